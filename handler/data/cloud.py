@@ -1,0 +1,53 @@
+"""A point cloud in memory: one tile, coordinates and the attributes that features are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+IGNORED = -1
+"""The label of points that are input but never a training target."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One tile of an airborne lidar survey. Features never cross its edge.
+
+    Attributes:
+        name: what it is called in messages and records.
+        xyz: (n, 3) float64, metres.
+        intensity: (n,) float32, as recorded.
+        return_number: (n,) uint8, 1-based.
+        number_of_returns: (n,) uint8.
+        classification: (n,) uint8, ASPRS codes.
+    """
+
+    name: str
+    xyz: np.ndarray
+    intensity: np.ndarray
+    return_number: np.ndarray
+    number_of_returns: np.ndarray
+    classification: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.xyz)
+
+
+def labels_of(cloud: Cloud, classes: Mapping[str, Sequence[int]]) -> np.ndarray:
+    """The class index of every point, (n,) int32; `IGNORED` where its code is in no class.
+
+    Args:
+        cloud: the tile.
+        classes: class name -> ASPRS codes, in the order of the network's outputs.
+    """
+    table = np.full(256, IGNORED, np.int32)
+    for index, codes in enumerate(classes.values()):
+        table[list(codes)] = index
+    return table[cloud.classification]
+
+
+def codes_of(labels: np.ndarray, classes: Mapping[str, Sequence[int]]) -> np.ndarray:
+    """The ASPRS code written for each class index: the first of the class. Returns (n,) uint8."""
+    return np.array([codes[0] for codes in classes.values()], np.uint8)[labels]
