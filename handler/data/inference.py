@@ -1,0 +1,94 @@
+"""Classification of whole clouds: overlapping receptive fields until every point has been seen often enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from handler.data.cloud import Cloud
+from handler.data.las import read_cloud, write_cloud
+from handler.data.receptive_fields import Tile, normalise, prepare_tile, sample
+from handler.data.scores import scores
+
+__all__ = ["Progress", "covering_fields", "predict_cloud", "read_cloud", "scores", "write_cloud"]
+
+Predict = Callable[[list[np.ndarray]], np.ndarray]
+Progress = Callable[[int, int], None]
+TIMES, SHARE = 4, 0.99  # predictions that a point should have, share of the points that must have them
+BATCH = 64  # fields predicted at once
+NEIGHBOURS = 3  # predicted points that speak for one without a prediction
+
+
+def predict_cloud(predict: Predict, cloud: Cloud, preparation: dict[str, Any], *, progress: Progress | None = None) -> np.ndarray:
+    """Class probabilities for all points of a tile: the mean over the overlapping fields that hold a point.
+
+    Points in no field get the mean of their three nearest neighbours. The same cloud gives the same bits.
+
+    Args:
+        predict: [xyz (n, N, 3), features (n, N, F)] float32 -> (n, N, classes) probabilities.
+        cloud: the tile.
+        preparation: what the training's dataset says of itself: `Dataset.preparation`.
+        progress: called with (fields predicted, fields).
+
+    Returns:
+        (points, classes) float32.
+    """
+    tile = prepare_tile(cloud, preparation)
+    radius, points = preparation["radius"], preparation["points"]
+    fields = covering_fields(tile, radius, points)
+    total = np.zeros((len(cloud), len(preparation["classes"])), np.float64)
+    seen = np.zeros(len(cloud), np.int64)
+    for begin in range(0, len(fields), BATCH):
+        batch = fields[begin : begin + BATCH]
+        xyz = np.stack([normalise(cloud.xyz[members], support, radius) for support, members in batch])
+        features = np.stack([tile.features[members] for _, members in batch])
+        for (_, members), probabilities in zip(batch, predict([xyz, features]), strict=True):
+            np.add.at(total, members, probabilities)
+            np.add.at(seen, members, 1)
+        if progress is not None:
+            progress(min(begin + BATCH, len(fields)), len(fields))
+    found = np.maximum(seen, 1)[:, None]
+    probabilities = total / found
+    if not seen.all():
+        probabilities[seen == 0] = _from_neighbours(cloud.xyz[seen > 0], probabilities[seen > 0], cloud.xyz[seen == 0])
+    return probabilities.astype(np.float32)
+
+
+def covering_fields(tile: Tile, radius: float, points: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Fields that cover a tile, each around one of the points seen least so far.
+
+    Ends when 99 % of the points are in 4 fields or more. A function of the tile alone.
+
+    Returns:
+        (support (2,), members (points,)) of each field.
+    """
+    rng = np.random.default_rng(0)
+    seen = np.zeros(len(tile.cloud), np.int64)
+    fields = []
+    while np.count_nonzero(seen >= TIMES) < SHARE * len(seen):
+        least = np.flatnonzero(seen == seen.min())
+        support = tile.cloud.xyz[least[rng.integers(len(least))], :2]
+        inside = tile.cylinder(support, radius)
+        members = _least_seen(inside, seen, points, rng)
+        seen[members] += 1
+        fields.append((support, members))
+    return fields
+
+
+def _least_seen(inside: np.ndarray, seen: np.ndarray, points: int, rng: np.random.Generator) -> np.ndarray:
+    """A random sample of a cylinder, half of it from the points seen least, so that few fields are enough."""
+    if len(inside) <= points:
+        return sample(inside, points, rng)
+    shuffled = rng.permutation(inside)
+    order = shuffled[np.argsort(seen[shuffled], kind="stable")]
+    half = points // 2
+    return np.concatenate([order[:half], rng.choice(order[half:], points - half, replace=False)])
+
+
+def _from_neighbours(known: np.ndarray, probabilities: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+    from scipy.spatial import cKDTree
+
+    nearest = cKDTree(known).query(unknown, k=range(1, min(NEIGHBOURS, len(known)) + 1))[1]
+    return probabilities[nearest].mean(axis=1)

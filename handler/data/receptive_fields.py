@@ -1,0 +1,125 @@
+"""Receptive fields: vertical cylinders of fixed radius around support points, each brought to a fixed number of points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from handler.data.cloud import IGNORED, Cloud, labels_of
+from handler.data.features import compute_features
+
+FEWEST = 32
+"""A cylinder with fewer points is not taken while drawing: its support is moved back onto the point it was drawn from."""
+
+
+@dataclass
+class Tile:
+    """A cloud made ready for receptive fields.
+
+    Attributes:
+        cloud: the tile.
+        features: (points, F) float32, standardised and clipped.
+        labels: (points,) int32, `IGNORED` where a point is no target.
+        columns: the k-d tree over (x, y).
+    """
+
+    cloud: Cloud
+    features: np.ndarray
+    labels: np.ndarray
+    columns: Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        from scipy.spatial import cKDTree
+
+        self.columns = cKDTree(self.cloud.xyz[:, :2])
+
+    def cylinder(self, support: np.ndarray, radius: float) -> np.ndarray:
+        """The sorted indices of the points within `radius` of a support (x, y), over all heights."""
+        return np.array(self.columns.query_ball_point(support, radius, return_sorted=True), np.intp)
+
+
+def standardisation(features: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of every feature over all points of all tiles: two (F,) float64."""
+    count = sum(len(values) for values in features)
+    mean = sum(values.sum(axis=0, dtype=np.float64) for values in features) / count
+    variance = sum(np.square(values - mean).sum(axis=0) for values in features) / count
+    return np.asarray(mean), np.maximum(np.sqrt(variance), 1e-6)
+
+
+def standardise(values: np.ndarray, preparation: dict[str, Any]) -> np.ndarray:
+    """(points, F) float32 features by the training tiles' mean and standard deviation, clipped."""
+    clip = preparation["clip"]
+    scaled = (values - np.asarray(preparation["mean"])) / np.asarray(preparation["std"])
+    return np.clip(scaled, -clip, clip).astype(np.float32)
+
+
+def prepare_tile(cloud: Cloud, preparation: dict[str, Any]) -> Tile:
+    """A tile prepared as the training tiles were: `preparation` is the dataset's."""
+    features = standardise(compute_features(cloud, preparation["features"]), preparation)
+    return Tile(cloud, features, labels_of(cloud, preparation["classes"]))
+
+
+def normalise(xyz: np.ndarray, support: np.ndarray, radius: float) -> np.ndarray:
+    """A field's coordinates as the network sees them: (N, 3) float32.
+
+    x and y from the support point, z from the median height, all divided by the radius.
+    """
+    centred = xyz - np.array([support[0], support[1], np.median(xyz[:, 2])])
+    return (centred / radius).astype(np.float32)
+
+
+def sample(members: np.ndarray, points: int, rng: np.random.Generator) -> np.ndarray:
+    """Exactly `points` of a cylinder's members: without repetition if there are enough, else all and some again."""
+    if len(members) >= points:
+        return members[rng.choice(len(members), points, replace=False)]
+    again = members[rng.choice(len(members), points - len(members))]
+    return rng.permutation(np.concatenate([members, again]))
+
+
+def draw_fields(
+    tiles: Sequence[Tile], *, count: int, radius: float, points: int, balanced: float, jitter: float, seed: Sequence[int],
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draws receptive fields from tiles.
+
+    Args:
+        tiles: where the fields are drawn from.
+        count: number of fields.
+        radius: of the cylinders, metres.
+        points: points per field.
+        balanced: share of the supports drawn class by class (each class as often); the others are drawn over all points.
+        jitter: standard deviation of the normal shift of a support, metres.
+        seed: what the draw is a function of; field i depends on (seed, i) only.
+        progress: called with (fields done, fields).
+
+    Returns:
+        xyz (count, points, 3) float32, features (count, points, F) float32, labels (count, points) int32.
+    """
+    offsets = np.cumsum([0, *(len(tile.cloud) for tile in tiles)])
+    labels = np.concatenate([tile.labels for tile in tiles])
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels[labels != IGNORED])]
+    xyz = np.empty((count, points, 3), np.float32)
+    features = np.empty((count, points, tiles[0].features.shape[1]), np.float32)
+    targets = np.empty((count, points), np.int32)
+    for i in range(count):
+        rng = np.random.default_rng([*seed, i])
+        if members and rng.random() < balanced:
+            chosen = int(rng.choice(members[rng.integers(len(members))]))
+        else:
+            chosen = int(rng.integers(len(labels)))
+        number = int(np.searchsorted(offsets, chosen, side="right")) - 1
+        tile, point = tiles[number], chosen - offsets[number]
+        support = tile.cloud.xyz[point, :2] + rng.normal(0.0, jitter, 2)
+        inside = tile.cylinder(support, radius)
+        if len(inside) < FEWEST:
+            support = tile.cloud.xyz[point, :2]
+            inside = tile.cylinder(support, radius)
+        picked = sample(inside, points, rng)
+        xyz[i] = normalise(tile.cloud.xyz[picked], support, radius)
+        features[i], targets[i] = tile.features[picked], tile.labels[picked]
+        if progress is not None:
+            progress(i + 1, count)
+    return xyz, features, targets
