@@ -1,0 +1,171 @@
+"""Loss and metrics by epoch as SVG, the segments behind them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from handler.record import PlannedSegment
+from handler.report import figures
+from handler.report.svg import element, join, picture
+
+WIDTH, HEIGHT = 560.0, 268.0
+LEFT, RIGHT, TOP, BOTTOM = 54.0, 14.0, 18.0, 34.0
+RATES = ("learning_rate", "lr")
+FALLING = ("loss", "error", "crossentropy", "divergence")
+Axis = Callable[[float], float]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One metric: its name, its curves (`training`, `validation`) and the picture of them."""
+
+    name: str
+    best: str
+    svg: Markup
+
+
+def charts(history: dict[str, list[float]], segments: Sequence[PlannedSegment]) -> list[Chart]:
+    """A chart per metric of the history; `val_x` is drawn with `x`. Learning rates are in the schedule's picture."""
+    names = list(dict.fromkeys(name.removeprefix("val_") for name in history if name not in RATES))
+    found = []
+    for name in sorted(names, key=lambda n: (n != "loss", names.index(n))):
+        curves = {
+            kind: history[key] for kind, key in (("training", name), ("validation", f"val_{name}")) if key in history
+        }
+        if any(math.isfinite(v) for values in curves.values() for v in values):
+            found.append(Chart(name, _best(name, curves), _draw(name, curves, segments)))
+    return found
+
+
+def _best(name: str, curves: dict[str, list[float]]) -> str:
+    """The last value and, where it is another one, the best one, in words."""
+    kind, values = list(curves.items())[-1]
+    finite = [(v, e) for e, v in enumerate(values) if math.isfinite(v)]
+    if not finite:
+        return ""
+    falls = any(part in name for part in FALLING) or name in ("mse", "mae", "mape", "msle")
+    value, epoch = min(finite) if falls else max(finite, key=lambda pair: (pair[0], -pair[1]))
+    last = figures.number(finite[-1][0])
+    word = {"training": "", "validation": "validation "}[kind]
+    return f"{word}{last}" if epoch == finite[-1][1] else f"{word}{last}, best {figures.number(value)} in epoch {epoch}"
+
+
+def _draw(name: str, curves: dict[str, list[float]], segments: Sequence[PlannedSegment]) -> Markup:
+    values = [v for curve in curves.values() for v in curve if math.isfinite(v)]
+    epochs = max(len(curve) for curve in curves.values())
+    low, high = min(values), max(values)
+    logarithmic = low > 0 and high / low > 40
+    if logarithmic:
+        low, high = math.log10(low), math.log10(high)
+    pad = (high - low) * 0.06 or abs(high) * 0.05 or 0.5
+    low, high = (0.0 if not logarithmic and 0 <= low < (high - low) * 0.25 else low - pad), high + pad
+    width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+
+    def x(epoch: float) -> float:
+        return LEFT + width * epoch / epochs
+
+    def y(value: float) -> float:
+        return TOP + height * (1 - ((math.log10(value) if logarithmic else value) - low) / (high - low))
+
+    def place(epoch: int, value: float) -> tuple[float, float] | None:
+        drawn = math.isfinite(value) and (value > 0 or not logarithmic)
+        return (x(epoch + 0.5), y(value)) if drawn else None
+
+    parts = [_bands(segments, epochs, x, height)]
+    for tick in _value_ticks(low, high, logarithmic):
+        parts += [
+            element("line", class_="gridline", x1=LEFT, x2=LEFT + width, y1=y(tick), y2=y(tick)),
+            element("text", figures.number(tick), class_="axis", x=LEFT - 8, y=y(tick) + 4, text_anchor="end"),
+        ]
+    dense = " dense" if len(segments) > 60 else ""
+    parts += [
+        element(
+            "line", class_=f"boundary{dense}", x1=x(s.start), x2=x(s.start), y1=TOP, y2=TOP + height, data_epoch=s.start
+        )
+        for s in segments
+        if 0 < s.start < epochs
+    ]
+    for epoch in figures.epoch_ticks(epochs, width):
+        parts.append(element("text", str(epoch), class_="axis", x=x(epoch), y=TOP + height + 17, text_anchor="middle"))
+    parts.append(element("text", "epoch", class_="axis", x=LEFT + width, y=TOP + height + 31, text_anchor="end"))
+    for kind, curve in curves.items():
+        parts.append(_curve(kind, [place(e, v) for e, v in enumerate(curve)]))
+    parts.append(_readings(curves, epochs, segments, x, height, place))
+    return picture(WIDTH, HEIGHT, f"{name} over {epochs} epochs", *parts, class_="chart")
+
+
+def _bands(segments: Sequence[PlannedSegment], epochs: int, x: Axis, height: float) -> Markup:
+    return join(
+        element(
+            "rect",
+            class_=f"band {'odd' if s.index % 2 else 'even'}",
+            x=x(s.start),
+            y=TOP,
+            width=x(min(s.end, epochs)) - x(s.start),
+            height=height,
+        )
+        for s in segments
+        if s.start < epochs
+    )
+
+
+def _value_ticks(low: float, high: float, logarithmic: bool) -> list[float]:
+    if not logarithmic:
+        return figures.ticks(low, high, 5)
+    whole = range(math.ceil(low), math.floor(high) + 1)
+    steps = (1, 2, 5) if len(whole) < 4 else (1,)
+    exact = (m * 10.0**p for p in range(math.floor(low), math.ceil(high) + 1) for m in steps)
+    return [v for v in exact if low <= math.log10(v) <= high]
+
+
+def _curve(kind: str, points: list[tuple[float, float] | None]) -> Markup:
+    path, pen = "", False
+    for point in points:
+        path += f"{'L' if pen else 'M'}{point[0]:.1f} {point[1]:.1f}" if point else ""
+        pen = point is not None
+    dots = (
+        [element("circle", class_=f"dot {kind}", cx=p[0], cy=p[1], r=2.4) for p in points if p]
+        if len(points) <= 40
+        else []
+    )
+    return element("g", element("path", class_=f"curve {kind}", d=path), *dots)
+
+
+def _readings(
+    curves: dict[str, list[float]],
+    epochs: int,
+    segments: Sequence[PlannedSegment],
+    x: Axis,
+    height: float,
+    place: Callable[[int, float], tuple[float, float] | None],
+) -> Markup:
+    """A column per epoch that shows the values on hovering."""
+    columns = []
+    for epoch in range(epochs):
+        values = {kind: curve[epoch] for kind, curve in curves.items() if epoch < len(curve)}
+        segment = next((s for s in segments if s.start <= epoch < s.end), None)
+        where = f"epoch {epoch}" + (f" (segment {segment.index})" if segment else "")
+        words = "\n".join([where, *(f"{kind}: {figures.number(v)}" for kind, v in values.items())])
+        points = [(kind, place(epoch, value)) for kind, value in values.items()]
+        marks = [element("circle", class_=f"mark {kind}", cx=at[0], cy=at[1], r=4) for kind, at in points if at]
+        columns.append(
+            element(
+                "g",
+                element(
+                    "rect",
+                    element("title", words),
+                    class_="hit",
+                    x=x(epoch),
+                    y=TOP,
+                    width=x(epoch + 1) - x(epoch),
+                    height=height,
+                ),
+                *marks,
+                class_="reading",
+            )
+        )
+    return join(columns)

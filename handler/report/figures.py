@@ -1,0 +1,77 @@
+"""Figures as a person reads them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+NOTHING = "\u2013"
+
+
+def count(value: float) -> str:
+    """A large number in three digits: `950`, `14.2k`, `3.1M`."""
+    if abs(value) < 1e4:
+        return f"{value:.0f}"
+    for size, unit in ((1e3, "k"), (1e6, "M")):
+        if abs(value) < 999.5 * size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value / 1e9:.3g}G"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`."""
+    if seconds is None or not math.isfinite(seconds):
+        return NOTHING
+    if seconds < 10:
+        return f"{seconds:.2g} s" if seconds >= 0.1 or not seconds else f"{seconds * 1000:.2g} ms"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def number(value: Any) -> str:
+    """A metric or a rate in at most four significant digits; everything else as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u202f")
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:.4g}"
+
+
+def rate(value: float | None) -> str:
+    """A learning rate, without the zeros of its exponent: `0.001`, `5e-5`."""
+    if value is None:
+        return "own schedule"
+    return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def epochs(start: int, end: int) -> str:
+    """The half-open interval of epochs as its first and last one: `3`, `3-7`."""
+    return f"{start}" if end - start == 1 else f"{start}\u2013{end - 1}"
+
+
+def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
+    """Round values within `[low, high]`, about `wanted` of them, steps of 1, 2 or 5 times a power of ten."""
+    if not high > low:
+        return [low]
+    raw = (high - low) / max(wanted, 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def epoch_ticks(total: int, width: float, spacing: float = 44) -> list[int]:
+    """Epochs to label on an axis of `width` pixels, at least `spacing` pixels apart, from 0 to at most `total`."""
+    wanted = max(1, int(width / spacing))
+    for step in (m * 10**p for p in range(9) for m in (1, 2, 5)):
+        if total / step <= wanted:
+            return list(range(0, total + 1, step))
+    return [0]

@@ -1,0 +1,71 @@
+"""Which layer is in which state in which epochs, as data that a picture can be drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from handler.record import PlannedSegment
+from handler.report.figures import epochs
+
+State = Literal["training", "frozen", "held"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Epochs `[start, end)` in which a layer is in one state. `held`: the user froze it before training."""
+
+    start: int
+    end: int
+    state: State
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer and its states over all epochs, in order, neighbours of one state joined."""
+
+    path: str
+    kind: str
+    parameters: int
+    spans: tuple[Span, ...]
+
+    def summary(self) -> str:
+        """The row in words, for a tooltip."""
+        if self.spans and self.spans[0].state == "held":
+            return f"{self.path} ({self.kind}, {self.parameters} parameters): frozen by the user throughout"
+        frozen = [s for s in self.spans if s.state == "frozen"]
+        shown = ", ".join(epochs(s.start, s.end) for s in frozen[:12])
+        more = f" and {len(frozen) - 12} more spans" if len(frozen) > 12 else ""
+        what = f"frozen in epochs {shown}{more}" if frozen else "trains throughout"
+        return f"{self.path} ({self.kind}, {self.parameters} parameters): {what}"
+
+
+def rows(layers: Sequence[dict[str, Any]], segments: Sequence[PlannedSegment]) -> list[Row]:
+    """One row per layer with weights, in layer order.
+
+    Args:
+        layers: `LayerInfo` as dicts; where there are none, the layers that the segments name.
+        segments: the planned segments in order.
+    """
+    if not layers:
+        paths = dict.fromkeys(path for s in segments for path in (*s.frozen, *s.trainable))
+        layers = [{"path": path} for path in paths]
+    frozen = [frozenset(s.frozen) for s in segments]
+    found = []
+    for layer in layers:
+        path, spans = str(layer["path"]), list[Span]()
+        for segment, named in zip(segments, frozen, strict=True):
+            state: State = "held" if not layer.get("trainable", True) else "frozen" if path in named else "training"
+            if spans and spans[-1].state == state:
+                spans[-1] = Span(spans[-1].start, segment.end, state)
+            else:
+                spans.append(Span(segment.start, segment.end, state))
+        found.append(Row(path, str(layer.get("kind", "Layer")), int(layer.get("parameters", 0)), tuple(spans)))
+    return found
+
+
+def trainable_share(segment: PlannedSegment, layers: Sequence[dict[str, Any]]) -> float:
+    """Trainable parameters of a segment as a part of all parameters that can train, 0 to 1."""
+    total = sum(int(layer.get("trainable_parameters", 0)) for layer in layers)
+    return min(1.0, segment.trainable_parameters / total) if total else 0.0

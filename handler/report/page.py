@@ -1,0 +1,202 @@
+"""The page of a run: one HTML file that needs nothing from outside."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from markupsafe import Markup
+
+from handler.record import PlannedSegment, RunRecord
+from handler.report import figures
+from handler.report.curves import charts
+from handler.report.picture import schedule_picture
+
+NAMES = {"overall_accuracy": "overall accuracy", "mean_iou": "mean IoU", "f1": "F1", "iou": "IoU"}
+
+
+def write_report(record: RunRecord, folder: Path) -> Path:
+    """Writes `report.html`, whole or not at all.
+
+    Args:
+        record: the run as it stands; it need not be complete.
+        folder: the run's folder, `<store>/runs/<run>`; its `spec.yaml` is shown where there is one.
+
+    Returns:
+        The file's path.
+    """
+    target = folder / "report.html"
+    beside = folder / f".report.html.{os.getpid()}"
+    beside.write_text(render(record, folder), encoding="utf-8")
+    beside.replace(target)
+    return target
+
+
+def render(record: RunRecord, folder: Path) -> str:
+    """The page as text."""
+    style = files("handler.report").joinpath("report.css").read_text(encoding="utf-8")
+    source = files("handler.report").joinpath("report.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {
+        "count": figures.count,
+        "duration": figures.duration,
+        "number": figures.number,
+        "rate": figures.rate,
+        "flat": flat,
+        "name": lambda key: NAMES.get(key, str(key).replace("_", " ")),
+    }
+    spec_file = folder / "spec.yaml"
+    spec_text = spec_file.read_text(encoding="utf-8") if spec_file.is_file() else ""
+    planned = planned_segments(record)
+    sources = {s.index: s.source for s in record.segments}
+    trained = sum(s.trained_epochs for s in record.segments)
+    return environment.from_string(source).render(
+        record=record,
+        style=Markup(style),
+        spec_text=spec_text,
+        spec={k: v if isinstance(v, dict) else {} for k, v in _mapping(spec_text).items()},
+        epochs=figures.epochs,
+        schedule=schedule_picture(record.layers, planned, reached=record.epochs, sources=sources) if planned else None,
+        charts=charts(record.history, planned),
+        segments=_segment_rows(record, planned),
+        scores=Scores(record.validation),
+        trained=trained,
+        found=max(record.epochs - trained, 0),
+        parameters=sum(int(x.get("parameters", 0)) for x in record.layers),
+        stages=_stages(record.seconds),
+        held=any(not x.get("trainable", True) for x in record.layers),
+        commands=_commands(record, folder),
+    )
+
+
+def planned_segments(record: RunRecord) -> list[PlannedSegment]:
+    """The record's plan; where an older record has none, its segments as far as they were run."""
+    if record.plan:
+        return record.plan
+    return [
+        PlannedSegment(
+            index=s.index,
+            start=s.start,
+            end=s.end,
+            frozen=s.frozen,
+            trainable=[],
+            trainable_parameters=0,
+            learning_rate=s.learning_rate,
+            state=s.state,
+        )
+        for s in record.segments
+    ]
+
+
+class Scores:
+    """Validation figures, sorted by how they are shown.
+
+    Attributes:
+        plain: single figures by name.
+        classes: figures by class, as `(name, {figure: value})`.
+        columns: the names of the figures by class.
+        confusion: rows `(name, [(count, part of the row)])`, true classes down, predicted across; or None.
+    """
+
+    def __init__(self, validation: Mapping[str, Any] | None) -> None:
+        found = dict(validation or {})
+        classes = found.pop("classes", None)
+        self.classes = [(str(k), dict(v)) for k, v in classes.items()] if _tables(classes) else []
+        self.columns = list(dict.fromkeys(column for _, row in self.classes for column in row))
+        matrix = found.pop("confusion_matrix", None)
+        names = [name for name, _ in self.classes]
+        self.confusion = None
+        if (
+            isinstance(matrix, list)
+            and matrix
+            and all(isinstance(row, list) and len(row) == len(matrix) for row in matrix)
+        ):
+            names = names if len(names) == len(matrix) else [str(i) for i in range(len(matrix))]
+            self.confusion = [
+                (name, [(int(v), v / sum(row) if sum(row) else 0.0) for v in row])
+                for name, row in zip(names, matrix, strict=True)
+            ]
+        self.plain = {k: v for k, v in flat(found) if isinstance(v, int | float) and not isinstance(v, bool)}
+
+
+def _tables(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(value) and all(isinstance(v, Mapping) for v in value.values())
+
+
+def flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested mappings as `(dotted name, value)`; lists of plain values joined by commas, long ones cut."""
+    pairs: list[tuple[str, Any]] = []
+    for key, inner in value.items():
+        name = f"{prefix}.{key}" if prefix else str(key)
+        if isinstance(inner, Mapping):
+            pairs += flat(inner, name) if inner else [(name, "none")]
+        elif isinstance(inner, list | tuple):
+            shown = ", ".join(_words(v) for v in inner[:24])
+            pairs.append((name, (f"{shown}, … ({len(inner)})" if len(inner) > 24 else shown) or "none"))
+        else:
+            pairs.append((name, "none" if inner is None else inner))
+    return pairs
+
+
+def _words(value: Any) -> str:
+    """A value inside a list; a shape with its dtype as `2048 x 3 float32`."""
+    if isinstance(value, list | tuple):
+        nested = any(isinstance(v, list | tuple | str) for v in value)
+        return (" " if nested else " \u00d7 ").join(_words(v) for v in value)
+    return "any" if value is None else figures.number(value)
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _segment_rows(record: RunRecord, planned: list[PlannedSegment]) -> list[dict[str, Any]]:
+    done = {s.index: s for s in record.segments}
+    total = len(record.layers)
+    return [
+        {
+            "plan": s,
+            "done": done.get(s.index),
+            "layers": total or len(s.frozen) + len(s.trainable),
+            "seconds_per_epoch": done[s.index].seconds / done[s.index].trained_epochs
+            if s.index in done and done[s.index].trained_epochs
+            else None,
+        }
+        for s in planned
+    ]
+
+
+def _stages(seconds: Mapping[str, float]) -> list[dict[str, Any]]:
+    total = sum(v for v in seconds.values() if math.isfinite(v) and v > 0)
+    return [
+        {"name": k.replace("_", " "), "seconds": v, "part": v / total if total and v > 0 else 0.0}
+        for k, v in seconds.items()
+    ]
+
+
+def _commands(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
+    """What to type, with what it does: to go on here, and to do all of it again elsewhere."""
+    run, spec = shlex.quote(record.run), folder / "spec.yaml"
+    store = shlex.quote(str(folder.parent.parent))
+    copy = shlex.quote(str(Path(record.spec_folder) / f"{record.run}.yaml"))
+    again = "asks for it again: all of it is found" if record.status == "completed" else "goes on where it stopped"
+    return [
+        (again, f"frostline resume {run} --store {store}"),
+        (
+            "trains all of it anew, in a store of its own",
+            f"cp {shlex.quote(str(spec))} {copy} && frostline train {copy} --store frostline-again",
+        ),
+    ]

@@ -1,0 +1,282 @@
+"""The layers x epochs picture as SVG: who trains when, at which rate, in which segment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from handler.record import PlannedSegment
+from handler.report import figures
+from handler.report.mask import Row, rows, trainable_share
+from handler.report.svg import element, join, picture
+
+WIDTH, RIGHT = 1080.0, 84.0
+LONGEST_NAME = 28
+FINE_CELLS = 3000  # above this many cells a row has one tooltip, not each of its cells
+STATE_WORDS = {"training": "training", "frozen": "frozen", "held": "frozen by the user"}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where epochs lie: `left` is the room for names, `epochs` the number of epochs across the rest."""
+
+    left: float
+    epochs: int
+
+    @property
+    def right(self) -> float:
+        """The right end of the last epoch."""
+        return WIDTH - RIGHT
+
+    @property
+    def scale(self) -> float:
+        """Pixels per epoch."""
+        return (self.right - self.left) / self.epochs
+
+    def x(self, epoch: float) -> float:
+        """Where an epoch begins."""
+        return self.left + epoch * self.scale
+
+
+def schedule_picture(
+    layers: Sequence[dict[str, Any]],
+    segments: Sequence[PlannedSegment],
+    *,
+    reached: int,
+    sources: Mapping[int, str] | None = None,
+) -> Markup:
+    """The picture of a run.
+
+    Args:
+        layers: `LayerInfo` as dicts, in layer order.
+        segments: the planned segments, in order, from epoch 0 on.
+        reached: epochs trained so far; what lies behind is veiled.
+        sources: how the state at a segment's end came about, by segment index.
+
+    Returns:
+        An `<svg>` that takes its colours from the page's style sheet.
+    """
+    found = rows(layers, segments)
+    longest = max((len(_short(r.path)) for r in found), default=0)
+    frame = Frame(left=max(118.0, 7.3 * longest + 16), epochs=segments[-1].end if segments else 1)
+    height = row_height(len(found))
+    rate_top, grid_top = 32.0, 88.0
+    share_top = grid_top + height * len(found) + 12
+    bottom = share_top + 38
+    parts = [
+        _segment_strip(segments, frame, 2.0, sources or {}),
+        _rate_strip(segments, frame, rate_top),
+        _grid(found, frame, grid_top, height),
+        _share_strip(segments, layers, frame, share_top),
+        _boundaries(segments, frame, 2.0, bottom),
+        _axis(frame, bottom),
+    ]
+    if reached < frame.epochs:
+        title = element("title", f"not reached: epochs {figures.epochs(reached, frame.epochs)}")
+        x = frame.x(reached)
+        parts.append(
+            element("rect", title, class_="veil", x=x, y=grid_top - 1, width=frame.right - x, height=bottom - grid_top)
+        )
+    label = f"{len(found)} layers by {frame.epochs} epochs in {len(segments)} segments: frozen, training, learning rate"
+    return picture(WIDTH, bottom + 24, label, *parts, class_="schedule")
+
+
+def row_height(layers: int) -> float:
+    """Pixels for a row, so that a few layers are not lost and many remain readable."""
+    return max(3.0, min(22.0, 1150 / max(layers, 1)))
+
+
+def _short(path: str) -> str:
+    return path if len(path) <= LONGEST_NAME else f"{path[:11]}…{path[-15:]}"
+
+
+def _side(frame: Frame, text: str, y: float) -> Markup:
+    return element("text", text, class_="side", x=frame.left - 12, y=y, text_anchor="end")
+
+
+def _segment_strip(segments: Sequence[PlannedSegment], frame: Frame, y: float, sources: Mapping[int, str]) -> Markup:
+    parts = [_side(frame, "segment", y + 15)]
+    last = -math.inf
+    for s in segments:
+        source = sources.get(s.index, "planned")
+        x, width = frame.x(s.start), (s.end - s.start) * frame.scale
+        words = f"segment {s.index}: epochs {figures.epochs(s.start, s.end)}, {source}, {len(s.frozen)} layers frozen, "
+        title = element("title", f"{words}{figures.number(s.trainable_parameters)} parameters train")
+        inset = min(1.0, width / 4)
+        parts.append(
+            element(
+                "rect",
+                title,
+                class_=f"source {source}",
+                x=x + inset,
+                y=y,
+                width=max(width - 2 * inset, 0.5),
+                height=22.0,
+                rx=min(3.0, width / 4),
+            )
+        )
+        middle = x + width / 2
+        if width >= 7 * len(str(s.index)) + 6 and middle - last >= 16:
+            parts.append(
+                element("text", str(s.index), class_=f"number on-{source}", x=middle, y=y + 15.5, text_anchor="middle")
+            )
+            last = middle
+    return element("g", *parts)
+
+
+def _rate_strip(segments: Sequence[PlannedSegment], frame: Frame, y: float) -> Markup:
+    height = 36.0
+    known = [s.learning_rate for s in segments if s.learning_rate]
+    parts = [_side(frame, "learning rate", y + 25)]
+    if not known:
+        return element(
+            "g", *parts, element("text", "the optimizer's own schedule", class_="note", x=frame.left, y=y + 25)
+        )
+    low, high = math.log10(min(known)), math.log10(max(known))
+    crowded = frame.scale * frame.epochs / len(segments) < 12
+    path, marks, right, before = "", list[Markup](), -math.inf, None
+    for s in segments:
+        if not s.learning_rate:
+            before = None
+            continue
+        part = (math.log10(s.learning_rate) - low) / (high - low) if high > low else 0.5
+        level = y + 14 + (height - 16) * (1 - part)
+        x = frame.x(s.start)
+        path += f"{'M' if before is None else 'L'}{x:.1f} {level:.1f}L{frame.x(s.end):.1f} {level:.1f}"
+        text = figures.rate(s.learning_rate)
+        if s.learning_rate != before and x >= right:
+            marks.append(element("text", text, class_="rate-label", x=x + 4, y=level - 4))
+            right = x + 7 * len(text) + 12
+        if s.sets_learning_rate and not crowded:
+            title = element("title", f"set to {text} at epoch {s.start}")
+            marks.append(element("circle", title, class_="rate-dot", cx=x, cy=level, r=2.6))
+        before = s.learning_rate
+    return element("g", *parts, element("path", class_="rate", d=path), *marks)
+
+
+def _grid(found: Sequence[Row], frame: Frame, y: float, height: float) -> Markup:
+    fine = sum(len(r.spans) for r in found) <= FINE_CELLS
+    gap = 1.5 if height >= 9 else 0.5 if height >= 5 else 0.0
+    size = max(min(12.0, height - 0.5), 8.0)
+    every = max(1, math.ceil(8.5 / height))
+    largest = max((r.parameters for r in found), default=0)
+    parts = [element("text", "parameters", class_="note", x=frame.right + 10, y=y - 7)] if largest else []
+    for i, row in enumerate(found):
+        top = y + i * height
+        baseline, cells = top + height / 2 + size * 0.35, []
+        for span in row.spans:
+            words = f"{row.path}: {STATE_WORDS[span.state]}, epochs {figures.epochs(span.start, span.end)}"
+            cells.append(
+                element(
+                    "rect",
+                    element("title", words) if fine else "",
+                    class_=span.state,
+                    x=frame.x(span.start),
+                    y=top + gap / 2,
+                    width=(span.end - span.start) * frame.scale,
+                    height=height - gap,
+                )
+            )
+        tip = element("title", row.summary())
+        if i % every == 0:
+            cells.append(
+                element(
+                    "text",
+                    _short(row.path),
+                    tip,
+                    class_="layer",
+                    x=frame.left - 12,
+                    y=baseline,
+                    text_anchor="end",
+                    font_size=size,
+                )
+            )
+        if largest:
+            bar = max(1.0, 32 * row.parameters / largest)
+            cells.append(
+                element(
+                    "rect",
+                    class_="parameters",
+                    x=frame.right + 10,
+                    y=top + height * 0.28,
+                    width=bar,
+                    height=max(height * 0.44, 1.0),
+                )
+            )
+            if i % every == 0:
+                cells.append(
+                    element(
+                        "text",
+                        figures.count(row.parameters),
+                        class_="count",
+                        x=frame.right + 14 + bar,
+                        y=baseline,
+                        font_size=min(size, 10.5),
+                    )
+                )
+        parts.append(element("g", *cells, *([] if fine else [tip]), class_="row"))
+    return element("g", *parts, class_="grid")
+
+
+def _share_strip(
+    segments: Sequence[PlannedSegment], layers: Sequence[dict[str, Any]], frame: Frame, y: float
+) -> Markup:
+    height = 30.0
+    parts = [
+        _side(frame, "share that trains", y + 19),
+        element("rect", class_="share-back", x=frame.left, y=y, width=frame.right - frame.left, height=height),
+    ]
+    for s in segments:
+        share = trainable_share(s, layers)
+        title = element(
+            "title",
+            f"segment {s.index}: {share:.0%} of the parameters train ({figures.number(s.trainable_parameters)})",
+        )
+        parts.append(
+            element(
+                "rect",
+                title,
+                class_="share",
+                x=frame.x(s.start),
+                y=y + height * (1 - share),
+                width=(s.end - s.start) * frame.scale,
+                height=height * share,
+            )
+        )
+    parts += [
+        element("text", text, class_="count", x=frame.right + 10, y=at, font_size=10)
+        for text, at in (("100 %", y + 9), ("0 %", y + height))
+    ]
+    return element("g", *parts)
+
+
+def _boundaries(segments: Sequence[PlannedSegment], frame: Frame, top: float, bottom: float) -> Markup:
+    dense = " dense" if len(segments) > 60 else ""
+    return join(
+        element(
+            "line",
+            class_=f"boundary{dense}",
+            x1=frame.x(s.start),
+            x2=frame.x(s.start),
+            y1=top,
+            y2=bottom,
+            data_epoch=s.start,
+        )
+        for s in segments
+        if s.start
+    )
+
+
+def _axis(frame: Frame, y: float) -> Markup:
+    parts = [_side(frame, "epoch", y + 16)]
+    for epoch in figures.epoch_ticks(frame.epochs, frame.right - frame.left):
+        x = frame.x(epoch)
+        parts += [
+            element("line", class_="tick", x1=x, x2=x, y1=y, y2=y + 4),
+            element("text", str(epoch), class_="axis", x=x, y=y + 17, text_anchor="middle"),
+        ]
+    return element("g", *parts)

@@ -1,0 +1,44 @@
+"""SVG elements as escaped text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from markupsafe import Markup, escape
+
+
+def element(tag: str, *children: str | Markup, **attributes: object) -> Markup:
+    """One element; children and attribute values are escaped unless they are `Markup`.
+
+    Attribute names: `class_` is `class`, other underscores become hyphens; None leaves an attribute out; floats are
+    written with at most two decimals.
+    """
+    written = [f' {_name(name)}="{escape(_value(value))}"' for name, value in attributes.items() if value is not None]
+    inner = "".join(escape(child) for child in children)
+    return Markup(f"<{tag}{''.join(written)}>{inner}</{tag}>" if inner else f"<{tag}{''.join(written)}/>")
+
+
+def join(parts: Iterable[Markup]) -> Markup:
+    """Elements one after the other."""
+    return Markup("").join(parts)
+
+
+def picture(width: float, height: float, label: str, *children: Markup, class_: str = "") -> Markup:
+    """An `<svg>` that scales with the page; `label` is what a screen reader says."""
+    return element(
+        "svg",
+        *children,
+        viewBox=f"0 0 {_value(width)} {_value(height)}",
+        role="img",
+        class_=class_ or None,
+        aria_label=label,
+        style=f"--w:{_value(width)}px",
+    )
+
+
+def _name(name: str) -> str:
+    return "class" if name == "class_" else name if name == "viewBox" else name.replace("_", "-")
+
+
+def _value(value: object) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

@@ -1,0 +1,53 @@
+from itertools import pairwise
+
+import pytest
+
+from handler.report import figures
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.0042, "4.2 ms"),
+        (0.42, "0.42 s"),
+        (9.96, "10 s"),
+        (12.4, "12 s"),
+        (59.6, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (7800, "2 h 10 min"),
+        (None, "\u2013"),
+        (float("nan"), "\u2013"),
+    ],
+)
+def test_durations_read_well(seconds, text):
+    assert figures.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(950, "950"), (9999, "9999"), (14_240, "14.2k"), (999_999, "1M"), (3_140_000, "3.14M"), (2e9, "2G")],
+)
+def test_counts_read_well(value, text):
+    assert figures.count(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.001, "0.001"), (5e-5, "5e-5"), (None, "own schedule"), (0.00064, "0.00064")]
+)
+def test_rates_read_well(value, text):
+    assert figures.rate(value) == text
+
+
+def test_ticks_are_round_and_inside():
+    assert figures.ticks(0.13, 0.94, 5) == [0.2, 0.4, 0.6, 0.8]
+    assert figures.ticks(0, 1, 5) == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert figures.ticks(3, 3) == [3]
+
+
+@pytest.mark.parametrize("total", [1, 2, 7, 24, 60, 300, 12345])
+def test_epoch_ticks_are_apart_and_whole(total):
+    ticks = figures.epoch_ticks(total, 800)
+    assert ticks[0] == 0
+    assert ticks[-1] <= total
+    assert all(800 * (b - a) / total >= 40 for a, b in pairwise(ticks))
