@@ -1,0 +1,1 @@
+"""What a person, a schedule or another flow starts: the `train` flow and the `frostline` command."""

@@ -1,0 +1,198 @@
+"""The `frostline` command: what can be typed. What each command does is in `flows/commands/`, imported when it is typed.
+
+Nothing heavy is imported here, so that `--help`, `runs` and `show` answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.output import CommandFailed, Output
+from handler.errors import FrostlineError
+
+app = typer.Typer(
+    name="frostline",
+    help="Resumable freeze training of Keras models, as a Prefect pipeline.",
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input (nothing was started), 75 interrupted or busy (the same command continues).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="The specification, YAML or JSON.", show_default=False)]
+StoreFolder = Annotated[Path, typer.Option("--store", metavar="DIR", help="The store.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; everything else on stderr.")]
+Name = Annotated[str | None, typer.Option("--name", metavar="RUN", help="The run's name; by default the specification's.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the specification; repeatable.")
+]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's name.", show_default=False)]
+Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN ...]", help="Names of runs; all if none is given.")]
+OtherEnvironment = Annotated[
+    bool, typer.Option("--allow-environment-change", help="Go on from states made with other versions or settings.")
+]
+DEFAULT_STORE = Path(".frostline")
+
+
+@app.command()
+def plan(
+    spec: Spec,
+    store: StoreFolder = DEFAULT_STORE,
+    name: Name = None,
+    overrides: Overrides = None,
+    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw layers x epochs into this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What would be trained: the segments, their layers and rates, and what is in the store already."""
+    from flows.commands.plan import show_plan
+
+    show_plan(output(as_json), spec, store, name, overrides or [], png)
+
+
+@app.command()
+def train(
+    spec: Spec,
+    store: StoreFolder = DEFAULT_STORE,
+    name: Name = None,
+    overrides: Overrides = None,
+    allow_environment_change: OtherEnvironment = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train, here and now. The same command again goes on where it was stopped or killed."""
+    from flows.commands.train import train_spec
+
+    train_spec(output(as_json), spec, store, name, overrides or [], allow_environment_change)
+
+
+@app.command()
+def resume(
+    runs: Runs = None,
+    store: StoreFolder = DEFAULT_STORE,
+    allow_environment_change: OtherEnvironment = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with runs that were interrupted or failed, with the specification each was started with."""
+    from flows.commands.resume import resume_runs
+
+    resume_runs(output(as_json), runs or [], store, allow_environment_change)
+
+
+@app.command()
+def runs(store: StoreFolder = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """The runs of a store."""
+    from flows.commands.runs import list_runs
+
+    list_runs(output(as_json), store)
+
+
+@app.command()
+def show(run: Run, store: StoreFolder = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """One run: segments, times, history, files."""
+    from flows.commands.show import show_run
+
+    show_run(output(as_json), run, store)
+
+
+@app.command()
+def predict(
+    run: Run,
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A .las, .laz or .npz file.", show_default=False)],
+    to: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="The file to write.", show_default=False)],
+    store: StoreFolder = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """Classify the points of a cloud (or the examples of an .npz) with a run's final model; score it where it has labels."""
+    from flows.commands.predict import predict_file
+
+    predict_file(output(as_json), run, source, to, store)
+
+
+@app.command()
+def export(
+    run: Run,
+    to: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.keras", help="The file to write.", show_default=False)],
+    epoch: Annotated[int | None, typer.Option(help="After how many epochs; by default after the last.")] = None,
+    store: StoreFolder = DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """Write a run's model, as it was after an epoch, to a .keras file."""
+    from flows.commands.export import export_model
+
+    export_model(output(as_json), run, epoch, to, store)
+
+
+@app.command()
+def verify(runs: Runs = None, store: StoreFolder = DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """Check every checksum of the store, or of what the named runs need."""
+    from flows.commands.housekeeping import verify_store
+
+    verify_store(output(as_json), runs or [], store)
+
+
+@app.command()
+def gc(
+    store: StoreFolder = DEFAULT_STORE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Drop what no run needs."""
+    from flows.commands.housekeeping import collect_garbage
+
+    collect_garbage(output(as_json), store, dry_run)
+
+
+_output: Output | None = None
+
+
+def output(as_json: bool) -> Output:
+    """Where the command that is being typed writes its answer."""
+    assert _output is not None and _output.as_json == as_json
+    return _output
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command line and returns its exit code; the console script's entry point.
+
+    Args:
+        arguments: what was typed after `frostline`; None: from `sys.argv`.
+    """
+    global _output
+    typed = sys.argv[1:] if arguments is None else arguments
+    with Output("--json" in typed, typed) as _output:
+        try:
+            app(args=typed, prog_name="frostline", standalone_mode=False)
+        except typer.Exit as end:
+            return end.exit_code
+        except CommandFailed as failure:
+            _output.failed(failure.answer)
+            return failure.exit_code
+        except FrostlineError as error:
+            failure = CommandFailed.because(error)
+            _output.failed(failure.answer)
+            return failure.exit_code
+        except (KeyboardInterrupt, typer.Abort):
+            return 130
+        except Exception as error:
+            return _usage(error, _output)
+    return 0
+
+
+def _usage(error: Any, shown: Output) -> int:
+    """A line that can't be parsed; typer has several homes for its exceptions, all of them have `format_message`."""
+    if not hasattr(error, "format_message"):
+        raise error
+    if not error.format_message():  # `frostline` alone: the help was shown
+        return 2
+    context = getattr(error, "ctx", None)
+    usage = f"{context.get_usage()}\n" if context is not None else ""
+    shown.refused(error.format_message(), usage)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What each `frostline` command does; each module is imported when its command is typed."""

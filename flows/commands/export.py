@@ -1,0 +1,33 @@
+"""`frostline export`: a run's model as a `.keras` file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flows import environment
+from flows.answers import ExportAnswer
+from flows.output import Output
+from handler.errors import SpecError
+from handler.store import Store
+
+
+def export_model(output: Output, run: str, epoch: int | None, to: Path, folder: Path) -> None:
+    """Writes the model as it was after an epoch; the final model if none is named.
+
+    Raises:
+        SpecError: there is no such run, or it has no state at that epoch.
+    """
+    Store(folder).runs.read(run)
+    if to.suffix != ".keras":
+        raise SpecError("--output", f"{to} must end in .keras")
+    if not to.absolute().parent.is_dir():
+        raise SpecError("--output", f"there is no folder {to.absolute().parent}")
+    environment.quieten_tensorflow()
+    from handler.final import TrainedModel, weights_digest
+
+    model = TrainedModel(folder, run, epoch)
+    model.save(to)
+    state = str(model.record.state) if epoch is None else model.record.chain[epoch]
+    weights = weights_digest(model.mh.arch.nn)
+    answer = ExportAnswer(run=run, epoch=model.epoch, state=state, weights=weights, model=str(to))
+    output.answer(answer, f"{to}: {run} after {model.epoch} epochs")

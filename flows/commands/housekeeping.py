@@ -1,0 +1,53 @@
+"""`frostline verify` and `frostline gc`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from flows.answers import Damaged, FailureAnswer, GcAnswer, VerifyAnswer
+from flows.commands.tables import size, table
+from flows.output import CommandFailed, Output
+from handler.store import Store
+
+
+def verify_store(output: Output, runs: list[str], folder: Path) -> None:
+    """Compares every checksum; exit 1 where one doesn't hold.
+
+    Raises:
+        SpecError: there is no such run.
+    """
+    store = Store(folder)
+    for name in runs:
+        store.runs.read(name)
+    found = store.verify(*runs)
+    answer = VerifyAnswer(ok=not found, damaged=[Damaged(path=str(d.path), what=d.what) for d in found])
+    if answer.ok:
+        output.answer(answer, f"{folder}: everything is as it was written")
+        return
+    shown = table("file", "what is wrong")
+    for damage in answer.damaged:
+        shown.add_row(damage.path, damage.what)
+    output.answer(answer, shown)
+    raise typer.Exit(1)
+
+
+def collect_garbage(output: Output, folder: Path, dry_run: bool) -> None:
+    """Removes what no run needs.
+
+    Raises:
+        CommandFailed: a run is at work in the store.
+    """
+    store = Store(folder)
+    busy = [name for name in store.runs.names() if store.runs.is_alive(name)]
+    if busy:
+        text = f"{folder}: {', '.join(busy)} is at work; collect when it has ended"
+        raise CommandFailed(FailureAnswer(run=busy[0], status="busy", error=text, resume=output.command), 75)
+    removed, count = store.collect(dry_run=dry_run)
+    answer = GcAnswer(removed=removed, bytes=count, dry_run=dry_run)
+    verb = "would go" if dry_run else "removed"
+    shown = [table("what")] if removed else []
+    for path in removed:
+        shown[0].add_row(path)
+    output.answer(answer, *shown, f"{len(removed)} {verb}, {size(count)}")

@@ -1,0 +1,121 @@
+"""`frostline predict`: a run's final model asked about new data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows import environment
+from flows.answers import PredictAnswer
+from flows.commands.tables import scores_tables
+from flows.output import Output
+from handler.errors import DataError, SpecError
+from handler.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from handler.final import TrainedModel
+
+CLOUDS = (".las", ".laz")
+
+
+def predict_file(output: Output, run: str, source: Path, to: Path, folder: Path) -> None:
+    """Classifies a file and writes the result; scores it where it has labels.
+
+    Args:
+        output: where the command writes.
+        run: the run's name.
+        source: a .las or .laz file, or an .npz with X (or X0, X1, ...) and perhaps y.
+        to: a file of the same kind: the cloud with its classification replaced, or an .npz with `predictions` (what the
+            network gives) and `labels` (the likeliest class).
+        folder: the store.
+
+    Raises:
+        SpecError: there is no such run, no such file, or it doesn't fit the run.
+    """
+    Store(folder).runs.read(run)
+    kind = source.suffix.lower()
+    if kind not in (*CLOUDS, ".npz"):
+        raise SpecError("input", f"{source} is no .las, .laz or .npz file")
+    if not source.is_file():
+        raise SpecError("input", f"there is no file {source}")
+    if to.suffix.lower() != kind:
+        raise SpecError("--output", f"{to} is of another kind than {source}; end it in {kind}")
+    if not to.absolute().parent.is_dir():
+        raise SpecError("--output", f"there is no folder {to.absolute().parent}")
+    environment.quieten_tensorflow()
+    from handler.final import TrainedModel
+
+    model = TrainedModel(folder, run)
+    points, scores = _cloud(output, model, source, to) if kind in CLOUDS else _arrays(model, source, to)
+    answer = PredictAnswer(output=str(to), points=points, scores=scores)
+    output.answer(answer, f"{to}: {points} points classified", *(scores_tables(scores) if scores else []))
+
+
+def _cloud(output: Output, model: TrainedModel, source: Path, to: Path) -> tuple[int, dict[str, Any] | None]:
+    from handler.data.cloud import codes_of, labels_of
+    from handler.data.inference import predict_cloud, read_cloud, scores, write_cloud
+
+    preparation = model.record.dataset.get("preparation")
+    if not preparation:
+        raise SpecError("run", f"{model.record.run!r} wasn't trained on clouds; give it an .npz file")
+    classes = preparation["classes"]
+    cloud = read_cloud(source, "input")
+    with output.people.status("classifying") as status:
+        found = predict_cloud(
+            model.predict,
+            cloud,
+            preparation,
+            progress=lambda done, fields: status.update(f"classifying: {done} of {fields} receptive fields"),
+        ).argmax(axis=1)
+    write_cloud(source, to, codes_of(found, classes))
+    labels = labels_of(cloud, classes)
+    return len(found), scores(labels, found, list(classes)) if (labels >= 0).any() else None
+
+
+def _arrays(model: TrainedModel, source: Path, to: Path) -> tuple[int, dict[str, Any] | None]:
+    import numpy as np
+
+    from handler.store.sealed import replacing
+
+    parts, y = _read(source)
+    try:
+        predictions = model.predict(parts)
+    except ValueError as error:
+        raise DataError("input", f"{source} doesn't fit the network of {model.record.run!r}: {error}") from error
+    several = predictions.ndim > 1 and predictions.shape[-1] > 1
+    labels = predictions.argmax(axis=-1) if several else predictions.squeeze(-1) if predictions.ndim > 1 else predictions
+    with replacing(to) as beside, beside.open("wb") as file:
+        np.savez_compressed(file, predictions=predictions, labels=labels)
+    return int(labels.size), _scores(model, y, labels, predictions.shape[-1]) if several and y is not None else None
+
+
+def _read(source: Path) -> tuple[list[np.ndarray], np.ndarray | None]:
+    import numpy as np
+
+    try:
+        with np.load(source, allow_pickle=False) as file:
+            names = ["X"] if "X" in file else sorted((n for n in file if n[:1] == "X" and n[1:].isdigit()), key=lambda n: int(n[1:]))
+            if not names:
+                raise DataError("input", f"{source} has no X (or X0, X1, ...); it has: {', '.join(file) or 'nothing'}")
+            return [file[name] for name in names], file["y"] if "y" in file else None
+    except (ValueError, OSError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError("input", f"{source} can't be read as .npz ({error}); arrays of plain numbers are needed") from error
+
+
+def _scores(model: TrainedModel, y: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, Any] | None:
+    import numpy as np
+
+    from handler.data.scores import scores
+
+    if y.shape != labels.shape or not np.issubdtype(y.dtype, np.integer):
+        return None
+    ignored = model.record.dataset.get("ignore_label")
+    kept = (y >= 0) & (y < classes) if ignored is None else (y >= 0) & (y < classes) & (y != ignored)
+    if not kept.any():
+        return None
+    names = model.record.dataset.get("class_names") or [str(i) for i in range(classes)]
+    return scores(np.where(kept, y, -1), labels, names)

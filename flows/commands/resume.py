@@ -1,0 +1,90 @@
+"""`frostline resume`: goes on with runs from what their own folder says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from flows.answers import FailureAnswer, ResumeAnswer, TrainAnswer
+from flows.commands.session import Session
+from flows.commands.tables import standing, table
+from flows.commands.train import finished
+from flows.output import CommandFailed, Output
+from handler.errors import FrostlineError, MismatchError, SpecError
+from handler.record import RunRecord
+from handler.run import RunInputs, TrainingRun
+from handler.spec import load_spec
+from handler.store import Store
+
+
+def resume_runs(output: Output, named: list[str], folder: Path, allow_environment_change: bool) -> None:
+    """Goes on with the named runs, or with all that were interrupted, killed or failed.
+
+    Raises:
+        SpecError: a named run isn't there. typer.Exit: with the gravest exit code of the runs, where one isn't 0.
+    """
+    store = Store(folder)
+    names = named or [name for name in store.runs.names() if _unfinished(store, name)]
+    for name in named:
+        store.runs.read(name)
+    answers: list[TrainAnswer | FailureAnswer] = []
+    codes = [0]
+    with Session(output) as session:
+        for name in names:
+            resume = " ".join(["frostline resume", name, "--store", str(folder)])
+            try:
+                inputs = _inputs(store, store.runs.read(name), allow_environment_change)
+                answers.append(finished(inputs, folder) or session.train(inputs, folder, resume))
+            except (CommandFailed, FrostlineError) as error:
+                failure = error if isinstance(error, CommandFailed) else CommandFailed.because(error, name, resume)
+                output.say(f"frostline: {failure.answer.error}")
+                answers.append(failure.answer)
+                codes.append(failure.exit_code)
+                if failure.answer.status == "interrupted":
+                    output.say(f"to go on: {output.command}")
+                    break
+    shown = table("run", "status", "epochs", "weights")
+    for answer in answers:
+        if isinstance(answer, TrainAnswer):
+            shown.add_row(answer.run, standing(answer.status, False), str(answer.epochs), (answer.weights or "")[:16])
+        else:
+            shown.add_row(answer.run or "", f"[red]{answer.status}[/]", "", "")
+    output.answer(ResumeAnswer(runs=answers), shown if answers else f"there is nothing to go on with in {folder}")
+    if any(codes):
+        raise typer.Exit(75 if 75 in codes else 1 if 1 in codes else 2)
+
+
+def _unfinished(store: Store, name: str) -> bool:
+    try:
+        return store.runs.read(name).status != "completed" and not store.runs.is_alive(name)
+    except FrostlineError:
+        return False
+
+
+def _inputs(store: Store, record: RunRecord, allow_environment_change: bool) -> RunInputs:
+    """The inputs a run was started with.
+
+    Raises:
+        MismatchError: its data or code changed since; names the first difference.
+    """
+    from handler.declared import first_difference
+
+    spec, _ = load_spec(store.runs.folder(record.run) / "spec.yaml")
+    if not Path(record.spec_folder).is_dir():
+        raise SpecError("run", f"{record.run!r} was started from {record.spec_folder}, which isn't there any more")
+    inputs = RunInputs(
+        spec=spec,
+        folder=record.spec_folder,
+        store=str(store.root),
+        name=record.run,
+        allow_environment_change=allow_environment_change,
+    )
+    planning = TrainingRun.of(inputs).planning
+    if planning.key != record.key:
+        where, then, now = first_difference(record.declared, planning.declared) or ("the specification", record.key, planning.key)
+        raise MismatchError(
+            f"run {record.run!r}: {where} was {then} when it was started and is {now} now; restore it, "
+            "or type `frostline train` with the specification to train what is there now"
+        )
+    return inputs

@@ -1,0 +1,47 @@
+"""`frostline runs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flows.answers import RunsAnswer, RunSummary
+from flows.commands.tables import moment, standing, table
+from flows.output import Output
+from handler.errors import StoreError
+from handler.store import Store
+
+
+def list_runs(output: Output, folder: Path) -> None:
+    """Lists a store's runs, the latest first; a store that isn't there has none."""
+    store = Store(folder)
+    found, unreadable = [], {}
+    for name in store.runs.names():
+        try:
+            record = store.runs.read(name)
+        except StoreError as error:
+            unreadable[name] = str(error)
+            continue
+        last = {metric: values[-1] for metric, values in record.history.items() if values}
+        kept = ("run", "status", "epochs", "training_epochs", "state", "started", "updated", "error")
+        found.append(
+            RunSummary(alive=store.runs.is_alive(name), last=last, **{field: getattr(record, field) for field in kept})
+        )
+    found.sort(key=lambda summary: summary.updated, reverse=True)
+    answer = RunsAnswer(store=str(folder), runs=found, unreadable=unreadable)
+    if not found and not unreadable:
+        output.answer(answer, f"there are no runs in {folder}")
+        return
+    shown = table("run", "status", "epochs", "loss", "updated", "state")
+    for summary in found:
+        loss = summary.last.get("loss")
+        shown.add_row(
+            summary.run,
+            standing(summary.status, summary.alive),
+            f"{summary.epochs} of {summary.training_epochs}",
+            "" if loss is None else f"{loss:.4g}",
+            moment(summary.updated),
+            (summary.state or "")[:12],
+        )
+    for name, why in unreadable.items():
+        output.say(f"{name}: {why}")
+    output.answer(answer, shown)

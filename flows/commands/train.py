@@ -1,0 +1,70 @@
+"""`frostline train`: from a specification to a trained model, through Prefect, here and now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.commands.session import Session
+from flows.commands.tables import duration, segments_table, table
+from flows.output import Output
+from handler.run import RunInputs, TrainingRun
+from handler.spec import check_run_name, load_spec
+
+if TYPE_CHECKING:
+    from flows.answers import TrainAnswer
+
+
+def train_spec(
+    output: Output, file: Path, store: Path, name: str | None, overrides: list[str], allow_environment_change: bool
+) -> None:
+    """Trains a specification; a finished one is answered from the store, without Prefect and TensorFlow.
+
+    Raises:
+        SpecError: the specification can't be used; nothing was started.
+        CommandFailed: the training failed, was interrupted, or is busy in another process.
+    """
+    spec, folder = load_spec(file, overrides)
+    inputs = RunInputs(
+        spec=spec,
+        folder=str(folder.absolute()),
+        store=str(store.absolute()),
+        name=check_run_name(name or spec.name),
+        allow_environment_change=allow_environment_change,
+    )
+    answer = finished(inputs, store)
+    if answer is not None:
+        output.say(f"{inputs.name} is finished and nothing changed: nothing was trained")
+    else:
+        with Session(output) as session:
+            answer = session.train(inputs, store, output.command)
+    show_answer(output, answer)
+
+
+def finished(inputs: RunInputs, store: Path) -> TrainAnswer | None:
+    """The answer of a run that has nothing left to do; None where it has."""
+    from flows.answers import TrainAnswer
+
+    run = TrainingRun.of(inputs)
+    record = None if run.store.runs.is_alive(inputs.name) else run.finished()
+    return None if record is None else TrainAnswer.of(record, str(store))
+
+
+def show_answer(output: Output, answer: TrainAnswer) -> None:
+    """Writes the answer of a completed training."""
+    head = table("", "", title=f"{answer.run}: {answer.status}")
+    head.show_header = False
+    trained = sum(s.trained_epochs for s in answer.segments)
+    early = ", stopped early" if answer.stopped else ""
+    head.add_row("epochs", f"{answer.epochs}{early}; {trained} trained now, {answer.epochs - trained} found")
+    head.add_row("time", duration(sum(s.seconds for s in answer.segments)))
+    for metric, values in answer.history.items():
+        if values:
+            head.add_row(metric, f"{values[-1]:.5g}")
+    head.add_row("weights", answer.weights or "-")
+    head.add_row("model", answer.model or "-")
+    head.add_row("report", answer.report or "-")
+    output.answer(answer, head, segments_table(answer.segments))
+
+
+

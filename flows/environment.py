@@ -1,0 +1,39 @@
+"""The settings Prefect and TensorFlow read from the environment, set before either is imported. Imports neither."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def quieten_tensorflow() -> None:
+    """Keeps TensorFlow's start-up notes from the user; errors still show."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+
+def set_prefect(store: Path, api_url: str) -> None:
+    """Sets what an ad-hoc flow run needs; what the user set stays.
+
+    Args:
+        store: the Frostline store; Prefect's result records go below it, as JSON (never pickled).
+        api_url: the API of the server to report to.
+    """
+    settings = {
+        "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+        "PREFECT_RESULTS_LOCAL_STORAGE_PATH": str(store / "results"),
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    }
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)
+    os.environ["PREFECT_API_URL"] = api_url
+    if "127.0.0.1" in api_url:  # a proxy must not stand between two processes of one machine
+        for name in ("NO_PROXY", "no_proxy"):
+            there = [part for part in os.environ.get(name, "").split(",") if part]
+            os.environ[name] = ",".join(dict.fromkeys([*there, "127.0.0.1", "localhost"]))

@@ -1,0 +1,123 @@
+"""Where a command's answer goes: with `--json` one object on stdout and everything else on stderr, else text for people."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any
+
+from handler.errors import BusyError, FrostlineError, Interrupted
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from flows.answers import Answer, FailureAnswer, PlanAnswer
+
+
+class CommandFailed(Exception):
+    """A command ends with a non-zero exit and this answer."""
+
+    def __init__(self, answer: FailureAnswer, exit_code: int) -> None:
+        super().__init__(answer.error)
+        self.answer, self.exit_code = answer, exit_code
+
+    @classmethod
+    def because(cls, error: Exception, run: str | None = None, resume: str | None = None) -> CommandFailed:
+        """The failure that an error means: its exit code and status are in its class."""
+        from flows.answers import FailureAnswer
+
+        code = error.exit_code if isinstance(error, FrostlineError) else 1
+        status = {2: "refused", 75: "interrupted"}.get(code, "failed")
+        if isinstance(error, BusyError):
+            status = "busy"
+        text = str(error) if isinstance(error, FrostlineError) else f"{type(error).__name__}: {error}"
+        goes_on = resume if code == 1 or isinstance(error, (BusyError, Interrupted)) else None
+        return cls(FailureAnswer(run=run, status=status, error=text, resume=goes_on), code)
+
+
+class Output:
+    """The two streams of one command; entered for as long as it runs (`with`).
+
+    Args:
+        as_json: one JSON object on stdout. Whatever else writes to stdout meanwhile, the user's own modules and native
+            libraries included, writes to stderr.
+        typed: the command line, for the sentence that says how to go on.
+    """
+
+    def __init__(self, as_json: bool, typed: list[str]) -> None:
+        self.as_json, self.typed = as_json, typed
+        self._stdout: IO[str] = sys.stdout
+        self._descriptor: int | None = None
+        self._consoles: dict[bool, Console] = {}
+
+    def __enter__(self) -> Output:
+        self._stdout = sys.stdout
+        if self.as_json:
+            try:
+                number = sys.stdout.fileno()
+                sys.stdout.flush()
+                self._descriptor = os.dup(number)
+                os.dup2(sys.stderr.fileno(), number)
+                self._stdout = os.fdopen(os.dup(self._descriptor), "w", encoding="utf-8")
+            except OSError:  # stdout isn't a file: somebody captures it within the process
+                self._descriptor = None
+            self._replaced, sys.stdout = sys.stdout, sys.stderr
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if not self.as_json:
+            return
+        sys.stdout = self._replaced
+        if self._descriptor is not None:
+            self._stdout.close()
+            os.dup2(self._descriptor, sys.stdout.fileno())
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    @property
+    def command(self) -> str:
+        """The command as it was typed."""
+        return shlex.join(["frostline", *self.typed])
+
+    @property
+    def people(self) -> Console:
+        """The console on stderr, for everything that isn't the answer."""
+        return self._console(stderr=True)
+
+    def answer(self, answer: Answer | PlanAnswer, *shown: Any) -> None:
+        """Writes the answer: as JSON, or what people are shown instead (rich renderables or text)."""
+        if self.as_json:
+            self._stdout.write(answer.model_dump_json() + "\n")
+            self._stdout.flush()
+            return
+        for part in shown:
+            self._console(stderr=False).print(part)
+
+    def say(self, text: str) -> None:
+        """Writes a line to stderr."""
+        self.people.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def failed(self, answer: FailureAnswer) -> None:
+        """Writes a failure: on stderr for people, and with `--json` as the one object on stdout."""
+        self.say(f"frostline: {answer.error}")
+        if answer.resume:
+            self.say(f"to go on: {answer.resume}")
+        if self.as_json:
+            self.answer(answer)
+
+    def refused(self, text: str, usage: str = "") -> None:
+        """Writes that a command line can't be used."""
+        from flows.answers import FailureAnswer
+
+        if usage:
+            self.say(usage.rstrip())
+        self.failed(FailureAnswer(status="refused", error=text))
+
+    def _console(self, *, stderr: bool) -> Console:
+        from rich.console import Console
+
+        if stderr not in self._consoles:
+            self._consoles[stderr] = Console(stderr=stderr)
+        return self._consoles[stderr]

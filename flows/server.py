@@ -1,0 +1,230 @@
+"""The embedded Prefect server: one per PREFECT_HOME, shared by the `frostline` runs that use it, gone with the last of them.
+
+Every run holds the server by an open end of a named pipe. The holder (`flows/server_holder.py`), in a process session
+of its own so that a Ctrl-C meant for the training doesn't reach it, sees the pipe hang up when the last run is gone,
+killed or not, and ends the server. A file lock keeps starting and ending apart.
+
+In PREFECT_HOME: `frostline-server.json` (where it is), `.hold` (the pipe), `.lock`, `.log`. No Prefect import here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import http.client
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from handler.errors import FrostlineError
+
+STARTUP_SECONDS = 120.0
+
+
+class ServerError(FrostlineError):
+    """The Prefect server can't be started or reached."""
+
+
+def prefect_home() -> Path:
+    """Where Prefect keeps its database and settings."""
+    return Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser().absolute()
+
+
+def configured_api_url() -> str | None:
+    """The API of a server the user runs: PREFECT_API_URL, or the active profile's; None where there is none."""
+    if url := os.environ.get("PREFECT_API_URL"):
+        return url
+    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH") or prefect_home() / "profiles.toml").expanduser()
+    try:
+        found = tomllib.loads(profiles.read_text())
+    except (OSError, tomllib.TOMLDecodeError):
+        return None
+    profile = found.get("profiles", {}).get(os.environ.get("PREFECT_PROFILE") or found.get("active"), {})
+    url = profile.get("PREFECT_API_URL")
+    return str(url) if url else None
+
+
+@contextlib.contextmanager
+def startup_lock(home: Path) -> Iterator[None]:
+    """Keeps the starting and the ending of a home's server apart, across processes."""
+    descriptor = os.open(home / "frostline-server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@dataclass
+class EmbeddedServer:
+    """A share in the embedded server: it lives as long as this process keeps `hold` open.
+
+    Attributes:
+        url: its address, `http://127.0.0.1:PORT`; the API is at `/api`, the pages at `/`.
+        pid: the holder's process id.
+        home: the PREFECT_HOME it belongs to.
+        hold: the open end of the pipe.
+        process: the holder, where this process started it.
+    """
+
+    url: str
+    pid: int
+    home: Path
+    hold: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def api_url(self) -> str:
+        """The address of the API."""
+        return f"{self.url}/api"
+
+    @property
+    def log(self) -> Path:
+        """The server's log."""
+        return self.home / "frostline-server.log"
+
+    def wait(self, seconds: float = STARTUP_SECONDS, unless: Callable[[], bool] = lambda: False) -> None:
+        """Waits until the server answers, or `unless` says that there is no need any more.
+
+        Raises:
+            ServerError: it ended as it started, or doesn't answer in time.
+        """
+        end = time.monotonic() + seconds
+        while not unless() and not self._answers():
+            if not self._held():
+                raise ServerError(f"the embedded Prefect server ended while it started; {self._last_words()}")
+            if time.monotonic() > end:
+                raise ServerError(
+                    f"the embedded Prefect server at {self.url} doesn't answer after {seconds:.0f} s; {self._last_words()}"
+                )
+            time.sleep(0.1)
+
+    def release(self, seconds: float = 4.0) -> None:
+        """Lets go of the server; if nobody else holds it, waits (at most so long) until it has ended."""
+        os.close(self.hold)
+        end = time.monotonic() + seconds
+        shared_until = time.monotonic() + 0.5
+        while time.monotonic() < end and self._running():
+            if time.monotonic() > shared_until and _recorded_pid(self.home) == self.pid:
+                return
+            time.sleep(0.02)
+
+    def _running(self) -> bool:
+        if self.process is not None:
+            return self.process.poll() is None
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
+
+    def _held(self) -> bool:
+        """Whether the holder still reads the pipe."""
+        poll = select.poll()
+        poll.register(self.hold, select.POLLERR)
+        return not poll.poll(0)
+
+    def _answers(self) -> bool:
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=2)
+        try:
+            connection.request("GET", "/api/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _last_words(self) -> str:
+        try:
+            lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        except OSError:
+            lines = []
+        said = f"; the last line is: {lines[-1].strip()}" if lines else ""
+        return f"its log is {self.log}{said}"
+
+
+def start_or_join(home: Path | None = None) -> EmbeddedServer:
+    """A share in the home's embedded server, started if it isn't running. Returns at once: `wait()` before using it.
+
+    Args:
+        home: the PREFECT_HOME; by default the environment's.
+
+    Raises:
+        ServerError: the home can't be written, or the process can't be started.
+    """
+    home = home or prefect_home()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with startup_lock(home):
+            return _join(home) or _start(home)
+    except OSError as error:
+        raise ServerError(
+            f"the embedded Prefect server can't be started in {home} ({error}); "
+            "set PREFECT_HOME to a folder that can be written, or PREFECT_API_URL to a running server"
+        ) from error
+
+
+def _join(home: Path) -> EmbeddedServer | None:
+    try:
+        hold = os.open(home / "frostline-server.hold", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENXIO):
+            return None
+        raise
+    try:
+        record = json.loads((home / "frostline-server.json").read_text())
+        return EmbeddedServer(record["url"], record["pid"], home, hold)
+    except (OSError, ValueError, KeyError):
+        os.close(hold)
+        return None
+
+
+def _start(home: Path) -> EmbeddedServer:
+    pipe, record = home / "frostline-server.hold", home / "frostline-server.json"
+    record.unlink(missing_ok=True)
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe, 0o600)
+    watch = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    hold = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        with (home / "frostline-server.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "flows.server_holder", str(home), str(watch), str(listening.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=home,
+                start_new_session=True,
+                pass_fds=(watch, listening.fileno()),
+            )
+        url = f"http://127.0.0.1:{port}"
+        record.write_text(json.dumps({"url": url, "pid": process.pid}))
+        return EmbeddedServer(url, process.pid, home, hold, process)
+    except OSError:
+        os.close(hold)
+        raise
+    finally:
+        os.close(watch)
+        listening.close()
+
+
+def _recorded_pid(home: Path) -> int | None:
+    try:
+        return int(json.loads((home / "frostline-server.json").read_text())["pid"])
+    except (OSError, ValueError, KeyError):
+        return None

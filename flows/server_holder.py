@@ -1,0 +1,105 @@
+"""The process that holds the embedded Prefect server, and the server's own process.
+
+    python -m flows.server_holder HOME PIPE SOCKET      holds a server until the pipe hangs up
+    python -m flows.server_holder serve SOCKET          is the server, on a socket it is given
+
+PIPE and SOCKET are inherited file descriptors. The holder keeps the listening socket, so a server that dies is started
+again on the same port and the runs that use it see a pause.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from flows.server import startup_lock
+
+RESTARTS = 3
+TERM_SECONDS = 1.5
+
+
+def hold(home: Path, pipe: int, listening: int) -> None:
+    """Starts the server and ends it, and itself, when nobody holds the pipe any more."""
+    asked: list[int] = []
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    poll = select.poll()
+    poll.register(pipe, select.POLLHUP)
+    server, started = _start(listening), 1
+    while True:
+        hung_up = bool(poll.poll(500))
+        if not hung_up and not asked:
+            if server.poll() is None:
+                continue
+            print(f"frostline: the server ended with code {server.returncode}", flush=True)  # noqa: T201 (to the log)
+            if started <= RESTARTS:
+                server, started = _start(listening), started + 1
+                continue
+        with startup_lock(home):
+            if hung_up and not asked and not poll.poll(0):
+                continue  # a new run took hold of it just now
+            for name in ("frostline-server.json", "frostline-server.hold"):
+                (home / name).unlink(missing_ok=True)
+            _end(server)
+        return
+
+
+def serve(listening: int) -> None:
+    """Serves Prefect's API and pages on a socket until told to end; ends with the holder, however that ends."""
+    holder = os.getppid()
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    if os.getppid() != holder:
+        return
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    config = uvicorn.Config(
+        create_app(final=True), log_level="warning", timeout_keep_alive=5, lifespan="on", timeout_graceful_shutdown=1
+    )
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=listening)])
+
+
+def _start(listening: int) -> subprocess.Popen[bytes]:
+    with socket.socket(fileno=os.dup(listening)) as bound:
+        port = bound.getsockname()[1]
+    environment = {k: v for k, v in os.environ.items() if k not in ("PREFECT_API_URL", "PREFECT_API_KEY")} | {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "PREFECT_SERVER_API_HOST": "127.0.0.1",
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "flows.server_holder", "serve", str(listening)],
+        stdin=subprocess.DEVNULL,
+        env=environment,
+        process_group=0,
+        pass_fds=(listening,),
+    )
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(server.pid, number)
+        except ProcessLookupError:
+            break
+        end = time.monotonic() + TERM_SECONDS
+        while server.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        serve(int(sys.argv[2]))
+    else:
+        hold(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,129 @@
+"""SIGINT and SIGTERM: they set a flag that the step loop reads between two steps, and nothing more.
+
+A thread sees to it that a process that has nothing to save (it reads data, traces a graph, waits for a lock) doesn't keep
+the user waiting, and that a second Ctrl-C ends it at once. It is woken by the interpreter's signal pipe, so it hears
+of a signal even while the main thread is inside one long native call. Ending a process at any moment is safe: what is in
+the store is whole or absent.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, ClassVar
+
+from handler.interrupt import stop
+from handler.observe import Observer
+from handler.record import SegmentRecord
+
+NAMES = {signal.SIGINT: "SIGINT", signal.SIGTERM: "SIGTERM"}
+
+
+class SignalWatch(Observer):
+    """Turns SIGINT and SIGTERM into a wish to stop while it is entered (`with`). As an observer it knows whether there
+    are steps to save. Outside of the main thread it does nothing: signals go to the main thread only.
+
+    Args:
+        abandon: called, from another thread, where the process doesn't come to an end by itself in time and has nothing
+            to save; it doesn't return. Without it the process just goes on.
+        hurry: called on a second Ctrl-C; it doesn't return.
+        say: tells the user that the wish was heard.
+        grace: seconds that a process with nothing to save is given.
+
+    Attributes:
+        active: the one that is entered, if any.
+    """
+
+    active: ClassVar[SignalWatch | None] = None
+
+    def __init__(
+        self,
+        abandon: Callable[[], None] | None = None,
+        hurry: Callable[[], None] | None = None,
+        say: Callable[[str], None] = lambda text: None,
+        grace: float = 2.5,
+    ) -> None:
+        self.abandon, self.hurry, self.say, self.grace = abandon, hurry, say, grace
+        self.unsaved = False
+        self._before: dict[signal.Signals, Any] = {}
+        self._wakeup = -1
+        self._pipe: tuple[int, int] | None = None
+        self._ended = threading.Event()
+
+    def __enter__(self) -> SignalWatch:
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        self._ended.clear()
+        self._pipe = os.pipe()
+        os.set_blocking(self._pipe[1], False)
+        self._wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, args=(self._pipe[0],), name="frostline-signals", daemon=True).start()
+        self._before = {number: signal.signal(number, self.handle) for number in NAMES}
+        SignalWatch.active = self
+        return self
+
+    def take_over(self) -> Any:
+        """Makes this the handler of SIGTERM again, where something else put itself in its place; returns that."""
+        return signal.signal(signal.SIGTERM, self.handle)
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """The handler of both signals."""
+        stop.request(NAMES[signal.Signals(number)])
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._pipe is None:
+            return
+        SignalWatch.active = None
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        signal.set_wakeup_fd(self._wakeup)
+        self._ended.set()
+        os.close(self._pipe[1])
+        self._pipe = None
+
+    def on_step(self, epoch: int, step: int, steps: int, logs: dict[str, Any]) -> None:
+        """A step was done that isn't saved yet."""
+        self.unsaved = True
+
+    def on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
+        """All that was done is saved."""
+        self.unsaved = False
+
+    def on_segment_end(self, record: SegmentRecord) -> None:
+        """All that was done is saved."""
+        self.unsaved = False
+
+    def on_note(self, text: str) -> None:
+        """A stage failed, perhaps: it starts again from what is saved."""
+        self.unsaved = False
+
+    def _watch(self, pipe: int) -> None:
+        asked = 0
+        try:
+            while data := os.read(pipe, 64):
+                for number in data:
+                    if number not in NAMES:
+                        continue
+                    asked += 1
+                    stop.request(NAMES[signal.Signals(number)])
+                    if asked == 1:
+                        threading.Thread(target=self._see_it_end, daemon=True).start()
+                        self.say("stopping; the state is saved first (Ctrl-C again: stop at once)")
+                    elif number == signal.SIGINT and self.hurry is not None:
+                        self.hurry()
+        finally:
+            os.close(pipe)
+
+    def _see_it_end(self) -> None:
+        patience = time.monotonic() + self.grace
+        while not self._ended.wait(0.05):
+            if self.unsaved:
+                patience = time.monotonic() + self.grace
+            elif time.monotonic() > patience:
+                if self.abandon is not None:
+                    self.abandon()
+                return

@@ -1,0 +1,214 @@
+"""The flow `train`: one freeze training, stage by stage, each stage a Prefect task.
+
+    python -m flows.command train examples/lidar.yaml            # through the command, here and now
+    prefect deployment run train/train --param spec_file=examples/lidar.yaml
+
+The tasks are called in the main thread, in order: what a stage needs is what the stage before left on disk or in
+`TrainingRun`, the process-wide object for these inputs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import prefect.runtime
+from prefect import flow
+from prefect.client.schemas.objects import State, StateType
+from prefect.exceptions import TerminationSignal
+from prefect.utilities import engine
+from pydantic import Field
+
+from flows.answers import TrainAnswer
+from flows.recorded import flow_run_began, flow_run_ends
+from flows.signals import SignalWatch
+from handler.errors import Interrupted, SpecError
+from handler.interrupt import stop
+from handler.record import PlannedSegment, RunRecord
+from handler.run import RunInputs, TrainingRun
+from handler.spec import TrainingSpec, check_run_name, load_spec
+from tasks.artifacts import PrefectObserver, log
+from tasks.backup import backup
+from tasks.interruption import TrainingInterrupted
+from tasks.plan import plan
+from tasks.post_fit import post_fit
+from tasks.pre_fit import pre_fit
+from tasks.report import report
+from tasks.restore import restore
+from tasks.segment import run_segment
+
+
+def training_name() -> str:
+    """The flow run's name: the training's."""
+    given = prefect.runtime.flow_run.parameters
+    spec = given.get("spec")
+    named = spec.name if isinstance(spec, TrainingSpec) else (spec or {}).get("name")
+    return str(given.get("name") or named or Path(given.get("spec_file") or "train").stem)
+
+
+@flow(name="train", flow_run_name=training_name)
+def train(
+    spec: Annotated[TrainingSpec | None, Field(description="The specification itself.")] = None,
+    spec_file: Annotated[str | None, Field(description="Or the path of its YAML file on the worker.")] = None,
+    overrides: Annotated[list[str], Field(description="Changes to the file: key.path=value.")] = [],  # noqa: B006
+    folder: Annotated[str, Field(description="Where a specification given as such looks up files and modules.")] = ".",
+    store: Annotated[str, Field(description="The store's directory.")] = ".frostline",
+    name: Annotated[str | None, Field(description="The run's name; by default the specification's.")] = None,
+    allow_environment_change: Annotated[
+        bool, Field(description="Go on from states made in another environment.")
+    ] = False,
+) -> TrainAnswer:
+    """Trains what a specification describes; what is in the store already is found, not trained again.
+
+    Args:
+        spec: the specification.
+        spec_file: or the path of its file.
+        overrides: changes to the file, `key.path=value`.
+        folder: where relative paths and modules of `spec` are looked up.
+        store: the store's directory.
+        name: the run's name.
+        allow_environment_change: go on from states made in another environment.
+
+    Raises:
+        SpecError: the specification can't be used. BusyError: another process is at work on this run.
+    """
+    inputs = run_inputs(
+        spec, spec_file, overrides, folder, store, name, allow_environment_change=allow_environment_change
+    )
+    run = TrainingRun.of(inputs)
+    typed = SignalWatch.active is not None
+    with watched(run, inputs):
+        try:
+            flow_run_began(str(prefect.runtime.flow_run.id))
+            return TrainAnswer.of(train_run(run, inputs), store)
+        except (TrainingInterrupted, Interrupted) as interrupted:
+            why = str(interrupted)
+        finally:
+            flow_run_ends()
+    return end_interrupted(why, typed)  # type: ignore[return-value] (a state is what the flow run ends in)
+
+
+def run_inputs(
+    spec: TrainingSpec | None,
+    spec_file: str | None,
+    overrides: list[str],
+    folder: str,
+    store: str,
+    name: str | None,
+    *,
+    allow_environment_change: bool = False,
+) -> RunInputs:
+    """What a `TrainingRun` is made of, from the flow's parameters.
+
+    Raises:
+        SpecError: the specification can't be used, or there isn't exactly one.
+    """
+    if (spec is None) == (spec_file is None):
+        raise SpecError("", "give either `spec`, the specification itself, or `spec_file`, the path of its YAML file")
+    if spec is None:
+        spec, where = load_spec(Path(str(spec_file)), overrides)
+    elif overrides:
+        raise SpecError("overrides", "they change a file; with `spec` put the values into it")
+    else:
+        where = Path(folder)
+    return RunInputs(
+        spec=spec,
+        folder=str(where.absolute()),
+        store=str(Path(store).absolute()),
+        name=check_run_name(name or spec.name),
+        allow_environment_change=allow_environment_change,
+    )
+
+
+def train_run(run: TrainingRun, inputs: RunInputs) -> RunRecord:
+    """Takes a run through its stages and returns its record."""
+    with run.lock():
+        made = plan(inputs)
+        finished = run.finished()
+        if finished is not None:
+            log("nothing to do: the run is finished and nothing changed")
+            return finished
+        run.begin(made)
+        try:
+            train_segments(run, inputs, made.segments)
+            post_fit(inputs)
+            report(inputs)
+            return run.finish()
+        except (TrainingInterrupted, Interrupted) as error:
+            run.interrupted(str(error))
+            raise
+        except Exception as error:
+            run.fail(error)
+            raise
+
+
+def train_segments(run: TrainingRun, inputs: RunInputs, segments: list[PlannedSegment]) -> None:
+    """Runs the segments between pre-fit and backup on one side and restore on the other; neither where none is left to train."""
+    pending = any(not segment.cached for segment in segments)
+    if pending:
+        pre_fit(inputs)
+    saved = backup(inputs) if pending and run.needs_backup() else None
+    try:
+        for segment in segments:
+            if run_segment(inputs, segment).stopped:
+                break
+    finally:
+        if saved is not None:
+            restore(inputs)
+
+
+@contextmanager
+def watched(run: TrainingRun, inputs: RunInputs) -> Iterator[None]:
+    """Lets Prefect watch a run, and signals stop it, for as long as its flow runs."""
+    watch = SignalWatch.active or SignalWatch(grace=20, abandon=lambda: _give_up(run))
+    observers = [PrefectObserver(inputs.name), watch]
+    run.observers += observers
+    try:
+        with nullcontext() if watch is SignalWatch.active else watch, prefect_defers_to(watch):
+            yield
+    finally:
+        for observer in observers:
+            run.observers.remove(observer)
+
+
+@contextmanager
+def prefect_defers_to(watch: SignalWatch) -> Iterator[None]:
+    """Puts the watch's handler in the place of the one Prefect's flow engine installs for SIGTERM.
+
+    Prefect's raises an exception wherever the training is. Put into Prefect's own place too, the watch's counts as
+    Prefect's, so that a worker's cancellation is acknowledged as usual and told from a plain kill.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with engine._prefect_sigterm_bridge_lock:
+        prefects = engine._prefect_sigterm_handler
+        engine._prefect_sigterm_handler = watch.handle
+        installed = watch.take_over()
+    try:
+        yield
+    finally:
+        with engine._prefect_sigterm_bridge_lock:
+            engine._prefect_sigterm_handler = prefects
+            signal.signal(signal.SIGTERM, installed)
+
+
+def end_interrupted(why: str, typed: bool) -> State[Any]:
+    """How the flow run ends after a stop: typed by a person it is cancelled, under a worker it ends as Prefect ends it.
+
+    Raises:
+        TerminationSignal: the process was asked to end from outside of the command; Prefect tells cancelled from crashed.
+    """
+    if not typed and stop.reason == "SIGTERM":
+        raise TerminationSignal(signal=signal.SIGTERM)
+    return State(type=StateType.CANCELLED, name="Interrupted", message=f"{why}; the same command continues")
+
+
+def _give_up(run: TrainingRun) -> None:
+    run.interrupted(f"stopped by {stop.reason} before a step was done")
+    os._exit(128 + signal.SIGTERM)

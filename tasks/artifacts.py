@@ -1,0 +1,101 @@
+"""What a training shows on Prefect's pages: the plan as a table, events as it goes, the final figures.
+
+Showing is a courtesy: a server that has gone away costs a sentence in the log, never the training. Artifacts wait for the
+server, so they are made at the ends only; events are queued and cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.events import emit_event
+from prefect.exceptions import MissingContextError
+
+from handler.observe import Observer
+from handler.record import Plan, RunRecord, SegmentRecord
+
+
+def plan_table(plan: Plan) -> None:
+    """Shows the plan as a table artifact, `plan-<run>`."""
+    rows = [
+        {
+            "segment": s.index,
+            "epochs": f"{s.start}-{s.end}",
+            "frozen": ", ".join(s.frozen) or "none",
+            "trainable parameters": s.trainable_parameters,
+            "learning rate": "unchanged" if s.learning_rate is None else s.learning_rate,
+            "in the store": "yes" if s.cached else s.why or "no",
+        }
+        for s in plan.segments
+    ]
+    _show(lambda: create_table_artifact(rows, key=_slug("plan", plan.run), description=f"The plan of {plan.run}"))
+
+
+def final_figures(record: RunRecord) -> None:
+    """Shows the last epoch's figures and the segments as a markdown artifact, `result-<run>`."""
+    figures = [f"| {name} | {values[-1]:.6g} |" for name, values in record.history.items() if values]
+    segments = [
+        f"| {s.start}-{s.end} | {', '.join(s.frozen) or 'none'} | {s.source} | {s.seconds:.1f} |" for s in record.segments
+    ]
+    text = "\n".join(
+        [
+            f"# {record.run}",
+            f"{record.epochs} epochs, weights `{(record.weights or '')[:16]}`",
+            *["", "| metric | last epoch |", "|---|---|", *figures],
+            *["", "| epochs | frozen | source | seconds |", "|---|---|---|---|", *segments],
+        ]
+    )
+    _show(lambda: create_markdown_artifact(text, key=_slug("result", record.run), description=f"What {record.run} gave"))
+
+
+class PrefectObserver(Observer):
+    """Tells Prefect what a training does: an event per epoch and per segment, and lines in the run's log.
+
+    Args:
+        run: the run's name, in the events' resource id `frostline.run.<run>`.
+    """
+
+    def __init__(self, run: str) -> None:
+        self.run = run
+
+    def on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
+        """Emits `frostline.epoch.completed`."""
+        figures = {name: float(value) for name, value in logs.items()}
+        self._emit("epoch", {"epoch": epoch, "seconds": round(seconds, 3), **figures})
+        said = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        log(f"epoch {epoch + 1} done in {seconds:.1f} s: {said}")
+
+    def on_segment_end(self, record: SegmentRecord) -> None:
+        """Emits `frostline.segment.completed`."""
+        self._emit("segment", record.model_dump(mode="json"))
+        log(f"epochs {record.start}-{record.end} {record.source}, state {record.state}")
+
+    def on_note(self, text: str) -> None:
+        """Puts the note into the run's log."""
+        log(text)
+
+    def _emit(self, what: str, payload: dict[str, Any]) -> None:
+        resource = {"prefect.resource.id": f"frostline.run.{self.run}", "prefect.resource.name": self.run}
+        _show(lambda: emit_event(event=f"frostline.{what}.completed", resource=resource, payload=payload))
+
+
+def log(text: str) -> None:
+    """Writes a line into the log of the task or flow run this is in; nothing outside of one."""
+    try:
+        get_run_logger().info(text)
+    except MissingContextError:
+        return
+
+
+def _show(show: Callable[[], object]) -> None:
+    try:
+        show()
+    except Exception as error:  # whatever a server or the way to it can do
+        log(f"Prefect's server didn't take what it was shown ({type(error).__name__}: {error}); the training goes on")
+
+
+def _slug(what: str, run: str) -> str:
+    return f"{what}-" + "".join(c if c.isalnum() and c.isascii() else "-" for c in run.lower()).strip("-")

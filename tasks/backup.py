@@ -1,0 +1,18 @@
+"""The stage that copies X and y out before a training that rearranges them in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handler.run import RunInputs, TrainingRun
+from tasks.policies import stage
+
+
+@stage("backup")
+def backup(inputs: RunInputs) -> dict[str, Any] | None:
+    """Writes X and y to the store, chunk by chunk.
+
+    Returns:
+        Plain JSON: `digest` and `path`; None where no backup is needed.
+    """
+    return TrainingRun.of(inputs).backup()

@@ -1,0 +1,144 @@
+"""A Prefect lock manager on flock(2): the kernel drops a lock when its process dies, so no lock goes stale.
+
+Prefect's own file locks outlive a killed process and are then waited for without end. Local disks only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import threading
+import time
+from pathlib import Path
+
+from prefect.locking.protocol import LockManager
+
+from handler.interrupt import stop
+from tasks.interruption import TrainingInterrupted
+
+_HELD: dict[tuple[str, str], tuple[int, str]] = {}  # (directory, key) -> (descriptor, holder)
+_MUTEX = threading.Lock()
+
+
+class FlockLockManager(LockManager):
+    """Locks of result records, one file per key.
+
+    What is held is kept in the module, not in the object, so that a copied or serialised manager is the same manager.
+
+    Args:
+        directory: where the lock files lie; they stay there (removing one would be a race).
+        poll: seconds between two tries.
+    """
+
+    def __init__(self, directory: Path | str, poll: float = 0.2) -> None:
+        self.directory = str(Path(directory).expanduser().absolute())
+        self.poll = poll
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FlockLockManager) and other.directory == self.directory
+
+    def __hash__(self) -> int:
+        return hash(self.directory)
+
+    def acquire_lock(
+        self, key: str, holder: str, acquire_timeout: float | None = None, hold_timeout: float | None = None
+    ) -> bool:
+        """Waits for the lock. Raises TrainingInterrupted where the training is asked to stop meanwhile."""
+        end = _deadline(acquire_timeout)
+        while not self._try(key, holder):
+            if time.monotonic() >= end:
+                return False
+            _stop_if_asked()
+            time.sleep(self.poll)
+        return True
+
+    async def aacquire_lock(
+        self, key: str, holder: str, acquire_timeout: float | None = None, hold_timeout: float | None = None
+    ) -> bool:
+        """`acquire_lock` for asynchronous callers."""
+        end = _deadline(acquire_timeout)
+        while not self._try(key, holder):
+            if time.monotonic() >= end:
+                return False
+            _stop_if_asked()
+            await asyncio.sleep(self.poll)
+        return True
+
+    def release_lock(self, key: str, holder: str) -> None:
+        """Lets go. Raises ValueError where the holder doesn't hold it."""
+        with _MUTEX:
+            held = _HELD.get((self.directory, key))
+            if held is None or held[1] != holder:
+                raise ValueError(f"{holder} holds no lock for {key}")
+            del _HELD[(self.directory, key)]
+            os.close(held[0])
+
+    def is_locked(self, key: str) -> bool:
+        """Whether anybody holds the lock, in this process or another."""
+        with _MUTEX:
+            if (self.directory, key) in _HELD:
+                return True
+            descriptor = self._open(key)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return False
+            except BlockingIOError:
+                return True
+            finally:
+                os.close(descriptor)
+
+    def is_lock_holder(self, key: str, holder: str) -> bool:
+        """Whether this holder holds the lock."""
+        with _MUTEX:
+            held = _HELD.get((self.directory, key))
+            return held is not None and held[1] == holder
+
+    def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
+        """Waits until nobody holds the lock; False if that takes longer than `timeout` seconds."""
+        end = _deadline(timeout)
+        while self.is_locked(key):
+            if time.monotonic() >= end:
+                return False
+            time.sleep(self.poll)
+        return True
+
+    async def await_for_lock(self, key: str, timeout: float | None = None) -> bool:
+        """`wait_for_lock` for asynchronous callers."""
+        end = _deadline(timeout)
+        while self.is_locked(key):
+            if time.monotonic() >= end:
+                return False
+            await asyncio.sleep(self.poll)
+        return True
+
+    def _open(self, key: str) -> int:
+        Path(self.directory).mkdir(parents=True, exist_ok=True)
+        name = hashlib.sha256(key.encode()).hexdigest()[:40] + ".lock"
+        return os.open(f"{self.directory}/{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def _try(self, key: str, holder: str) -> bool:
+        with _MUTEX:
+            held = _HELD.get((self.directory, key))
+            if held is not None:
+                return held[1] == holder
+            descriptor = self._open(key)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return False
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.uname().nodename} {os.getpid()} {key}\n".encode(), 0)  # for people only
+            _HELD[(self.directory, key)] = (descriptor, holder)
+            return True
+
+
+def _deadline(seconds: float | None) -> float:
+    return float("inf") if seconds is None else time.monotonic() + seconds
+
+
+def _stop_if_asked() -> None:
+    if stop.requested:
+        raise TrainingInterrupted("asked to stop while waiting for another run that trains the same epochs")

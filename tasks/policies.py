@@ -1,0 +1,109 @@
+"""When a stage is tried again, what is kept of it and how two runs share it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy, CachePolicy
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import exponential_backoff
+from prefect.transactions import IsolationLevel
+
+from handler.errors import DamagedError, Interrupted, StoreError
+from handler.run import RunInputs, TrainingRun
+from tasks.interruption import TrainingInterrupted
+from tasks.locks import FlockLockManager
+
+RETRIES = 4
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def can_pass(error: BaseException) -> bool:
+    """Whether a fault may be gone when the stage is tried again: the disk's, the network's, the store's.
+
+    What is wrong in the specification or doesn't match stays wrong; a missing or forbidden file stays so too.
+    """
+    lasting = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, DamagedError)
+    return isinstance(error, OSError | StoreError) and not isinstance(error, lasting)
+
+
+def retry_if_it_can_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Prefect's retry condition: `can_pass` of what the attempt raised."""
+    return isinstance(state.data, BaseException) and can_pass(state.data)
+
+
+def stage(name: str, run_name: str | Callable[[], str] | None = None) -> Callable[
+    [Callable[Concatenate[RunInputs, P], R]], Task[Concatenate[RunInputs, P], R]
+]:
+    """Makes a function of `RunInputs` the Prefect task of one stage.
+
+    It is tried again with growing pauses (1, 2, 4, 8 s, give or take) after a fault that can pass. Being asked to stop
+    is no fault. Nothing of it is kept unless `shared` says so.
+
+    Args:
+        name: the stage's name.
+        run_name: the task run's name in Prefect's timeline, or what makes it; by default `name`.
+    """
+
+    def decorate(function: Callable[Concatenate[RunInputs, P], R]) -> Task[Concatenate[RunInputs, P], R]:
+        @functools.wraps(function)
+        def attempt(inputs: RunInputs, *args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return function(inputs, *args, **kwargs)
+            except Interrupted as error:
+                raise TrainingInterrupted(str(error)) from error
+            except Exception as error:
+                if can_pass(error):
+                    note(inputs, f"{name}: {type(error).__name__}: {error}")
+                raise
+
+        made = task(
+            name=name,
+            task_run_name=run_name or name,
+            retries=RETRIES,
+            retry_delay_seconds=exponential_backoff(backoff_factor=1),
+            retry_jitter_factor=0.3,
+            retry_condition_fn=retry_if_it_can_pass,
+            persist_result=False,
+            cache_policy=NO_CACHE,
+            cache_result_in_memory=False,
+        )
+        return made(attempt)
+
+    return decorate
+
+
+def note(inputs: RunInputs, text: str) -> None:
+    """Tells whoever watches the training."""
+    for observer in TrainingRun.of(inputs).observers:
+        observer.on_note(text)
+
+
+def shared(task: Task[P, R], store: Path, key: str) -> Task[P, R]:
+    """A task whose result is kept in the store under a key, and which two runs never do at the same time.
+
+    The second run waits for the first, and then finds its record. The lock dies with its process.
+
+    Args:
+        task: the stage.
+        store: the store's directory.
+        key: what determines the result completely.
+    """
+    return task.with_options(
+        persist_result=True,
+        result_storage=store / "results",
+        result_serializer="json",
+        cache_policy=one_at_a_time(store, key),
+    )
+
+
+def one_at_a_time(store: Path, key: str) -> CachePolicy:
+    """The cache policy of `shared`."""
+    return CacheKeyFnPolicy(cache_key_fn=lambda context, parameters: key).configure(
+        isolation_level=IsolationLevel.SERIALIZABLE, lock_manager=FlockLockManager(store / "results" / "locks")
+    )

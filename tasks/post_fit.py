@@ -1,0 +1,18 @@
+"""The stage after the last epoch: the final model, and the architecture's post-fit logic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handler.run import RunInputs, TrainingRun
+from tasks.policies import stage
+
+
+@stage("post-fit")
+def post_fit(inputs: RunInputs) -> dict[str, Any]:
+    """Saves the final model and gathers the figures.
+
+    Returns:
+        Plain JSON: `weights`, `model`, `epochs`, `stopped`, `history`, `validation`.
+    """
+    return TrainingRun.of(inputs).post_fit()

@@ -1,0 +1,18 @@
+"""The stage before the first epoch: the architecture's pre-fit logic, kept in the store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handler.run import RunInputs, TrainingRun
+from tasks.policies import stage
+
+
+@stage("pre-fit")
+def pre_fit(inputs: RunInputs) -> dict[str, Any]:
+    """Loads the data, builds the network and computes, or finds in the store, what the architecture prepares.
+
+    Returns:
+        Plain JSON: `key`, `path` (None where nothing is kept) and `seconds`.
+    """
+    return TrainingRun.of(inputs).pre_fit()
