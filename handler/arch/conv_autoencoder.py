@@ -1,11 +1,13 @@
 """A hierarchical autoencoder that classifies every point of a receptive field.
 
-Encoder levels of fewer and fewer points, taken by furthest-point sampling; each point of a level collects the maximum over its
-neighbourhood one level below, features and relative positions together (PointNet++, Qi et al., 2017). A decoder goes back up by
-nearest neighbours, with skips (as in KPConv, Thomas et al., 2019). The layer before the maximum is linear, so it is applied once
-to each point and not once to each pair: max_j(a_j + W (p_j - p_i)) = max_j(a_j + W p_j) - W p_i.
+Encoder levels of fewer and fewer points, taken by furthest-point sampling; each point of a level collects the maximum
+over its neighbourhood one level below, features and relative positions together (PointNet++, Qi et al., 2017). A
+decoder goes back up by nearest neighbours, with skips (as in KPConv, Thomas et al., 2019). The layer before the maximum
+is linear, so it is applied once to each point and not once to each pair:
+max_j(a_j + W (p_j - p_i)) = max_j(a_j + W p_j) - W p_i.
 
-Layers, by name, for schedules: `enc1_*` ... `enc4_*` (level 1 is the field itself), `mid_*`, `dec4_*` ... `dec1_*`, `head_*`.
+Layers, by name, for schedules: `enc1_*` ... `enc4_*` (level 1 is the field itself), `mid_*`, `dec4_*` ... `dec1_*`,
+`head_*`.
 """
 
 from __future__ import annotations
@@ -22,11 +24,15 @@ from handler.arch.hierarchy import build_hierarchy
 from handler.arch.neighbourhoods import GatherPoints, NeighbourhoodMax
 from handler.errors import SpecError
 
-MOMENTUM = 0.9  # of the moving statistics: an epoch may have few steps, with Keras's 0.99 they would lag behind the weights
+MOMENTUM = (
+    0.9  # of the moving statistics: an epoch may have few steps, with Keras's 0.99 they would lag behind the weights
+)
 
 
 class ConvAutoencPwiseClassif(Architecture):
-    """Hierarchical autoencoder over receptive fields: X = [xyz (n, N, 3), features (n, N, F)] -> (n, N, classes) probabilities.
+    """Hierarchical autoencoder over receptive fields.
+
+    X = [xyz (n, N, 3), features (n, N, F)] -> probabilities (n, N, classes).
 
     Args:
         points: N, points per field.
@@ -35,7 +41,7 @@ class ConvAutoencPwiseClassif(Architecture):
         widths: channels of each level, from the field up.
         levels: points of each level, `levels[0] == points`, decreasing; None: a quarter of the level below each time.
         neighbours: size of a neighbourhood.
-        reach: typical radius of each level's neighbourhoods, in units of the coordinates; relative positions are divided by it.
+        reach: typical radius of each level's neighbourhoods, in units of the coordinates; positions are divided by it.
         dropout: before the last layer.
         threads: workers for the structure.
 
@@ -46,9 +52,17 @@ class ConvAutoencPwiseClassif(Architecture):
     needs_fit_backup = True
 
     def __init__(
-        self, *, points: int, features: int, classes: int, widths: Sequence[int] = (32, 64, 128, 128),
-        levels: Sequence[int] | None = None, neighbours: int = 16, reach: Sequence[float] = (0.1, 0.1, 0.2, 0.4),
-        dropout: float = 0.2, threads: int = 2,
+        self,
+        *,
+        points: int,
+        features: int,
+        classes: int,
+        widths: Sequence[int] = (32, 64, 128, 128),
+        levels: Sequence[int] | None = None,
+        neighbours: int = 16,
+        reach: Sequence[float] = (0.1, 0.1, 0.2, 0.4),
+        dropout: float = 0.2,
+        threads: int = 2,
     ) -> None:
         super().__init__()
         self.points, self.features, self.classes = points, features, classes
@@ -59,13 +73,22 @@ class ConvAutoencPwiseClassif(Architecture):
 
     def _check(self) -> None:
         if self.levels[0] != self.points:
-            raise SpecError("model.args.levels", f"{self.levels[0]} is not the points of a field; start with {self.points}")
-        if any(above >= below for below, above in zip(self.levels, self.levels[1:], strict=False)) or self.levels[-1] < 1:
-            raise SpecError("model.args.levels", f"{list(self.levels)} does not decrease; give fewer points at each level")
+            raise SpecError(
+                "model.args.levels", f"{self.levels[0]} is not the points of a field; start with {self.points}"
+            )
+        if (
+            any(above >= below for below, above in zip(self.levels, self.levels[1:], strict=False))
+            or self.levels[-1] < 1
+        ):
+            raise SpecError(
+                "model.args.levels", f"{list(self.levels)} does not decrease; give fewer points at each level"
+            )
         for name in ("widths", "reach"):
             if len(getattr(self, name)) != len(self.levels):
-                raise SpecError(f"model.args.{name}", f"{len(getattr(self, name))} values for {len(self.levels)} levels; "
-                                "give one for each")
+                raise SpecError(
+                    f"model.args.{name}",
+                    f"{len(getattr(self, name))} values for {len(self.levels)} levels; give one for each",
+                )
         if self.neighbours < 1 or self.classes < 2:
             name, least = ("neighbours", 1) if self.neighbours < 1 else ("classes", 2)
             raise SpecError(f"model.args.{name}", f"{getattr(self, name)} is too few; give {least} or more")
@@ -73,15 +96,21 @@ class ConvAutoencPwiseClassif(Architecture):
     def get_config(self) -> dict[str, Any]:
         """The arguments that determine the network and its structure."""
         return {
-            "class": type(self).__name__, "points": self.points, "features": self.features, "classes": self.classes,
-            "widths": list(self.widths), "levels": list(self.levels), "neighbours": self.neighbours,
-            "reach": list(self.reach), "dropout": self.dropout,
+            "class": type(self).__name__,
+            "points": self.points,
+            "features": self.features,
+            "classes": self.classes,
+            "widths": list(self.widths),
+            "levels": list(self.levels),
+            "neighbours": self.neighbours,
+            "reach": list(self.reach),
+            "dropout": self.dropout,
         }
 
     # Structure
 
     def structure_for(self, X: list[np.ndarray]) -> dict[str, np.ndarray]:
-        """The index tables of every field: see `handler.arch.hierarchy.build_hierarchy`. A function of the coordinates alone."""
+        """The index tables of every field, a function of the coordinates alone: see `hierarchy.build_hierarchy`."""
         return build_hierarchy(np.asarray(X[0], np.float32), self.levels, self.neighbours, self.threads)
 
     def prefit_logic_callback(self, cache_map: dict[str, Any]) -> None:
@@ -96,7 +125,9 @@ class ConvAutoencPwiseClassif(Architecture):
         structure = cache_map.pop("structure", None)
         if structure is not None:
             cache_map["digest"] = {
-                "fields": len(structure["neighbours1"]), "levels": list(self.levels), "neighbours": self.neighbours,
+                "fields": len(structure["neighbours1"]),
+                "levels": list(self.levels),
+                "neighbours": self.neighbours,
                 "bytes": int(sum(table.nbytes for table in structure.values())),
             }
         self.structure = {}
@@ -105,7 +136,11 @@ class ConvAutoencPwiseClassif(Architecture):
         """Names and shapes (without the fields) of the index tables, in the order of the network's inputs."""
         shapes: dict[str, tuple[int, ...]] = {"neighbours1": (self.levels[0], self.neighbours)}
         for level, (below, here) in enumerate(zip(self.levels, self.levels[1:], strict=False), 2):
-            shapes |= {f"sample{level}": (here,), f"neighbours{level}": (here, self.neighbours), f"upsample{level}": (below,)}
+            shapes |= {
+                f"sample{level}": (here,),
+                f"neighbours{level}": (here, self.neighbours),
+                f"upsample{level}": (below,),
+            }
         return shapes
 
     def inputs(self, X: list[np.ndarray], structure: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -136,7 +171,9 @@ class ConvAutoencPwiseClassif(Architecture):
         whole = layers.GlobalMaxPooling1D(keepdims=True, name="mid_pool")(x)
         whole = layers.Dense(width, name="mid_dense")(whole)
         last = len(self.levels)
-        x = self._merge(last, layers.Add(name=f"dec{last}_add")([layers.Dense(width, name=f"dec{last}_skip")(x), whole]))
+        x = self._merge(
+            last, layers.Add(name=f"dec{last}_add")([layers.Dense(width, name=f"dec{last}_skip")(x), whole])
+        )
         for level in range(last - 1, 0, -1):
             width = self.widths[level - 1]
             up = layers.Dense(width, use_bias=False, name=f"dec{level}_up")(x)
@@ -149,7 +186,7 @@ class ConvAutoencPwiseClassif(Architecture):
         return keras.Model([*given, *tables.values()], out, name="conv_autoencoder")
 
     def _encode(self, level: int, x: Any, xyz: Any, neighbours: Any, sample: Any) -> Any:
-        """One level of the encoder: from the points below, `x` at `xyz`, to the level's own (`sample`; None: the same)."""
+        """One level of the encoder: from the points below, `x` at `xyz`, to its own (`sample`; None: the same)."""
         name, width = f"enc{level}", self.widths[level - 1]
         scaled = layers.Rescaling(1.0 / self.reach[level - 1], name=f"{name}_scale")(xyz)
         place = layers.Dense(width, use_bias=False, name=f"{name}_place")(scaled)
@@ -163,8 +200,12 @@ class ConvAutoencPwiseClassif(Architecture):
         h = layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_bn")(h))
         h = layers.Dense(width, name=f"{name}_dense")(h)
         skip = layers.Dense(width, use_bias=False, name=f"{name}_skip")(skip)
-        h = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_out_bn")(layers.Add(name=f"{name}_residual")([h, skip]))
+        h = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_out_bn")(
+            layers.Add(name=f"{name}_residual")([h, skip])
+        )
         return layers.ReLU(name=f"{name}_out")(h)
 
     def _merge(self, level: int, x: Any) -> Any:
-        return layers.ReLU(name=f"dec{level}_out")(layers.BatchNormalization(momentum=MOMENTUM, name=f"dec{level}_bn")(x))
+        return layers.ReLU(name=f"dec{level}_out")(
+            layers.BatchNormalization(momentum=MOMENTUM, name=f"dec{level}_bn")(x)
+        )

@@ -1,6 +1,6 @@
 """The hierarchy of a receptive field as index tables: furthest-point sampling, neighbourhoods, upsampling.
 
-Everything is a function of the coordinates alone and keeps its validity under similarities (rotation, mirroring, scaling).
+Everything is a function of the coordinates alone and stays valid under similarities (rotation, mirroring, scaling).
 numpy and scipy only.
 """
 
@@ -58,7 +58,7 @@ def nearest_neighbours(xyz: np.ndarray, queries: np.ndarray, count: int) -> np.n
     most = min(count, len(xyz))
     # Unbalanced and not compact: queries are as fast on so few points and the tree is built in a third of the time.
     tree = cKDTree(xyz, balanced_tree=False, compact_nodes=False)
-    found = tree.query(queries, k=range(1, most + 1))[1].astype(np.int32)
+    found: np.ndarray = np.asarray(tree.query(queries, k=range(1, most + 1))[1], np.int32)
     return found if most == count else np.pad(found, ((0, 0), (0, count - most)), mode="edge")
 
 

@@ -28,11 +28,25 @@ import numpy as np
 from handler.data.cloud import Cloud
 
 POINTWISE = (
-    "height_above_ground", "log_height_above_ground", "height_above_low", "depth_below_top", "intensity",
-    "return_number", "number_of_returns", "is_last_return", "log_density",
+    "height_above_ground",
+    "log_height_above_ground",
+    "height_above_low",
+    "depth_below_top",
+    "intensity",
+    "return_number",
+    "number_of_returns",
+    "is_last_return",
+    "log_density",
 )
 NEIGHBOURHOOD = (
-    "linearity", "planarity", "scattering", "verticality", "thickness", "z_above_min", "z_std", "mean_intensity",
+    "linearity",
+    "planarity",
+    "scattering",
+    "verticality",
+    "thickness",
+    "z_above_min",
+    "z_std",
+    "mean_intensity",
     "multi_return_share",
 )
 ALL_FEATURES = (*POINTWISE, *(f"{name}_{k}" for k in (16, 64) for name in NEIGHBOURHOOD))
@@ -66,7 +80,10 @@ def compute_features(cloud: Cloud, names: Sequence[str], threads: int = 2) -> np
     scales = sorted({scale[1] for name in names if (scale := _scale(name))})
     if scales or "log_density" in names:
         columns |= _neighbourhoods(cloud, relative, scales, threads)
-    return np.stack([columns[name].astype(np.float32, copy=False) for name in names], axis=1)
+    chosen = np.empty((len(cloud), len(names)), np.float32)
+    for i, name in enumerate(names):
+        chosen[:, i] = columns[name]
+    return chosen
 
 
 def _scale(name: str) -> tuple[str, int] | None:
@@ -116,7 +133,7 @@ def _neighbourhoods(cloud: Cloud, xyz: np.ndarray, scales: Sequence[int], thread
 
     def work(begin: int) -> None:
         rows = slice(begin, min(begin + CHUNK, count))
-        distances, indices = tree.query(xyz[rows], k=range(1, most + 1))
+        distances, indices = map(np.asarray, tree.query(xyz[rows], k=range(1, most + 1)))
         reach = np.maximum(distances[:, min(DENSITY_K, most) - 1], 1e-3)
         columns["log_density"][rows] = np.log(min(DENSITY_K, most) / (4.0 / 3.0 * np.pi * reach**3))
         near = points[indices]

@@ -21,7 +21,9 @@ BATCH = 64  # fields predicted at once
 NEIGHBOURS = 3  # predicted points that speak for one without a prediction
 
 
-def predict_cloud(predict: Predict, cloud: Cloud, preparation: dict[str, Any], *, progress: Progress | None = None) -> np.ndarray:
+def predict_cloud(
+    predict: Predict, cloud: Cloud, preparation: dict[str, Any], *, progress: Progress | None = None
+) -> np.ndarray:
     """Class probabilities for all points of a tile: the mean over the overlapping fields that hold a point.
 
     Points in no field get the mean of their three nearest neighbours. The same cloud gives the same bits.
@@ -43,8 +45,8 @@ def predict_cloud(predict: Predict, cloud: Cloud, preparation: dict[str, Any], *
     for begin in range(0, len(fields), BATCH):
         batch = fields[begin : begin + BATCH]
         xyz = np.stack([normalise(cloud.xyz[members], support, radius) for support, members in batch])
-        features = np.stack([tile.features[members] for _, members in batch])
-        for (_, members), probabilities in zip(batch, predict([xyz, features]), strict=True):
+        features = [np.stack([tile.features[members] for _, members in batch])] if tile.features.shape[1] else []
+        for (_, members), probabilities in zip(batch, predict([xyz, *features]), strict=True):
             np.add.at(total, members, probabilities)
             np.add.at(seen, members, 1)
         if progress is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,17 +46,22 @@ def write_cloud(source: Path, output: Path, codes: np.ndarray) -> None:
         codes: (points,) ASPRS codes, in the order of the source.
 
     Raises:
-        DataError: the output is of another kind, the number of codes does not fit, or a code does not fit the point format.
+        DataError: the output is of another kind, or the codes fit neither the points nor the point format.
     """
     if output.suffix.lower() != source.suffix.lower():
         raise DataError("output", f"{output} is of another kind than {source}; end it in {source.suffix}")
     las = _read(source, "input")
     if len(codes) != len(las.points):
-        raise DataError("output", f"{len(codes)} classes for the {len(las.points)} points of {source}; give one for each")
+        raise DataError(
+            "output", f"{len(codes)} classes for the {len(las.points)} points of {source}; give one for each"
+        )
     most = 31 if las.header.point_format.id < 6 else 255
     if len(codes) and int(np.max(codes)) > most:
-        raise DataError("data.args.classes", f"code {int(np.max(codes))} does not fit point format "
-                        f"{las.header.point_format.id} of {source}, which holds 0 to {most}; map the class to a smaller code")
+        raise DataError(
+            "data.args.classes",
+            f"code {int(np.max(codes))} does not fit point format "
+            f"{las.header.point_format.id} of {source}, which holds 0 to {most}; map the class to a smaller code",
+        )
     las.classification = np.asarray(codes, np.uint8)
     # laspy takes compression from the name's end, so the temporary name keeps it.
     part = output.with_name(f".{output.stem}.{os.getpid()}.part{output.suffix}")
@@ -66,7 +72,7 @@ def write_cloud(source: Path, output: Path, codes: np.ndarray) -> None:
         part.unlink(missing_ok=True)
 
 
-def _read(path: Path, where: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - laspy is untyped
+def _read(path: Path, where: str) -> Any:
     import laspy
 
     try:
@@ -74,4 +80,6 @@ def _read(path: Path, where: str):  # type: ignore[no-untyped-def]  # noqa: ANN2
     except FileNotFoundError:
         raise DataError(where, f"no file {path}; give a .las or .laz file that exists") from None
     except (laspy.LaspyException, OSError, ValueError, RuntimeError) as error:
-        raise DataError(where, f"{path} can't be read as a LAS file ({error}); give a whole .las or .laz file") from error
+        raise DataError(
+            where, f"{path} can't be read as a LAS file ({error}); give a whole .las or .laz file"
+        ) from error

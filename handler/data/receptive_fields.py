@@ -1,4 +1,4 @@
-"""Receptive fields: vertical cylinders of fixed radius around support points, each brought to a fixed number of points."""
+"""Receptive fields: vertical cylinders of fixed radius around support points, each with a fixed number of points."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from handler.data.cloud import IGNORED, Cloud, labels_of
 from handler.data.features import compute_features
 
 FEWEST = 32
-"""A cylinder with fewer points is not taken while drawing: its support is moved back onto the point it was drawn from."""
+"""A cylinder with fewer points isn't taken while drawing: its support goes back onto the point it was drawn from."""
 
 
 @dataclass
@@ -80,7 +80,14 @@ def sample(members: np.ndarray, points: int, rng: np.random.Generator) -> np.nda
 
 
 def draw_fields(
-    tiles: Sequence[Tile], *, count: int, radius: float, points: int, balanced: float, jitter: float, seed: Sequence[int],
+    tiles: Sequence[Tile],
+    *,
+    count: int,
+    radius: float,
+    points: int,
+    balanced: float,
+    jitter: float,
+    seed: Sequence[int],
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draws receptive fields from tiles.
@@ -90,7 +97,7 @@ def draw_fields(
         count: number of fields.
         radius: of the cylinders, metres.
         points: points per field.
-        balanced: share of the supports drawn class by class (each class as often); the others are drawn over all points.
+        balanced: share of the supports drawn class by class (each as often); the others are drawn over all points.
         jitter: standard deviation of the normal shift of a support, metres.
         seed: what the draw is a function of; field i depends on (seed, i) only.
         progress: called with (fields done, fields).

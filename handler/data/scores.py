@@ -32,7 +32,9 @@ def scores(y_true: np.ndarray, y_pred: np.ndarray, class_names: Sequence[str]) -
     if not len(true):
         raise ValueError("no point is labelled with one of the classes; scores need some")
     if true.max() >= count or predicted.min() < 0 or predicted.max() >= count:
-        raise ValueError(f"a label or a prediction is outside 0 to {count - 1}; give indices of {', '.join(class_names)}")
+        raise ValueError(
+            f"a label or a prediction is outside 0 to {count - 1}; give indices of {', '.join(class_names)}"
+        )
     confusion = np.bincount(true * count + predicted, minlength=count * count).reshape(count, count)
     hits, rows, columns = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     classes = {

@@ -1,0 +1,121 @@
+"""`data.args` of the sources, checked."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from handler.data.features import ALL_FEATURES, known
+
+Code = Annotated[int, Field(ge=0, le=255)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Arguments(BaseModel):
+    """Base: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FieldArguments(Arguments):
+    """How receptive fields are drawn."""
+
+    radius: Positive = Field(default=8.0, description="of the vertical cylinders, metres")
+    points: int = Field(default=2048, ge=8, description="points per field")
+    count: int = Field(default=600, ge=1, description="fields in the pool; an epoch sees each once")
+    balanced: float = Field(default=0.5, ge=0, le=1, description="share of the supports drawn class by class")
+    jitter: float = Field(
+        default=1.0, ge=0, allow_inf_nan=False, description="standard deviation of a support's shift, metres"
+    )
+    validation_count: int | None = Field(
+        default=None, ge=1, description="fields for validation; a quarter of `count` if not given"
+    )
+
+
+class AugmentationArguments(Arguments):
+    """How a batch is varied: see `handler.data.augmentation`."""
+
+    rotate: bool = True
+    mirror: bool = True
+    scale: tuple[Positive, Positive] = (0.9, 1.1)
+    feature_noise: float = Field(default=0.05, ge=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _scale_ascends(self) -> AugmentationArguments:
+        if self.scale[0] > self.scale[1]:
+            raise ValueError(f"scale {list(self.scale)} does not ascend; give the least factor first")
+        return self
+
+
+class SceneArguments(Arguments):
+    """The synthetic scene: see `handler.data.synthetic`. Looked at only where the source is `synthetic`."""
+
+    seed: int = Field(default=0, ge=0)
+    tiles: int = Field(default=2, ge=1, le=64)
+    size: float = Field(default=50.0, ge=20, le=200, description="side of a tile, metres")
+    density: float = Field(default=15.0, ge=1, le=100, description="pulses per square metre")
+
+
+class CloudArguments(Arguments):
+    """`data.args` of .las, .laz and synthetic sources."""
+
+    classes: dict[str, list[Code]] = Field(
+        default={"ground": [2], "vegetation": [3, 4, 5], "building": [6]},
+        description="class name -> classification codes; points of other codes are input, never a target",
+    )
+    features: list[str] = Field(default=list(ALL_FEATURES), description="see `handler.data.features`")
+    receptive_fields: FieldArguments = FieldArguments()
+    augmentation: AugmentationArguments | None = AugmentationArguments()
+    scene: SceneArguments = SceneArguments()
+
+    @field_validator("classes")
+    @classmethod
+    def _classes_are_apart(cls, classes: dict[str, list[int]]) -> dict[str, list[int]]:
+        if len(classes) < 2:
+            raise ValueError(f"{len(classes)} classes; give two or more")
+        owner: dict[int, str] = {}
+        for name, codes in classes.items():
+            if not codes:
+                raise ValueError(f"class {name!r} has no codes; give one or more")
+            for code in codes:
+                if code in owner:
+                    raise ValueError(f"code {code} is in {owner[code]!r} and in {name!r}; give it to one class")
+                owner[code] = name
+        return classes
+
+    @field_validator("features")
+    @classmethod
+    def _features_exist(cls, features: list[str]) -> list[str]:
+        for i, name in enumerate(features):
+            if not known(name):
+                close = get_close_matches(name, ALL_FEATURES, 3, 0.5) or list(ALL_FEATURES[:3])
+                raise ValueError(f"there is no feature {name!r}; {' or '.join(close)} would do")
+            if name in features[:i]:
+                raise ValueError(f"feature {name!r} is named twice; name it once")
+        return features
+
+
+class ArrayArguments(Arguments):
+    """`data.args` of .npz and .zarr sources."""
+
+    class_names: list[str] | None = Field(default=None, min_length=2)
+    ignore_label: int | None = None
+
+
+A = TypeVar("A", bound=Arguments)
+
+
+def checked(kind: type[A], args: dict[str, Any]) -> A:
+    """`data.args` as a model.
+
+    Raises:
+        SpecError: something in them can't be used; the message has the path of each.
+    """
+    from handler.spec import spec_error
+
+    try:
+        return kind.model_validate(args)
+    except ValidationError as error:
+        raise spec_error(error, "data.args") from error

@@ -1,0 +1,202 @@
+"""Arrays as they are: .npz, .zarr (X read lazily) and functions of the user's own."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handler.data.arguments import ArrayArguments, checked
+from handler.data.dataset import Arrays, Dataset, DataShape, parts_of
+from handler.errors import DataError, SpecError
+
+Pair = tuple[Arrays, np.ndarray]
+
+
+def load_npz(path: Path, args: dict[str, Any], where: str = "data.source") -> Dataset:
+    """The arrays of an .npz file: X (or X0, X1, ...) and y; X_val (or X0_val, ...) and y_val if it has them.
+
+    Raises:
+        DataError: an array is missing, holds objects or does not fit the others.
+    """
+    options = checked(ArrayArguments, args)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            members = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(
+            where, f"{path} can't be read as .npz ({error}); arrays of plain numbers are needed, no objects"
+        ) from error
+    return _dataset(_named(members, path, where), options, path.name, where)
+
+
+def load_zarr(path: Path, args: dict[str, Any], where: str = "data.source") -> Dataset:
+    """The arrays of a zarr group: names as in an .npz file. X stays a zarr array, read by slices; y is read.
+
+    Raises:
+        DataError: it is no zarr group, or an array is missing or does not fit the others.
+    """
+    options = checked(ArrayArguments, args)
+    return _dataset(_named(_zarr_members(path, where), path, where), options, path.name, where)
+
+
+def from_call(result: Any, reference: str, where: str = "data.source") -> Dataset:
+    """What a data function returned, checked: (X, y) or (X, y, X_val, y_val); X an array or a list of arrays.
+
+    Raises:
+        DataError: it returned something else, or the arrays don't fit.
+    """
+    if not isinstance(result, tuple) or len(result) not in (2, 4):
+        kind = f"{len(result)} values" if isinstance(result, tuple) else type(result).__name__
+        raise DataError(where, f"{reference} returned {kind}; return (X, y) or (X, y, X_val, y_val)")
+    values: list[Any] = [
+        [_plain(v) for v in value] if isinstance(value, (list, tuple)) and i % 2 == 0 else _plain(value)
+        for i, value in enumerate(result)
+    ]
+    pairs = [(values[0], values[1]), *([(values[2], values[3])] if len(values) == 4 else [])]
+    return _dataset(pairs, ArrayArguments(), reference, where)
+
+
+def npz_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> DataShape:
+    """The shapes of an .npz file from its members' headers; no array is read."""
+    options = checked(ArrayArguments, args)
+    found = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as member:
+                    version = np.lib.format.read_magic(member)
+                    read = (
+                        np.lib.format.read_array_header_1_0
+                        if version == (1, 0)
+                        else np.lib.format.read_array_header_2_0
+                    )
+                    shape, _, dtype = read(member)
+                found[name.removesuffix(".npy")] = (shape, dtype)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(where, f"{path} can't be read as .npz ({error}); write it with numpy.savez") from error
+    return _shape([found[name] for name in _names(found, path, where)], options)
+
+
+def zarr_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> DataShape:
+    """The shapes of a zarr group from its metadata."""
+    options = checked(ArrayArguments, args)
+    members = _zarr_members(path, where)
+    return _shape([(members[name].shape, members[name].dtype) for name in _names(members, path, where)], options)
+
+
+def shape_of(dataset: Dataset) -> DataShape:
+    """The shape of arrays that are in memory already."""
+    options = ArrayArguments(ignore_label=dataset.ignore_label)
+    return _shape([(part.shape, part.dtype) for part in parts_of(dataset.X)], options)
+
+
+def check_pair(X: Arrays, y: Any, where: str, what: str) -> None:
+    """Refuses inputs and targets that can't be trained on: objects, different lengths, none at all, targets not finite.
+
+    Raises:
+        DataError: with what was found.
+    """
+    parts = parts_of(X)
+    if not parts:
+        raise DataError(where, f"X of {what} is an empty list; give one array or more")
+    for name, part in [*((f"X[{i}]" if len(parts) > 1 else "X", part) for i, part in enumerate(parts)), ("y", y)]:
+        if part.dtype.kind not in "fiub":
+            raise DataError(where, f"{name} of {what} has dtype {part.dtype}; numbers are needed")
+        if not part.shape:
+            raise DataError(where, f"{name} of {what} is a single number; its first axis must be the examples")
+        if part.shape[0] != len(y):
+            raise DataError(
+                where, f"{name} of {what} has {part.shape[0]} examples and y has {len(y)}; give one target for each"
+            )
+    if len(y) == 0:
+        raise DataError(where, f"{what} has no examples; give one or more")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise DataError(
+            where,
+            f"y of {what} has {np.count_nonzero(~np.isfinite(y))} values that are not finite; targets must be numbers",
+        )
+
+
+def _dataset(pairs: Sequence[Pair], options: ArrayArguments, name: str, where: str) -> Dataset:
+    for (X, y), what in zip(pairs, (name, f"the validation of {name}"), strict=False):
+        check_pair(X, y, where, what)
+    X, y = pairs[0]
+    return Dataset(
+        X,
+        y,
+        validation=pairs[1] if len(pairs) > 1 else None,
+        class_names=tuple(options.class_names) if options.class_names else None,
+        ignore_label=options.ignore_label,
+        sources=[{"name": name, "examples": len(y)}],
+    )
+
+
+def _shape(parts: Sequence[tuple[tuple[int, ...], Any]], options: ArrayArguments) -> DataShape:
+    names = tuple(options.class_names) if options.class_names else None
+    return DataShape(
+        tuple((tuple(shape[1:]), str(dtype)) for shape, dtype in parts),
+        len(names) if names else None,
+        names,
+        options.ignore_label,
+    )
+
+
+def _names(members: Any, path: Path, where: str, suffix: str = "") -> list[str]:
+    """The names of the inputs among the members: X, or X0, X1, ... without a gap."""
+    if f"X{suffix}" in members:
+        return [f"X{suffix}"]
+    names: list[str] = []
+    while f"X{len(names)}{suffix}" in members:
+        names.append(f"X{len(names)}{suffix}")
+    if not names:
+        raise DataError(
+            where,
+            f"{path} has no X{suffix} (or X0{suffix}, X1{suffix}, ...); it has: {', '.join(members) or 'nothing'}",
+        )
+    return names
+
+
+def _named(members: Any, path: Path, where: str) -> list[Pair]:
+    pairs = []
+    for suffix in ("", "_val"):
+        if suffix and f"y{suffix}" not in members and not any(name.endswith(suffix) for name in members):
+            break
+        inputs = [members[name] for name in _names(members, path, where, suffix)]
+        if f"y{suffix}" not in members:
+            raise DataError(where, f"{path} has no y{suffix}; it has: {', '.join(members)}")
+        pairs.append((inputs if len(inputs) > 1 else inputs[0], np.asarray(members[f"y{suffix}"][...])))
+    return pairs
+
+
+def _zarr_members(path: Path, where: str) -> dict[str, Any]:
+    import zarr
+
+    try:
+        return dict(sorted(zarr.open_group(path, mode="r").arrays()))
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(where, f"{path} can't be read as a zarr group ({error}); give a group with X and y") from error
+
+
+def _plain(value: Any) -> Any:
+    """Arrays as they are (zarr's too); anything else as NumPy makes it."""
+    return value if hasattr(value, "dtype") and hasattr(value, "shape") else np.asarray(value)
+
+
+def call(function: Any, reference: str, args: dict[str, Any]) -> Any:
+    """Calls a data function with `data.args`.
+
+    Raises:
+        SpecError: the arguments don't fit its signature.
+    """
+    import inspect
+
+    try:
+        inspect.signature(function).bind(**args)
+    except TypeError as error:
+        takes = ", ".join(inspect.signature(function).parameters) or "nothing"
+        raise SpecError("data.args", f"{reference}: {error}; it takes {takes}") from error
+    return function(**args)

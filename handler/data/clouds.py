@@ -1,0 +1,190 @@
+"""From clouds to a dataset of receptive fields: features, standardisation, drawing; kept in the store's `prefit/`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from handler.data.arguments import CloudArguments, SceneArguments
+from handler.data.augmentation import Augmentation
+from handler.data.cloud import IGNORED, Cloud, labels_of
+from handler.data.dataset import Dataset, DataShape
+from handler.data.features import compute_features
+from handler.data.receptive_fields import Tile, draw_fields, prepare_tile, standardisation, standardise
+from handler.errors import DataError
+
+FORMAT = 1  # of the fields kept in the store; raise it where the same arguments would give other arrays
+CLIP = 5.0  # standardised features go no further
+TRAINING, VALIDATION = 0, 1  # streams of chance
+
+
+class PrefitCache(Protocol):
+    """Where the fields are kept: named arrays and JSON under a key."""
+
+    def read(self, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """What is there, or None."""
+
+    def write(self, key: str, arrays: dict[str, np.ndarray], attrs: dict[str, Any]) -> Path:
+        """Keeps it, whole or not at all."""
+
+
+class CloudSource:
+    """Clouds that aren't read yet.
+
+    Args:
+        identity: JSON; what the clouds are a function of (content digests, a scene's arguments).
+        read: reads them.
+    """
+
+    def __init__(self, identity: Any, read: Callable[[], list[Cloud]]) -> None:
+        self.identity, self.read = identity, read
+
+
+def file_source(paths: Sequence[Path], where: str) -> CloudSource:
+    """The clouds of .las and .laz files, one tile each."""
+    from handler.data.las import read_cloud
+
+    return CloudSource(
+        [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths],
+        lambda: [read_cloud(path, where) for path in paths],
+    )
+
+
+def scene_source(scene: SceneArguments, shift: int = 0) -> CloudSource:
+    """A synthetic scene; `shift` gives another one with the same arguments."""
+    from handler.data.synthetic import synthetic_scene
+
+    args = scene.model_dump()
+    args["seed"] += shift
+    return CloudSource(args, lambda: synthetic_scene(**args))
+
+
+def cloud_shape(args: CloudArguments) -> DataShape:
+    """The shape of the fields, from the arguments alone."""
+    points = args.receptive_fields.points
+    inputs: list[tuple[tuple[int | None, ...], str]] = [((points, 3), "float32")]
+    if args.features:
+        inputs.append(((points, len(args.features)), "float32"))
+    return DataShape(tuple(inputs), len(args.classes), tuple(args.classes), IGNORED)
+
+
+def load_clouds(
+    training: CloudSource, validation: CloudSource | None, args: CloudArguments, seed: int, cache: PrefitCache | None
+) -> Dataset:
+    """The receptive fields of clouds; read from `cache` where they were drawn before, else drawn and kept there.
+
+    Args:
+        training, validation: where the fields come from.
+        args: `data.args`.
+        seed: the draw is a function of it.
+        cache: the store's `prefit/`, or None.
+
+    Raises:
+        DataError: no point is of a class of the mapping.
+    """
+    key = _key(training, validation, args, seed)
+    kept = cache.read(key) if cache is not None else None
+    if kept is None:
+        arrays, attrs = _draw(training, validation, args, seed)
+        if cache is not None:
+            cache.write(key, arrays, attrs)
+    else:
+        arrays, attrs = kept
+    augmentation = Augmentation(**args.augmentation.model_dump()) if args.augmentation is not None else None
+    return Dataset(
+        X=_inputs(arrays, ""),
+        y=arrays["y"],
+        validation=(_inputs(arrays, "_val"), arrays["y_val"]) if "y_val" in arrays else None,
+        class_names=tuple(args.classes),
+        ignore_label=IGNORED,
+        augment=augmentation,
+        preparation=attrs["preparation"],
+        sources=attrs["sources"],
+        prefit=key if cache is not None else None,
+    )
+
+
+def _key(training: CloudSource, validation: CloudSource | None, args: CloudArguments, seed: int) -> str:
+    determines = {
+        "format": FORMAT,
+        "seed": seed,
+        "training": training.identity,
+        "validation": validation.identity if validation else None,
+        "args": args.model_dump(exclude={"augmentation", "scene"}),
+    }
+    # No sorted keys: the order of the classes is the order of the outputs.
+    return hashlib.sha256(json.dumps(determines).encode()).hexdigest()[:32]
+
+
+def _draw(
+    training: CloudSource, validation: CloudSource | None, args: CloudArguments, seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    clouds = training.read()
+    _check_labels(clouds, args, "data.source")
+    features = [compute_features(cloud, args.features) for cloud in clouds]
+    mean, std = standardisation(features)
+    fields = args.receptive_fields
+    preparation = {
+        "classes": {name: list(codes) for name, codes in args.classes.items()},
+        "features": list(args.features),
+        "mean": mean.tolist(),
+        "std": std.tolist(),
+        "clip": CLIP,
+        "radius": fields.radius,
+        "points": fields.points,
+    }
+    tiles = [
+        Tile(cloud, standardise(values, preparation), labels_of(cloud, args.classes))
+        for cloud, values in zip(clouds, features, strict=True)
+    ]
+    drawn = draw_fields(
+        tiles,
+        count=fields.count,
+        radius=fields.radius,
+        points=fields.points,
+        balanced=fields.balanced,
+        jitter=fields.jitter,
+        seed=[seed, TRAINING],
+    )
+    arrays = _named(drawn, "")
+    if validation is not None:
+        held_out = validation.read()
+        _check_labels(held_out, args, "data.validation")
+        drawn = draw_fields(
+            [prepare_tile(cloud, preparation) for cloud in held_out],
+            count=fields.validation_count or max(fields.count // 4, 1),
+            radius=fields.radius,
+            points=fields.points,
+            balanced=0.0,
+            jitter=0.0,
+            seed=[seed, VALIDATION],
+        )
+        arrays |= _named(drawn, "_val")
+    sources = [
+        {"name": cloud.name, "points": len(cloud), "labelled": int((tile.labels != IGNORED).sum())}
+        for cloud, tile in zip(clouds, tiles, strict=True)
+    ]
+    return arrays, {"preparation": preparation, "sources": sources}
+
+
+def _check_labels(clouds: Sequence[Cloud], args: CloudArguments, where: str) -> None:
+    found = np.unique(np.concatenate([cloud.classification for cloud in clouds]))
+    if not set(found.tolist()) & {code for codes in args.classes.values() for code in codes}:
+        raise DataError(
+            where, f"no point is of a class of data.args.classes; the codes found are {', '.join(map(str, found))}"
+        )
+
+
+def _named(drawn: tuple[np.ndarray, np.ndarray, np.ndarray], suffix: str) -> dict[str, np.ndarray]:
+    xyz, features, labels = drawn
+    inputs = {f"xyz{suffix}": xyz} | ({f"features{suffix}": features} if features.shape[2] else {})
+    return inputs | {f"y{suffix}": labels}
+
+
+def _inputs(arrays: dict[str, np.ndarray], suffix: str) -> list[np.ndarray]:
+    return [arrays[name] for name in (f"xyz{suffix}", f"features{suffix}") if name in arrays]

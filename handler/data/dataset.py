@@ -1,0 +1,73 @@
+"""What a data source gives to a training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Arrays = Any  # one array or a list of arrays; NumPy arrays, or zarr arrays that are read by slices
+
+
+@dataclass
+class Dataset:
+    """Examples, their targets, and what is known of them.
+
+    Attributes:
+        X: one array or a list of arrays, first axis = examples; zarr arrays for a `.zarr` source.
+        y: (n, ...) targets.
+        validation: (X, y) of the same form, or None.
+        class_names: names of the classes, in the order of the network's outputs, or None.
+        ignore_label: the target of points that are input but never a target, or None.
+        augment: pure function of (the inputs of a batch, a random generator), or None.
+        preparation: JSON; all that `predict` needs to prepare a new cloud; {} for arrays.
+        sources: JSON; what was read, for the record.
+        prefit: the key under which the arrays are kept in the store's `prefit/`, or None.
+    """
+
+    X: Arrays
+    y: np.ndarray
+    validation: tuple[Arrays, np.ndarray] | None = None
+    class_names: tuple[str, ...] | None = None
+    ignore_label: int | None = None
+    augment: Callable[[list[np.ndarray], np.random.Generator], list[np.ndarray]] | None = None
+    preparation: dict[str, Any] = field(default_factory=dict)
+    sources: list[dict[str, Any]] = field(default_factory=list)
+    prefit: str | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """What the data says of itself, as JSON."""
+        return {
+            "examples": len(self.y),
+            "inputs": [{"shape": list(part.shape[1:]), "dtype": str(part.dtype)} for part in parts_of(self.X)],
+            "target": {"shape": list(self.y.shape[1:]), "dtype": str(self.y.dtype)},
+            "validation": None if self.validation is None else len(self.validation[1]),
+            "class_names": None if self.class_names is None else list(self.class_names),
+            "ignore_label": self.ignore_label,
+            "preparation": self.preparation,
+            "sources": self.sources,
+        }
+
+
+@dataclass(frozen=True)
+class DataShape:
+    """What can be said of the data without loading it.
+
+    Attributes:
+        inputs: per input its shape without the example axis, and its dtype: `((2048, 3), "float32")`.
+        classes: number of classes, None where it isn't known.
+        class_names: their names, None where they have none.
+        ignore_label: see `Dataset`.
+    """
+
+    inputs: tuple[tuple[tuple[int | None, ...], str], ...]
+    classes: int | None = None
+    class_names: tuple[str, ...] | None = None
+    ignore_label: int | None = None
+
+
+def parts_of(X: Arrays) -> Sequence[Any]:
+    """The arrays of X as a sequence."""
+    return X if isinstance(X, (list, tuple)) else [X]

@@ -1,0 +1,174 @@
+"""Data sources, told apart by their form:
+
+synthetic            a seeded scene                       .npz    X (or X0, X1, ...) and y
+.las, .laz           a path, a list of paths, a glob      .zarr   a group with X (or X0, ...) and y, read lazily
+module:function      returns (X, y) or (X, y, X_val, y_val); module is looked up in the specification's folder
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from handler.data import arrays, clouds, las
+from handler.data.arguments import CloudArguments, checked
+from handler.data.dataset import Dataset, DataShape
+from handler.errors import DataError
+
+if TYPE_CHECKING:
+    from handler.spec import DataSpec
+
+SYNTHETIC = "synthetic"
+FORMS = "synthetic, a .las or .laz path (or a list, or a glob), an .npz or .zarr path, or module:function"
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_MAGIC = re.compile(r"[*?\[]")
+
+_called: dict[str, Dataset] = {}  # what a data function returned when its shape was asked for, until it is loaded
+
+
+def load(data: DataSpec, folder: Path, seed: int, cache: clouds.PrefitCache | None = None) -> Dataset:
+    """The data of a specification.
+
+    Args:
+        data: the `data` section.
+        folder: relative paths and modules are looked up here.
+        seed: receptive fields are drawn by it.
+        cache: the store's `prefit/`: fields drawn before are read from it.
+
+    Raises:
+        DataError: a source that can't be read or is of no known form.
+        SpecError: arguments that don't fit.
+    """
+    form = _form(data.source, "data.source")
+    if form == "clouds":
+        args = checked(CloudArguments, data.args)
+        validation = None
+        if data.validation is not None:
+            _same_form(form, data.validation)
+            validation = _clouds(data.validation, args, folder, "data.validation")
+        return clouds.load_clouds(_clouds(data.source, args, folder, "data.source"), validation, args, seed, cache)
+    dataset = _array_data(str(data.source), data.args, folder, "data.source")
+    if data.validation is not None:
+        held_out = _array_data(
+            str(data.validation), {} if ":" in str(data.validation) else data.args, folder, "data.validation"
+        )
+        dataset.validation = (held_out.X, held_out.y)
+    return dataset
+
+
+def shape(data: DataSpec, folder: Path) -> DataShape:
+    """What can be said of the data without loading it: from the arguments or the files' headers.
+
+    A function has to be called for it; what it returned is kept for the `load` that follows.
+    """
+    form = _form(data.source, "data.source")
+    source = str(data.source)
+    if form == "clouds":
+        return clouds.cloud_shape(checked(CloudArguments, data.args))
+    if form == "function":
+        key = _call_key(source, data.args, folder)
+        if key not in _called:
+            _called.clear()
+            _called[key] = _array_data(source, data.args, folder, "data.source")
+        return arrays.shape_of(_called[key])
+    read: Callable[[Path, dict[str, Any]], DataShape] = arrays.npz_shape if form == "npz" else arrays.zarr_shape
+    return read(_existing(source, folder, "data.source"), data.args)
+
+
+def files(data: DataSpec, folder: Path) -> list[Path]:
+    """The files whose content the training depends on, sorted; a zarr group gives all its files.
+
+    Raises:
+        DataError: a file is missing or a glob matches nothing.
+    """
+    found: set[Path] = set()
+    for source, where in ((data.source, "data.source"), (data.validation, "data.validation")):
+        if source is None:
+            continue
+        form = _form(source, where)
+        if form == "clouds" and source != SYNTHETIC:
+            found.update(_cloud_files(source, folder, where))
+        elif form == "npz":
+            found.add(_existing(str(source), folder, where))
+        elif form == "zarr":
+            found.update(path for path in _existing(str(source), folder, where).rglob("*") if path.is_file())
+    return sorted(found)
+
+
+def _form(source: str | list[str], where: str) -> str:
+    if isinstance(source, list):
+        if not source:
+            raise DataError(where, "the list of files is empty; give one or more")
+        for name in source:
+            if _form(name, where) != "clouds" or name == SYNTHETIC:
+                raise DataError(where, f"{name!r} is no .las or .laz file; a list can hold only these")
+        return "clouds"
+    if source == SYNTHETIC or source.lower().endswith(las.SUFFIXES):
+        return "clouds"
+    for suffix in ("npz", "zarr"):
+        if source.lower().rstrip("/").endswith(f".{suffix}"):
+            return suffix
+    if _FUNCTION.fullmatch(source):
+        return "function"
+    raise DataError(where, f"{source!r} is no known source; give {FORMS}")
+
+
+def _same_form(form: str, validation: str | list[str]) -> None:
+    if _form(validation, "data.validation") != form:
+        raise DataError(
+            "data.validation", f"{validation!r} is of another kind than data.source; give clouds for clouds"
+        )
+
+
+def _clouds(source: str | list[str], args: CloudArguments, folder: Path, where: str) -> clouds.CloudSource:
+    if source == SYNTHETIC:
+        return clouds.scene_source(args.scene, shift=0 if where == "data.source" else 1)
+    return clouds.file_source(_cloud_files(source, folder, where), where)
+
+
+def _cloud_files(source: str | list[str], folder: Path, where: str) -> list[Path]:
+    found: list[Path] = []
+    for pattern in [source] if isinstance(source, str) else source:
+        matches = _matches(pattern, folder) if _MAGIC.search(pattern) else [_existing(pattern, folder, where)]
+        if not matches:
+            raise DataError(
+                where, f"{pattern!r} matches no file in {folder}; give a pattern that matches .las or .laz files"
+            )
+        found += matches
+    return sorted(set(found))
+
+
+def _matches(pattern: str, folder: Path) -> list[Path]:
+    # Only the part from the first wildcard on is a pattern: the folders before it may have brackets in their names.
+    parts = Path(pattern).parts
+    first = next(i for i, part in enumerate(parts) if _MAGIC.search(part))
+    return [path for path in folder.joinpath(*parts[:first]).glob("/".join(parts[first:])) if path.is_file()]
+
+
+def _existing(source: str, folder: Path, where: str) -> Path:
+    path = folder / source
+    if not path.exists():
+        raise DataError(
+            where, f"no file {path}; give a path that exists, relative to the specification's folder or absolute"
+        )
+    return path
+
+
+def _array_data(source: str, args: dict[str, Any], folder: Path, where: str) -> Dataset:
+    form = _form(source, where)
+    if form == "clouds":
+        raise DataError(where, f"{source!r} is of another kind than data.source; give arrays for arrays")
+    if form == "function":
+        from handler.spec import resolve_function
+
+        kept = _called.pop(_call_key(source, args, folder), None)
+        return kept or arrays.from_call(arrays.call(resolve_function(source, folder), source, args), source, where)
+    read = arrays.load_npz if form == "npz" else arrays.load_zarr
+    return read(_existing(source, folder, where), args, where)
+
+
+def _call_key(source: str, args: dict[str, Any], folder: Path) -> str:
+    return json.dumps([source, args, str(folder)], sort_keys=True, default=str)
