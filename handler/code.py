@@ -1,0 +1,208 @@
+"""The user's own functions, `module:function`: found without running them, imported only from where they may come.
+
+A module is looked up in the specification's folder; elsewhere only if `FROSTLINE_ALLOWED_MODULES` names it (module names,
+separated by commas; each also allows what is below it).
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from handler.errors import SpecError
+from handler.named import is_reference
+from handler.refusals import shown, suggestion
+
+OWN = frozenset({"flows", "tasks", "handler"})
+_loaded: dict[
+    str, tuple[Path, tuple[int, int]]
+] = {}  # the user's modules in sys.modules: name -> file, its size and time
+
+
+def locate(module: str, folder: Path) -> Path | None:
+    """The file of a module, without importing anything; None if it isn't in the folder (or allowed elsewhere)."""
+    parts = module.split(".")
+    if parts[0] in OWN:
+        return None
+    base = folder.joinpath(*parts)
+    for file in (base.with_name(base.name + ".py"), base / "__init__.py"):
+        if file.is_file():
+            return file
+    return _locate_elsewhere(parts) if allowed_elsewhere(module) else None
+
+
+def allowed_elsewhere(module: str) -> bool:
+    """Whether `FROSTLINE_ALLOWED_MODULES` allows a module from outside the specification's folder."""
+    allowed = [name.strip() for name in os.environ.get("FROSTLINE_ALLOWED_MODULES", "").split(",")]
+    return any(name and (module == name or module.startswith(name + ".")) for name in allowed)
+
+
+def _locate_elsewhere(parts: list[str]) -> Path | None:
+    search: list[str] | None = None
+    spec = None
+    for i in range(len(parts)):
+        spec = PathFinder.find_spec(".".join(parts[: i + 1]), search)
+        if spec is None:
+            return None
+        search = list(spec.submodule_search_locations or [])
+    file = Path(spec.origin) if spec and spec.origin else None
+    return file if file is not None and file.suffix == ".py" else None
+
+
+def parse(file: Path, path: str = "") -> ast.Module:
+    """The syntax tree of a module.
+
+    Raises:
+        SpecError: it can't be read, or isn't Python; names the line.
+    """
+    try:
+        return ast.parse(file.read_bytes(), filename=str(file))
+    except OSError as error:
+        raise SpecError(path, f"{file} can't be read: {error.strerror}") from error
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        raise SpecError(
+            path, f"{file.name}{f', line {line}' if line else ''}: {getattr(error, 'msg', error)}"
+        ) from error
+
+
+def check_reference(reference: str, folder: Path, path: str = "") -> Path:
+    """The file in which `module:function` is defined, found without running it.
+
+    Raises:
+        SpecError: there is no such module, it isn't Python, or it defines nothing of that name; with what would do.
+    """
+    if not is_reference(reference):
+        raise SpecError(path, f"must have the form module:function, not {shown(reference)}")
+    module, function = reference.split(":")
+    file = locate(module, folder)
+    if file is None:
+        if module.split(".")[0] in OWN:
+            raise SpecError(path, f"{module!r} is Frostline's own; give your module another name")
+        there = sorted(found.stem for found in folder.glob("*.py"))
+        raise SpecError(
+            path, f"there is no module {module!r} in {folder}; {suggestion(module, there, 'modules there')}"
+        )
+    if not allowed_elsewhere(module) and module.split(".")[0] in sys.stdlib_module_names:
+        raise SpecError(path, f"{file.name} has the name of a module of Python's own library; give it another name")
+    names, complete = defined(parse(file, path))
+    if complete and function not in names:
+        raise SpecError(path, f"{file.name} defines no {function!r}; {suggestion(function, names, 'it defines')}")
+    return file
+
+
+def defined(tree: ast.Module) -> tuple[list[str], bool]:
+    """The public names a module defines, and whether these are all (False after `from x import *`)."""
+    names: list[str] = []
+    complete = True
+    for node in _top_level(tree.body):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                names.append(node.name)
+            case ast.Assign() | ast.AnnAssign():
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                names += [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+            case ast.Import() | ast.ImportFrom():
+                complete = complete and all(alias.name != "*" for alias in node.names)
+                names += [alias.asname or alias.name.split(".")[0] for alias in node.names if alias.name != "*"]
+    return list(dict.fromkeys(names)), complete
+
+
+def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        yield node
+        if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While):
+            for part in ("body", "orelse", "finalbody"):
+                yield from _top_level(getattr(node, part, []))
+            for caught in getattr(node, "handlers", []):
+                yield from _top_level(caught.body)
+
+
+def resolve_function(reference: str, folder: Path, path: str = "") -> Any:
+    """What `module:function` names, imported from the specification's folder (or from elsewhere if allowed).
+
+    Args:
+        reference: `module:function`; a class or any other callable will do.
+        folder: the specification's folder.
+        path: the field that holds the reference, for messages.
+
+    Returns:
+        The function or class.
+
+    Raises:
+        SpecError: there is no such thing, it can't be called, or its module fails on import.
+    """
+    check_reference(reference, folder, path)
+    module, function = reference.split(":")
+    try:
+        found = getattr(import_module(module, folder), function, None)
+    except SpecError as error:
+        raise SpecError(path, error.message) from error
+    except Exception as error:
+        raise SpecError(path, f"importing {module!r} failed: {type(error).__name__}: {error}") from error
+    if not callable(found):
+        raise SpecError(path, f"{reference!r} is {shown(found)}, not a function or a class")
+    return found
+
+
+def import_module(module: str, folder: Path) -> ModuleType:
+    """Imports a module under its own name from the folder, never a changed file's older version or another folder's."""
+    file = locate(module, folder)
+    if file is None or not file.is_relative_to(folder):
+        return importlib.import_module(module)
+    with _from_folder(folder):
+        present = sys.modules.get(module)
+        if present is not None and not _same(present, file):
+            raise SpecError(
+                "",
+                f"{file.name} has the name of a module that is already loaded from "
+                f"{getattr(present, '__file__', None) or 'Python itself'}; give it another name",
+            )
+        return importlib.import_module(module)
+
+
+@contextmanager
+def _from_folder(folder: Path) -> Iterator[None]:
+    """Imports look into `folder` first; modules of other folders, and older versions, are forgotten."""
+    for name, (file, stamp) in list(_loaded.items()):
+        if not file.is_relative_to(folder) or _stamp(file) != stamp:
+            # Whatever imported an older version must be imported anew too, so a whole folder goes at once.
+            for other in list(_loaded):
+                if _loaded[other][0].is_relative_to(file.parent) or other == name:
+                    del _loaded[other]
+                    sys.modules.pop(other, None)
+    before, writes = set(sys.modules), sys.dont_write_bytecode
+    sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode = True  # nothing is left in the user's folder, and no stale bytecode is read back later
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = writes
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            origin = getattr(sys.modules[name], "__file__", None)
+            if origin and locate(name, folder) == Path(origin) and Path(origin).is_relative_to(folder):
+                _loaded[name] = Path(origin), _stamp(Path(origin))
+
+
+def _same(module: ModuleType, file: Path) -> bool:
+    found = getattr(module, "__file__", None)
+    return found is not None and Path(found).resolve() == file.resolve()
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return (-1, -1)
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,172 @@
+"""Keras objects as a specification names them: `adam`, `{name: adam, learning_rate: 0.001}` or `module:Class`.
+
+Names and arguments are checked against `handler.keras_names`: a misspelt one is refused without importing Keras.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from handler import keras_names
+from handler.errors import SpecError
+from handler.refusals import join, shown, suggestion
+
+REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of Keras object.
+
+    Attributes:
+        what: its name in messages.
+        table: class name -> its arguments; those without a default carry a `*`.
+        names: further names that are taken without arguments.
+        common: arguments that all classes take.
+        own_names: no class takes an argument `name` here (the key says which class it is).
+    """
+
+    what: str
+    table: Mapping[str, str]
+    names: Iterable[str] = ()
+    common: tuple[str, ...] = ()
+
+    def arguments(self, name: str) -> tuple[list[str], list[str]]:
+        """All arguments of a class but `name`, and those it can't do without."""
+        words = [*self.table[name].split(), *self.common]
+        return [word.lstrip("*") for word in words if word != "name"], [word[1:] for word in words if word[0] == "*"]
+
+
+OPTIMIZER = Kind("optimizer", keras_names.OPTIMIZERS, common=keras_names.OPTIMIZER_ARGUMENTS)
+RATE_SCHEDULE = Kind("learning-rate schedule", keras_names.RATE_SCHEDULES)
+LOSS = Kind("loss", keras_names.LOSSES, keras_names.LOSS_NAMES)
+METRIC = Kind("metric", keras_names.METRICS, (*keras_names.METRIC_NAMES, "acc"))
+CALLBACK = Kind("callback", keras_names.CALLBACKS)
+
+
+def is_reference(value: Any) -> bool:
+    """Whether a value has the form `module:function`."""
+    return isinstance(value, str) and REFERENCE.fullmatch(value) is not None
+
+
+def check_named(kind: Kind, value: Any) -> str | dict[str, Any]:
+    """A name, or a mapping with `name` and arguments, in the shortest form that says the same.
+
+    Raises:
+        SpecError: with a path relative to the value; an unknown name or argument, or one that is missing.
+    """
+    if isinstance(value, str):
+        name, arguments = value, {}
+    elif isinstance(value, Mapping) and isinstance(value.get("name"), str):
+        name, arguments = value["name"], {key: part for key, part in value.items() if key != "name"}
+    else:
+        raise SpecError(
+            "", f"must be the name of a Keras {kind.what}, {{name: ..., arguments}} or module:Class, not {shown(value)}"
+        )
+    plain(arguments)
+    path = "" if isinstance(value, str) else "name"
+    if kind is OPTIMIZER and not is_reference(name):
+        name = name.lower()  # as Keras does
+    if not is_reference(name):
+        check_name(kind, name, path)
+        check_arguments(kind, name, arguments)
+    return {"name": name, **arguments} if arguments else name
+
+
+def check_name(kind: Kind, name: str, path: str = "") -> None:
+    """Refuses a name that Keras doesn't know."""
+    known = [*kind.table, *kind.names]
+    if name not in known:
+        raise SpecError(path, f"unknown {kind.what} {name!r}; {suggestion(name, known)} (your own: module:Class)")
+
+
+def check_arguments(kind: Kind, name: str, arguments: Mapping[str, Any]) -> None:
+    """Refuses arguments that a class doesn't take, or lacks."""
+    owner = METRIC_CLASSES.get(name, name) if kind is METRIC else name
+    if owner not in kind.table:
+        if arguments:
+            raise SpecError("name", f"{name!r} takes no arguments; {suggestion(name.replace('_', ''), kind.table)}")
+        return
+    known, needed = kind.arguments(owner)
+    for argument in arguments:
+        if argument not in known:
+            raise SpecError(str(argument), f"unknown argument of {name}; {suggestion(argument, known)}")
+    missing = [argument for argument in needed if argument not in arguments]
+    if missing:
+        example = ", ".join(f"{argument}: ..." for argument in missing)
+        raise SpecError("", f"{name} can't do without {' and '.join(missing)}; write {{name: {owner}, {example}}}")
+
+
+METRIC_CLASSES = keras_names.METRIC_NAMES
+
+
+def check_rate(value: Any) -> None:
+    """Refuses a learning rate that is neither a positive finite number nor a schedule Keras knows."""
+    if isinstance(value, Mapping) or is_reference(value):
+        try:
+            check_named(RATE_SCHEDULE, value)
+        except SpecError as error:
+            raise SpecError(join("learning_rate", error.path), error.message) from error
+    elif isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise SpecError(
+            "learning_rate", f"must be a positive finite number or a schedule {{name: ...}}, not {shown(value)}"
+        )
+
+
+def metric_label(metric: str | Mapping[str, Any]) -> str | None:
+    """The name under which a metric stands in the history; None for the user's own, whose name only it knows."""
+    if isinstance(metric, str):
+        return None if is_reference(metric) else metric
+    name = metric["name"]
+    if is_reference(name):
+        return None
+    name = METRIC_CLASSES.get(name, name)
+    if name in _OWN_LABELS:
+        return _OWN_LABELS[name]
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
+
+
+_OWN_LABELS = {"FBetaScore": "fbeta_score", "LogCoshError": "logcosh"}
+
+
+def plain(value: Any, path: str = "") -> Any:
+    """Refuses what isn't plain data: text, finite numbers, true, false, null, lists and mappings of these."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            if not isinstance(key, str):
+                raise SpecError(path, f"the key {shown(key)} must be text; put it in quotes")
+            plain(part, join(path, key))
+    elif isinstance(value, list | tuple):
+        for i, part in enumerate(value):
+            plain(part, f"{path}[{i}]")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise SpecError(path, f"must be a finite number, not {value}")
+    elif not (value is None or isinstance(value, str | bool | int | float)):
+        raise SpecError(
+            path,
+            f"must be text, a number, true, false, null, a list or a mapping, not {shown(value)}; "
+            "if text is meant, put it in quotes",
+        )
+    return value
+
+
+def schema(kind: Kind, kind_of: Callable[[str], bool] = lambda name: True) -> dict[str, Any]:
+    """What a form shows for such an object."""
+    names = [name for name in [*kind.table, *kind.names] if kind_of(name)]
+    return {
+        "anyOf": [
+            {"type": "string", "title": "Name", "examples": names[:6]},
+            {
+                "type": "object",
+                "title": "Name and arguments",
+                "properties": {"name": {"type": "string", "title": "Name", "examples": names[:6]}},
+                "required": ["name"],
+                "additionalProperties": True,
+            },
+        ]
+    }

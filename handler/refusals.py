@@ -1,0 +1,207 @@
+"""Turns what pydantic refuses into Frostline's sentences: where it stands, what was given, what would do."""
+
+from __future__ import annotations
+
+import difflib
+import numbers
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from handler.errors import ScheduleError, SpecError
+
+
+class Given(BaseModel):
+    """Base of everything a user writes: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+def shown(value: Any, limit: int = 80) -> str:
+    """A value as a user would have written it, cut to `limit` characters."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def suggestion(word: Any, known: Iterable[str], what: str = "known are", most: int = 12) -> str:
+    """What would do instead of `word`: close matches if there are any, else what is known.
+
+    Args:
+        word: what was given.
+        known: what would have been accepted.
+        what: how a list of everything is introduced.
+        most: how many of the known are listed at most.
+    """
+    known = list(known)
+    by_lower = {name.lower(): name for name in reversed(known)}
+    close = [by_lower[name] for name in difflib.get_close_matches(str(word).lower(), by_lower, 3, 0.6)]
+    if close:
+        return "did you mean " + _or([f"{name!r}" for name in close]) + "?"
+    if not known:
+        return f"{what} none"
+    return f"{what}: " + ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "")
+
+
+def spec_error(error: ValidationError, prefix: str = "", model: type[BaseModel] | None = None) -> SpecError:
+    """The `SpecError` that says what a pydantic `ValidationError` found, one line per fault.
+
+    Args:
+        error: what pydantic raised.
+        prefix: the path of what was validated, e.g. `data.args`.
+        model: the model it was validated against; found by its title if not given.
+
+    Returns:
+        A `ScheduleError` where the first fault is in a freeze-training entry, else a `SpecError`. Its `path` is
+        the first fault's.
+    """
+    model = model or _by_title(error.title)
+    faults: dict[str, list[str]] = {}
+    for details in error.errors(include_url=False):
+        path, message = _fault(details, model)
+        messages = faults.setdefault(join(prefix, path), [])
+        if message not in messages:
+            messages.append(message)
+    lines = [(path, " or ".join(messages)) for path, messages in faults.items()]
+    first, message = lines[0]
+    rest = [f"{path}: {text}" if path else text for path, text in lines[1:]]
+    kind = ScheduleError if first.startswith("freeze_training") else SpecError
+    return kind(first, "\n".join([message, *rest]))
+
+
+def join(prefix: str, path: str) -> str:
+    """Two parts of a path as one: `a` and `b` are `a.b`, `a` and `[0]` are `a[0]`."""
+    return prefix + path if not prefix or not path or path.startswith("[") else f"{prefix}.{path}"
+
+
+def _fault(details: ErrorDetails, model: type[BaseModel] | None) -> tuple[str, str]:
+    path, parents, field = _walk(details["loc"], model)
+    kind, given, context = details["type"], details["input"], details.get("ctx", {})
+    inner = context.get("error")
+    if isinstance(inner, SpecError):
+        return join(path, inner.path), inner.message
+    match kind:
+        case "extra_forbidden":
+            return path, f"unknown key; {suggestion(details['loc'][-1], _keys(parents))}"
+        case "missing":
+            about = (field.description or "").rstrip(".") if field is not None else ""
+            return path, "is missing" + (f": {about[0].lower()}{about[1:]}" if about else "; it has no default")
+        case "value_error":
+            return path, str(inner)
+        case "model_type" | "model_attributes_type" | "dict_type" | "mapping_type":
+            return path, f"must be a mapping of keys to values, not {shown(given)}"
+        case "list_type" | "tuple_type" | "set_type":
+            return path, f"must be a list, not {shown(given)}"
+        case "union_tag_invalid":
+            tags = [tag.strip("'\" ") for tag in context["expected_tags"].split(",")]
+            return join(path, "name"), f"unknown name {shown(context['tag'])}; {suggestion(context['tag'], tags)}"
+        case "union_tag_not_found":
+            return path, f"must have a `name`, not {shown(given)}"
+        case "literal_error":
+            return path, f"must be {context['expected']}, not {shown(given)}"
+        case "too_short":
+            return path, f"needs at least {context['min_length']}, has {context['actual_length']}"
+        case "too_long":
+            return path, f"takes at most {context['max_length']}, has {context['actual_length']}"
+    expected = _EXPECTED.get(kind)
+    if expected:
+        return path, f"must be {expected.format(**context)}, not {shown(given)}"
+    return path, f"{details['msg'][0].lower()}{details['msg'][1:]}, not {shown(given)}"
+
+
+_EXPECTED = {
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("string_type", "string_sub_type"), "text"),
+    "finite_number": "a finite number",
+    "greater_than": "greater than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "string_pattern_mismatch": "text of the form {pattern}",
+}
+
+
+def _whole(value: Any) -> Any:
+    return operator.index(value) if hasattr(value, "__index__") and not isinstance(value, bool) else value
+
+
+def _number(value: Any) -> Any:
+    return float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else value
+
+
+# Numbers as written: no text, no truth value, no fraction is taken for a whole number; NumPy's scalars are numbers.
+Whole = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
+Number = Annotated[float, BeforeValidator(_number), Field(strict=True, allow_inf_nan=False)]
+Flag = Annotated[bool, Field(strict=True)]
+
+
+def _walk(loc: Sequence[int | str], model: type[BaseModel] | None) -> tuple[str, list[type[BaseModel]], Any]:
+    """The dotted path of a location, the models that could hold its last part, and that part's field.
+
+    Pydantic puts the names of union members into a location; they aren't in what the user wrote, so they are left out.
+    """
+    path, models, parents, field = "", [model] if model else [], [model] if model else [], None
+    for i, part in enumerate(loc):
+        if isinstance(part, int):
+            path += f"[{part}]"
+            continue
+        fields = [found for found in (_field(owner, part) for owner in models) if found is not None]
+        tagged = [owner for owner in models if part in _tags(owner)]
+        if not fields and (tagged or _is_union_member(part)):
+            models = tagged or models
+            parents = models
+            continue
+        path, field = join(path, part), fields[0] if fields else None
+        parents = models
+        if i < len(loc) - 1:
+            models = [owner for found in fields for owner in _models(found.annotation)]
+    return path, parents, field
+
+
+def _field(model: type[BaseModel], key: str) -> Any:
+    for name, field in model.model_fields.items():
+        if key == (field.alias or name):
+            return field
+    return None
+
+
+def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
+    field = model.model_fields.get("name")
+    return get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
+
+
+def _is_union_member(part: str) -> bool:
+    """Pydantic calls the members of a union by their type or by the function that wraps them."""
+    return "[" in part or part in ("str", "int", "float", "bool", "none", "list", "dict", "tuple", "constrained-str")
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _keys(models: Sequence[type[BaseModel]]) -> list[str]:
+    return list(dict.fromkeys(field.alias or name for model in models for name, field in model.model_fields.items()))
+
+
+def _by_title(title: str, root: type[BaseModel] = BaseModel) -> type[BaseModel] | None:
+    for model in root.__subclasses__():
+        if title in (model.__name__, model.model_config.get("title")):
+            return model
+        found = _by_title(title, model)
+        if found:
+            return found
+    return None
+
+
+def _or(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]

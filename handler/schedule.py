@@ -1,0 +1,278 @@
+"""The schedule: freeze-training entries as ops, masks and segments. Pure data, no TensorFlow.
+
+An op lists every layer of its entry, frozen or not, and only one entry is in force at a time. So the mask of an epoch is
+a function of the schedule and the epoch alone, and going on in the middle is trivial: apply the mask of that epoch.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from handler.entries import (
+    FIELD,
+    Entry,
+    FixedStrategy,
+    RandomStrategy,
+    RoundRobinStrategy,
+    parse_entries,
+    parse_strategy,
+)
+from handler.errors import ScheduleError
+from handler.layers import Outline
+from handler.refusals import shown
+from handler.units import Units, listed_units, resolve_units
+
+Turns = tuple[list[int], list[dict[str, list[str]]]]
+
+
+@dataclass(frozen=True)
+class Op:
+    """What is set at one epoch: disjoint layer paths, together all that an entry names; twice is the same as once."""
+
+    freeze: tuple[str, ...]
+    unfreeze: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, list[str]]:
+        """The op as plain data."""
+        return {"freeze": list(self.freeze), "unfreeze": list(self.unfreeze)}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The epochs `[start, end)` under one mask.
+
+    `frozen` are the paths the schedule freezes, in layer order; `learning_rate` is set at `start` (None: unchanged).
+    """
+
+    index: int
+    start: int
+    end: int
+    frozen: tuple[str, ...]
+    learning_rate: float | None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A schedule as plain data.
+
+    Attributes:
+        training_epochs: how many epochs there are.
+        op_epoch: the epochs at which something is set, strictly increasing; may hold 0.
+        ops: what is set there.
+        lrs: None if no entry sets a rate, else one item per op (None: the rate stays as it is).
+    """
+
+    training_epochs: int
+    op_epoch: tuple[int, ...] = ()
+    ops: tuple[Op, ...] = ()
+    lrs: tuple[float | None, ...] | None = None
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """What lies between two of 0, the op epochs and the end."""
+        cuts = sorted({0, *self.op_epoch, self.training_epochs})
+        return tuple(
+            Segment(i, start, end, self.frozen(start), self.learning_rate(start))
+            for i, (start, end) in enumerate(pairwise(cuts))
+        )
+
+    def frozen(self, epoch: int) -> tuple[str, ...]:
+        """The layers the schedule freezes in an epoch, in layer order."""
+        i = bisect_right(self.op_epoch, epoch)
+        return self.ops[i - 1].freeze if i else ()
+
+    def learning_rate(self, epoch: int) -> float | None:
+        """The learning rate set at an epoch; None where none is."""
+        if self.lrs is None or epoch not in self.op_epoch:
+            return None
+        return self.lrs[self.op_epoch.index(epoch)]
+
+    def triple(self) -> tuple[list[int], list[dict[str, list[str]]], list[float | None] | None]:
+        """`(op_epoch, op, lrs)` as lists."""
+        return list(self.op_epoch), [op.to_dict() for op in self.ops], None if self.lrs is None else list(self.lrs)
+
+
+def compute_schedule(freeze_training: Any, training_epochs: int, outline: Outline | None = None) -> Schedule:
+    """The schedule of freeze-training entries.
+
+    Args:
+        freeze_training: None, one entry (a mapping or an `Entry`) or a list of entries.
+        training_epochs: how many epochs there are.
+        outline: the network's layers; without it plain names are taken as they are; `all`, globs and paths are refused.
+
+    Raises:
+        ScheduleError: an entry can't be used; names the entry, the value and what would do.
+    """
+    if isinstance(training_epochs, bool) or not hasattr(training_epochs, "__index__") or training_epochs < 0:
+        raise ScheduleError("training_epochs", f"must be a whole number, at least 0, not {shown(training_epochs)}")
+    epochs = int(training_epochs)
+    entries = parse_entries(freeze_training)
+    check_schedule(entries, epochs, learning_rate_schedule=outline is not None and outline.learning_rate_schedule)
+    stretches = []
+    for i, entry in enumerate(entries):
+        units = resolve_units(entry.layers, entry.except_, outline, f"{FIELD}[{i}]")
+        _check_count(entry.strategy, len(units.units), f"{FIELD}[{i}].strategy.count")
+        start, end = entry.training_interval or (0, epochs)
+        stretches.append(_Stretch(start, end, entry.initial_learning_rate, units, entry.strategy))
+    return _chain(sorted(stretches, key=lambda stretch: stretch.start), epochs)
+
+
+def check_schedule(entries: Sequence[Entry], training_epochs: int, *, learning_rate_schedule: bool = False) -> None:
+    """Refuses what can't be, whatever the network: intervals out of range, overlaps, layers listed twice, impossible rates.
+
+    Raises:
+        ScheduleError: names the entry, the value and what would do.
+    """
+    intervals: list[tuple[int, int, int]] = []
+    for i, entry in enumerate(entries):
+        path = f"{FIELD}[{i}]"
+        start, end = entry.training_interval or (0, training_epochs)
+        if end > training_epochs or start >= end:
+            raise ScheduleError(
+                f"{path}.training_interval",
+                f"[{start}, {end}] does not fit into {training_epochs} training epochs; "
+                f"0 <= start < end <= {training_epochs}",
+            )
+        for other_start, other_end, j in intervals:
+            if start < other_end and other_start < end:
+                raise ScheduleError(
+                    f"{path}.training_interval",
+                    f"[{start}, {end}] overlaps [{other_start}, {other_end}] of "
+                    f"{FIELD}[{j}]; entries may only touch, so move one or merge them",
+                )
+        intervals.append((start, end, i))
+        if entry.initial_learning_rate is not None and learning_rate_schedule:
+            raise ScheduleError(
+                f"{path}.initial_learning_rate",
+                f"{entry.initial_learning_rate} can't be set: the optimizer has a "
+                "learning-rate schedule; give it a plain rate, or leave this out",
+            )
+        if not isinstance(entry.layers, str):
+            units = listed_units(entry.layers, f"{path}.layers")
+            if units is not None:
+                _check_count(entry.strategy, len(units.units), f"{path}.strategy.count")
+
+
+def round_robin_turns(
+    units: Sequence[str | Sequence[str]], interval: tuple[int, int], strategy: Any, order: Sequence[str] | None = None
+) -> Turns:
+    """The turns of a round-robin entry, without the closing op.
+
+    Turn t = 0, 1, ... starts at epoch `start + t * period`; units `(t * count + j) mod n`, `j < count`, are chosen.
+
+    Args:
+        units: layer names, or lists of them as one unit.
+        interval: `(start, end)`.
+        strategy: `{"name": "round_robin", "period": 1, "count": 1, "invert": false}`; each may be left out.
+        order: all layer names in the network's order; as listed if not given.
+
+    Returns:
+        `(op_epoch, op)`.
+
+    Raises:
+        ScheduleError: the strategy, the interval or the units can't be used.
+    """
+    return _public_turns(units, interval, parse_strategy(strategy, RoundRobinStrategy), order)
+
+
+def random_turns(
+    units: Sequence[str | Sequence[str]], interval: tuple[int, int], strategy: Any, order: Sequence[str] | None = None
+) -> Turns:
+    """The turns of a random entry, without the closing op.
+
+    Turn t chooses units `numpy.random.default_rng([seed, t]).choice(n, count, replace=False)`: a function of t alone.
+
+    Args:
+        units: layer names, or lists of them as one unit.
+        interval: `(start, end)`.
+        strategy: `{"name": "random", "period": 1, "count": 1, "invert": false, "seed": 0}`; each may be left out.
+        order: all layer names in the network's order; as listed if not given.
+
+    Returns:
+        `(op_epoch, op)`.
+
+    Raises:
+        ScheduleError: the strategy, the interval or the units can't be used.
+    """
+    return _public_turns(units, interval, parse_strategy(strategy, RandomStrategy), order)
+
+
+def _public_turns(units: Any, interval: Any, strategy: RoundRobinStrategy, order: Sequence[str] | None) -> Turns:
+    try:
+        entry = parse_entries({"layers": units, "training_interval": interval}, "")[0]
+    except ScheduleError as error:
+        raise ScheduleError(error.path.removeprefix("[0]."), error.message) from error
+    if isinstance(entry.layers, str) or entry.training_interval is None:
+        raise ScheduleError(
+            "layers", f"must be a list of layer names, and the interval (start, end), not {shown(units)}, {interval}"
+        )
+    listed = listed_units(entry.layers, "layers", plain=True)
+    assert listed is not None
+    resolved = listed.in_order(order)
+    _check_count(strategy, len(resolved.units), "strategy.count")
+    stretch = _Stretch(*entry.training_interval, None, resolved, strategy)
+    turns = list(stretch.turns())
+    return [epoch for epoch, _ in turns], [op.to_dict() for _, op in turns]
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """One entry, ready: its epochs `[start, end)`, its rate, its units and who of them rests when."""
+
+    start: int
+    end: int
+    rate: float | None
+    units: Units
+    strategy: Any
+
+    def turns(self) -> list[tuple[int, Op]]:
+        """The turns: `(epoch, op)`."""
+        count = len(self.units.units)
+        if isinstance(self.strategy, FixedStrategy):
+            return [(self.start, self.units.op(range(count)))]
+        ops = []
+        for t, epoch in enumerate(range(self.start, self.end, self.strategy.period)):
+            chosen = _CHOICES[type(self.strategy)](self.strategy, t, count)
+            resting = set(range(count)) - chosen if self.strategy.invert else chosen
+            ops.append((epoch, self.units.op(resting)))
+        return ops
+
+
+def _next_in_turn(strategy: RoundRobinStrategy, t: int, n: int) -> set[int]:
+    return {(t * strategy.count + j) % n for j in range(strategy.count)}
+
+
+def _drawn(strategy: RandomStrategy, t: int, n: int) -> set[int]:
+    return {int(i) for i in np.random.default_rng([strategy.seed, t]).choice(n, strategy.count, replace=False)}
+
+
+_CHOICES: dict[type, Callable[[Any, int, int], set[int]]] = {RoundRobinStrategy: _next_in_turn, RandomStrategy: _drawn}
+
+
+def _chain(stretches: Sequence[_Stretch], training_epochs: int) -> Schedule:
+    """The ops of entries in order of time, each entry's layers back at its end."""
+    ops: dict[int, Op] = {}
+    rates: dict[int, float | None] = {}
+    for stretch in stretches:
+        for epoch, op in stretch.turns():
+            ending = ops.get(epoch)
+            if ending is not None:  # the op that gives the ending entry's layers back: the two are one
+                lacking = tuple(path for path in ending.unfreeze if path not in stretch.units.domain)
+                op = Op(op.freeze, lacking + op.unfreeze)
+            ops[epoch], rates[epoch] = op, stretch.rate
+        if stretch.end < training_epochs:
+            ops[stretch.end], rates[stretch.end] = Op((), stretch.units.domain), None
+    lrs = tuple(rates.values()) if any(rate is not None for rate in rates.values()) else None
+    return Schedule(training_epochs, tuple(ops), tuple(ops.values()), lrs)
+
+
+def _check_count(strategy: Any, n: int, path: str) -> None:
+    if not isinstance(strategy, FixedStrategy) and strategy.count > n:
+        raise ScheduleError(path, f"{strategy.count} units a turn can't be chosen from {n}; at most {n}")

@@ -1,0 +1,346 @@
+"""The specification of a training: a pydantic model, read from YAML or JSON.
+
+Whatever can be refused without TensorFlow is refused here, before anything is started: each fault with the field's path,
+the value given and what would do. What needs the network (layer names) is checked when the schedule is computed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+
+from handler.code import resolve_function
+from handler.entries import Entry, as_list
+from handler.errors import SpecError
+from handler.named import LOSS, METRIC, OPTIMIZER, check_named, check_rate, is_reference, metric_label, plain, schema
+from handler.refusals import Flag, Given, Number, Whole, shown, spec_error, suggestion
+from handler.schedule import check_schedule
+from handler.spec_callbacks import CallbackSpec, check_monitors
+from handler.spec_text import override, read_mapping
+
+__all__ = [
+    "CallbackSpec",
+    "CompileSpec",
+    "DataSpec",
+    "Entry",
+    "ModelSpec",
+    "TrainingOptions",
+    "TrainingSpec",
+    "check_run_name",
+    "dump_spec",
+    "load_spec",
+    "parse_spec",
+    "resolve_function",
+    "spec_error",
+]
+
+ARCHITECTURES = ("conv_autoencoder", "pointnet")
+CLOUDS, ARRAYS = (".las", ".laz"), (".npz", ".zarr")
+RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+
+def check_run_name(name: Any) -> str:
+    """A run's name, which is also the name of its folder in the store.
+
+    Raises:
+        SpecError: it isn't made of letters, digits, `.`, `_` and `-`, or begins so that it could leave the store.
+    """
+    if isinstance(name, str) and RUN_NAME.fullmatch(name) and len(name) <= 100:
+        return name
+    raise SpecError(
+        "",
+        f"{shown(name)} can't name a run; use up to 100 letters, digits, '.', '_' and '-', beginning with a letter, "
+        "a digit or '_'",
+    )
+
+
+def form_of(source: Any) -> Literal["synthetic", "function", "cloud", "npz", "zarr"]:
+    """Which kind of source a single text is.
+
+    Raises:
+        SpecError: none of them.
+    """
+    if isinstance(source, str) and source.strip():
+        suffix = Path(source).suffix.lower()
+        if source == "synthetic":
+            return "synthetic"
+        if suffix in CLOUDS:
+            return "cloud"
+        if suffix == ".npz":
+            return "npz"
+        if suffix == ".zarr":
+            return "zarr"
+        if is_reference(source):
+            return "function"
+    raise SpecError(
+        "",
+        f"{shown(source)} is no source; use 'synthetic', a path or glob that ends in .las or .laz, a .npz or .zarr "
+        "file, or module:function",
+    )
+
+
+def _source(value: Any) -> Any:
+    if value is None:
+        raise SpecError("", "is missing; use 'synthetic', .las or .laz files, a .npz or .zarr file, or module:function")
+    if isinstance(value, str):
+        form_of(value)
+        return value
+    if not isinstance(value, list | tuple):
+        raise SpecError("", f"must be a source or a list of .las or .laz files, not {shown(value)}")
+    if not value:
+        raise SpecError("", "the list is empty; name at least one file")
+    for i, item in enumerate(value):
+        if not isinstance(item, str) or Path(item).suffix.lower() not in CLOUDS:
+            raise SpecError(f"[{i}]", f"{shown(item)} is no .las or .laz file; only these can be listed")
+        if item in value[:i]:
+            raise SpecError(f"[{i}]", f"{item!r} is listed twice; leave one out")
+    return list(value)
+
+
+def _architecture(value: Any) -> Any:
+    if value in ARCHITECTURES or is_reference(value):
+        return value
+    raise SpecError(
+        "", f"unknown architecture {shown(value)}; {suggestion(value, ARCHITECTURES)} (your own: module:function)"
+    )
+
+
+def _weights(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith("run:"):
+        name, at, epoch = value[4:].partition("@")
+        check_run_name(name)
+        if at and not epoch.isdecimal():
+            raise SpecError("", f"{value!r}: the epoch must be a whole number, as in run:{name}@12")
+        return value
+    if isinstance(value, str) and value.endswith((".keras", ".weights.h5")):
+        return value
+    raise SpecError("", f"must be a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH, not {shown(value)}")
+
+
+def _optimizer(value: Any) -> Any:
+    found = check_named(OPTIMIZER, value)
+    if isinstance(found, dict) and "learning_rate" in found:
+        check_rate(found["learning_rate"])
+    return found
+
+
+def _loss(value: Any) -> Any:
+    return check_named(LOSS, value)
+
+
+def _metric(value: Any) -> Any:
+    return check_named(METRIC, value)
+
+
+def _class_weight(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise SpecError("", f"must map classes (names or numbers) to weights, not {shown(value)}")
+    weights: dict[str, Any] = {}
+    for label, weight in value.items():
+        name = str(label)
+        if isinstance(label, bool) or not isinstance(label, str | int) or name in weights:
+            raise SpecError("", f"the class {shown(label)} is given twice or is neither a name nor a number")
+        weights[name] = weight
+    return weights
+
+
+def _plain_mapping(value: Any) -> Any:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise SpecError("", f"must be a mapping of arguments to values, not {shown(value)}")
+    return plain(dict(value))
+
+
+def _callback(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Arguments = Annotated[dict[str, Any], BeforeValidator(_plain_mapping, json_schema_input_type=dict[str, Any])]
+Source = Annotated[str | list[str], BeforeValidator(_source, json_schema_input_type=str | list[str])]
+Optimizer = Annotated[str | dict[str, Any], BeforeValidator(_optimizer), WithJsonSchema(schema(OPTIMIZER))]
+Loss = Annotated[str | dict[str, Any], BeforeValidator(_loss), WithJsonSchema(schema(LOSS))]
+Metric = Annotated[str | dict[str, Any], BeforeValidator(_metric), WithJsonSchema(schema(METRIC))]
+Name = Annotated[str, BeforeValidator(check_run_name, json_schema_input_type=str)]
+
+
+class DataSpec(Given):
+    """What is trained on."""
+
+    model_config = ConfigDict(title="Data")
+    source: Source = Field(
+        title="Source",
+        description="synthetic, .las or .laz files (a path, a list, a glob), a .npz or .zarr file, or module:function "
+        "returning (X, y) or (X, y, X_val, y_val).",
+        examples=["synthetic", "tiles/*.laz", "mydata:load"],
+    )
+    args: Arguments = Field(
+        default={},
+        title="Arguments",
+        description="Arguments of the source: classes, features, receptive fields, "
+        "or the function's keyword arguments.",
+    )
+    validation: Source | None = Field(
+        default=None, title="Validation", description="What is validated on: the same forms as the source."
+    )
+    version: Whole | str | None = Field(
+        default=None,
+        title="Version",
+        description="Raise it when a function's data changed though its code and arguments did not.",
+    )
+
+
+class CompileSpec(Given):
+    """How the model is compiled."""
+
+    model_config = ConfigDict(title="Compilation")
+    optimizer: Optimizer = Field(
+        default="adam", title="Optimizer", description="A Keras optimizer: its name, or name and arguments."
+    )
+    loss: Loss = Field(
+        default="sparse_categorical_crossentropy",
+        title="Loss",
+        description="A Keras loss: its name, or name and arguments.",
+    )
+    metrics: list[Metric] = Field(
+        default=[], title="Metrics", description="Keras metrics: names, or names and arguments."
+    )
+    class_weight: Annotated[dict[str, Annotated[Number, Field(ge=0)]], BeforeValidator(_class_weight)] | None = Field(
+        default=None, title="Class weights", description="What each class (by name or number) weighs in the loss."
+    )
+
+    @property
+    def learning_rate_schedule(self) -> bool:
+        """Whether the optimizer follows a schedule of its own."""
+        return isinstance(self.optimizer, dict) and not isinstance(
+            self.optimizer.get("learning_rate", 0.0), int | float
+        )
+
+
+class ModelSpec(Given):
+    """What is trained."""
+
+    model_config = ConfigDict(title="Model")
+    architecture: Annotated[str, BeforeValidator(_architecture, json_schema_input_type=str)] = Field(
+        title="Architecture",
+        description="conv_autoencoder, pointnet, or module:function returning a keras.Model or an Architecture.",
+        examples=["conv_autoencoder", "pointnet", "mymodel:build"],
+    )
+    args: Arguments = Field(default={}, title="Arguments", description="Keyword arguments of the architecture.")
+    weights: Annotated[str, BeforeValidator(_weights, json_schema_input_type=str)] | None = Field(
+        default=None,
+        title="Weights",
+        description="What to start from: a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH.",
+    )
+    compile: CompileSpec = Field(default=CompileSpec(), title="Compilation")
+
+
+class TrainingOptions(Given):
+    """How it is trained."""
+
+    model_config = ConfigDict(title="Training")
+    epochs: Annotated[Whole, Field(ge=1)] = Field(title="Epochs", description="How many epochs are trained in all.")
+    batch_size: Annotated[Whole, Field(ge=1)] = Field(default=32, title="Batch size", description="Examples per step.")
+    in_place: Flag = Field(
+        default=False,
+        title="In place",
+        description="Rearrange the arrays instead of gathering batches: contiguous reads, "
+        "the same bits; a backup is made and restored.",
+    )
+    threads: Annotated[Whole, Field(ge=1)] | None = Field(
+        default=None,
+        title="Threads",
+        description="Processor threads; left out: one per core, fixed at the first start.",
+    )
+    callbacks: list[Annotated[CallbackSpec, BeforeValidator(_callback, json_schema_input_type=str | CallbackSpec)]] = (
+        Field(default=[], title="Callbacks", description="Keras callbacks, or your own as module:Class.")
+    )
+
+
+class TrainingSpec(Given):
+    """One training: data, model, how it is trained, and what rests when."""
+
+    model_config = ConfigDict(title="Training specification")
+    name: Name = Field(
+        default="training", title="Name", description="A label; runs share states whatever they are called."
+    )
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = Field(
+        default=0, title="Seed", description="Decides everything that is random."
+    )
+    data: DataSpec = Field(title="Data", description="What is trained on: source and its arguments.")
+    model: ModelSpec = Field(title="Model", description="What is trained: architecture and compilation.")
+    training: TrainingOptions = Field(title="Training", description="How it is trained: epochs, batch size, callbacks.")
+    freeze_training: Annotated[
+        list[Entry], BeforeValidator(as_list, json_schema_input_type=list[Entry] | Entry | None)
+    ] = Field(default=[], title="Freeze training", description="Entries that say which layers rest in which epochs.")
+
+    @model_validator(mode="after")
+    def _refuse_what_cannot_be(self) -> TrainingSpec:
+        check_schedule(
+            self.freeze_training, self.training.epochs, learning_rate_schedule=self.model.compile.learning_rate_schedule
+        )
+        check_monitors(
+            self.training.callbacks, logs=self.logs(), learning_rate_schedule=self.model.compile.learning_rate_schedule
+        )
+        return self
+
+    def logs(self) -> tuple[set[str], bool]:
+        """The names that will stand in an epoch's logs, and whether these are all (one's own metric names itself)."""
+        labels = [metric_label(metric) for metric in self.model.compile.metrics]
+        names = {"loss", "learning_rate", *(label for label in labels if label)}
+        form = form_of(self.data.source) if isinstance(self.data.source, str) else "cloud"
+        # A function and a .npz may bring their own validation: only reading them would tell.
+        if self.data.validation is not None or form in ("function", "npz"):
+            names |= {f"val_{name}" for name in names if name != "learning_rate"}
+        return names, None not in labels
+
+
+def parse_spec(data: Any) -> TrainingSpec:
+    """A specification from plain data.
+
+    Raises:
+        SpecError: it isn't one; one line per fault, each with the field's path.
+    """
+    if not isinstance(data, Mapping):
+        raise SpecError(
+            "", f"a specification is a mapping with the keys {', '.join(TrainingSpec.model_fields)}, not {shown(data)}"
+        )
+    try:
+        return TrainingSpec.model_validate(data)
+    except ValidationError as error:
+        raise spec_error(error, model=TrainingSpec) from error
+
+
+def load_spec(path: Path, overrides: Sequence[str] = (), folder: Path | None = None) -> tuple[TrainingSpec, Path]:
+    """Reads a specification.
+
+    Args:
+        path: a YAML or JSON file.
+        overrides: `key.path=value`, the value as in YAML; they change what the file says.
+        folder: where modules and relative paths are looked up; the file's own folder if not given.
+
+    Returns:
+        The specification and that folder.
+
+    Raises:
+        SpecError: the file can't be read, isn't a specification, or names files or functions that aren't there.
+    """
+    from handler.spec_references import check_references
+
+    data = read_mapping(Path(path))
+    for text in overrides:
+        override(data, text)
+    spec = parse_spec(data)
+    folder = (folder or Path(path).parent).resolve()
+    check_references(spec, folder)
+    return spec, folder
+
+
+def dump_spec(spec: TrainingSpec) -> str:
+    """A specification as YAML that `load_spec` reads back."""
+    return yaml.safe_dump(spec.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)

@@ -1,0 +1,123 @@
+"""Callbacks of a specification: which Keras has, which make no sense here, and whether what they watch will exist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ConfigDict, Field, model_validator
+
+from handler.errors import SpecError
+from handler.named import CALLBACK, check_arguments, check_name, is_reference, plain
+from handler.refusals import Given, shown, suggestion
+
+# They write what happens and change nothing, so they don't enter keys.
+LOGGERS = frozenset({"CSVLogger", "ModelCheckpoint", "RemoteMonitor", "TensorBoard"})
+_REFUSED = {
+    "BackupAndRestore": "Frostline keeps and restores states itself; leave it out",
+    "OrbaxCheckpoint": "Frostline keeps states itself; leave it out, or use ModelCheckpoint",
+    "History": "Frostline always keeps the history; leave it out",
+    "ProgbarLogger": "Frostline shows the progress itself; leave it out",
+    "CallbackList": "list the callbacks themselves",
+    "Callback": "it does nothing; name your own as module:Class",
+    "LambdaCallback": "functions can't be written in a specification; name your own callback as module:Class",
+}
+_NEEDS_RATE = frozenset({"LearningRateScheduler", "ReduceLROnPlateau"})
+
+
+class CallbackSpec(Given):
+    """A callback: its name, and its arguments beside it."""
+
+    model_config = ConfigDict(title="Callback", extra="allow")
+    name: str = Field(
+        title="Name",
+        description="A Keras callback, or your own as module:Class; its arguments stand beside it.",
+        examples=["EarlyStopping", "ReduceLROnPlateau", "CSVLogger", "mymodule:MyCallback"],
+    )
+
+    @model_validator(mode="after")
+    def _refuse_what_keras_does_not_know(self) -> CallbackSpec:
+        arguments = self.arguments()
+        plain(arguments)
+        if is_reference(self.name):
+            return self
+        if self.name in _REFUSED:
+            raise SpecError("name", f"{self.name} can't be used here: {_REFUSED[self.name]}")
+        check_name(CALLBACK, self.name, "name")
+        check_arguments(CALLBACK, self.name, arguments)
+        _check_values(self.name, arguments)
+        return self
+
+    @property
+    def steers(self) -> bool:
+        """Whether it can change what is trained (one that isn't known may)."""
+        return self.name not in LOGGERS
+
+    def arguments(self) -> dict[str, Any]:
+        """What its class is called with."""
+        return dict(self.model_extra or {})
+
+    def watched(self) -> str | None:
+        """What it watches in an epoch's logs, also where it doesn't say so."""
+        given = self.arguments()
+        by_default = self.name in ("EarlyStopping", "ReduceLROnPlateau") or bool(given.get("save_best_only"))
+        return given.get("monitor", "val_loss" if by_default else None)
+
+
+def _check_values(name: str, arguments: dict[str, Any]) -> None:
+    if not isinstance(arguments.get("monitor", ""), str):
+        raise SpecError("monitor", f"must be the name of a loss or metric, not {shown(arguments['monitor'])}")
+    for key in ("patience", "cooldown", "start_from_epoch"):
+        value = arguments.get(key, 0)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise SpecError(key, f"must be a whole number of epochs, at least 0, not {shown(value)}")
+    if arguments.get("mode", "auto") not in ("auto", "min", "max"):
+        raise SpecError("mode", f"must be 'auto', 'min' or 'max', not {shown(arguments['mode'])}")
+    factor = arguments.get("factor", 0.1)
+    if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor < 1:
+        raise SpecError("factor", f"must be between 0 and 1, not {shown(factor)}")
+    if name == "LearningRateScheduler" and not is_reference(arguments["schedule"]):
+        raise SpecError(
+            "schedule", f"must be a function of (epoch, rate) as module:function, not {shown(arguments['schedule'])}"
+        )
+
+
+def check_monitors(
+    callbacks: Sequence[CallbackSpec], *, logs: tuple[set[str], bool], learning_rate_schedule: bool
+) -> None:
+    """Refuses callbacks that watch what will not exist, or set a rate that a schedule sets.
+
+    Args:
+        callbacks: the specification's callbacks.
+        logs: the names that will stand in an epoch's logs, and whether these are all.
+        learning_rate_schedule: whether the optimizer follows a schedule of its own.
+
+    Raises:
+        SpecError: names the callback's field and what could be watched.
+    """
+    known, complete = logs
+    for i, callback in enumerate(callbacks):
+        path, arguments = f"training.callbacks[{i}]", callback.arguments()
+        if callback.name in _NEEDS_RATE and learning_rate_schedule:
+            raise SpecError(
+                f"{path}.name",
+                f"{callback.name} can't set the rate: model.compile.optimizer has a learning-rate schedule; "
+                "leave one of them out",
+            )
+        watched = callback.watched()
+        if watched is None or watched in known or (not complete and _may_be_own(watched, known)):
+            continue
+        default = "" if "monitor" in arguments else " (the default)"
+        why = (
+            "there is no validation"
+            if str(watched).startswith("val_") and "val_loss" not in known
+            else "it will not exist"
+        )
+        raise SpecError(
+            f"{path}.monitor",
+            f"{watched!r}{default} can't be watched, {why}; {suggestion(watched, sorted(known), 'there will be')}",
+        )
+
+
+def _may_be_own(watched: Any, known: set[str]) -> bool:
+    return isinstance(watched, str) and (not watched.startswith("val_") or "val_loss" in known)

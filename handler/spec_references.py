@@ -1,0 +1,99 @@
+"""Sees to it that the files and functions a specification names are there. Nothing is imported or run."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from handler.code import check_reference
+from handler.errors import SpecError
+from handler.named import is_reference
+from handler.refusals import join
+
+if TYPE_CHECKING:
+    from handler.spec import TrainingSpec
+
+
+def references(spec: TrainingSpec) -> Iterator[tuple[str, str]]:
+    """The `(path, module:function)` pairs of a specification, where such a reference is expected."""
+    places: dict[str, Any] = {
+        "data.source": spec.data.source,
+        "data.validation": spec.data.validation,
+        "model.architecture": spec.model.architecture,
+        "model.compile.optimizer": spec.model.compile.optimizer,
+        "model.compile.loss": spec.model.compile.loss,
+        **{f"model.compile.metrics[{i}]": metric for i, metric in enumerate(spec.model.compile.metrics)},
+    }
+    for i, callback in enumerate(spec.training.callbacks):
+        path = f"training.callbacks[{i}]"
+        places[f"{path}.name"] = callback.name
+        places[f"{path}.schedule"] = callback.arguments().get("schedule")
+    for path, value in places.items():
+        yield from _within(path, value)
+
+
+def _within(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    if is_reference(value) and not Path(value).suffix:
+        yield path, value
+    elif isinstance(value, dict):
+        for key in ("name", "learning_rate"):
+            yield from _within(join(path, key), value.get(key))
+
+
+def check_references(spec: TrainingSpec, folder: Path) -> None:
+    """Refuses what isn't there.
+
+    Args:
+        spec: the specification.
+        folder: where modules and relative paths are looked up.
+
+    Raises:
+        SpecError: a function or a file that isn't there; with the field's path and what is there.
+    """
+    for path, reference in references(spec):
+        check_reference(reference, folder, path)
+    for path, source in (("data.source", spec.data.source), ("data.validation", spec.data.validation)):
+        for i, item in enumerate(source if isinstance(source, list) else [source] if source else []):
+            if item != "synthetic" and not is_reference(item):
+                check_source(item, folder, f"{path}[{i}]" if isinstance(source, list) else path)
+    weights = spec.model.weights
+    if weights and not weights.startswith("run:") and not (folder / weights).is_file():
+        raise SpecError("model.weights", f"there is no file {folder / weights}")
+    _check_validation(spec, folder)
+
+
+def check_source(source: str, folder: Path, path: str) -> None:
+    """Refuses a file that isn't there and a glob that matches nothing."""
+    file = folder / source
+    if file.exists():
+        return
+    if any(sign in source for sign in "*?["):
+        anchor = Path(file.anchor)
+        if any(anchor.glob(str(file.relative_to(anchor)))):
+            return
+        raise SpecError(path, f"{source!r} matches no file in {folder}")
+    raise SpecError(path, f"there is no file {file}")
+
+
+def _check_validation(spec: TrainingSpec, folder: Path) -> None:
+    """A .npz says by its members whether it brings its own validation; callbacks that watch it are refused if not."""
+    source = spec.data.source
+    if spec.data.validation is not None or not isinstance(source, str) or Path(source).suffix.lower() != ".npz":
+        return
+    try:
+        with zipfile.ZipFile(folder / source) as archive:
+            members = set(archive.namelist())
+    except (OSError, zipfile.BadZipFile) as error:
+        raise SpecError("data.source", f"{source!r} can't be read as .npz: {error}") from error
+    if "y_val.npy" in members:
+        return
+    for i, callback in enumerate(spec.training.callbacks):
+        watched = callback.watched()
+        if watched is not None and watched.startswith("val_"):
+            raise SpecError(
+                f"training.callbacks[{i}].monitor",
+                f"{watched!r} can't be watched, there is no validation: {source!r} has "
+                "no y_val and data.validation is null; watch 'loss'",
+            )

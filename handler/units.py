@@ -1,0 +1,186 @@
+"""What `layers` and `except` of an entry mean on a network: names, globs and paths become units of layer paths."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from handler.errors import ScheduleError
+from handler.layers import Outline
+
+if TYPE_CHECKING:
+    from handler.schedule import Op
+
+
+@dataclass(frozen=True)
+class Units:
+    """The units of an entry.
+
+    Attributes:
+        units: what is frozen together, in the order in which they take turns.
+        domain: all layers of the units, in layer order.
+    """
+
+    units: tuple[tuple[str, ...], ...]
+    domain: tuple[str, ...]
+
+    def in_order(self, order: Sequence[str] | None) -> Units:
+        """The same units, the domain in another order (layers that `order` lacks come last)."""
+        if order is None:
+            return self
+        place = {path: i for i, path in enumerate(order)}
+        return Units(self.units, tuple(sorted(self.domain, key=lambda path: place.get(path, len(place)))))
+
+    def op(self, resting: Collection[int]) -> Op:
+        """The op that freezes some of the units, by number, and unfreezes the others."""
+        from handler.schedule import Op
+
+        frozen = {path for i in resting for path in self.units[i]}
+        return Op(
+            tuple(path for path in self.domain if path in frozen),
+            tuple(path for path in self.domain if path not in frozen),
+        )
+
+
+def resolve_units(
+    layers: str | Sequence[str | list[str]], leave_out: Sequence[str], outline: Outline | None, path: str
+) -> Units:
+    """The units of an entry.
+
+    Args:
+        layers: `all`, `all_reverse` or a list of units.
+        leave_out: names, globs and paths taken out of them.
+        outline: the network; None takes plain names as they are.
+        path: where the entry stands.
+
+    Raises:
+        ScheduleError: a layer that isn't there, has no weights or is in two units; with what would do.
+    """
+    if outline is None:
+        return _without_network(layers, leave_out, path)
+    names = _Names(outline)
+    if isinstance(layers, str):
+        units: list[tuple[str, ...]] = [(layer,) for layer in outline.paths]
+        if not units:
+            raise ScheduleError(f"{path}.layers", f"{layers!r}: the network has no layer with weights")
+    else:
+        units = []
+        for i, unit in enumerate(layers):
+            where = f"{path}.layers[{i}]"
+            if isinstance(unit, str):
+                units += names.units(unit, where)
+            else:
+                members = {
+                    layer
+                    for j, name in enumerate(unit)
+                    for part in names.units(name, f"{where}[{j}]")
+                    for layer in part
+                }
+                units.append(tuple(layer for layer in outline.paths if layer in members))
+    out = {
+        layer for i, name in enumerate(leave_out) for part in names.units(name, f"{path}.except[{i}]") for layer in part
+    }
+    if layers == "all_reverse":
+        units.reverse()
+    return _units(units, out, f"{path}.layers").in_order(outline.paths)
+
+
+def listed_units(layers: Sequence[str | list[str]], path: str, *, plain: bool = False) -> Units | None:
+    """Units of plain names, as listed; None where only a network tells what they are (`plain`: take any name as it is).
+
+    Raises:
+        ScheduleError: a layer is in two units.
+    """
+    units = [(unit,) if isinstance(unit, str) else tuple(dict.fromkeys(unit)) for unit in layers]
+    if not plain and any(_is_glob(name) or "/" in name for unit in units for name in unit):
+        return None
+    return _units(units, set(), path)
+
+
+def _without_network(layers: str | Sequence[str | list[str]], leave_out: Sequence[str], path: str) -> Units:
+    if isinstance(layers, str):
+        raise ScheduleError(
+            f"{path}.layers", f"{layers!r} needs a built network to say which layers these are; list their names"
+        )
+    given = [
+        (f"{path}.layers[{i}]", name)
+        for i, unit in enumerate(layers)
+        for name in ([unit] if isinstance(unit, str) else unit)
+    ]
+    for where, name in [*given, *((f"{path}.except[{i}]", name) for i, name in enumerate(leave_out))]:
+        if _is_glob(name) or "/" in name:
+            what = "a glob" if _is_glob(name) else "a path into a nested model"
+            raise ScheduleError(where, f"{name!r} is {what}, which needs a built network; use plain layer names")
+    units = listed_units(layers, f"{path}.layers")
+    return _units([] if units is None else units.units, set(leave_out), f"{path}.layers")
+
+
+def _units(units: Sequence[tuple[str, ...]], out: Collection[str], path: str) -> Units:
+    """Checks that no layer is in two units, and takes some out."""
+    first: dict[str, int] = {}
+    for i, unit in enumerate(units):
+        for layer in unit:
+            if layer in first:
+                raise ScheduleError(
+                    path,
+                    f"the layer {layer!r} is in two units (units {first[layer]} and {i}, counted from 0, globs and "
+                    "all of a list resolved); name it once",
+                )
+            first[layer] = i
+    left = tuple(kept for kept in (tuple(layer for layer in unit if layer not in out) for unit in units) if kept)
+    if not left:
+        raise ScheduleError(path, "nothing is left to freeze once `except` is taken out; leave the entry out instead")
+    return Units(left, tuple(layer for unit in left for layer in unit))
+
+
+class _Names:
+    """Looks names up in an outline."""
+
+    def __init__(self, outline: Outline) -> None:
+        self.outline = outline
+        self.weighted = set(outline.paths)
+
+    def units(self, name: str, where: str) -> list[tuple[str, ...]]:
+        """The units a name, glob or path stands for."""
+        if name in self.weighted:
+            return [(name,)]
+        if name in self.outline.models:
+            inside = tuple(path for path in self.outline.paths if path.startswith(name + "/"))
+            if inside:
+                return [inside]
+            raise ScheduleError(
+                where, f"the model {name!r} has no layer with weights of its own; there is nothing to freeze"
+            )
+        if name in self.outline.weightless:
+            raise ScheduleError(
+                where, f"the layer {name!r} has no weights, so there is nothing to freeze; {self._instead(name)}"
+            )
+        if _is_glob(name):
+            matches: list[tuple[str, ...]] = [(path,) for path in self.outline.paths if fnmatchcase(path, name)]
+            if matches:
+                return matches
+            bare = [path for path in self.outline.weightless if fnmatchcase(path, name)]
+            why = f"matches only layers without weights ({', '.join(bare[:3])})" if bare else "matches no layer"
+            raise ScheduleError(where, f"the glob {name!r} {why}; {self._instead(name)}")
+        raise ScheduleError(where, f"there is no layer {name!r} in the network; {self._instead(name)}")
+
+    def _instead(self, name: str) -> str:
+        known = [*self.outline.paths, *self.outline.models]
+        below = [path for path in known if path.split("/")[-1] == name.split("/")[-1]]
+        last = {path.split("/")[-1]: path for path in reversed(known)}
+        near = [last[word] for word in difflib.get_close_matches(name, last, 3, 0.6)]
+        close = list(dict.fromkeys([*below, *difflib.get_close_matches(name, known, 3, 0.6), *near]))[:3]
+        if close:
+            return "did you mean " + " or ".join(repr(path) for path in close) + "?"
+        return (
+            "layers with weights: "
+            + ", ".join(self.outline.paths[:12])
+            + (", ..." if len(self.outline.paths) > 12 else "")
+        )
+
+
+def _is_glob(name: str) -> bool:
+    return any(sign in name for sign in "*?[")
