@@ -1,7 +1,7 @@
 """PointNet for every point of a receptive field: shared layers, one global maximum, shared layers again.
 
-After Qi et al., PointNet: deep learning on point sets for 3D classification and segmentation (2017), without its spatial
-transformers. Layers, by name, for schedules: `enc1_*` ..., `global_*` ..., `dec1_*` ..., `head_*`.
+After Qi et al., PointNet: deep learning on point sets for 3D classification and segmentation (2017), without its
+spatial transformers. Layers, by name, for schedules: `enc1_*` ..., `global_*`, `dec1_*` ..., `head_*`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import keras
 from keras import layers
 
 from handler.arch.architecture import Architecture
+from handler.arch.conv_autoencoder import MOMENTUM
 from handler.errors import SpecError
-
-MOMENTUM = 0.9  # of the moving statistics: an epoch may have few steps, with Keras's 0.99 they would lag behind the weights
 
 
 class PointNetPwiseClassif(Architecture):
@@ -51,7 +50,7 @@ class PointNetPwiseClassif(Architecture):
         self.dropout = dropout
         for name, widths in zip(("encoder", "bottleneck", "decoder"), self.widths.values(), strict=True):
             if not widths or min(widths) < 1:
-                raise SpecError(f"model.args.{name}", f"{list(widths)} makes no layers; give one positive width or more")
+                raise SpecError(f"model.args.{name}", f"{list(widths)} is no list of widths; give one or more above 0")
         if classes < 2:
             raise SpecError("model.args.classes", f"{classes} is too few; give 2 or more")
 
