@@ -1,0 +1,49 @@
+# make demo       a real freeze training on a synthetic lidar scene, through Prefect; typed again it goes on, or answers
+# make test       the quick tests                      make test-all   those with real services, browsers, kills
+# make check      ruff and mypy                        make bench      the benchmarks, and the tables made from them
+# Everything is installed into .venv, once for each pyproject.toml and constraints.txt.
+
+PYTHON ?= python3
+SPEC ?= examples/lidar.yaml
+STAMP := .venv/.installed
+# Prefect tells of what was run to its makers unless told not to.
+export DO_NOT_TRACK ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all check bench constraints
+
+help:
+	@sed -n 's/^# //p' Makefile | head -3
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# One plain command, so that make runs it without a shell between: a Ctrl-C then reaches the training alone,
+# and the prompt is back when its state is saved.
+demo: $(STAMP)
+	@.venv/bin/frostline train $(SPEC)
+
+test: $(STAMP)
+	.venv/bin/python -m pytest -m "not service"
+
+# What `make test` leaves out; the two together are all tests.
+test-all: $(STAMP)
+	.venv/bin/python -m pytest -m service
+
+check: $(STAMP)
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+bench: $(STAMP)
+	.venv/bin/python -m benchmarks
+
+# The pins, from a new environment made of pyproject.toml alone.
+constraints:
+	rm -rf build/pins && $(PYTHON) -m venv build/pins
+	build/pins/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	{ sed -n '/^#/p' constraints.txt; build/pins/bin/python -m pip freeze --exclude-editable; } > build/constraints.txt
+	mv build/constraints.txt constraints.txt && rm -rf build/pins
