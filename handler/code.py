@@ -1,7 +1,7 @@
 """The user's own functions, `module:function`: found without running them, imported only from where they may come.
 
-A module is looked up in the specification's folder; elsewhere only if `FROSTLINE_ALLOWED_MODULES` names it (module names,
-separated by commas; each also allows what is below it).
+A module is looked up in the specification's folder; elsewhere only if `FROSTLINE_ALLOWED_MODULES` names it
+(module names, separated by commas; each also allows what is below it).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -98,6 +98,32 @@ def check_reference(reference: str, folder: Path, path: str = "") -> Path:
     if complete and function not in names:
         raise SpecError(path, f"{file.name} defines no {function!r}; {suggestion(function, names, 'it defines')}")
     return file
+
+
+def check_call(reference: str, folder: Path, arguments: Mapping[str, Any], path: str) -> None:
+    """Refuses keyword arguments that a function written in the module itself doesn't take, or lacks.
+
+    Raises:
+        SpecError: names the argument and what the function takes.
+    """
+    name = reference.split(":")[1]
+    found = [node for node in parse(check_reference(reference, folder, path)).body if getattr(node, "name", "") == name]
+    if len(found) != 1 or not isinstance(found[0], ast.FunctionDef) or found[0].decorator_list:
+        return
+    takes = found[0].args
+    positional = [argument.arg for argument in (*takes.posonlyargs, *takes.args)]
+    known = [*positional, *(argument.arg for argument in takes.kwonlyargs)]
+    keyword_only = zip(takes.kwonlyargs, takes.kw_defaults, strict=True)
+    needed = positional[: len(positional) - len(takes.defaults)]
+    needed += [argument.arg for argument, default in keyword_only if default is None]
+    for argument in arguments:
+        if argument not in known and takes.kwarg is None:
+            raise SpecError(
+                f"{path}.{argument}", f"unknown argument of {reference}; {suggestion(argument, known, 'it takes')}"
+            )
+    missing = [argument for argument in needed if argument not in arguments]
+    if missing:
+        raise SpecError(path, f"{reference} can't do without {' and '.join(missing)}; give it here")
 
 
 def defined(tree: ast.Module) -> tuple[list[str], bool]:

@@ -1,7 +1,7 @@
 """The schedule: freeze-training entries as ops, masks and segments. Pure data, no TensorFlow.
 
-An op lists every layer of its entry, frozen or not, and only one entry is in force at a time. So the mask of an epoch is
-a function of the schedule and the epoch alone, and going on in the middle is trivial: apply the mask of that epoch.
+An op lists every layer of its entry, frozen or not, and only one entry is in force at a time. So the mask of an epoch
+is a function of the schedule and the epoch alone, and going on in the middle is trivial: apply the mask of that epoch.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def compute_schedule(freeze_training: Any, training_epochs: int, outline: Outlin
 
 
 def check_schedule(entries: Sequence[Entry], training_epochs: int, *, learning_rate_schedule: bool = False) -> None:
-    """Refuses what can't be, whatever the network: intervals out of range, overlaps, layers listed twice, impossible rates.
+    """Refuses what can't be, whatever the network: intervals out of range, overlaps, repeated layers, impossible rates.
 
     Raises:
         ScheduleError: names the entry, the value and what would do.

@@ -1,7 +1,7 @@
 """The specification of a training: a pydantic model, read from YAML or JSON.
 
-Whatever can be refused without TensorFlow is refused here, before anything is started: each fault with the field's path,
-the value given and what would do. What needs the network (layer names) is checked when the schedule is computed.
+Whatever can be refused without TensorFlow is refused here, before anything is started: each fault with the field's
+path, the value given and what would do. What needs the network (layer names) is checked when the schedule is computed.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ __all__ = [
     "dump_spec",
     "load_spec",
     "parse_spec",
+    "read_spec",
     "resolve_function",
     "spec_error",
 ]
@@ -314,6 +315,11 @@ def parse_spec(data: Any) -> TrainingSpec:
         return TrainingSpec.model_validate(data)
     except ValidationError as error:
         raise spec_error(error, model=TrainingSpec) from error
+
+
+def read_spec(path: Path) -> TrainingSpec:
+    """A specification as it was stored; whether its files and functions are still there isn't looked at."""
+    return parse_spec(read_mapping(path))
 
 
 def load_spec(path: Path, overrides: Sequence[str] = (), folder: Path | None = None) -> tuple[TrainingSpec, Path]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handler.code import check_reference
+from handler.code import check_call, check_reference
 from handler.errors import SpecError
 from handler.named import is_reference
-from handler.refusals import join
+from handler.refusals import join, suggestion
 
 if TYPE_CHECKING:
     from handler.spec import TrainingSpec
@@ -61,6 +61,7 @@ def check_references(spec: TrainingSpec, folder: Path) -> None:
     weights = spec.model.weights
     if weights and not weights.startswith("run:") and not (folder / weights).is_file():
         raise SpecError("model.weights", f"there is no file {folder / weights}")
+    _check_arguments(spec, folder)
     _check_validation(spec, folder)
 
 
@@ -75,6 +76,27 @@ def check_source(source: str, folder: Path, path: str) -> None:
             return
         raise SpecError(path, f"{source!r} matches no file in {folder}")
     raise SpecError(path, f"there is no file {file}")
+
+
+def _check_arguments(spec: TrainingSpec, folder: Path) -> None:
+    """Arguments of the source and of the user's own architecture, and classes that are weighed."""
+    from handler.data.arguments import ArrayArguments, CloudArguments, checked
+
+    source, weights = spec.data.source, spec.model.compile.class_weight
+    if is_reference(source):
+        check_call(str(source), folder, spec.data.args, "data.args")
+    elif isinstance(source, str) and Path(source).suffix.lower() in (".npz", ".zarr"):
+        checked(ArrayArguments, spec.data.args)
+    else:
+        classes = list(checked(CloudArguments, spec.data.args).classes)
+        for label in weights or ():
+            if label not in classes and not (label.isdecimal() and int(label) < len(classes)):
+                raise SpecError(
+                    "model.compile.class_weight",
+                    f"there is no class {label!r}; {suggestion(label, classes, 'there are')}",
+                )
+    if is_reference(spec.model.architecture):
+        check_call(spec.model.architecture, folder, spec.model.args, "model.args")
 
 
 def _check_validation(spec: TrainingSpec, folder: Path) -> None:

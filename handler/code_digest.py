@@ -1,0 +1,91 @@
+"""What the user's code says, as a digest of its syntax trees: comments, layout and docstrings don't count, changes do.
+
+The modules of the same folder that it imports count too, wherever the import stands, and what those import.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import xxhash
+
+from handler.code import locate, parse
+from handler.errors import SpecError
+
+
+def code_digest(module: str, folder: Path, path: str = "") -> str:
+    """The xxh3-128, in hex, of a module's syntax tree and of those it imports from the specification's folder.
+
+    Args:
+        module: the module's name.
+        folder: where it is looked up (elsewhere only what `FROSTLINE_ALLOWED_MODULES` names).
+        path: the field that names it, for messages.
+
+    Raises:
+        SpecError: the module isn't there, or one of them isn't Python.
+    """
+    trees = dict(sorted(_trees(module, folder, path).items()))
+    own = trees.pop(module)
+    content = xxhash.xxh3_128(canonical(own).encode())
+    for name, tree in trees.items():
+        content.update(f"\0{name}\0{canonical(tree)}".encode())
+    return content.hexdigest()
+
+
+def canonical(tree: ast.AST) -> str:
+    """A syntax tree as text without positions, docstrings and empty fields: the same for all versions of Python."""
+    if isinstance(tree, ast.Constant):
+        return f"{type(tree.value).__name__}:{tree.value!r}"
+    parts = []
+    for name, value in ast.iter_fields(tree):
+        if name == "body" and _has_docstring(tree):
+            value = value[1:]
+        if value is None or value == [] or name in ("ctx", "type_comment"):
+            continue
+        items = value if isinstance(value, list) else [value]
+        text = ",".join(canonical(item) if isinstance(item, ast.AST) else repr(item) for item in items)
+        parts.append(f"{name}=[{text}]" if isinstance(value, list) else f"{name}={text}")
+    return f"{type(tree).__name__}({','.join(parts)})"
+
+
+def _has_docstring(tree: ast.AST) -> bool:
+    if not isinstance(tree, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not tree.body:
+        return False
+    first = tree.body[0]
+    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+
+
+def _trees(module: str, folder: Path, path: str) -> dict[str, ast.Module]:
+    """The trees of a module and of all it imports that may come from the user, by name."""
+    found: dict[str, ast.Module] = {}
+    left = [module]
+    while left:
+        name = left.pop()
+        file = locate(name, folder)
+        if name in found or file is None:
+            continue
+        try:
+            found[name] = parse(file)
+        except SpecError as error:
+            raise SpecError(path, error.message) from error
+        parts = name.split(".")
+        left += [".".join(parts[:i]) for i in range(1, len(parts))]  # a package's __init__ runs first
+        left += _imported(found[name], parts if file.name == "__init__.py" else parts[:-1])
+    if module not in found:
+        raise SpecError(path, f"there is no module {module!r} in {folder}")
+    return found
+
+
+def _imported(tree: ast.Module, package: list[str]) -> Iterator[str]:
+    """All names that imports anywhere in a module could stand for, in a package."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            source = [*base, *(node.module.split(".") if node.module else [])]
+            if source:
+                yield ".".join(source)
+            yield from (".".join([*source, alias.name]) for alias in node.names if alias.name != "*")
