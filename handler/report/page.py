@@ -148,9 +148,11 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _words(value: Any) -> str:
-    """A value inside a list; a shape with its dtype as `2048 x 3 float32`."""
+    """A value inside a list: a shape with its dtype as `2048 x 3 float32`, a mapping by its values."""
+    if isinstance(value, Mapping):
+        return " ".join(_words(v) for v in value.values())
     if isinstance(value, list | tuple):
-        nested = any(isinstance(v, list | tuple | str) for v in value)
+        nested = any(isinstance(v, list | tuple | str | Mapping) for v in value)
         return (" " if nested else " \u00d7 ").join(_words(v) for v in value)
     return "any" if value is None else figures.number(value)
 

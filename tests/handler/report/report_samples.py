@@ -159,7 +159,7 @@ def made_record(
         else None,
         dataset={
             "examples": 640,
-            "inputs": [[[2048, 3], "float32"], [[2048, 5], "float32"]],
+            "inputs": [{"shape": [2048, 3], "dtype": "float32"}, {"shape": [2048, 5], "dtype": "float32"}],
             "class_names": ["ground", "vegetation", "building"],
             "ignore_label": 255,
             "sources": ["tile_a.laz", "tile_b.laz"],
