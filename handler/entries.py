@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from handler.errors import ScheduleError
-from handler.refusals import Flag, Given, Number, Whole, shown, spec_error
+from handler.refusals import Count, Flag, Given, Rate, Seed, shown, spec_error
 
 Layers = Literal["all", "all_reverse"] | list[str | list[str]]
 FIELD = "freeze_training"
@@ -26,8 +26,8 @@ class RoundRobinStrategy(Given):
 
     model_config = ConfigDict(title="round_robin")
     name: Literal["round_robin"] = "round_robin"
-    period: Annotated[Whole, Field(ge=1, title="Period", description="How many epochs a turn takes.")] = 1
-    count: Annotated[Whole, Field(ge=1, title="Count", description="How many units a turn chooses.")] = 1
+    period: Annotated[Count, Field(title="Period", description="How many epochs a turn takes.")] = 1
+    count: Annotated[Count, Field(title="Count", description="How many units a turn chooses.")] = 1
     invert: Annotated[
         Flag,
         Field(title="Invert", description="The chosen units are the ones that train; the entry's others are frozen."),
@@ -39,7 +39,7 @@ class RandomStrategy(RoundRobinStrategy):
 
     model_config = ConfigDict(title="random")
     name: Literal["random"] = "random"  # type: ignore[assignment]
-    seed: Annotated[Whole, Field(ge=0, title="Seed", description="The seed of the choices.")] = 0
+    seed: Annotated[Seed, Field(title="Seed", description="The seed of the choices.")] = 0
 
 
 def _interval(value: Any) -> Any:
@@ -144,7 +144,7 @@ class Entry(Given):
             description="fixed: all units are frozen; round_robin: they take turns; random: each turn draws some.",
         ),
     ] = FixedStrategy()
-    initial_learning_rate: Annotated[Number, Field(gt=0)] | None = Field(
+    initial_learning_rate: Rate | None = Field(
         default=None, title="Learning rate", description="Set at every turn of this entry; left out: unchanged."
     )
 

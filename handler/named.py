@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +89,9 @@ def check_arguments(kind: Kind, name: str, arguments: Mapping[str, Any]) -> None
     owner = METRIC_CLASSES.get(name, name) if kind is METRIC else name
     if owner not in kind.table:
         if arguments:
-            raise SpecError("name", f"{name!r} takes no arguments; {suggestion(name.replace('_', ''), kind.table)}")
+            close = METRIC_CLASSES.get(name, name)
+            instead = f"use {close}" if close in kind.table else suggestion(name.replace("_", ""), kind.table)
+            raise SpecError("name", f"{name!r} takes no arguments; {instead}")
         return
     known, needed = kind.arguments(owner)
     for argument in arguments:
@@ -155,16 +157,15 @@ def plain(value: Any, path: str = "") -> Any:
     return value
 
 
-def schema(kind: Kind, kind_of: Callable[[str], bool] = lambda name: True) -> dict[str, Any]:
+def schema(*examples: str) -> dict[str, Any]:
     """What a form shows for such an object."""
-    names = [name for name in [*kind.table, *kind.names] if kind_of(name)]
     return {
         "anyOf": [
-            {"type": "string", "title": "Name", "examples": names[:6]},
+            {"type": "string", "title": "Name", "examples": list(examples)},
             {
                 "type": "object",
                 "title": "Name and arguments",
-                "properties": {"name": {"type": "string", "title": "Name", "examples": names[:6]}},
+                "properties": {"name": {"type": "string", "title": "Name", "examples": list(examples)}},
                 "required": ["name"],
                 "additionalProperties": True,
             },

@@ -39,7 +39,8 @@ def suggestion(word: Any, known: Iterable[str], what: str = "known are", most: i
     """
     known = list(known)
     by_lower = {name.lower(): name for name in reversed(known)}
-    close = [by_lower[name] for name in difflib.get_close_matches(str(word).lower(), by_lower, 3, 0.6)]
+    close = difflib.get_close_matches(str(word), known, 3, 0.7)
+    close = close or [by_lower[name] for name in difflib.get_close_matches(str(word).lower(), by_lower, 3, 0.6)]
     if close:
         return "did you mean " + _or([f"{name!r}" for name in close]) + "?"
     if not known:
@@ -66,11 +67,20 @@ def spec_error(error: ValidationError, prefix: str = "", model: type[BaseModel] 
         messages = faults.setdefault(join(prefix, path), [])
         if message not in messages:
             messages.append(message)
-    lines = [(path, " or ".join(messages)) for path, messages in faults.items()]
+    lines = [(path, _together(messages)) for path, messages in faults.items()]
     first, message = lines[0]
     rest = [f"{path}: {text}" if path else text for path, text in lines[1:]]
     kind = ScheduleError if first.startswith("freeze_training") else SpecError
     return kind(first, "\n".join([message, *rest]))
+
+
+def _together(messages: Sequence[str]) -> str:
+    """What the members of a union say of one value, as one sentence."""
+    tail = messages[0].rpartition(", not ")[2]
+    if len(messages) > 1 and all(m.startswith("must be ") and m.endswith(f", not {tail}") for m in messages):
+        wanted = [m.removeprefix("must be ").removesuffix(f", not {tail}") for m in messages]
+        return f"must be {_or(wanted)}, not {tail}"
+    return " or ".join(messages)
 
 
 def join(prefix: str, path: str) -> str:
@@ -86,7 +96,7 @@ def _fault(details: ErrorDetails, model: type[BaseModel] | None) -> tuple[str, s
         return join(path, inner.path), inner.message
     match kind:
         case "extra_forbidden":
-            return path, f"unknown key; {suggestion(details['loc'][-1], _keys(parents))}"
+            return path, f"unknown key; {_instead_of(str(details['loc'][-1]), parents, model)}"
         case "missing":
             about = (field.description or "").rstrip(".") if field is not None else ""
             return path, "is missing" + (f": {about[0].lower()}{about[1:]}" if about else "; it has no default")
@@ -109,7 +119,11 @@ def _fault(details: ErrorDetails, model: type[BaseModel] | None) -> tuple[str, s
             return path, f"takes at most {context['max_length']}, has {context['actual_length']}"
     expected = _EXPECTED.get(kind)
     if expected:
-        return path, f"must be {expected.format(**context)}, not {shown(given)}"
+        bounds = {
+            key: int(bound) if isinstance(bound, float) and bound == int(bound) else bound
+            for key, bound in context.items()
+        }
+        return path, f"must be {expected.format(**bounds)}, not {shown(given)}"
     return path, f"{details['msg'][0].lower()}{details['msg'][1:]}, not {shown(given)}"
 
 
@@ -137,8 +151,11 @@ def _number(value: Any) -> Any:
 
 
 # Numbers as written: no text, no truth value, no fraction is taken for a whole number; NumPy's scalars are numbers.
-Whole = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
-Number = Annotated[float, BeforeValidator(_number), Field(strict=True, allow_inf_nan=False)]
+Whole = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
+Count = Annotated[int, Field(strict=True, ge=1), BeforeValidator(_whole)]
+Seed = Annotated[int, Field(strict=True, ge=0), BeforeValidator(_whole)]
+Rate = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False), BeforeValidator(_number)]
+Weight = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False), BeforeValidator(_number)]
 Flag = Annotated[bool, Field(strict=True)]
 
 
@@ -191,6 +208,25 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _keys(models: Sequence[type[BaseModel]]) -> list[str]:
     return list(dict.fromkeys(field.alias or name for model in models for name, field in model.model_fields.items()))
+
+
+def _instead_of(key: str, parents: Sequence[type[BaseModel]], root: type[BaseModel] | None) -> str:
+    """What would do instead of an unknown key: a close one here, else the same one elsewhere."""
+    here = _keys(parents)
+    if root is not None and not difflib.get_close_matches(key, here, 1, 0.6):
+        everywhere = dict(_paths(root, ""))
+        near = difflib.get_close_matches(key, everywhere, 1, 0.8)
+        if near:
+            return f"did you mean {everywhere[near[0]]!r}?"
+    return suggestion(key, here)
+
+
+def _paths(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, field in model.model_fields.items():
+        path = join(prefix, field.alias or name)
+        for inner in _models(field.annotation):
+            yield from _paths(inner, path)
+        yield field.alias or name, path
 
 
 def _by_title(title: str, root: type[BaseModel] = BaseModel) -> type[BaseModel] | None:

@@ -18,7 +18,7 @@ from handler.code import resolve_function
 from handler.entries import Entry, as_list
 from handler.errors import SpecError
 from handler.named import LOSS, METRIC, OPTIMIZER, check_named, check_rate, is_reference, metric_label, plain, schema
-from handler.refusals import Flag, Given, Number, Whole, shown, spec_error, suggestion
+from handler.refusals import Count, Flag, Given, Seed, Weight, Whole, shown, spec_error, suggestion
 from handler.schedule import check_schedule
 from handler.spec_callbacks import CallbackSpec, check_monitors
 from handler.spec_text import override, read_mapping
@@ -83,6 +83,10 @@ def form_of(source: Any) -> Literal["synthetic", "function", "cloud", "npz", "za
         f"{shown(source)} is no source; use 'synthetic', a path or glob that ends in .las or .laz, a .npz or .zarr "
         "file, or module:function",
     )
+
+
+def _is_cloud(source: str | list[str]) -> bool:
+    return isinstance(source, list) or form_of(source) in ("synthetic", "cloud")
 
 
 def _source(value: Any) -> Any:
@@ -164,9 +168,13 @@ def _callback(value: Any) -> Any:
 
 Arguments = Annotated[dict[str, Any], BeforeValidator(_plain_mapping, json_schema_input_type=dict[str, Any])]
 Source = Annotated[str | list[str], BeforeValidator(_source, json_schema_input_type=str | list[str])]
-Optimizer = Annotated[str | dict[str, Any], BeforeValidator(_optimizer), WithJsonSchema(schema(OPTIMIZER))]
-Loss = Annotated[str | dict[str, Any], BeforeValidator(_loss), WithJsonSchema(schema(LOSS))]
-Metric = Annotated[str | dict[str, Any], BeforeValidator(_metric), WithJsonSchema(schema(METRIC))]
+Optimizer = Annotated[str | dict[str, Any], BeforeValidator(_optimizer), WithJsonSchema(schema("adam", "sgd", "adamw"))]
+Loss = Annotated[
+    str | dict[str, Any],
+    BeforeValidator(_loss),
+    WithJsonSchema(schema("sparse_categorical_crossentropy", "binary_crossentropy", "mse")),
+]
+Metric = Annotated[str | dict[str, Any], BeforeValidator(_metric), WithJsonSchema(schema("accuracy", "mae", "MeanIoU"))]
 Name = Annotated[str, BeforeValidator(check_run_name, json_schema_input_type=str)]
 
 
@@ -195,6 +203,17 @@ class DataSpec(Given):
         description="Raise it when a function's data changed though its code and arguments did not.",
     )
 
+    @model_validator(mode="after")
+    def _validate_on_the_same_kind(self) -> DataSpec:
+        if self.validation is not None and _is_cloud(self.source) != _is_cloud(self.validation):
+            kind = (
+                "point clouds (synthetic, .las, .laz)"
+                if _is_cloud(self.source)
+                else "arrays (.npz, .zarr, module:function)"
+            )
+            raise SpecError("validation", f"{shown(self.validation)} is of another kind than the source; give {kind}")
+        return self
+
 
 class CompileSpec(Given):
     """How the model is compiled."""
@@ -211,7 +230,7 @@ class CompileSpec(Given):
     metrics: list[Metric] = Field(
         default=[], title="Metrics", description="Keras metrics: names, or names and arguments."
     )
-    class_weight: Annotated[dict[str, Annotated[Number, Field(ge=0)]], BeforeValidator(_class_weight)] | None = Field(
+    class_weight: Annotated[dict[str, Weight], BeforeValidator(_class_weight)] | None = Field(
         default=None, title="Class weights", description="What each class (by name or number) weighs in the loss."
     )
 
@@ -245,15 +264,15 @@ class TrainingOptions(Given):
     """How it is trained."""
 
     model_config = ConfigDict(title="Training")
-    epochs: Annotated[Whole, Field(ge=1)] = Field(title="Epochs", description="How many epochs are trained in all.")
-    batch_size: Annotated[Whole, Field(ge=1)] = Field(default=32, title="Batch size", description="Examples per step.")
+    epochs: Count = Field(title="Epochs", description="How many epochs are trained in all.")
+    batch_size: Count = Field(default=32, title="Batch size", description="Examples per step.")
     in_place: Flag = Field(
         default=False,
         title="In place",
         description="Rearrange the arrays instead of gathering batches: contiguous reads, "
         "the same bits; a backup is made and restored.",
     )
-    threads: Annotated[Whole, Field(ge=1)] | None = Field(
+    threads: Count | None = Field(
         default=None,
         title="Threads",
         description="Processor threads; left out: one per core, fixed at the first start.",
@@ -270,7 +289,7 @@ class TrainingSpec(Given):
     name: Name = Field(
         default="training", title="Name", description="A label; runs share states whatever they are called."
     )
-    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = Field(
+    seed: Annotated[Seed, Field(lt=2**32)] = Field(
         default=0, title="Seed", description="Decides everything that is random."
     )
     data: DataSpec = Field(title="Data", description="What is trained on: source and its arguments.")
