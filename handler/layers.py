@@ -109,5 +109,5 @@ def outline(model: Any) -> Outline:
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None:
         follows = isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
-        rate = None if follows else float(optimizer.learning_rate)
+        rate = None if follows else float(str(optimizer.learning_rate.numpy()))  # 0.01, not 0.009999999776
     return Outline(tuple(layers), tuple(weightless), tuple(models), rate, follows)

@@ -54,7 +54,10 @@ class Plan(Record):
 
 
 class SegmentRecord(Record):
-    """A segment as it was run: `trained_epochs` and `seconds` count this invocation only."""
+    """A segment as it was run: `trained_epochs` and `seconds` count this invocation only.
+
+    `stopped` is True where a callback ended the training in it; `end` is that epoch then.
+    """
 
     index: int
     start: int
@@ -65,13 +68,15 @@ class SegmentRecord(Record):
     seconds: float
     frozen: list[str] = Field(default_factory=list)
     learning_rate: float | None = None
+    stopped: bool = False
 
 
 class RunRecord(Record):
     """`run.json`: what one run is and how it stands. Rewritten whole (beside, synced, renamed) at each change.
 
     `history` holds one list per metric, one value per epoch. `dataset` is what the data found says of itself (shapes, class names
-    and what `predict` needs to prepare a cloud). `environment` is the one of the last invocation; `seconds` the wall time
+    and what `predict` needs to prepare a cloud), `chain` the key of the state after each epoch, `prefit` the keys of the pre-fit
+    results it uses. `environment` is the one of the last invocation; `seconds` the wall time
     of each stage of the last invocation.
     """
 
@@ -90,6 +95,9 @@ class RunRecord(Record):
     history: dict[str, list[float]] = Field(default_factory=dict)
     validation: dict[str, Any] | None = None
     dataset: dict[str, Any] = Field(default_factory=dict)
+    chain: list[str] = Field(default_factory=list)
+    prefit: list[str] = Field(default_factory=list)
+    declared: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
     stopped: bool = False
     started: str

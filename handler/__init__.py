@@ -1,0 +1,37 @@
+"""The domain: schedules, masks, states, and the handler that trains with them. Knows nothing of Prefect.
+
+What is public is imported when it is first used, so that `import handler` alone costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "Architecture": "handler.arch.architecture",
+    "ConvAutoencPwiseClassif": "handler.arch.conv_autoencoder",
+    "DLFreezeTrainingExecutor": "handler.executor",
+    "DLModelHandler": "handler.model",
+    "DLSequencer": "handler.sequencer",
+    "DLTrainingHandler": "handler.training",
+    "FrostlineError": "handler.errors",
+    "KerasArchitecture": "handler.arch.keras_model",
+    "Observer": "handler.observe",
+    "PointNetPwiseClassif": "handler.arch.pointnet",
+    "Store": "handler.store",
+    "TrainingSpec": "handler.spec",
+    "load_spec": "handler.spec",
+    "load_state": "handler.state",
+}
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'handler' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

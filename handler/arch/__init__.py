@@ -1,0 +1,1 @@
+"""Architectures: any Keras model, and networks that classify the points of receptive fields."""

@@ -1,0 +1,178 @@
+"""Builds live objects from a specification: network, compilation, callbacks. Everything here needs TensorFlow."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from handler import data as sources
+from handler.arch.architecture import Architecture
+from handler.arch.keras_model import KerasArchitecture
+from handler.data import Dataset, DataShape
+from handler.errors import SpecError
+from handler.model import DLModelHandler
+from handler.spec import CallbackSpec, TrainingSpec, resolve_function
+from handler.store import Store
+from handler.weights import start_from
+
+SHIPPED = {
+    "conv_autoencoder": ("handler.arch.conv_autoencoder", "ConvAutoencPwiseClassif"),
+    "pointnet": ("handler.arch.pointnet", "PointNetPwiseClassif"),
+}
+
+
+def build_architecture(spec: TrainingSpec, folder: Path) -> Architecture:
+    """The architecture a specification names, its network built and seeded.
+
+    Raises:
+        SpecError: its arguments don't fit, or its function returns something else than a model or an architecture.
+    """
+    # Names that Keras numbers itself, and seeds, start over: the same specification gives the same network in any process.
+    keras.backend.clear_session(free_memory=False)
+    keras.utils.set_random_seed(spec.seed)
+    name = spec.model.architecture
+    arch = _shipped(spec, folder) if name in SHIPPED else _own(spec, folder)
+    arch.build()
+    return arch
+
+
+def build_model_handler(spec: TrainingSpec, folder: Path, store: Store, shape: DataShape) -> DLModelHandler:
+    """The model handler of a specification, compiled, pretrained weights in place.
+
+    Raises:
+        SpecError: something Keras can't make of the specification; with the field's path.
+    """
+    arch = build_architecture(spec, folder)
+    compiled = spec.model.compile
+    mh = DLModelHandler(
+        arch,
+        optimizer=_keras("model.compile.optimizer", keras.optimizers.get, compiled.optimizer),
+        loss=_keras("model.compile.loss", keras.losses.get, compiled.loss),
+        metrics=[_keras(f"model.compile.metrics[{i}]", _metric, metric) for i, metric in enumerate(compiled.metrics)],
+        training_epochs=spec.training.epochs,
+        batch_size=spec.training.batch_size,
+        seed=spec.seed,
+        in_place=spec.training.in_place,
+        class_weight=_class_weight(spec, shape),
+        ignore_label=shape.ignore_label,
+    )
+    mh.compile()
+    if spec.model.weights is not None:
+        start_from(arch.nn, spec.model.weights, folder, store)
+    return mh
+
+
+def build_callbacks(spec: TrainingSpec, folder: Path, files: Path) -> list[Any]:
+    """The callbacks of a specification; the files they write go below `files`.
+
+    Raises:
+        SpecError: arguments that don't fit, or a file that would leave the run's folder.
+    """
+    made = []
+    for i, callback in enumerate(spec.training.callbacks):
+        path = f"training.callbacks[{i}]"
+        arguments = callback.arguments()
+        for name in ("filename", "filepath", "log_dir"):
+            if name in arguments and ":" not in callback.name:
+                target = (files / str(arguments[name])).resolve()
+                if not target.is_relative_to(files.resolve()):
+                    raise SpecError(
+                        f"{path}.{name}", f"{arguments[name]!r} leaves the run's folder; give a name below it"
+                    )
+                target.parent.mkdir(parents=True, exist_ok=True)
+                arguments[name] = str(target)
+        made.append(_call(path, _callback_class(callback, folder), arguments, folder))
+    return made
+
+
+def load_data(spec: TrainingSpec, folder: Path, store: Store) -> Dataset:
+    """The data of a specification; receptive fields drawn before are read from the store."""
+    return sources.load(spec.data, folder, spec.seed, store.prefit)
+
+
+def _shipped(spec: TrainingSpec, folder: Path) -> Architecture:
+    from importlib import import_module
+
+    module, name = SHIPPED[spec.model.architecture]
+    shape = sources.shape(spec.data, folder)
+    if shape.classes is None or not shape.inputs or len(shape.inputs[0][0]) != 2 or shape.inputs[0][0][-1] != 3:
+        raise SpecError(
+            "model.architecture",
+            f"{spec.model.architecture!r} takes receptive fields of a point cloud (coordinates (points, 3) "
+            "and features (points, n)) and their classes; this data has "
+            f"{[list(dims) for dims, _ in shape.inputs]}",
+        )
+    features = shape.inputs[1][0][-1] if len(shape.inputs) > 1 else 0
+    arguments = {"points": shape.inputs[0][0][0], "features": features, "classes": shape.classes}
+    taken = set(arguments) & set(spec.model.args)
+    if taken:
+        raise SpecError(f"model.args.{sorted(taken)[0]}", "comes from the data; leave it out")
+    return _call("model.args", getattr(import_module(module), name), arguments | spec.model.args, folder)
+
+
+def _own(spec: TrainingSpec, folder: Path) -> Architecture:
+    made = _call("model.args", resolve_function(spec.model.architecture, folder), dict(spec.model.args), folder)
+    if isinstance(made, Architecture):
+        return made
+    if isinstance(made, keras.Model):
+        return KerasArchitecture(made)
+    raise SpecError(
+        "model.architecture",
+        f"{spec.model.architecture!r} returned {type(made).__name__}; it must return a keras.Model or an Architecture",
+    )
+
+
+def _call(path: str, function: Any, arguments: dict[str, Any], folder: Path) -> Any:
+    """Calls with keyword arguments from a specification; arguments that don't fit are the specification's fault."""
+    try:
+        inspect.signature(function).bind(**arguments)
+    except TypeError as error:
+        known = ", ".join(inspect.signature(function).parameters) or "none"
+        raise SpecError(path, f"{error}; {getattr(function, '__name__', function)} takes: {known}") from error
+    try:
+        return function(**arguments)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, SpecError):
+            raise
+        raise SpecError(path, f"{getattr(function, '__name__', function)} refuses {arguments}: {error}") from error
+
+
+def _callback_class(callback: CallbackSpec, folder: Path) -> Any:
+    return resolve_function(callback.name, folder) if ":" in callback.name else getattr(keras.callbacks, callback.name)
+
+
+def _keras(path: str, get: Any, value: Any) -> Any:
+    """Gives Keras a name or `{name: ..., **config}`; configs within (a learning-rate schedule) have the same form."""
+    try:
+        return get(_identifier(value))
+    except (TypeError, ValueError) as error:
+        raise SpecError(path, f"Keras refuses {value!r}: {str(error).splitlines()[0]}") from error
+
+
+def _metric(identifier: Any) -> Any:
+    # A name stays a name: Keras finds the kind of accuracy that fits the loss.
+    return identifier if isinstance(identifier, str) else keras.metrics.get(identifier)
+
+
+def _identifier(value: Any) -> Any:
+    if isinstance(value, dict) and "name" in value:
+        config = {key: _identifier(part) for key, part in value.items() if key != "name"}
+        return {"class_name": value["name"], "config": config} if config else value["name"]
+    return value
+
+
+def _class_weight(spec: TrainingSpec, shape: DataShape) -> dict[int, float] | None:
+    given = spec.model.compile.class_weight
+    if given is None:
+        return None
+    names = {name: i for i, name in enumerate(shape.class_names or ())}
+    unknown = [label for label in given if label not in names and not str(label).lstrip("-").isdigit()]
+    if unknown:
+        raise SpecError(
+            "model.compile.class_weight",
+            f"there is no class {unknown[0]!r}; there are: {', '.join(names) or 'numbers only'}",
+        )
+    return {names[label] if label in names else int(label): float(weight) for label, weight in given.items()}

@@ -1,0 +1,55 @@
+"""Batches as tensors, fetched ahead of the step that takes them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+AHEAD = 3
+
+
+def tensors(batch: Any) -> Any:
+    """A batch of arrays as tensors, floats in Keras's float type, as `fit` does; (x,), (x, y) or (x, y, weights)."""
+    floats = keras.config.floatx()
+
+    def convert(leaf: Any) -> Any:
+        if isinstance(leaf, tf.Tensor):
+            return leaf
+        array = np.asarray(leaf)
+        return tf.convert_to_tensor(array.astype(floats, copy=False) if array.dtype.kind == "f" else array)
+
+    batch = tuple(batch) if isinstance(batch, (list, tuple)) else (batch,)
+    return tf.nest.map_structure(convert, tuple(part for part in batch if part is not None))
+
+
+def signature(batch: Any) -> Any:
+    """The structure of a batch with its first axis open, so that a smaller last batch needs no second trace."""
+    return tf.nest.map_structure(lambda t: tf.TensorSpec([None, *t.shape[1:]], t.dtype), batch)
+
+
+def ahead(sequencer: Any, first: int, count: int) -> Generator[tuple[int, Any]]:
+    """Yields `(index, batch as tensors)` for the batches `first` to `count`, a few of them fetched ahead by one thread."""
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
+        waiting: deque[tuple[int, Future[Any]]] = deque()
+        indices = iter(range(first, count))
+
+        def fetch() -> None:
+            index = next(indices, None)
+            if index is not None:
+                waiting.append((index, pool.submit(lambda: tensors(sequencer[index]))))
+
+        try:
+            for _ in range(AHEAD):
+                fetch()
+            while waiting:
+                index, batch = waiting.popleft()
+                fetch()
+                yield index, batch.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

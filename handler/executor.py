@@ -1,0 +1,98 @@
+"""Walks a schedule: once per segment, the mask and the learning rate are set and a fit function is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from handler.layers import outline
+from handler.masks import Masks
+from handler.schedule import Schedule, compute_schedule, random_turns, round_robin_turns
+
+Turns = tuple[list[int], list[dict[str, list[str]]]]
+
+
+class DLFreezeTrainingExecutor:
+    """Computes freeze-training schedules and carries them out.
+
+    Args:
+        freeze_training: None, one entry (dict) or a list of entries; see the specification reference.
+    """
+
+    def __init__(self, freeze_training: Any = None) -> None:
+        self.freeze_training = freeze_training
+
+    def prepare_schedule(self, training_epochs: int, nn: Any = None) -> tuple[list[int], list[dict], list | None]:
+        """The schedule of these entries; see `compute_schedule`."""
+        return self.compute_schedule(self.freeze_training, training_epochs, nn)
+
+    @staticmethod
+    def compute_schedule(
+        freeze_training: Any, training_epochs: int, nn: Any = None
+    ) -> tuple[list[int], list[dict], list | None]:
+        """The schedule as plain data.
+
+        Args:
+            freeze_training: None, one entry or a list of entries.
+            training_epochs: how many epochs there are.
+            nn: a built `keras.Model`; without one plain layer names are taken as they are.
+
+        Returns:
+            `(op_epoch, op, lrs)`: the epochs at which something is set, what (`{"freeze": [...], "unfreeze": [...]}`), and the learning
+            rates (None if no entry sets one, else one item per op, None where it stays).
+
+        Raises:
+            ScheduleError: an entry can't be used; names it, the value and what would do.
+        """
+        return compute_schedule(freeze_training, training_epochs, None if nn is None else outline(nn)).triple()
+
+    def handle_round_robin_freezing(
+        self, layers: list[str | list[str]], interval: tuple[int, int], strategy: dict[str, Any]
+    ) -> Turns:
+        """The turns of one round-robin entry, without the closing op: `(op_epoch, op)`."""
+        return round_robin_turns(layers, interval, strategy)
+
+    def handle_random_freezing(
+        self, layers: list[str | list[str]], interval: tuple[int, int], strategy: dict[str, Any]
+    ) -> Turns:
+        """The turns of one random entry, without the closing op: `(op_epoch, op)`. A function of the turn's number alone."""
+        return random_turns(layers, interval, strategy)
+
+    def execute(self, nn: Any, training_epochs: int, fit_fn: Callable[[int, int], Any]) -> list[Any]:
+        """Calls `fit_fn(initial_epoch, epochs)` once per segment, its mask and learning rate set.
+
+        Afterwards, also after a failure, the trainable flags are as before. A `fit_fn` that compiles the model or runs Keras's own
+        `fit` must take the train function anew: `nn.train_function` is dropped whenever the mask changes.
+
+        Args:
+            nn: a built and compiled `keras.Model`.
+            training_epochs: how many epochs there are.
+            fit_fn: trains the epochs `[initial_epoch, epochs)`.
+
+        Returns:
+            What `fit_fn` returned, per segment. Ends early where a callback set `nn.stop_training`.
+        """
+        schedule = compute_schedule(self.freeze_training, training_epochs, outline(nn))
+        masks, results = Masks(nn), []
+        try:
+            for segment in schedule.segments:
+                set_segment(masks, schedule, segment.start)
+                nn.train_function = None
+                results.append(fit_fn(segment.start, segment.end))
+                if getattr(nn, "stop_training", False):
+                    break
+        finally:
+            masks.release()
+            nn.train_function = None
+        return results
+
+
+def set_segment(masks: Masks, schedule: Schedule, epoch: int, *, rate: bool = True) -> None:
+    """Sets the mask of an epoch and (with `rate`) the learning rate that the schedule sets there, if it does.
+
+    Twice is the same as once.
+    """
+    masks.apply(schedule.frozen(epoch))
+    value = schedule.learning_rate(epoch)
+    if rate and value is not None:
+        masks.model.optimizer.learning_rate = value

@@ -1,0 +1,160 @@
+"""What a training from a specification has in memory: data, network, trainer. Built once, when a stage first needs it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handler import identity
+from handler.building import build_callbacks, build_model_handler, load_data
+from handler.chain import Position
+from handler.data import Dataset, shape
+from handler.engine.trainer import Trainer
+from handler.errors import DataError
+from handler.final import save_model, weights_digest
+from handler.model import DLModelHandler
+from handler.observe import Observer
+from handler.segments import SegmentWalk
+from handler.sequencer import DLSequencer
+from handler.training import DLTrainingHandler
+
+if TYPE_CHECKING:
+    from handler.run import TrainingRun
+
+
+class Live(Observer):
+    """The live objects of one run, and what the stages do with them.
+
+    Attributes:
+        mh: the model handler, compiled.
+        backed_up: where X and y are backed up, None as long as they aren't.
+    """
+
+    def __init__(self, run: TrainingRun) -> None:
+        self.run = run
+        self.handler = DLTrainingHandler(run.spec.freeze_training, store=run.store)
+        self.mh: DLModelHandler = build_model_handler(run.spec, run.folder, run.store, shape(run.spec.data, run.folder))
+        self.initial = identity.variables(self.mh.compiled)
+        self.backed_up: Path | None = None
+
+    @cached_property
+    def callbacks(self) -> list[Any]:
+        """The callbacks; the files they write go to the run's folder."""
+        return build_callbacks(self.run.spec, self.run.folder, self.run.store.runs.folder(self.run.inputs.name))
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data, checked against the network."""
+        dataset = load_data(self.run.spec, self.run.folder, self.run.store)
+        self.mh.validation_data, self.mh.augment, self.mh.ignore_label = (
+            dataset.validation,
+            dataset.augment,
+            dataset.ignore_label,
+        )
+        check_fits(self.mh.compiled, dataset)
+        return dataset
+
+    @cached_property
+    def cache_map(self) -> dict[str, Any]:
+        """What pre-fit found; the architecture has its structure from now on."""
+        return self.handler.pre_fit(self.mh, self.dataset.X, self.dataset.y, self.callbacks)
+
+    @cached_property
+    def sequencer(self) -> DLSequencer:
+        """The batches."""
+        assert self.cache_map is not None
+        return self.mh.build_sequencer(self.dataset.X, self.dataset.y)
+
+    @cached_property
+    def found(self) -> dict[str, Any]:
+        """Digests of what was found, from before anything was trained."""
+        return {"data": identity.data(self.dataset.X, self.dataset.y), "initial": self.initial}
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        """The trainer."""
+        assert self.found
+        return Trainer(
+            self.mh.compiled,
+            self.sequencer,
+            self.callbacks,
+            epochs=self.run.spec.training.epochs,
+            validation=self.mh.build_validation(),
+            observers=self.run.observers,
+        )
+
+    @cached_property
+    def walk(self) -> SegmentWalk:
+        """The walk along the chain."""
+        return SegmentWalk(
+            self.run.planning.chain,
+            self.run.store.states,
+            lambda: self.trainer,
+            found=lambda: self.found,
+            allow_environment_change=self.run.inputs.allow_environment_change,
+            observers=[*self.run.observers, self],
+        )
+
+    def pre_fit(self) -> dict[str, Any]:
+        """Loads the data and computes the structure; returns what the record says of both."""
+        keys = [key for key in (self.dataset.prefit, self.cache_map.get("key")) if key]
+        structure = {name: list(array.shape) for name, array in (self.cache_map.get("structure") or {}).items()}
+        return {"dataset": self.dataset.describe(), "prefit": keys, "structure": structure, "found": self.found}
+
+    def backup(self) -> Path:
+        """Backs X and y up."""
+        assert self.found  # digests are taken before anything is rearranged
+        self.backed_up = self.handler.store_fit_backup(self.mh, self.dataset.X, self.dataset.y)
+        assert self.backed_up is not None
+        return self.backed_up
+
+    def restore(self) -> None:
+        """Writes the backup back into X and y."""
+        self.handler.restore_fit_backup(self.mh, self.sequencer, self.backed_up)
+
+    def finish(self, position: Position, folder: Path) -> dict[str, Any]:
+        """Makes, saves and measures the final model."""
+        trainer = self.walk.stand_at_end(position.epoch)
+        history = {name: [float(v) for v in values] for name, values in trainer.history.history.items()}
+        trainer.end()
+        self.mh.history = trainer.history
+        validation = self.mh.build_validation()
+        measured = None if validation is None else trainer.evaluate(validation)
+        save_model(self.mh.compiled, folder / "model.keras")
+        self.handler.post_fit(self.mh, self.dataset.X, self.dataset.y, self.callbacks, self.cache_map)
+        return {
+            "weights": weights_digest(self.mh.compiled),
+            "model": "model.keras",
+            "history": history,
+            "validation": measured,
+        }
+
+    def on_note(self, text: str) -> None:
+        """Keeps a note in the run's record."""
+        self.run._notes.append(text)
+
+
+def check_fits(model: Any, dataset: Dataset) -> None:
+    """Refuses data the network can't take.
+
+    Raises:
+        DataError: another number of inputs, or another shape; names both.
+    """
+    parts = dataset.X if isinstance(dataset.X, list) else [dataset.X]
+    if not getattr(model, "inputs", None):
+        return
+    wanted = [tuple(tensor.shape[1:]) for tensor in model.inputs][: len(parts)]
+    if len(model.inputs) < len(parts):
+        raise DataError("data.source", f"gives {len(parts)} input arrays, the network takes {len(model.inputs)}")
+    for i, (part, dims) in enumerate(zip(parts, wanted, strict=False)):
+        found = tuple(part.shape[1:])
+        if len(found) != len(dims) or any(d is not None and d != f for d, f in zip(dims, found, strict=True)):
+            raise DataError("data.source", f"input {i} has examples of shape {found}, the network takes {dims}")
+    lengths = {len(part) for part in (*parts, dataset.y)}
+    if len(lengths) > 1:
+        raise DataError("data.source", f"X and y have different numbers of examples: {sorted(lengths)}")
+    if not np.prod(dataset.y.shape):
+        raise DataError("data.source", "gives no examples")

@@ -1,0 +1,119 @@
+"""A model as the training handler sees it: an architecture, how it is compiled, how it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from handler.arch.architecture import Architecture
+from handler.sequencer import DLSequencer
+
+
+class DLModelHandler:
+    """Holds an architecture and how to compile, train and ask it.
+
+    Args:
+        arch: the architecture.
+        optimizer, loss, metrics: as for `keras.Model.compile`. Without an optimizer, a network that is compiled already stays
+            as it is; any other gets Adam and sparse categorical cross-entropy.
+        training_epochs: how many epochs a fit trains.
+        batch_size: examples a batch.
+        seed: with the epoch, determines order and augmentation.
+        in_place: let the sequencer rearrange X and y themselves (the training handler backs them up and restores them).
+        callbacks: Keras callbacks, or a function that makes them.
+        class_weight: class -> weight of its targets in the loss.
+        ignore_label: targets of this value are never learned; metrics leave them out.
+        validation_data: `(X, y)`, evaluated after each epoch.
+        augment: pure function of (inputs of a batch, random generator), applied to training batches.
+
+    Attributes:
+        compiled: the compiled `keras.Model`, None before `compile`.
+        history: Keras `History` of the last fit.
+    """
+
+    def __init__(
+        self,
+        arch: Architecture,
+        *,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Sequence[Any] | None = None,
+        training_epochs: int = 10,
+        batch_size: int = 32,
+        seed: int = 0,
+        in_place: bool = False,
+        callbacks: Sequence[Any] | Callable[[], Sequence[Any]] = (),
+        class_weight: Mapping[int, float] | None = None,
+        ignore_label: int | None = None,
+        validation_data: tuple[Any, Any] | None = None,
+        augment: Callable[[list[np.ndarray], np.random.Generator], list[np.ndarray]] | None = None,
+    ) -> None:
+        self.arch = arch
+        self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
+        self.training_epochs, self.batch_size, self.seed, self.in_place = training_epochs, batch_size, seed, in_place
+        self.callbacks, self.class_weight, self.ignore_label = callbacks, class_weight, ignore_label
+        self.validation_data, self.augment = validation_data, augment
+        self.compiled: Any = None
+        self.history: Any = None
+
+    def compile(self) -> None:
+        """Builds the network if need be and compiles it."""
+        nn = self.arch.build()
+        if self.optimizer is not None or not nn.compiled:
+            measured = "metrics" if self.ignore_label is None else "weighted_metrics"
+            nn.compile(
+                optimizer=self.optimizer or keras.optimizers.Adam(),
+                loss=self.loss or "sparse_categorical_crossentropy",
+                **{measured: list(self.metrics or ["accuracy"])},
+            )
+        self.compiled = nn
+
+    def fit(self, X: Any, y: Any) -> Any:
+        """Trains all epochs, everything as the user set it. For schedules see `DLTrainingHandler`. Returns the History."""
+        from handler.training import DLTrainingHandler
+
+        return DLTrainingHandler()(self, X, y, None)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """What the network gives for X (array or list of arrays, first axis = examples), `run_pre` and `run_post` applied."""
+        if not self.arch.is_built():
+            self.arch.build()
+        if self.arch.run_pre is not None:
+            X = self.arch.run_pre(X)
+        parts = list(X) if isinstance(X, (list, tuple)) else [X]
+        inputs = self.arch.inputs(parts, self.arch.structure_for(parts))
+        given = inputs if len(inputs) > 1 else inputs[0]
+        output = self.arch.nn.predict(given, batch_size=self.batch_size, verbose=0)
+        return output if self.arch.run_post is None else self.arch.run_post(output)
+
+    def build_callbacks(self) -> list[Any]:
+        """The callbacks of a fit."""
+        return list(self.callbacks() if callable(self.callbacks) else self.callbacks)
+
+    def build_sequencer(self, X: Any, y_rf: Any) -> DLSequencer:
+        """The sequencer of a fit over X and y."""
+        return self._sequencer(X, y_rf, self.arch.structure, in_place=self.in_place, augment=self.augment)
+
+    def build_validation(self) -> DLSequencer | None:
+        """The sequencer over the validation data: in its own order, nothing augmented."""
+        if self.validation_data is None:
+            return None
+        X, y = self.validation_data
+        parts = list(X) if isinstance(X, (list, tuple)) else [X]
+        return self._sequencer(X, y, self.arch.structure_for(parts), shuffle=False)
+
+    def _sequencer(self, X: Any, y: Any, structure: Mapping[str, np.ndarray], **kwargs: Any) -> DLSequencer:
+        return DLSequencer(
+            X,
+            y,
+            self.batch_size,
+            seed=self.seed,
+            structure=structure,
+            inputs=self.arch.inputs,
+            class_weight=self.class_weight,
+            ignore_label=self.ignore_label,
+            **kwargs,
+        )

@@ -1,0 +1,28 @@
+"""Who watches a training: a live display, events, a log. Watching changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from handler.record import SegmentRecord
+    from handler.schedule import Segment
+
+
+class Observer:
+    """Is told what a training does, as it does it; each method may be left out."""
+
+    def on_segment_begin(self, segment: Segment, start: int, steps: int) -> None:
+        """Epochs `[start, segment.end)` of a segment are about to be trained, each of `steps` steps."""
+
+    def on_step(self, epoch: int, step: int, steps: int, logs: dict[str, Any]) -> None:
+        """Step `step` (1-based) of `steps` in an epoch (0-based) is done; `logs` holds the metrics so far as tensors."""
+
+    def on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
+        """An epoch (0-based) is done and its state is durable, where there is a store."""
+
+    def on_segment_end(self, record: SegmentRecord) -> None:
+        """A segment is done."""
+
+    def on_note(self, text: str) -> None:
+        """Something a person should know: a damaged state was passed over, say."""

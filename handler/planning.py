@@ -1,0 +1,184 @@
+"""What is known before training: the chain of keys, what of it is there, what is left to do. TensorFlow only if it must."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+
+from handler.chain import Chain, furthest
+from handler.declared import Digests, declared, initial_key
+from handler.errors import DamagedError, SpecError
+from handler.layers import Outline
+from handler.record import Plan, PlannedSegment, RunRecord
+from handler.schedule import Schedule, compute_schedule
+from handler.spec import TrainingSpec
+from handler.store import Store
+from handler.store.sealed import write_file
+
+MOVES_RATE = ("ReduceLROnPlateau", "LearningRateScheduler")
+SLOTS = 3  # a weight and two slots of an optimizer like Adam, 4 bytes each
+
+
+class Planning:
+    """The plan of one specification in one store.
+
+    Args:
+        spec: the specification.
+        folder: where its modules and relative paths are looked up.
+        store: where states are looked up; nothing is written to it but what was remembered of files and networks.
+        name: the run's name.
+    """
+
+    def __init__(self, spec: TrainingSpec, folder: Path, store: Store, name: str) -> None:
+        self.spec, self.folder, self.store, self.name = spec, folder, store, name
+
+    @cached_property
+    def declared(self) -> dict:
+        """What key[0] hashes."""
+        return declared(self.spec, self.folder, Digests(self.store.root))
+
+    @cached_property
+    def key(self) -> str:
+        """key[0]."""
+        return initial_key(self.declared)
+
+    @cached_property
+    def outline(self) -> Outline:
+        """The network's layers: remembered in the store, or from the network, built once."""
+        return self.remembered or self._build_outline()
+
+    @property
+    def remembered(self) -> Outline | None:
+        """The network's layers as far as the store remembers them."""
+        try:
+            return Outline.from_json(json.loads(self._memory.read_bytes()))
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            return None
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """The schedule on this network."""
+        return compute_schedule(self.spec.freeze_training, self.spec.training.epochs, self.outline)
+
+    @cached_property
+    def chain(self) -> Chain:
+        """The keys of all states."""
+        return Chain(self.key, self.schedule)
+
+    @property
+    def threads(self) -> int:
+        """The number of threads: as declared, or as at the training's first start, or one per core."""
+        if self.spec.training.threads:
+            return self.spec.training.threads
+        try:
+            return int(self.store.states.manifest(self.key)["environment"]["threads"])
+        except (DamagedError, KeyError):
+            return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def plan(self) -> Plan:
+        """The plan, as it stands now."""
+        position = furthest(self.chain, self.store.states)
+        rate, parameters = (
+            self.outline.learning_rate,
+            {layer.path: layer.trainable_parameters for layer in self.outline.layers},
+        )
+        if any(callback.name in MOVES_RATE for callback in self.spec.training.callbacks):
+            rate = None
+        segments, reached = [], position.epoch if position else -1
+        for segment in self.schedule.segments:
+            if segment.learning_rate is not None:
+                rate = segment.learning_rate
+            trainable = [
+                layer.path for layer in self.outline.layers if layer.trainable and layer.path not in segment.frozen
+            ]
+            cached = segment.end <= reached or bool(position and position.stopped)
+            if position and position.stopped and segment.start >= reached:
+                break
+            segments.append(
+                PlannedSegment(
+                    index=segment.index,
+                    start=segment.start,
+                    end=min(segment.end, reached) if cached else segment.end,
+                    frozen=list(segment.frozen),
+                    trainable=trainable,
+                    trainable_parameters=sum(parameters[path] for path in trainable),
+                    learning_rate=rate,
+                    sets_learning_rate=segment.learning_rate is not None,
+                    state=self.chain.keys[segment.end],
+                    cached=cached,
+                    why="" if cached else self._why(segment.start, segment.end, reached),
+                )
+            )
+        last = segments[-1]
+        if last.cached and last.end < self.schedule.training_epochs:
+            last.state = self.chain.keys[last.end]
+        return Plan(
+            run=self.name,
+            store=str(self.store.root),
+            epochs=self.schedule.training_epochs,
+            key=self.key,
+            state=last.state,
+            layers=self.outline.to_json()["layers"],
+            segments=segments,
+            cached_epochs=max(reached, 0),
+            parameters=sum(layer.parameters for layer in self.outline.layers),
+            estimated_seconds=self._seconds(segments, max(reached, 0)),
+            estimated_bytes=self._bytes(segments),
+        )
+
+    def record(self) -> RunRecord | None:
+        """The run's record, if it has one that can be read."""
+        try:
+            return self.store.runs.read(self.name)
+        except (SpecError, DamagedError):
+            return None
+
+    @property
+    def _memory(self) -> Path:
+        return self.store.root / "plans" / f"{self.key}.json"
+
+    def _build_outline(self) -> Outline:
+        from handler import environment
+
+        environment.prepare(self.threads)
+        from handler.building import build_model_handler
+        from handler.data import shape
+        from handler.layers import outline
+
+        mh = build_model_handler(self.spec, self.folder, self.store, shape(self.spec.data, self.folder))
+        found = outline(mh.compiled)
+        compute_schedule(
+            self.spec.freeze_training, self.spec.training.epochs, found
+        )  # refused before anything is written
+        write_file(self._memory, json.dumps(found.to_json()).encode())
+        return found
+
+    def _why(self, start: int, end: int, reached: int) -> str:
+        if self.store.states.folder(self.chain.keys[end]).exists():
+            return "its state is damaged"
+        if start < reached < end:
+            return f"goes on from epoch {reached}"
+        return "not trained yet"
+
+    def _seconds(self, segments: list[PlannedSegment], reached: int) -> float | None:
+        """Seconds left, from the epochs this run has trained before; None where there are none."""
+        record = self.record()
+        known = {
+            tuple(s.frozen): s.seconds / s.trained_epochs
+            for s in (record.segments if record else [])
+            if s.trained_epochs
+        }
+        if not known:
+            return None
+        mean = sum(known.values()) / len(known)
+        left = ((known.get(tuple(s.frozen), mean), s.end - max(s.start, reached)) for s in segments if not s.cached)
+        return round(sum(seconds * epochs for seconds, epochs in left), 1)
+
+    def _bytes(self, segments: list[PlannedSegment]) -> int:
+        """About what the states of the segments left take: a segment writes what moved in it."""
+        whole = sum(layer.parameters for layer in self.outline.layers) * 4 * SLOTS
+        return whole * (not self.store.states.intact(self.key)) + sum(
+            s.trainable_parameters * 4 * SLOTS for s in segments if not s.cached
+        )

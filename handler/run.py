@@ -1,0 +1,305 @@
+"""One training described by a specification, in one store, stage by stage. What the Prefect tasks call.
+
+Everything live (network, data, optimizer) is built when a stage first needs it, and only then: a training whose states are all
+there loads nothing. A stage may be called again after a failure, in this process or another; it goes on from the store.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel
+
+from handler.chain import Position, furthest
+from handler.errors import FrostlineError, Interrupted, MismatchError
+from handler.observe import Observer
+from handler.planning import Planning
+from handler.record import Plan, RunRecord, SegmentRecord
+from handler.spec import TrainingSpec, dump_spec
+from handler.store import Store
+from handler.store.sealed import write_file
+
+if TYPE_CHECKING:
+    from handler.live import Live
+
+
+class RunInputs(BaseModel):
+    """All that a stage needs to be told, as plain data: it may run in any process.
+
+    Attributes:
+        spec: the specification.
+        folder: where its modules and relative paths are looked up.
+        store: the store's directory.
+        name: the run's name.
+        allow_environment_change: go on from states made in another environment.
+    """
+
+    spec: TrainingSpec
+    folder: str
+    store: str
+    name: str
+    allow_environment_change: bool = False
+
+
+class TrainingRun:
+    """One training, in one store.
+
+    Attributes:
+        inputs: what it was made from.
+        store: the store.
+        observers: told what the training does; add to it before a stage is called.
+    """
+
+    _present: ClassVar[TrainingRun | None] = None
+
+    def __init__(self, inputs: RunInputs) -> None:
+        self.inputs = inputs
+        self.spec, self.folder = inputs.spec, Path(inputs.folder)
+        self.store = Store(inputs.store)
+        self.store.runs.folder(inputs.name)  # refuses a name that isn't one
+        self.planning = Planning(self.spec, self.folder, self.store, inputs.name)
+        self.observers: list[Observer] = []
+        self._seconds: dict[str, float] = {}
+        self._notes: list[str] = []
+
+    @classmethod
+    def of(cls, inputs: RunInputs) -> TrainingRun:
+        """This process's instance for these inputs; one at a time, so that live objects don't pile up."""
+        if cls._present is None or cls._present.inputs != inputs:
+            cls._present = cls(inputs)
+        return cls._present
+
+    def plan(self) -> Plan:
+        """What is to be done and what is there; TensorFlow only if the store doesn't remember the network."""
+        with self._timed("plan"):
+            return self.planning.plan()
+
+    def finished(self) -> RunRecord | None:
+        """The complete record if nothing is left to do, its segments told as cached; None otherwise. No TensorFlow, no data."""
+        record = self.planning.record()
+        if (
+            record is None
+            or record.status != "completed"
+            or record.key != self.planning.key
+            or self.planning.remembered is None
+        ):
+            return None
+        folder = self.store.runs.folder(self.inputs.name)
+        if not all(name and (folder / name).is_file() for name in (record.model, record.report)):
+            return None
+        plan = self.planning.plan()
+        if record.state != plan.state or not all(segment.cached for segment in plan.segments):
+            return None
+        if [(s.start, s.end, s.state) for s in record.plan] != [(s.start, s.end, s.state) for s in plan.segments]:
+            return None
+        return record.model_copy(update={"segments": self._as_cached(plan, record)})
+
+    def begin(self, plan: Plan) -> RunRecord:
+        """Writes the run's specification and its record, `running`; sweeps up what died writers left."""
+        self.store.sweep()
+        folder = self.store.runs.folder(self.inputs.name)
+        write_file(folder / "spec.yaml", dump_spec(self.spec).encode())
+        now, before = _now(), self.planning.record()
+        same = before is not None and before.key == plan.key
+        record = RunRecord(
+            run=self.inputs.name,
+            status="running",
+            key=plan.key,
+            seed=self.spec.seed,
+            training_epochs=plan.epochs,
+            layers=plan.layers,
+            plan=plan.segments,
+            chain=list(self.planning.chain.keys),
+            declared=self.planning.declared,
+            spec_folder=self.inputs.folder,
+            started=before.started if before is not None and same else now,
+            updated=now,
+            dataset=before.dataset if before is not None and same else {},
+            prefit=before.prefit if before is not None and same else [],
+        )
+        self.store.runs.write(record)
+        return record
+
+    def pre_fit(self) -> dict[str, Any]:
+        """Loads the data and computes what the architecture derives from it; both are read from the store from then on."""
+        with self._timed("pre-fit"):
+            described = self.live.pre_fit()
+        self._change(dataset=described["dataset"], prefit=described["prefit"])
+        return described
+
+    def needs_backup(self) -> bool:
+        """Whether the training rearranges X and y themselves."""
+        return self.spec.training.in_place
+
+    def backup(self) -> dict[str, Any] | None:
+        """Backs X and y up; None where the training leaves them as they are."""
+        if not self.needs_backup():
+            return None
+        with self._timed("backup"):
+            path = self.live.backup()
+        return {"digest": path.stem, "path": str(path)}
+
+    def train_segment(self, index: int) -> SegmentRecord:
+        """Sees to it that the state at a segment's end is there: found, or trained from the furthest intact state on disk.
+
+        Raises:
+            Interrupted: a stop was asked for; the state is saved.
+        """
+        segment = self.planning.schedule.segments[index]
+        position = furthest(self.planning.chain, self.store.states)
+        with self._timed("fit"):
+            if position is not None and (position.epoch >= segment.end or position.stopped):
+                record = self._found(index, position)
+            else:
+                record = self.live.walk.run(segment)
+        done = [s for s in self.store.runs.read(self.inputs.name).segments if s.index < index]
+        self._change(segments=[*done, record], **self._reached())
+        return record
+
+    def restore(self) -> dict[str, Any] | None:
+        """Writes the backup back into X and y, if the training got as far as having both in memory."""
+        if not self.needs_backup() or "live" not in self.__dict__ or self.live.backed_up is None:
+            return None
+        with self._timed("restore"):
+            self.live.restore()
+        return {"path": str(self.live.backed_up)}
+
+    def post_fit(self) -> dict[str, Any]:
+        """Makes the final model (best or averaged weights in place where that is configured), saves and measures it.
+
+        Returns:
+            `weights`, `model`, `state`, `epochs`, `stopped`, `history`, `validation`.
+        """
+        position = self._position()
+        with self._timed("post-fit"):
+            folder = self.store.runs.folder(self.inputs.name)
+            final = self.live.finish(position, folder)
+        self._change(**{name: final[name] for name in ("weights", "model", "validation")}, **self._reached())
+        return {**final, "state": position.key, "epochs": position.epoch, "stopped": position.stopped}
+
+    def report(self) -> str:
+        """Writes the page and the history's table; returns the page's path."""
+        from handler.report import write_report
+
+        folder = self.store.runs.folder(self.inputs.name)
+        record = self._change(report="report.html")
+        names = list(record.history)
+        rows = zip(*record.history.values(), strict=True)
+        lines = [",".join(["epoch", *names]), *(",".join([str(e), *map(repr, row)]) for e, row in enumerate(rows))]
+        write_file(folder / "history.csv", ("\n".join(lines) + "\n").encode())
+        return str(write_report(record.model_copy(update={"status": "completed", "seconds": self._seconds}), folder))
+
+    def finish(self) -> RunRecord:
+        """The run is complete: its record says so, and its backup has done its work."""
+        for path in self.store.backups.glob("*.zarr") if self.needs_backup() else ():
+            if "live" in self.__dict__ and path == self.live.backed_up:
+                shutil.rmtree(path, ignore_errors=True)
+        return self._change(status="completed", error=None, seconds=dict(self._seconds))
+
+    def fail(self, error: BaseException) -> RunRecord:
+        """The run has failed: its record says why."""
+        return self._change(status="failed", error=str(error) or type(error).__name__, seconds=dict(self._seconds))
+
+    def interrupted(self, error: BaseException | str) -> RunRecord:
+        """The run was asked to stop: its record says so."""
+        return self._change(status="interrupted", error=str(error), seconds=dict(self._seconds), **self._reached())
+
+    @contextmanager
+    def lock(self, *, wait: bool = False) -> Iterator[None]:
+        """One writer per run. Raises BusyError where another process has it."""
+        with self.store.runs.lock(self.inputs.name, wait=wait):
+            yield
+
+    def note(self, text: str) -> None:
+        """Keeps something a person should know, and tells whoever watches."""
+        self._notes.append(text)
+        for observer in self.observers:
+            observer.on_note(text)
+
+    @cached_property
+    def live(self) -> Live:
+        """Everything in memory: the network, the data, the trainer. Needs TensorFlow."""
+        from handler import environment
+
+        environment.prepare(self.planning.threads)
+        from handler.live import Live
+
+        return Live(self)
+
+    def _position(self) -> Position:
+        position = furthest(self.planning.chain, self.store.states)
+        if position is None or (position.epoch < self.spec.training.epochs and not position.stopped):
+            raise MismatchError(
+                f"run {self.inputs.name!r}: post-fit needs the state at the training's end, the store has "
+                f"{position.epoch if position else 'no'} epochs; train the segments first"
+            )
+        return position
+
+    def _found(self, index: int, position: Position) -> SegmentRecord:
+        """A segment that is on disk; its state is kept from now on."""
+        segment = self.planning.schedule.segments[index]
+        end = min(segment.end, position.epoch)
+        stopped = position.stopped and end == position.epoch
+        key = self.planning.chain.keys[end]
+        if self.store.states.intact(key):
+            self.store.states.keep(key)
+        record = SegmentRecord(
+            index=index,
+            start=segment.start,
+            end=end,
+            state=key,
+            source="cached",
+            trained_epochs=0,
+            seconds=0.0,
+            frozen=list(segment.frozen),
+            learning_rate=segment.learning_rate,
+            stopped=stopped,
+        )
+        for observer in self.observers:
+            observer.on_segment_end(record)
+        return record
+
+    def _as_cached(self, plan: Plan, record: RunRecord) -> list[SegmentRecord]:
+        position = furthest(self.planning.chain, self.store.states)
+        assert position is not None
+        return [self._found(segment.index, position) for segment in plan.segments]
+
+    def _reached(self) -> dict[str, Any]:
+        """What the record says of the furthest state."""
+        position = furthest(self.planning.chain, self.store.states)
+        if position is None:
+            return {}
+        manifest = self.store.states.manifest(position.key)
+        return {
+            "state": position.key,
+            "epochs": position.epoch,
+            "stopped": position.stopped,
+            "history": manifest["history"],
+            "environment": manifest["environment"],
+        }
+
+    def _change(self, **changes: Any) -> RunRecord:
+        record = self.store.runs.read(self.inputs.name)
+        notes = [*record.notes, *(note for note in self._notes if note not in record.notes)]
+        record = record.model_copy(update={**changes, "notes": notes, "updated": _now()})
+        self.store.runs.write(record)
+        return record
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds[stage] = round(self._seconds.get(stage, 0.0) + time.perf_counter() - began, 3)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

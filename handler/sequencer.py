@@ -1,0 +1,145 @@
+"""Batches in an order that is a pure function of (seed, epoch), so that a resumed training sees what it would have seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+SLAB_BYTES = 1 << 26
+
+
+def permutation(seed: int, epoch: int, rows: int) -> np.ndarray:
+    """The order of the examples in an epoch: `(rows,)` int64, the same on every machine."""
+    return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(rows)
+
+
+class DLSequencer(keras.utils.PyDataset):
+    """Batches of X and y, shuffled anew each epoch.
+
+    Args:
+        X: array or list of arrays, first axis = examples. Arrays that are read lazily (zarr) are fine unless `in_place`.
+        y: targets, first axis = examples.
+        batch_size: examples a batch; the last one of an epoch may be smaller.
+        seed: with the epoch, determines the order and the augmentation.
+        in_place: rearrange X and y themselves, so that in epoch e they hold `X0[permutation(seed, e)]`: contiguous
+            reads, no gather, the same bits. They need a backup then.
+        shuffle: False keeps the order as it is.
+        structure: further arrays per example that the network takes after X; never rearranged.
+        inputs: puts together what the network takes from (X of the batch, structure of the batch).
+        augment: pure function of (inputs of the batch, random generator).
+        class_weight: class -> weight, becomes weights of the targets.
+        ignore_label: targets of this value weigh nothing (they are input, never a target).
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        y: Any,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        in_place: bool = False,
+        shuffle: bool = True,
+        structure: Mapping[str, np.ndarray] | None = None,
+        inputs: Callable[[list[np.ndarray], dict[str, np.ndarray]], list[np.ndarray]] | None = None,
+        augment: Callable[[list[np.ndarray], np.random.Generator], list[np.ndarray]] | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        ignore_label: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.X, self.y, self.batch_size, self.seed = X, y, batch_size, seed
+        self.in_place, self.shuffle = in_place, shuffle
+        self.structure, self.inputs, self.augment = dict(structure or {}), inputs, augment
+        self.class_weight, self.ignore_label = class_weight, ignore_label
+        self.rows = len(self.arrays[0])
+        self._order = np.arange(self.rows)  # X and y hold X0[_order]
+        self._choose(0)
+
+    @property
+    def arrays(self) -> list[Any]:
+        """X as a list of arrays."""
+        return list(self.X) if isinstance(self.X, (list, tuple)) else [self.X]
+
+    def __len__(self) -> int:
+        return math.ceil(self.rows / self.batch_size)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Goes to an epoch, from any other."""
+        self._choose(epoch)
+        if self.in_place:
+            self._rearrange(self.order)
+
+    def restored(self) -> None:
+        """To be told that X and y hold their original values again."""
+        self._order, self._pending = np.arange(self.rows), True
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        span = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        rows = self.order[span]
+        if self.in_place:
+            if self._pending:
+                self._rearrange(self.order)
+            x, y = [a[span] for a in self.arrays], self.y[span]
+        else:
+            x, y = [_rows(a, rows) for a in self.arrays], _rows(self.y, rows)
+        if self.augment is not None:
+            x = self.augment(
+                x, np.random.Generator(np.random.Philox(key=[self.seed, self.epoch], counter=[0, 0, 1, index]))
+            )
+        if self.inputs is not None:
+            x = self.inputs(x, {name: a[rows] for name, a in self.structure.items()})
+        batch = x if len(x) > 1 else x[0]
+        if self.class_weight is None and self.ignore_label is None:
+            return batch, y
+        return batch, *self._weighted(y)
+
+    def _weighted(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The targets, with ignored ones made a valid class, and the weight of each: float32 of y's shape."""
+        if y.ndim > 1 and self.ignore_label is None and self.class_weight and y.shape[-1] > 1 and y.dtype.kind == "f":
+            labels = y.argmax(axis=-1)  # one-hot targets
+        else:
+            labels = y
+        weights = np.ones(labels.shape, np.float32)
+        for label, weight in (self.class_weight or {}).items():
+            weights[labels == int(label)] = weight
+        if self.ignore_label is not None:
+            ignored = labels == self.ignore_label
+            weights[ignored] = 0.0
+            y = np.where(ignored, np.zeros((), y.dtype), y)
+        return y, weights
+
+    def _choose(self, epoch: int) -> None:
+        self.epoch = epoch
+        self.order = permutation(self.seed, epoch, self.rows) if self.shuffle else np.arange(self.rows)
+        self._pending = True
+
+    def _rearrange(self, target: np.ndarray) -> None:
+        self._pending = False
+        if np.array_equal(target, self._order):
+            return
+        where = np.empty_like(self._order)
+        where[self._order] = np.arange(self.rows)
+        moves = where[target]
+        for array in {id(a): a for a in (*self.arrays, self.y)}.values():
+            permute_in_place(array, moves)
+        self._order = target.copy()
+
+
+def permute_in_place(array: np.ndarray, moves: np.ndarray) -> None:
+    """Rearranges rows: afterwards `array[i]` is what `array[moves[i]]` was. Takes at most 64 MiB or one column more."""
+    if array.ndim == 1:
+        array[...] = array[moves]
+        return
+    flat = array.reshape(len(array), -1) if array.flags.c_contiguous else array
+    width = max(1, SLAB_BYTES * flat.shape[1] // max(1, flat.nbytes))
+    for column in range(0, flat.shape[1], width):
+        flat[:, column : column + width] = flat[moves, column : column + width]
+
+
+def _rows(array: Any, rows: np.ndarray) -> np.ndarray:
+    """Rows of an array, also of one that is read lazily."""
+    return array[rows] if isinstance(array, np.ndarray) else array.oindex[rows]

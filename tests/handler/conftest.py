@@ -1,0 +1,65 @@
+"""Small real networks and data for the handler's tests."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from handler.state import to_array
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture
+def blobs():
+    """Points of three classes: X (96, 6) float32, y (96,) int64."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(96, 6)).astype("float32")
+    return x, x[:, :3].argmax(axis=1).astype("int64")
+
+
+@pytest.fixture
+def network():
+    """Builds the same compiled network each time it is called: dense layers, batch normalisation, dropout, a nested model."""
+    import keras
+    from keras import layers
+
+    def build(optimizer=None, seed=11, **compile_args):
+        keras.backend.clear_session(free_memory=False)
+        keras.utils.set_random_seed(seed)
+        inner_in = keras.Input((8,))
+        inner = keras.Model(inner_in, layers.Dense(8, activation="relu", name="deep")(inner_in), name="block")
+        inputs = keras.Input((6,))
+        x = layers.Dense(8, activation="relu", name="first")(inputs)
+        x = layers.BatchNormalization(name="norm")(x)
+        x = layers.Dropout(0.3, name="drop")(x)
+        x = inner(x)
+        model = keras.Model(inputs, layers.Dense(3, activation="softmax", name="head")(x))
+        model.compile(
+            optimizer=optimizer or keras.optimizers.Adam(0.01),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            **compile_args,
+        )
+        return model
+
+    return build
+
+
+@pytest.fixture
+def values():
+    """All variables of a model and its optimizer, as copies in order."""
+
+    def copy(model):
+        return [to_array(v) for v in (*model.variables, *model.optimizer.variables)]
+
+    return copy
+
+
+def same(one, other):
+    """Whether two lists of arrays are equal to the bit."""
+    return len(one) == len(other) and all(
+        a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True)
+    )

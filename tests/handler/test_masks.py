@@ -1,0 +1,141 @@
+"""Masks: frozen is frozen to the bit, and nothing else changes."""
+
+import keras
+import numpy as np
+import pytest
+
+from handler.engine.trainer import Trainer
+from handler.errors import ScheduleError, SpecError
+from handler.masks import Masks
+from handler.sequencer import DLSequencer
+from handler.state import to_array
+
+OPTIMIZERS = {
+    "sgd with momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.9),
+    "adamw": lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1),
+    "adam with weight decay and clipping": lambda: keras.optimizers.Adam(0.01, weight_decay=0.1, global_clipnorm=1.0),
+    "rmsprop": lambda: keras.optimizers.RMSprop(0.01, momentum=0.5),
+    "averaged": lambda: keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9),
+}
+
+
+def slots_of(model, layer):
+    return {v.path: to_array(v) for v in model.optimizer.variables if f"{layer}_" in v.path or f"/{layer}/" in v.path}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_frozen_weights_and_their_slots_do_not_move_by_a_bit(network, blobs, optimizer):
+    model = network(optimizer())
+    trainer = Trainer(model, DLSequencer(*blobs, 16), epochs=3)
+    trainer.run(0, 1)  # slots are not zero any more
+    layer = trainer.masks.layers["first"]
+    before, slots = [to_array(w) for w in layer.weights], slots_of(model, "first")
+    head = to_array(trainer.masks.layers["head"].kernel)
+    trainer.masks.apply(["first"])
+    trainer.run(1, 2)
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(before, [to_array(w) for w in layer.weights], strict=True))
+    moved = {path for path, value in slots_of(model, "first").items() if value.tobytes() != slots[path].tobytes()}
+    assert all("average" in path for path in moved), moved  # the running average of a constant goes on towards it
+    assert slots, "the optimizer has slots for the layer"
+    assert head.tobytes() != to_array(trainer.masks.layers["head"].kernel).tobytes()
+    trainer.masks.apply([])
+    trainer.run(2, 3)
+    assert before[0].tobytes() != to_array(layer.kernel).tobytes()
+
+
+def test_frozen_batch_normalisation_runs_as_inference(network, blobs):
+    model = network()
+    trainer = Trainer(model, DLSequencer(*blobs, 16), epochs=2)
+    trainer.run(0, 1)
+    norm = trainer.masks.layers["norm"]
+    before = [to_array(w) for w in norm.weights]
+    trainer.masks.apply(["norm"])
+    trainer.run(1, 2)
+    assert all(a.tobytes() == to_array(w).tobytes() for a, w in zip(before, norm.weights, strict=True))
+
+
+def test_a_mask_applied_twice_changes_nothing_and_release_restores_the_users_flags(network):
+    model = network()
+    model.get_layer("norm").trainable = False
+    model.get_layer("block").get_layer("deep").trainable = False
+    flags = [layer.trainable for layer in model._flatten_layers()]
+    masks = Masks(model)
+    masks.apply(["first", "norm", "block/deep"])
+    once = [layer.trainable for layer in model._flatten_layers()]
+    masks.apply(["first", "norm", "block/deep"])
+    assert [layer.trainable for layer in model._flatten_layers()] == once
+    masks.apply(["head"])
+    assert not model.get_layer("norm").trainable, "what the user froze stays frozen"
+    assert model.get_layer("first").trainable
+    masks.release()
+    assert [layer.trainable for layer in model._flatten_layers()] == flags
+
+
+def test_a_composite_layer_gets_back_what_the_user_froze_inside_it():
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((4, 3))
+    wrapped = keras.layers.Bidirectional(keras.layers.LSTM(2), name="both")
+    model = keras.Model(inputs, keras.layers.Dense(1, name="head")(wrapped(inputs)))
+    wrapped.backward_layer.trainable = False
+    masks = Masks(model)
+    masks.apply(["both"])
+    assert not model.get_layer("both").trainable_weights
+    masks.apply([])
+    assert wrapped.forward_layer.trainable
+    assert not wrapped.backward_layer.trainable
+
+
+def test_step_functions_are_traced_once_per_mask(network, blobs):
+    model, traces = network(), []
+    step = model.train_step
+
+    def counted(data):
+        traces.append(frozenset(trainer.masks.frozen))
+        return step(data)
+
+    model.train_step = counted
+    trainer = Trainer(
+        model, DLSequencer(*blobs, 20), epochs=8
+    )  # the last batch of an epoch is smaller: no second trace
+    for epoch, frozen in enumerate([(), ("first",), ("head",), (), ("first",), ("head",)]):
+        trainer.masks.apply(frozen)
+        trainer.run(epoch, epoch + 1)
+    assert traces == [frozenset(), frozenset({"first"}), frozenset({"head"})]
+
+
+def test_the_least_recently_used_step_function_goes_first(network, blobs):
+    model = network()
+    trainer = Trainer(model, DLSequencer(*blobs, 32), epochs=9)
+    trainer.masks.capacity = 2
+    for epoch, frozen in enumerate([(), ("first",), ("head",)]):
+        trainer.masks.apply(frozen)
+        trainer.run(epoch, epoch + 1)
+    assert list(trainer.masks._steps) == [frozenset({"first"}), frozenset({"head"})]
+
+
+def test_an_unknown_layer_is_refused(network):
+    with pytest.raises(ScheduleError, match="no layer 'nowhere'"):
+        Masks(network()).apply(["nowhere"])
+
+
+def test_an_optimizer_built_over_a_part_is_refused(network, blobs):
+    model = network()
+    model.get_layer("first").trainable = False
+    model.optimizer.build(model.trainable_variables)
+    model.get_layer("first").trainable = True
+    with pytest.raises(SpecError, match="built without 'first/kernel'.*compile the model anew"):
+        Trainer(model, DLSequencer(*blobs, 16), epochs=1)
+
+
+def test_averaged_weights_are_put_in_place_at_the_end_whatever_was_frozen(network, blobs):
+    model = network(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5))
+    trainer = Trainer(model, DLSequencer(*blobs, 16), epochs=2)
+    trainer.run(0, 1)
+    trainer.masks.apply(["first", "head"])
+    trainer.run(1, 2)
+    averages = {v.path.partition("/")[2]: to_array(v) for v in model.optimizer.variables if "average" in v.path}
+    trainer.end()
+    expected = [to_array(a) for a in model.optimizer._model_variables_moving_average]
+    assert averages
+    for variable, average in zip(model.trainable_variables, expected, strict=True):
+        np.testing.assert_array_equal(to_array(variable), average)
