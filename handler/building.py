@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
+from keras.src.random import seed_generator
 
 from handler import data as sources
 from handler.arch.architecture import Architecture
@@ -30,12 +34,10 @@ def build_architecture(spec: TrainingSpec, folder: Path) -> Architecture:
     Raises:
         SpecError: its arguments don't fit, or its function returns something else than a model or an architecture.
     """
-    # Names that Keras numbers itself, and seeds, start over: the same specification gives the same network in any process.
-    keras.backend.clear_session(free_memory=False)
-    keras.utils.set_random_seed(spec.seed)
-    name = spec.model.architecture
-    arch = _shipped(spec, folder) if name in SHIPPED else _own(spec, folder)
-    arch.build()
+    with seeded(spec.seed):
+        name = spec.model.architecture
+        arch = _shipped(spec, folder) if name in SHIPPED else _own(spec, folder)
+        arch.build()
     return arch
 
 
@@ -63,6 +65,22 @@ def build_model_handler(spec: TrainingSpec, folder: Path, store: Store, shape: D
     if spec.model.weights is not None:
         start_from(arch.nn, spec.model.weights, folder, store)
     return mh
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Lets Keras build the same network in any process: the names it numbers itself and the seeds it draws start over.
+
+    Keras draws seeds from Python's global generator, which other threads (Prefect's) draw from too. Inside, it has its own.
+    """
+    keras.backend.clear_session(free_memory=False)
+    keras.utils.set_random_seed(seed)
+    shared, seed_generator.python_random = seed_generator.python_random, random.Random(seed)  # noqa: S311
+    try:
+        yield
+        seed_generator.global_seed_generator()  # made when it is first asked for, so now
+    finally:
+        seed_generator.python_random = shared
 
 
 def build_callbacks(spec: TrainingSpec, folder: Path, files: Path) -> list[Any]:
