@@ -81,5 +81,5 @@ def _read(path: Path, where: str) -> Any:
         raise DataError(where, f"no file {path}; give a .las or .laz file that exists") from None
     except (laspy.LaspyException, OSError, ValueError, RuntimeError) as error:
         raise DataError(
-            where, f"{path} can't be read as a LAS file ({error}); give a whole .las or .laz file"
+            where, f"{path} can't be read as LAS ({error}); give a whole .las or .laz file"
         ) from error

@@ -33,12 +33,32 @@ def synthetic_scene(seed: int = 0, tiles: int = 2, size: float = 50.0, density: 
 
 
 @dataclass
-class _Echoes:
-    """Echoes gathered so far: parallel lists of arrays."""
+class _Survey:
+    """A tile while it is flown over.
 
-    parts: list[tuple[np.ndarray, ...]] = field(default_factory=list)
+    Attributes:
+        rng: the only source of chance.
+        size: side of the tile, metres.
+        terrain: the ground.
+        places: (pulses, 2) where the pulses fall.
+        free: (pulses,) those that nothing has stopped yet.
+        echoes: columns of the echoes so far, one tuple of arrays for each object.
+    """
 
-    def add(
+    rng: np.random.Generator
+    size: float
+    terrain: _Terrain
+    places: np.ndarray
+    free: np.ndarray
+    echoes: list[tuple[np.ndarray, ...]] = field(default_factory=list)
+
+    def take(self, hit: np.ndarray) -> np.ndarray:
+        """The places of the free pulses among `hit`, which are stopped from now on."""
+        hit = hit & self.free
+        self.free[hit] = False
+        return self.places[hit]
+
+    def echo(
         self,
         xyz: np.ndarray,
         code: np.ndarray | int,
@@ -46,18 +66,19 @@ class _Echoes:
         number: np.ndarray | int = 1,
         returns: np.ndarray | int = 1,
     ) -> None:
-        count = len(xyz)
-        columns = (np.broadcast_to(np.asarray(value), count) for value in (code, intensity, number, returns))
-        self.parts.append((xyz, *columns))
+        """Adds echoes at `xyz`: classification, intensity, return number, number of returns."""
+        columns = (np.broadcast_to(np.asarray(value), len(xyz)) for value in (code, intensity, number, returns))
+        self.echoes.append((xyz, *columns))
 
-    def cloud(self, name: str, offset: np.ndarray, rng: np.random.Generator) -> Cloud:
-        xyz, code, intensity, number, returns = (np.concatenate(column) for column in zip(*self.parts, strict=True))
-        xyz = xyz + rng.normal(0.0, 0.015, xyz.shape)  # ranging and positioning
-        order = np.argsort(xyz[:, 1] // 1.0 * 1e4 + xyz[:, 0], kind="stable")  # swath after swath
+    def cloud(self, name: str, offset: np.ndarray) -> Cloud:
+        """All echoes as a cloud, strip after strip."""
+        xyz, code, intensity, number, returns = (np.concatenate(column) for column in zip(*self.echoes, strict=True))
+        xyz = xyz + self.rng.normal(0.0, 0.015, xyz.shape)  # ranging and positioning
+        order = np.lexsort((xyz[:, 0], np.floor(xyz[:, 1])))
         return Cloud(
             name,
             np.round(xyz + offset, 3)[order],
-            np.clip(intensity, 1, 65535).astype(np.uint16).astype(np.float32)[order],
+            np.floor(np.clip(intensity, 1, 65535)).astype(np.float32)[order],
             number.astype(np.uint8)[order],
             returns.astype(np.uint8)[order],
             code.astype(np.uint8)[order],
@@ -65,28 +86,26 @@ class _Echoes:
 
 
 def _tile(rng: np.random.Generator, number: int, size: float, density: float) -> Cloud:
-    terrain = _Terrain(rng, size)
     places = rng.uniform(0.0, size, (int(density * size * size), 2))
-    free = np.ones(len(places), bool)  # pulses that nothing has stopped yet
-    echoes = _Echoes()
-    buildings = _buildings(rng, size)
+    survey = _Survey(rng, size, _Terrain(rng, size), places, np.ones(len(places), bool))
+    buildings = _buildings(survey)
     for building in buildings:
-        _hit_building(rng, building, terrain, places, free, echoes)
-    _cars(rng, buildings, terrain, places, free, size, echoes)
-    _trees(rng, buildings, terrain, places, free, size, echoes)
-    _low_vegetation(rng, terrain, places, free, size, echoes)
-    rest = places[free]
-    echoes.add(terrain.points(rest), GROUND, terrain.intensity(rest, rng))
-    _noise(rng, terrain, size, echoes)
-    return echoes.cloud(f"synthetic_{number}", ORIGIN + np.array([number * size, 0.0, 0.0]), rng)
+        _hit_building(survey, building)
+    _cars(survey)
+    _trees(survey, buildings)
+    _low_vegetation(survey)
+    rest = survey.take(survey.free)
+    survey.echo(survey.terrain.points(rest), GROUND, survey.terrain.intensity(rest, rng))
+    _noise(survey)
+    return survey.cloud(f"synthetic_{number}", ORIGIN + np.array([number * size, 0.0, 0.0]))
 
 
 class _Terrain:
-    """Rolling ground with strips of asphalt."""
+    """Rolling ground with a street of asphalt along one axis."""
 
     def __init__(self, rng: np.random.Generator, size: float) -> None:
         self.waves = rng.uniform(0.3, 1.2, 4), rng.normal(0.0, 0.06, (4, 2)), rng.uniform(0.0, 2 * np.pi, 4)
-        self.street = rng.uniform(0.3, 0.7) * size, rng.integers(2), rng.uniform(3.0, 4.5)  # middle, axis, half width
+        self.middle, self.axis, self.half = rng.uniform(0.3, 0.7) * size, int(rng.integers(2)), rng.uniform(3.0, 4.5)
 
     def height(self, xy: np.ndarray) -> np.ndarray:
         amplitude, direction, phase = self.waves
@@ -95,9 +114,8 @@ class _Terrain:
     def points(self, xy: np.ndarray, above: np.ndarray | float = 0.0) -> np.ndarray:
         return np.column_stack([xy, self.height(xy) + above])
 
-    def on_street(self, xy: np.ndarray) -> np.ndarray:
-        middle, axis, half = self.street
-        return np.abs(xy[:, axis] - middle) < half
+    def on_street(self, xy: np.ndarray, margin: float = 0.0) -> np.ndarray:
+        return np.abs(xy[:, self.axis] - self.middle) < self.half + margin
 
     def intensity(self, xy: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return np.where(self.on_street(xy), 520.0, 1180.0) + rng.normal(0.0, 110.0, len(xy))
@@ -112,96 +130,74 @@ class _Building:
     ridge: float  # above the eaves; 0: a flat roof
     intensity: float
 
-    def local(self, xy: np.ndarray) -> np.ndarray:
+    @property
+    def turn(self) -> np.ndarray:
         c, s = np.cos(self.angle), np.sin(self.angle)
-        return (xy - self.centre) @ np.array([[c, -s], [s, c]])
+        return np.array([[c, -s], [s, c]])
+
+    @property
+    def reach(self) -> float:
+        return float(np.hypot(*self.half))
+
+    def local(self, xy: np.ndarray) -> np.ndarray:
+        return (xy - self.centre) @ self.turn
 
     def holds(self, xy: np.ndarray, margin: float = 0.0) -> np.ndarray:
         return (np.abs(self.local(xy)) < self.half + margin).all(axis=1)
 
 
-def _buildings(rng: np.random.Generator, size: float) -> list[_Building]:
+def _buildings(survey: _Survey) -> list[_Building]:
+    """Houses that touch neither each other nor the street; the first always finds a place."""
+    rng, size = survey.rng, survey.size
     found: list[_Building] = []
-    for _ in range(int(size * size / 350) + 1):
-        half = np.array([rng.uniform(4.0, 8.0), rng.uniform(3.0, 5.0)])
-        centre = rng.uniform(0.1, 0.9, 2) * size
-        reach = float(np.hypot(*half))
-        if any(np.hypot(*(centre - other.centre)) < reach + np.hypot(*other.half) for other in found):
-            continue
+    for _ in range(int(size * size / 60) + 20):
+        half = np.array([rng.uniform(3.5, 8.0), rng.uniform(2.5, 5.0)])
+        centre, angle, eaves = rng.uniform(0.05, 0.95, 2) * size, rng.uniform(0.0, np.pi), rng.uniform(2.8, 9.0)
         ridge = 0.0 if rng.random() < 0.3 else rng.uniform(1.2, 3.0)
-        found.append(
-            _Building(centre, half, rng.uniform(0.0, np.pi), rng.uniform(2.8, 9.0), ridge, rng.uniform(500.0, 1300.0))
-        )
+        new = _Building(centre, half, angle, eaves, ridge, rng.uniform(500.0, 1300.0))
+        apart = all(np.hypot(*(centre - other.centre)) > new.reach + other.reach for other in found)
+        if apart and not survey.terrain.on_street(centre[None], new.reach)[0]:
+            found.append(new)
     return found
 
 
-def _hit_building(
-    rng: np.random.Generator,
-    building: _Building,
-    terrain: _Terrain,
-    places: np.ndarray,
-    free: np.ndarray,
-    echoes: _Echoes,
-) -> None:
-    floor = float(terrain.height(building.centre[None])[0])
+def _hit_building(survey: _Survey, building: _Building) -> None:
+    rng, places = survey.rng, survey.places
+    floor = float(survey.terrain.height(building.centre[None])[0])
+    roof = survey.take(building.holds(places))
+    across = np.abs(building.local(roof)[:, 1]) / building.half[1]
+    height = floor + building.eaves + building.ridge * (1.0 - across)
+    survey.echo(np.column_stack([roof, height]), BUILDING, rng.normal(building.intensity, 90.0, len(roof)))
     # A pulse comes in at a slant: some that would meet the ground just beside a wall meet the wall.
-    beside = free & building.holds(places, 0.5) & ~building.holds(places)
-    walls = beside & (rng.random(len(places)) < 0.45)
-    inside = free & building.holds(places)
-    local = building.local(places[inside])
-    roof = building.eaves + building.ridge * (1.0 - np.abs(local[:, 1]) / building.half[1])
-    bright = building.intensity + rng.normal(0.0, 90.0, len(local))
-    echoes.add(np.column_stack([places[inside], floor + roof]), BUILDING, bright)
-    wall = building.local(places[walls])
-    face = np.clip(wall, -building.half, building.half)  # pulled onto the facade
-    c, s = np.cos(building.angle), np.sin(building.angle)
-    xy = face @ np.array([[c, s], [-s, c]]) + building.centre
-    height = rng.uniform(0.2, building.eaves, len(xy))
-    echoes.add(np.column_stack([xy, floor + height]), BUILDING, rng.normal(0.7 * building.intensity, 90.0, len(xy)))
-    free[inside | walls] = False
+    wall = survey.take(building.holds(places, 0.5) & (rng.random(len(places)) < 0.45))
+    face = np.clip(building.local(wall), -building.half, building.half) @ building.turn.T + building.centre
+    height = floor + rng.uniform(0.2, building.eaves, len(wall))
+    survey.echo(np.column_stack([face, height]), BUILDING, rng.normal(0.7 * building.intensity, 90.0, len(wall)))
 
 
-def _cars(
-    rng: np.random.Generator,
-    buildings: list[_Building],
-    terrain: _Terrain,
-    places: np.ndarray,
-    free: np.ndarray,
-    size: float,
-    echoes: _Echoes,
-) -> None:
-    middle, axis, half = terrain.street
-    for _ in range(max(int(size / 12), 1)):
-        centre = np.empty(2)
-        centre[axis], centre[1 - axis] = middle + rng.choice([-0.7, 0.7]) * half, rng.uniform(0.0, size)
-        extent = np.array([0.9, 2.1] if axis == 0 else [2.1, 0.9])
-        hit = free & (np.abs(places - centre) < extent).all(axis=1)
-        if any(building.holds(centre[None], 1.0)[0] for building in buildings):
-            continue
-        xy = places[hit]
-        low = np.abs(xy[:, 1 - axis] - centre[1 - axis]) > 1.2  # bonnet and boot
-        echoes.add(terrain.points(xy, np.where(low, 0.9, 1.45)), UNCLASSIFIED, rng.normal(800.0, 200.0, len(xy)))
-        free[hit] = False
+def _cars(survey: _Survey) -> None:
+    rng, terrain, along = survey.rng, survey.terrain, 1 - survey.terrain.axis
+    for _ in range(max(int(survey.size / 12), 1)):
+        centre, extent = np.empty(2), np.empty(2)
+        centre[terrain.axis] = terrain.middle + rng.choice([-0.7, 0.7]) * terrain.half
+        centre[along] = rng.uniform(2.0, survey.size - 2.0)
+        extent[terrain.axis], extent[along] = 0.9, 2.1
+        xy = survey.take(np.all(np.abs(survey.places - centre) < extent, axis=1))
+        low = np.abs(xy[:, along] - centre[along]) > 1.2  # bonnet and boot
+        survey.echo(terrain.points(xy, np.where(low, 0.9, 1.45)), UNCLASSIFIED, rng.normal(800.0, 200.0, len(xy)))
 
 
-def _trees(
-    rng: np.random.Generator,
-    buildings: list[_Building],
-    terrain: _Terrain,
-    places: np.ndarray,
-    free: np.ndarray,
-    size: float,
-    echoes: _Echoes,
-) -> None:
+def _trees(survey: _Survey, buildings: list[_Building]) -> None:
     """Crowns let pulses through: up to four echoes of one pulse, the last often from the ground."""
-    for _ in range(int(size * size / 130) + 1):
-        centre, radius = rng.uniform(0.0, size, 2), rng.uniform(1.2, 3.2)
+    rng, terrain = survey.rng, survey.terrain
+    for _ in range(int(survey.size**2 / 130) + 1):
+        centre, radius = rng.uniform(0.0, survey.size, 2), rng.uniform(1.2, 3.2)
         if any(building.holds(centre[None], 0.6 * radius)[0] for building in buildings):
             continue
         base, top = rng.uniform(0.8, 2.5), rng.uniform(4.0, 13.0) * (0.5 + radius / 5.0)
-        away = np.hypot(*(places - centre).T) / radius
-        hit = free & (away < 1.0) & (rng.random(len(places)) < 0.92)
-        xy, dome = places[hit], np.sqrt(1.0 - away[hit] ** 2)
+        away = np.hypot(*(survey.places - centre).T) / radius
+        xy = survey.take((away < 1.0) & (rng.random(len(away)) < 0.92))
+        dome = np.sqrt(1.0 - (np.hypot(*(xy - centre).T) / radius) ** 2)
         high, low = base + (top - base) * (0.45 + 0.55 * dome), base + (top - base) * 0.45 * (1.0 - dome)
         crown = rng.integers(1, 4, len(xy))  # echoes from the crown
         through = rng.random(len(xy)) < 0.4
@@ -210,43 +206,35 @@ def _trees(
         for echo in range(3):
             there = crown > echo
             height = (high - (high - low) * depth[:, echo])[there]
-            code = np.select([height < 0.5, height < 1.5], [LOW, MEDIUM], HIGH)
-            echoes.add(
-                terrain.points(xy[there], height),
-                code,
-                rng.normal(650.0 / returns[there], 70.0),
-                echo + 1,
-                returns[there],
-            )
-        below = terrain.intensity(xy[through], rng) / returns[through]
-        echoes.add(terrain.points(xy[through]), GROUND, below, returns[through], returns[through])
-        free[hit] = False
+            bright = rng.normal(650.0 / returns[there], 70.0)
+            survey.echo(terrain.points(xy[there], height), _vegetation(height), bright, echo + 1, returns[there])
+        bright = terrain.intensity(xy[through], rng) / returns[through]
+        survey.echo(terrain.points(xy[through]), GROUND, bright, returns[through], returns[through])
 
 
-def _low_vegetation(
-    rng: np.random.Generator, terrain: _Terrain, places: np.ndarray, free: np.ndarray, size: float, echoes: _Echoes
-) -> None:
+def _low_vegetation(survey: _Survey) -> None:
     """Hedges and patches of high grass."""
-    for _ in range(int(size * size / 250) + 1):
-        centre, angle = rng.uniform(0.0, size, 2), rng.uniform(0.0, np.pi)
+    rng, places = survey.rng, survey.places
+    for _ in range(int(survey.size**2 / 250) + 2):
+        centre, angle = rng.uniform(0.0, survey.size, 2), rng.uniform(0.0, np.pi)
         extent = np.array([rng.uniform(1.5, 6.0), rng.uniform(0.4, 1.2)])
         c, s = np.cos(angle), np.sin(angle)
-        hit = (
-            free
-            & (np.abs((places - centre) @ np.array([[c, -s], [s, c]])) < extent).all(axis=1)
-            & (rng.random(len(places)) < 0.8)
-        )
-        hit &= ~terrain.on_street(places)
-        height = rng.uniform(0.25, 1.4) * rng.uniform(0.35, 1.0, int(hit.sum()))
-        code = np.where(height < 0.5, LOW, MEDIUM)
-        echoes.add(terrain.points(places[hit], height), code, rng.normal(820.0, 100.0, len(height)))
-        free[hit] = False
+        hit = (np.abs((places - centre) @ np.array([[c, -s], [s, c]])) < extent).all(axis=1)
+        xy = survey.take(hit & (rng.random(len(places)) < 0.8) & ~survey.terrain.on_street(places))
+        height = rng.uniform(0.4, 1.4) * rng.uniform(0.35, 1.0, len(xy))
+        survey.echo(survey.terrain.points(xy, height), _vegetation(height), rng.normal(820.0, 100.0, len(xy)))
 
 
-def _noise(rng: np.random.Generator, terrain: _Terrain, size: float, echoes: _Echoes) -> None:
+def _vegetation(height: np.ndarray) -> np.ndarray:
+    """Codes of vegetation by its height above the ground."""
+    return np.select([height < 0.5, height < 1.5], [LOW, MEDIUM], HIGH)
+
+
+def _noise(survey: _Survey) -> None:
     """Birds and mist above, a few multipath echoes just below the ground."""
-    count = max(int(size * size / 120), 4)
-    xy = rng.uniform(0.0, size, (count, 2))
+    rng = survey.rng
+    count = max(int(survey.size**2 / 120), 4)
     below = rng.random(count) < 0.25
     above = np.where(below, -rng.uniform(0.3, 0.8, count), rng.uniform(14.0, 30.0, count))
-    echoes.add(terrain.points(xy, above), np.where(below, LOW_NOISE, HIGH_NOISE), rng.uniform(60.0, 300.0, count))
+    where = survey.terrain.points(rng.uniform(0.0, survey.size, (count, 2)), above)
+    survey.echo(where, np.where(below, LOW_NOISE, HIGH_NOISE), rng.uniform(60.0, 300.0, count))

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from handler.data.cloud import Cloud
+from handler.data.inference import covering_fields, predict_cloud
+from handler.data.receptive_fields import Tile
+from tests.handler.data.conftest import CLASSES
+
+PREPARATION = {"classes": CLASSES, "features": ["height_above_ground"], "mean": [0.0], "std": [1.0], "clip": 50.0,
+               "radius": 5.0, "points": 256}
+
+
+def by_height(X):
+    """A stand-in for a network whose answer can be known: class by height above the ground, softly."""
+    low, high = X[1][..., 0] < 0.3, X[1][..., 0] > 2.5
+    chosen = np.where(low, 0, np.where(high, 2, 1))
+    return np.eye(3, dtype=np.float32)[chosen] * 0.8 + 0.2 / 3
+
+
+def test_every_point_gets_probabilities_that_add_up_to_one(scene):
+    found = predict_cloud(by_height, scene[0], PREPARATION)
+    assert found.shape == (len(scene[0]), 3)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-5)
+
+
+def test_a_point_gets_what_the_network_says_of_it_wherever_it_stands_in_a_field(scene):
+    from handler.data.features import compute_features
+
+    height = compute_features(scene[0], ["height_above_ground"])
+    found = predict_cloud(by_height, scene[0], PREPARATION).argmax(axis=1)
+    expected = by_height([None, height]).argmax(axis=-1)
+    assert np.mean(found == expected) > 0.999  # a few points are in no field: their neighbours speak for them
+
+
+def test_the_same_cloud_gives_the_same_bits(scene):
+    one, other = (predict_cloud(by_height, scene[0], PREPARATION).tobytes() for _ in range(2))
+    assert one == other
+
+
+def test_fields_cover_99_percent_of_the_points_four_times(scene):
+    tile = Tile(scene[0], np.zeros((len(scene[0]), 0), np.float32), np.zeros(len(scene[0]), np.int32))
+    fields = covering_fields(tile, 5.0, 256)
+    seen = np.zeros(len(scene[0]), int)
+    for support, members in fields:
+        assert len(members) == 256
+        assert np.hypot(*(scene[0].xyz[members, :2] - support).T).max() <= 5.0
+        seen[np.unique(members)] += 1
+    assert np.mean(seen >= 4) >= 0.99
+
+
+def test_a_field_of_few_points_counts_each_of_them_once_per_field(make_cloud):
+    # 40 points far from all others: fields there repeat points, and the mean must not favour the repeated ones.
+    rng = np.random.default_rng(0)
+    xyz = np.concatenate([rng.uniform(0, 10, (600, 3)), rng.uniform(0, 1, (40, 3)) + np.array([100, 100, 0])])
+    found = predict_cloud(by_height, make_cloud(xyz), PREPARATION)
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-5)
+
+
+def test_coordinates_alone_are_enough_where_no_features_are_declared(scene):
+    seen = []
+
+    def predict(X):
+        seen.append(len(X))
+        return np.full((*X[0].shape[:2], 3), 1 / 3, np.float32)
+
+    predict_cloud(predict, scene[0], {**PREPARATION, "features": [], "mean": [], "std": []})
+    assert set(seen) == {1}
+
+
+def test_progress_ends_with_all_fields_predicted(scene):
+    steps = []
+    predict_cloud(by_height, scene[0], PREPARATION, progress=lambda done, of: steps.append((done, of)))
+    assert steps[-1][0] == steps[-1][1]
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+
+
+def test_a_network_that_answers_with_too_few_fields_is_noticed(scene):
+    with pytest.raises(ValueError, match="zip"):
+        predict_cloud(lambda X: by_height(X)[:-1], scene[0], PREPARATION)
+
+
+def test_where_on_earth_a_tile_lies_does_not_change_its_classes(scene):
+    moved = Cloud(**{**scene[0].__dict__, "xyz": scene[0].xyz - np.array([5e5, 1e6, 0.0])})
+    one, other = (predict_cloud(by_height, cloud, PREPARATION).argmax(axis=1) for cloud in (scene[0], moved))
+    assert np.mean(one == other) > 0.999

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from handler.data.scores import scores
+
+NAMES = ("ground", "vegetation", "building")
+
+
+def test_scores_agree_with_a_confusion_matrix_counted_by_hand():
+    true = [0, 0, 0, 0, 1, 1, 1, 2, 2, -1, -1]
+    predicted = [0, 0, 0, 1, 1, 1, 2, 2, 0, 0, 2]
+    found = scores(np.array(true), np.array(predicted), NAMES)
+    assert found["confusion_matrix"] == [[3, 1, 0], [0, 2, 1], [1, 0, 1]]
+    assert found["points"] == 9
+    assert found["overall_accuracy"] == pytest.approx(6 / 9)
+    assert [found["classes"][name]["iou"] for name in NAMES] == pytest.approx([3 / 5, 2 / 4, 1 / 3])
+    assert [found["classes"][name]["f1"] for name in NAMES] == pytest.approx([6 / 8, 4 / 6, 2 / 4])
+    assert found["classes"]["ground"]["precision"] == pytest.approx(3 / 4)
+    assert found["classes"]["vegetation"]["recall"] == pytest.approx(2 / 3)
+    assert found["classes"]["building"]["points"] == 2
+    assert found["mean_iou"] == pytest.approx(np.mean([3 / 5, 2 / 4, 1 / 3]))
+
+
+def test_a_class_that_occurs_nowhere_has_no_scores_and_does_not_count():
+    found = scores(np.array([0, 0, 1]), np.array([0, 1, 1]), NAMES)
+    assert found["classes"]["building"] == {"points": 0, "precision": None, "recall": None, "f1": None, "iou": None}
+    assert found["mean_iou"] == pytest.approx(0.5)
+
+
+def test_a_class_that_is_only_predicted_counts_as_missed():
+    found = scores(np.array([0, 0, 1]), np.array([0, 2, 1]), NAMES)
+    assert found["classes"]["building"]["iou"] == 0.0
+    assert found["mean_iou"] == pytest.approx((0.5 + 1 + 0) / 3)
+
+
+@pytest.mark.parametrize(("true", "predicted", "message"), [
+    ([-1, -1], [0, 1], "no point is labelled"),
+    ([0, 1], [0], "2 labels and 1 predictions"),
+    ([0, 1], [0, 3], "outside 0 to 2"),
+    ([0, 3], [0, 1], "outside 0 to 2")])
+def test_what_cannot_be_scored_is_refused(true, predicted, message):
+    with pytest.raises(ValueError, match=message):
+        scores(np.array(true), np.array(predicted), NAMES)
