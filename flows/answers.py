@@ -29,9 +29,9 @@ class Answer(BaseModel):
 class TrainAnswer(Answer):
     """A completed training.
 
-    `state` is the key of the final state, `weights` the sha256 over the final model's variables; `report` and `model` are
-    paths that can be opened from where the command was typed. The segments' `source`, `trained_epochs` and `seconds` tell of this
-    invocation.
+    `state` is the key of the final state, `weights` the sha256 over the final model's variables; `report` and `model`
+    are paths that can be opened from where the command was typed. The segments' `source`, `trained_epochs` and
+    `seconds` tell of this invocation.
     """
 
     run: str
@@ -62,7 +62,7 @@ class TrainAnswer(Answer):
 
 
 class FailureAnswer(Answer):
-    """Why a command ended with a non-zero exit, and the command that goes on (None where there is nothing to go on with)."""
+    """Why a command ended with a non-zero exit, and the command that goes on (None where nothing can go on)."""
 
     run: str | None = None
     status: Literal["refused", "failed", "interrupted", "busy"]

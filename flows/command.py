@@ -1,4 +1,4 @@
-"""The `frostline` command: what can be typed. What each command does is in `flows/commands/`, imported when it is typed.
+"""The `frostline` command: what can be typed. What each does is in `flows/commands/`, imported when it is typed.
 
 Nothing heavy is imported here, so that `--help`, `runs` and `show` answer at once.
 """
@@ -6,6 +6,7 @@ Nothing heavy is imported here, so that `--help`, `runs` and `show` answer at on
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from handler.errors import FrostlineError
 app = typer.Typer(
     name="frostline",
     help="Resumable freeze training of Keras models, as a Prefect pipeline.",
-    epilog="Exit codes: 0 done, 1 failed, 2 bad input (nothing was started), 75 interrupted or busy (the same command continues).",
+    epilog="Exit: 0 done, 1 failed, 2 bad input (nothing started), 75 interrupted or busy (type it again to go on).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -27,9 +28,12 @@ app = typer.Typer(
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="The specification, YAML or JSON.", show_default=False)]
 StoreFolder = Annotated[Path, typer.Option("--store", metavar="DIR", help="The store.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; everything else on stderr.")]
-Name = Annotated[str | None, typer.Option("--name", metavar="RUN", help="The run's name; by default the specification's.")]
+Name = Annotated[
+    str | None, typer.Option("--name", metavar="RUN", help="The run's name; by default the specification's.")
+]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the specification; repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the specification; repeatable."),
 ]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's name.", show_default=False)]
 Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN ...]", help="Names of runs; all if none is given.")]
@@ -106,7 +110,7 @@ def predict(
     store: StoreFolder = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Classify the points of a cloud (or the examples of an .npz) with a run's final model; score it where it has labels."""
+    """Classify a cloud (or the examples of an .npz) with a run's final model; score it where it has labels."""
     from flows.commands.predict import predict_file
 
     predict_file(output(as_json), run, source, to, store)
@@ -115,7 +119,9 @@ def predict(
 @app.command()
 def export(
     run: Run,
-    to: Annotated[Path, typer.Option("-o", "--output", metavar="FILE.keras", help="The file to write.", show_default=False)],
+    to: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE.keras", help="The file to write.", show_default=False)
+    ],
     epoch: Annotated[int | None, typer.Option(help="After how many epochs; by default after the last.")] = None,
     store: StoreFolder = DEFAULT_STORE,
     as_json: AsJson = False,
@@ -151,7 +157,8 @@ _output: Output | None = None
 
 def output(as_json: bool) -> Output:
     """Where the command that is being typed writes its answer."""
-    assert _output is not None and _output.as_json == as_json
+    assert _output is not None
+    assert _output.as_json == as_json
     return _output
 
 
@@ -168,24 +175,23 @@ def main(arguments: list[str] | None = None) -> int:
             app(args=typed, prog_name="frostline", standalone_mode=False)
         except typer.Exit as end:
             return end.exit_code
-        except CommandFailed as failure:
-            _output.failed(failure.answer)
-            return failure.exit_code
-        except FrostlineError as error:
-            failure = CommandFailed.because(error)
+        except (CommandFailed, FrostlineError) as error:
+            failure = error if isinstance(error, CommandFailed) else CommandFailed.because(error)
             _output.failed(failure.answer)
             return failure.exit_code
         except (KeyboardInterrupt, typer.Abort):
             return 130
         except Exception as error:
-            return _usage(error, _output)
+            if hasattr(error, "format_message"):
+                return _usage(error, _output)
+            traceback.print_exc()
+            _output.failed(CommandFailed.because(error).answer)
+            return 1
     return 0
 
 
 def _usage(error: Any, shown: Output) -> int:
     """A line that can't be parsed; typer has several homes for its exceptions, all of them have `format_message`."""
-    if not hasattr(error, "format_message"):
-        raise error
     if not error.format_message():  # `frostline` alone: the help was shown
         return 2
     context = getattr(error, "ctx", None)

@@ -68,7 +68,7 @@ class Display(Observer):
 
 
 class LiveDisplay(Display):
-    """Segment, frozen layers, epoch, step, loss and time left, redrawn a few times a second; epochs stay as lines above it."""
+    """Segment, frozen layers, epoch, step, loss and time left, redrawn a few times a second; epochs stay as lines."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -78,9 +78,18 @@ class LiveDisplay(Display):
         self._drawn = 0.0
         self._done = 0.0
         self._began: tuple[float, float] | None = None
-        self._bar = Progress(TextColumn("{task.description}"), BarColumn(bar_width=40), TaskProgressColumn(), console=console)
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=40), TaskProgressColumn(), console=console
+        )
         self._all = self._bar.add_task("all epochs", total=None)
-        self._live = Live(Text(""), console=console, refresh_per_second=8, transient=True, redirect_stdout=False, redirect_stderr=False)
+        self._live = Live(
+            Text(""),
+            console=console,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
         self._live.start()
 
     def begin(self, epochs: int, done: int) -> None:
@@ -129,7 +138,11 @@ class LiveDisplay(Display):
     def _draw(self) -> None:
         lines: list[Any] = []
         if self._segment is not None and self._text:
-            frozen = f"[cyan]frozen:[/] {names(self._segment.frozen)}" if self._segment.frozen else "[cyan]all layers train[/]"
+            frozen = (
+                f"[cyan]frozen:[/] {names(self._segment.frozen)}"
+                if self._segment.frozen
+                else "[cyan]all layers train[/]"
+            )
             lines.append(Text.from_markup(f"[bold]epochs {self._segment.start}-{self._segment.end}[/]  {frozen}"))
         if self._text:
             lines.append(Text(self._text))

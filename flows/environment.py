@@ -8,7 +8,7 @@ from pathlib import Path
 
 def quieten_tensorflow() -> None:
     """Keeps TensorFlow's start-up notes from the user; errors still show."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 

@@ -1,4 +1,4 @@
-"""Where a command's answer goes: with `--json` one object on stdout and everything else on stderr, else text for people."""
+"""Where a command's answer goes: with `--json` one object on stdout, all else on stderr; without, text for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from handler.errors import BusyError, FrostlineError, Interrupted
 
@@ -29,9 +29,11 @@ class CommandFailed(Exception):
         from flows.answers import FailureAnswer
 
         code = error.exit_code if isinstance(error, FrostlineError) else 1
-        status = {2: "refused", 75: "interrupted"}.get(code, "failed")
+        status: Literal["refused", "failed", "interrupted", "busy"]
         if isinstance(error, BusyError):
             status = "busy"
+        else:
+            status = "refused" if code == 2 else "interrupted" if code == 75 else "failed"
         text = str(error) if isinstance(error, FrostlineError) else f"{type(error).__name__}: {error}"
         goes_on = resume if code == 1 or isinstance(error, (BusyError, Interrupted)) else None
         return cls(FailureAnswer(run=run, status=status, error=text, resume=goes_on), code)
@@ -66,7 +68,9 @@ class Output:
             self._replaced, sys.stdout = sys.stdout, sys.stderr
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if not self.as_json:
             return
         sys.stdout = self._replaced
@@ -119,5 +123,13 @@ class Output:
         from rich.console import Console
 
         if stderr not in self._consoles:
-            self._consoles[stderr] = Console(stderr=stderr)
+            self._consoles[stderr] = Console(file=_steady_stderr()) if stderr else Console()
         return self._consoles[stderr]
+
+
+def _steady_stderr() -> IO[str]:
+    """Stderr by a descriptor of its own, so that a display goes on while native noise on the other is dropped."""
+    try:
+        return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace", buffering=1)
+    except OSError:
+        return sys.stderr

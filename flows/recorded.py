@@ -1,7 +1,7 @@
 """What Prefect's server must know before a process lets go of it.
 
-Task runs reach the server as events, which are still on their way when the flow returns; an embedded server that ends with
-its last run would lose them.
+Task runs reach the server as events, which are still on their way when the flow returns; an embedded server that ends
+with its last run would lose them.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 import sys
 import time
 from typing import Any
+from uuid import UUID
 
-_flow_run: str | None = None
+_flow_run: UUID | None = None
 _task_runs = 0
 
 
-def flow_run_began(flow_run_id: str) -> None:
+def flow_run_began(flow_run_id: str | UUID) -> None:
     """Remembers which flow run this process is in."""
     global _flow_run, _task_runs
-    _flow_run, _task_runs = flow_run_id, 0
+    _flow_run, _task_runs = UUID(str(flow_run_id)), 0
 
 
 def flow_run_ends() -> None:

@@ -1,4 +1,4 @@
-"""The embedded Prefect server: one per PREFECT_HOME, shared by the `frostline` runs that use it, gone with the last of them.
+"""The embedded Prefect server: one per PREFECT_HOME, shared by the `frostline` runs that use it, gone with the last.
 
 Every run holds the server by an open end of a named pipe. The holder (`flows/server_holder.py`), in a process session
 of its own so that a Ctrl-C meant for the training doesn't reach it, sees the pipe hang up when the last run is gone,
@@ -104,7 +104,7 @@ class EmbeddedServer:
                 raise ServerError(f"the embedded Prefect server ended while it started; {self._last_words()}")
             if time.monotonic() > end:
                 raise ServerError(
-                    f"the embedded Prefect server at {self.url} doesn't answer after {seconds:.0f} s; {self._last_words()}"
+                    f"the embedded Prefect server at {self.url} doesn't answer in {seconds:.0f} s; {self._last_words()}"
                 )
             time.sleep(0.1)
 
@@ -115,8 +115,10 @@ class EmbeddedServer:
         shared_until = time.monotonic() + 0.5
         while time.monotonic() < end and self._running():
             if time.monotonic() > shared_until and _recorded_pid(self.home) == self.pid:
-                return
+                break
             time.sleep(0.02)
+        if self.process is not None and self.process.poll() is None:
+            self.process.returncode = 0  # it outlives this process, and nobody waits for it
 
     def _running(self) -> bool:
         if self.process is not None:

@@ -33,15 +33,16 @@ def hold(home: Path, pipe: int, listening: int) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
     poll = select.poll()
     poll.register(pipe, select.POLLHUP)
-    server, started = _start(listening), 1
+    server, restarts, answered = _start(listening), 0, False
     while True:
         hung_up = bool(poll.poll(500))
         if not hung_up and not asked:
             if server.poll() is None:
+                answered = answered or _answers(listening)
                 continue
             print(f"frostline: the server ended with code {server.returncode}", flush=True)  # noqa: T201 (to the log)
-            if started <= RESTARTS:
-                server, started = _start(listening), started + 1
+            if answered and restarts < RESTARTS:  # one that never answered won't the next time
+                server, restarts = _start(listening), restarts + 1
                 continue
         with startup_lock(home):
             if hung_up and not asked and not poll.poll(0):
@@ -85,6 +86,12 @@ def _start(listening: int) -> subprocess.Popen[bytes]:
         process_group=0,
         pass_fds=(listening,),
     )
+
+
+def _answers(listening: int) -> bool:
+    """Whether the server accepts connections."""
+    with socket.socket(fileno=os.dup(listening)) as bound, socket.socket() as caller:
+        return caller.connect_ex(bound.getsockname()) == 0
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

@@ -1,9 +1,9 @@
 """SIGINT and SIGTERM: they set a flag that the step loop reads between two steps, and nothing more.
 
-A thread sees to it that a process that has nothing to save (it reads data, traces a graph, waits for a lock) doesn't keep
-the user waiting, and that a second Ctrl-C ends it at once. It is woken by the interpreter's signal pipe, so it hears
-of a signal even while the main thread is inside one long native call. Ending a process at any moment is safe: what is in
-the store is whole or absent.
+A thread sees to it that a process that has nothing to save (it reads data, traces a graph, waits for a lock) doesn't
+keep the user waiting, and that a second Ctrl-C ends it at once. It is woken by the interpreter's signal pipe, so it
+hears of a signal even while the main thread is inside one long native call. Ending a process at any moment is safe:
+what is in the store is whole or absent.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ class SignalWatch(Observer):
         """The handler of both signals."""
         stop.request(NAMES[signal.Signals(number)])
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._pipe is None:
             return
         SignalWatch.active = None

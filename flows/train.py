@@ -90,7 +90,7 @@ def train(
             why = str(interrupted)
         finally:
             flow_run_ends()
-    return end_interrupted(why, typed)  # type: ignore[return-value] (a state is what the flow run ends in)
+    return end_interrupted(why, typed)  # type: ignore[return-value]
 
 
 def run_inputs(
@@ -148,7 +148,7 @@ def train_run(run: TrainingRun, inputs: RunInputs) -> RunRecord:
 
 
 def train_segments(run: TrainingRun, inputs: RunInputs, segments: list[PlannedSegment]) -> None:
-    """Runs the segments between pre-fit and backup on one side and restore on the other; neither where none is left to train."""
+    """Runs the segments between pre-fit and backup, and restore; without these where none is left to train."""
     pending = any(not segment.cached for segment in segments)
     if pending:
         pre_fit(inputs)
@@ -188,7 +188,7 @@ def prefect_defers_to(watch: SignalWatch) -> Iterator[None]:
         return
     with engine._prefect_sigterm_bridge_lock:
         prefects = engine._prefect_sigterm_handler
-        engine._prefect_sigterm_handler = watch.handle
+        engine._prefect_sigterm_handler = watch.handle  # type: ignore[assignment]
         installed = watch.take_over()
     try:
         yield
@@ -202,7 +202,7 @@ def end_interrupted(why: str, typed: bool) -> State[Any]:
     """How the flow run ends after a stop: typed by a person it is cancelled, under a worker it ends as Prefect ends it.
 
     Raises:
-        TerminationSignal: the process was asked to end from outside of the command; Prefect tells cancelled from crashed.
+        TerminationSignal: the process was asked to end from outside; Prefect tells cancelled from crashed.
     """
     if not typed and stop.reason == "SIGTERM":
         raise TerminationSignal(signal=signal.SIGTERM)

@@ -1,1 +1,1 @@
-"""The Prefect tasks, one per stage of a training, and the policies they share. Each calls the handler and little else."""
+"""The Prefect tasks, one per stage of a training, and the policies they share. Each calls the handler, little else."""

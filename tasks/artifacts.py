@@ -1,7 +1,7 @@
 """What a training shows on Prefect's pages: the plan as a table, events as it goes, the final figures.
 
-Showing is a courtesy: a server that has gone away costs a sentence in the log, never the training. Artifacts wait for the
-server, so they are made at the ends only; events are queued and cost nothing.
+Showing is a courtesy: a server that has gone away costs a sentence in the log, never the training. Artifacts wait for
+the server, so they are made at the ends only; events are queued and cost nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def final_figures(record: RunRecord) -> None:
     """Shows the last epoch's figures and the segments as a markdown artifact, `result-<run>`."""
     figures = [f"| {name} | {values[-1]:.6g} |" for name, values in record.history.items() if values]
     segments = [
-        f"| {s.start}-{s.end} | {', '.join(s.frozen) or 'none'} | {s.source} | {s.seconds:.1f} |" for s in record.segments
+        f"| {s.start}-{s.end} | {', '.join(s.frozen) or 'none'} | {s.source} | {s.seconds:.1f} |"
+        for s in record.segments
     ]
     text = "\n".join(
         [
@@ -48,7 +49,9 @@ def final_figures(record: RunRecord) -> None:
             *["", "| epochs | frozen | source | seconds |", "|---|---|---|---|", *segments],
         ]
     )
-    _show(lambda: create_markdown_artifact(text, key=_slug("result", record.run), description=f"What {record.run} gave"))
+    _show(
+        lambda: create_markdown_artifact(text, key=_slug("result", record.run), description=f"What {record.run} gave")
+    )
 
 
 class PrefectObserver(Observer):

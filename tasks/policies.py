@@ -37,9 +37,9 @@ def retry_if_it_can_pass(task: Task[..., Any], task_run: TaskRun, state: State[A
     return isinstance(state.data, BaseException) and can_pass(state.data)
 
 
-def stage(name: str, run_name: str | Callable[[], str] | None = None) -> Callable[
-    [Callable[Concatenate[RunInputs, P], R]], Task[Concatenate[RunInputs, P], R]
-]:
+def stage(
+    name: str, run_name: str | Callable[[], str] | None = None
+) -> Callable[[Callable[Concatenate[RunInputs, P], R]], Task[Concatenate[RunInputs, P], R]]:
     """Makes a function of `RunInputs` the Prefect task of one stage.
 
     It is tried again with growing pauses (1, 2, 4, 8 s, give or take) after a fault that can pass. Being asked to stop

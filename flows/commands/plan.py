@@ -13,7 +13,9 @@ from handler.run import RunInputs, TrainingRun
 from handler.spec import check_run_name, load_spec
 
 
-def show_plan(output: Output, file: Path, store: Path, name: str | None, overrides: list[str], png: Path | None) -> None:
+def show_plan(
+    output: Output, file: Path, store: Path, name: str | None, overrides: list[str], png: Path | None
+) -> None:
     """Shows what `train` would do; trains nothing. TensorFlow only where the store doesn't know the network yet.
 
     Raises:
@@ -32,12 +34,14 @@ def show_plan(output: Output, file: Path, store: Path, name: str | None, overrid
 
         draw_schedule(plan, png)
     answer = PlanAnswer(**plan.model_dump() | {"store": str(store), "png": None if png is None else str(png)})
-    shown = table("epochs", "frozen", "trains", "trainable", "rate", "in the store", "state", title=f"plan of {plan.run}")
+    shown = table(
+        "epochs", "frozen", "trains", "trainable", "rate", "in the store", "state", title=f"plan of {plan.run}"
+    )
     for s in plan.segments:
         shown.add_row(
             f"{s.start}-{s.end}",
-            names(s.frozen),
-            names(s.trainable),
+            names(s.frozen, at_most=3),
+            names(s.trainable, at_most=2),
             f"{s.trainable_parameters:,}",
             f"[bold]{rate(s.learning_rate)}[/]" if s.sets_learning_rate else rate(s.learning_rate),
             "[green]yes[/]" if s.cached else s.why,

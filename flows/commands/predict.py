@@ -85,7 +85,9 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> tuple[int, dict[str,
     except ValueError as error:
         raise DataError("input", f"{source} doesn't fit the network of {model.record.run!r}: {error}") from error
     several = predictions.ndim > 1 and predictions.shape[-1] > 1
-    labels = predictions.argmax(axis=-1) if several else predictions.squeeze(-1) if predictions.ndim > 1 else predictions
+    labels = (
+        predictions.argmax(axis=-1) if several else predictions.squeeze(-1) if predictions.ndim > 1 else predictions
+    )
     with replacing(to) as beside, beside.open("wb") as file:
         np.savez_compressed(file, predictions=predictions, labels=labels)
     return int(labels.size), _scores(model, y, labels, predictions.shape[-1]) if several and y is not None else None
@@ -96,14 +98,20 @@ def _read(source: Path) -> tuple[list[np.ndarray], np.ndarray | None]:
 
     try:
         with np.load(source, allow_pickle=False) as file:
-            names = ["X"] if "X" in file else sorted((n for n in file if n[:1] == "X" and n[1:].isdigit()), key=lambda n: int(n[1:]))
+            names = (
+                ["X"]
+                if "X" in file
+                else sorted((n for n in file if n[:1] == "X" and n[1:].isdigit()), key=lambda n: int(n[1:]))
+            )
             if not names:
                 raise DataError("input", f"{source} has no X (or X0, X1, ...); it has: {', '.join(file) or 'nothing'}")
-            return [file[name] for name in names], file["y"] if "y" in file else None
+            return [file[name] for name in names], file.get("y")
     except (ValueError, OSError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError("input", f"{source} can't be read as .npz ({error}); arrays of plain numbers are needed") from error
+        raise DataError(
+            "input", f"{source} can't be read as .npz ({error}); arrays of plain numbers are needed"
+        ) from error
 
 
 def _scores(model: TrainedModel, y: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, Any] | None:

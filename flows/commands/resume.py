@@ -14,7 +14,7 @@ from flows.output import CommandFailed, Output
 from handler.errors import FrostlineError, MismatchError, SpecError
 from handler.record import RunRecord
 from handler.run import RunInputs, TrainingRun
-from handler.spec import load_spec
+from handler.spec import read_spec
 from handler.store import Store
 
 
@@ -70,7 +70,7 @@ def _inputs(store: Store, record: RunRecord, allow_environment_change: bool) -> 
     """
     from handler.declared import first_difference
 
-    spec, _ = load_spec(store.runs.folder(record.run) / "spec.yaml")
+    spec = read_spec(store.runs.folder(record.run) / "spec.yaml")
     if not Path(record.spec_folder).is_dir():
         raise SpecError("run", f"{record.run!r} was started from {record.spec_folder}, which isn't there any more")
     inputs = RunInputs(
@@ -82,7 +82,11 @@ def _inputs(store: Store, record: RunRecord, allow_environment_change: bool) -> 
     )
     planning = TrainingRun.of(inputs).planning
     if planning.key != record.key:
-        where, then, now = first_difference(record.declared, planning.declared) or ("the specification", record.key, planning.key)
+        where, then, now = first_difference(record.declared, planning.declared) or (
+            "the specification",
+            record.key,
+            planning.key,
+        )
         raise MismatchError(
             f"run {record.run!r}: {where} was {then} when it was started and is {now} now; restore it, "
             "or type `frostline train` with the specification to train what is there now"

@@ -47,7 +47,9 @@ class Session:
         self.watch.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._ending.acquire()  # from here on the process ends by itself
         self.display.close()
         if self.server is not None:
@@ -69,7 +71,9 @@ class Session:
         self._run = run = TrainingRun.of(inputs)
         try:
             if run.store.runs.is_alive(inputs.name):
-                raise BusyError(f"run {inputs.name!r} is being trained by another process; wait for it to end, or stop it")
+                raise BusyError(
+                    f"run {inputs.name!r} is being trained by another process; wait for it to end, or stop it"
+                )
             return self._through_prefect(run, inputs, store)
         except Exception as error:
             self.display.close()
@@ -80,9 +84,9 @@ class Session:
     def _through_prefect(self, run: TrainingRun, inputs: RunInputs, store: Path) -> TrainAnswer:
         self.display.status("starting")
         url = configured_api_url()
-        if url is None and self.server is None:
-            self.server = start_or_join()
-        url = url or self.server.api_url  # type: ignore[union-attr] (started above)
+        if url is None:
+            self.server = self.server or start_or_join()
+            url = self.server.api_url
         environment.set_prefect(Path(inputs.store), url)
         self.display.status("reading the specification's network")
         plan = run.plan()  # while the server starts; a fault in the specification shows before anything is begun
@@ -114,7 +118,9 @@ class Session:
             record = run.finished()  # trained to the end, and then the server was gone
             if record is None:
                 raise
-            self.display.note(f"the training is complete, but Prefect's server couldn't be told ({type(error).__name__}: {error})")
+            self.display.note(
+                f"the training is complete, but Prefect's server couldn't be told ({type(error).__name__}: {error})"
+            )
             answer = TrainAnswer.of(record, str(store))
         finally:
             run.observers.remove(self.display)

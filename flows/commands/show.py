@@ -40,7 +40,7 @@ def show_run(output: Output, name: str, folder: Path) -> None:
         head.add_row("error", f"[red]{record.error}[/]")
     for note in record.notes:
         head.add_row("note", note)
-    times = table("stage", "time", title="times of the last invocation")
+    times = table("stage", "time", title="last times")
     for stage, seconds in record.seconds.items():
         times.add_row(stage, duration(seconds))
     history = table("metric", "first epoch", "last epoch", "lowest", "highest", title="history")

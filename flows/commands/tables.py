@@ -15,7 +15,9 @@ COLOURS = {"completed": "green", "running": "cyan", "interrupted": "yellow", "fa
 
 def table(*columns: str, title: str | None = None) -> Table:
     """An empty table with these columns."""
-    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", header_style="bold", pad_edge=False)
+    made = Table(
+        box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", header_style="bold", pad_edge=False
+    )
     for column in columns:
         number = column in ("epochs", "loss", "seconds", "trainable", "rate", "points")
         made.add_column(column, justify="right" if number else "left", no_wrap=number)
@@ -34,7 +36,7 @@ def names(layers: Sequence[str], at_most: int = 4) -> str:
     if not layers:
         return "-"
     more = len(layers) - at_most
-    return ", ".join(layers[:at_most]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(layers[:at_most]) + (f" +{more}" if more > 0 else "")
 
 
 def rate(value: float | None) -> str:
@@ -94,9 +96,7 @@ def scores_tables(scores: dict[str, object]) -> list[Table]:
         by_class = table("class", "IoU", "F1", "precision", "recall", "points")
         for name, values in classes.items():
             figures = [values.get(key) for key in ("iou", "f1", "precision", "recall")]
-            by_class.add_row(
-                name, *("-" if f is None else f"{f:.4f}" for f in figures), str(values.get("points", ""))
-            )
+            by_class.add_row(name, *("-" if f is None else f"{f:.4f}" for f in figures), str(values.get("points", "")))
         made.append(by_class)
         if isinstance(matrix := scores.get("confusion_matrix"), list):
             confused = table("labelled as", *(f"predicted {name}" for name in classes))

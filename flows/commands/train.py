@@ -65,6 +65,3 @@ def show_answer(output: Output, answer: TrainAnswer) -> None:
     head.add_row("model", answer.model or "-")
     head.add_row("report", answer.report or "-")
     output.answer(answer, head, segments_table(answer.segments))
-
-
-

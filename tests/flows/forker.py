@@ -1,0 +1,82 @@
+"""A process that has TensorFlow imported and forks one child per command line, so that a test's command costs no import.
+
+Reads a JSON request per line from stdin, answers one JSON line each:
+
+    {"start": {"arguments", "folder", "out", "err", "environment", "faults"}}  ->  {"pid": ...}
+    {"wait": pid}                                                              ->  {"code": ...}   (negative: a signal)
+
+A child is a session of its own and runs `flows.command.main` to the interpreter's ordinary end. It is forked before Prefect is
+imported and before TensorFlow has run anything. `faults` says which stage of `TrainingRun` fails, how and when; see `inject`.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import sys
+import warnings
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    from handler import environment
+
+    environment.quiet()
+    import handler.engine.trainer
+    import handler.live  # noqa: F401
+
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "wait" in request:
+            _, status = os.waitpid(request["wait"], 0)
+            answer = {"code": os.waitstatus_to_exitcode(status)}
+        else:
+            pid = os.fork()
+            if pid == 0:
+                return run(**request["start"])
+            answer = {"pid": pid}
+        print(json.dumps(answer), flush=True)
+
+
+def run(arguments, folder, out, err, environment, faults):
+    os.setsid()
+    os.chdir(folder)
+    os.environ.update(environment)
+    for number, path in ((0, os.devnull), (1, out), (2, err)):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdin = open(os.devnull)  # noqa: SIM115
+    for fault in faults:
+        inject(**fault)
+    from flows.command import main as command
+
+    sys.exit(command(arguments))
+
+
+def inject(stage, what, at=1):
+    """Lets the `at`-th call of a stage do its work and then fail: with an OSError, or by a kill that nothing can catch."""
+    from handler.run import TrainingRun
+
+    calls = 0
+    original = getattr(TrainingRun, stage)
+
+    @functools.wraps(original)
+    def failing(*args, **kwargs):
+        nonlocal calls
+        calls += 1
+        print(f"stage {stage} call {calls}", file=sys.stderr, flush=True)
+        result = original(*args, **kwargs)
+        if calls == at:
+            if what == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise {"oserror": OSError(5, "the disk is tired"), "valueerror": ValueError("this stays wrong")}[what]
+        return result
+
+    setattr(TrainingRun, stage, failing)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""The flow `train`, through the command, against a real Prefect server."""
+
+import json
+import os
+
+import pytest
+
+from flows.answers import FailureAnswer, TrainAnswer
+from tests.flows.prefect_records import flow_runs, read
+
+SEGMENTS = [(0, 1), (1, 3), (3, 4), (4, 5), (5, 6)]
+
+
+def spans(answer):
+    return [(s.start, s.end) for s in answer.segments]
+
+
+def sources(answer):
+    return [s.source for s in answer.segments]
+
+
+def test_a_training_answers_with_its_segments_history_and_files(trained):
+    folder, typed = trained
+    answer = TrainAnswer.model_validate(typed.answer)
+    assert (answer.run, answer.status, answer.epochs, answer.stopped) == ("small", "completed", 6, False)
+    assert spans(answer) == SEGMENTS
+    assert sources(answer) == ["trained"] * 5
+    assert sum(s.trained_epochs for s in answer.segments) == 6
+    assert {len(values) for values in answer.history.values()} == {6}
+    assert (folder / answer.report).read_text().startswith("<!")
+    assert (folder / answer.model).stat().st_size > 1000
+    assert answer.segments[-1].state == answer.state
+
+
+def test_prefects_timeline_reads_like_the_plan(trained, server):
+    run = flow_runs(server, "small")[0]
+    assert run["state"]["name"] == "Completed"
+    assert [task["name"] for task in run["tasks"]] == [
+        "plan",
+        "pre-fit",
+        "epochs 0-1, all layers train",
+        "epochs 1-3, 2 layers frozen",
+        "epochs 3-4, 1 layer frozen",
+        "epochs 4-5, 1 layer frozen",
+        "epochs 5-6, all layers train",
+        "post-fit",
+        "report",
+    ]
+    assert {task["state"]["name"] for task in run["tasks"]} == {"Completed"}
+
+
+def test_plan_and_result_are_shown_as_artifacts_and_epochs_as_events(trained, server):
+    run = flow_runs(server, "small")[0]
+    artifacts = read(server, "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
+    by_key = {artifact["key"]: artifact for artifact in artifacts}
+    assert [row["epochs"] for row in json.loads(by_key["plan-small"]["data"])] == ["0-1", "1-3", "3-4", "4-5", "5-6"]
+    assert "| accuracy |" in by_key["result-small"]["data"]
+    wanted = {"filter": {"event": {"prefix": ["frostline."]}, "resource": {"id": ["frostline.run.small"]}}, "limit": 50}
+    events = [event for event in read(server, "events/filter", wanted)["events"]]
+    ours = [e for e in events if any(r["prefect.resource.id"].endswith(run["id"]) for r in e["related"])]
+    assert sorted(e["payload"]["epoch"] for e in ours if e["event"] == "frostline.epoch.completed") == [*range(6)]
+    assert len([e for e in ours if e["event"] == "frostline.segment.completed"]) == 5
+
+
+def test_nothing_is_pickled_and_results_are_records_of_states(trained):
+    folder, typed = trained
+    records = [p for p in (folder / "kept" / "results").iterdir() if p.is_file()]
+    assert {p.name for p in records} == {f"segment-{s['state']}" for s in typed.answer["segments"]}
+    for path in records:
+        assert "SegmentResult" in json.loads(path.read_text())["result"]
+
+
+def test_a_finished_run_typed_again_is_answered_without_prefect_and_without_training(trained, frostline, server):
+    folder, typed = trained
+    again = frostline("train", "small.yaml", "--store", "kept", "--json", folder=folder)
+    answer = TrainAnswer.model_validate(again.answer)
+    assert answer.weights == typed.answer["weights"]
+    assert sources(answer) == ["cached"] * 5
+    assert sum(s.trained_epochs for s in answer.segments) == 0
+    assert "nothing was trained" in again.stderr
+    assert len(flow_runs(server, "small")) == 1
+
+
+def test_a_change_of_the_last_entry_trains_from_its_first_epoch_only(trained, frostline, project):
+    _, typed = trained
+    os.symlink(trained[0] / "kept", project / "kept")
+    text = (project / "small.yaml").read_text()
+    (project / "small.yaml").write_text(text.replace("initial_learning_rate: 0.005", "initial_learning_rate: 0.002"))
+    answer = TrainAnswer.model_validate(frostline("train", "small.yaml", "--store", "kept", "--name", "changed", "--json").answer)
+    assert sources(answer) == ["cached", "cached", "trained", "trained", "trained"]
+    assert sum(s.trained_epochs for s in answer.segments) == 3
+    assert [s.state for s in answer.segments[:2]] == [s["state"] for s in typed.answer["segments"][:2]]
+    assert answer.weights != typed.answer["weights"]
+
+
+def test_two_runs_of_the_same_thing_at_the_same_time_do_the_work_once(trained, forker, project):
+    two = [
+        forker.start("train", "small.yaml", "--store", "both", "--name", name, "--json", folder=project)
+        for name in ("one", "two")
+    ]
+    answers = [TrainAnswer.model_validate(typed.wait().answer) for typed in two]
+    assert sum(s.trained_epochs for answer in answers for s in answer.segments) == 6
+    assert {answer.weights for answer in answers} == {trained[1].answer["weights"]}
+
+
+def test_a_run_that_another_process_trains_is_busy(trained, forker, project):
+    first = forker.start("train", "small.yaml", "--store", "one", "--json", folder=project)
+    lock = project / "one" / "runs" / "small" / "lock"
+    while not lock.exists():
+        assert first.code is None
+    second = forker.type("train", "small.yaml", "--store", "one", "--json", folder=project)
+    failure = FailureAnswer.model_validate(second.answer)
+    assert (second.code, failure.run, failure.status) == (75, "small", "busy")
+    assert failure.resume == "frostline train small.yaml --store one --json"
+    assert first.wait().answer["weights"] == trained[1].answer["weights"]
+
+
+def test_a_run_whose_result_records_were_lost_finds_its_states(trained, forker, project):
+    os.symlink(trained[0] / "kept", project / "kept")
+    for path in (trained[0] / "kept" / "results").glob("segment-*"):
+        path.write_text("{}")
+    answer = TrainAnswer.model_validate(
+        forker.type("train", "small.yaml", "--store", "kept", "--name", "lost", "--json", folder=project).answer
+    )
+    assert sources(answer) == ["cached"] * 5
+    assert answer.weights == trained[1].answer["weights"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("--set=model.args={units: 0}", "model.args"),
+        ("--set=freeze_training=[{layers: [lwo]}]", "did you mean 'low'"),
+        ("--set=training.epochs=4", "training_interval"),
+    ],
+)
+def test_what_only_the_network_shows_is_refused_before_anything_is_begun(change, message, frostline, project, server):
+    before = len(flow_runs(server, "small"))
+    typed = frostline("train", "small.yaml", change, "--store", "none", "--json")
+    failure = FailureAnswer.model_validate(typed.answer)
+    assert (typed.code, failure.status, failure.resume) == (2, "refused", None)
+    assert message in failure.error
+    assert message in typed.stderr
+    assert not (project / "none").exists()
+    assert len(flow_runs(server, "small")) == before
+
+
+def test_a_prefect_server_that_isnt_there_is_named(frostline):
+    typed = frostline("train", "small.yaml", "--json", PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert typed.code == 1
+    assert "http://127.0.0.1:9/api" in typed.answer["error"]
+    assert typed.answer["resume"] == "frostline train small.yaml --json"

@@ -1,0 +1,75 @@
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from handler.interrupt import stop
+from tasks.interruption import TrainingInterrupted
+from tasks.locks import FlockLockManager
+
+HOLD = textwrap.dedent("""
+    import sys, time
+    from tasks.locks import FlockLockManager
+    FlockLockManager(sys.argv[1]).acquire_lock("segment-1", "other")
+    print("held", flush=True)
+    time.sleep(60)
+""")
+
+
+@pytest.fixture
+def other_process(tmp_path):
+    """A process that holds the lock of `segment-1`."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_lock_is_held_by_one_holder_and_taken_again_when_released(tmp_path):
+    locks = FlockLockManager(tmp_path, poll=0.01)
+    assert locks.acquire_lock("a", "one")
+    assert locks.is_locked("a")
+    assert locks.is_lock_holder("a", "one")
+    assert locks.acquire_lock("a", "one")  # the same holder again
+    assert not locks.acquire_lock("a", "two", acquire_timeout=0.05)
+    assert not locks.is_locked("b")
+    with pytest.raises(ValueError, match="two holds no lock for a"):
+        locks.release_lock("a", "two")
+    locks.release_lock("a", "one")
+    assert not locks.is_locked("a")
+    assert locks.acquire_lock("a", "two", acquire_timeout=0)
+    locks.release_lock("a", "two")
+
+
+def test_keys_that_differ_after_a_dot_have_different_locks(tmp_path):
+    locks = FlockLockManager(tmp_path)
+    assert locks.acquire_lock("run.a", "one")
+    assert locks.acquire_lock("run.b", "two", acquire_timeout=0)
+    locks.release_lock("run.a", "one")
+    locks.release_lock("run.b", "two")
+
+
+def test_a_killed_process_leaves_no_lock_behind(tmp_path, other_process):
+    locks = FlockLockManager(tmp_path, poll=0.01)
+    assert locks.is_locked("segment-1")
+    assert not locks.wait_for_lock("segment-1", timeout=0.05)
+    other_process.kill()
+    assert locks.acquire_lock("segment-1", "me", acquire_timeout=10)
+    locks.release_lock("segment-1", "me")
+
+
+def test_waiting_for_a_lock_ends_when_the_training_is_asked_to_stop(tmp_path, other_process):
+    stop.request("SIGINT")
+    try:
+        with pytest.raises(TrainingInterrupted, match="waiting for another run"):
+            FlockLockManager(tmp_path, poll=0.01).acquire_lock("segment-1", "me")
+    finally:
+        stop.reset()
+
+
+def test_managers_of_one_directory_are_equal(tmp_path):
+    assert FlockLockManager(tmp_path) == FlockLockManager(str(tmp_path))
+    assert FlockLockManager(tmp_path) != FlockLockManager(tmp_path / "other")
