@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import numbers
 import operator
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -96,7 +97,7 @@ def _fault(details: ErrorDetails, model: type[BaseModel] | None) -> tuple[str, s
         return join(path, inner.path), inner.message
     match kind:
         case "extra_forbidden":
-            return path, f"unknown key; {_instead_of(str(details['loc'][-1]), parents, model)}"
+            return path, f"unknown key; {_instead_of(str(details['loc'][-1]), path, parents, model)}"
         case "missing":
             about = (field.description or "").rstrip(".") if field is not None else ""
             return path, "is missing" + (f": {about[0].lower()}{about[1:]}" if about else "; it has no default")
@@ -210,13 +211,13 @@ def _keys(models: Sequence[type[BaseModel]]) -> list[str]:
     return list(dict.fromkeys(field.alias or name for model in models for name, field in model.model_fields.items()))
 
 
-def _instead_of(key: str, parents: Sequence[type[BaseModel]], root: type[BaseModel] | None) -> str:
+def _instead_of(key: str, path: str, parents: Sequence[type[BaseModel]], root: type[BaseModel] | None) -> str:
     """What would do instead of an unknown key: a close one here, else the same one elsewhere."""
     here = _keys(parents)
     if root is not None and not difflib.get_close_matches(key, here, 1, 0.6):
         everywhere = dict(_paths(root, ""))
         near = difflib.get_close_matches(key, everywhere, 1, 0.8)
-        if near:
+        if near and everywhere[near[0]] != re.sub(r"\[\d+\]", "", path):
             return f"did you mean {everywhere[near[0]]!r}?"
     return suggestion(key, here)
 

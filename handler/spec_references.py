@@ -35,7 +35,7 @@ def references(spec: TrainingSpec) -> Iterator[tuple[str, str]]:
 
 
 def _within(path: str, value: Any) -> Iterator[tuple[str, str]]:
-    if is_reference(value) and not Path(value).suffix:
+    if is_reference(value):
         yield path, value
     elif isinstance(value, dict):
         for key in ("name", "learning_rate"):

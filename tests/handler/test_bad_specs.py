@@ -1,0 +1,124 @@
+"""Every bad specification is refused in one clear sentence, with the field's path, before TensorFlow is needed."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from handler.errors import SpecError
+from handler.layers import LayerInfo, Outline
+from handler.schedule import compute_schedule
+from handler.spec import load_spec, parse_spec
+from tests.bad_specs import BAD, GOOD, write_good
+
+NETWORK = Outline(tuple(LayerInfo(name) for name in ("first", "second", "head")), weightless=("given", "drop"))
+
+
+def test_the_good_specification_is_good(tmp_path):
+    spec, folder = load_spec(write_good(tmp_path))
+    assert spec.name == "good"
+    assert folder == tmp_path.resolve()
+    assert compute_schedule(spec.freeze_training, spec.training.epochs, NETWORK).op_epoch == (1, 3, 4, 5, 6)
+
+
+def test_no_two_bad_specifications_have_one_name_and_there_are_enough():
+    assert len({bad.id for bad in BAD}) == len(BAD) >= 35
+
+
+def load_and_schedule(file):
+    spec, _ = load_spec(file)
+    compute_schedule(spec.freeze_training, spec.training.epochs, NETWORK)
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.id)
+def test_a_bad_specification_is_refused_in_one_sentence(bad, tmp_path):
+    file = write_good(tmp_path, bad.change)
+    with pytest.raises(SpecError) as caught:
+        load_and_schedule(file)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert said.startswith(f"{bad.path or file}: ")
+    assert re.search(bad.text, caught.value.message), said
+    assert caught.value.exit_code == 2
+
+
+def test_several_faults_are_said_one_a_line():
+    with pytest.raises(SpecError) as caught:
+        parse_spec(GOOD | {"seed": -1, "training": {"epochs": 0, "batch_sise": 3}})
+    assert str(caught.value).splitlines() == [
+        "seed: must be at least 0, not -1",
+        "training.epochs: must be at least 1, not 0",
+        "training.batch_sise: unknown key; did you mean 'batch_size'?",
+    ]
+
+
+def test_a_missing_file_is_refused_and_its_neighbours_named(tmp_path):
+    write_good(tmp_path)
+    with pytest.raises(SpecError, match=r"sepc.yaml: there is no such file; did you mean 'spec.yaml'"):
+        load_spec(tmp_path / "sepc.yaml")
+    with pytest.raises(SpecError, match="is a folder; name the specification file in it"):
+        load_spec(tmp_path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "spec.yaml").write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(SpecError, match="is not text"):
+        load_spec(tmp_path / "spec.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"name": "a",}', "line 1, column 1[34]: "),
+        ('{"name": "a", "name": "b"}', "the key 'name' is given twice"),
+        ("[1]", "a specification is a mapping"),
+    ],
+)
+def test_bad_json_is_refused_with_its_place(text, words, tmp_path):
+    (tmp_path / "spec.json").write_text(text)
+    with pytest.raises(SpecError, match=words):
+        load_spec(tmp_path / "spec.json")
+
+
+def test_a_module_that_is_no_python_is_refused_with_its_line(tmp_path):
+    file = write_good(tmp_path)
+    (tmp_path / "things.py").write_text("def data():\n    return 1 +\n")
+    with pytest.raises(SpecError, match=r"data.source: things.py, line 2: invalid syntax"):
+        load_spec(file)
+
+
+def test_a_module_named_like_one_of_pythons_is_refused(tmp_path):
+    file = write_good(tmp_path, {"data.source": "random:data"})
+    (tmp_path / "random.py").write_text("def data(examples):\n    return examples\n")
+    with pytest.raises(SpecError, match=r"data.source: random.py has the name of a module of Python's own library"):
+        load_spec(file)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("training.epochs", "--set: 'training.epochs' must have the form key.path=value"),
+        ("training.epoch=3", "training.epoch: unknown key; did you mean 'epochs'"),
+        ("trainin.epochs=3", "trainin: unknown key; did you mean 'training'"),
+        ("training.epochs=many", "training.epochs: must be a whole number, not 'many'"),
+        ("training.epochs=[3", "--set training.epochs: line 1, column"),
+        ("freeze_training.7.layers=all", "--set freeze_training.7: freeze_training is a list of 2; items count from 0"),
+        ("model.compile.loss.name=mse", "--set model.compile.loss.name: model.compile.loss is .*, which has no keys"),
+    ],
+)
+def test_a_bad_override_is_refused(override, words, tmp_path):
+    with pytest.raises(SpecError, match=words):
+        load_spec(write_good(tmp_path), [override])
+
+
+def test_refusing_needs_no_tensorflow(tmp_path):
+    file = write_good(tmp_path, {"seed": -1})
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from handler.errors import SpecError\nimport handler.declared, handler.spec\n"
+        "try:\n    handler.spec.load_spec(Path(sys.argv[1]))\nexcept SpecError as error:\n    print(error)\n"
+        "print(sorted({'tensorflow', 'keras', 'prefect', 'scipy'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines() == ["seed: must be at least 0, not -1", "[]"]
