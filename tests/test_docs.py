@@ -1,0 +1,94 @@
+"""The documentation says what is there: every key, every answer; and what it shows runs."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+import flows.answers
+from flows.command import app
+from handler import entries, spec
+from handler.data import arguments
+
+ROOT = Path(__file__).parent.parent
+SPECIFICATION = (ROOT / "docs" / "specification.md").read_text(encoding="utf-8")
+ANSWERS = (ROOT / "docs" / "command.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def fields(module):
+    models = [
+        m
+        for m in vars(module).values()
+        if isinstance(m, type) and issubclass(m, BaseModel) and m.__module__ == module.__name__
+    ]
+    return sorted(
+        {(model.__name__, field.alias or name) for model in models for name, field in model.model_fields.items()}
+    )
+
+
+@pytest.mark.parametrize(("model", "key"), [*fields(spec), *fields(entries), *fields(arguments)])
+def test_every_key_of_a_specification_is_in_the_reference(model, key):
+    assert re.search(rf"`([\w.]+\.)?{key}`", SPECIFICATION), f"{model}.{key} isn't in docs/specification.md"
+
+
+@pytest.mark.parametrize(("model", "key"), fields(flows.answers))
+def test_every_key_of_an_answer_is_in_the_reference(model, key):
+    assert f"`{key}`" in ANSWERS, f"{model}.{key} isn't in docs/command.md"
+
+
+@pytest.mark.parametrize("command", sorted(c.name or c.callback.__name__ for c in app.registered_commands))
+def test_every_command_is_in_the_reference(command):
+    assert f"`frostline {command}" in ANSWERS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_between_pages_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert "://" not in target, f"{page.name} leads outside: {target}"
+        assert (page.parent / target).exists(), f"{page.name}: there is no {target}"
+
+
+def test_the_files_that_the_readme_lists_are_there():
+    tree = re.search(r"```\n(flows/.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert tree
+    for line in tree[1].splitlines():
+        for name in line.strip().split("  ")[0].split():
+            assert (ROOT / name).exists(), f"README.md lists {name}"
+
+
+def test_the_notebook_page_runs_as_it_stands(tmp_path):
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "handler.md").read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    code = "\n".join(blocks) + "\nassert len(history.history['accuracy']) == 9\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(list((tmp_path / ".frostline" / "states").iterdir())) >= 5
+
+
+def test_the_readme_s_notebook_example_runs_as_it_stands(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert blocks
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
