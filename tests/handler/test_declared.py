@@ -1,0 +1,331 @@
+"""What is declared: what changes the first key, what does not, and how files and code enter it."""
+
+import json
+import os
+import re
+import shutil
+
+import numpy as np
+import pytest
+import xxhash
+
+from handler.code_digest import code_digest
+from handler.declared import ABSENT, Digests, declared, first_difference, initial_key, pretrained_state
+from handler.errors import SpecError
+from handler.spec import parse_spec
+from handler.store import Store
+from tests.bad_specs import MODULE, changed, write_good
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_good(tmp_path)
+    np.savez(tmp_path / "points.npz", X=np.zeros((4, 6), "float32"), y=np.zeros(4, "int64"))
+    (tmp_path / "start.weights.h5").write_bytes(b"weights")
+    return tmp_path
+
+
+@pytest.fixture
+def declare(folder):
+    """The declaration of the good specification, changed."""
+    return lambda change=None: declared(parse_spec(changed(change or {})), folder, Digests(None))
+
+
+NPZ = {"data": {"source": "points.npz"}}
+
+
+def test_the_key_is_32_hex_digits_of_plain_json(declare):
+    found = declare()
+    assert json.loads(json.dumps(found)) == found
+    assert re.fullmatch("[0-9a-f]{32}", initial_key(found))
+    assert initial_key(found) == initial_key(dict(reversed(found.items()))) == initial_key(declare())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "another"},
+        {"training.epochs": 20},
+        {"training.in_place": True},
+        {"training.threads": 2},
+        {"freeze_training": None},
+        {
+            "training.callbacks": [
+                {"name": "EarlyStopping", "monitor": "loss", "patience": 5},
+                {"name": "CSVLogger", "filename": "x"},
+            ]
+        },
+        {"model.compile.optimizer": {"name": "Adam", "learning_rate": 0.01}},
+        {"data.validation": None},
+    ],
+    ids=str,
+)
+def test_what_does_not_decide_the_result_does_not_enter(change, declare):
+    assert declare(change) == declare()
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"seed": 2}, "seed"),
+        ({"training.batch_size": 4}, "batch_size"),
+        ({"data.args": {"examples": 33}}, "data.args.examples"),
+        ({"data.version": 2}, "data.version"),
+        ({"data.validation": "things:data"}, "data.validation"),
+        ({"model.args.width": 5}, "model.args.width"),
+        ({"model.architecture": "things:data"}, "model.architecture.function"),
+        ({"model.weights": "start.weights.h5"}, "model.weights"),
+        ({"model.compile.optimizer.learning_rate": 0.02}, "model.compile.optimizer.learning_rate"),
+        ({"model.compile.loss": "mse"}, "model.compile.loss"),
+        ({"model.compile.metrics": []}, "model.compile.metrics[0]"),
+        ({"model.compile.class_weight": {0: 2}}, "model.compile.class_weight"),
+        ({"training.callbacks.0.patience": 6}, "callbacks[0].patience"),
+        ({"training.callbacks": []}, "callbacks[0]"),
+        ({"training.callbacks": [{"name": "things:data", "x": 1}]}, "callbacks[0].name"),
+    ],
+)
+def test_what_decides_the_result_enters(change, path, declare):
+    before, after = declare(), declare(change)
+    assert initial_key(before) != initial_key(after)
+    assert first_difference(before, after)[0] == path
+
+
+def test_the_users_code_enters_by_what_it_says_not_by_how_it_looks(folder, declare):
+    before = declare()
+    text = MODULE.replace("LIMIT = 3", "# a comment\nLIMIT   =   3").replace(
+        '"""Small data and a small network."""', '"""Else."""'
+    )
+    (folder / "things.py").write_text(
+        text.replace("def network(width):\n", 'def network(width):\n    """New words."""\n')
+    )
+    assert declare() == before
+    (folder / "things.py").write_text(MODULE.replace("LIMIT = 3", "LIMIT = 4"))
+    assert first_difference(before, declare())[0] == "data.source.code"
+
+
+def test_one_and_true_are_different_code(tmp_path):
+    digests = set()
+    for value in ("1", "True", "1.0", "'1'", "b'1'"):
+        (tmp_path / "things.py").write_text(f"LIMIT = {value}\n")
+        digests.add(code_digest("things", tmp_path))
+    assert len(digests) == 5
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import sibling",
+        "from sibling import f",
+        "def late():\n    import sibling",
+        "import sibling as s",
+        "from pack import sibling",
+        "import pack.sibling",
+        "from pack.deep import g",
+    ],
+)
+def test_modules_it_imports_from_its_folder_enter_too(statement, tmp_path):
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").write_text("from . import sibling\n")
+    (tmp_path / "pack" / "deep.py").write_text("from .sibling import f as g\n")
+    (tmp_path / "things.py").write_text(f"import numpy, json, handler.spec\n{statement}\n")
+    digests = set()
+    for value in (1, 2):
+        for file in ("sibling.py", "pack/sibling.py"):
+            (tmp_path / file).write_text(f"import things\ndef f():\n    return {value}\n")
+        digests.add(code_digest("things", tmp_path))
+    (tmp_path / "unrelated.py").write_text("changed = 1\n")
+    digests.add(code_digest("things", tmp_path))
+    assert len(digests) == 2
+
+
+def test_a_folders_place_and_name_do_not_enter(folder, declare, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    shutil.copytree(folder, elsewhere, dirs_exist_ok=True)
+    for change in ({}, NPZ, {"model.weights": "start.weights.h5"}):
+        assert declared(parse_spec(changed(change)), elsewhere, Digests(None)) == declare(change)
+
+
+def test_text_that_only_looks_like_a_reference_stays_text(declare):
+    assert declare({"model.args": {"width": "one:two"}})["model"]["args"] == {"width": "one:two"}
+    assert declare({"model.args": {"width": "things:LIMIT"}})["model"]["args"]["width"].keys() == {"function", "code"}
+
+
+def test_functions_in_callbacks_and_rate_schedules_enter_by_their_code(declare):
+    scheduler = declare({"training.callbacks": [{"name": "LearningRateScheduler", "schedule": "things:data"}]})
+    assert scheduler["callbacks"][0]["schedule"]["function"] == "data"
+    with pytest.raises(SpecError, match=r"training.callbacks\[0\].schedule: things.py defines no 'gone'"):
+        declare({"training.callbacks": [{"name": "LearningRateScheduler", "schedule": "things:gone"}]})
+
+
+def test_a_missing_function_is_refused_with_its_field(folder, declare):
+    (folder / "things.py").unlink()
+    with pytest.raises(SpecError, match=r"model.architecture: there is no module 'things'"):
+        declare(NPZ)
+
+
+def test_files_enter_by_content(folder, declare):
+    before = declare(NPZ)
+    (folder / "points.npz").rename(folder / "moved.npz")
+    moved = {"data": {"source": "moved.npz"}}
+    assert declare(moved) == before
+    np.savez(folder / "moved.npz", X=np.ones((4, 6), "float32"), y=np.zeros(4, "int64"))
+    assert first_difference(before, declare(moved))[0] == "data.source.content[0]"
+
+
+def test_tiles_enter_in_the_order_in_which_they_are_listed(folder, declare):
+    for name in "ab":
+        (folder / f"{name}.las").write_bytes(name.encode())
+    cloud = {"training.callbacks": [], "model.architecture": "pointnet", "model.args": {}}
+    listed = [
+        declare(cloud | {"data": {"source": source}})["data"]["source"]["content"]
+        for source in (["a.las", "b.las"], "*.las")
+    ]
+    assert listed[0] == listed[1] == [xxhash.xxh3_128_hexdigest(b"a"), xxhash.xxh3_128_hexdigest(b"b")]
+    assert declare(cloud | {"data": {"source": ["b.las", "a.las"]}})["data"]["source"]["content"] == listed[0][::-1]
+    assert declare(cloud | {"data": {"source": "a.las", "validation": "b.las"}})["data"]["validation"] == {
+        "content": [listed[0][1]]
+    }
+
+
+def test_a_zarr_enters_by_its_files_and_their_names(folder, declare):
+    zarr = folder / "points.zarr"
+    (zarr / "X").mkdir(parents=True)
+    (zarr / "X" / "0").write_bytes(b"one")
+    (zarr / "X" / "1").write_bytes(b"two")
+    before = declare({"data": {"source": "points.zarr"}})
+    (zarr / "X" / "1").rename(zarr / "X" / "2")
+    assert declare({"data": {"source": "points.zarr"}}) != before
+
+
+def test_pretrained_weights_enter_by_content(folder, declare):
+    before = declare({"model.weights": "start.weights.h5"})
+    assert before["model"]["weights"] == {"content": xxhash.xxh3_128_hexdigest(b"weights")}
+    (folder / "start.weights.h5").unlink()
+    with pytest.raises(SpecError, match=r"model.weights: there is no file"):
+        declare({"model.weights": "start.weights.h5"})
+
+
+# Runs as a start
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store with a completed run of two epochs and one that was interrupted."""
+    from handler.record import RunRecord
+
+    store = Store(tmp_path / "store")
+    for name, status, state in (("done", "completed", "c" * 32), ("half", "interrupted", None)):
+        record = RunRecord(
+            run=name,
+            status=status,
+            key="a" * 32,
+            state=state,
+            seed=1,
+            epochs=2,
+            training_epochs=2,
+            started="",
+            updated="",
+            chain=["a" * 32, "b" * 32, "c" * 32],
+            spec_folder="",
+        )
+        store.runs.folder(name).mkdir(parents=True)
+        (store.runs.folder(name) / "run.json").write_text(record.model_dump_json())
+    return store
+
+
+def test_a_run_enters_by_the_key_of_its_state(store, folder):
+    spec = parse_spec(changed({"model.weights": "run:done"}))
+    assert declared(spec, folder, Digests(store.root))["model"]["weights"] == {"state": "c" * 32}
+    assert pretrained_state("run:done@1", store.root) == pretrained_state("run:half@1", store.root) == "b" * 32
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ("run:gone", "'run:gone': there is no run 'gone'.*there are: done, half"),
+        ("run:done@3", "'run:done@3': the run has the epochs 0 to 2"),
+        ("run:half", "the run is interrupted, not completed; finish it or name an epoch"),
+    ],
+)
+def test_a_run_without_such_a_state_is_refused(weights, words, store):
+    with pytest.raises(SpecError, match=words) as caught:
+        pretrained_state(weights, store.root)
+    assert caught.value.path == "model.weights"
+
+
+# Remembered digests
+
+
+def settle(file):
+    """Makes a file's last change old enough to be relied on."""
+    os.utime(file, ns=(10**18, 10**18))
+
+
+def test_digests_are_remembered_and_read_anew_when_a_file_changes(tmp_path):
+    file, store = tmp_path / "points.las", tmp_path / "store"
+    store.mkdir()
+    file.write_bytes(b"first")
+    settle(file)
+    digests = Digests(store)
+    first = digests.of(file)
+    assert first == xxhash.xxh3_128_hexdigest(b"first")
+    digests.save()
+
+    size, changed_at, remembered = json.loads((store / "digests.json").read_text())[str(file)]
+    assert (size, changed_at, remembered) == (5, 10**18, first)
+    (store / "digests.json").write_text(json.dumps({str(file): [size, changed_at, "remembered"]}))
+    assert Digests(store).of(file) == "remembered"  # the file wasn't read
+
+    file.write_bytes(b"other")
+    assert Digests(store).of(file) == xxhash.xxh3_128_hexdigest(b"other")
+
+
+def test_a_file_that_has_only_just_changed_is_not_remembered(tmp_path):
+    file = tmp_path / "points.las"
+    file.write_bytes(b"first")
+    digests = Digests(tmp_path)
+    digests.of(file)
+    digests.save()
+    assert not (tmp_path / "digests.json").exists()
+
+
+def test_no_store_is_made_for_digests(tmp_path):
+    file = tmp_path / "points.las"
+    file.write_bytes(b"first")
+    settle(file)
+    digests = Digests(tmp_path / "store")
+    digests.of(file)
+    digests.save()
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{", '{"a": 3}', "null"])
+def test_a_damaged_memory_is_no_memory(content, tmp_path):
+    (tmp_path / "digests.json").write_text(content)
+    file = tmp_path / "points.las"
+    file.write_bytes(b"first")
+    assert Digests(tmp_path).of(file) == xxhash.xxh3_128_hexdigest(b"first")
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path):
+    with pytest.raises(SpecError, match=r"gone.las can't be read: No such file"):
+        Digests(None).of(tmp_path / "gone.las")
+
+
+# Differences
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "difference"),
+    [
+        ({"x": {"y": [1, 2]}}, {"x": {"y": [1, 2]}}, None),
+        ({"x": {"y": [1, 2]}}, {"x": {"y": [1, 3]}}, ("x.y[1]", 2, 3)),
+        ({"x": [1]}, {"x": [1, 2]}, ("x[1]", ABSENT, 2)),
+        ({"x": 1}, {}, ("x", 1, ABSENT)),
+        ({}, {"x": None}, ("x", ABSENT, None)),
+        ({"x": 1}, {"x": True}, ("x", 1, True)),
+        ({"x": {}}, {"x": []}, ("x", {}, [])),
+    ],
+)
+def test_the_first_difference_is_named(a, b, difference):
+    assert first_difference(a, b) == difference

@@ -1,0 +1,122 @@
+"""The names we know without importing Keras are the ones it has."""
+
+import inspect
+
+import keras
+import pytest
+from keras.src import losses, metrics, optimizers
+
+from handler import keras_names
+from handler.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, check_named, metric_label
+from handler.spec_callbacks import _REFUSED, LOGGERS
+
+
+def arguments(cls):
+    """The arguments of a class as our tables write them, and the names alone."""
+    taken = [
+        p
+        for p in inspect.signature(cls.__init__).parameters.values()
+        if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ]
+    return {("*" if p.default is p.empty else "") + p.name for p in taken if p.name != "self"}
+
+
+def classes(objects, *left_out):
+    return {
+        name: cls
+        for name, cls in objects.items()
+        if inspect.isclass(cls) and name == cls.__name__ and name not in left_out
+    }
+
+
+def test_the_optimizers_are_keras_own():
+    wrappers = {"lossscaleoptimizer", "multioptimizer", "optimizer", "optimizermap"}
+    known = {name: cls for name, cls in optimizers.ALL_OBJECTS_DICT.items() if name not in wrappers}
+    assert keras_names.OPTIMIZERS.keys() == known.keys()
+    for name, cls in known.items():
+        assert {*keras_names.OPTIMIZERS[name].split(), *keras_names.OPTIMIZER_ARGUMENTS} == arguments(cls), name
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (keras_names.LOSSES, classes(losses.ALL_OBJECTS_DICT, "Loss", "LossFunctionWrapper")),
+        (keras_names.METRICS, classes(metrics.ALL_OBJECTS_DICT, "Metric", "MeanMetricWrapper", "Mean", "Sum")),
+        (keras_names.RATE_SCHEDULES, classes(vars(keras.optimizers.schedules), "LearningRateSchedule")),
+        (keras_names.CALLBACKS, classes(vars(keras.callbacks), *_REFUSED)),
+    ],
+    ids=["losses", "metrics", "schedules", "callbacks"],
+)
+def test_the_classes_and_their_arguments_are_keras_own(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    for name, cls in theirs.items():
+        assert set(ours[name].split()) == arguments(cls), name
+
+
+def test_the_short_names_are_keras_own():
+    functions = {name for name, found in losses.ALL_OBJECTS_DICT.items() if not inspect.isclass(found)}
+    assert set(keras_names.LOSS_NAMES) == functions | {"crossentropy", "ce"}
+    short = {
+        n: c.__name__
+        for n, c in metrics.ALL_OBJECTS_DICT.items()
+        if n != c.__name__ and c.__name__ in keras_names.METRICS
+    }
+    assert short == keras_names.METRIC_NAMES
+
+
+def test_every_callback_of_keras_is_either_known_or_refused_with_a_reason():
+    assert LOGGERS.issubset(keras_names.CALLBACKS)
+    assert not keras_names.CALLBACKS.keys() & _REFUSED.keys()
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "accuracy",
+        "acc",
+        "mae",
+        "MSE",
+        {"name": "MeanIoU", "num_classes": 3},
+        {"name": "FBetaScore", "beta": 2.0},
+        {"name": "LogCoshError", "dtype": "float32"},
+        {"name": "TopKCategoricalAccuracy", "k": 2},
+        {"name": "R2Score", "dtype": "float32"},
+        {"name": "AUC", "num_thresholds": 20},
+        {"name": "f1_score", "threshold": 0.5},
+    ],
+)
+def test_a_metric_is_logged_under_the_name_we_say(metric):
+    import numpy as np
+
+    keras.backend.clear_session(free_memory=False)
+    checked = check_named(METRIC, metric)
+    if isinstance(checked, dict):
+        config = {key: value for key, value in checked.items() if key != "name"}
+        checked = keras.metrics.get({"class_name": checked["name"], "config": config})
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, activation="softmax")])
+    model.compile(loss="mse", metrics=[checked])
+    y = np.eye(3, dtype="float32")
+    if isinstance(metric, dict) and metric["name"] == "MeanIoU":
+        checked.sparse_y_true = checked.sparse_y_pred = False
+    assert metric_label(metric) in model.evaluate(y, y, verbose=0, return_dict=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "get", "value"),
+    [
+        (OPTIMIZER, keras.optimizers.get, "Adam"),
+        (OPTIMIZER, keras.optimizers.get, {"name": "SGD", "momentum": 0.5, "weight_decay": 0.1}),
+        (LOSS, keras.losses.get, "sparse_categorical_crossentropy"),
+        (LOSS, keras.losses.get, {"name": "Huber", "delta": 2.0}),
+        (
+            RATE_SCHEDULE,
+            keras.optimizers.schedules.deserialize,
+            {"name": "ExponentialDecay", "initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.5},
+        ),
+    ],
+)
+def test_what_passes_here_passes_in_keras(kind, get, value):
+    checked = check_named(kind, value)
+    if isinstance(checked, dict):
+        checked = {"class_name": checked["name"], "config": {k: v for k, v in checked.items() if k != "name"}}
+    assert get(checked) is not None
