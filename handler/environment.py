@@ -69,7 +69,12 @@ def thread_count() -> int:
     """Threads TensorFlow uses within an operation."""
     import tensorflow as tf
 
-    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
+    return tf.config.threading.get_intra_op_parallelism_threads() or core_count()
+
+
+def core_count() -> int:
+    """Cores this process may use: the number of threads where none is given."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def current(model: Any = None) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import cached_property
 from pathlib import Path
 
+from handler import environment
 from handler.chain import Chain, furthest
 from handler.declared import Digests, declared, initial_key
 from handler.errors import DamagedError, SpecError
@@ -75,7 +75,7 @@ class Planning:
         try:
             return int(self.store.states.manifest(self.key)["environment"]["threads"])
         except (DamagedError, KeyError):
-            return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+            return environment.core_count()
 
     def plan(self) -> Plan:
         """The plan, as it stands now."""
@@ -140,8 +140,6 @@ class Planning:
         return self.store.root / "plans" / f"{self.key}.json"
 
     def _build_outline(self) -> Outline:
-        from handler import environment
-
         environment.prepare(self.threads)
         from handler.building import build_model_handler
         from handler.data import shape

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel
 
 from handler.chain import Position, furthest
-from handler.errors import FrostlineError, Interrupted, MismatchError
+from handler.errors import MismatchError
 from handler.observe import Observer
 from handler.planning import Planning
 from handler.record import Plan, RunRecord, SegmentRecord

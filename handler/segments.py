@@ -134,7 +134,7 @@ class SegmentWalk:
             return
         state = trainer.capture(epoch)
         keys = self.chain.keys
-        kept = epoch in self._ends and not state.step or state.stopped
+        kept = (epoch in self._ends and not state.step) or state.stopped
         before = max(e for e in self._ends if e <= epoch and (e < epoch or state.step or not epoch))
         name = self.chain.within(epoch, state.step) if state.step else keys[epoch]
         about = {"found": self._found(), "environment": environment.current(trainer.model)}

@@ -1,0 +1,315 @@
+"""One training from a specification, stage by stage: found, not trained again; killed, and on to the same bits."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+
+from handler.errors import BusyError, EnvironmentMismatch, MismatchError, SpecError
+from handler.observe import Observer
+from handler.run import RunInputs, TrainingRun
+from handler.spec import parse_spec
+from handler.store import Store, sealed
+
+MODULE = '''
+import keras
+import numpy as np
+from keras import layers as L
+
+
+def data(n=200, shift=0.0):
+    r = np.random.default_rng(5)
+    x = r.normal(size=(n, 6)).astype("float32") + shift
+    return x, x[:, :3].argmax(axis=1).astype("int64")
+
+
+def files():
+    x = np.load(__file__.replace("mine.py", "x.npy"))
+    return x, x[:, :3].argmax(axis=1).astype("int64")
+
+
+def network(width=8):
+    i = keras.Input((6,))
+    x = L.BatchNormalization(name="norm")(L.Dense(width, activation="relu", name="first")(i))
+    x = L.Dropout(0.3, name="drop")(L.Dense(width, activation="relu")(x))
+    return keras.Model(i, L.Dense(3, activation="softmax", name="head")(x))
+'''
+SPEC = {
+    "name": "mine",
+    "seed": 4,
+    "data": {"source": "mine:data"},
+    "model": {"architecture": "mine:network",
+              "compile": {"optimizer": {"name": "adam", "learning_rate": 0.01}, "metrics": ["accuracy"]}},
+    "training": {"epochs": 6, "batch_size": 32},
+    "freeze_training": [{"training_interval": [1, 3], "layers": ["first", "norm"]},
+                        {"training_interval": [3, 5], "layers": "all", "strategy": {"name": "round_robin"}, "initial_learning_rate": 0.02}],
+}  # fmt: skip
+
+
+class Epochs(Observer):
+    """Which epochs were trained, and what a person was told."""
+
+    def __init__(self):
+        self.epochs, self.notes = [], []
+
+    def on_epoch(self, epoch, logs, seconds):
+        self.epochs.append(epoch)
+
+    def on_note(self, text):
+        self.notes.append(text)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "mine.py").write_text(MODULE)
+    return tmp_path
+
+
+@pytest.fixture
+def train(folder):
+    """Trains a specification (with changes) as the flow does; gives the final figures, and who watched as `.watch`."""
+
+    def go(changes=None, store="store", **inputs):
+        spec = parse_spec({**SPEC, **(changes or {})})
+        run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / store), name=spec.name, **inputs))
+        watch = Epochs()
+        run.observers.append(watch)
+        plan = run.plan()
+        run.begin(plan)
+        records = []
+        for segment in plan.segments:
+            records.append(run.train_segment(segment.index))
+            if records[-1].stopped:
+                break
+        final = run.post_fit()
+        run.report()
+        run.finish()
+        return final, records, watch
+
+    return go
+
+
+def test_a_finished_training_is_found_segment_by_segment(train):
+    first, records, watch = train()
+    assert [(r.start, r.end) for r in records] == [(0, 1), (1, 3), (3, 4), (4, 5), (5, 6)]
+    assert [r.source for r in records] == ["trained"] * 5
+    assert watch.epochs == list(range(6))
+    again, records, watch = train()
+    assert (again["weights"], again["history"]) == (first["weights"], first["history"])
+    assert [(r.source, r.trained_epochs) for r in records] == [("cached", 0)] * 5
+    assert watch.epochs == []
+
+
+def test_changing_the_last_entry_retrains_only_from_its_first_epoch(train):
+    first, _, _ = train()
+    entries = [SPEC["freeze_training"][0], {**SPEC["freeze_training"][1], "initial_learning_rate": 0.03}]
+    changed, records, watch = train({"freeze_training": entries})
+    assert watch.epochs == [3, 4, 5]
+    assert [r.source for r in records] == ["cached", "cached", "trained", "trained", "trained"]
+    assert changed["weights"] != first["weights"]
+    whole, _, _ = train({"freeze_training": entries}, store="other")
+    assert whole["weights"] == changed["weights"], "a shared start changes no bit"
+
+
+def test_more_epochs_and_another_name_go_on_from_what_is_there(train):
+    train()
+    longer, _, watch = train({"name": "longer", "training": {"epochs": 8, "batch_size": 32}})
+    assert watch.epochs == [6, 7]
+    whole, _, _ = train({"training": {"epochs": 8, "batch_size": 32}}, store="other")
+    assert longer["weights"] == whole["weights"]
+    assert len(longer["history"]["loss"]) == 8
+
+
+@pytest.mark.parametrize("kill_at", [(0, 2), (2, 3), (3, 6), (5, 1)])
+def test_a_killed_training_goes_on_to_the_same_bits(train, folder, kill_at):
+    whole, _, _ = train(store="whole")
+    code = f"""
+        import os, signal
+        from handler.observe import Observer
+        from handler.run import RunInputs, TrainingRun
+        from handler.spec import parse_spec
+        class Kill(Observer):
+            def on_step(self, epoch, step, steps, logs):
+                if (epoch, step) == {kill_at!r}:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        spec = parse_spec({SPEC!r})
+        run = TrainingRun(RunInputs(spec=spec, folder={str(folder)!r}, store={str(folder / "store")!r}, name="mine"))
+        run.observers.append(Kill())
+        plan = run.plan()
+        run.begin(plan)
+        for segment in plan.segments:
+            run.train_segment(segment.index)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    resumed, records, watch = train()
+    assert watch.epochs == list(range(kill_at[0], 6)), "what was whole was found"
+    assert [r.source for r in records if r.end <= kill_at[0]] == ["cached"] * sum(r.end <= kill_at[0] for r in records)
+    assert (resumed["weights"], resumed["history"]) == (whole["weights"], whole["history"])
+
+
+def test_a_damaged_state_is_passed_over_and_trained_again(train, folder):
+    whole, _, _ = train()
+    store = Store(folder / "store")
+    record = store.runs.read("mine")
+    for key in (record.chain[6], record.chain[5]):
+        chunk = next(p for p in (store.states.folder(key) / "variables.zarr").rglob("*") if p.is_file() and "c" in p.parts)
+        data = bytearray(chunk.read_bytes())
+        data[len(data) // 2] ^= 1
+        chunk.write_bytes(data)
+    assert len(store.verify()) == 2
+    entries = [*SPEC["freeze_training"], {"training_interval": [6, 7], "layers": ["head"]}]
+    _, _, watch = train({"freeze_training": entries, "training": {"epochs": 7, "batch_size": 32}})
+    assert watch.epochs == [4, 5, 6]
+    assert sum("don't match their checksum" in note for note in watch.notes) == 2
+    again, _, _ = train()
+    assert again["weights"] == whole["weights"]
+
+
+def test_data_that_changed_behind_its_declaration_is_refused(train, folder):
+    changes = {"data": {"source": "mine:files"}}
+    np.save(folder / "x.npy", np.random.default_rng(0).normal(size=(64, 6)).astype("float32"))
+    train(changes)
+    np.save(folder / "x.npy", np.random.default_rng(1).normal(size=(64, 6)).astype("float32"))
+    with pytest.raises(MismatchError, match=r"data: state \w+ was trained with \w+, now \w+ was found.*data.version"):
+        train({**changes, "training": {"epochs": 7, "batch_size": 32}})
+
+
+def test_another_environment_is_refused_unless_it_is_allowed(train, folder):
+    train()
+    store = Store(folder / "store")
+    key = store.runs.read("mine").chain[6]
+    sealed.amend(store.states.folder(key), environment={**store.states.manifest(key)["environment"], "keras": "3.14.0"})
+    longer = {"training": {"epochs": 7, "batch_size": 32}}
+    with pytest.raises(EnvironmentMismatch, match=r"environment.keras: .*'3.14.0', this process has '3.1.*--allow-environment-change"):
+        train(longer)
+    _, _, watch = train(longer, allow_environment_change=True)
+    assert "allowed, the bits may differ" in watch.notes[0]
+
+
+def test_a_stop_within_an_epoch_is_saved_and_loses_no_step(train, folder):
+    from handler.errors import Interrupted
+    from handler.interrupt import stop
+
+    whole, _, _ = train(store="whole")
+
+    class StopAt(Observer):
+        def on_step(self, epoch, step, steps, logs):
+            if (epoch, step) == (3, 4):
+                stop.request("SIGINT")
+
+    spec = parse_spec(SPEC)
+    run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name="mine"))
+    run.observers.append(StopAt())
+    plan = run.plan()
+    run.begin(plan)
+    try:
+        with pytest.raises(Interrupted, match="SIGINT"):
+            for segment in plan.segments:
+                run.train_segment(segment.index)
+    finally:
+        stop.reset()
+    assert run.interrupted("stopped by SIGINT").status == "interrupted"
+    store = Store(folder / "store")
+    assert [name for name in store.states.names() if "-step-4" in name]
+    steps = []
+
+    class Steps(Observer):
+        def on_step(self, epoch, step, steps_, logs):
+            steps.append((epoch, step))
+
+    run = TrainingRun(run.inputs)
+    run.observers.append(Steps())
+    records = [run.train_segment(segment.index) for segment in plan.segments]
+    assert steps[0] == (3, 5)
+    assert records[2].source == "resumed"
+    final = run.post_fit()
+    assert (final["weights"], final["history"]) == (whole["weights"], whole["history"])
+    assert not [name for name in store.states.names() if "-step-" in name], "what is behind is dropped"
+
+
+def test_a_callback_that_stops_ends_the_chain(train):
+    changes = {"training": {"epochs": 6, "batch_size": 32,
+                            "callbacks": [{"name": "EarlyStopping", "monitor": "loss", "patience": 1, "min_delta": 9.0,
+                                           "restore_best_weights": True}]}}  # fmt: skip
+    final, records, _ = train(changes)
+    assert final["stopped"]
+    assert final["epochs"] == 2
+    assert [(r.start, r.end, r.stopped) for r in records] == [(0, 1, False), (1, 2, True)]
+    again, records, watch = train(changes)
+    assert watch.epochs == []
+    assert again["weights"] == final["weights"]
+
+
+def test_a_network_is_the_same_whatever_other_threads_draw(folder):
+    from handler.building import build_architecture
+
+    done = threading.Event()
+
+    def draw():
+        while not done.is_set():
+            random.random()
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        built = [build_architecture(parse_spec(SPEC), folder).nn.get_weights() for _ in range(3)]
+    finally:
+        done.set()
+        thread.join()
+    assert all(np.array_equal(a, b) for other in built[1:] for a, b in zip(built[0], other, strict=True))
+
+
+def test_a_plan_that_is_remembered_and_a_finished_run_need_no_tensorflow(train, folder):
+    first, _, _ = train()
+    code = f"""
+        import json, sys
+        from handler.run import RunInputs, TrainingRun
+        from handler.spec import parse_spec
+        run = TrainingRun(RunInputs(spec=parse_spec({SPEC!r}), folder={str(folder)!r}, store={str(folder / "store")!r}, name="mine"))
+        plan, record = run.plan(), run.finished()
+        heavy = [m for m in ("tensorflow", "keras", "prefect", "zarr") if m in sys.modules]
+        print(json.dumps([record.weights, [s.cached for s in plan.segments], [s.source for s in record.segments], heavy]))
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout) == [first["weights"], [True] * 5, ["cached"] * 5, []]
+
+
+def test_a_run_has_one_writer(folder):
+    run = TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder / "store"), name="mine"))
+    other = TrainingRun(run.inputs)
+    with run.lock(), pytest.raises(BusyError, match=f"run 'mine' is being used by process {os.getpid()}"), other.lock():
+        pass
+    with other.lock():
+        assert run.store.runs.is_alive("mine")
+    assert not run.store.runs.is_alive("mine")
+
+
+def test_a_name_that_leaves_the_store_is_refused(folder):
+    with pytest.raises(SpecError, match="can't name a run"):
+        TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder), name="../out"))
+
+
+def test_collection_keeps_what_runs_need_and_drops_the_rest(train, folder):
+    first, _, _ = train()
+    store = Store(folder / "store")
+    assert store.collect() == ([], 0)
+    changed = [SPEC["freeze_training"][0]]
+    train({"freeze_training": changed})  # the same run: the old tail is nobody's now
+    removed, size = store.collect(dry_run=True)
+    assert removed
+    assert size > 0
+    assert store.collect()[0] == removed
+    assert store.verify() == []
+    _, records, watch = train({"freeze_training": changed})
+    assert watch.epochs == []
+    again, _, watch = train()
+    assert watch.epochs == [3, 4, 5]
+    assert again["weights"] == first["weights"]
