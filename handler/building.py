@@ -17,7 +17,9 @@ from handler.arch.architecture import Architecture
 from handler.arch.keras_model import KerasArchitecture
 from handler.data import Dataset, DataShape
 from handler.errors import SpecError
+from handler.keras_objects import keras_object
 from handler.model import DLModelHandler
+from handler.named import LOSS, METRIC, OPTIMIZER, is_reference
 from handler.spec import CallbackSpec, TrainingSpec, resolve_function
 from handler.store import Store
 from handler.weights import start_from
@@ -51,9 +53,12 @@ def build_model_handler(spec: TrainingSpec, folder: Path, store: Store, shape: D
     compiled = spec.model.compile
     mh = DLModelHandler(
         arch,
-        optimizer=_keras("model.compile.optimizer", keras.optimizers.get, compiled.optimizer),
-        loss=_keras("model.compile.loss", keras.losses.get, compiled.loss),
-        metrics=[_keras(f"model.compile.metrics[{i}]", _metric, metric) for i, metric in enumerate(compiled.metrics)],
+        optimizer=keras_object(OPTIMIZER, compiled.optimizer, folder, "model.compile.optimizer"),
+        loss=keras_object(LOSS, compiled.loss, folder, "model.compile.loss"),
+        metrics=[
+            keras_object(METRIC, metric, folder, f"model.compile.metrics[{i}]")
+            for i, metric in enumerate(compiled.metrics)
+        ],
         training_epochs=spec.training.epochs,
         batch_size=spec.training.batch_size,
         seed=spec.seed,
@@ -102,6 +107,8 @@ def build_callbacks(spec: TrainingSpec, folder: Path, files: Path) -> list[Any]:
                     )
                 target.parent.mkdir(parents=True, exist_ok=True)
                 arguments[name] = str(target)
+        if is_reference(arguments.get("schedule")):
+            arguments["schedule"] = resolve_function(arguments["schedule"], folder, f"{path}.schedule")
         made.append(_call(path, _callback_class(callback, folder), arguments, folder))
     return made
 
@@ -160,26 +167,6 @@ def _call(path: str, function: Any, arguments: dict[str, Any], folder: Path) -> 
 
 def _callback_class(callback: CallbackSpec, folder: Path) -> Any:
     return resolve_function(callback.name, folder) if ":" in callback.name else getattr(keras.callbacks, callback.name)
-
-
-def _keras(path: str, get: Any, value: Any) -> Any:
-    """Gives Keras a name or `{name: ..., **config}`; configs within (a learning-rate schedule) have the same form."""
-    try:
-        return get(_identifier(value))
-    except (TypeError, ValueError) as error:
-        raise SpecError(path, f"Keras refuses {value!r}: {str(error).splitlines()[0]}") from error
-
-
-def _metric(identifier: Any) -> Any:
-    # A name stays a name: Keras finds the kind of accuracy that fits the loss.
-    return identifier if isinstance(identifier, str) else keras.metrics.get(identifier)
-
-
-def _identifier(value: Any) -> Any:
-    if isinstance(value, dict) and "name" in value:
-        config = {key: _identifier(part) for key, part in value.items() if key != "name"}
-        return {"class_name": value["name"], "config": config} if config else value["name"]
-    return value
 
 
 def _class_weight(spec: TrainingSpec, shape: DataShape) -> dict[int, float] | None:

@@ -76,7 +76,6 @@ LOSS_NAMES = tuple(
     categorical_focal_crossentropy categorical_hinge circle cosine_similarity ctc dice hinge huber
     kl_divergence kld log_cosh mae mape mean_absolute_error mean_absolute_percentage_error mean_squared_error
     mean_squared_logarithmic_error mse msle poisson sparse_categorical_crossentropy squared_hinge tversky
-    crossentropy ce
     """.split()
 )
 

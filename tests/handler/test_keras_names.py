@@ -55,7 +55,7 @@ def test_the_classes_and_their_arguments_are_keras_own(ours, theirs):
 
 def test_the_short_names_are_keras_own():
     functions = {name for name, found in losses.ALL_OBJECTS_DICT.items() if not inspect.isclass(found)}
-    assert set(keras_names.LOSS_NAMES) == functions | {"crossentropy", "ce"}
+    assert set(keras_names.LOSS_NAMES) == functions
     short = {
         n: c.__name__
         for n, c in metrics.ALL_OBJECTS_DICT.items()

@@ -1,0 +1,70 @@
+"""Makes Keras objects of what a specification names: `adam`, `{name: adam, learning_rate: 0.001}`, `module:Class`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from handler.code import resolve_function
+from handler.errors import SpecError
+from handler.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, Kind, is_reference
+from handler.refusals import join, shown
+
+_GET: dict[str, Callable[[Any], Any]] = {
+    OPTIMIZER.what: keras.optimizers.get,
+    RATE_SCHEDULE.what: keras.optimizers.schedules.deserialize,
+    LOSS.what: keras.losses.get,
+    METRIC.what: keras.metrics.get,
+}
+
+
+def keras_object(kind: Kind, value: Any, folder: Path, path: str) -> Any:
+    """The Keras object a specification names.
+
+    Args:
+        kind: `OPTIMIZER`, `LOSS`, `METRIC` or `RATE_SCHEDULE` of `handler.named`.
+        value: a name, or a mapping with `name` and arguments, as `TrainingSpec` holds it.
+        folder: the specification's folder, where the user's own classes and functions come from.
+        path: the field it stands at.
+
+    Returns:
+        The object; a loss or metric function of the user's as it is. A metric that is only a name stays a name, for Keras
+        then finds the kind of accuracy that fits the loss.
+
+    Raises:
+        SpecError: Keras, or the user's class, can't make one of it.
+    """
+    name, arguments = (
+        (value, {}) if isinstance(value, str) else (value["name"], {k: v for k, v in value.items() if k != "name"})
+    )
+    if kind is METRIC and not arguments and not is_reference(name):
+        return name
+    rate = arguments.get("learning_rate")
+    if isinstance(rate, dict) or is_reference(rate):
+        arguments["learning_rate"] = keras_object(RATE_SCHEDULE, rate, folder, join(path, "learning_rate"))
+    if is_reference(name):
+        return _own(kind, name, arguments, folder, path)
+    try:
+        return _GET[kind.what]({"class_name": name, "config": arguments} if arguments else name)
+    except (TypeError, ValueError) as error:
+        raise SpecError(path, f"Keras refuses {shown(value)}: {str(error).splitlines()[0]}") from error
+
+
+def _own(kind: Kind, reference: str, arguments: dict[str, Any], folder: Path, path: str) -> Any:
+    found = resolve_function(reference, folder, path)
+    if kind in (LOSS, METRIC) and not inspect.isclass(found):
+        if arguments:
+            raise SpecError(
+                path, f"{reference!r} is a function, which takes no arguments here; make it a class that keeps them"
+            )
+        return found
+    try:
+        return found(**arguments)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, SpecError):
+            raise
+        raise SpecError(path, f"{reference} refuses {shown(arguments)}: {error}") from error

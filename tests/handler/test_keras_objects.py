@@ -1,0 +1,98 @@
+"""Keras objects from a specification: Keras's own by name, the user's by module:Class."""
+
+import sys
+
+import keras
+import pytest
+
+from handler.errors import SpecError
+from handler.keras_objects import keras_object
+from handler.named import LOSS, METRIC, OPTIMIZER, check_named
+
+OWN = """
+import keras
+
+
+class Slow(keras.optimizers.SGD):
+    pass
+
+
+class Halving(keras.optimizers.schedules.ExponentialDecay):
+    def __init__(self, rate):
+        if rate > 1:
+            raise ValueError("rate is above 1")
+        super().__init__(rate, 1, 0.5)
+
+
+def error(y_true, y_pred):
+    return keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=-1)
+
+
+class Scaled(keras.losses.Loss):
+    def __init__(self, factor=1.0):
+        super().__init__(name="scaled")
+        self.factor = factor
+
+    def call(self, y_true, y_pred):
+        return self.factor * error(y_true, y_pred)
+"""
+
+
+@pytest.fixture
+def make(tmp_path):
+    (tmp_path / "own_objects.py").write_text(OWN)
+    yield lambda kind, value: keras_object(kind, check_named(kind, value), tmp_path, "here")
+    sys.modules.pop("own_objects", None)
+
+
+def test_keras_own_objects_are_made_by_name(make):
+    adam = make(OPTIMIZER, {"name": "Adam", "learning_rate": 0.25, "beta_1": 0.5})
+    assert (type(adam), float(adam.learning_rate), adam.beta_1) == (keras.optimizers.Adam, 0.25, 0.5)
+    assert type(make(OPTIMIZER, "sgd")) is keras.optimizers.SGD
+    assert make(LOSS, "mse") is keras.losses.mean_squared_error
+    assert (
+        make(LOSS, {"name": "CategoricalCrossentropy", "label_smoothing": 0.1}).get_config()["label_smoothing"] == 0.1
+    )
+    assert make(METRIC, {"name": "MeanIoU", "num_classes": 3}).num_classes == 3
+
+
+def test_a_metric_that_is_only_a_name_stays_one(make):
+    assert make(METRIC, "accuracy") == "accuracy"
+
+
+def test_a_learning_rate_schedule_is_made_within_its_optimizer(make):
+    rate = {"name": "CosineDecay", "initial_learning_rate": 0.5, "decay_steps": 4}
+    made = make(OPTIMIZER, {"name": "adam", "learning_rate": rate})
+    assert isinstance(made._learning_rate, keras.optimizers.schedules.CosineDecay)
+    assert made._learning_rate.decay_steps == 4
+
+
+def test_the_users_classes_and_functions_are_made_from_the_folder(make):
+    made = make(OPTIMIZER, {"name": "own_objects:Slow", "learning_rate": {"name": "own_objects:Halving", "rate": 0.5}})
+    assert type(made).__name__ == "Slow"
+    assert float(made._learning_rate(1)) == 0.25
+    assert make(LOSS, {"name": "own_objects:Scaled", "factor": 3.0}).factor == 3.0
+    assert make(METRIC, "own_objects:error").__name__ == "error"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "words"),
+    [
+        (OPTIMIZER, {"name": "adam", "clipnorm": 1.0, "clipvalue": 1.0}, "here: Keras refuses"),
+        (
+            OPTIMIZER,
+            {"name": "adam", "learning_rate": {"name": "own_objects:Halving", "rate": 2}},
+            "here.learning_rate: .*rate is above 1",
+        ),
+        (OPTIMIZER, "own_objects:Fast", "here: own_objects.py defines no 'Fast'"),
+        (LOSS, {"name": "own_objects:Scaled", "fator": 3.0}, "here: own_objects:Scaled refuses"),
+        (
+            LOSS,
+            {"name": "own_objects:error", "factor": 3.0},
+            "is a function, which takes no arguments here; make it a class",
+        ),
+    ],
+)
+def test_what_cannot_be_made_is_refused_with_its_field(kind, value, words, make):
+    with pytest.raises(SpecError, match=words):
+        make(kind, value)
