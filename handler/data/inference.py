@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -61,7 +62,7 @@ def predict_cloud(
 def covering_fields(tile: Tile, radius: float, points: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Fields that cover a tile, each around one of the points seen least so far.
 
-    Ends when 99 % of the points are in 4 fields or more. A function of the tile alone.
+    Round after round until 99 % of the points are in 4 fields or more. A function of the tile alone.
 
     Returns:
         (support (2,), members (points,)) of each field.
@@ -69,18 +70,21 @@ def covering_fields(tile: Tile, radius: float, points: int) -> list[tuple[np.nda
     rng = np.random.default_rng(0)
     seen = np.zeros(len(tile.cloud), np.int64)
     fields = []
-    while np.count_nonzero(seen >= TIMES) < SHARE * len(seen):
-        least = np.flatnonzero(seen == seen.min())
-        support = tile.cloud.xyz[least[rng.integers(len(least))], :2]
-        inside = tile.cylinder(support, radius)
-        members = _least_seen(inside, seen, points, rng)
-        seen[members] += 1
-        fields.append((support, members))
+    for level in itertools.chain(range(TIMES), itertools.repeat(TIMES - 1)):
+        for point in rng.permutation(np.flatnonzero(seen <= level)):
+            if seen[point] > level:  # a field of this round has seen it since
+                continue
+            support = tile.cloud.xyz[point, :2]
+            members = _least_seen(tile.cylinder(support, radius), seen, points, rng)
+            seen[members] += 1
+            fields.append((support, members))
+        if np.count_nonzero(seen >= TIMES) >= SHARE * len(seen):
+            break
     return fields
 
 
 def _least_seen(inside: np.ndarray, seen: np.ndarray, points: int, rng: np.random.Generator) -> np.ndarray:
-    """A random sample of a cylinder, half of it from the points seen least, so that few fields are enough."""
+    """A random sample of a cylinder, half of it from the points seen least: half as many fields are enough then."""
     if len(inside) <= points:
         return sample(inside, points, rng)
     shuffled = rng.permutation(inside)
