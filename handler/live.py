@@ -12,8 +12,9 @@ from handler import identity
 from handler.building import build_callbacks, build_model_handler, load_data
 from handler.chain import Position
 from handler.data import Dataset, shape
+from handler.data.dataset import parts_of
 from handler.engine.trainer import Trainer
-from handler.errors import DataError
+from handler.errors import DataError, SpecError
 from handler.final import save_model, weights_digest
 from handler.model import DLModelHandler
 from handler.observe import Observer
@@ -55,6 +56,8 @@ class Live(Observer):
             dataset.ignore_label,
         )
         check_fits(self.mh.compiled, dataset)
+        if self.mh.in_place and not all(isinstance(a, np.ndarray) for a in [*parts_of(dataset.X), dataset.y]):
+            raise SpecError("training.in_place", "needs arrays in memory, this source is read as it is trained on; leave it false")
         return dataset
 
     @cached_property
@@ -143,7 +146,7 @@ def check_fits(model: Any, dataset: Dataset) -> None:
     Raises:
         DataError: another number of inputs, or another shape; names both.
     """
-    parts = dataset.X if isinstance(dataset.X, list) else [dataset.X]
+    parts = parts_of(dataset.X)
     if not getattr(model, "inputs", None):
         return
     wanted = [tuple(tensor.shape[1:]) for tensor in model.inputs][: len(parts)]
@@ -153,7 +156,7 @@ def check_fits(model: Any, dataset: Dataset) -> None:
         found = tuple(part.shape[1:])
         if len(found) != len(dims) or any(d is not None and d != f for d, f in zip(dims, found, strict=True)):
             raise DataError("data.source", f"input {i} has examples of shape {found}, the network takes {dims}")
-    lengths = {len(part) for part in (*parts, dataset.y)}
+    lengths = {part.shape[0] for part in (*parts, dataset.y)}
     if len(lengths) > 1:
         raise DataError("data.source", f"X and y have different numbers of examples: {sorted(lengths)}")
     if not np.prod(dataset.y.shape):

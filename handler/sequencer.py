@@ -55,7 +55,7 @@ class DLSequencer(keras.utils.PyDataset):
         self.in_place, self.shuffle = in_place, shuffle
         self.structure, self.inputs, self.augment = dict(structure or {}), inputs, augment
         self.class_weight, self.ignore_label = class_weight, ignore_label
-        self.rows = len(self.arrays[0])
+        self.rows = self.arrays[0].shape[0]
         self._order = np.arange(self.rows)  # X and y hold X0[_order]
         self._choose(0)
 

@@ -313,3 +313,18 @@ def test_collection_keeps_what_runs_need_and_drops_the_rest(train, folder):
     again, _, watch = train()
     assert watch.epochs == [3, 4, 5]
     assert again["weights"] == first["weights"]
+
+
+def test_the_handler_alone_trains_the_bits_of_the_run(train, folder):
+    from handler import DLTrainingHandler
+    from handler.building import build_model_handler, load_data
+    from handler.data import shape
+    from handler.final import weights_digest
+
+    final, _, _ = train()
+    spec, store = parse_spec(SPEC), Store(folder / "alone")
+    data = load_data(spec, folder, store)
+    mh = build_model_handler(spec, folder, store, shape(spec.data, folder))
+    DLTrainingHandler(SPEC["freeze_training"])(mh, data.X, data.y, [])
+    assert weights_digest(mh.compiled) == final["weights"]
+    assert mh.history.history == final["history"]
