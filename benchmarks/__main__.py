@@ -1,0 +1,56 @@
+"""Asks every question in a process of its own, and writes what they answer.
+
+    python -m benchmarks [boundary state ...]
+
+Writes `benchmarks/results.json`, the tables of `docs/benchmarks.md` and the marked block of the README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import tables
+from benchmarks.harness import machine
+
+ROOT = Path(__file__).parent.parent
+QUESTIONS = ("boundary", "state")
+RESULTS = ROOT / "benchmarks" / "results.json"
+
+
+def ask(name: str) -> dict[str, Any]:
+    """One benchmark's answer."""
+    print(f"{name} ...", flush=True)
+    where, when = machine(), datetime.now(UTC).isoformat(timespec="minutes")
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found | {"machine": where, "when": when}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "question",
+        nargs="*",
+        help=f"of {', '.join(QUESTIONS)}; all if none is named; the others keep what they answered last",
+    )
+    asked = parser.parse_args().question or QUESTIONS
+    if unknown := sorted(set(asked) - set(QUESTIONS)):
+        parser.error(f"there is no question {unknown[0]!r}; there are {', '.join(QUESTIONS)}")
+    results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    for name in asked:
+        results[name] = ask(name)
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    tables.write(results, ROOT)
+    print(tables.text(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""What all benchmarks share: variants in turn, medians with their spread, ratios, and the machine they ran on."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+Variant = Callable[[], float | None]
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """How long a call takes."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def alternate(variants: Mapping[str, Variant], rounds: int) -> dict[str, list[float]]:
+    """Runs the variants in turn, each round in the other direction, so that what slows the machine slows all of them.
+
+    Args:
+        variants: name -> what is run; its own timing where it returns one (seconds), the whole call's otherwise.
+        rounds: how often each is run.
+    """
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    for number in range(rounds):
+        for name in list(variants)[:: 1 if number % 2 == 0 else -1]:
+            began = time.perf_counter()
+            own = variants[name]()
+            times[name].append(time.perf_counter() - began if own is None else own)
+    return times
+
+
+def row(what: str, values: Sequence[float], *, beside: Sequence[float] | None = None, peer: str = "") -> dict[str, Any]:
+    """One line of a table.
+
+    Args:
+        what: what was measured.
+        values: seconds.
+        beside: the peer's seconds; the ratio is that of the medians, `values` to `beside`.
+        peer: the peer's name.
+    """
+    found: dict[str, Any] = {
+        "what": what,
+        "median": statistics.median(values),
+        "least": min(values),
+        "most": max(values),
+        "runs": len(values),
+    }
+    if beside is not None:
+        found |= {"ratio": statistics.median(values) / statistics.median(beside), "peer": peer}
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Where it ran."""
+    packages = {name: version(name) for name in ("tensorflow", "keras", "numpy", "zarr", "prefect")}
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **packages,
+        "load before": round(os.getloadavg()[0], 2),
+    }
+
+
+def answer(question: str, rows: list[dict[str, Any]], notes: str) -> None:
+    """Ends a benchmark: its answer as JSON on stdout, for `python -m benchmarks`."""
+    json.dump({"question": question, "notes": notes, "rows": rows}, sys.stdout)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )

@@ -1,0 +1,60 @@
+"""How benchmarks are timed and told; what they find out is not a test's business."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import tables
+from benchmarks.harness import alternate, row
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def results():
+    lines = [
+        row(
+            "98 layers, repeated boundary: Frostline", [0.02, 0.01, 0.03], beside=[2.0, 1.0, 4.0], peer="new optimizer"
+        ),
+        row("98 layers, repeated boundary: compile, new optimizer", [2.0, 1.0, 4.0]),
+    ]
+    return {
+        "boundary": {
+            "question": "What?",
+            "notes": "seconds",
+            "rows": lines,
+            "machine": {"cores": 2},
+            "when": "2026-11-23T00:00+00:00",
+        }
+    }
+
+
+def test_variants_run_in_turn_and_each_round_in_the_other_direction():
+    seen = []
+    times = alternate({name: lambda name=name: seen.append(name) for name in "abc"}, 3)
+    assert "".join(seen) == "abccbaabc"
+    assert {name: len(values) for name, values in times.items()} == {"a": 3, "b": 3, "c": 3}
+
+
+def test_a_variant_may_time_itself():
+    assert alternate({"a": lambda: 4.5}, 2) == {"a": [4.5, 4.5]}
+
+
+def test_the_ratio_is_that_of_the_medians():
+    line = results()["boundary"]["rows"][0]
+    assert line["ratio"] == pytest.approx(0.01)
+    assert (line["median"], line["least"], line["most"], line["runs"]) == (0.02, 0.01, 0.03, 3)
+
+
+def test_the_tables_go_to_the_page_and_to_the_readme_s_block_alone(tmp_path):
+    (tmp_path / "docs").mkdir()
+    before = (ROOT / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "README.md").write_text(before, encoding="utf-8")
+    for _ in range(2):
+        tables.write(results(), tmp_path)
+    after = (tmp_path / "README.md").read_text(encoding="utf-8")
+    begin, end = (f"<!-- benchmarks: {word} -->" for word in ("begin", "end"))
+    assert "| 98 layers, repeated boundary | 20 ms | 0.01x of new optimizer |" in after.split(begin)[1].split(end)[0]
+    assert [after.split(begin)[0], after.split(end)[1]] == [before.split(begin)[0], before.split(end)[1]]
+    page = (tmp_path / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    assert "| 98 layers, repeated boundary: compile, new optimizer | 2.00 s | 1.00 s to 4.00 s | 3 |" in page
+    assert "cores 2" in page
