@@ -172,9 +172,8 @@ def main(arguments: list[str] | None = None) -> int:
     typed = sys.argv[1:] if arguments is None else arguments
     with Output("--json" in typed, typed) as _output:
         try:
-            app(args=typed, prog_name="frostline", standalone_mode=False)
-        except typer.Exit as end:
-            return end.exit_code
+            code = app(args=typed, prog_name="frostline", standalone_mode=False)
+            return code if isinstance(code, int) else 0  # of a typer.Exit
         except (CommandFailed, FrostlineError) as error:
             failure = error if isinstance(error, CommandFailed) else CommandFailed.because(error)
             _output.failed(failure.answer)
@@ -187,7 +186,6 @@ def main(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
             _output.failed(CommandFailed.because(error).answer)
             return 1
-    return 0
 
 
 def _usage(error: Any, shown: Output) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -32,6 +34,11 @@ class Typed:
         if self.code is None:
             self.code = self.forker.ask(wait=self.pid)["code"]
         return self
+
+    def runs(self) -> bool:
+        """Whether it hasn't ended; a dead one that nobody waited for is a zombie."""
+        state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return self.code is None and state != "Z"
 
     @property
     def stdout(self) -> str:
@@ -66,6 +73,8 @@ class Forker:
     def start(self, *arguments, folder, faults=(), **environment) -> Typed:
         self.count += 1
         out, err = (self.folder / f"{self.count}.{kind}" for kind in ("out", "err"))
+        out.touch()
+        err.touch()
         request = {"arguments": [str(a) for a in arguments], "folder": str(folder), "out": str(out), "err": str(err),
                    "environment": environment, "faults": list(faults)}
         typed = Typed(self, self.ask(start=request)["pid"], out, err)
@@ -100,6 +109,10 @@ def forker(server, clean_environment, tmp_path_factory):
     )
     forker = Forker(process, tmp_path_factory.mktemp("typed"))
     yield forker
+    for typed in forker.started:
+        if typed.code is None:  # its test failed
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(typed.pid, signal.SIGKILL)
     process.stdin.close()
     process.wait(30)
     process.stdout.close()
