@@ -7,6 +7,7 @@ A module is looked up in the specification's folder; elsewhere only if `FROSTLIN
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -185,6 +186,8 @@ def import_module(module: str, folder: Path) -> ModuleType:
     file = locate(module, folder)
     if file is None or not file.is_relative_to(folder):
         return importlib.import_module(module)
+    from handler.code_digest import own_imports
+
     with _from_folder(folder):
         present = sys.modules.get(module)
         if present is not None and not _same(present, file):
@@ -193,7 +196,12 @@ def import_module(module: str, folder: Path) -> ModuleType:
                 f"{file.name} has the name of a module that is already loaded from "
                 f"{getattr(present, '__file__', None) or 'Python itself'}; give it another name",
             )
-        return importlib.import_module(module)
+        found = importlib.import_module(module)
+        # Imports within functions run later, when the folder isn't looked into any more: what they name is loaded now.
+        for late in own_imports(module, folder):
+            with contextlib.suppress(Exception):  # then it fails where the user's code asks for it
+                importlib.import_module(late)
+        return found
 
 
 @contextmanager

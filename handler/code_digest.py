@@ -34,6 +34,11 @@ def code_digest(module: str, folder: Path, path: str = "") -> str:
     return content.hexdigest()
 
 
+def own_imports(module: str, folder: Path) -> list[str]:
+    """The modules a module imports from the specification's folder, directly or not, wherever the import stands."""
+    return [name for name in sorted(_trees(module, folder, "")) if name != module]
+
+
 def canonical(tree: ast.AST) -> str:
     """A syntax tree as text without positions, docstrings and empty fields: the same for all versions of Python."""
     if isinstance(tree, ast.Constant):

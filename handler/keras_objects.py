@@ -32,7 +32,7 @@ def keras_object(kind: Kind, value: Any, folder: Path, path: str) -> Any:
         path: the field it stands at.
 
     Returns:
-        The object; a loss or metric function of the user's as it is. A metric that is only a name stays a name, for Keras
+        The object; a loss or metric function of the user's as it is. A metric that is only a name stays a name: Keras
         then finds the kind of accuracy that fits the loss.
 
     Raises:

@@ -90,9 +90,8 @@ class Schedule:
 
     def learning_rate(self, epoch: int) -> float | None:
         """The learning rate set at an epoch; None where none is."""
-        if self.lrs is None or epoch not in self.op_epoch:
-            return None
-        return self.lrs[self.op_epoch.index(epoch)]
+        i = bisect_right(self.op_epoch, epoch) - 1
+        return self.lrs[i] if self.lrs is not None and i >= 0 and self.op_epoch[i] == epoch else None
 
     def triple(self) -> tuple[list[int], list[dict[str, list[str]]], list[float | None] | None]:
         """`(op_epoch, op, lrs)` as lists."""

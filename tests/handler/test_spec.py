@@ -189,6 +189,11 @@ def test_siblings_and_packages_import_one_another(folder):
     assert resolve_function("parts.inner:twice", folder)() == 6
 
 
+def test_an_import_within_a_function_finds_its_sibling(folder):
+    (folder / "late.py").write_text("def limit():\n    import things\n    return things.LIMIT\n")
+    assert resolve_function("late:limit", folder)() == 3
+
+
 def test_folders_with_modules_of_one_name_are_kept_apart(folder, tmp_path):
     results = []
     for value in (1, 2):
