@@ -76,7 +76,8 @@ def build_model_handler(spec: TrainingSpec, folder: Path, store: Store, shape: D
 def seeded(seed: int) -> Iterator[None]:
     """Lets Keras build the same network in any process: the names it numbers itself and the seeds it draws start over.
 
-    Keras draws seeds from Python's global generator, which other threads (Prefect's) draw from too. Inside, it has its own.
+    Keras draws seeds from Python's global generator, which other threads (Prefect's) draw from too. Inside, it has
+    its own.
     """
     keras.backend.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)

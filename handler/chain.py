@@ -21,8 +21,8 @@ def key_of(data: Any) -> str:
 class Chain:
     """The keys of one training: `keys[e]` names the state after e epochs.
 
-    `keys[0]` is the hash of what is declared, `keys[e + 1]` of `keys[e]`, the layers frozen in epoch e and the learning rate
-    set at e. Neither names nor the number of epochs nor where segments are cut enters.
+    `keys[0]` is the hash of what is declared, `keys[e + 1]` of `keys[e]`, the layers frozen in epoch e and the
+    learning rate set at e. Neither names nor the number of epochs nor where segments are cut enters.
     """
 
     start: str

@@ -100,7 +100,8 @@ def compare(stored: dict[str, Any], found: dict[str, Any], allowed: bool, note: 
     """
     for name in sorted({*stored, *found} - {"python"}):
         if stored.get(name) != found.get(name):
-            text = f"environment.{name}: the state was made with {stored.get(name)!r}, this process has {found.get(name)!r}"
+            was, now = stored.get(name), found.get(name)
+            text = f"environment.{name}: the state was made with {was!r}, this process has {now!r}"
             if not allowed:
                 raise EnvironmentMismatch(f"{text}; make it the same, or go on with --allow-environment-change")
             note(f"{text}; allowed, the bits may differ from an uninterrupted run")

@@ -38,8 +38,8 @@ class DLFreezeTrainingExecutor:
             nn: a built `keras.Model`; without one plain layer names are taken as they are.
 
         Returns:
-            `(op_epoch, op, lrs)`: the epochs at which something is set, what (`{"freeze": [...], "unfreeze": [...]}`), and the learning
-            rates (None if no entry sets one, else one item per op, None where it stays).
+            `(op_epoch, op, lrs)`: the epochs at which something is set, what (`{"freeze": [...], "unfreeze":
+            [...]}`), and the learning rates (None if no entry sets one, else one item per op, None where it stays).
 
         Raises:
             ScheduleError: an entry can't be used; names it, the value and what would do.
@@ -55,14 +55,17 @@ class DLFreezeTrainingExecutor:
     def handle_random_freezing(
         self, layers: list[str | list[str]], interval: tuple[int, int], strategy: dict[str, Any]
     ) -> Turns:
-        """The turns of one random entry, without the closing op: `(op_epoch, op)`. A function of the turn's number alone."""
+        """The turns of one random entry, without the closing op: `(op_epoch, op)`. A function of the turn's number
+        alone.
+        """
         return random_turns(layers, interval, strategy)
 
     def execute(self, nn: Any, training_epochs: int, fit_fn: Callable[[int, int], Any]) -> list[Any]:
         """Calls `fit_fn(initial_epoch, epochs)` once per segment, its mask and learning rate set.
 
-        Afterwards, also after a failure, the trainable flags are as before. A `fit_fn` that compiles the model or runs Keras's own
-        `fit` must take the train function anew: `nn.train_function` is dropped whenever the mask changes.
+        Afterwards, also after a failure, the trainable flags are as before. A `fit_fn` that compiles the model or
+        runs Keras's own `fit` must take the train function anew: `nn.train_function` is dropped whenever the mask
+        changes.
 
         Args:
             nn: a built and compiled `keras.Model`.

@@ -42,7 +42,8 @@ def of_live_objects(mh: Any, callbacks: Sequence[Any], sequencer: Any) -> tuple[
     """The key a training on live objects starts from, and the digests of what was found.
 
     Raises:
-        SpecError: the sequencer isn't one whose order is a function of the epoch, so a state could not be taken up again.
+        SpecError: the sequencer isn't one whose order is a function of the epoch, so a state could not be taken up
+            again.
     """
     if not hasattr(sequencer, "set_epoch"):
         raise SpecError(

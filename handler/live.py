@@ -1,4 +1,6 @@
-"""What a training from a specification has in memory: data, network, trainer. Built once, when a stage first needs it."""
+"""What a training from a specification has in memory: data, network, trainer. Built once, when a stage first needs
+it.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,8 @@ class Live(Observer):
         )
         check_fits(self.mh.compiled, dataset)
         if self.mh.in_place and not all(isinstance(a, np.ndarray) for a in [*parts_of(dataset.X), dataset.y]):
-            raise SpecError("training.in_place", "needs arrays in memory, this source is read as it is trained on; leave it false")
+            problem = "needs arrays in memory, this source is read as it is trained on; leave it false"
+            raise SpecError("training.in_place", problem)
         return dataset
 
     @cached_property

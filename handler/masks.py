@@ -1,8 +1,9 @@
 """Trainable flags, and the train step that goes with them.
 
-A step function is traced once per mask and kept; a mask is applied by swapping the function, never by compiling the model
-again (that would lose the optimizer's state and cost seconds). A function has one signature, so it is never traced again
-under another mask. The optimizer is built over everything that may ever train, so its variables don't depend on the mask.
+A step function is traced once per mask and kept; a mask is applied by swapping the function, never by compiling the
+model again (that would lose the optimizer's state and cost seconds). A function has one signature, so it is never
+traced again under another mask. The optimizer is built over everything that may ever train, so its variables don't
+depend on the mask.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ class Masks:
     """Applies masks to one compiled model.
 
     Args:
-        model: a built and compiled `keras.Model`. Its flags of now are the user's: a mask never unfreezes what they freeze.
+        model: a built and compiled `keras.Model`. Its flags of now are the user's: a mask never unfreezes what they
+            freeze.
         capacity: how many step functions are kept, the least recently used goes first.
     """
 
@@ -74,7 +76,9 @@ class Masks:
 
 
 def compiled_step(model: Any, step: Callable[[Any], Any], signature: Any) -> Callable[[Any], Any]:
-    """A model's train or test step as a graph with one signature, traced at once; as it is where the model runs eagerly."""
+    """A model's train or test step as a graph with one signature, traced at once; as it is where the model runs
+    eagerly.
+    """
     import tensorflow as tf
 
     if model.run_eagerly:

@@ -17,8 +17,8 @@ class DLModelHandler:
 
     Args:
         arch: the architecture.
-        optimizer, loss, metrics: as for `keras.Model.compile`. Without an optimizer, a network that is compiled already stays
-            as it is; any other gets Adam and sparse categorical cross-entropy.
+        optimizer, loss, metrics: as for `keras.Model.compile`. Without an optimizer, a network that is compiled
+            already stays as it is; any other gets Adam and sparse categorical cross-entropy.
         training_epochs: how many epochs a fit trains.
         batch_size: examples a batch.
         seed: with the epoch, determines order and augmentation.
@@ -72,13 +72,17 @@ class DLModelHandler:
         self.compiled = nn
 
     def fit(self, X: Any, y: Any) -> Any:
-        """Trains all epochs, everything as the user set it. For schedules see `DLTrainingHandler`. Returns the History."""
+        """Trains all epochs, everything as the user set it. For schedules see `DLTrainingHandler`. Returns the
+        History.
+        """
         from handler.training import DLTrainingHandler
 
         return DLTrainingHandler()(self, X, y, None)
 
     def predict(self, X: Any) -> np.ndarray:
-        """What the network gives for X (array or list of arrays, first axis = examples), `run_pre` and `run_post` applied."""
+        """What the network gives for X (array or list of arrays, first axis = examples), `run_pre` and `run_post`
+        applied.
+        """
         if not self.arch.is_built():
             self.arch.build()
         if self.arch.run_pre is not None:

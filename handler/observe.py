@@ -16,7 +16,9 @@ class Observer:
         """Epochs `[start, segment.end)` of a segment are about to be trained, each of `steps` steps."""
 
     def on_step(self, epoch: int, step: int, steps: int, logs: dict[str, Any]) -> None:
-        """Step `step` (1-based) of `steps` in an epoch (0-based) is done; `logs` holds the metrics so far as tensors."""
+        """Step `step` (1-based) of `steps` in an epoch (0-based) is done; `logs` holds the metrics so far as
+        tensors.
+        """
 
     def on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
         """An epoch (0-based) is done and its state is durable, where there is a store."""

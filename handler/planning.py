@@ -1,4 +1,6 @@
-"""What is known before training: the chain of keys, what of it is there, what is left to do. TensorFlow only if it must."""
+"""What is known before training: the chain of keys, what of it is there, what is left to do. TensorFlow only if it
+must.
+"""
 
 from __future__ import annotations
 

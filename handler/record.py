@@ -19,9 +19,10 @@ class Record(BaseModel):
 class PlannedSegment(Record):
     """A segment before it is trained.
 
-    `frozen` and `trainable` are layer paths in layer order; `learning_rate` is the rate in force (None: the optimizer's own
-    schedule, or unknown); `sets_learning_rate` is True where the schedule sets it at `start`. `state` is the key of the
-    state at `end`; `cached` says whether it need not be trained, `why` what is missing ("" when cached).
+    `frozen` and `trainable` are layer paths in layer order; `learning_rate` is the rate in force (None: the
+    optimizer's own schedule, or unknown); `sets_learning_rate` is True where the schedule sets it at `start`.
+    `state` is the key of the state at `end`; `cached` says whether it need not be trained, `why` what is missing (""
+    when cached).
     """
 
     index: int
@@ -74,10 +75,10 @@ class SegmentRecord(Record):
 class RunRecord(Record):
     """`run.json`: what one run is and how it stands. Rewritten whole (beside, synced, renamed) at each change.
 
-    `history` holds one list per metric, one value per epoch. `dataset` is what the data found says of itself (shapes, class names
-    and what `predict` needs to prepare a cloud), `chain` the key of the state after each epoch, `prefit` the keys of the pre-fit
-    results it uses. `environment` is the one of the last invocation; `seconds` the wall time
-    of each stage of the last invocation.
+    `history` holds one list per metric, one value per epoch. `dataset` is what the data found says of itself
+    (shapes, class names and what `predict` needs to prepare a cloud), `chain` the key of the state after each epoch,
+    `prefit` the keys of the pre-fit results it uses. `environment` is the one of the last invocation; `seconds` the
+    wall time of each stage of the last invocation.
     """
 
     format: int = 1

@@ -1,7 +1,8 @@
 """One training described by a specification, in one store, stage by stage. What the Prefect tasks call.
 
-Everything live (network, data, optimizer) is built when a stage first needs it, and only then: a training whose states are all
-there loads nothing. A stage may be called again after a failure, in this process or another; it goes on from the store.
+Everything live (network, data, optimizer) is built when a stage first needs it, and only then: a training whose
+states are all there loads nothing. A stage may be called again after a failure, in this process or another; it goes
+on from the store.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ class TrainingRun:
             return self.planning.plan()
 
     def finished(self) -> RunRecord | None:
-        """The complete record if nothing is left to do, its segments told as cached; None otherwise. No TensorFlow, no data."""
+        """The complete record if nothing is left to do, its segments told as cached; None otherwise. No TensorFlow,
+        no data.
+        """
         record = self.planning.record()
         if (
             record is None
@@ -128,7 +131,9 @@ class TrainingRun:
         return record
 
     def pre_fit(self) -> dict[str, Any]:
-        """Loads the data and computes what the architecture derives from it; both are read from the store from then on."""
+        """Loads the data and computes what the architecture derives from it; both are read from the store from then
+        on.
+        """
         with self._timed("pre-fit"):
             described = self.live.pre_fit()
         self._change(dataset=described["dataset"], prefit=described["prefit"])
@@ -147,7 +152,8 @@ class TrainingRun:
         return {"digest": path.stem, "path": str(path)}
 
     def train_segment(self, index: int) -> SegmentRecord:
-        """Sees to it that the state at a segment's end is there: found, or trained from the furthest intact state on disk.
+        """Sees to it that the state at a segment's end is there: found, or trained from the furthest intact state on
+        disk.
 
         Raises:
             Interrupted: a stop was asked for; the state is saved.

@@ -1,7 +1,7 @@
 """Walks the segments of a training along its chain of states.
 
-The flow and `DLTrainingHandler.fit` both walk with this. One rule covers retry, resumption, caching and sharing: look for the
-furthest intact state of the chain on disk; go on from it.
+The flow and `DLTrainingHandler.fit` both walk with this. One rule covers retry, resumption, caching and sharing:
+look for the furthest intact state of the chain on disk; go on from it.
 """
 
 from __future__ import annotations

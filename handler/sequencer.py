@@ -1,4 +1,6 @@
-"""Batches in an order that is a pure function of (seed, epoch), so that a resumed training sees what it would have seen."""
+"""Batches in an order that is a pure function of (seed, epoch), so that a resumed training sees what it would have
+seen.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ class DLSequencer(keras.utils.PyDataset):
     """Batches of X and y, shuffled anew each epoch.
 
     Args:
-        X: array or list of arrays, first axis = examples. Arrays that are read lazily (zarr) are fine unless `in_place`.
+        X: array or list of arrays, first axis = examples. Arrays that are read lazily (zarr) are fine unless
+            `in_place`.
         y: targets, first axis = examples.
         batch_size: examples a batch; the last one of an epoch may be smaller.
         seed: with the epoch, determines the order and the augmentation.

@@ -1,4 +1,6 @@
-"""The training handler: pre-fit, the segmented fit between backup and restore, post-fit. Works alone, on live objects."""
+"""The training handler: pre-fit, the segmented fit between backup and restore, post-fit. Works alone, on live
+objects.
+"""
 
 from __future__ import annotations
 
@@ -73,9 +75,11 @@ class DLTrainingHandler:
         return history
 
     def pre_fit(self, mh: Any, X: Any, y_rf: Any, callbacks: Sequence[Any]) -> dict[str, Any]:
-        """Builds the cache map (`X`, `y`, `structure`) and gives it to `mh.arch.prefit_logic_callback`, if there is one.
+        """Builds the cache map (`X`, `y`, `structure`) and gives it to `mh.arch.prefit_logic_callback`, if there is
+        one.
 
-        The structure an architecture derives from X is computed once: with a store it is kept there and read from then on.
+        The structure an architecture derives from X is computed once: with a store it is kept there and read from
+            then on.
         """
         parts = list(X) if isinstance(X, (list, tuple)) else [X]
         cache_map: dict[str, Any] = {"X": parts, "y": y_rf}
@@ -186,13 +190,17 @@ class DLTrainingHandler:
         return bool(getattr(input_X, "in_place", False))
 
     def post_fit(self, mh: Any, X: Any, y_rf: Any, callbacks: Sequence[Any], fit_cache_map: dict[str, Any]) -> None:
-        """Digests the cache map: gives it to `mh.arch.posfit_logic_callback`, if there is one. Twice is the same as once."""
+        """Digests the cache map: gives it to `mh.arch.posfit_logic_callback`, if there is one. Twice is the same as
+        once.
+        """
         callback = getattr(mh.arch, "posfit_logic_callback", None)
         if callback is not None:
             callback(fit_cache_map)
 
     def prepare_freeze_training(self, mh: Any) -> tuple[list[int], list[dict], list | None]:
-        """The schedule `(op_epoch, op, lrs)`. `mh` may have nothing but `training_epochs`; then only plain names can be used."""
+        """The schedule `(op_epoch, op, lrs)`. `mh` may have nothing but `training_epochs`; then only plain names can
+        be used.
+        """
         nn = getattr(mh, "compiled", None)
         if nn is None:
             nn = getattr(getattr(mh, "arch", None), "nn", None)

@@ -18,11 +18,13 @@ FIELD = "model.weights"
 def start_from(nn: Any, reference: str, folder: Path, store: Store) -> list[str]:
     """Puts pretrained weights into a network, layer by layer, by path and shape.
 
-    Layers of the network that the source doesn't have, or has in another shape (a new head), keep their initial weights.
+    Layers of the network that the source doesn't have, or has in another shape (a new head), keep their initial
+    weights.
 
     Args:
         nn: the network.
-        reference: a `.keras` or `.weights.h5` file, relative to `folder`; `run:NAME`, a completed run's model; or `run:NAME@EPOCH`.
+        reference: a `.keras` or `.weights.h5` file, relative to `folder`; `run:NAME`, a completed run's model; or
+            `run:NAME@EPOCH`.
         folder: the specification's folder.
         store: where runs are looked up.
 

@@ -17,8 +17,8 @@ class Architecture:
         run_pre, run_post: applied to X before the network sees it, and to what it gives back; None: nothing to do.
         structure: arrays per example that `structure_for` derived from X; {} outside a fit.
 
-    An architecture may have `prefit_logic_callback(cache_map)` and `posfit_logic_callback(cache_map)`: called by pre-fit and
-    post-fit with what pre-fit found (`X`, `y`, and `structure` where it is known already).
+    An architecture may have `prefit_logic_callback(cache_map)` and `posfit_logic_callback(cache_map)`: called by
+    pre-fit and post-fit with what pre-fit found (`X`, `y`, and `structure` where it is known already).
     """
 
     nn: Any = None

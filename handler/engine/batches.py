@@ -34,7 +34,9 @@ def signature(batch: Any) -> Any:
 
 
 def ahead(sequencer: Any, first: int, count: int) -> Generator[tuple[int, Any]]:
-    """Yields `(index, batch as tensors)` for the batches `first` to `count`, a few of them fetched ahead by one thread."""
+    """Yields `(index, batch as tensors)` for the batches `first` to `count`, a few of them fetched ahead by one
+    thread.
+    """
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
         waiting: deque[tuple[int, Future[Any]]] = deque()
         indices = iter(range(first, count))

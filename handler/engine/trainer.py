@@ -24,12 +24,14 @@ from handler.state import TrainingState, assign, named, to_array
 class Trainer:
     """Trains a compiled model on a sequencer, epoch by epoch, under whatever mask is set.
 
-    Does what `keras.Model.fit(sequencer, shuffle=False)` does, with the same bits and the same calls to callbacks, but owns the
+    Does what `keras.Model.fit(sequencer, shuffle=False)` does, with the same bits and the same calls to callbacks,
+    but owns the
     loop: one traced step per mask, no mask changed under a traced step, and a stop or a state between any two steps.
 
     Args:
         model: a built and compiled `keras.Model`.
-        sequencer: `__len__` batches, `[i]` is batch i as (x, y) or (x, y, weights); `set_epoch(e)` is called if there is one.
+        sequencer: `__len__` batches, `[i]` is batch i as (x, y) or (x, y, weights); `set_epoch(e)` is called if
+            there is one.
         callbacks: Keras callbacks.
         epochs: the number of epochs of the whole training, told to callbacks.
         validation: a sequencer evaluated after each epoch.
@@ -88,7 +90,8 @@ class Trainer:
         self.callbacks.on_epoch_begin(epoch)
         steps, function = len(self.sequencer), self._step_function()
         if self._within is not None:
-            # After on_epoch_begin, which may have set a rate again, and after the trace, which made the metrics' variables.
+            # After on_epoch_begin, which may have set a rate again, and after the trace, which made the metrics'
+            # variables.
             self._assign(self._within)
             self._within = None
         logs: dict[str, Any] = {}
@@ -136,7 +139,9 @@ class Trainer:
         return results
 
     def end(self) -> None:
-        """Ends the training: averaged weights are put in place where the optimizer keeps them, then the callbacks are told."""
+        """Ends the training: averaged weights are put in place where the optimizer keeps them, then the callbacks
+        are told.
+        """
         optimizer = getattr(self.model.optimizer, "inner_optimizer", None) or self.model.optimizer
         if optimizer.use_ema:
             # With all variables: given those of a mask only, Keras pairs them with the wrong averages.

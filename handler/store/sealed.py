@@ -1,8 +1,8 @@
 """Directories that are whole or absent.
 
-A sealed directory is written under a temporary name beside its place, synced, given a manifest that lists every file with
-size and xxh3-128 and ends with the checksum of itself, and renamed. What has its name is whole; a kill at any moment
-leaves what was there before and a leftover `.tmp-*`, swept up later.
+A sealed directory is written under a temporary name beside its place, synced, given a manifest that lists every file
+with size and xxh3-128 and ends with the checksum of itself, and renamed. What has its name is whole; a kill at any
+moment leaves what was there before and a leftover `.tmp-*`, swept up later.
 """
 
 from __future__ import annotations

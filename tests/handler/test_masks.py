@@ -123,7 +123,7 @@ def test_an_optimizer_built_over_a_part_is_refused(network, blobs):
     model.get_layer("first").trainable = False
     model.optimizer.build(model.trainable_variables)
     model.get_layer("first").trainable = True
-    with pytest.raises(SpecError, match="built without 'first/kernel'.*compile the model anew"):
+    with pytest.raises(SpecError, match=r"built without 'first/kernel'.*compile the model anew"):
         Trainer(model, DLSequencer(*blobs, 16), epochs=1)
 
 

@@ -212,8 +212,7 @@ def test_a_stop_within_an_epoch_is_saved_and_loses_no_step(train, folder):
     run.begin(plan)
     try:
         with pytest.raises(Interrupted, match="SIGINT"):
-            for segment in plan.segments:
-                run.train_segment(segment.index)
+            [run.train_segment(segment.index) for segment in plan.segments]
     finally:
         stop.reset()
     assert run.interrupted("stopped by SIGINT").status == "interrupted"
@@ -308,7 +307,7 @@ def test_collection_keeps_what_runs_need_and_drops_the_rest(train, folder):
     assert size > 0
     assert store.collect()[0] == removed
     assert store.verify() == []
-    _, records, watch = train({"freeze_training": changed})
+    _, _, watch = train({"freeze_training": changed})
     assert watch.epochs == []
     again, _, watch = train()
     assert watch.epochs == [3, 4, 5]

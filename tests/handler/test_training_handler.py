@@ -11,6 +11,7 @@ from handler import (
     DLSequencer,
     DLTrainingHandler,
     KerasArchitecture,
+    Observer,
 )
 from tests.handler.conftest import same
 
@@ -36,6 +37,16 @@ def handler_of(network):
         return DLModelHandler(KerasArchitecture(network(seed=seed)), training_epochs=6, batch_size=16, seed=2, **kwargs)
 
     return make
+
+
+class Seen(Observer):
+    """Which epochs were trained."""
+
+    def __init__(self):
+        self.epochs = []
+
+    def on_epoch(self, epoch, logs, seconds):
+        self.epochs.append(epoch)
 
 
 class Watch(keras.callbacks.Callback):
@@ -69,14 +80,18 @@ def test_it_trains_the_schedule_and_returns_the_history_of_all_epochs(handler_of
 
 
 def test_with_a_store_the_same_call_again_trains_nothing(handler_of, blobs, values, tmp_path):
-    mh, watch = handler_of(), Watch()
-    first = DLTrainingHandler(ENTRIES, store=tmp_path)(mh, *blobs, [watch])
-    plain = handler_of()
+    plain, mh, again = handler_of(), None, None
     DLTrainingHandler(ENTRIES)(plain, *blobs, [])
-    assert same(values(mh.compiled), values(plain.compiled)), "a store changes no bit"
-    again, nothing = handler_of(), Watch()
-    second = DLTrainingHandler(ENTRIES, store=tmp_path)(again, *blobs, [nothing])
-    assert len(watch.trained) == 6
+    expected = values(plain.compiled)
+    mh = handler_of()
+    first = DLTrainingHandler(ENTRIES, store=tmp_path)(mh, *blobs, [])
+    assert same(values(mh.compiled), expected), "a store changes no bit"
+    watch = Seen()
+    again = handler_of()
+    second = DLTrainingHandler(ENTRIES, store=tmp_path, observers=[watch])(again, *blobs, [])
+    assert watch.epochs == []
+    assert second.history == first.history
+    assert same(values(again.compiled), expected)
 
 
 def test_a_failed_training_goes_on_where_it_was(handler_of, blobs, values, tmp_path):
@@ -111,18 +126,9 @@ def test_a_failed_training_goes_on_where_it_was(handler_of, blobs, values, tmp_p
 
 def test_changing_the_last_entry_trains_only_from_its_first_epoch(handler_of, blobs, tmp_path):
     DLTrainingHandler(ENTRIES, store=tmp_path)(handler_of(), *blobs, [])
-    seen = []
-
-    class Observer:
-        def on_epoch(self, epoch, logs, seconds):
-            seen.append(epoch)
-
-        def __getattr__(self, name):
-            return lambda *args: None
-
-    changed = [ENTRIES[0], {**ENTRIES[1], "strategy": "fixed"}]
-    DLTrainingHandler(changed, store=tmp_path, observers=[Observer()])(handler_of(), *blobs, [])
-    assert seen == [3, 4, 5]
+    changed, watch = [ENTRIES[0], {**ENTRIES[1], "strategy": "fixed"}], Seen()
+    DLTrainingHandler(changed, store=tmp_path, observers=[watch])(handler_of(), *blobs, [])
+    assert watch.epochs == [3, 4, 5]
 
 
 def test_other_initial_weights_or_data_begin_a_new_chain(handler_of, blobs, values, tmp_path):

@@ -8,7 +8,6 @@ from handler.engine.trainer import Trainer
 from handler.errors import Interrupted, MismatchError
 from handler.interrupt import StopFlag
 from handler.sequencer import DLSequencer
-from handler.state import to_array
 from tests.handler.conftest import same
 
 CALLBACKS = {
