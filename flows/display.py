@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from handler.schedule import Segment
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -14,6 +13,7 @@ from rich.text import Text
 from flows.commands.tables import duration, names
 from handler.observe import Observer
 from handler.record import SegmentRecord
+from handler.schedule import Segment
 
 
 def display_for(console: Console) -> Display:

@@ -36,6 +36,7 @@ class SignalWatch(Observer):
 
     Attributes:
         active: the one that is entered, if any.
+        handler: the handler of both signals.
     """
 
     active: ClassVar[SignalWatch | None] = None
@@ -49,6 +50,7 @@ class SignalWatch(Observer):
     ) -> None:
         self.abandon, self.hurry, self.say, self.grace = abandon, hurry, say, grace
         self.unsaved = False
+        self.handler = self._handle  # one object: Prefect compares handlers by identity
         self._before: dict[signal.Signals, Any] = {}
         self._wakeup = -1
         self._pipe: tuple[int, int] | None = None
@@ -62,16 +64,15 @@ class SignalWatch(Observer):
         os.set_blocking(self._pipe[1], False)
         self._wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
         threading.Thread(target=self._watch, args=(self._pipe[0],), name="frostline-signals", daemon=True).start()
-        self._before = {number: signal.signal(number, self.handle) for number in NAMES}
+        self._before = {number: signal.signal(number, self.handler) for number in NAMES}
         SignalWatch.active = self
         return self
 
     def take_over(self) -> Any:
         """Makes this the handler of SIGTERM again, where something else put itself in its place; returns that."""
-        return signal.signal(signal.SIGTERM, self.handle)
+        return signal.signal(signal.SIGTERM, self.handler)
 
-    def handle(self, number: int, frame: FrameType | None) -> None:
-        """The handler of both signals."""
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         stop.request(NAMES[signal.Signals(number)])
 
     def __exit__(

@@ -188,7 +188,7 @@ def prefect_defers_to(watch: SignalWatch) -> Iterator[None]:
         return
     with engine._prefect_sigterm_bridge_lock:
         prefects = engine._prefect_sigterm_handler
-        engine._prefect_sigterm_handler = watch.handle  # type: ignore[assignment]
+        engine._prefect_sigterm_handler = watch.handler  # type: ignore[assignment]
         installed = watch.take_over()
     try:
         yield

@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import warnings
+from pathlib import Path
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def run(arguments, folder, out, err, environment, faults):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(descriptor, number)
         os.close(descriptor)
-    sys.stdin = open(os.devnull)  # noqa: SIM115
+    sys.stdin = Path(os.devnull).open()  # noqa: SIM115
     for fault in faults:
         inject(**fault)
     from flows.command import main as command

@@ -81,7 +81,7 @@ def test_a_fault_that_doesnt_pass_is_given_up(forker, project, server):
 
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
 def test_a_damaged_state_is_found_out_and_trained_again(damage, trained, forker, project):
-    folder, before = trained
+    _folder, before = trained
     store = project / "s"
     forker.type("train", "small.yaml", "--store", "s", "--json", folder=project)
     victim = max((store / "states" / before.answer["state"]).rglob("*"), key=lambda p: p.stat().st_size if p.is_file() else 0)

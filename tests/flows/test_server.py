@@ -5,6 +5,7 @@ import sys
 import textwrap
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -39,22 +40,18 @@ def end(process):
 
 
 def processes_of(home):
-    """The ids of the processes that have the home in their environment or arguments."""
+    """The ids of the processes of a home's embedded server: its holder, and the server itself."""
     found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for folder in Path("/proc").iterdir():
         try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                line = file.read()
-            if b"flows.server_holder" in line and (str(home).encode() in line or _environment_has(pid, home)):
-                found.append(int(pid))
+            if not folder.name.isdigit() or b"flows.server_holder" not in (folder / "cmdline").read_bytes():
+                continue
+            about = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
         except OSError:
             continue
+        if f"{home}\0".encode() in about:
+            found.append(int(folder.name))
     return found
-
-
-def _environment_has(pid, home):
-    with open(f"/proc/{pid}/environ", "rb") as file:
-        return f"PREFECT_HOME={home}".encode() in file.read()
 
 
 def wait_for(condition, seconds=20):

@@ -1,7 +1,6 @@
 """The flow `train`, through the command, against a real Prefect server."""
 
 import json
-import os
 
 import pytest
 
@@ -56,7 +55,7 @@ def test_plan_and_result_are_shown_as_artifacts_and_epochs_as_events(trained, se
     assert [row["epochs"] for row in json.loads(by_key["plan-small"]["data"])] == ["0-1", "1-3", "3-4", "4-5", "5-6"]
     assert "| accuracy |" in by_key["result-small"]["data"]
     wanted = {"filter": {"event": {"prefix": ["frostline."]}, "resource": {"id": ["frostline.run.small"]}}, "limit": 50}
-    events = [event for event in read(server, "events/filter", wanted)["events"]]
+    events = list(read(server, "events/filter", wanted)["events"])
     ours = [e for e in events if any(r["prefect.resource.id"].endswith(run["id"]) for r in e["related"])]
     assert sorted(e["payload"]["epoch"] for e in ours if e["event"] == "frostline.epoch.completed") == [*range(6)]
     assert len([e for e in ours if e["event"] == "frostline.segment.completed"]) == 5
@@ -83,7 +82,7 @@ def test_a_finished_run_typed_again_is_answered_without_prefect_and_without_trai
 
 def test_a_change_of_the_last_entry_trains_from_its_first_epoch_only(trained, frostline, project):
     _, typed = trained
-    os.symlink(trained[0] / "kept", project / "kept")
+    (project / "kept").symlink_to(trained[0] / "kept")
     text = (project / "small.yaml").read_text()
     (project / "small.yaml").write_text(text.replace("initial_learning_rate: 0.005", "initial_learning_rate: 0.002"))
     answer = TrainAnswer.model_validate(frostline("train", "small.yaml", "--store", "kept", "--name", "changed", "--json").answer)
@@ -116,7 +115,7 @@ def test_a_run_that_another_process_trains_is_busy(trained, forker, project):
 
 
 def test_a_run_whose_result_records_were_lost_finds_its_states(trained, forker, project):
-    os.symlink(trained[0] / "kept", project / "kept")
+    (project / "kept").symlink_to(trained[0] / "kept")
     for path in (trained[0] / "kept" / "results").glob("segment-*"):
         path.write_text("{}")
     answer = TrainAnswer.model_validate(

@@ -1,0 +1,145 @@
+"""`prefect.yaml` on a real server: deployed from a fresh copy, its cron's runs scheduled, `train` run by a worker."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from handler.store import Store
+from tests.flows.conftest import MODELS, ROOT
+from tests.flows.prefect_records import flow_runs, read
+from tests.flows.test_server import wait_for
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
+PREFECT = Path(sys.executable).with_name("prefect")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """What git has of the project, in another place, and the small specification beside it."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("flows", "tasks", "handler", "examples", "prefect.yaml"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".frostline"))
+        else:
+            shutil.copy(source, folder)
+    for name in ("small.py", "small.yaml", "slow.py"):
+        shutil.copy(MODELS / name, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prefect(server, clean_environment, clone):
+    """Types a `prefect` command in the clone, without a network: proxies lead nowhere."""
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+    environment = clean_environment | nowhere | {
+        "PREFECT_HOME": str(server.home), "PREFECT_API_URL": server.api_url, "DO_NOT_TRACK": "1",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+    }
+
+    def type_(*arguments, wait=True):
+        command = [str(PREFECT), *arguments]
+        if not wait:
+            return subprocess.Popen(command, cwd=clone, env=environment, start_new_session=True,
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, timeout=180)
+
+    return type_
+
+
+@pytest.fixture(scope="module")
+def deployed(prefect, clone):
+    before = (clone / "prefect.yaml").read_bytes()
+    made = prefect("work-pool", "create", "local", "--type", "process")
+    assert made.returncode == 0 or "already exists" in made.stdout, made.stderr  # a slow answer is asked for twice
+    typed = prefect("--no-prompt", "deploy", "--all")
+    assert typed.returncode == 0, typed.stdout + typed.stderr
+    assert (clone / "prefect.yaml").read_bytes() == before
+    return typed
+
+
+@pytest.fixture(scope="module")
+def worker(prefect, deployed):
+    process = prefect("worker", "start", "--pool", "local", "--type", "process", wait=False)
+    yield process
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def deployments(server):
+    return {d["name"]: d for d in read(server, "deployments/filter", {})}
+
+
+def started(server, name, seconds=120):
+    """The flow run of a name once it is in a final state."""
+    def final():
+        runs = flow_runs(server, name)
+        return bool(runs) and runs[0]["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+    wait_for(final, seconds)
+    return flow_runs(server, name)[0]
+
+
+def test_the_file_names_no_path_and_no_host_of_one_machine():
+    text = (ROOT / "prefect.yaml").read_text()
+    assert str(ROOT) not in text
+    assert "http" not in text
+    assert str(Path.home()) not in text
+
+
+def test_both_are_deployed_with_the_specifications_schema(deployed, server):
+    found = deployments(server)
+    assert set(found) == {"train", "nightly"}
+    schema = found["train"]["parameter_openapi_schema"]
+    assert {"spec", "spec_file", "store", "name"} <= set(schema["properties"])
+    assert "batch_size" in schema["definitions"]["TrainingOptions"]["properties"]
+    assert found["train"]["enforce_parameter_schema"]
+
+
+def test_the_crons_runs_are_scheduled(deployed, server):
+    nightly = deployments(server)["nightly"]
+
+    def scheduled():
+        query = {"deployments": {"id": {"any_": [nightly["id"]]}},
+                 "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+        return len(read(server, "flow_runs/filter", query)) >= 2
+
+    wait_for(scheduled, seconds=120)
+
+
+def test_a_specification_with_an_unknown_key_is_refused_by_the_server(deployed, prefect):
+    typed = prefect("deployment", "run", "train/train", "--param", 'spec={"name": "x", "traning": {}}')
+    assert typed.returncode != 0
+    assert "traning" in typed.stdout + typed.stderr
+
+
+def test_a_worker_trains_to_the_same_weights_as_the_command(worker, prefect, server, clone, trained):
+    typed = prefect("deployment", "run", "train/train", "--param", "spec_file=small.yaml", "--param", "store=stored",
+                    "--param", "name=by-worker")
+    assert typed.returncode == 0, typed.stderr
+    run = started(server, "by-worker")
+    assert run["state"]["name"] == "Completed", run["state"]
+    record = Store(clone / "stored").runs.read("by-worker")
+    assert (record.status, record.weights) == ("completed", trained[1].answer["weights"])
+    assert [task["name"] for task in run["tasks"]][:3] == ["plan", "pre-fit", "epochs 0-1, all layers train"]
+
+
+def test_a_run_cancelled_in_prefect_saves_its_state_and_is_told_as_interrupted(worker, prefect, server, clone):
+    typed = prefect("deployment", "run", "train/train", "--param", "spec_file=small.yaml", "--param", "name=cancelled",
+                    "--param", "store=stopped", "--param",
+                    """overrides=["data.source=slow:arrays", "training.callbacks=[{name: 'slow:Beacon'}]"]""")
+    assert typed.returncode == 0, typed.stderr
+    wait_for((clone / "began").exists, seconds=120)
+    run = flow_runs(server, "cancelled")[0]
+    assert prefect("flow-run", "cancel", run["id"]).returncode == 0
+    run = started(server, "cancelled")
+    assert run["state"]["name"] == "Cancelled"
+    store = Store(clone / "stopped")
+    wait_for(lambda: not store.runs.is_alive("cancelled"))
+    assert store.runs.read("cancelled").status == "interrupted"
+    assert any("-step-" in key for key in store.states.names())
