@@ -73,6 +73,7 @@ def render(record: RunRecord, folder: Path) -> str:
         found=max(record.epochs - trained, 0),
         parameters=sum(int(x.get("parameters", 0)) for x in record.layers),
         stages=_stages(record.seconds),
+        validated=any(name.startswith("val_") for name in record.history),
         held=any(not x.get("trainable", True) for x in record.layers),
         commands=_commands(record, folder),
     )

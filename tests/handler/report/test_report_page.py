@@ -201,3 +201,10 @@ def test_many_layers_and_epochs_stay_below_two_megabytes(folder):
     text = written(record, folder)
     assert len(text) < 2_000_000
     assert len(Page(text).having("row")) == 98
+
+
+def test_validation_is_in_the_legend_where_there_is_one(folder):
+    record = made_record()
+    assert Page(written(record, folder)).having("line-validation")
+    record.history = {"loss": [1.0, 0.5]}
+    assert not Page(written(record, folder)).having("line-validation")
