@@ -17,10 +17,10 @@ from handler.arch.architecture import Architecture
 from handler.arch.keras_model import KerasArchitecture
 from handler.data import Dataset, DataShape
 from handler.errors import SpecError
-from handler.keras_objects import keras_object
 from handler.model import DLModelHandler
-from handler.named import LOSS, METRIC, OPTIMIZER, is_reference
 from handler.spec import CallbackSpec, TrainingSpec, resolve_function
+from handler.specification.keras_objects import keras_object
+from handler.specification.named import LOSS, METRIC, OPTIMIZER, is_reference
 from handler.store import Store
 from handler.weights import start_from
 

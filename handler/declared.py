@@ -14,12 +14,12 @@ from typing import Any
 
 import xxhash
 
-from handler.code import check_reference
-from handler.code_digest import code_digest
 from handler.errors import SpecError
-from handler.named import is_reference
-from handler.refusals import join
 from handler.spec import TrainingSpec, form_of
+from handler.specification.code import check_reference
+from handler.specification.code_digest import code_digest
+from handler.specification.named import is_reference
+from handler.specification.refusals import join
 
 FORMAT = 1
 ABSENT = "(not there)"

@@ -58,6 +58,11 @@ class Live(Observer):
             dataset.ignore_label,
         )
         check_fits(self.mh.compiled, dataset)
+        for i, callback in enumerate(self.run.spec.training.callbacks):
+            monitor = str(getattr(self.callbacks[i], "monitor", ""))
+            if monitor.startswith("val_") and dataset.validation is None:
+                problem = f"callback {callback.name} watches {monitor!r}, but the source gives no validation data"
+                raise SpecError(f"training.callbacks[{i}].monitor", f"{problem}; name data.validation, or watch 'loss'")
         if self.mh.in_place and not all(isinstance(a, np.ndarray) for a in [*parts_of(dataset.X), dataset.y]):
             problem = "needs arrays in memory, this source is read as it is trained on; leave it false"
             raise SpecError("training.in_place", problem)

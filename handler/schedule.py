@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from handler.entries import (
+from handler.errors import ScheduleError
+from handler.layers import Outline
+from handler.specification.entries import (
     FIELD,
     Entry,
     FixedStrategy,
@@ -24,9 +26,7 @@ from handler.entries import (
     parse_entries,
     parse_strategy,
 )
-from handler.errors import ScheduleError
-from handler.layers import Outline
-from handler.refusals import shown
+from handler.specification.refusals import shown
 from handler.units import Units, listed_units, resolve_units
 
 Turns = tuple[list[int], list[dict[str, list[str]]]]

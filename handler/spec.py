@@ -14,14 +14,24 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
-from handler.code import resolve_function
-from handler.entries import Entry, as_list
 from handler.errors import SpecError
-from handler.named import LOSS, METRIC, OPTIMIZER, check_named, check_rate, is_reference, metric_label, plain, schema
-from handler.refusals import Count, Flag, Given, Seed, Weight, Whole, shown, spec_error, suggestion
 from handler.schedule import check_schedule
-from handler.spec_callbacks import CallbackSpec, check_monitors
-from handler.spec_text import override, read_mapping
+from handler.specification.callbacks import CallbackSpec, check_monitors
+from handler.specification.code import resolve_function
+from handler.specification.entries import Entry, as_list
+from handler.specification.named import (
+    LOSS,
+    METRIC,
+    OPTIMIZER,
+    check_named,
+    check_rate,
+    is_reference,
+    metric_label,
+    plain,
+    schema,
+)
+from handler.specification.refusals import Count, Flag, Given, Seed, Weight, Whole, shown, spec_error, suggestion
+from handler.specification.text import override, read_mapping
 
 __all__ = [
     "CallbackSpec",
@@ -304,6 +314,8 @@ class TrainingSpec(Given):
         check_schedule(
             self.freeze_training, self.training.epochs, learning_rate_schedule=self.model.compile.learning_rate_schedule
         )
+        if self.training.in_place and isinstance(self.data.source, str) and form_of(self.data.source) == "zarr":
+            raise SpecError("training.in_place", "a .zarr source is read as it is trained on, not rearranged; leave it false")
         check_monitors(
             self.training.callbacks, logs=self.logs(), learning_rate_schedule=self.model.compile.learning_rate_schedule
         )
@@ -355,7 +367,7 @@ def load_spec(path: Path, overrides: Sequence[str] = (), folder: Path | None = N
     Raises:
         SpecError: the file can't be read, isn't a specification, or names files or functions that aren't there.
     """
-    from handler.spec_references import check_references
+    from handler.specification.references import check_references
 
     data = read_mapping(Path(path))
     for text in overrides:

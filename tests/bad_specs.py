@@ -174,6 +174,12 @@ BAD = [
         "data.source",
         "things.py defines no 'date'; did you mean 'data'",
     ),
+    Bad(
+        "a lazily read source in place",
+        {"data.source": "gone.zarr", "training.in_place": True},
+        "training.in_place",
+        "read as it is trained on, not rearranged; leave it false",
+    ),
     Bad("module of Frostline", {"data.source": "handler.run:main"}, "data.source", "'handler.run' is Frostline's own"),
     Bad("module out of reach", {"data.source": "os.path:join"}, "data.source", "there is no module 'os.path' in "),
     Bad("argument unknown", {"data.args": {"exampels": 3}}, "data.args.exampels", "unknown .*did you mean 'examples'"),

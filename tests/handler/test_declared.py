@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import xxhash
 
-from handler.code_digest import code_digest
 from handler.declared import ABSENT, Digests, declared, first_difference, initial_key, pretrained_state
 from handler.errors import SpecError
 from handler.spec import parse_spec
+from handler.specification.code_digest import code_digest
 from handler.store import Store
 from tests.bad_specs import MODULE, changed, write_good
 

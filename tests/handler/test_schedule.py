@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from handler.entries import Entry
 from handler.errors import ScheduleError
 from handler.layers import LayerInfo, Outline
 from handler.schedule import Op, Segment, compute_schedule, random_turns, round_robin_turns
+from handler.specification.entries import Entry
 
 NETWORK = Outline(
     layers=tuple(

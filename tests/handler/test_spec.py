@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from handler.errors import SpecError
-from handler.refusals import suggestion
 from handler.spec import TrainingSpec, check_run_name, dump_spec, load_spec, parse_spec, read_spec, resolve_function
+from handler.specification.refusals import suggestion
 from tests.bad_specs import GOOD, changed, write_good
 
 LEAST = {"data": {"source": "synthetic"}, "model": {"architecture": "pointnet"}, "training": {"epochs": 2}}

@@ -20,8 +20,8 @@ from types import ModuleType
 from typing import Any
 
 from handler.errors import SpecError
-from handler.named import is_reference
-from handler.refusals import shown, suggestion
+from handler.specification.named import is_reference
+from handler.specification.refusals import shown, suggestion
 
 OWN = frozenset({"flows", "tasks", "handler"})
 _loaded: dict[
@@ -186,7 +186,7 @@ def import_module(module: str, folder: Path) -> ModuleType:
     file = locate(module, folder)
     if file is None or not file.is_relative_to(folder):
         return importlib.import_module(module)
-    from handler.code_digest import own_imports
+    from handler.specification.code_digest import own_imports
 
     with _from_folder(folder):
         present = sys.modules.get(module)

@@ -6,8 +6,8 @@ import keras
 import pytest
 
 from handler.errors import SpecError
-from handler.keras_objects import keras_object
-from handler.named import LOSS, METRIC, OPTIMIZER, check_named
+from handler.specification.keras_objects import keras_object
+from handler.specification.named import LOSS, METRIC, OPTIMIZER, check_named
 
 OWN = """
 import keras

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from handler.errors import ScheduleError
-from handler.refusals import Count, Flag, Given, Rate, Seed, shown, spec_error
+from handler.specification.refusals import Count, Flag, Given, Rate, Seed, shown, spec_error
 
 Layers = Literal["all", "all_reverse"] | list[str | list[str]]
 FIELD = "freeze_training"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import xxhash
 
-from handler.code import locate, parse
 from handler.errors import SpecError
+from handler.specification.code import locate, parse
 
 
 def code_digest(module: str, folder: Path, path: str = "") -> str:

@@ -1,6 +1,6 @@
 """Keras objects as a specification names them: `adam`, `{name: adam, learning_rate: 0.001}` or `module:Class`.
 
-Names and arguments are checked against `handler.keras_names`: a misspelt one is refused without importing Keras.
+Names and arguments are checked against `keras_names`: a misspelt one is refused without importing Keras.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handler import keras_names
 from handler.errors import SpecError
-from handler.refusals import join, shown, suggestion
+from handler.specification import keras_names
+from handler.specification.refusals import join, shown, suggestion
 
 REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 

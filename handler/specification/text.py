@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from handler.errors import SpecError
-from handler.refusals import shown, suggestion
+from handler.specification.refusals import shown, suggestion
 
 
 class _Loader(yaml.SafeLoader):

@@ -9,10 +9,10 @@ from typing import Any
 
 import keras
 
-from handler.code import resolve_function
 from handler.errors import SpecError
-from handler.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, Kind, is_reference
-from handler.refusals import join, shown
+from handler.specification.code import resolve_function
+from handler.specification.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, Kind, is_reference
+from handler.specification.refusals import join, shown
 
 _GET: dict[str, Callable[[Any], Any]] = {
     OPTIMIZER.what: keras.optimizers.get,
@@ -26,7 +26,7 @@ def keras_object(kind: Kind, value: Any, folder: Path, path: str) -> Any:
     """The Keras object a specification names.
 
     Args:
-        kind: `OPTIMIZER`, `LOSS`, `METRIC` or `RATE_SCHEDULE` of `handler.named`.
+        kind: `OPTIMIZER`, `LOSS`, `METRIC` or `RATE_SCHEDULE` of `handler.specification.named`.
         value: a name, or a mapping with `name` and arguments, as `TrainingSpec` holds it.
         folder: the specification's folder, where the user's own classes and functions come from.
         path: the field it stands at.

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ConfigDict, Field, model_validator
 
 from handler.errors import SpecError
-from handler.named import CALLBACK, check_arguments, check_name, is_reference, plain
-from handler.refusals import Given, shown, suggestion
+from handler.specification.named import CALLBACK, check_arguments, check_name, is_reference, plain
+from handler.specification.refusals import Given, shown, suggestion
 
 # They write what happens and change nothing, so they don't enter keys.
 LOGGERS = frozenset({"CSVLogger", "ModelCheckpoint", "RemoteMonitor", "TensorBoard"})

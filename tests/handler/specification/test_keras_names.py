@@ -6,9 +6,9 @@ import keras
 import pytest
 from keras.src import losses, metrics, optimizers
 
-from handler import keras_names
-from handler.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, check_named, metric_label
-from handler.spec_callbacks import _REFUSED, LOGGERS
+from handler.specification import keras_names
+from handler.specification.callbacks import _REFUSED, LOGGERS
+from handler.specification.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, check_named, metric_label
 
 
 def arguments(cls):

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handler.code import check_call, check_reference
 from handler.errors import SpecError
-from handler.named import is_reference
-from handler.refusals import join, suggestion
+from handler.specification.code import check_call, check_reference
+from handler.specification.named import is_reference
+from handler.specification.refusals import join, suggestion
 
 if TYPE_CHECKING:
     from handler.spec import TrainingSpec
