@@ -53,11 +53,13 @@ class Position:
 
 def furthest(chain: Chain, states: StateStore) -> Position | None:
     """The furthest intact state of a chain, steps within an epoch included; None where there is none."""
+    there = set(states.names())
+    begun = {name.partition("-step-")[0] for name in there if "-step-" in name}
     for epoch in range(len(chain.keys) - 1, -1, -1):
-        if epoch < len(chain.keys) - 1:
+        if epoch + 1 < len(chain.keys) and chain.keys[epoch + 1] in begun:
             for step, name in reversed(states.within(chain.keys[epoch + 1])):
                 if states.intact(name):
                     return Position(name, epoch, step)
-        if states.intact(chain.keys[epoch]):
+        if chain.keys[epoch] in there and states.intact(chain.keys[epoch]):
             return Position(chain.keys[epoch], epoch, 0, states.manifest(chain.keys[epoch])["stopped"])
     return None

@@ -315,7 +315,8 @@ class TrainingSpec(Given):
             self.freeze_training, self.training.epochs, learning_rate_schedule=self.model.compile.learning_rate_schedule
         )
         if self.training.in_place and isinstance(self.data.source, str) and form_of(self.data.source) == "zarr":
-            raise SpecError("training.in_place", "a .zarr source is read as it is trained on, not rearranged; leave it false")
+            problem = "a .zarr source is read as it is trained on, not rearranged; leave it false"
+            raise SpecError("training.in_place", problem)
         check_monitors(
             self.training.callbacks, logs=self.logs(), learning_rate_schedule=self.model.compile.learning_rate_schedule
         )

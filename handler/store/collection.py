@@ -32,24 +32,26 @@ def verify(store: Store, runs: Iterable[str] = ()) -> list[sealed.Damage]:
             wrong += [
                 sealed.Damage(str(store.states.folder(k)), f"is missing, {key} refers to it") for k in sorted(missing)
             ]
-        elif names:
-            wrong.append(sealed.Damage(str(folder), "is missing"))
     if not names:
         for folder in (*store.root.glob("prefit/*.zarr"), *store.root.glob("backups/*.zarr")):
             wrong += sealed.damages(folder, deep=True)
     for name in names or store.runs.names():
-        try:
-            record = store.runs.read(name)
-        except DamagedError as error:
-            wrong.append(sealed.Damage(str(store.runs.folder(name) / "run.json"), str(error)))
-            continue
-        files = [record.report, record.model] if record.status == "completed" else []
-        wrong += [
-            sealed.Damage(str(store.runs.folder(name) / f), "is missing")
-            for f in files
-            if f and not (store.runs.folder(name) / f).exists()
-        ]
+        wrong += _damages_of_run(store, name)
     return list(dict.fromkeys(wrong))
+
+
+def _damages_of_run(store: Store, name: str) -> list[sealed.Damage]:
+    """What is wrong with a run's own files, and with the state it ends with."""
+    folder = store.runs.folder(name)
+    try:
+        record = store.runs.read(name)
+    except DamagedError as error:
+        return [sealed.Damage(str(folder / "run.json"), str(error))]
+    if record.status != "completed":
+        return []
+    needs = [folder / file for file in (record.report, record.model) if file]
+    needs += [store.states.folder(record.state)] if record.state else []
+    return [sealed.Damage(str(path), f"is missing, run {name!r} needs it") for path in needs if not path.exists()]
 
 
 def needed(store: Store, runs: Iterable[str]) -> set[str]:
