@@ -71,6 +71,10 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for console in self._consoles.values():
+            if console.file not in (sys.stdout, sys.stderr):
+                console.file.close()
+        self._consoles.clear()
         if not self.as_json:
             return
         sys.stdout = self._replaced

@@ -1,0 +1,35 @@
+"""Every bad specification through the command: exit 2, a sentence with the path, nothing in the store, nothing begun."""
+
+import re
+
+import pytest
+
+from flows.answers import FailureAnswer
+from flows.command import main
+from tests.bad_specs import BAD, write_good
+
+
+def check_refused(bad, code, out, err, folder):
+    failure = FailureAnswer.model_validate_json(out)
+    assert (code, failure.status, failure.resume) == (2, "refused", None), err
+    assert failure.error.startswith(bad.path)
+    assert re.search(bad.text, failure.error)
+    assert failure.error.splitlines()[0] in err
+    assert "Traceback" not in err
+    assert not (folder / "store").exists()
+
+
+@pytest.mark.parametrize("bad", [bad for bad in BAD if not bad.network], ids=lambda bad: bad.id)
+def test_a_bad_specification_is_refused_before_anything_is_started(bad, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    write_good(tmp_path, bad.change)
+    code = main(["train", "spec.yaml", "--store", "store", "--json"])
+    check_refused(bad, code, *capfd.readouterr(), tmp_path)
+
+
+@pytest.mark.parametrize("bad", [bad for bad in BAD if bad.network], ids=lambda bad: bad.id)
+def test_what_only_the_network_tells_is_refused_before_the_store_is_made(bad, tmp_path, forker):
+    write_good(tmp_path, bad.change)
+    typed = forker.type("train", "spec.yaml", "--store", "store", "--json", folder=tmp_path)
+    check_refused(bad, typed.code, typed.stdout, typed.stderr, tmp_path)

@@ -1,0 +1,211 @@
+"""What each command answers, as JSON and to people; what it costs."""
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from flows.answers import (
+    ExportAnswer,
+    FailureAnswer,
+    GcAnswer,
+    PlanAnswer,
+    PredictAnswer,
+    ResumeAnswer,
+    RunsAnswer,
+    ShowAnswer,
+    VerifyAnswer,
+)
+from flows.command import main
+from handler.store import Store
+from tests.flows.conftest import MODELS
+from tests.models.small import arrays
+
+
+KEPT = ("--store", "kept")
+
+
+@pytest.fixture
+def type_here(trained, monkeypatch, capfd):
+    """Types a command in this process, in the folder where the small model was trained."""
+    monkeypatch.chdir(trained[0])
+
+    def type_(*arguments):
+        capfd.readouterr()
+        code = main([str(a) for a in arguments])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return type_
+
+
+@pytest.fixture
+def answer(type_here):
+    """Types a command with `--json` and gives its answer."""
+
+    def type_(model, *arguments, code=0):
+        found, out, err = type_here(*arguments, "--store", "kept", "--json")
+        assert found == code, err
+        return model.model_validate_json(out)
+
+    return type_
+
+
+def test_plan_lists_the_segments_and_what_is_in_the_store(answer, trained):
+    plan = answer(PlanAnswer, "plan", "small.yaml")
+    assert [(s.start, s.end, s.frozen) for s in plan.segments] == [
+        (0, 1, []), (1, 3, ["low", "norm"]), (3, 4, ["low"]), (4, 5, ["high"]), (5, 6, []),
+    ]
+    assert all(s.cached for s in plan.segments)
+    assert [s.state for s in plan.segments] == [s["state"] for s in trained[1].answer["segments"]]
+    assert [s.learning_rate for s in plan.segments] == [0.01, 0.01, 0.005, 0.005, 0.005]
+    other = answer(PlanAnswer, "plan", "small.yaml", "--set", "freeze_training=[]")
+    assert [(s.start, s.end, s.cached) for s in other.segments] == [(0, 6, False)]
+
+
+def test_plan_draws_its_picture(answer, tmp_path):
+    plan = answer(PlanAnswer, "plan", "small.yaml", "--png", tmp_path / "plan.png")
+    assert plan.png == str(tmp_path / "plan.png")
+    assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_runs_lists_what_there_is_and_an_empty_store_has_none(answer, type_here, tmp_path):
+    runs = {run.run: run for run in answer(RunsAnswer, "runs").runs}
+    assert (runs["small"].status, runs["small"].alive, runs["small"].epochs) == ("completed", False, 6)
+    code, out, _ = type_here("runs", "--store", tmp_path / "none", "--json")
+    assert (code, json.loads(out)["runs"]) == (0, [])
+    assert not (tmp_path / "none").exists()
+
+
+def test_show_answers_as_train_did(answer, trained):
+    shown = answer(ShowAnswer, "show", "small")
+    for key in ("run", "status", "state", "weights", "epochs", "history", "report", "model"):
+        assert getattr(shown, key) == trained[1].answer[key], key
+    assert [s.source for s in shown.segments] == ["trained"] * 5
+    assert "kept/runs/small/history.csv" in shown.files
+
+
+def test_people_are_shown_tables(type_here):
+    for command, expected in (
+        (("plan", "small.yaml"), "low, norm"),
+        (("runs",), "completed"),
+        (("show", "small"), "accuracy"),
+        (("train", "small.yaml"), "0 trained now, 6 found"),
+        (("verify",), "everything is as it was written"),
+        (("gc", "--dry-run"), "would go"),
+    ):
+        code, out, err = type_here(*command, "--store", "kept")
+        assert code == 0, err
+        assert expected in out
+
+
+def test_verify_and_gc_find_nothing_wrong_and_nothing_needless(answer):
+    assert answer(VerifyAnswer, "verify", "small") == VerifyAnswer(ok=True, damaged=[])
+    dry = answer(GcAnswer, "gc", "--dry-run")
+    assert dry.dry_run
+    assert not any(path.startswith(("states", "runs")) for path in dry.removed)
+
+
+def test_an_exported_model_is_the_one_after_that_epoch(frostline, trained, tmp_path):
+    folder, typed = trained
+    last = frostline("export", "small", "-o", tmp_path / "last.keras", "--store", "kept", "--json", folder=folder)
+    assert ExportAnswer.model_validate(last.answer).weights == typed.answer["weights"]
+    early = frostline("export", "small", "--epoch", 1, "-o", tmp_path / "early.keras", "--store", "kept", "--json", folder=folder)
+    exported = ExportAnswer.model_validate(early.answer)
+    assert (exported.epoch, exported.state) == (1, typed.answer["segments"][0]["state"])
+    assert exported.weights != typed.answer["weights"]
+    import keras
+
+    model = keras.models.load_model(tmp_path / "early.keras", compile=False)
+    digest = hashlib.sha256(b"".join(np.ascontiguousarray(w).tobytes() for w in model.get_weights()))
+    assert digest.hexdigest() == exported.weights
+    inside = frostline("export", "small", "--epoch", 2, "-o", tmp_path / "x.keras", "--store", "kept", "--json", folder=folder)
+    assert inside.code == 2
+    assert "[0, 1, 3, 4, 5, 6]" in inside.answer["error"]
+
+
+def test_predictions_for_arrays_are_written_and_scored(frostline, trained, tmp_path):
+    folder, _ = trained
+    X, y = arrays(40, seed=8)
+    np.savez(tmp_path / "new.npz", X=X, y=y)
+    typed = frostline("predict", "small", tmp_path / "new.npz", "-o", tmp_path / "out.npz", "--store", "kept", "--json", folder=folder)
+    predicted = PredictAnswer.model_validate(typed.answer)
+    with np.load(tmp_path / "out.npz") as file:
+        assert file["predictions"].shape == (40, 2)
+        assert (file["labels"] == file["predictions"].argmax(axis=1)).all()
+        assert predicted.scores["overall_accuracy"] == pytest.approx((file["labels"] == y).mean())
+    assert predicted.points == 40
+    np.savez(tmp_path / "bare.npz", X=X[:, :5])
+    typed = frostline("predict", "small", tmp_path / "bare.npz", "-o", tmp_path / "out.npz", "--store", "kept", "--json", folder=folder)
+    assert typed.code == 2
+    assert "bare.npz doesn't fit the network of 'small'" in typed.answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("show", "nobody"), "there is no run 'nobody'"),
+        (("show", "../small"), "'../small' can't name a run"),
+        (("predict", "small", "missing.npz", "-o", "out.npz", *KEPT), "there is no file missing.npz"),
+        (("predict", "small", "small.yaml", "-o", "out.npz", *KEPT), "small.yaml is no .las, .laz or .npz file"),
+        (("export", "small", "-o", "model.h5", *KEPT), "model.h5 must end in .keras"),
+        (("export", "small", "-o", "nowhere/model.keras", *KEPT), "there is no folder"),
+        (("train", "missing.yaml"), "missing.yaml"),
+        (("resume", "nobody"), "there is no run 'nobody'"),
+        (("verify", "nobody"), "there is no run 'nobody'"),
+        (("train", "small.yaml", "--name", ".."), "'..'"),
+        (("train",), "Missing argument"),
+        (("train", "small.yaml", "--stor", "x"), "No such option: --stor"),
+        (("trian", "small.yaml"), "No such command 'trian'"),
+    ],
+)
+def test_what_cant_be_used_is_refused_in_one_sentence(arguments, message, type_here):
+    code, out, err = type_here(*arguments, "--json")
+    failure = FailureAnswer.model_validate_json(out)
+    assert (code, failure.status, failure.resume) == (2, "refused", None)
+    assert message in failure.error
+    assert message in err
+    assert not (Store(".frostline").root).exists()
+
+
+def test_interrupted_and_killed_runs_are_resumed_and_changed_ones_refused(forker, project):
+    kill = [{"stage": "train_segment", "what": "kill", "at": 2}]
+    for name in ("one", "two"):
+        (project / f"{name}.py").write_text((MODELS / "small.py").read_text())
+        sets = ("--set", f"data.source={name}:arrays", "--set", f"model.architecture={name}:network")
+        typed = forker.type("train", "small.yaml", "--name", name, "--store", "s", "--json", *sets, folder=project, faults=kill)
+        assert typed.code == -9
+    shown = RunsAnswer.model_validate(forker.type("runs", "--store", "s", "--json", folder=project).answer)
+    assert {(run.run, run.status, run.alive) for run in shown.runs} == {("one", "running", False), ("two", "running", False)}
+    source = (project / "two.py").read_text()
+    (project / "two.py").write_text(source.replace('"gelu"', '"relu"'))
+    typed = forker.type("resume", "--store", "s", "--json", folder=project)
+    one, two = ResumeAnswer.model_validate(typed.answer).runs
+    assert typed.code == 2
+    assert (one.run, one.status, [s.source for s in one.segments]) == ("one", "completed", ["cached"] * 2 + ["trained"] * 3)
+    assert (two.run, two.status) == ("two", "refused")
+    assert "run 'two': data.source.code was" in two.error
+    (project / "two.py").write_text(source)
+    typed = forker.type("resume", "--store", "s", "--json", folder=project)
+    assert [(run.run, run.status) for run in ResumeAnswer.model_validate(typed.answer).runs] == [("two", "completed")]
+    assert forker.type("resume", "--store", "s", "--json", folder=project).answer == {"runs": []}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("runs",), ("show", "small"), ("plan", "small.yaml"), ("train", "small.yaml"), ("verify",), ("gc", "--dry-run")],
+)
+def test_nothing_heavy_is_imported_where_nothing_needs_it(arguments, trained, clean_environment):
+    store = ("--store", "kept") if "--help" not in arguments else ()
+    program = (
+        "import sys; from flows.command import main; code = main(sys.argv[1:]); "
+        "heavy = [m for m in ('tensorflow', 'keras', 'prefect', 'matplotlib', 'scipy') if m in sys.modules]; "
+        "sys.exit(f'imported: {heavy}' if heavy else code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments, *store], cwd=trained[0], env=clean_environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
