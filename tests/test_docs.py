@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 import flows.answers
 from flows.command import app
-from handler import entries, spec
+from handler import spec
 from handler.data import arguments
+from handler.specification import callbacks, entries
 
 ROOT = Path(__file__).parent.parent
 SPECIFICATION = (ROOT / "docs" / "specification.md").read_text(encoding="utf-8")
@@ -31,7 +32,7 @@ def fields(module):
     )
 
 
-@pytest.mark.parametrize(("model", "key"), [*fields(spec), *fields(entries), *fields(arguments)])
+@pytest.mark.parametrize(("model", "key"), [*fields(spec), *fields(callbacks), *fields(entries), *fields(arguments)])
 def test_every_key_of_a_specification_is_in_the_reference(model, key):
     assert re.search(rf"`([\w.]+\.)?{key}`", SPECIFICATION), f"{model}.{key} isn't in docs/specification.md"
 
