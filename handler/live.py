@@ -15,6 +15,7 @@ from handler.building import build_callbacks, build_model_handler, load_data
 from handler.chain import Position
 from handler.data import Dataset, shape
 from handler.data.dataset import parts_of
+from handler.engine.callbacks import forgetful
 from handler.engine.trainer import Trainer
 from handler.errors import DataError, SpecError
 from handler.final import save_model, weights_digest
@@ -46,7 +47,10 @@ class Live(Observer):
     @cached_property
     def callbacks(self) -> list[Any]:
         """The callbacks; the files they write go to the run's folder."""
-        return build_callbacks(self.run.spec, self.run.folder, self.run.store.runs.folder(self.run.inputs.name))
+        made = build_callbacks(self.run.spec, self.run.folder, self.run.store.runs.folder(self.run.inputs.name))
+        for name in forgetful(made):
+            self.run.note(f"callback {name} has no get_state and set_state: what it remembers is lost at a resumption")
+        return made
 
     @cached_property
     def dataset(self) -> Dataset:
