@@ -96,6 +96,8 @@ def load_clouds(
     else:
         arrays, attrs = kept
     augmentation = Augmentation(**args.augmentation.model_dump()) if args.augmentation is not None else None
+    # Beside what the fields were drawn by: whether the network learns to see them from all sides.
+    preparation = attrs["preparation"] | {"turned": augmentation is not None and augmentation.rotate}
     return Dataset(
         X=_inputs(arrays, ""),
         y=arrays["y"],
@@ -103,7 +105,7 @@ def load_clouds(
         class_names=tuple(args.classes),
         ignore_label=IGNORED,
         augment=augmentation,
-        preparation=attrs["preparation"],
+        preparation=preparation,
         sources=attrs["sources"],
         prefit=key if cache is not None else None,
     )

@@ -20,6 +20,8 @@ Progress = Callable[[int, int], None]
 TIMES, SHARE = 4, 0.99  # predictions that a point should have, share of the points that must have them
 BATCH = 64  # fields predicted at once
 NEIGHBOURS = 3  # predicted points that speak for one without a prediction
+TURNS = 2  # views of each field, where the network was trained on turned ones
+GOLDEN = np.pi * (3.0 - np.sqrt(5.0))  # the angle that spreads best over a circle
 
 
 def predict_cloud(
@@ -27,7 +29,8 @@ def predict_cloud(
 ) -> np.ndarray:
     """Class probabilities for all points of a tile: the mean over the overlapping fields that hold a point.
 
-    Points in no field get the mean of their three nearest neighbours. The same cloud gives the same bits.
+    A network that was trained on turned fields sees each field from two sides. Points in no field get the mean of their
+    three nearest neighbours. The same cloud gives the same bits.
 
     Args:
         predict: [xyz (n, N, 3), features (n, N, F)] float32 -> (n, N, classes) probabilities.
@@ -47,16 +50,27 @@ def predict_cloud(
         batch = fields[begin : begin + BATCH]
         xyz = np.stack([normalise(cloud.xyz[members], support, radius) for support, members in batch])
         features = [np.stack([tile.features[members] for _, members in batch])] if tile.features.shape[1] else []
-        for (_, members), probabilities in zip(batch, predict([xyz, *features]), strict=True):
-            np.add.at(total, members, probabilities)
-            np.add.at(seen, members, 1)
+        for turn in range(TURNS if preparation["turned"] else 1):
+            angles = GOLDEN * np.arange(begin, begin + len(batch)) + 2.0 * np.pi * turn / TURNS
+            view = turned(xyz, angles) if preparation["turned"] else xyz
+            for (_, members), probabilities in zip(batch, predict([view, *features]), strict=True):
+                np.add.at(total, members, probabilities)
+                np.add.at(seen, members, 1)
         if progress is not None:
             progress(min(begin + BATCH, len(fields)), len(fields))
-    found = np.maximum(seen, 1)[:, None]
-    probabilities = total / found
+    probabilities = total / np.maximum(seen, 1)[:, None]
     if not seen.all():
         probabilities[seen == 0] = _from_neighbours(cloud.xyz[seen > 0], probabilities[seen > 0], cloud.xyz[seen == 0])
     return probabilities.astype(np.float32)
+
+
+def turned(xyz: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """Fields (n, N, 3) turned about the vertical, each by its angle (n,), radians; float32."""
+    matrices = np.zeros((len(xyz), 3, 3), np.float32)
+    matrices[:, 0, 0] = matrices[:, 1, 1] = np.cos(angles)
+    matrices[:, 0, 1], matrices[:, 1, 0] = np.sin(angles), -np.sin(angles)
+    matrices[:, 2, 2] = 1.0
+    return np.matmul(xyz, matrices)
 
 
 def covering_fields(tile: Tile, radius: float, points: int) -> list[tuple[np.ndarray, np.ndarray]]:

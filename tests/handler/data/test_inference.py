@@ -7,7 +7,7 @@ from handler.data.receptive_fields import Tile
 from tests.handler.data.conftest import CLASSES
 
 PREPARATION = {"classes": CLASSES, "features": ["height_above_ground"], "mean": [0.0], "std": [1.0], "clip": 50.0,
-               "radius": 5.0, "points": 256}
+               "radius": 5.0, "points": 256, "turned": False}
 
 
 def by_height(X):
@@ -66,6 +66,26 @@ def test_coordinates_alone_are_enough_where_no_features_are_declared(scene):
 
     predict_cloud(predict, scene[0], {**PREPARATION, "features": [], "mean": [], "std": []})
     assert set(seen) == {1}
+
+
+def test_a_network_trained_on_turned_fields_sees_each_field_from_two_sides(scene):
+    seen = {}
+
+    def predict_as(name):
+        def predict(X):
+            seen.setdefault(name, []).append(X[0].copy())
+            return by_height(X)
+        return predict
+
+    plain = predict_cloud(predict_as("plain"), scene[0], PREPARATION)
+    turned = predict_cloud(predict_as("turned"), scene[0], {**PREPARATION, "turned": True})
+    np.testing.assert_allclose(turned, plain, atol=1e-5)  # features, not coordinates, decide here
+    once, twice = (np.concatenate(seen[name]) for name in ("plain", "turned"))
+    assert len(twice) == 2 * len(once)
+    first, second = seen["turned"][:2]
+    np.testing.assert_allclose(second[..., :2], -first[..., :2], atol=1e-5)  # opposite sides
+    np.testing.assert_allclose(np.linalg.norm(first, axis=2), np.linalg.norm(seen["plain"][0], axis=2), atol=1e-5)
+    assert np.array_equal(first[..., 2], seen["plain"][0][..., 2])
 
 
 def test_progress_ends_with_all_fields_predicted(scene):
