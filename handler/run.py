@@ -204,9 +204,8 @@ class TrainingRun:
 
     def finish(self) -> RunRecord:
         """The run is complete: its record says so, and its backup has done its work."""
-        for path in self.store.backups.glob("*.zarr") if self.needs_backup() else ():
-            if "live" in self.__dict__ and path == self.live.backed_up:
-                shutil.rmtree(path, ignore_errors=True)
+        if "live" in self.__dict__ and self.live.backed_up is not None:
+            shutil.rmtree(self.live.backed_up, ignore_errors=True)
         return self._change(status="completed", error=None, seconds=dict(self._seconds))
 
     def fail(self, error: BaseException) -> RunRecord:
