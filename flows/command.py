@@ -5,6 +5,7 @@ Nothing heavy is imported here, so that `--help`, `runs` and `show` answer at on
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -162,30 +163,47 @@ def output(as_json: bool) -> Output:
     return _output
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs one command line and returns its exit code; the console script's entry point.
+def main() -> int:
+    """The console script's entry point: runs the command line and gives its exit code."""
+    code, at_once = run(sys.argv[1:])
+    if at_once:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def run(typed: list[str]) -> tuple[int, bool]:
+    """Runs one command line.
 
     Args:
-        arguments: what was typed after `frostline`; None: from `sys.argv`.
+        typed: what was typed after `frostline`.
+
+    Returns:
+        The exit code, and whether the process should end without waiting for its threads.
     """
+    with Output("--json" in typed, typed) as shown:
+        return _run(typed, shown), shown.leaves_at_once
+
+
+def _run(typed: list[str], shown: Output) -> int:
     global _output
-    typed = sys.argv[1:] if arguments is None else arguments
-    with Output("--json" in typed, typed) as _output:
-        try:
-            code = app(args=typed, prog_name="frostline", standalone_mode=False)
-            return code if isinstance(code, int) else 0  # of a typer.Exit
-        except (CommandFailed, FrostlineError) as error:
-            failure = error if isinstance(error, CommandFailed) else CommandFailed.because(error)
-            _output.failed(failure.answer)
-            return failure.exit_code
-        except (KeyboardInterrupt, typer.Abort):
-            return 130
-        except Exception as error:
-            if hasattr(error, "format_message"):
-                return _usage(error, _output)
-            traceback.print_exc()
-            _output.failed(CommandFailed.because(error).answer)
-            return 1
+    _output = shown
+    try:
+        code = app(args=typed, prog_name="frostline", standalone_mode=False)
+        return code if isinstance(code, int) else 0  # of a typer.Exit
+    except (CommandFailed, FrostlineError) as error:
+        failure = error if isinstance(error, CommandFailed) else CommandFailed.because(error)
+        shown.failed(failure.answer)
+        return failure.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except Exception as error:
+        if hasattr(error, "format_message"):
+            return _usage(error, shown)
+        traceback.print_exc()
+        shown.failed(CommandFailed.because(error).answer)
+        return 1
 
 
 def _usage(error: Any, shown: Output) -> int:

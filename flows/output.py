@@ -46,10 +46,14 @@ class Output:
         as_json: one JSON object on stdout. Whatever else writes to stdout meanwhile, the user's own modules and native
             libraries included, writes to stderr.
         typed: the command line, for the sentence that says how to go on.
+
+    Attributes:
+        leaves_at_once: the process ends without waiting for threads that still have something to do.
     """
 
     def __init__(self, as_json: bool, typed: list[str]) -> None:
         self.as_json, self.typed = as_json, typed
+        self.leaves_at_once = False
         self._stdout: IO[str] = sys.stdout
         self._descriptor: int | None = None
         self._consoles: dict[bool, Console] = {}

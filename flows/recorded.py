@@ -40,14 +40,16 @@ def wait_until_recorded(seconds: float) -> bool:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
     from prefect.events.worker import EventsWorker
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-    end = time.monotonic() + seconds
-    EventsWorker.drain_all(timeout=seconds, at_exit=False)  # all queues, the log's too
     if _flow_run is None:
         return True
+    end = time.monotonic() + seconds
     ours = FlowRunFilter(id=FlowRunFilterId(any_=[_flow_run]))
     try:
-        with get_client(sync_client=True) as client:
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+            client.hello()
+            EventsWorker.drain_all(timeout=seconds, at_exit=False)  # all queues, the log's too
             while True:
                 found = client.read_task_runs(flow_run_filter=ours, limit=200)
                 final = sum(run.state is not None and run.state.is_final() for run in found)

@@ -211,6 +211,7 @@ def _start(home: Path) -> EmbeddedServer:
                 stdout=log,
                 stderr=log,
                 cwd=home,
+                env=os.environ | {"PREFECT_HOME": str(home)},
                 start_new_session=True,
                 pass_fds=(watch, listening.fileno()),
             )

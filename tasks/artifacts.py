@@ -13,6 +13,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
 from prefect.exceptions import MissingContextError
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from handler.observe import Observer
 from handler.record import Plan, RunRecord, SegmentRecord
@@ -82,7 +83,7 @@ class PrefectObserver(Observer):
 
     def _emit(self, what: str, payload: dict[str, Any]) -> None:
         resource = {"prefect.resource.id": f"frostline.run.{self.run}", "prefect.resource.name": self.run}
-        _show(lambda: emit_event(event=f"frostline.{what}.completed", resource=resource, payload=payload))
+        emit_event(event=f"frostline.{what}.completed", resource=resource, payload=payload)  # queued, never waits
 
 
 def log(text: str) -> None:
@@ -95,7 +96,8 @@ def log(text: str) -> None:
 
 def _show(show: Callable[[], object]) -> None:
     try:
-        show()
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+            show()
     except Exception as error:  # whatever a server or the way to it can do
         log(f"Prefect's server didn't take what it was shown ({type(error).__name__}: {error}); the training goes on")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -36,13 +37,16 @@ class Session:
         self.output = output
         self.display: Display = display_for(output.people)
         self.server: EmbeddedServer | None = None
-        self.watch = SignalWatch(abandon=self._abandon, hurry=lambda: os._exit(130), say=self.display.note)
+        self.watch = SignalWatch(
+            abandon=self._abandon, hurry=lambda: os._exit(130), say=lambda text: self.display.note(text)
+        )
         self._run: TrainingRun | None = None
         self._resume = output.command
         self._ending = threading.Lock()
 
     def __enter__(self) -> Session:
         environment.quieten_tensorflow()
+        logging.raiseExceptions = False  # or each batch of log lines a server doesn't take is told on stderr
         stop.reset()
         self.watch.__enter__()
         return self
@@ -69,6 +73,8 @@ class Session:
         """
         self._resume = resume
         self._run = run = TrainingRun.of(inputs)
+        self.display.close()
+        self.display = display_for(self.output.people)
         try:
             if run.store.runs.is_alive(inputs.name):
                 raise BusyError(
@@ -87,7 +93,7 @@ class Session:
         if url is None:
             self.server = self.server or start_or_join()
             url = self.server.api_url
-        environment.set_prefect(Path(inputs.store), url)
+        environment.set_prefect(Path(inputs.store), url, embedded=self.server is not None)
         self.display.status("reading the specification's network")
         plan = run.plan()  # while the server starts; a fault in the specification shows before anything is begun
         self.display.begin(plan.epochs, plan.cached_epochs)
@@ -101,6 +107,7 @@ class Session:
             self.server.wait(unless=lambda: stop.requested)
             self.display.note(f"Prefect's pages: {self.server.url} (as long as this runs)")
         self._stop_if_asked()
+        self.display.status("reading the data")
         run.observers.append(self.display)
         try:
             answer = train(
@@ -115,18 +122,19 @@ class Session:
         except FrostlineError:
             raise
         except Exception as error:
-            record = run.finished()  # trained to the end, and then the server was gone
-            if record is None:
+            run.observers.remove(self.display)
+            if run.finished() is None:
                 raise
-            self.display.note(
+            self.display.note(  # trained to the end, and then the server was gone
                 f"the training is complete, but Prefect's server couldn't be told ({type(error).__name__}: {error})"
             )
-            answer = TrainAnswer.of(record, str(store))
+            answer = TrainAnswer.of(run.store.runs.read(inputs.name), str(store))
         finally:
-            run.observers.remove(self.display)
+            run.observers[:] = [observer for observer in run.observers if observer is not self.display]
             self.display.status("")
             if not wait_until_recorded(2.0 if stop.requested else 6.0):
                 self.display.note("Prefect's server hasn't recorded all stages of this run")
+                self.output.leaves_at_once = True  # or what is queued for the server keeps the process
         return answer
 
     def _stop_if_asked(self) -> None:
@@ -138,8 +146,7 @@ class Session:
         if not self._ending.acquire(blocking=False):
             return
         run = self._run
-        error = f"stopped by {stop.reason}"
-        name = None
+        error, name = f"stopped by {stop.reason}; there was nothing to save", None
         if run is not None:
             name = run.inputs.name
             record = run.planning.record()
@@ -149,6 +156,8 @@ class Session:
         teller.start()
         teller.join(1.5)
         self.display.close()
+        if self.server is not None:
+            self.server.release(1.5)
         self.output.failed(FailureAnswer(run=name, status="interrupted", error=error, resume=self._resume))
         sys.stderr.flush()
         os._exit(75)

@@ -54,7 +54,8 @@ def run(arguments, folder, out, err, environment, faults):
         inject(**fault)
     from flows.command import main as command
 
-    sys.exit(command(arguments))
+    sys.argv[1:] = arguments
+    sys.exit(command())
 
 
 def inject(stage, what, at=1):

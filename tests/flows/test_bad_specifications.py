@@ -5,7 +5,7 @@ import re
 import pytest
 
 from flows.answers import FailureAnswer
-from flows.command import main
+from flows.command import run
 from tests.bad_specs import BAD, write_good
 
 
@@ -24,7 +24,7 @@ def test_a_bad_specification_is_refused_before_anything_is_started(bad, tmp_path
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     write_good(tmp_path, bad.change)
-    code = main(["train", "spec.yaml", "--store", "store", "--json"])
+    code, _ = run(["train", "spec.yaml", "--store", "store", "--json"])
     check_refused(bad, code, *capfd.readouterr(), tmp_path)
 
 

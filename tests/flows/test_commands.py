@@ -19,11 +19,10 @@ from flows.answers import (
     ShowAnswer,
     VerifyAnswer,
 )
-from flows.command import main
+from flows.command import run
 from handler.store import Store
 from tests.flows.conftest import MODELS
 from tests.models.small import arrays
-
 
 KEPT = ("--store", "kept")
 
@@ -35,7 +34,7 @@ def type_here(trained, monkeypatch, capfd):
 
     def type_(*arguments):
         capfd.readouterr()
-        code = main([str(a) for a in arguments])
+        code, _ = run([str(a) for a in arguments])
         out, err = capfd.readouterr()
         return code, out, err
 
@@ -201,7 +200,7 @@ def test_interrupted_and_killed_runs_are_resumed_and_changed_ones_refused(forker
 def test_nothing_heavy_is_imported_where_nothing_needs_it(arguments, trained, clean_environment):
     store = ("--store", "kept") if "--help" not in arguments else ()
     program = (
-        "import sys; from flows.command import main; code = main(sys.argv[1:]); "
+        "import sys; from flows.command import main; code = main(); "
         "heavy = [m for m in ('tensorflow', 'keras', 'prefect', 'matplotlib', 'scipy') if m in sys.modules]; "
         "sys.exit(f'imported: {heavy}' if heavy else code)"
     )

@@ -61,8 +61,7 @@ def wait_for(condition, seconds=20):
         time.sleep(0.05)
 
 
-def test_the_server_lives_as_long_as_its_last_user_killed_or_not(tmp_path, monkeypatch):
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+def test_the_server_lives_as_long_as_its_last_user_killed_or_not(tmp_path):
     mine = embedded.start_or_join(tmp_path)
     mine.wait()
     other, url, pid = use(tmp_path)
@@ -76,8 +75,7 @@ def test_the_server_lives_as_long_as_its_last_user_killed_or_not(tmp_path, monke
 
 
 @pytest.mark.service
-def test_a_server_that_dies_is_started_again_on_the_same_port(tmp_path, monkeypatch):
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+def test_a_server_that_dies_is_started_again_on_the_same_port(tmp_path):
     share = embedded.start_or_join(tmp_path)
     share.wait()
     server = next(pid for pid in processes_of(tmp_path) if pid != share.pid)
@@ -89,8 +87,7 @@ def test_a_server_that_dies_is_started_again_on_the_same_port(tmp_path, monkeypa
 
 
 @pytest.mark.service
-def test_a_killed_holder_takes_its_server_along_and_the_next_user_starts_another(tmp_path, monkeypatch):
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+def test_a_killed_holder_takes_its_server_along_and_the_next_user_starts_another(tmp_path):
     first = embedded.start_or_join(tmp_path)
     first.wait()
     os.kill(first.pid, signal.SIGKILL)
