@@ -89,22 +89,12 @@ def covering_fields(tile: Tile, radius: float, points: int) -> list[tuple[np.nda
             if seen[point] > level:  # a field of this round has seen it since
                 continue
             support = tile.cloud.xyz[point, :2]
-            members = _least_seen(tile.cylinder(support, radius), seen, points, rng)
+            members = sample(tile.cylinder(support, radius), points, rng)
             seen[members] += 1
             fields.append((support, members))
         if np.count_nonzero(seen >= TIMES) >= SHARE * len(seen):
             break
     return fields
-
-
-def _least_seen(inside: np.ndarray, seen: np.ndarray, points: int, rng: np.random.Generator) -> np.ndarray:
-    """A random sample of a cylinder, half of it from the points seen least: half as many fields are enough then."""
-    if len(inside) <= points:
-        return sample(inside, points, rng)
-    shuffled = rng.permutation(inside)
-    order = shuffled[np.argsort(seen[shuffled], kind="stable")]
-    half = points // 2
-    return np.concatenate([order[:half], rng.choice(order[half:], points - half, replace=False)])
 
 
 def _from_neighbours(known: np.ndarray, probabilities: np.ndarray, unknown: np.ndarray) -> np.ndarray:
