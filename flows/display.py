@@ -101,7 +101,7 @@ class LiveDisplay(Display):
     def status(self, text: str) -> None:
         """Shows what is being done."""
         self._text = text
-        self._draw()
+        self._draw(at_once=True)
 
     def close(self) -> None:
         """Takes the display away; the lines stay."""
@@ -135,7 +135,7 @@ class LiveDisplay(Display):
             return ""
         return f"  about {duration((now - began) / (self._done - at) * (self.epochs - self._done))} left"
 
-    def _draw(self) -> None:
+    def _draw(self, at_once: bool = False) -> None:
         lines: list[Any] = []
         if self._segment is not None and self._text:
             frozen = (
@@ -148,4 +148,4 @@ class LiveDisplay(Display):
             lines.append(Text(self._text))
         if self.epochs:
             lines.append(self._bar)
-        self._live.update(Group(*lines))
+        self._live.update(Group(*lines), refresh=at_once)

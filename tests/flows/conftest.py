@@ -138,10 +138,10 @@ def frostline(forker, project):
 
 @pytest.fixture(scope="session")
 def trained(forker, tmp_path_factory):
-    """A folder in which the small specification was trained without interruption, and what `train --json` answered."""
+    """A folder in which the small specification was trained without interruption, and what `train --json` answered. The run's name is `whole`."""
     folder = tmp_path_factory.mktemp("trained")
     for name in ("small.py", "small.yaml"):
         shutil.copy(MODELS / name, folder)
-    typed = forker.type("train", "small.yaml", "--store", "kept", "--json", folder=folder)
+    typed = forker.type("train", "small.yaml", "--name", "whole", "--store", "kept", "--json", folder=folder)
     assert typed.code == 0, typed.stderr
     return folder, typed

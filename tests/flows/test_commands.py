@@ -73,26 +73,26 @@ def test_plan_draws_its_picture(answer, tmp_path):
 
 def test_runs_lists_what_there_is_and_an_empty_store_has_none(answer, type_here, tmp_path):
     runs = {run.run: run for run in answer(RunsAnswer, "runs").runs}
-    assert (runs["small"].status, runs["small"].alive, runs["small"].epochs) == ("completed", False, 6)
+    assert (runs["whole"].status, runs["whole"].alive, runs["whole"].epochs) == ("completed", False, 6)
     code, out, _ = type_here("runs", "--store", tmp_path / "none", "--json")
     assert (code, json.loads(out)["runs"]) == (0, [])
     assert not (tmp_path / "none").exists()
 
 
 def test_show_answers_as_train_did(answer, trained):
-    shown = answer(ShowAnswer, "show", "small")
+    shown = answer(ShowAnswer, "show", "whole")
     for key in ("run", "status", "state", "weights", "epochs", "history", "report", "model"):
         assert getattr(shown, key) == trained[1].answer[key], key
     assert [s.source for s in shown.segments] == ["trained"] * 5
-    assert "kept/runs/small/history.csv" in shown.files
+    assert "kept/runs/whole/history.csv" in shown.files
 
 
 def test_people_are_shown_tables(type_here):
     for command, expected in (
         (("plan", "small.yaml"), "low, norm"),
         (("runs",), "completed"),
-        (("show", "small"), "accuracy"),
-        (("train", "small.yaml"), "0 trained now, 6 found"),
+        (("show", "whole"), "accuracy"),
+        (("train", "small.yaml", "--name", "whole"), "0 trained now, 6 found"),
         (("verify",), "everything is as it was written"),
         (("gc", "--dry-run"), "would go"),
     ):
@@ -102,7 +102,7 @@ def test_people_are_shown_tables(type_here):
 
 
 def test_verify_and_gc_find_nothing_wrong_and_nothing_needless(answer):
-    assert answer(VerifyAnswer, "verify", "small") == VerifyAnswer(ok=True, damaged=[])
+    assert answer(VerifyAnswer, "verify", "whole") == VerifyAnswer(ok=True, damaged=[])
     dry = answer(GcAnswer, "gc", "--dry-run")
     assert dry.dry_run
     assert not any(path.startswith(("states", "runs")) for path in dry.removed)
@@ -110,9 +110,9 @@ def test_verify_and_gc_find_nothing_wrong_and_nothing_needless(answer):
 
 def test_an_exported_model_is_the_one_after_that_epoch(frostline, trained, tmp_path):
     folder, typed = trained
-    last = frostline("export", "small", "-o", tmp_path / "last.keras", "--store", "kept", "--json", folder=folder)
+    last = frostline("export", "whole", "-o", tmp_path / "last.keras", "--store", "kept", "--json", folder=folder)
     assert ExportAnswer.model_validate(last.answer).weights == typed.answer["weights"]
-    early = frostline("export", "small", "--epoch", 1, "-o", tmp_path / "early.keras", "--store", "kept", "--json", folder=folder)
+    early = frostline("export", "whole", "--epoch", 1, "-o", tmp_path / "early.keras", "--store", "kept", "--json", folder=folder)
     exported = ExportAnswer.model_validate(early.answer)
     assert (exported.epoch, exported.state) == (1, typed.answer["segments"][0]["state"])
     assert exported.weights != typed.answer["weights"]
@@ -121,7 +121,7 @@ def test_an_exported_model_is_the_one_after_that_epoch(frostline, trained, tmp_p
     model = keras.models.load_model(tmp_path / "early.keras", compile=False)
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(w).tobytes() for w in model.get_weights()))
     assert digest.hexdigest() == exported.weights
-    inside = frostline("export", "small", "--epoch", 2, "-o", tmp_path / "x.keras", "--store", "kept", "--json", folder=folder)
+    inside = frostline("export", "whole", "--epoch", 2, "-o", tmp_path / "x.keras", "--store", "kept", "--json", folder=folder)
     assert inside.code == 2
     assert "[0, 1, 3, 4, 5, 6]" in inside.answer["error"]
 
@@ -130,7 +130,7 @@ def test_predictions_for_arrays_are_written_and_scored(frostline, trained, tmp_p
     folder, _ = trained
     X, y = arrays(40, seed=8)
     np.savez(tmp_path / "new.npz", X=X, y=y)
-    typed = frostline("predict", "small", tmp_path / "new.npz", "-o", tmp_path / "out.npz", "--store", "kept", "--json", folder=folder)
+    typed = frostline("predict", "whole", tmp_path / "new.npz", "-o", tmp_path / "out.npz", "--store", "kept", "--json", folder=folder)
     predicted = PredictAnswer.model_validate(typed.answer)
     with np.load(tmp_path / "out.npz") as file:
         assert file["predictions"].shape == (40, 2)
@@ -138,9 +138,9 @@ def test_predictions_for_arrays_are_written_and_scored(frostline, trained, tmp_p
         assert predicted.scores["overall_accuracy"] == pytest.approx((file["labels"] == y).mean())
     assert predicted.points == 40
     np.savez(tmp_path / "bare.npz", X=X[:, :5])
-    typed = frostline("predict", "small", tmp_path / "bare.npz", "-o", tmp_path / "out.npz", "--store", "kept", "--json", folder=folder)
+    typed = frostline("predict", "whole", tmp_path / "bare.npz", "-o", tmp_path / "out.npz", "--store", "kept", "--json", folder=folder)
     assert typed.code == 2
-    assert "bare.npz doesn't fit the network of 'small'" in typed.answer["error"]
+    assert "bare.npz doesn't fit the network of 'whole'" in typed.answer["error"]
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,10 @@ def test_predictions_for_arrays_are_written_and_scored(frostline, trained, tmp_p
     [
         (("show", "nobody"), "there is no run 'nobody'"),
         (("show", "../small"), "'../small' can't name a run"),
-        (("predict", "small", "missing.npz", "-o", "out.npz", *KEPT), "there is no file missing.npz"),
-        (("predict", "small", "small.yaml", "-o", "out.npz", *KEPT), "small.yaml is no .las, .laz or .npz file"),
-        (("export", "small", "-o", "model.h5", *KEPT), "model.h5 must end in .keras"),
-        (("export", "small", "-o", "nowhere/model.keras", *KEPT), "there is no folder"),
+        (("predict", "whole", "missing.npz", "-o", "out.npz", *KEPT), "there is no file missing.npz"),
+        (("predict", "whole", "small.yaml", "-o", "out.npz", *KEPT), "small.yaml is no .las, .laz or .npz file"),
+        (("export", "whole", "-o", "model.h5", *KEPT), "model.h5 must end in .keras"),
+        (("export", "whole", "-o", "nowhere/model.keras", *KEPT), "there is no folder"),
         (("train", "missing.yaml"), "missing.yaml"),
         (("resume", "nobody"), "there is no run 'nobody'"),
         (("verify", "nobody"), "there is no run 'nobody'"),
@@ -195,7 +195,7 @@ def test_interrupted_and_killed_runs_are_resumed_and_changed_ones_refused(forker
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("runs",), ("show", "small"), ("plan", "small.yaml"), ("train", "small.yaml"), ("verify",), ("gc", "--dry-run")],
+    [("--help",), ("runs",), ("show", "whole"), ("plan", "small.yaml"), ("train", "small.yaml", "--name", "whole"), ("verify",), ("gc", "--dry-run")],
 )
 def test_nothing_heavy_is_imported_where_nothing_needs_it(arguments, trained, clean_environment):
     store = ("--store", "kept") if "--help" not in arguments else ()

@@ -143,3 +143,18 @@ def test_a_run_cancelled_in_prefect_saves_its_state_and_is_told_as_interrupted(w
     wait_for(lambda: not store.runs.is_alive("cancelled"))
     assert store.runs.read("cancelled").status == "interrupted"
     assert any("-step-" in key for key in store.states.names())
+
+
+def test_a_flow_process_told_to_end_saves_its_state_first(worker, prefect, server, clone):
+    (clone / "began").unlink(missing_ok=True)
+    typed = prefect("deployment", "run", "train/train", "--param", "spec_file=small.yaml", "--param", "name=terminated",
+                    "--param", "store=terminated", "--param",
+                    """overrides=["data.source=slow:arrays", "training.callbacks=[{name: 'slow:Beacon'}]"]""")
+    assert typed.returncode == 0, typed.stderr
+    wait_for((clone / "began").exists, seconds=120)
+    holder = (clone / "terminated" / "runs" / "terminated" / "lock").read_text()  # "process 123 on host"
+    os.kill(int(holder.split()[1]), signal.SIGTERM)
+    assert started(server, "terminated")["state"]["name"] == "Crashed"
+    store = Store(clone / "terminated")
+    assert store.runs.read("terminated").status == "interrupted"
+    assert any("-step-" in key for key in store.states.names())

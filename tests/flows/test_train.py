@@ -21,7 +21,7 @@ def sources(answer):
 def test_a_training_answers_with_its_segments_history_and_files(trained):
     folder, typed = trained
     answer = TrainAnswer.model_validate(typed.answer)
-    assert (answer.run, answer.status, answer.epochs, answer.stopped) == ("small", "completed", 6, False)
+    assert (answer.run, answer.status, answer.epochs, answer.stopped) == ("whole", "completed", 6, False)
     assert spans(answer) == SEGMENTS
     assert sources(answer) == ["trained"] * 5
     assert sum(s.trained_epochs for s in answer.segments) == 6
@@ -32,7 +32,7 @@ def test_a_training_answers_with_its_segments_history_and_files(trained):
 
 
 def test_prefects_timeline_reads_like_the_plan(trained, server):
-    run = flow_runs(server, "small")[0]
+    run = flow_runs(server, "whole")[0]
     assert run["state"]["name"] == "Completed"
     assert [task["name"] for task in run["tasks"]] == [
         "plan",
@@ -49,12 +49,12 @@ def test_prefects_timeline_reads_like_the_plan(trained, server):
 
 
 def test_plan_and_result_are_shown_as_artifacts_and_epochs_as_events(trained, server):
-    run = flow_runs(server, "small")[0]
+    run = flow_runs(server, "whole")[0]
     artifacts = read(server, "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
     by_key = {artifact["key"]: artifact for artifact in artifacts}
-    assert [row["epochs"] for row in json.loads(by_key["plan-small"]["data"])] == ["0-1", "1-3", "3-4", "4-5", "5-6"]
-    assert "| accuracy |" in by_key["result-small"]["data"]
-    wanted = {"filter": {"event": {"prefix": ["frostline."]}, "resource": {"id": ["frostline.run.small"]}}, "limit": 50}
+    assert [row["epochs"] for row in json.loads(by_key["plan-whole"]["data"])] == ["0-1", "1-3", "3-4", "4-5", "5-6"]
+    assert "| accuracy |" in by_key["result-whole"]["data"]
+    wanted = {"filter": {"event": {"prefix": ["frostline."]}, "resource": {"id": ["frostline.run.whole"]}}, "limit": 50}
     events = list(read(server, "events/filter", wanted)["events"])
     ours = [e for e in events if any(r["prefect.resource.id"].endswith(run["id"]) for r in e["related"])]
     assert sorted(e["payload"]["epoch"] for e in ours if e["event"] == "frostline.epoch.completed") == [*range(6)]
@@ -71,13 +71,13 @@ def test_nothing_is_pickled_and_results_are_records_of_states(trained):
 
 def test_a_finished_run_typed_again_is_answered_without_prefect_and_without_training(trained, frostline, server):
     folder, typed = trained
-    again = frostline("train", "small.yaml", "--store", "kept", "--json", folder=folder)
+    again = frostline("train", "small.yaml", "--name", "whole", "--store", "kept", "--json", folder=folder)
     answer = TrainAnswer.model_validate(again.answer)
     assert answer.weights == typed.answer["weights"]
     assert sources(answer) == ["cached"] * 5
     assert sum(s.trained_epochs for s in answer.segments) == 0
     assert "nothing was trained" in again.stderr
-    assert len(flow_runs(server, "small")) == 1
+    assert len(flow_runs(server, "whole")) == 1
 
 
 def test_a_change_of_the_last_entry_trains_from_its_first_epoch_only(trained, frostline, project):

@@ -1,0 +1,50 @@
+import io
+
+from rich.console import Console
+
+from flows.display import Display, LiveDisplay, display_for
+from handler.record import SegmentRecord
+from handler.schedule import Segment
+
+SEGMENT = Segment(1, 1, 3, ("enc1", "enc2"), 0.01)
+FOUND = SegmentRecord(index=0, start=0, end=1, state="k", source="cached", trained_epochs=0, seconds=0)
+
+
+def watch(display):
+    """Tells a display of a short training."""
+    display.begin(3, 1)
+    display.status("starting")
+    display.on_segment_end(FOUND)
+    display.on_segment_begin(SEGMENT, 1, 2)
+    for epoch in (1, 2):
+        for step in (1, 2):
+            display.on_step(epoch, step, 2, {"loss": 0.5 / step})
+        display.on_epoch(epoch, {"loss": 0.25}, 61.0)
+    display.on_note("the disk is tired")
+    display.close()
+    display.close()
+
+
+def test_outside_of_a_terminal_there_is_a_line_for_each_epoch():
+    out = io.StringIO()
+    display = display_for(Console(file=out, width=20))
+    assert type(display) is Display
+    watch(display)
+    assert out.getvalue().splitlines() == [
+        "epochs 0-1: found in the store",
+        "epochs 1-3: frozen: enc1, enc2",
+        "epoch 2/3  loss 0.2500  61.0 s",
+        "epoch 3/3  loss 0.2500  61.0 s",
+        "the disk is tired",
+    ]
+
+
+def test_a_terminal_sees_segment_layers_epoch_step_and_loss():
+    out = io.StringIO()
+    display = display_for(Console(file=out, width=100, force_terminal=True, color_system=None))
+    assert isinstance(display, LiveDisplay)
+    watch(display)
+    shown = out.getvalue()
+    for part in ("starting", "epochs 1-3  frozen: enc1, enc2", "epoch 3/3  step 2/2  loss 0.2500", "all epochs", "100%"):
+        assert part in shown
+    assert shown.count("epoch 3/3  loss 0.2500  61.0 s") == 1

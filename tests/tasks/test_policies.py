@@ -1,0 +1,51 @@
+import pytest
+
+from handler.errors import (
+    BusyError,
+    DamagedError,
+    EnvironmentMismatch,
+    MismatchError,
+    ScheduleError,
+    SpecError,
+    StoreError,
+)
+from handler.record import PlannedSegment
+from tasks.interruption import TrainingInterrupted
+from tasks.policies import can_pass
+from tasks.segment import segment, title
+
+
+@pytest.mark.parametrize("fault", [OSError(5, "tired"), ConnectionResetError(), TimeoutError(), StoreError("full")])
+def test_a_fault_of_disk_network_or_store_is_tried_again(fault):
+    assert can_pass(fault)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        SpecError("data", "wrong"), ScheduleError("freeze_training", "wrong"), MismatchError("changed"),
+        EnvironmentMismatch("other"), DamagedError("cut"), BusyError("other"), ValueError("wrong"), MemoryError(),
+        FileNotFoundError("gone"), PermissionError("no"), TrainingInterrupted("stop"), KeyboardInterrupt(),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_what_stays_wrong_is_not_tried_again(fault):
+    assert not can_pass(fault)
+
+
+def test_the_pauses_between_tries_double():
+    assert segment.retries == 4
+    assert segment.retry_delay_seconds == [1, 2, 4, 8]
+
+
+@pytest.mark.parametrize(
+    ("frozen", "said"),
+    [
+        ([], "epochs 2-4, all layers train"),
+        (["a"], "epochs 2-4, 1 layer frozen"),
+        (["a", "b", "c"], "epochs 2-4, 3 layers frozen"),
+    ],
+)
+def test_a_segment_is_named_for_what_it_does(frozen, said):
+    planned = PlannedSegment(index=1, start=2, end=4, frozen=frozen, trainable=[], trainable_parameters=0, state="k")
+    assert title(planned) == said
