@@ -11,6 +11,7 @@ import hashlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from prefect.locking.protocol import LockManager
@@ -30,11 +31,12 @@ class FlockLockManager(LockManager):
     Args:
         directory: where the lock files lie; they stay there (removing one would be a race).
         poll: seconds between two tries.
+        waiting: told once for each lock that has to be waited for.
     """
 
-    def __init__(self, directory: Path | str, poll: float = 0.2) -> None:
+    def __init__(self, directory: Path | str, poll: float = 0.2, waiting: Callable[[], None] = lambda: None) -> None:
         self.directory = str(Path(directory).expanduser().absolute())
-        self.poll = poll
+        self.poll, self.waiting = poll, waiting
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FlockLockManager) and other.directory == self.directory
@@ -46,11 +48,14 @@ class FlockLockManager(LockManager):
         self, key: str, holder: str, acquire_timeout: float | None = None, hold_timeout: float | None = None
     ) -> bool:
         """Waits for the lock. Raises TrainingInterrupted where the training is asked to stop meanwhile."""
-        end = _deadline(acquire_timeout)
+        end, told = _deadline(acquire_timeout), False
         while not self._try(key, holder):
             if time.monotonic() >= end:
                 return False
             _stop_if_asked()
+            if not told:
+                told = True
+                self.waiting()
             time.sleep(self.poll)
         return True
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from prefect import Task, task
-from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy, CachePolicy
+from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import exponential_backoff
 from prefect.transactions import IsolationLevel
@@ -84,7 +84,7 @@ def note(inputs: RunInputs, text: str) -> None:
         observer.on_note(text)
 
 
-def shared(task: Task[P, R], store: Path, key: str) -> Task[P, R]:
+def shared(task: Task[P, R], store: Path, key: str, waiting: Callable[[], None] = lambda: None) -> Task[P, R]:
     """A task whose result is kept in the store under a key, and which two runs never do at the same time.
 
     The second run waits for the first, and then finds its record. The lock dies with its process.
@@ -93,17 +93,14 @@ def shared(task: Task[P, R], store: Path, key: str) -> Task[P, R]:
         task: the stage.
         store: the store's directory.
         key: what determines the result completely.
+        waiting: told when another run is at it.
     """
+    locks = FlockLockManager(store / "results" / "locks", waiting=waiting)
     return task.with_options(
         persist_result=True,
         result_storage=store / "results",
         result_serializer="json",
-        cache_policy=one_at_a_time(store, key),
-    )
-
-
-def one_at_a_time(store: Path, key: str) -> CachePolicy:
-    """The cache policy of `shared`."""
-    return CacheKeyFnPolicy(cache_key_fn=lambda context, parameters: key).configure(
-        isolation_level=IsolationLevel.SERIALIZABLE, lock_manager=FlockLockManager(store / "results" / "locks")
+        cache_policy=CacheKeyFnPolicy(cache_key_fn=lambda context, parameters: key).configure(
+            isolation_level=IsolationLevel.SERIALIZABLE, lock_manager=locks
+        ),
     )

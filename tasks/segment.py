@@ -6,7 +6,7 @@ from pathlib import Path
 
 from handler.record import PlannedSegment, SegmentRecord
 from handler.run import RunInputs, TrainingRun
-from tasks.policies import shared, stage
+from tasks.policies import note, shared, stage
 from tasks.results import SegmentResult
 
 
@@ -31,7 +31,12 @@ def run_segment(inputs: RunInputs, planned: PlannedSegment) -> SegmentRecord:
     Returns:
         The segment; `source` is `cached` where nothing had to be trained.
     """
-    named = shared(segment, Path(inputs.store), f"segment-{planned.state}").with_options(task_run_name=title(planned))
+    named = shared(
+        segment,
+        Path(inputs.store),
+        f"segment-{planned.state}",
+        waiting=lambda: note(inputs, f"epochs {planned.start}-{planned.end}: another run trains them; waiting for it"),
+    ).with_options(task_run_name=title(planned))
     state = named(inputs, planned, return_state=True)
     if state.name == "Cached":
         return TrainingRun.of(inputs).train_segment(planned.index)  # finds it, and enters it into this run's record
