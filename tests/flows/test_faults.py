@@ -1,6 +1,7 @@
 """Every stage failed once and killed once: the same command goes on to the same weights."""
 
 import shlex
+import shutil
 
 import pytest
 
@@ -81,9 +82,9 @@ def test_a_fault_that_doesnt_pass_is_given_up(forker, project, server):
 
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
 def test_a_damaged_state_is_found_out_and_trained_again(damage, trained, forker, project):
-    _folder, before = trained
+    folder, before = trained
     store = project / "s"
-    forker.type("train", "small.yaml", "--store", "s", "--json", folder=project)
+    shutil.copytree(folder / "kept", store)
     victim = max((store / "states" / before.answer["state"]).rglob("*"), key=lambda p: p.stat().st_size if p.is_file() else 0)
     data = bytearray(victim.read_bytes())
     middle = len(data) // 2
@@ -91,8 +92,8 @@ def test_a_damaged_state_is_found_out_and_trained_again(damage, trained, forker,
     verified = forker.type("verify", "--store", "s", "--json", folder=project)
     assert verified.code == 1
     assert any(before.answer["state"] in damaged["path"] for damaged in verified.answer["damaged"])
-    (store / "runs" / "small" / "model.keras").unlink()  # or the finished run is answered as it is
-    typed = forker.type("train", "small.yaml", "--store", "s", "--json", folder=project)
+    (store / "runs" / "whole" / "model.keras").unlink()  # or the finished run is answered as it is
+    typed = forker.type("train", "small.yaml", "--name", "whole", "--store", "s", "--json", folder=project)
     answer = TrainAnswer.model_validate(typed.answer)
     assert answer.weights == before.answer["weights"]
     assert [s.source for s in answer.segments] == ["cached"] * 4 + ["trained"]
