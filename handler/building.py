@@ -110,7 +110,7 @@ def build_callbacks(spec: TrainingSpec, folder: Path, files: Path) -> list[Any]:
                 arguments[name] = str(target)
         if is_reference(arguments.get("schedule")):
             arguments["schedule"] = resolve_function(arguments["schedule"], folder, f"{path}.schedule")
-        made.append(_call(path, _callback_class(callback, folder), arguments, folder))
+        made.append(_call(path, _callback_class(callback, folder), arguments))
     return made
 
 
@@ -136,11 +136,11 @@ def _shipped(spec: TrainingSpec, folder: Path) -> Architecture:
     taken = set(arguments) & set(spec.model.args)
     if taken:
         raise SpecError(f"model.args.{sorted(taken)[0]}", "comes from the data; leave it out")
-    return _call("model.args", getattr(import_module(module), name), arguments | spec.model.args, folder)
+    return _call("model.args", getattr(import_module(module), name), arguments | spec.model.args)
 
 
 def _own(spec: TrainingSpec, folder: Path) -> Architecture:
-    made = _call("model.args", resolve_function(spec.model.architecture, folder), dict(spec.model.args), folder)
+    made = _call("model.args", resolve_function(spec.model.architecture, folder), dict(spec.model.args))
     if isinstance(made, Architecture):
         return made
     if isinstance(made, keras.Model):
@@ -151,7 +151,7 @@ def _own(spec: TrainingSpec, folder: Path) -> Architecture:
     )
 
 
-def _call(path: str, function: Any, arguments: dict[str, Any], folder: Path) -> Any:
+def _call(path: str, function: Any, arguments: dict[str, Any]) -> Any:
     """Calls with keyword arguments from a specification; arguments that don't fit are the specification's fault."""
     try:
         inspect.signature(function).bind(**arguments)

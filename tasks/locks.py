@@ -17,6 +17,7 @@ from pathlib import Path
 from prefect.locking.protocol import LockManager
 
 from handler.interrupt import stop
+from handler.store.locks import is_locked
 from tasks.interruption import TrainingInterrupted
 
 _HELD: dict[tuple[str, str], tuple[int, str]] = {}  # (directory, key) -> (descriptor, holder)
@@ -83,16 +84,7 @@ class FlockLockManager(LockManager):
     def is_locked(self, key: str) -> bool:
         """Whether anybody holds the lock, in this process or another."""
         with _MUTEX:
-            if (self.directory, key) in _HELD:
-                return True
-            descriptor = self._open(key)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return False
-            except BlockingIOError:
-                return True
-            finally:
-                os.close(descriptor)
+            return (self.directory, key) in _HELD or is_locked(self._path(key))
 
     def is_lock_holder(self, key: str, holder: str) -> bool:
         """Whether this holder holds the lock."""
@@ -118,17 +110,17 @@ class FlockLockManager(LockManager):
             await asyncio.sleep(self.poll)
         return True
 
-    def _open(self, key: str) -> int:
-        Path(self.directory).mkdir(parents=True, exist_ok=True)
-        name = hashlib.sha256(key.encode()).hexdigest()[:40] + ".lock"
-        return os.open(f"{self.directory}/{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def _path(self, key: str) -> Path:
+        return Path(self.directory, hashlib.sha256(key.encode()).hexdigest()[:40] + ".lock")
 
     def _try(self, key: str, holder: str) -> bool:
         with _MUTEX:
             held = _HELD.get((self.directory, key))
             if held is not None:
                 return held[1] == holder
-            descriptor = self._open(key)
+            path = self._path(key)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

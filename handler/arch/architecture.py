@@ -31,7 +31,13 @@ class Architecture:
 
     def build(self) -> Any:
         """Builds the network if it isn't built yet, and returns it."""
-        raise NotImplementedError(f"{type(self).__name__} must say how its network is built")
+        if self.nn is None:
+            self.nn = self.network()
+        return self.nn
+
+    def network(self) -> Any:
+        """Makes the network, a `keras.Model`; what an architecture of one's own must say."""
+        raise NotImplementedError(f"{type(self).__name__} must say how its network is made")
 
     def is_built(self) -> bool:
         """Whether `nn` is there."""

@@ -149,13 +149,8 @@ class ConvAutoencPwiseClassif(Architecture):
 
     # Network
 
-    def build(self) -> keras.Model:
-        """Builds the network if it isn't built yet, and returns it."""
-        if self.nn is None:
-            self.nn = self._network()
-        return self.nn
-
-    def _network(self) -> keras.Model:
+    def network(self) -> keras.Model:
+        """Makes the network."""
         xyz = keras.Input((self.points, 3), name="xyz")
         given = [xyz, *([keras.Input((self.points, self.features), name="features")] if self.features else [])]
         tables = {name: keras.Input(shape, dtype="int32", name=name) for name, shape in self._tables().items()}

@@ -27,17 +27,15 @@ class KerasArchitecture(Architecture):
             raise SpecError(
                 "model", f"a keras.Model or a function that returns one is needed, not {type(model).__name__}"
             )
-        self._build = None if isinstance(model, keras.Model) else model
+        self._make = model
         self.nn = model if isinstance(model, keras.Model) else None
 
-    def build(self) -> keras.Model:
-        """The model; the function is called once."""
-        if self.nn is None and self._build is not None:
-            model = self._build()
-            if not isinstance(model, keras.Model):
-                raise SpecError("model", f"the function returned {type(model).__name__}; it must return a keras.Model")
-            self.nn = model
-        return self.nn
+    def network(self) -> keras.Model:
+        """What the function returns."""
+        model = self._make()
+        if not isinstance(model, keras.Model):
+            raise SpecError("model", f"the function returned {type(model).__name__}; it must return a keras.Model")
+        return model
 
     def get_config(self) -> dict[str, Any]:
         """The model's class and its configuration, where it has one."""

@@ -65,13 +65,8 @@ class PointNetPwiseClassif(Architecture):
             "dropout": self.dropout,
         }
 
-    def build(self) -> keras.Model:
-        """Builds the network if it isn't built yet, and returns it."""
-        if self.nn is None:
-            self.nn = self._network()
-        return self.nn
-
-    def _network(self) -> keras.Model:
+    def network(self) -> keras.Model:
+        """Makes the network."""
         xyz = keras.Input((self.points, 3), name="xyz")
         inputs = [xyz]
         x = xyz
