@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from flows.answers import Answer, FailureAnswer, PlanAnswer
+
+
+def command_line(*arguments: str) -> str:
+    """A `frostline` command as it can be typed here: by its path where the shell wouldn't find it by its name."""
+    called = Path(sys.argv[0])
+    by_path = called.name == "frostline" and shutil.which("frostline") is None
+    return shlex.join([str(called) if by_path else "frostline", *arguments])
 
 
 class CommandFailed(Exception):
@@ -91,7 +100,7 @@ class Output:
     @property
     def command(self) -> str:
         """The command as it was typed."""
-        return shlex.join(["frostline", *self.typed])
+        return command_line(*self.typed)
 
     @property
     def people(self) -> Console:

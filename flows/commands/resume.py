@@ -10,7 +10,7 @@ from flows.answers import FailureAnswer, ResumeAnswer, TrainAnswer
 from flows.commands.session import Session
 from flows.commands.tables import standing, table
 from flows.commands.train import finished
-from flows.output import CommandFailed, Output
+from flows.output import CommandFailed, Output, command_line
 from handler.errors import FrostlineError, MismatchError, SpecError
 from handler.record import RunRecord
 from handler.run import RunInputs, TrainingRun
@@ -32,7 +32,7 @@ def resume_runs(output: Output, named: list[str], folder: Path, allow_environmen
     codes = [0]
     with Session(output) as session:
         for name in names:
-            resume = " ".join(["frostline resume", name, "--store", str(folder)])
+            resume = command_line("resume", name, "--store", str(folder))
             try:
                 inputs = _inputs(store, store.runs.read(name), allow_environment_change)
                 answers.append(finished(inputs, folder) or session.train(inputs, folder, resume))
