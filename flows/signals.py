@@ -54,6 +54,7 @@ class SignalWatch(Observer):
         self._before: dict[signal.Signals, Any] = {}
         self._wakeup = -1
         self._pipe: tuple[int, int] | None = None
+        self._watcher: threading.Thread | None = None
         self._ended = threading.Event()
 
     def __enter__(self) -> SignalWatch:
@@ -63,7 +64,10 @@ class SignalWatch(Observer):
         self._pipe = os.pipe()
         os.set_blocking(self._pipe[1], False)
         self._wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
-        threading.Thread(target=self._watch, args=(self._pipe[0],), name="frostline-signals", daemon=True).start()
+        self._watcher = threading.Thread(
+            target=self._watch, args=(self._pipe[0],), name="frostline-signals", daemon=True
+        )
+        self._watcher.start()
         self._before = {number: signal.signal(number, self.handler) for number in NAMES}
         SignalWatch.active = self
         return self
@@ -87,6 +91,8 @@ class SignalWatch(Observer):
         self._ended.set()
         os.close(self._pipe[1])
         self._pipe = None
+        assert self._watcher is not None
+        self._watcher.join(2.0)  # a signal it hasn't read yet must not ask the next training to stop
 
     def on_step(self, epoch: int, step: int, steps: int, logs: dict[str, Any]) -> None:
         """A step was done that isn't saved yet."""

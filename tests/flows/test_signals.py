@@ -31,6 +31,15 @@ def test_a_signal_sets_the_flag_and_nothing_else(number):
     assert signal.getsignal(number) is before
 
 
+def test_a_signal_asks_no_training_that_begins_after_it():
+    for _ in range(20):
+        with SignalWatch():
+            send(signal.SIGINT)
+        stop.reset()
+        time.sleep(0.005)
+        assert not stop.requested
+
+
 def test_a_process_with_nothing_to_save_is_given_up_after_a_while():
     given_up = threading.Event()
     with SignalWatch(abandon=given_up.set, grace=0.1):
