@@ -87,10 +87,17 @@ class SegmentWalk:
         return self._tell(self._record(segment, end, source, done, began, bool(trainer.model.stop_training)))
 
     def stand_at_end(self, epoch: int) -> Trainer:
-        """The trainer, standing at the state after `epoch` epochs (loaded if the live objects are elsewhere)."""
+        """The trainer, standing at the state after `epoch` epochs: loaded if the live objects are elsewhere, trained
+        again if it turns out to be damaged.
+        """
         trainer, key = self._live(), self.chain.keys[epoch]
         if self.at != key:
-            self._load(trainer, Position(key, epoch))
+            try:
+                self._load(trainer, Position(key, epoch))
+            except DamagedError as error:
+                self._set_aside(key, error)
+                for segment in self.chain.schedule.segments:
+                    self.run(segment)
         self.at = None  # what is done with it now leaves the chain
         return trainer
 
@@ -103,9 +110,7 @@ class SegmentWalk:
                 self._load(trainer, position)
                 return position.epoch
             except DamagedError as error:
-                self._note(f"{error}; it is set aside and the training goes on from the state before it")
-                assert self.states is not None
-                self.states.set_aside(position.key)
+                self._set_aside(position.key, error)
                 position = self.position()
         if self.at is None or (self.states is not None and self.at != self.chain.keys[0]):
             raise DamagedError(
@@ -114,6 +119,11 @@ class SegmentWalk:
         if self.states is not None:
             self._save(trainer, 0)
         return self.chain.keys.index(self.at)
+
+    def _set_aside(self, key: str, error: DamagedError) -> None:
+        assert self.states is not None
+        self._note(f"{error}; it is set aside and the training goes on from the state before it")
+        self.states.set_aside(key)
 
     def _epoch(self, trainer: Trainer, epoch: int) -> None:
         began = time.perf_counter()

@@ -173,6 +173,21 @@ def test_a_damaged_state_is_passed_over_and_trained_again(train, folder):
     assert again["weights"] == whole["weights"]
 
 
+def test_a_damaged_end_is_trained_again_before_the_model_is_made(train, folder):
+    whole, _, _ = train()
+    store = Store(folder / "store")
+    key = store.runs.read("mine").chain[6]
+    chunk = next(p for p in (store.states.folder(key) / "variables.zarr").rglob("*") if p.is_file() and "c" in p.parts)
+    data = bytearray(chunk.read_bytes())
+    data[0] ^= 1
+    chunk.write_bytes(data)
+    again, records, watch = train()
+    assert [r.source for r in records] == ["cached"] * 5, "its size is right"
+    assert watch.epochs == [5]
+    assert again["weights"] == whole["weights"]
+    assert store.verify() == []
+
+
 def test_data_that_changed_behind_its_declaration_is_refused(train, folder):
     changes = {"data": {"source": "mine:files"}}
     np.save(folder / "x.npy", np.random.default_rng(0).normal(size=(64, 6)).astype("float32"))

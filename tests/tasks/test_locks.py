@@ -70,6 +70,15 @@ def test_waiting_for_a_lock_ends_when_the_training_is_asked_to_stop(tmp_path, ot
         stop.reset()
 
 
+def test_whoever_waits_for_a_lock_is_told_once(tmp_path, other_process):
+    told = []
+    locks = FlockLockManager(tmp_path, poll=0.01, waiting=lambda: told.append(1))
+    assert locks.acquire_lock("free", "me")
+    assert told == []
+    assert not locks.acquire_lock("segment-1", "me", acquire_timeout=0.2)
+    assert told == [1]
+
+
 def test_managers_of_one_directory_are_equal(tmp_path):
     assert FlockLockManager(tmp_path) == FlockLockManager(str(tmp_path))
     assert FlockLockManager(tmp_path) != FlockLockManager(tmp_path / "other")
