@@ -33,15 +33,14 @@ def hold(home: Path, pipe: int, listening: int) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
     poll = select.poll()
     poll.register(pipe, select.POLLHUP)
-    server, restarts, answered = _start(listening), 0, False
+    server, restarts = _start(listening), 0
     while True:
         hung_up = bool(poll.poll(500))
         if not hung_up and not asked:
             if server.poll() is None:
-                answered = answered or _answers(listening)
                 continue
             print(f"frostline: the server ended with code {server.returncode}", flush=True)  # noqa: T201 (to the log)
-            if answered and restarts < RESTARTS:  # one that never answered won't the next time
+            if restarts < RESTARTS and _has_listened(listening):  # one that never got so far won't the next time
                 server, restarts = _start(listening), restarts + 1
                 continue
         with startup_lock(home):
@@ -88,8 +87,8 @@ def _start(listening: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _answers(listening: int) -> bool:
-    """Whether the server accepts connections."""
+def _has_listened(listening: int) -> bool:
+    """Whether a server got so far as to listen on the socket, which goes on listening as long as it is held here."""
     with socket.socket(fileno=os.dup(listening)) as bound, socket.socket() as caller:
         return caller.connect_ex(bound.getsockname()) == 0
 
