@@ -1,15 +1,9 @@
-"""The settings Prefect and TensorFlow read from the environment, set before either is imported. Imports neither."""
+"""The settings Prefect reads from the environment, set before it is imported. Doesn't import it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-
-
-def quieten_tensorflow() -> None:
-    """Keeps TensorFlow's start-up notes from the user; errors still show."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
 def set_prefect(store: Path, api_url: str, *, embedded: bool) -> None:

@@ -50,6 +50,7 @@ def prepare(threads: int, *, deterministic: bool = True) -> None:
 def quiet() -> None:
     """Imports TensorFlow and keeps its start-up noise from the user."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if "tensorflow" in sys.modules:
         return

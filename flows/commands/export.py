@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows import environment
 from flows.answers import ExportAnswer
 from flows.output import Output
 from handler.errors import SpecError
@@ -22,7 +21,6 @@ def export_model(output: Output, run: str, epoch: int | None, to: Path, folder: 
         raise SpecError("--output", f"{to} must end in .keras")
     if not to.absolute().parent.is_dir():
         raise SpecError("--output", f"there is no folder {to.absolute().parent}")
-    environment.quieten_tensorflow()
     from handler.final import TrainedModel, weights_digest
 
     model = TrainedModel(folder, run, epoch)

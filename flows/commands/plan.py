@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows import environment
 from flows.answers import PlanAnswer
 from flows.commands.tables import duration, names, rate, size, table
 from flows.output import Output
@@ -24,7 +23,6 @@ def show_plan(
     spec, folder = load_spec(file, overrides)
     if png is not None and not png.absolute().parent.is_dir():
         raise SpecError("--png", f"there is no folder {png.absolute().parent}")
-    environment.quieten_tensorflow()
     inputs = RunInputs(
         spec=spec, folder=str(folder.absolute()), store=str(store.absolute()), name=check_run_name(name or spec.name)
     )

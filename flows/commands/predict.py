@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows import environment
 from flows.answers import PredictAnswer
 from flows.commands.tables import scores_tables
 from flows.output import Output
@@ -44,7 +43,6 @@ def predict_file(output: Output, run: str, source: Path, to: Path, folder: Path)
         raise SpecError("--output", f"{to} is of another kind than {source}; end it in {kind}")
     if not to.absolute().parent.is_dir():
         raise SpecError("--output", f"there is no folder {to.absolute().parent}")
-    environment.quieten_tensorflow()
     from handler.final import TrainedModel
 
     model = TrainedModel(folder, run)

@@ -45,7 +45,6 @@ class Session:
         self._ending = threading.Lock()
 
     def __enter__(self) -> Session:
-        environment.quieten_tensorflow()
         logging.raiseExceptions = False  # or each batch of log lines a server doesn't take is told on stderr
         stop.reset()
         self.watch.__enter__()
