@@ -1,19 +1,23 @@
 # make demo       a real freeze training on a synthetic lidar scene, through Prefect; typed again it goes on, or answers
 # make test       the quick tests                      make test-all   those with real services, browsers, kills
 # make check      ruff and mypy                        make bench      the benchmarks, and the tables made from them
+# make soak       kills trainings at random and compares what is left: N=100 kills, SEED=, WRITE=1 for docs/reliability.md
 # Everything is installed into .venv, once for each pyproject.toml and constraints.txt.
 
 PYTHON ?= python3
 SPEC ?= examples/lidar.yaml
+N ?= 100
 STAMP := .venv/.installed
+# A process for each core; what a file's tests share is made once.
+SPREAD := -n auto --dist loadfile
 # Prefect tells of what was run to its makers unless told not to.
 export DO_NOT_TRACK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check bench constraints
+.PHONY: help install demo test test-all soak check bench constraints
 
 help:
-	@sed -n 's/^# //p' Makefile | head -3
+	@sed -n 's/^# //p' Makefile | head -4
 
 install: $(STAMP)
 
@@ -28,11 +32,14 @@ demo: $(STAMP)
 	@.venv/bin/frostline train $(SPEC)
 
 test: $(STAMP)
-	.venv/bin/python -m pytest -m "not service"
+	.venv/bin/python -m pytest $(SPREAD) -m "not service"
 
 # What `make test` leaves out; the two together are all tests.
 test-all: $(STAMP)
-	.venv/bin/python -m pytest -m service
+	.venv/bin/python -m pytest $(SPREAD) -m service
+
+soak: $(STAMP)
+	.venv/bin/python -m tests.faults.soak --kills $(N) $(if $(SEED),--seed $(SEED)) $(if $(WRITE),--write)
 
 check: $(STAMP)
 	.venv/bin/ruff check .

@@ -2,7 +2,8 @@
 
     python -m benchmarks [boundary state ...]
 
-Writes `benchmarks/results.json`, the tables of `docs/benchmarks.md` and the marked block of the README.
+Writes `benchmarks/results.json`, the tables of `docs/benchmarks.md` and the marked blocks of the README and of
+`docs/reliability.md`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from benchmarks import tables
 from benchmarks.harness import machine
 
 ROOT = Path(__file__).parent.parent
-QUESTIONS = ("boundary", "state")
+QUESTIONS = ("boundary", "schedule", "prefix", "steps", "state", "resumption")
 RESULTS = ROOT / "benchmarks" / "results.json"
 
 

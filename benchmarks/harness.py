@@ -73,9 +73,17 @@ def machine() -> dict[str, Any]:
     }
 
 
-def answer(question: str, rows: list[dict[str, Any]], notes: str) -> None:
-    """Ends a benchmark: its answer as JSON on stdout, for `python -m benchmarks`."""
-    json.dump({"question": question, "notes": notes, "rows": rows}, sys.stdout)
+def answer(question: str, rows: Sequence[Any], notes: str, columns: Sequence[str] = ()) -> None:
+    """Ends a benchmark: its answer as JSON on stdout, for `python -m benchmarks`.
+
+    Args:
+        question: what was asked.
+        rows: lines made by `row`; where there are columns, the text of each.
+        notes: what the figures are.
+        columns: names of the columns of a table that doesn't tell of times.
+    """
+    found: dict[str, Any] = {"question": question, "notes": notes, "rows": rows}
+    json.dump(found | ({"columns": columns} if columns else {}), sys.stdout)
 
 
 def _processor() -> str:

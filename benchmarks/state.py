@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.harness import alternate, answer, row, seconds
 from handler.state import TrainingState
 from handler.store import Store
-from handler.store.sealed import sync
+from handler.store.files import sync
 
 
 class Bench:

@@ -8,6 +8,9 @@ from typing import Any
 
 # The lines the README shows: question, beginning of the line.
 BEST = (
+    ("schedule", "98 layers over points, 30 epochs in 15 segments: Frostline"),
+    ("prefix", "MobileNetV2, all but the last block at rest, 10 epochs: Frostline, once"),
+    ("steps", "400 steps: Frostline, many in a graph call"),
     ("boundary", "98 layers, repeated boundary: Frostline"),
     ("boundary", "98 layers, first visit of a mask: Frostline"),
     ("state", "200 MB in 96 variables, write, durable: Frostline, 95% unchanged"),
@@ -25,31 +28,37 @@ def text(results: dict[str, Any]) -> str:
     """Every question with its table, as Markdown."""
     parts = []
     for name, found in results.items():
-        lines = [
-            f"## {found['question']}",
-            "",
-            f"`python -m benchmarks.{name}`: {found['notes']}.",
-            "",
-            "| what | median | spread | runs | ratio |",
-            "|---|---|---|---|---|",
-        ]
-        lines += [
-            " | ".join(["", r["what"], _time(r["median"]), _spread(r), str(r["runs"]), _ratio(r), ""]).strip()
-            for r in found["rows"]
-        ]
+        head = [f"## {found['question']}", "", f"`python -m benchmarks.{name}`: {found['notes']}."]
         where = ", ".join(f"{key} {value}" for key, value in found["machine"].items())
-        parts.append("\n".join([*lines, "", f"{found['when']}; {where}."]))
+        parts.append("\n".join([*head, "", *table(found), "", f"{found['when']}; {where}."]))
     return "\n\n".join(parts)
 
 
+def table(found: dict[str, Any]) -> list[str]:
+    """The lines of one question's table: of times, or of the columns it names."""
+    columns = found.get("columns") or ["what", "median", "spread", "runs", "ratio"]
+    rows = [
+        r if "columns" in found else [r["what"], _time(r["median"]), _spread(r), str(r["runs"]), _ratio(r)]
+        for r in found["rows"]
+    ]
+    head, *lines = [" | ".join(["", *row, ""]).strip() for row in (columns, *rows)]
+    return [head, "|" + "---|" * len(columns), *lines]
+
+
 def write(results: dict[str, Any], root: Path) -> None:
-    """Writes the page and the README's block."""
+    """Writes the page, the README's block and, where resumption was asked about, that of `docs/reliability.md`."""
     (root / "docs" / "benchmarks.md").write_text(f"{HEAD}\n{text(results)}\n", encoding="utf-8")
-    readme = root / "README.md"
-    block = re.compile(r"(<!-- benchmarks: begin -->\n).*?(<!-- benchmarks: end -->)", flags=re.DOTALL)
-    readme.write_text(
-        block.sub(lambda m: m[1] + best(results) + m[2], readme.read_text(encoding="utf-8")), encoding="utf-8"
-    )
+    _put(root / "README.md", "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->", best(results))
+    if "resumption" in results:
+        lines = [*table(results["resumption"]), "", f"{results['resumption']['notes']}.", ""]
+        _put(root / "docs" / "reliability.md", "<!-- peers -->", "<!-- end of peers -->", "\n".join(lines))
+
+
+def _put(page: Path, begin: str, end: str, found: str) -> None:
+    """Puts lines between two marks of a page."""
+    block = re.compile(f"({re.escape(begin)}\n).*?({re.escape(end)})", flags=re.DOTALL)
+    before = page.read_text(encoding="utf-8")
+    page.write_text(block.sub(lambda m: m[1] + found + m[2], before), encoding="utf-8")
 
 
 def best(results: dict[str, Any]) -> str:
@@ -58,7 +67,7 @@ def best(results: dict[str, Any]) -> str:
     for question, begins in BEST:
         for r in results.get(question, {}).get("rows", []):
             if r["what"].startswith(begins):
-                what = r["what"].replace(": Frostline", "").replace(", durable", " to disk")
+                what = r["what"].replace(": Frostline", "").replace(", durable", " to disk").partition(" (")[0]
                 lines.append(f"| {what} | {_time(r['median'])} | {_ratio(r)} |")
     return "\n".join([*lines, "", "How, and all of it: [benchmarks](docs/benchmarks.md).", ""])
 

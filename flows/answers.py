@@ -17,7 +17,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from handler.record import Plan, RunRecord, SegmentRecord, Status
+from handler.record import Plan, Reason, Resumption, RunRecord, SegmentRecord, Status
+
+Standing = Status | Literal["killed"]
+
+
+def standing(record: RunRecord, alive: bool) -> Standing:
+    """How a run stands: what its record says, or that it was killed, where that says `running` and no process is."""
+    return "killed" if record.status == "running" and not alive else record.status
 
 
 class Answer(BaseModel):
@@ -35,7 +42,7 @@ class TrainAnswer(Answer):
     """
 
     run: str
-    status: Status
+    status: Standing
     store: str
     state: str | None
     weights: str | None
@@ -77,16 +84,17 @@ class ResumeAnswer(Answer):
 
 
 class PlanAnswer(Plan):
-    """The plan; `png` is the picture that was asked for."""
+    """The plan; `png` is the picture and `why` the reasons that were asked for."""
 
     png: str | None = None
+    why: list[Reason] | None = None
 
 
 class RunSummary(Answer):
     """One run in a list. `alive` says whether a process is at work on it."""
 
     run: str
-    status: Status
+    status: Standing
     alive: bool
     epochs: int
     training_epochs: int
@@ -106,7 +114,9 @@ class RunsAnswer(Answer):
 
 
 class ShowAnswer(TrainAnswer):
-    """One run. `seconds` is the wall time of each stage of the last invocation, `files` what lies in its folder."""
+    """One run. `seconds` is the wall time of each stage of the last invocation, `files` what lies in its folder;
+    `resumptions` is where it went on after it had ended before its end.
+    """
 
     alive: bool
     training_epochs: int
@@ -116,6 +126,7 @@ class ShowAnswer(TrainAnswer):
     seconds: dict[str, float]
     dataset: dict[str, Any]
     environment: dict[str, Any]
+    resumptions: list[Resumption]
     notes: list[str]
     error: str | None
     files: list[str]

@@ -13,8 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.output import CommandFailed, Output
+from flows.output import CommandFailed, Output, foreseen
 from handler.errors import FrostlineError
+from handler.memory import enough_memory
 
 app = typer.Typer(
     name="frostline",
@@ -41,6 +42,9 @@ Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN ...]", help="Nam
 OtherEnvironment = Annotated[
     bool, typer.Option("--allow-environment-change", help="Go on from states made with other versions or settings.")
 ]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Where another process is at work on the run, wait for it and go on then.")
+]
 DEFAULT_STORE = Path(".frostline")
 
 
@@ -51,12 +55,13 @@ def plan(
     name: Name = None,
     overrides: Overrides = None,
     png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw layers x epochs into this file.")] = None,
+    why: Annotated[bool, typer.Option("--why", help="Say what keeps it from being in the store already.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """What would be trained: the segments, their layers and rates, and what is in the store already."""
     from flows.commands.plan import show_plan
 
-    show_plan(output(as_json), spec, store, name, overrides or [], png)
+    show_plan(output(as_json), spec, store, name, overrides or [], png, why)
 
 
 @app.command()
@@ -66,12 +71,13 @@ def train(
     name: Name = None,
     overrides: Overrides = None,
     allow_environment_change: OtherEnvironment = False,
+    wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Train, here and now. The same command again goes on where it was stopped or killed."""
     from flows.commands.train import train_spec
 
-    train_spec(output(as_json), spec, store, name, overrides or [], allow_environment_change)
+    train_spec(output(as_json), spec, store, name, overrides or [], allow_environment_change, wait)
 
 
 @app.command()
@@ -79,12 +85,13 @@ def resume(
     runs: Runs = None,
     store: StoreFolder = DEFAULT_STORE,
     allow_environment_change: OtherEnvironment = False,
+    wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Go on with runs that were interrupted or failed, with the specification each was started with."""
     from flows.commands.resume import resume_runs
 
-    resume_runs(output(as_json), runs or [], store, allow_environment_change)
+    resume_runs(output(as_json), runs or [], store, allow_environment_change, wait)
 
 
 @app.command()
@@ -190,7 +197,8 @@ def _run(typed: list[str], shown: Output) -> int:
     global _output
     _output = shown
     try:
-        code = app(args=typed, prog_name="frostline", standalone_mode=False)
+        with enough_memory(typed[0] if typed else "frostline"):
+            code = app(args=typed, prog_name="frostline", standalone_mode=False)
         return code if isinstance(code, int) else 0  # of a typer.Exit
     except (CommandFailed, FrostlineError) as error:
         failure = error if isinstance(error, CommandFailed) else CommandFailed.because(error)
@@ -201,7 +209,8 @@ def _run(typed: list[str], shown: Output) -> int:
     except Exception as error:
         if hasattr(error, "format_message"):
             return _usage(error, shown)
-        traceback.print_exc()
+        if foreseen(error) is None:
+            traceback.print_exc()
         shown.failed(CommandFailed.because(error).answer)
         return 1
 

@@ -70,6 +70,8 @@ class Display(Observer):
 class LiveDisplay(Display):
     """Segment, frozen layers, epoch, step, loss and time left, redrawn a few times a second; epochs stay as lines."""
 
+    each_step = False
+
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._segment: Segment | None = None
@@ -111,6 +113,11 @@ class LiveDisplay(Display):
         """Shows the segment's layers."""
         super().on_segment_begin(segment, start, steps)
         self._segment, self._text, self._began = segment, "reading and tracing", None
+        self._draw()
+
+    def on_prefix(self, done: int, examples: int) -> None:
+        """Shows how far the frozen prefix is computed."""
+        self._text = f"computing what rests, once for all epochs: {done}/{examples} examples"
         self._draw()
 
     def on_step(self, epoch: int, step: int, steps: int, logs: dict[str, Any]) -> None:

@@ -6,13 +6,12 @@ import os
 from pathlib import Path
 
 
-def set_prefect(store: Path, api_url: str, *, embedded: bool) -> None:
+def set_prefect(store: Path, api_url: str) -> None:
     """Sets what an ad-hoc flow run needs; what the user set stays.
 
     Args:
         store: the Frostline store; Prefect's result records go below it, as JSON (never pickled).
         api_url: the API of the server to report to.
-        embedded: whether that is the embedded server, which is started again in seconds if it dies, or not at all.
     """
     settings = {
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
@@ -25,8 +24,6 @@ def set_prefect(store: Path, api_url: str, *, embedded: bool) -> None:
         "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     }
-    if embedded:
-        settings["PREFECT_CLIENT_MAX_RETRIES"] = "3"  # 14 s
     for name, value in settings.items():
         os.environ.setdefault(name, value)
     os.environ["PREFECT_API_URL"] = api_url

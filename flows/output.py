@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import shutil
@@ -18,11 +19,23 @@ if TYPE_CHECKING:
     from flows.answers import Answer, FailureAnswer, PlanAnswer
 
 
+NO_ROOM_OR_LEAVE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
+
+
 def command_line(*arguments: str) -> str:
     """A `frostline` command as it can be typed here: by its path where the shell wouldn't find it by its name."""
     called = Path(sys.argv[0])
     by_path = called.name == "frostline" and shutil.which("frostline") is None
     return shlex.join([str(called) if by_path else "frostline", *arguments])
+
+
+def foreseen(error: BaseException) -> str | None:
+    """The sentence for a fault that needs no traceback to be understood; None for any other."""
+    if isinstance(error, FrostlineError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in NO_ROOM_OR_LEAVE:
+        return f"{type(error).__name__}: {error}; give it room or leave, then go on"
+    return None
 
 
 class CommandFailed(Exception):
@@ -43,7 +56,7 @@ class CommandFailed(Exception):
             status = "busy"
         else:
             status = "refused" if code == 2 else "interrupted" if code == 75 else "failed"
-        text = str(error) if isinstance(error, FrostlineError) else f"{type(error).__name__}: {error}"
+        text = foreseen(error) or f"{type(error).__name__}: {error}"
         goes_on = resume if code == 1 or isinstance(error, (BusyError, Interrupted)) else None
         return cls(FailureAnswer(run=run, status=status, error=text, resume=goes_on), code)
 

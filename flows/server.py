@@ -100,7 +100,7 @@ class EmbeddedServer:
         """
         end = time.monotonic() + seconds
         while not unless() and not self._answers():
-            if not self._held():
+            if not self.is_held():
                 raise ServerError(f"the embedded Prefect server ended while it started; {self._last_words()}")
             if time.monotonic() > end:
                 raise ServerError(
@@ -131,8 +131,8 @@ class EmbeddedServer:
             pass
         return True
 
-    def _held(self) -> bool:
-        """Whether the holder still reads the pipe."""
+    def is_held(self) -> bool:
+        """Whether there is a holder, which starts a server that dies again."""
         poll = select.poll()
         poll.register(self.hold, select.POLLERR)
         return not poll.poll(0)

@@ -1,9 +1,9 @@
 """SIGINT and SIGTERM: they set a flag that the step loop reads between two steps, and nothing more.
 
 A thread sees to it that a process that has nothing to save (it reads data, traces a graph, waits for a lock) doesn't
-keep the user waiting, and that a second Ctrl-C ends it at once. It is woken by the interpreter's signal pipe, so it
-hears of a signal even while the main thread is inside one long native call. Ending a process at any moment is safe:
-what is in the store is whole or absent.
+keep the user waiting, that one whose step takes long, or never ends, is given up too, and that a second Ctrl-C ends it
+at once. It is woken by the interpreter's signal pipe, so it hears of a signal even while the main thread is inside one
+long native call. Ending a process at any moment is safe: what is in the store is whole or absent.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from handler.observe import Observer
 from handler.record import SegmentRecord
 
 NAMES = {signal.SIGINT: "SIGINT", signal.SIGTERM: "SIGTERM"}
+GRACE = 2.5
+LIMIT = 18.0  # Prefect's worker kills what it cancelled after 30 s
 
 
 class SignalWatch(Observer):
@@ -28,14 +30,16 @@ class SignalWatch(Observer):
     are steps to save. Outside of the main thread it does nothing: signals go to the main thread only.
 
     Args:
-        abandon: called, from another thread, where the process doesn't come to an end by itself in time and has nothing
-            to save; it doesn't return. Without it the process just goes on.
+        abandon: called, from another thread, where the process doesn't come to an end by itself in time; it doesn't
+            return. Without it the process just goes on.
         hurry: called on a second Ctrl-C; it doesn't return.
         say: tells the user that the wish was heard.
         grace: seconds that a process with nothing to save is given.
+        limit: seconds that any process is given: to end its step, save the state, tell Prefect.
 
     Attributes:
         active: the one that is entered, if any.
+        unfinished: whether it is worth waiting for: a step is being done that isn't saved yet, an end isn't told yet.
         handler: the handler of both signals.
     """
 
@@ -46,10 +50,11 @@ class SignalWatch(Observer):
         abandon: Callable[[], None] | None = None,
         hurry: Callable[[], None] | None = None,
         say: Callable[[str], None] = lambda text: None,
-        grace: float = 2.5,
+        grace: float = GRACE,
+        limit: float = LIMIT,
     ) -> None:
-        self.abandon, self.hurry, self.say, self.grace = abandon, hurry, say, grace
-        self.unsaved = False
+        self.abandon, self.hurry, self.say, self.grace, self.limit = abandon, hurry, say, grace, limit
+        self.unfinished = False
         self.handler = self._handle  # one object: Prefect compares handlers by identity
         self._before: dict[signal.Signals, Any] = {}
         self._wakeup = -1
@@ -94,21 +99,21 @@ class SignalWatch(Observer):
         assert self._watcher is not None
         self._watcher.join(2.0)  # a signal it hasn't read yet must not ask the next training to stop
 
-    def on_step(self, epoch: int, step: int, steps: int, logs: dict[str, Any]) -> None:
-        """A step was done that isn't saved yet."""
-        self.unsaved = True
+    def on_epoch_begin(self, epoch: int, step: int) -> None:
+        """A step is being done from here on."""
+        self.unfinished = True
 
     def on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
         """All that was done is saved."""
-        self.unsaved = False
+        self.unfinished = False
 
     def on_segment_end(self, record: SegmentRecord) -> None:
         """All that was done is saved."""
-        self.unsaved = False
+        self.unfinished = False
 
     def on_note(self, text: str) -> None:
         """A stage failed, perhaps: it starts again from what is saved."""
-        self.unsaved = False
+        self.unfinished = False
 
     def _watch(self, pipe: int) -> None:
         asked = 0
@@ -128,11 +133,13 @@ class SignalWatch(Observer):
             os.close(pipe)
 
     def _see_it_end(self) -> None:
-        patience = time.monotonic() + self.grace
+        now = time.monotonic()
+        patience, end = now + self.grace, now + self.limit
         while not self._ended.wait(0.05):
-            if self.unsaved:
-                patience = time.monotonic() + self.grace
-            elif time.monotonic() > patience:
+            now = time.monotonic()
+            if self.unfinished:
+                patience = now + self.grace
+            if now > min(patience, end):
                 if self.abandon is not None:
                     self.abandon()
                 return

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -25,17 +26,19 @@ from prefect.utilities import engine
 from pydantic import Field
 
 from flows.answers import TrainAnswer
-from flows.recorded import flow_run_began, flow_run_ends
-from flows.signals import SignalWatch
+from flows.leaving import AT_MOST_SECONDS, leave_at_most_in, record_abandoned, tell_prefect
+from flows.recorded import flow_run_began, flow_run_ends, give_server_up, wait_for_return
+from flows.signals import LIMIT, SignalWatch
 from handler.errors import Interrupted, SpecError
 from handler.interrupt import stop
 from handler.record import PlannedSegment, RunRecord
 from handler.run import RunInputs, TrainingRun
 from handler.spec import TrainingSpec, check_run_name, load_spec
-from tasks.artifacts import PrefectObserver, log
+from tasks.artifacts import PrefectObserver, completed_event, log, show_again
 from tasks.backup import backup
 from tasks.interruption import TrainingInterrupted
 from tasks.plan import plan
+from tasks.policies import note
 from tasks.post_fit import post_fit
 from tasks.pre_fit import pre_fit
 from tasks.report import report
@@ -62,6 +65,7 @@ def train(
     allow_environment_change: Annotated[
         bool, Field(description="Go on from states made in another environment.")
     ] = False,
+    wait: Annotated[bool, Field(description="Wait for another process that is at work on the run.")] = False,
 ) -> TrainAnswer:
     """Trains what a specification describes; what is in the store already is found, not trained again.
 
@@ -73,6 +77,7 @@ def train(
         store: the store's directory.
         name: the run's name.
         allow_environment_change: go on from states made in another environment.
+        wait: where another process is at work on the run, wait for it to end, then go on.
 
     Raises:
         SpecError: the specification can't be used. BusyError: another process is at work on this run.
@@ -85,10 +90,11 @@ def train(
     with watched(run, inputs):
         try:
             flow_run_began(str(prefect.runtime.flow_run.id))
-            return TrainAnswer.of(train_run(run, inputs), store)
+            return TrainAnswer.of(train_run(run, inputs, wait=wait), store)
         except (TrainingInterrupted, Interrupted) as interrupted:
             why = str(interrupted)
         finally:
+            see_recorded(inputs)
             flow_run_ends()
     return end_interrupted(why, typed)  # type: ignore[return-value]
 
@@ -125,9 +131,9 @@ def run_inputs(
     )
 
 
-def train_run(run: TrainingRun, inputs: RunInputs) -> RunRecord:
+def train_run(run: TrainingRun, inputs: RunInputs, *, wait: bool = False) -> RunRecord:
     """Takes a run through its stages and returns its record."""
-    with run.lock():
+    with run.lock(wait=wait):
         made = plan(inputs)
         finished = run.finished()
         if finished is not None:
@@ -162,10 +168,23 @@ def train_segments(run: TrainingRun, inputs: RunInputs, segments: list[PlannedSe
             restore(inputs)
 
 
+def see_recorded(inputs: RunInputs) -> None:
+    """Waits for a server that has gone away, and shows it again what it didn't take."""
+    said = "the training has ended; waiting for Prefect's server to come back, to tell it (Ctrl-C ends the waiting)"
+    there = wait_for_return(lambda: note(inputs, said))
+    if SignalWatch.active is not None:
+        SignalWatch.active.unfinished = True  # asked to stop now, it still tells how it ended
+    if not there:
+        give_server_up()
+    elif not stop.requested:
+        show_again()
+        completed_event(inputs.name, "run", {})  # opens the way for the events that are still on theirs
+
+
 @contextmanager
 def watched(run: TrainingRun, inputs: RunInputs) -> Iterator[None]:
     """Lets Prefect watch a run, and signals stop it, for as long as its flow runs."""
-    watch = SignalWatch.active or SignalWatch(grace=20, abandon=lambda: _give_up(run))
+    watch = SignalWatch.active or SignalWatch(grace=LIMIT, abandon=lambda: _give_up(run))
     observers = [PrefectObserver(inputs.name), watch]
     run.observers += observers
     try:
@@ -210,5 +229,11 @@ def end_interrupted(why: str, typed: bool) -> State[Any]:
 
 
 def _give_up(run: TrainingRun) -> None:
-    run.interrupted(f"stopped by {stop.reason} before a step was done")
-    os._exit(128 + signal.SIGTERM)
+    leave_at_most_in(AT_MOST_SECONDS, 128 + signal.SIGTERM)
+    try:
+        watch = SignalWatch.active
+        tell_prefect(record_abandoned(run, watch is not None and watch.unfinished), crashed=True)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(128 + signal.SIGTERM)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
 from keras.src.random import seed_generator
 
 from handler import data as sources
@@ -74,11 +75,13 @@ def build_model_handler(spec: TrainingSpec, folder: Path, store: Store, shape: D
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Lets Keras build the same network in any process: the names it numbers itself and the seeds it draws start over.
+    """Lets Keras build the same network in any process: the names it numbers itself and the seeds it draws start over,
+    and so does the dtype policy, which a function may set for its own network.
 
     Keras draws seeds from Python's global generator, which other threads (Prefect's) draw from too. Inside, it has
     its own.
     """
+    policy, floats = get_global_attribute("dtype_policy"), keras.config.floatx()
     keras.backend.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
     shared, seed_generator.python_random = seed_generator.python_random, random.Random(seed)  # noqa: S311
@@ -87,6 +90,14 @@ def seeded(seed: int) -> Iterator[None]:
         seed_generator.global_seed_generator()  # made when it is first asked for, so now
     finally:
         seed_generator.python_random = shared
+        set_global_attribute("dtype_policy", policy)
+    if keras.config.floatx() != floats:
+        found = keras.config.floatx()
+        keras.config.set_floatx(floats)
+        raise SpecError(
+            "model.architecture",
+            f"sets Keras's float type to {found!r} for all that this process builds; give the layers dtype={found!r}",
+        )
 
 
 def build_callbacks(spec: TrainingSpec, folder: Path, files: Path) -> list[Any]:
@@ -140,7 +151,8 @@ def _shipped(spec: TrainingSpec, folder: Path) -> Architecture:
 
 
 def _own(spec: TrainingSpec, folder: Path) -> Architecture:
-    made = _call("model.args", resolve_function(spec.model.architecture, folder), dict(spec.model.args))
+    function = resolve_function(spec.model.architecture, folder, "model.architecture")
+    made = _call("model.args", function, dict(spec.model.args))
     if isinstance(made, Architecture):
         return made
     if isinstance(made, keras.Model):

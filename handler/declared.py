@@ -5,6 +5,7 @@ Not in it: names and paths, how many epochs, what rests when (that enters the la
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -14,15 +15,17 @@ from typing import Any
 
 import xxhash
 
-from handler.errors import SpecError
+from handler.errors import SpecError, StoreError
 from handler.spec import TrainingSpec, form_of
 from handler.specification.code import check_reference
-from handler.specification.code_digest import code_digest
+from handler.specification.code_digest import code_digest, definitions
 from handler.specification.named import is_reference
 from handler.specification.refusals import join
+from handler.store.checked import read_checked, with_checksum
+from handler.store.files import write_file
 
 FORMAT = 1
-ABSENT = "(not there)"
+DIGESTS = "digests.json"
 _CHUNK = 1 << 20
 _SETTLED = 2 * 10**9  # nanoseconds; a file changed more recently may change again within its clock's tick
 
@@ -32,20 +35,21 @@ class Digests:
 
     Args:
         store: the store's folder; None remembers nothing beyond this object.
+
+    Attributes:
+        files: the file that each digest in a declaration is of, as it can be found from the specification's folder.
+        modules: the module that each digest of code is of.
     """
 
     def __init__(self, store: Path | None) -> None:
         self.store = store
+        self.files: dict[str, str] = {}
+        self.modules: dict[str, str] = {}
         self._known: dict[str, list[Any]] = {}
         self._changed = False
         if store is not None:
-            try:
-                known = json.loads((store / "digests.json").read_bytes())
-                self._known = {
-                    path: entry for path, entry in known.items() if isinstance(entry, list) and len(entry) == 3
-                }
-            except (OSError, ValueError, AttributeError):
-                pass  # it is only a memory: without it files are read
+            with contextlib.suppress(StoreError):  # it is only a memory: without it files are read
+                self._known = read_checked(store / DIGESTS)["known"]
 
     def of(self, path: Path) -> str:
         """The xxh3-128 of a file's content, in hex; of a folder, that of its files' relative names and digests.
@@ -75,13 +79,22 @@ class Digests:
             self._changed = True
         return content.hexdigest()
 
+    def content(self, file: Path, folder: Path) -> str:
+        """The digest of a file that is declared, and keeps its name."""
+        digest = self.of(file)
+        self.files.setdefault(digest, file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file))
+        return digest
+
+    def sources(self, folder: Path) -> dict[str, Any]:
+        """What the digests in a declaration are of: a file's name, or a module's files with what each defines."""
+        return self.files | {digest: definitions(module, folder) for digest, module in self.modules.items()}
+
     def save(self) -> None:
-        """Writes what was learnt, if there is a store to write it to; a store that isn't there isn't made for it."""
+        """Writes what was learnt, if there is a store that can be written to; none is made for it."""
         if not self._changed or self.store is None or not self.store.is_dir():
             return
-        from handler.store.sealed import write_file
-
-        write_file(self.store / "digests.json", json.dumps(self._known, sort_keys=True).encode())
+        with contextlib.suppress(StoreError):  # a store that can only be read
+            write_file(self.store / DIGESTS, with_checksum({"format": 1, "known": self._known}))
         self._changed = False
 
 
@@ -115,6 +128,7 @@ def declared(spec: TrainingSpec, folder: Path, digests: Digests) -> dict[str, An
             return value  # text among the arguments that only looks like a reference
         if file not in code:
             code[file] = code_digest(value.split(":")[0], folder, path)
+            digests.modules[code[file]] = value.split(":")[0]
         return {"function": value.split(":")[1], "code": code[file]}
 
     compiled = spec.model.compile.model_dump(mode="json")
@@ -157,26 +171,6 @@ def initial_key(declared: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def first_difference(a: Any, b: Any, path: str = "") -> tuple[str, Any, Any] | None:
-    """Where two declarations first differ: `(dotted path, value in a, value in b)`; None where they are equal.
-
-    What only one of them has is `"(not there)"` in the other.
-    """
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        for key in [*a, *(key for key in b if key not in a)]:
-            found = first_difference(a.get(key, ABSENT), b.get(key, ABSENT), join(path, str(key)))
-            if found:
-                return found
-        return None
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        for i in range(max(len(a), len(b))):
-            found = first_difference(a[i] if i < len(a) else ABSENT, b[i] if i < len(b) else ABSENT, f"{path}[{i}]")
-            if found:
-                return found
-        return None
-    return None if type(a) is type(b) and a == b else (path, a, b)
-
-
 def pretrained_state(weights: str, store: Path | None) -> str:
     """The key of the state that `run:NAME` or `run:NAME@EPOCH` stands for.
 
@@ -213,7 +207,7 @@ def _weights(weights: str | None, folder: Path, digests: Digests) -> Any:
     file = folder / weights
     if not file.is_file():
         raise SpecError("model.weights", f"there is no file {file}")
-    return {"content": digests.of(file)}
+    return {"content": digests.content(file, folder)}
 
 
 def _source(spec: TrainingSpec, which: str, folder: Path, digests: Digests, replaced: Any) -> Any:
@@ -224,12 +218,12 @@ def _source(spec: TrainingSpec, which: str, folder: Path, digests: Digests, repl
     if not isinstance(value, list) and form_of(value) in ("synthetic", "function"):
         return replaced(value, f"data.{which}", expected=True)
     if isinstance(value, str) and form_of(value) == "zarr":
-        return {"content": [digests.of(folder / value)]}
+        return {"content": [digests.content(folder / value, folder)]}
     from handler.data import files
 
     return {
         "content": [
-            digests.of(file)
+            digests.content(file, folder)
             for item in (value if isinstance(value, list) else [value])
             for file in files(spec.data.model_copy(update={"source": item, "validation": None}), folder)
         ]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from handler.errors import EnvironmentMismatch, SpecError
+from handler.record import EnvironmentChange
 
 CPU_FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_tile")
+SETTINGS = ("TF_XLA_FLAGS", "XLA_FLAGS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # each seen to change bits
+NOT_COMPARED = {"python"}  # no kernel depends on it
 
 
 def prepare(threads: int, *, deterministic: bool = True) -> None:
@@ -83,29 +87,115 @@ def current(model: Any = None) -> dict[str, Any]:
     import tensorflow as tf
     from tensorflow.python.framework.config import is_op_determinism_enabled
 
+    options = tf.config.optimizer.get_experimental_options()
     return {
         **_fixed(),
+        **_of_keras(),
+        "settings": _settings(),
         "threads": thread_count(),
         "deterministic": bool(is_op_determinism_enabled()),
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0",
+        "onednn": _onednn(),
         "jit": bool(getattr(model, "jit_compile", False) is True),
+        "eager": bool(getattr(model, "run_eagerly", False)),
+        "graph_options": {k: v for k, v in options.items() if v or not k.startswith("disable_")},
         "devices": sorted({device.device_type for device in tf.config.list_logical_devices()}),
     }
 
 
-def compare(stored: dict[str, Any], found: dict[str, Any], allowed: bool, note: Callable[[str], None]) -> None:
-    """Refuses to go on in another environment, or says so where that is allowed.
+def foreseen(threads: int) -> dict[str, Any]:
+    """As much of `current` as is known before a training from a specification begins, without importing TensorFlow.
+
+    Args:
+        threads: what the training will be set up with.
+    """
+    known = {**_fixed(), "settings": _settings(), "threads": threads, "deterministic": True}
+    onednn = _onednn()
+    if onednn is not None:
+        known["onednn"] = onednn
+    if "keras" in sys.modules:
+        known |= _of_keras()
+    if "tensorflow" in sys.modules:
+        import tensorflow as tf
+
+        known["devices"] = sorted({device.device_type for device in tf.config.list_physical_devices()})
+    return known
+
+
+def differences(stored: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Where two environments differ: `(field, stored, found)`. A field that one of them doesn't have was not recorded,
+    by an older version or because it isn't known yet, and is no difference.
+    """
+    for name in sorted((stored.keys() & found.keys()) - NOT_COMPARED):
+        was, now = stored[name], found[name]
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            inner = [key for key in sorted({*was, *now}) if was.get(key) != now.get(key)]
+            yield from ((f"{name}.{key}", was.get(key), now.get(key)) for key in inner)
+        elif was != now:
+            yield name, was, now
+
+
+def compare(
+    manifest: Mapping[str, Any], found: Mapping[str, Any], allowed: bool, note: Callable[[str], None]
+) -> list[EnvironmentChange]:
+    """Refuses to go on from a state in another environment, or says so where that is allowed.
+
+    Args:
+        manifest: the state's.
+        found: the present environment.
+        allowed: whether to go on all the same.
+        note: told of each difference then.
+
+    Returns:
+        All changes that lie behind a training that goes on from here, those before the state included.
 
     Raises:
         EnvironmentMismatch: a field differs; names it, the stored and the found value.
     """
-    for name in sorted({*stored, *found} - {"python"}):
-        if stored.get(name) != found.get(name):
-            was, now = stored.get(name), found.get(name)
-            text = f"environment.{name}: the state was made with {was!r}, this process has {now!r}"
-            if not allowed:
-                raise EnvironmentMismatch(f"{text}; make it the same, or go on with --allow-environment-change")
-            note(f"{text}; allowed, the bits may differ from an uninterrupted run")
+    changes = [EnvironmentChange(**change) for change in manifest.get("environment_changes", [])]
+    for field, was, now in differences(manifest["environment"], found):
+        if not allowed:
+            raise EnvironmentMismatch(
+                f"environment.{field}: the state was made with {was!r}, this process has {now!r}; make it the same, or "
+                "go on with --allow-environment-change"
+            )
+        change = EnvironmentChange(
+            epoch=manifest["epoch"], step=manifest["step"], field=f"environment.{field}", stored=was, found=now
+        )
+        note(change.text)
+        changes.append(change)
+    return changes
+
+
+def _settings() -> dict[str, str]:
+    """Those of the variables that are set, without what XLA is told to write down."""
+    found = {}
+    for name in SETTINGS:
+        flags = [flag for flag in os.environ.get(name, "").split() if not flag.startswith("--xla_dump")]
+        if flags:
+            found[name] = " ".join(flags)
+    return found
+
+
+def _onednn() -> bool | None:
+    """Whether TensorFlow computes with oneDNN; None where it isn't loaded and nothing says so."""
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.util import _pywrap_util_port
+
+        return bool(_pywrap_util_port.IsMklEnabled())
+    value = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower()
+    return value in ("1", "true") if value in ("0", "1", "false", "true") else None
+
+
+def _of_keras() -> dict[str, Any]:
+    """What a settings file or the user's code sets for the whole process."""
+    import keras
+
+    return {
+        "floatx": keras.config.floatx(),
+        "epsilon": keras.config.epsilon(),
+        "image_data_format": keras.config.image_data_format(),
+        "dtype_policy": keras.config.dtype_policy().name,
+    }
 
 
 @cache
@@ -113,7 +203,7 @@ def _fixed() -> dict[str, Any]:
     flags = ""
     if Path("/proc/cpuinfo").exists():
         flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "")
-    present = set(flags.split())
+    present, caches, libc = set(flags.split()), _caches(), " ".join(platform.libc_ver())
     return {
         "python": platform.python_version(),
         "tensorflow": version("tensorflow"),
@@ -121,4 +211,17 @@ def _fixed() -> dict[str, Any]:
         "numpy": version("numpy"),
         "platform": f"{sys.platform}-{platform.machine()}",
         "cpu": [flag for flag in CPU_FLAGS if flag in present],
+        # Products are summed up in blocks that fit these.
+        **({"caches": caches} if caches else {}),
+        **({"libc": libc} if libc.strip() else {}),
     }
+
+
+def _caches() -> list[str]:
+    """The sizes of the processor's caches for data, level by level; empty where the system doesn't say."""
+    found = []
+    for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        with contextlib.suppress(OSError):
+            if (folder / "type").read_text().strip() != "Instruction":
+                found.append(f"L{(folder / 'level').read_text().strip()} {(folder / 'size').read_text().strip()}")
+    return found

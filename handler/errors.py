@@ -8,6 +8,7 @@
     │   └── DamagedError         a file of the store isn't what its manifest says
     ├── MismatchError            what was found isn't what was declared or stored
     │   └── EnvironmentMismatch  a state made in another environment
+    ├── ResourcesError           memory ran out
     ├── BusyError                somebody else is at it
     └── Interrupted              asked to stop; the state is saved
 
@@ -64,6 +65,10 @@ class MismatchError(FrostlineError):
 
 class EnvironmentMismatch(MismatchError):
     """A state was made in another environment (`--allow-environment-change` goes on all the same)."""
+
+
+class ResourcesError(FrostlineError):
+    """Memory ran out."""
 
 
 class BusyError(FrostlineError):

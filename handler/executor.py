@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from handler.boundaries import Boundaries
 from handler.layers import outline
 from handler.masks import Masks
 from handler.schedule import Schedule, compute_schedule, random_turns, round_robin_turns
@@ -74,16 +75,27 @@ class DLFreezeTrainingExecutor:
 
         Returns:
             What `fit_fn` returned, per segment. Ends early where a callback set `nn.stop_training`.
+
+        Raises:
+            ScheduleError: an entry can't be used, or what trains would change while the optimizer gathers gradients.
         """
         schedule = compute_schedule(self.freeze_training, training_epochs, outline(nn))
-        masks, results = Masks(nn), []
+        masks, results, boundaries = Masks(nn), [], Boundaries(nn, self.freeze_training)
+        gathered: tuple[str, ...] | None = None  # the mask under which the optimizer took its last steps
         try:
             for segment in schedule.segments:
                 set_segment(masks, schedule, segment.start)
                 nn.train_function = None
+                optimizer, done = nn.optimizer, boundaries.steps
                 results.append(fit_fn(segment.start, segment.end))
                 if getattr(nn, "stop_training", False):
                     break
+                if nn.optimizer is not optimizer:
+                    gathered = None  # fit_fn compiled the model anew
+                elif boundaries.steps != done:
+                    gathered = segment.frozen
+                if gathered is not None and segment.end < training_epochs:
+                    boundaries.check_now(gathered, schedule.frozen(segment.end), segment.end)
         finally:
             masks.release()
             nn.train_function = None

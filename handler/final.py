@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from handler.errors import DamagedError, SpecError
 from handler.record import RunRecord
 from handler.state import to_array
 from handler.store import Store
-from handler.store.sealed import replacing
+from handler.store.files import replacing
 
 
 def weights_digest(model: Any) -> str:
@@ -57,11 +58,11 @@ class TrainedModel:
         self.epoch = self.record.epochs if epoch is None else epoch
         self.mh = self._handler(name)
         if epoch is None:
-            import keras
-
-            saved = keras.models.load_model(self.store.runs.folder(name) / str(self.record.model), compile=False)
-            for variable, value in zip(self.mh.arch.nn.weights, saved.weights, strict=True):
-                variable.assign(value)
+            file = self.store.runs.file(self.record, str(self.record.model))
+            # The weights alone: the network is built already, and its own classes need not be known to Keras.
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Skipping variable loading for optimizer")
+                self.mh.arch.nn.load_weights(file)
         else:
             self._load(epoch)
 
@@ -76,9 +77,9 @@ class TrainedModel:
     def _handler(self, name: str) -> Any:
         from handler.building import build_model_handler
         from handler.data import shape
-        from handler.spec import read_spec
+        from handler.spec import parse_spec
 
-        spec, folder = read_spec(self.store.runs.folder(name) / "spec.yaml"), Path(self.record.spec_folder)
+        spec, folder = parse_spec(self.record.spec), Path(self.record.spec_folder)
         spec = spec.model_copy(update={"model": spec.model.model_copy(update={"weights": None})})
         return build_model_handler(spec, folder, self.store, shape(spec.data, folder))
 

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from handler.chain import key_of
 from handler.engine.callbacks import steers
-from handler.errors import SpecError
+from handler.errors import MismatchError, SpecError
+from handler.own_code import own_code
 from handler.state import to_array
 from handler.store.arrays import dtype_text
+from handler.store.checked import digest_bytes
 from handler.store.prefit import content
-from handler.store.sealed import digest_bytes
+
+_RESTORE = "restore it, or declare the change (data.version) so that a new training begins"
+_WOULD_DO = {
+    "data": _RESTORE,
+    "validation": _RESTORE,
+    "initial": "the network begins from other values than it did: let its function draw from Keras's generators alone, "
+    "which are seeded, or start from a file (model.weights)",
+}
 
 
 def array(values: Any) -> dict[str, Any]:
@@ -27,19 +36,77 @@ def variables(model: Any) -> str:
     return key_of([[list(v.shape), str(v.dtype), digest_bytes(to_array(v).tobytes())] for v in model.variables])
 
 
-def data(X: Any, y: Any) -> str:
-    """Digest over X (array or list of arrays) and y."""
-    parts = list(X) if isinstance(X, (list, tuple)) else [X]
-    return key_of([array(part) for part in (*parts, y)])
+def found(X: Any, y: Any, validation: tuple[Any, Any] | None, initial: str) -> dict[str, Any]:
+    """What a training found that its declaration doesn't tell, for the manifests of its states.
+
+    Args:
+        X: array or list of arrays.
+        y: targets.
+        validation: the same of what is evaluated after each epoch, if there is such.
+        initial: digest of the variables before the first step.
+
+    Returns:
+        `data`, `validation` (None without), `initial`: digests; `arrays`: each array's type, shape and digest as text.
+    """
+    told, digests = dict[str, str](), dict[str, str]()
+    for name, given, suffix in (("data", (X, y), ""), ("validation", validation, "_val")):
+        if given is None:
+            continue
+        parts = list(given[0]) if isinstance(given[0], (list, tuple)) else [given[0]]
+        labels = [f"X{i if len(parts) > 1 else ''}{suffix}" for i in range(len(parts))] + [f"y{suffix}"]
+        about = [array(part) for part in (*parts, given[1])]
+        digests[name] = key_of(about)
+        kinds = [np.dtype(part.dtype).name for part in (*parts, given[1])]
+        told |= {x: f"{k} {tuple(a['shape'])} {a['xxh3']}" for x, k, a in zip(labels, kinds, about, strict=True)}
+    return {"data": digests["data"], "validation": digests.get("validation"), "initial": initial, "arrays": told}
+
+
+def compare(manifest: Mapping[str, Any], now: Mapping[str, Any], *names: str) -> None:
+    """Refuses a state that was trained on something else; what isn't recorded in it isn't compared.
+
+    Args:
+        manifest: the state's.
+        now: what is found now.
+        names: what to compare: `data`, `validation`, `initial`.
+
+    Raises:
+        MismatchError: names the field, the stored and the found value.
+    """
+    stored = manifest["found"]
+    for name in names:
+        if name not in stored or name not in now or stored[name] == now[name]:
+            continue
+        was, is_ = stored[name], now[name]
+        if name != "initial":
+            before, after = stored.get("arrays", {}), now.get("arrays", {})
+            changed = [part for part in {**before, **after} if before.get(part) != after.get(part)]
+            was, is_ = (" and ".join(f"{part} {of.get(part)}" for part in changed) or was for of in (before, after))
+        raise MismatchError(
+            f"{name}: state {manifest['key']} was trained with {was}, now {is_} was found; {_WOULD_DO[name]}"
+        )
 
 
 def plain(value: Any) -> Any:
-    """A value as plain JSON; what has no such form becomes its class name."""
-    return json.loads(json.dumps(value, default=lambda v: v.item() if hasattr(v, "item") else type(v).__name__))
+    """A value as plain JSON; an array becomes its digest, what has no such form its class name."""
+
+    def other(part: Any) -> Any:
+        if isinstance(part, np.ndarray):
+            return array(part)
+        return part.item() if isinstance(part, np.generic) else type(part).__name__
+
+    return json.loads(json.dumps(value, default=other))
 
 
-def of_live_objects(mh: Any, callbacks: Sequence[Any], sequencer: Any) -> tuple[str, dict[str, Any]]:
+def of_live_objects(
+    mh: Any, callbacks: Sequence[Any], sequencer: Any, validation: Any = None
+) -> tuple[str, dict[str, Any]]:
     """The key a training on live objects starts from, and the digests of what was found.
+
+    Args:
+        mh: the model handler, compiled.
+        callbacks: Keras callbacks.
+        sequencer: the batches.
+        validation: the batches that are evaluated after each epoch, if there are such.
 
     Raises:
         SpecError: the sequencer isn't one whose order is a function of the epoch, so a state could not be taken up
@@ -51,10 +118,11 @@ def of_live_objects(mh: Any, callbacks: Sequence[Any], sequencer: Any) -> tuple[
             f"{type(sequencer).__name__} has no set_epoch(epoch), so a stored training could not go on exactly; "
             "use a DLSequencer, or train without a store",
         )
-    found = {"data": data(sequencer.X, sequencer.y), "initial": variables(mh.compiled)}
+    held_out = None if validation is None else (validation.X, validation.y)
+    what = found(sequencer.X, sequencer.y, held_out, variables(mh.compiled))
     declared = {
         "format": 1,
-        "found": found,
+        "found": {name: what[name] for name in ("data", "initial", "validation") if what[name] is not None},
         "arch": plain(mh.arch.get_config()) if hasattr(mh.arch, "get_config") else type(mh.arch).__name__,
         "compile": plain(mh.compiled.get_compile_config()),
         "seed": getattr(mh, "seed", 0),
@@ -68,4 +136,27 @@ def of_live_objects(mh: Any, callbacks: Sequence[Any], sequencer: Any) -> tuple[
             if steers(cb)
         ],
     }
-    return key_of(declared), found
+    augment = getattr(mh, "augment", None)
+    if augment is not None:
+        declared["augment"] = [type(augment).__name__, plain(getattr(augment, "__dict__", {}))]
+    steering = [cb for cb in callbacks if steers(cb)]
+    code = own_code([augment, sequencer, *_parts_with_code(mh), *(getattr(cb, "schedule", None) for cb in steering)])
+    code += own_code(steering, remembers=True)
+    if code:
+        declared["code"] = code
+    return key_of(declared), what
+
+
+def _parts_with_code(mh: Any) -> list[Any]:
+    """What may hold code of the user's own in a model handler."""
+    nn = mh.compiled
+    compiled = [nn.loss, nn.optimizer, getattr(nn.optimizer, "_learning_rate", None), *getattr(nn, "metrics", ())]
+    given = getattr(nn, "_compile_metrics", None)
+    compiled += [getattr(given, "_user_metrics", None), getattr(given, "_user_weighted_metrics", None)]
+    return [mh.arch, *_flat(compiled), *nn._flatten_layers()]
+
+
+def _flat(values: Any) -> list[Any]:
+    if isinstance(values, Mapping):
+        values = list(values.values())
+    return [leaf for value in values for leaf in _flat(value)] if isinstance(values, list | tuple) else [values]

@@ -4,6 +4,7 @@ it.
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,18 +12,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handler import identity
+from handler.boundaries import Boundaries
 from handler.building import build_callbacks, build_model_handler, load_data
 from handler.chain import Position
 from handler.data import Dataset, shape
 from handler.data.dataset import parts_of
-from handler.engine.callbacks import forgetful
+from handler.engine.callbacks import forgets
 from handler.engine.trainer import Trainer
 from handler.errors import DataError, SpecError
 from handler.final import save_model, weights_digest
 from handler.model import DLModelHandler
 from handler.observe import Observer
+from handler.prefix.prefixes import PrefixOptions
+from handler.record import EnvironmentChange
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
+from handler.specification.callback_memory import forgotten
 from handler.training import DLTrainingHandler
 
 if TYPE_CHECKING:
@@ -43,13 +48,15 @@ class Live(Observer):
         self.mh: DLModelHandler = build_model_handler(run.spec, run.folder, run.store, shape(run.spec.data, run.folder))
         self.initial = identity.variables(self.mh.compiled)
         self.backed_up: Path | None = None
+        self.restored = False
 
     @cached_property
     def callbacks(self) -> list[Any]:
         """The callbacks; the files they write go to the run's folder."""
         made = build_callbacks(self.run.spec, self.run.folder, self.run.store.runs.folder(self.run.inputs.name))
-        for name in forgetful(made):
-            self.run.note(f"callback {name} has no get_state and set_state: what it remembers is lost at a resumption")
+        for i, callback in enumerate(made):
+            if forgets(callback):
+                self.run.note(forgotten(i, self.run.spec.training.callbacks[i].name))
         return made
 
     @cached_property
@@ -62,8 +69,12 @@ class Live(Observer):
             dataset.ignore_label,
         )
         check_fits(self.mh.compiled, dataset)
+        steps = math.ceil(len(dataset.y) / self.mh.batch_size)
+        Boundaries(self.mh.compiled, self.run.spec.freeze_training).check(self.run.planning.schedule, steps)
         for i, callback in enumerate(self.run.spec.training.callbacks):
-            monitor = str(getattr(self.callbacks[i], "monitor", ""))
+            made = self.callbacks[i]
+            # A checkpoint of every epoch has a monitor too, and doesn't look at it.
+            monitor = str(getattr(made, "monitor", "")) if getattr(made, "save_best_only", True) else ""
             if monitor.startswith("val_") and dataset.validation is None:
                 problem = f"callback {callback.name} watches {monitor!r}, but the source gives no validation data"
                 raise SpecError(f"training.callbacks[{i}].monitor", f"{problem}; name data.validation, or watch 'loss'")
@@ -86,7 +97,7 @@ class Live(Observer):
     @cached_property
     def found(self) -> dict[str, Any]:
         """Digests of what was found, from before anything was trained."""
-        return {"data": identity.data(self.dataset.X, self.dataset.y), "initial": self.initial}
+        return identity.found(self.dataset.X, self.dataset.y, self.dataset.validation, self.initial)
 
     @cached_property
     def trainer(self) -> Trainer:
@@ -99,6 +110,8 @@ class Live(Observer):
             epochs=self.run.spec.training.epochs,
             validation=self.mh.build_validation(),
             observers=self.run.observers,
+            resumable=True,
+            masks_kept=self.run.spec.training.masks_kept,
         )
 
     @cached_property
@@ -110,8 +123,16 @@ class Live(Observer):
             lambda: self.trainer,
             found=lambda: self.found,
             allow_environment_change=self.run.inputs.allow_environment_change,
+            snapshot_steps=self.run.spec.training.snapshot.steps,
             observers=[*self.run.observers, self],
+            prefixes=PrefixOptions(**self.run.spec.training.prefix_cache.model_dump()),
+            prefix_folder=self.run.store.prefixes,
         )
+
+    @property
+    def environment_changes(self) -> list[EnvironmentChange]:
+        """Where the training went on from states of another environment, as far as this process knows."""
+        return self.walk.environment_changes if "walk" in self.__dict__ else []
 
     def pre_fit(self) -> dict[str, Any]:
         """Loads the data and computes the structure; returns what the record says of both."""
@@ -122,13 +143,21 @@ class Live(Observer):
     def backup(self) -> Path:
         """Backs X and y up."""
         assert self.found  # digests are taken before anything is rearranged
-        self.backed_up = self.handler.store_fit_backup(self.mh, self.dataset.X, self.dataset.y)
+        if self.backed_up is None:
+            self.backed_up = self.handler.store_fit_backup(self.mh, self.dataset.X, self.dataset.y)
         assert self.backed_up is not None
         return self.backed_up
 
     def restore(self) -> None:
         """Writes the backup back into X and y."""
         self.handler.restore_fit_backup(self.mh, self.sequencer, self.backed_up)
+        self.restored = True
+
+    def drop_backup(self) -> None:
+        """Removes a backup that is restored; one that couldn't be stays."""
+        if self.backed_up is not None and self.restored:
+            self.handler._drop_backup(self.backed_up)
+            self.backed_up, self.restored = None, False
 
     def finish(self, position: Position, folder: Path) -> dict[str, Any]:
         """Makes, saves and measures the final model."""

@@ -1,4 +1,4 @@
-"""Trainable flags, and the train step that goes with them.
+"""Trainable flags, and the steps that go with them.
 
 A step function is traced once per mask and kept; a mask is applied by swapping the function, never by compiling the
 model again (that would lose the optimizer's state and cost seconds). A function has one signature, so it is never
@@ -9,13 +9,16 @@ depend on the mask.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection
-from typing import Any
+from collections.abc import Callable, Collection, Hashable
+from typing import Any, TypeVar
 
-from handler.errors import ScheduleError, SpecError
+from handler.at_rest import at_rest, refuse_movement
+from handler.errors import ScheduleError
 from handler.layers import addressable
 
 CAPACITY = 16
+Step = Callable[[Any], Any]
+Kept = TypeVar("Kept")
 
 
 class Masks:
@@ -24,7 +27,11 @@ class Masks:
     Args:
         model: a built and compiled `keras.Model`. Its flags of now are the user's: a mask never unfreezes what they
             freeze.
-        capacity: how many step functions are kept, the least recently used goes first.
+        capacity: how many masks' functions are kept, the least recently used go first.
+
+    Attributes:
+        frozen: paths of the layers that rest.
+        flags: whether the user lets a layer train, by its id.
     """
 
     def __init__(self, model: Any, capacity: int = CAPACITY) -> None:
@@ -32,9 +39,9 @@ class Masks:
         self.capacity = capacity
         self.layers = addressable(model)
         self.frozen: frozenset[str] = frozenset()
-        self._flags = {id(part): part.trainable for part in model._flatten_layers()}
+        self.flags = {id(part): part.trainable for part in model._flatten_layers()}
         self._variables = [(v, v.trainable) for v in model.variables]
-        self._steps: OrderedDict[frozenset[str], Callable[[Any], Any]] = OrderedDict()
+        self._kept: OrderedDict[frozenset[str], dict[Hashable, Any]] = OrderedDict()
 
     def apply(self, frozen: Collection[str]) -> None:
         """Freezes exactly these layers (by path) and what the user froze. Twice is the same as once.
@@ -48,7 +55,7 @@ class Masks:
         for path, layer in self.layers.items():
             # Parents first: setting one sets all below it. Written on change only.
             for part in layer._flatten_layers():
-                flag = path not in frozen and self._flags[id(part)]
+                flag = path not in frozen and self.flags[id(part)]
                 if part.trainable != flag:
                     part.trainable = flag
         for variable, flag in self._variables:
@@ -60,22 +67,49 @@ class Masks:
         """Puts every flag back to what the user had set."""
         self.apply(())
 
-    def step(self, signature: Any) -> Callable[[Any], Any]:
+    def step(self, signature: Any, train_step: Step | None = None) -> Step:
         """The train step under the present mask: a batch of tensors in, the logs out.
 
         Args:
             signature: the batch's structure of `tf.TensorSpec`, the first axis open.
+            train_step: steps through a part of the network instead, from what crosses the mask's cut.
+
+        Raises:
+            ScheduleError: the step itself would change what rests.
         """
-        function = self._steps.get(self.frozen)
-        if function is None:
-            function = self._steps[self.frozen] = compiled_step(self.model, self.model.train_step, signature)
-            while len(self._steps) > self.capacity:
-                self._steps.popitem(last=False)
-        self._steps.move_to_end(self.frozen)
+        kind = "step" if train_step is None else "suffix"
+        return self.keep(kind, lambda: self._train_step(signature, train_step or self.model.train_step))
+
+    def test(self, signature: Any) -> Step:
+        """The test step under the present mask: the loss of a frozen layer's regularizer isn't in it."""
+        return self.keep("test", lambda: compiled_step(self.model, self.model.test_step, signature))
+
+    def keep(self, kind: Hashable, make: Callable[[], Kept]) -> Kept:
+        """What was made for the present mask, made now if it isn't kept any more.
+
+        Args:
+            kind: what it is; one of each is kept for a mask.
+            make: makes it.
+        """
+        functions = self._kept.setdefault(self.frozen, {})
+        self._kept.move_to_end(self.frozen)
+        if kind not in functions:
+            functions[kind] = make()
+            while len(self._kept) > self.capacity:
+                self._kept.popitem(last=False)
+        made: Kept = functions[kind]
+        return made
+
+    def _train_step(self, signature: Any, train_step: Step) -> Step:
+        function = compiled_step(self.model, at_rest(self.model, train_step), signature)
+        if hasattr(function, "get_concrete_function"):
+            trains = {id(variable) for variable, flag in self._variables if flag}
+            resting = {path: [w for w in self.layers[path].weights if id(w) in trains] for path in sorted(self.frozen)}
+            refuse_movement(function, resting)
         return function
 
 
-def compiled_step(model: Any, step: Callable[[Any], Any], signature: Any) -> Callable[[Any], Any]:
+def compiled_step(model: Any, step: Step, signature: Any) -> Step:
     """A model's train or test step as a graph with one signature, traced at once; as it is where the model runs
     eagerly.
     """
@@ -88,26 +122,3 @@ def compiled_step(model: Any, step: Callable[[Any], Any], signature: Any) -> Cal
     )
     function.get_concrete_function()
     return function
-
-
-def build_optimizer(model: Any) -> None:
-    """Builds the optimizer over everything that may ever train.
-
-    Raises:
-        SpecError: the model isn't compiled, or its optimizer was built over a part of what may train.
-    """
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is None or not model.compiled:
-        raise SpecError("model", f"{model.name!r} isn't compiled; call compile() on it first")
-    if not optimizer.built:
-        optimizer.build(model.trainable_variables)
-        return
-    inner = getattr(optimizer, "inner_optimizer", None) or optimizer
-    known = {id(v) for v in inner._trainable_variables}
-    missing = [v.path for v in model.trainable_variables if id(v) not in known]
-    if missing:
-        raise SpecError(
-            "model",
-            f"the optimizer was built without {missing[0]!r} and {len(missing) - 1} more variables that may "
-            "train; compile the model anew while everything is trainable",
-        )

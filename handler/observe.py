@@ -10,10 +10,22 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Is told what a training does, as it does it; each method may be left out."""
+    """Is told what a training does, as it does it; each method may be left out.
+
+    Attributes:
+        each_step: False where it is enough to be told of a step now and then: many may run in one graph call then.
+    """
+
+    each_step = True
 
     def on_segment_begin(self, segment: Segment, start: int, steps: int) -> None:
         """Epochs `[start, segment.end)` of a segment are about to be trained, each of `steps` steps."""
+
+    def on_prefix(self, done: int, examples: int) -> None:
+        """The activations of a frozen prefix are being computed, once for the segment: `done` examples of so many."""
+
+    def on_epoch_begin(self, epoch: int, step: int) -> None:
+        """The steps of an epoch (0-based) are about to be done, from `step` on: the network is traced."""
 
     def on_step(self, epoch: int, step: int, steps: int, logs: dict[str, Any]) -> None:
         """Step `step` (1-based) of `steps` in an epoch (0-based) is done; `logs` holds the metrics so far as

@@ -4,20 +4,26 @@ must.
 
 from __future__ import annotations
 
-import json
+import contextlib
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 
 from handler import environment
 from handler.chain import Chain, furthest
 from handler.declared import Digests, declared, initial_key
-from handler.errors import DamagedError, SpecError
+from handler.errors import DamagedError, SpecError, StoreError
 from handler.layers import Outline
-from handler.record import Plan, PlannedSegment, RunRecord
+from handler.prefix.graph import Graph
+from handler.prefix.planned import planned
+from handler.record import Plan, PlannedPrefix, PlannedSegment, RunRecord
 from handler.schedule import Schedule, compute_schedule
-from handler.spec import TrainingSpec
+from handler.spec import TrainingSpec, is_cloud
+from handler.specification.callback_memory import warnings
+from handler.specification.callbacks import check_packages
 from handler.store import Store
-from handler.store.sealed import write_file
+from handler.store.checked import read_checked, with_checksum
+from handler.store.files import write_file
 
 MOVES_RATE = ("ReduceLROnPlateau", "LearningRateScheduler")
 SLOTS = 3  # a weight and two slots of an optimizer like Adam, 4 bytes each
@@ -39,7 +45,13 @@ class Planning:
     @cached_property
     def declared(self) -> dict:
         """What key[0] hashes."""
-        return declared(self.spec, self.folder, Digests(self.store.root))
+        return declared(self.spec, self.folder, self._digests)
+
+    @property
+    def sources(self) -> dict:
+        """What the digests in it are of."""
+        assert self.declared
+        return self._digests.sources(self.folder)
 
     @cached_property
     def key(self) -> str:
@@ -51,12 +63,21 @@ class Planning:
         """The network's layers: remembered in the store, or from the network, built once."""
         return self.remembered or self._build_outline()
 
+    @cached_property
+    def graph(self) -> Graph:
+        """The network as its frozen prefixes see it, remembered with its layers."""
+        assert self.outline
+        try:
+            return Graph.from_json(read_checked(self._memory)["graph"])
+        except (StoreError, TypeError, KeyError):
+            return Graph(problem="the network isn't remembered")
+
     @property
     def remembered(self) -> Outline | None:
         """The network's layers as far as the store remembers them."""
         try:
-            return Outline.from_json(json.loads(self._memory.read_bytes()))
-        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            return Outline.from_json(read_checked(self._memory)["outline"])
+        except (StoreError, TypeError, KeyError):  # or another version's
             return None
 
     @cached_property
@@ -81,12 +102,14 @@ class Planning:
 
     def plan(self) -> Plan:
         """The plan, as it stands now."""
+        callbacks = self.spec.training.callbacks
+        check_packages(callbacks)
         position = furthest(self.chain, self.store.states)
         rate, parameters = (
             self.outline.learning_rate,
             {layer.path: layer.trainable_parameters for layer in self.outline.layers},
         )
-        if any(callback.name in MOVES_RATE for callback in self.spec.training.callbacks):
+        if any(callback.name in MOVES_RATE for callback in callbacks):
             rate = None
         segments, reached = [], position.epoch if position else -1
         for segment in self.schedule.segments:
@@ -111,6 +134,7 @@ class Planning:
                     state=self.chain.keys[segment.end],
                     cached=cached,
                     why="" if cached else self._why(segment.start, segment.end, reached),
+                    prefix=None if cached else self._prefix(segment.frozen, segment.end - max(segment.start, reached)),
                 )
             )
         last = segments[-1]
@@ -128,6 +152,7 @@ class Planning:
             parameters=sum(layer.parameters for layer in self.outline.layers),
             estimated_seconds=self._seconds(segments, max(reached, 0)),
             estimated_bytes=self._bytes(segments),
+            warnings=warnings(callbacks, self.folder),
         )
 
     def record(self) -> RunRecord | None:
@@ -136,6 +161,10 @@ class Planning:
             return self.store.runs.read(self.name)
         except (SpecError, DamagedError):
             return None
+
+    @cached_property
+    def _digests(self) -> Digests:
+        return Digests(self.store.root)
 
     @property
     def _memory(self) -> Path:
@@ -146,13 +175,16 @@ class Planning:
         from handler.building import build_model_handler
         from handler.data import shape
         from handler.layers import outline
+        from handler.prefix.flatten import Flat
 
         mh = build_model_handler(self.spec, self.folder, self.store, shape(self.spec.data, self.folder))
         found = outline(mh.compiled)
         compute_schedule(
             self.spec.freeze_training, self.spec.training.epochs, found
         )  # refused before anything is written
-        write_file(self._memory, json.dumps(found.to_json()).encode())
+        with contextlib.suppress(StoreError):  # a store that can only be read
+            graph = Flat(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
+            write_file(self._memory, with_checksum({"format": 1, "outline": found.to_json(), "graph": graph.to_json()}))
         return found
 
     def _why(self, start: int, end: int, reached: int) -> str:
@@ -161,6 +193,13 @@ class Planning:
         if start < reached < end:
             return f"goes on from epoch {reached}"
         return "not trained yet"
+
+    def _prefix(self, frozen: Collection[str], epochs: int) -> PlannedPrefix:
+        data, record = self.spec.data, self.record()
+        rows = record.dataset.get("examples") if record is not None and record.key == self.key else None
+        # Point clouds are augmented unless told otherwise.
+        augmented = is_cloud(data.source) and data.args.get("augmentation", {}) is not None
+        return planned(self.graph, self.spec, frozen, epochs, rows=rows, augmented=augmented)
 
     def _seconds(self, segments: list[PlannedSegment], reached: int) -> float | None:
         """Seconds left, from the epochs this run has trained before; None where there are none."""

@@ -13,7 +13,24 @@ Status = Literal["planned", "running", "interrupted", "failed", "completed"]
 class Record(BaseModel):
     """Base of the records: unknown keys are errors, values are plain JSON."""
 
-    model_config = ConfigDict(extra="forbid")
+    # A training may come to loss = NaN, and its record has to be read back.
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
+
+
+class PlannedPrefix(Record):
+    """Whether a segment trains on the activations of its frozen prefix, computed once.
+
+    `share` is the prefix's part of the network's forward pass, `saves` about what part of a step it saves (both 0 to
+    1), `bytes_per_example` what it takes on disk, `bytes` that for all examples, None as long as their number isn't
+    known. `why` says why it isn't used ("" where it is).
+    """
+
+    used: bool
+    why: str = ""
+    share: float = 0.0
+    saves: float = 0.0
+    bytes_per_example: int = 0
+    bytes: int | None = None
 
 
 class PlannedSegment(Record):
@@ -22,7 +39,7 @@ class PlannedSegment(Record):
     `frozen` and `trainable` are layer paths in layer order; `learning_rate` is the rate in force (None: the
     optimizer's own schedule, or unknown); `sets_learning_rate` is True where the schedule sets it at `start`.
     `state` is the key of the state at `end`; `cached` says whether it need not be trained, `why` what is missing (""
-    when cached).
+    when cached). `prefix` is None for what is cached.
     """
 
     index: int
@@ -36,10 +53,11 @@ class PlannedSegment(Record):
     state: str
     cached: bool = False
     why: str = ""
+    prefix: PlannedPrefix | None = None
 
 
 class Plan(Record):
-    """All that is known before training."""
+    """All that is known before training; `warnings` says what can't go on exactly, a sentence each."""
 
     run: str
     store: str
@@ -52,12 +70,31 @@ class Plan(Record):
     parameters: int = 0
     estimated_seconds: float | None = None
     estimated_bytes: int | None = None
+    warnings: list[str] = Field(default_factory=list)
+
+
+class Reason(Record):
+    """Why a segment isn't cached, or what else `train` would stop at.
+
+    `field` is the first that differs, by its dotted path: of the specification, of the schedule
+    (`epochs[3].frozen`, `epochs[3].learning_rate`), `epochs` (how many were trained), `state` (what became of it) or of
+    the environment; None where there is nothing to compare with. `stored` and `found` are its values, `run` the run
+    that was compared, `text` all of it as a sentence.
+    """
+
+    segment: int | None
+    field: str | None
+    stored: Any = None
+    found: Any = None
+    run: str | None = None
+    text: str
 
 
 class SegmentRecord(Record):
     """A segment as it was run: `trained_epochs` and `seconds` count this invocation only.
 
-    `stopped` is True where a callback ended the training in it; `end` is that epoch then.
+    `stopped` is True where a callback ended the training in it; `end` is that epoch then. `prefix` is the share of the
+    network's forward pass that was computed once for it, None where the whole network was.
     """
 
     index: int
@@ -70,6 +107,43 @@ class SegmentRecord(Record):
     frozen: list[str] = Field(default_factory=list)
     learning_rate: float | None = None
     stopped: bool = False
+    prefix: float | None = None
+
+
+class EnvironmentChange(Record):
+    """A training that went on from a state made in another environment, as it was allowed to."""
+
+    epoch: int
+    step: int = 0
+    field: str
+    stored: Any
+    found: Any
+
+    @property
+    def text(self) -> str:
+        """The change as a sentence."""
+        return (
+            f"{self.field}: {self.found!r} from {_moment(self.epoch, self.step)} on, {self.stored!r} before; allowed, "
+            "the bits may differ from an uninterrupted run"
+        )
+
+
+class Resumption(Record):
+    """A run that went on after it had ended before its end; `after` is how its record said that it stood."""
+
+    epoch: int
+    step: int = 0
+    after: Status
+
+    @property
+    def text(self) -> str:
+        """The resumption as a sentence."""
+        ended = {"failed": "failed", "interrupted": "was interrupted"}.get(self.after, "was killed")
+        return f"resumed from {_moment(self.epoch, self.step)} after it {ended}"
+
+
+def _moment(epoch: int, step: int) -> str:
+    return f"epoch {epoch}" + (f", step {step}" if step else "")
 
 
 class RunRecord(Record):
@@ -77,8 +151,11 @@ class RunRecord(Record):
 
     `history` holds one list per metric, one value per epoch. `dataset` is what the data found says of itself
     (shapes, class names and what `predict` needs to prepare a cloud), `chain` the key of the state after each epoch,
-    `prefit` the keys of the pre-fit results it uses. `environment` is the one of the last invocation; `seconds` the
-    wall time of each stage of the last invocation.
+    `prefit` the keys of the pre-fit results it uses, `spec` the specification (`spec.yaml` says the same, for people),
+    `files` the xxh3-128 of the files beside the record once the run is complete. `sources` says what the digests in
+    `declared` are of: a file's name, or the files of a module with what they define. `environment` is the one of the
+    last invocation; `environment_changes` are those that lie behind the state it reached. `seconds` is the wall time of
+    each stage of the last invocation.
     """
 
     format: int = 1
@@ -98,8 +175,12 @@ class RunRecord(Record):
     dataset: dict[str, Any] = Field(default_factory=dict)
     chain: list[str] = Field(default_factory=list)
     prefit: list[str] = Field(default_factory=list)
+    spec: dict[str, Any] = Field(default_factory=dict)
     declared: dict[str, Any] = Field(default_factory=dict)
+    sources: dict[str, Any] = Field(default_factory=dict)
     environment: dict[str, Any] = Field(default_factory=dict)
+    environment_changes: list[EnvironmentChange] = Field(default_factory=list)
+    resumptions: list[Resumption] = Field(default_factory=list)
     stopped: bool = False
     started: str
     updated: str
@@ -109,3 +190,4 @@ class RunRecord(Record):
     spec_folder: str
     report: str | None = None
     model: str | None = None
+    files: dict[str, str] = Field(default_factory=dict)

@@ -7,10 +7,9 @@ on from the store.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,14 +17,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
-from handler.chain import Position, furthest
-from handler.errors import MismatchError
+from handler.backup import drop_unneeded
+from handler.chain import Position, furthest, reached, snapshots_behind
+from handler.errors import MismatchError, StoreError
+from handler.memory import enough_memory
 from handler.observe import Observer
 from handler.planning import Planning
-from handler.record import Plan, RunRecord, SegmentRecord
+from handler.record import EnvironmentChange, Plan, Resumption, RunRecord, SegmentRecord
 from handler.spec import TrainingSpec, dump_spec
 from handler.store import Store
-from handler.store.sealed import write_file
+from handler.store.files import write_file
+
+RECORD_SECONDS = 1.0
 
 if TYPE_CHECKING:
     from handler.live import Live
@@ -56,6 +59,8 @@ class TrainingRun:
         inputs: what it was made from.
         store: the store.
         observers: told what the training does; add to it before a stage is called.
+        held: whether this process is the one writer of the run.
+        ended: the record that its last writer here ended with: complete, interrupted or failed.
     """
 
     _present: ClassVar[TrainingRun | None] = None
@@ -67,8 +72,13 @@ class TrainingRun:
         self.store.runs.folder(inputs.name)  # refuses a name that isn't one
         self.planning = Planning(self.spec, self.folder, self.store, inputs.name)
         self.observers: list[Observer] = []
+        self.held = False
+        self.ended: RunRecord | None = None
         self._seconds: dict[str, float] = {}
         self._notes: list[str] = []
+        self._record: RunRecord | None = None
+        self._unwritten: RunRecord | None = None
+        self._written = 0.0
 
     @classmethod
     def of(cls, inputs: RunInputs) -> TrainingRun:
@@ -94,8 +104,7 @@ class TrainingRun:
             or self.planning.remembered is None
         ):
             return None
-        folder = self.store.runs.folder(self.inputs.name)
-        if not all(name and (folder / name).is_file() for name in (record.model, record.report)):
+        if not {record.model, record.report} <= record.files.keys() or self.store.runs.damages(self.inputs.name):
             return None
         plan = self.planning.plan()
         if record.state != plan.state or not all(segment.cached for segment in plan.segments):
@@ -107,10 +116,9 @@ class TrainingRun:
     def begin(self, plan: Plan) -> RunRecord:
         """Writes the run's specification and its record, `running`; sweeps up what died writers left."""
         self.store.sweep()
-        folder = self.store.runs.folder(self.inputs.name)
-        write_file(folder / "spec.yaml", dump_spec(self.spec).encode())
         now, before = _now(), self.planning.record()
         same = before is not None and before.key == plan.key
+        goes_on = before is not None and same and before.status not in ("planned", "completed")
         record = RunRecord(
             run=self.inputs.name,
             status="running",
@@ -121,13 +129,24 @@ class TrainingRun:
             plan=plan.segments,
             chain=list(self.planning.chain.keys),
             declared=self.planning.declared,
+            sources=self.planning.sources,
             spec_folder=self.inputs.folder,
             started=before.started if before is not None and same else now,
             updated=now,
             dataset=before.dataset if before is not None and same else {},
             prefit=before.prefit if before is not None and same else [],
+            resumptions=self._resumptions(before) if before is not None and goes_on else [],
+            # Those of the environment come from the state that is reached.
+            notes=[n for n in before.notes if n not in {c.text for c in before.environment_changes}]
+            if before is not None and goes_on
+            else [],
+            spec=self.spec.model_dump(mode="json", by_alias=True),
         )
-        self.store.runs.write(record)
+        for text in plan.warnings:
+            self.note(text)
+        self._record = record if self.held else None
+        self.store.runs.write(record)  # first: it vouches for no other file until the run is complete
+        write_file(self.store.runs.folder(self.inputs.name) / "spec.yaml", dump_spec(self.spec).encode())
         return record
 
     def pre_fit(self) -> dict[str, Any]:
@@ -165,8 +184,8 @@ class TrainingRun:
                 record = self._found(index, position)
             else:
                 record = self.live.walk.run(segment)
-        done = [s for s in self.store.runs.read(self.inputs.name).segments if s.index < index]
-        self._change(segments=[*done, record], **self._reached())
+        done = [s for s in self._read().segments if s.index < index]
+        self._change(segments=[*done, record], **self._reached(), at_once=False)
         return record
 
     def restore(self) -> dict[str, Any] | None:
@@ -203,30 +222,45 @@ class TrainingRun:
         return str(write_report(record.model_copy(update={"status": "completed", "seconds": self._seconds}), folder))
 
     def finish(self) -> RunRecord:
-        """The run is complete: its record says so, and its backup has done its work."""
-        if "live" in self.__dict__ and self.live.backed_up is not None:
-            shutil.rmtree(self.live.backed_up, ignore_errors=True)
-        return self._change(status="completed", error=None, seconds=dict(self._seconds))
+        """The run is complete: its record says so, and vouches for its files. No attempt's backup is left."""
+        drop_unneeded(*self.store.backups.glob("*.zarr"))
+        return self._end(status="completed", error=None, files=self.store.runs.digests(self.inputs.name))
 
-    def fail(self, error: BaseException) -> RunRecord:
-        """The run has failed: its record says why."""
-        return self._change(status="failed", error=str(error) or type(error).__name__, seconds=dict(self._seconds))
+    def fail(self, error: BaseException) -> None:
+        """The run has failed: its record says why. A disk that refuses even that must not hide the error."""
+        with suppress(StoreError):
+            self._end(status="failed", error=str(error) or type(error).__name__)
 
-    def interrupted(self, error: BaseException | str) -> RunRecord:
-        """The run was asked to stop: its record says so."""
-        return self._change(status="interrupted", error=str(error), seconds=dict(self._seconds), **self._reached())
+    def interrupted(self, error: BaseException | str) -> None:
+        """The run was asked to stop: its record says so, unless the disk refuses that."""
+        with suppress(StoreError):
+            self._end(status="interrupted", error=str(error), **self._reached())
 
     @contextmanager
     def lock(self, *, wait: bool = False) -> Iterator[None]:
-        """One writer per run. Raises BusyError where another process has it."""
-        with self.store.runs.lock(self.inputs.name, wait=wait):
-            yield
+        """One writer per run.
+
+        Args:
+            wait: wait for another process that is at work on it; the observers are told.
+
+        Raises:
+            BusyError: another process has it. Interrupted: asked to stop while waiting.
+        """
+        with self.store.runs.lock(self.inputs.name, wait=wait, waiting=self._tell):
+            self.held, self.ended = True, None
+            try:
+                yield
+            finally:
+                if self._unwritten is not None:
+                    with suppress(StoreError):
+                        self._write(self._unwritten)
+                self.held, self._record = False, None
 
     def note(self, text: str) -> None:
         """Keeps something a person should know, and tells whoever watches."""
-        self._notes.append(text)
-        for observer in self.observers:
-            observer.on_note(text)
+        if text not in self._notes:
+            self._notes.append(text)
+            self._tell(text)
 
     @cached_property
     def live(self) -> Live:
@@ -238,6 +272,10 @@ class TrainingRun:
 
         return Live(self)
 
+    def _tell(self, text: str) -> None:
+        for observer in self.observers:
+            observer.on_note(text)
+
     def _position(self) -> Position:
         position = furthest(self.planning.chain, self.store.states)
         if position is None or (position.epoch < self.spec.training.epochs and not position.stopped):
@@ -248,13 +286,14 @@ class TrainingRun:
         return position
 
     def _found(self, index: int, position: Position) -> SegmentRecord:
-        """A segment that is on disk; its state is kept from now on."""
+        """A segment that is on disk; its state is kept from now on, and no snapshot inside it."""
         segment = self.planning.schedule.segments[index]
         end = min(segment.end, position.epoch)
         stopped = position.stopped and end == position.epoch
         key = self.planning.chain.keys[end]
         if self.store.states.intact(key):
             self.store.states.keep(key)
+            self.store.states.drop_snapshots(snapshots_behind(self.planning.chain, self.store.states, end))
         record = SegmentRecord(
             index=index,
             start=segment.start,
@@ -271,6 +310,13 @@ class TrainingRun:
             observer.on_segment_end(record)
         return record
 
+    def _resumptions(self, before: RunRecord) -> list[Resumption]:
+        """Where this run went on before, and where it does now."""
+        position = furthest(self.planning.chain, self.store.states)
+        if position is None:
+            return before.resumptions
+        return [*before.resumptions, Resumption(epoch=position.epoch, step=position.step, after=before.status)]
+
     def _as_cached(self, plan: Plan, record: RunRecord) -> list[SegmentRecord]:
         position = furthest(self.planning.chain, self.store.states)
         assert position is not None
@@ -278,30 +324,54 @@ class TrainingRun:
 
     def _reached(self) -> dict[str, Any]:
         """What the record says of the furthest state."""
-        position = furthest(self.planning.chain, self.store.states)
-        if position is None:
+        found = reached(self.planning.chain, self.store.states)
+        if found is None:
             return {}
-        manifest = self.store.states.manifest(position.key)
+        position, manifest = found
+        # What was loaded in this process may be compared with an environment that no state was written in since.
+        walked = self.live.environment_changes if "live" in self.__dict__ else []
         return {
             "state": position.key,
+            "environment_changes": walked or [EnvironmentChange(**c) for c in manifest.get("environment_changes", [])],
             "epochs": position.epoch,
             "stopped": position.stopped,
             "history": manifest["history"],
             "environment": manifest["environment"],
         }
 
-    def _change(self, **changes: Any) -> RunRecord:
-        record = self.store.runs.read(self.inputs.name)
-        notes = [*record.notes, *(note for note in self._notes if note not in record.notes)]
-        record = record.model_copy(update={**changes, "notes": notes, "updated": _now()})
-        self.store.runs.write(record)
+    def _end(self, **changes: Any) -> RunRecord:
+        if "live" in self.__dict__:
+            self.live.drop_backup()
+        self.ended = self._change(**changes, seconds=dict(self._seconds))
+        return self.ended
+
+    def _read(self) -> RunRecord:
+        """The record as it is now: in mind while this process is the run's one writer."""
+        return self._record or self.store.runs.read(self.inputs.name)
+
+    def _change(self, *, at_once: bool = True, **changes: Any) -> RunRecord:
+        """Changes the record; written at once, or else once a second: it grows, and what it says is in the states."""
+        record = self._changed(**changes)
+        self._record = self._unwritten = record if self.held else None
+        if at_once or not self.held or time.monotonic() - self._written > RECORD_SECONDS:
+            self._write(record)
         return record
+
+    def _write(self, record: RunRecord) -> None:
+        self.store.runs.write(record)
+        self._unwritten, self._written = None, time.monotonic()
+
+    def _changed(self, **changes: Any) -> RunRecord:
+        record = self._read().model_copy(update={**changes, "updated": _now()})
+        told = dict.fromkeys([*record.notes, *self._notes, *(c.text for c in record.environment_changes)])
+        return record.model_copy(update={"notes": list(told)})
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
         began = time.perf_counter()
         try:
-            yield
+            with enough_memory(stage):
+                yield
         finally:
             self._seconds[stage] = round(self._seconds.get(stage, 0.0) + time.perf_counter() - began, 3)
 

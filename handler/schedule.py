@@ -117,6 +117,9 @@ def compute_schedule(freeze_training: Any, training_epochs: int, outline: Outlin
     stretches = []
     for i, entry in enumerate(entries):
         units = resolve_units(entry.layers, entry.except_, outline, f"{FIELD}[{i}]")
+        if outline is not None:
+            at_once = isinstance(entry.strategy, FixedStrategy)
+            _check_shared([units.domain] if at_once else units.units, outline, f"{FIELD}[{i}].layers")
         _check_count(entry.strategy, len(units.units), f"{FIELD}[{i}].strategy.count")
         start, end = entry.training_interval or (0, epochs)
         stretches.append(_Stretch(start, end, entry.initial_learning_rate, units, entry.strategy))
@@ -270,6 +273,20 @@ def _chain(stretches: Sequence[_Stretch], training_epochs: int) -> Schedule:
             ops[stretch.end], rates[stretch.end] = Op((), stretch.units.domain), None
     lrs = tuple(rates.values()) if any(rate is not None for rate in rates.values()) else None
     return Schedule(training_epochs, tuple(ops), tuple(ops.values()), lrs)
+
+
+def _check_shared(units: Sequence[Sequence[str]], outline: Outline, path: str) -> None:
+    """Refuses units that part layers with common weights: these would train with one and rest with the other."""
+    for group in outline.shared:
+        for unit in units:
+            apart = [layer for layer in group if layer not in unit]
+            if 0 < len(apart) < len(group):
+                inside = next(layer for layer in group if layer in unit)
+                raise ScheduleError(
+                    path,
+                    f"{inside!r} and {apart[0]!r} share weights, so one can't rest while the other trains; put them "
+                    f"into one unit, [[{', '.join(group)}]], or leave both out",
+                )
 
 
 def _check_count(strategy: Any, n: int, path: str) -> None:

@@ -6,18 +6,22 @@ look for the furthest intact state of the chain on disk; go on from it.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from handler import environment
-from handler.chain import Chain, Position, furthest
+from handler import environment, identity
+from handler.chain import Chain, Position, furthest, snapshots_behind
 from handler.engine.trainer import Trainer
-from handler.errors import DamagedError, Interrupted, MismatchError, StoreError
+from handler.errors import DamagedError, Interrupted, StoreError
 from handler.executor import set_segment
 from handler.observe import Observer
-from handler.record import SegmentRecord, Source
+from handler.prefix.prefixes import Prefixes, PrefixOptions
+from handler.record import EnvironmentChange, SegmentRecord, Source
 from handler.schedule import Segment
+from handler.snapshots import StateWriter
 from handler.store import StateStore
 
 
@@ -30,7 +34,13 @@ class SegmentWalk:
         live: gives the trainer, built when it is first needed.
         found: digests of what was found (arrays, initial variables), compared with those of a state before it is used.
         allow_environment_change: go on from states made in another environment.
+        snapshot_steps: also take a snapshot every so many steps of an epoch; None: only after each epoch.
         observers: told what happens.
+        prefixes: how frozen prefixes are used.
+        prefix_folder: where their activations are kept; None: in memory.
+
+    Attributes:
+        environment_changes: where the training went on from states of another environment, as far as it has got.
     """
 
     def __init__(
@@ -41,14 +51,20 @@ class SegmentWalk:
         *,
         found: Callable[[], dict[str, Any]] = dict,
         allow_environment_change: bool = False,
+        snapshot_steps: int | None = None,
         observers: Sequence[Observer] = (),
+        prefixes: PrefixOptions | None = None,
+        prefix_folder: Path | None = None,
     ) -> None:
         self.chain, self.states, self._live, self._found = chain, states, live, found
-        self.allow_environment_change = allow_environment_change
+        self.allow_environment_change, self.snapshot_steps = allow_environment_change, snapshot_steps
+        self._writer = StateWriter(chain, states) if states is not None else None
         self.observers = observers
+        self._prefix_options, self._prefix_folder = prefixes or PrefixOptions(), prefix_folder
+        self._prefixes: Prefixes | None = None
         # The key the live objects stand at; None after a failed attempt: they are loaded from disk then.
         self.at: str | None = chain.keys[0]
-        self._ends = {0, *(segment.end for segment in chain.schedule.segments)}
+        self.environment_changes: list[EnvironmentChange] = []
 
     def position(self) -> Position | None:
         """Where the chain on disk stands."""
@@ -65,8 +81,10 @@ class SegmentWalk:
         position = self.position()
         if position is not None and (position.epoch >= segment.end or position.stopped):
             end = min(segment.end, position.epoch)
-            if self.states is not None and end == position.epoch:
-                self.states.keep(position.key)
+            if self.states is not None:
+                if end == position.epoch and not self.states.keep(position.key):
+                    return self.run(segment)  # another process has dropped it meanwhile: it was a snapshot there
+                self.states.drop_snapshots(snapshots_behind(self.chain, self.states, end))
             return self._tell(
                 self._record(segment, end, "cached", 0, began, position.stopped and end == position.epoch)
             )
@@ -76,22 +94,21 @@ class SegmentWalk:
         source: Source = "resumed" if start > segment.start or trainer.step else "trained"
         for observer in self.observers:
             observer.on_segment_begin(segment, start, len(trainer.sequencer))
-        done = 0
-        for epoch in range(start, segment.end):
-            self._epoch(trainer, epoch)
-            done += 1
-            if trainer.model.stop_training:
-                break
-        end = start + done
+        end = self._train(trainer, start, segment.end)
         self.at = self.chain.keys[end]
-        return self._tell(self._record(segment, end, source, done, began, bool(trainer.model.stop_training)))
+        record = self._record(segment, end, source, end - start, began, bool(trainer.model.stop_training))
+        if trainer.prefix is not None:
+            record.prefix = round(trainer.prefix.cut.share, 4)
+        return self._tell(record)
 
     def stand_at_end(self, epoch: int) -> Trainer:
         """The trainer, standing at the state after `epoch` epochs: loaded if the live objects are elsewhere, trained
         again if it turns out to be damaged.
         """
         trainer, key = self._live(), self.chain.keys[epoch]
-        if self.at != key:
+        if self._prefixes is not None:
+            self._prefixes.let_go()
+        while self.at != key:  # it may be found again once what it refers to is trained again
             try:
                 self._load(trainer, Position(key, epoch))
             except DamagedError as error:
@@ -125,63 +142,95 @@ class SegmentWalk:
         self._note(f"{error}; it is set aside and the training goes on from the state before it")
         self.states.set_aside(key)
 
+    def _train(self, trainer: Trainer, start: int, end: int) -> int:
+        """Trains the epochs `[start, end)`, fewer where a callback says so; returns the epoch it got to."""
+        try:
+            self._use_prefix(trainer, start, end)
+            for epoch in range(start, end):
+                self._epoch(trainer, epoch)
+                if trainer.model.stop_training:
+                    return epoch + 1
+        except BaseException:
+            # What is tried again looks for the furthest state on disk: none may still be in the writing then.
+            if self._writer is not None:
+                with contextlib.suppress(Exception):
+                    self._writer.finish()
+            raise
+        return end
+
+    def _use_prefix(self, trainer: Trainer, start: int, end: int) -> None:
+        """Has the trainer train on the activations of the frozen prefix, where there is one that pays."""
+        trainer.prefix = None
+        set_segment(trainer.masks, self.chain.schedule, start, rate=False)
+        if self._prefixes is None:
+            self._prefixes = Prefixes(
+                trainer.masks,
+                trainer.sequencer,
+                self._prefix_options,
+                folder=self._prefix_folder,
+                found=self._found,
+                tell=self._note,
+                after=lambda done, rows: self._prefix_done(trainer, done, rows),
+            )
+        trainer.prefix = self._prefixes.of(self.chain.schedule.frozen(start), end - start)
+
+    def _prefix_done(self, trainer: Trainer, done: int, rows: int) -> None:
+        trainer.steps.halt()
+        for observer in self.observers:
+            observer.on_prefix(done, rows)
+
     def _epoch(self, trainer: Trainer, epoch: int) -> None:
         began = time.perf_counter()
         set_segment(trainer.masks, self.chain.schedule, epoch, rate=not trainer.step)
         try:
-            logs = trainer.run_epoch(epoch)
+            if self.snapshot_steps is None:
+                logs = trainer.run_epoch(epoch)
+            else:
+                logs = trainer.run_epoch(epoch, lambda: self._after_step(trainer, epoch), self.snapshot_steps)
         except Interrupted:
-            if trainer.step and self.states is not None:
+            if trainer.step:
                 self._save(trainer, epoch)
+            elif self._writer is not None:
+                self._writer.finish()
             raise
-        self._save(trainer, epoch + 1)
+        self._save(trainer, epoch + 1, behind=True)
         for observer in self.observers:
             observer.on_epoch(epoch, logs, time.perf_counter() - began)
 
-    def _save(self, trainer: Trainer, epoch: int) -> None:
-        """Writes the state as of now; drops the snapshots it makes needless."""
-        if self.states is None:
+    def _after_step(self, trainer: Trainer, epoch: int) -> None:
+        assert self.snapshot_steps is not None
+        if trainer.step % self.snapshot_steps:
             return
-        state = trainer.capture(epoch)
-        keys = self.chain.keys
-        kept = (epoch in self._ends and not state.step) or state.stopped
-        before = max(e for e in self._ends if e <= epoch and (e < epoch or state.step or not epoch))
-        name = self.chain.within(epoch, state.step) if state.step else keys[epoch]
-        about = {"found": self._found(), "environment": environment.current(trainer.model)}
-        self.states.write(
-            name, state, parent=keys[before] if before < epoch or state.step else None, snapshot=not kept, about=about
-        )
-        # The last two stay: the newest may turn out to be damaged.
-        needless = range(before + 1, epoch if kept else epoch - 1)
-        self.states.drop_snapshots(
-            [
-                *(keys[e] for e in needless),
-                *(n for e in range(before + 1, epoch + 1) for _, n in self.states.within(keys[e])),
-            ]
-        )
+        # After the last step the epoch's own snapshot is near, unless there is a validation before it.
+        if trainer.step < len(trainer.sequencer) or trainer.validation is not None:
+            self._save(trainer, epoch, behind=True)
+
+    def _save(self, trainer: Trainer, epoch: int, *, behind: bool = False) -> None:
+        if self._writer is not None:
+            about = {
+                "found": self._found(),
+                "environment": environment.current(trainer.model),
+                "environment_changes": [change.model_dump(mode="json") for change in self.environment_changes],
+            }
+            self._writer.write(trainer.capture(epoch), about, behind=behind)
 
     def _load(self, trainer: Trainer, position: Position) -> None:
         if self.states is None:
             raise StoreError("a training without a store can't be taken up again; start it again, or give it a store")
         manifest = self.states.manifest(position.key)
-        self._compare(position.key, manifest, trainer)
+        self._compare(manifest, trainer)
         state = self.states.read(position.key)
         self.at = None
         trainer.restore(state)
         self.at = position.key
 
-    def _compare(self, key: str, manifest: dict[str, Any], trainer: Trainer) -> None:
-        found = self._found()
-        for name in sorted({*manifest["found"], *found}):
-            stored, now = manifest["found"].get(name), found.get(name)
-            if stored != now:
-                raise MismatchError(
-                    f"{name}: state {key} was trained with {stored}, now {now} was found; restore it, or declare the "
-                    "change (data.version for data) so that a new training begins"
-                )
-        environment.compare(
-            manifest["environment"], environment.current(trainer.model), self.allow_environment_change, self._note
-        )
+    def _compare(self, manifest: dict[str, Any], trainer: Trainer) -> None:
+        found, here = self._found(), environment.current(trainer.model)
+        identity.compare(manifest, found, "data", "validation")
+        self.environment_changes = environment.compare(manifest, here, self.allow_environment_change, self._note)
+        # Another Keras may draw other values; where that is allowed, the state's are what is trained on from.
+        if not any(environment.differences(manifest["environment"], here)):
+            identity.compare(manifest, found, "initial")
 
     def _record(
         self, segment: Segment, end: int, source: Source, done: int, began: float, stopped: bool

@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from handler.errors import DataError
+
 SLAB_BYTES = 1 << 26
 
 
@@ -36,6 +38,9 @@ class DLSequencer(keras.utils.PyDataset):
         augment: pure function of (inputs of the batch, random generator).
         class_weight: class -> weight, becomes weights of the targets.
         ignore_label: targets of this value weigh nothing (they are input, never a target).
+
+    Raises:
+        DataError: `in_place`, and an array can't be rearranged, or is a file that would be.
     """
 
     def __init__(
@@ -58,6 +63,9 @@ class DLSequencer(keras.utils.PyDataset):
         self.in_place, self.shuffle = in_place, shuffle
         self.structure, self.inputs, self.augment = dict(structure or {}), inputs, augment
         self.class_weight, self.ignore_label = class_weight, ignore_label
+        if in_place:
+            for name, array in (*((f"X[{i}]", a) for i, a in enumerate(self.arrays)), ("y", y)):
+                _refuse_immovable(name, array)
         self.rows = self.arrays[0].shape[0]
         self._order = np.arange(self.rows)  # X and y hold X0[_order]
         self._choose(0)
@@ -95,6 +103,23 @@ class DLSequencer(keras.utils.PyDataset):
             )
         if self.inputs is not None:
             x = self.inputs(x, {name: a[rows] for name, a in self.structure.items()})
+        return self._batch(x, y)
+
+    def examples(self, rows: np.ndarray) -> list[np.ndarray]:
+        """What the network takes of some examples, nothing augmented; not where X is rearranged in place."""
+        x = [_rows(a, rows) for a in self.arrays]
+        return x if self.inputs is None else self.inputs(x, {name: a[rows] for name, a in self.structure.items()})
+
+    def whole(self) -> tuple[Any, ...] | None:
+        """All examples in their own order, as one batch; None where a batch is more than rows of arrays in memory."""
+        if type(self).__getitem__ is not DLSequencer.__getitem__ or self.in_place or self.augment is not None:
+            return None
+        given = [*self.arrays, *self.structure.values(), self.y]
+        x = self.arrays if self.inputs is None else self.inputs(self.arrays, self.structure)
+        known = {id(array) for array in given if isinstance(array, np.ndarray)}
+        return self._batch(x, self.y) if len(known) == len(given) and known.issuperset(map(id, x)) else None
+
+    def _batch(self, x: list[np.ndarray], y: np.ndarray) -> tuple[Any, ...]:
         batch = x if len(x) > 1 else x[0]
         if self.class_weight is None and self.ignore_label is None:
             return batch, y
@@ -130,6 +155,23 @@ class DLSequencer(keras.utils.PyDataset):
         for array in {id(a): a for a in (*self.arrays, self.y)}.values():
             permute_in_place(array, moves)
         self._order = target.copy()
+
+
+def _refuse_immovable(name: str, array: Any) -> None:
+    if not isinstance(array, np.ndarray) or not array.flags.writeable:
+        kind = "can't be written to" if isinstance(array, np.ndarray) else f"is a {type(array).__name__}"
+        raise DataError(
+            "in_place", f"needs arrays in memory to rearrange, {name} {kind}; give a copy, or leave it false"
+        )
+    below: Any = array
+    while below is not None:
+        if isinstance(below, np.memmap) and below.mode in ("r+", "w+"):
+            raise DataError(
+                "in_place",
+                f"{name} is mapped to {below.filename}, whose rows would be rearranged on disk, for good if "
+                "the process is killed; map it with mode='c', or leave it false",
+            )
+        below = getattr(below, "base", None)
 
 
 def permute_in_place(array: np.ndarray, moves: np.ndarray) -> None:

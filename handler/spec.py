@@ -22,14 +22,14 @@ from handler.specification.entries import Entry, as_list
 from handler.specification.named import (
     LOSS,
     METRIC,
-    OPTIMIZER,
     check_named,
-    check_rate,
     is_reference,
     metric_label,
     plain,
     schema,
 )
+from handler.specification.optimizer import check_optimizer
+from handler.specification.prefix_cache import PrefixCache, as_mapping
 from handler.specification.refusals import Count, Flag, Given, Seed, Weight, Whole, shown, spec_error, suggestion
 from handler.specification.text import override, read_mapping
 
@@ -95,7 +95,8 @@ def form_of(source: Any) -> Literal["synthetic", "function", "cloud", "npz", "za
     )
 
 
-def _is_cloud(source: str | list[str]) -> bool:
+def is_cloud(source: str | list[str]) -> bool:
+    """Whether a source gives point clouds."""
     return isinstance(source, list) or form_of(source) in ("synthetic", "cloud")
 
 
@@ -137,13 +138,6 @@ def _weights(value: Any) -> Any:
     raise SpecError("", f"must be a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH, not {shown(value)}")
 
 
-def _optimizer(value: Any) -> Any:
-    found = check_named(OPTIMIZER, value)
-    if isinstance(found, dict) and "learning_rate" in found:
-        check_rate(found["learning_rate"])
-    return found
-
-
 def _loss(value: Any) -> Any:
     return check_named(LOSS, value)
 
@@ -178,7 +172,9 @@ def _callback(value: Any) -> Any:
 
 Arguments = Annotated[dict[str, Any], BeforeValidator(_plain_mapping, json_schema_input_type=dict[str, Any])]
 Source = Annotated[str | list[str], BeforeValidator(_source, json_schema_input_type=str | list[str])]
-Optimizer = Annotated[str | dict[str, Any], BeforeValidator(_optimizer), WithJsonSchema(schema("adam", "sgd", "adamw"))]
+Optimizer = Annotated[
+    str | dict[str, Any], BeforeValidator(check_optimizer), WithJsonSchema(schema("adam", "sgd", "adamw"))
+]
 Loss = Annotated[
     str | dict[str, Any],
     BeforeValidator(_loss),
@@ -215,10 +211,10 @@ class DataSpec(Given):
 
     @model_validator(mode="after")
     def _validate_on_the_same_kind(self) -> DataSpec:
-        if self.validation is not None and _is_cloud(self.source) != _is_cloud(self.validation):
+        if self.validation is not None and is_cloud(self.source) != is_cloud(self.validation):
             kind = (
                 "point clouds (synthetic, .las, .laz)"
-                if _is_cloud(self.source)
+                if is_cloud(self.source)
                 else "arrays (.npz, .zarr, module:function)"
             )
             raise SpecError("validation", f"{shown(self.validation)} is of another kind than the source; give {kind}")
@@ -270,6 +266,17 @@ class ModelSpec(Given):
     compile: CompileSpec = Field(default=CompileSpec(), title="Compilation")
 
 
+class SnapshotOptions(Given):
+    """What a kill may cost: a snapshot is taken after every epoch, and more often if asked."""
+
+    model_config = ConfigDict(title="Snapshots")
+    steps: Count | None = Field(
+        default=None,
+        title="Steps",
+        description="Also take a snapshot every so many steps of an epoch; left out: after each epoch only.",
+    )
+
+
 class TrainingOptions(Given):
     """How it is trained."""
 
@@ -287,6 +294,13 @@ class TrainingOptions(Given):
         title="Threads",
         description="Processor threads; left out: one per core, fixed at the first start.",
     )
+    snapshot: SnapshotOptions = Field(
+        default=SnapshotOptions(), title="Snapshots", description="What a kill may cost: snapshots beside one an epoch."
+    )
+    prefix_cache: Annotated[PrefixCache, BeforeValidator(as_mapping, json_schema_input_type=str | PrefixCache)] = Field(
+        default=PrefixCache(), title="Prefix cache", description="Compute a frozen prefix once: auto, on or off."
+    )
+    masks_kept: Count = Field(default=16, title="Masks kept", description="For how many masks traced steps are kept.")
     callbacks: list[Annotated[CallbackSpec, BeforeValidator(_callback, json_schema_input_type=str | CallbackSpec)]] = (
         Field(default=[], title="Callbacks", description="Keras callbacks, or your own as module:Class.")
     )

@@ -20,7 +20,7 @@ class TrainingState:
         step: steps completed in the epoch that follows; 0 between epochs.
         arrays: `model/...` (weights, moving statistics, seed generators), `optimizer/...`, `random/global`,
             `callbacks/...` (arrays a callback keeps) and, within an epoch, `metrics/...`; any dtype.
-        callbacks: the callbacks' own state, by position and class name; plain JSON.
+        callbacks: the callbacks' own state, by class name and position among those of that class; plain JSON.
         history: metric name -> one value per completed epoch.
         stopped: True where a callback ended the training here.
     """

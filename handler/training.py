@@ -4,8 +4,6 @@ objects.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +11,16 @@ from typing import Any
 import numpy as np
 
 from handler import identity
-from handler.backup import restore_backup, write_backup
+from handler.backup import clear, drop_backup, restore_backup, temporary_folder, write_backup
+from handler.boundaries import Boundaries
 from handler.chain import Chain, key_of
 from handler.engine.trainer import Trainer
+from handler.errors import StoreError
 from handler.executor import DLFreezeTrainingExecutor, Turns
 from handler.layers import outline
+from handler.memory import enough_memory
 from handler.observe import Observer
+from handler.prefix.prefixes import PrefixOptions
 from handler.schedule import compute_schedule
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
@@ -35,6 +37,8 @@ class DLTrainingHandler:
             trained already isn't trained again. Without it nothing is written but a backup where one is needed.
         observers: told what the training does.
         allow_environment_change: go on from states made in another environment.
+        snapshot_steps: with a store, also take a snapshot every so many steps; None: only after each epoch.
+        prefixes: how the activations of frozen prefixes are used; None: computed once where that pays.
     """
 
     def __init__(
@@ -44,11 +48,14 @@ class DLTrainingHandler:
         store: Store | str | Path | None = None,
         observers: Sequence[Observer] = (),
         allow_environment_change: bool = False,
+        snapshot_steps: int | None = None,
+        prefixes: PrefixOptions | None = None,
     ) -> None:
         self.executor = DLFreezeTrainingExecutor(freeze_training)
         self.store = store if isinstance(store, Store) or store is None else Store(store)
         self.observers = observers
         self.allow_environment_change = allow_environment_change
+        self.snapshot_steps, self.prefixes = snapshot_steps, prefixes
 
     @property
     def freeze_training(self) -> Any:
@@ -106,7 +113,12 @@ class DLTrainingHandler:
 
         Returns:
             Keras `History` over all epochs, also `mh.history`.
+
+        Raises:
+            StoreError: the disk refuses. ResourcesError: memory ran out. Both leave X, y and the store as they were.
         """
+        if self.store is not None:
+            self.store.sweep()
         if mh.compiled is None:
             mh.compile()
         input_X = mh.build_sequencer(X, y_rf)
@@ -114,9 +126,15 @@ class DLTrainingHandler:
             input_X = DLSequencer(X, y_rf, mh.batch_size, seed=getattr(mh, "seed", 0))
         backup = self.store_fit_backup(mh, X, y_rf)
         try:
-            return self._fit_segments(mh, callbacks, input_X)
+            with enough_memory("fit"):
+                return self._fit_segments(mh, callbacks, input_X)
         finally:
-            self.restore_fit_backup(mh, input_X, backup)
+            try:
+                self.restore_fit_backup(mh, input_X, backup)
+            except KeyboardInterrupt:  # half of X would be left as it was trained on
+                self.restore_fit_backup(mh, input_X, backup)
+                self._drop_backup(backup)
+                raise
             self._drop_backup(backup)
 
     def model_fit(
@@ -159,8 +177,12 @@ class DLTrainingHandler:
         """
         if not (self.check_architecture_needs_backup(mh) or self.check_input_needs_backup(mh.build_sequencer(X, y_rf))):
             return None
-        folder = self.store.backups if self.store is not None else Path(tempfile.mkdtemp(prefix="frostline-backup-"))
-        return write_backup(folder, X, y_rf)
+        folder = self.store.backups if self.store is not None else temporary_folder()
+        try:
+            return write_backup(folder, X, y_rf)
+        except StoreError:
+            clear(folder)
+            raise
 
     def restore_fit_backup(self, mh: Any, input_X: Any, fit_backup: Path | None) -> None:
         """Writes the saved values back into the same arrays, X and y.
@@ -221,17 +243,21 @@ class DLTrainingHandler:
     def _fit_segments(self, mh: Any, callbacks: Sequence[Any], input_X: Any) -> Any:
         nn = mh.compiled
         schedule = compute_schedule(self.freeze_training, mh.training_epochs, outline(nn))
+        Boundaries(nn, self.freeze_training).check(schedule, len(input_X))
         trainer = self._trainer(mh, callbacks, input_X)
         start, found = "live", dict[str, Any]()
         if self.store is not None:
-            start, found = identity.of_live_objects(mh, callbacks, input_X)
+            start, found = identity.of_live_objects(mh, callbacks, input_X, trainer.validation)
         walk = SegmentWalk(
             Chain(start, schedule),
             self.store.states if self.store else None,
             lambda: trainer,
             found=lambda: found,
             allow_environment_change=self.allow_environment_change,
+            snapshot_steps=self.snapshot_steps,
             observers=self.observers,
+            prefixes=self.prefixes,
+            prefix_folder=self.store.prefixes if self.store else None,
         )
         segments = {segment.start: segment for segment in schedule.segments}
         end = 0
@@ -257,9 +283,12 @@ class DLTrainingHandler:
             epochs=mh.training_epochs,
             observers=self.observers,
             validation=build_validation() if build_validation else None,
+            resumable=self.store is not None,
         )
 
     def _drop_backup(self, backup: Path | None) -> None:
         """A backup that is restored has done its work."""
         if backup is not None:
-            shutil.rmtree(backup if self.store is not None else backup.parent, ignore_errors=True)
+            drop_backup(backup)
+            if self.store is None:
+                clear(backup.parent)

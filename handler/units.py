@@ -142,13 +142,19 @@ class _Names:
     def __init__(self, outline: Outline) -> None:
         self.outline = outline
         self.weighted = set(outline.paths)
+        self.also: dict[str, list[str]] = {}
+        for alias, path in outline.aliases.items():
+            self.also.setdefault(path, []).append(alias)
 
     def units(self, name: str, where: str) -> list[tuple[str, ...]]:
         """The units a name, glob or path stands for."""
+        name = self.outline.aliases.get(name, name)
         if name in self.weighted:
             return [(name,)]
         if name in self.outline.models:
-            inside = tuple(path for path in self.outline.paths if path.startswith(name + "/"))
+            inside = tuple(
+                path for path in self.outline.paths if any(known.startswith(f"{name}/") for known in self._known(path))
+            )
             if inside:
                 return [inside]
             raise ScheduleError(
@@ -159,13 +165,19 @@ class _Names:
                 where, f"the layer {name!r} has no weights, so there is nothing to freeze; {self._instead(name)}"
             )
         if _is_glob(name):
-            matches: list[tuple[str, ...]] = [(path,) for path in self.outline.paths if fnmatchcase(path, name)]
+            matches: list[tuple[str, ...]] = [
+                (path,) for path in self.outline.paths if any(fnmatchcase(known, name) for known in self._known(path))
+            ]
             if matches:
                 return matches
             bare = [path for path in self.outline.weightless if fnmatchcase(path, name)]
             why = f"matches only layers without weights ({', '.join(bare[:3])})" if bare else "matches no layer"
             raise ScheduleError(where, f"the glob {name!r} {why}; {self._instead(name)}")
         raise ScheduleError(where, f"there is no layer {name!r} in the network; {self._instead(name)}")
+
+    def _known(self, path: str) -> list[str]:
+        """All paths by which a layer is reached."""
+        return [path, *self.also.get(path, ())]
 
     def _instead(self, name: str) -> str:
         known = [*self.outline.paths, *self.outline.models]

@@ -1,7 +1,8 @@
 """What a training shows on Prefect's pages: the plan as a table, events as it goes, the final figures.
 
 Showing is a courtesy: a server that has gone away costs a sentence in the log, never the training. Artifacts wait for
-the server, so they are made at the ends only; events are queued and cost nothing.
+the server, so they are made at the ends only, and again at the last where it was away; events are queued and cost
+nothing.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
 from prefect.exceptions import MissingContextError
-from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from handler.observe import Observer
 from handler.record import Plan, RunRecord, SegmentRecord
+
+_not_taken: list[Callable[[], object]] = []
 
 
 def plan_table(plan: Plan) -> None:
@@ -68,22 +71,24 @@ class PrefectObserver(Observer):
     def on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
         """Emits `frostline.epoch.completed`."""
         figures = {name: float(value) for name, value in logs.items()}
-        self._emit("epoch", {"epoch": epoch, "seconds": round(seconds, 3), **figures})
+        completed_event(self.run, "epoch", {"epoch": epoch, "seconds": round(seconds, 3), **figures})
         said = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
         log(f"epoch {epoch + 1} done in {seconds:.1f} s: {said}")
 
     def on_segment_end(self, record: SegmentRecord) -> None:
         """Emits `frostline.segment.completed`."""
-        self._emit("segment", record.model_dump(mode="json"))
+        completed_event(self.run, "segment", record.model_dump(mode="json"))
         log(f"epochs {record.start}-{record.end} {record.source}, state {record.state}")
 
     def on_note(self, text: str) -> None:
         """Puts the note into the run's log."""
         log(text)
 
-    def _emit(self, what: str, payload: dict[str, Any]) -> None:
-        resource = {"prefect.resource.id": f"frostline.run.{self.run}", "prefect.resource.name": self.run}
-        emit_event(event=f"frostline.{what}.completed", resource=resource, payload=payload)  # queued, never waits
+
+def completed_event(run: str, what: str, payload: dict[str, Any]) -> None:
+    """Emits `frostline.<what>.completed`; it is queued, and never waits."""
+    resource = {"prefect.resource.id": f"frostline.run.{run}", "prefect.resource.name": run}
+    emit_event(event=f"frostline.{what}.completed", resource=resource, payload=payload)
 
 
 def log(text: str) -> None:
@@ -94,11 +99,18 @@ def log(text: str) -> None:
         return
 
 
+def show_again() -> None:
+    """Shows what a server didn't take because it was away; call it inside the flow, when the server answers."""
+    for show in [_not_taken.pop(0) for _ in range(len(_not_taken))]:
+        _show(show)
+
+
 def _show(show: Callable[[], object]) -> None:
     try:
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1, PREFECT_API_REQUEST_TIMEOUT: 10.0}):
             show()
     except Exception as error:  # whatever a server or the way to it can do
+        _not_taken.append(show)
         log(f"Prefect's server didn't take what it was shown ({type(error).__name__}: {error}); the training goes on")
 
 

@@ -24,6 +24,18 @@ _HELD: dict[tuple[str, str], tuple[int, str]] = {}  # (directory, key) -> (descr
 _MUTEX = threading.Lock()
 
 
+def _let_go_in_child() -> None:
+    """A forked child has its parent's descriptors, and would keep the locks of a parent that was killed."""
+    global _MUTEX
+    _MUTEX = threading.Lock()
+    for descriptor, _ in _HELD.values():
+        os.close(descriptor)
+    _HELD.clear()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)
+
+
 class FlockLockManager(LockManager):
     """Locks of result records, one file per key.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -26,10 +27,14 @@ R = TypeVar("R")
 def can_pass(error: BaseException) -> bool:
     """Whether a fault may be gone when the stage is tried again: the disk's, the network's, the store's.
 
-    What is wrong in the specification or doesn't match stays wrong; a missing or forbidden file stays so too.
+    What is wrong in the specification or doesn't match stays wrong; a missing or forbidden file, a disk mounted for
+    reading only and a limit on the size of files stay so too, also where a StoreError was made of that.
     """
-    lasting = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, DamagedError)
-    return isinstance(error, OSError | StoreError) and not isinstance(error, lasting)
+    if not isinstance(error, OSError | StoreError) or isinstance(error, DamagedError):
+        return False
+    cause = error.__cause__ if isinstance(error, StoreError) else error
+    kinds = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+    return not (isinstance(cause, kinds) or (isinstance(cause, OSError) and cause.errno in (errno.EROFS, errno.EFBIG)))
 
 
 def retry_if_it_can_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:

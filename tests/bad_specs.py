@@ -230,6 +230,42 @@ BAD = [
         "must be a (positive )?finite number",
     ),
     Bad(
+        "clipped in two ways",
+        {OPTIMIZER: {"name": "adam", "clipnorm": 1.0, "global_clipnorm": 1.0}},
+        OPTIMIZER + ".global_clipnorm",
+        "can't be used with clipnorm, gradients are clipped one way; leave one out",
+    ),
+    Bad(
+        "clipped to nothing",
+        {OPTIMIZER: {"name": "adam", "clipvalue": 0}},
+        OPTIMIZER + ".clipvalue",
+        "must be a number greater than 0, not 0",
+    ),
+    Bad(
+        "a window of one step",
+        {OPTIMIZER: {"name": "adam", "gradient_accumulation_steps": 1}},
+        OPTIMIZER + ".gradient_accumulation_steps",
+        "must be a whole number, at least 2, or null, not 1",
+    ),
+    Bad(
+        "averages beyond one",
+        {OPTIMIZER: {"name": "adam", "use_ema": True, "ema_momentum": 1.5}},
+        OPTIMIZER + ".ema_momentum",
+        "must be a number from 0 to 1, not 1.5",
+    ),
+    Bad(
+        "averages put in place never",
+        {OPTIMIZER: {"name": "adam", "use_ema": True, "ema_overwrite_frequency": 2.5}},
+        OPTIMIZER + ".ema_overwrite_frequency",
+        "must be a whole number, at least 1, or null, not 2.5",
+    ),
+    Bad(
+        "averages perhaps",
+        {OPTIMIZER: {"name": "adam", "use_ema": "yes please"}},
+        OPTIMIZER + ".use_ema",
+        "must be true or false, not 'yes please'",
+    ),
+    Bad(
         "rate schedule unknown",
         {OPTIMIZER + ".learning_rate": {"name": "CosineDecai"}},
         OPTIMIZER + ".learning_rate.name",
@@ -272,6 +308,26 @@ BAD = [
         {CALLBACK: {"name": "BackupAndRestore", "backup_dir": "x"}},
         "training.callbacks[0].name",
         "Frostline keeps and restores states itself",
+    ),
+    Bad(
+        "averaged weights exchanged",
+        {CALLBACK: "SwapEMAWeights"},
+        "training.callbacks[0].name",
+        "SwapEMAWeights can't be used here: it exchanges weights by adding and subtracting",
+    ),
+    Bad(
+        "the best of some steps",
+        {
+            CALLBACK: {
+                "name": "ModelCheckpoint",
+                "filepath": "x.keras",
+                "monitor": "loss",
+                "save_best_only": True,
+                "save_freq": 9,
+            }
+        },
+        "training.callbacks[0].save_freq",
+        "must be 'epoch' with save_best_only, not 9",
     ),
     Bad(
         "watches a metric that isn't there",

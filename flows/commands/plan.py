@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.markup import escape
+
 from flows.answers import PlanAnswer
 from flows.commands.tables import duration, names, rate, size, table
 from flows.output import Output
 from handler.errors import SpecError
+from handler.record import Plan, Reason
 from handler.run import RunInputs, TrainingRun
 from handler.spec import check_run_name, load_spec
+from handler.why import reasons
 
 
 def show_plan(
-    output: Output, file: Path, store: Path, name: str | None, overrides: list[str], png: Path | None
+    output: Output, file: Path, store: Path, name: str | None, overrides: list[str], png: Path | None, why: bool = False
 ) -> None:
-    """Shows what `train` would do; trains nothing. TensorFlow only where the store doesn't know the network yet.
+    """Shows what `train` would do, and with `why` what keeps it from being in the store; trains nothing. TensorFlow
+    only where the store doesn't know the network yet.
 
     Raises:
         SpecError: the specification can't be used.
@@ -26,12 +31,15 @@ def show_plan(
     inputs = RunInputs(
         spec=spec, folder=str(folder.absolute()), store=str(store.absolute()), name=check_run_name(name or spec.name)
     )
-    plan = TrainingRun.of(inputs).plan()
+    run = TrainingRun.of(inputs)
+    plan = run.plan()
+    told = reasons(run.planning, plan) if why else None
     if png is not None:
         from handler.report import draw_schedule
 
         draw_schedule(plan, png)
-    answer = PlanAnswer(**plan.model_dump() | {"store": str(store), "png": None if png is None else str(png)})
+    drawn = None if png is None else str(png)
+    answer = PlanAnswer(**plan.model_dump() | {"store": str(store), "png": drawn, "why": told})
     shown = table(
         "epochs", "frozen", "trains", "trainable", "rate", "in the store", "state", title=f"plan of {plan.run}"
     )
@@ -51,4 +59,30 @@ def show_plan(
         line += f"; about {duration(plan.estimated_seconds)}"
     if plan.estimated_bytes and left:
         line += f"; about {size(plan.estimated_bytes)} on disk"
-    output.answer(answer, shown, line, *([f"drawn: {png}"] if png else []))
+    warned = [f"[yellow]warning:[/] {escape(text)}" for text in plan.warnings]
+    lines = [line, *([f"drawn: {png}"] if png else []), *_prefixes(plan), *warned, *_sentences(plan, told)]
+    output.answer(answer, shown, *lines)
+
+
+def _prefixes(plan: Plan) -> list[str]:
+    """In which segments the frozen prefix is computed once, and what that saves and takes; or why it isn't."""
+    spans: dict[str, list[str]] = {}
+    for segment in plan.segments:
+        prefix = segment.prefix
+        if prefix is None or not segment.frozen:
+            continue
+        text = f"computed in each epoch: {prefix.why}"
+        if prefix.used:
+            takes = f"{size(prefix.bytes_per_example)} an example" if prefix.bytes is None else size(prefix.bytes)
+            text = f"[green]computed once[/], which saves about {prefix.saves:.0%} of a step and takes {takes}"
+        spans.setdefault(text, []).append(f"{segment.start}-{segment.end}")
+    return [f"what rests first, epochs {', '.join(at)}: {text}" for text, at in spans.items()]
+
+
+def _sentences(plan: Plan, told: list[Reason] | None) -> list[str]:
+    """The reasons as people read them."""
+    if told is None:
+        return []
+    spans = {segment.index: f"epochs {segment.start}-{segment.end}" for segment in plan.segments}
+    said = [f"{spans[r.segment]}: {r.text}" if r.segment is not None else r.text for r in told]
+    return [escape(text) for text in said] or ["all of it is in the store"]

@@ -75,7 +75,7 @@ def _cloud(output: Output, model: TrainedModel, source: Path, to: Path) -> tuple
 def _arrays(model: TrainedModel, source: Path, to: Path) -> tuple[int, dict[str, Any] | None]:
     import numpy as np
 
-    from handler.store.sealed import replacing
+    from handler.store.files import replacing
 
     parts, y = _read(source)
     try:

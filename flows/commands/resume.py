@@ -8,24 +8,25 @@ import typer
 
 from flows.answers import FailureAnswer, ResumeAnswer, TrainAnswer
 from flows.commands.session import Session
-from flows.commands.tables import standing, table
+from flows.commands.tables import coloured, table
 from flows.commands.train import finished
 from flows.output import CommandFailed, Output, command_line
 from handler.errors import FrostlineError, MismatchError, SpecError
 from handler.record import RunRecord
 from handler.run import RunInputs, TrainingRun
-from handler.spec import read_spec
+from handler.spec import parse_spec
 from handler.store import Store
 
 
-def resume_runs(output: Output, named: list[str], folder: Path, allow_environment_change: bool) -> None:
-    """Goes on with the named runs, or with all that were interrupted, killed or failed.
+def resume_runs(output: Output, named: list[str], folder: Path, allow_environment_change: bool, wait: bool) -> None:
+    """Goes on with the named runs, or with all that were interrupted, killed or failed; with `wait` also with those
+    that are being trained, once their processes have ended.
 
     Raises:
         SpecError: a named run isn't there. typer.Exit: with the gravest exit code of the runs, where one isn't 0.
     """
     store = Store(folder)
-    names = named or [name for name in store.runs.names() if _unfinished(store, name)]
+    names = named or [name for name in store.runs.names() if _unfinished(store, name, wait)]
     for name in named:
         store.runs.read(name)
     answers: list[TrainAnswer | FailureAnswer] = []
@@ -35,7 +36,7 @@ def resume_runs(output: Output, named: list[str], folder: Path, allow_environmen
             resume = command_line("resume", name, "--store", str(folder))
             try:
                 inputs = _inputs(store, store.runs.read(name), allow_environment_change)
-                answers.append(finished(inputs, folder) or session.train(inputs, folder, resume))
+                answers.append(finished(inputs, folder) or session.train(inputs, folder, resume, wait=wait))
             except (CommandFailed, FrostlineError) as error:
                 failure = error if isinstance(error, CommandFailed) else CommandFailed.because(error, name, resume)
                 output.say(f"frostline: {failure.answer.error}")
@@ -47,7 +48,7 @@ def resume_runs(output: Output, named: list[str], folder: Path, allow_environmen
     shown = table("run", "status", "epochs", "weights")
     for answer in answers:
         if isinstance(answer, TrainAnswer):
-            shown.add_row(answer.run, standing(answer.status, False), str(answer.epochs), (answer.weights or "")[:16])
+            shown.add_row(answer.run, coloured(answer.status), str(answer.epochs), (answer.weights or "")[:16])
         else:
             shown.add_row(answer.run or "", f"[red]{answer.status}[/]", "", "")
     output.answer(ResumeAnswer(runs=answers), shown if answers else f"there is nothing to go on with in {folder}")
@@ -55,9 +56,9 @@ def resume_runs(output: Output, named: list[str], folder: Path, allow_environmen
         raise typer.Exit(75 if 75 in codes else 1 if 1 in codes else 2)
 
 
-def _unfinished(store: Store, name: str) -> bool:
+def _unfinished(store: Store, name: str, alive_too: bool) -> bool:
     try:
-        return store.runs.read(name).status != "completed" and not store.runs.is_alive(name)
+        return store.runs.read(name).status != "completed" and (alive_too or not store.runs.is_alive(name))
     except FrostlineError:
         return False
 
@@ -68,9 +69,9 @@ def _inputs(store: Store, record: RunRecord, allow_environment_change: bool) -> 
     Raises:
         MismatchError: its data or code changed since; names the first difference.
     """
-    from handler.declared import first_difference
+    from handler.differences import first_difference, in_words
 
-    spec = read_spec(store.runs.folder(record.run) / "spec.yaml")
+    spec = parse_spec(record.spec)
     if not Path(record.spec_folder).is_dir():
         raise SpecError("run", f"{record.run!r} was started from {record.spec_folder}, which isn't there any more")
     inputs = RunInputs(
@@ -82,13 +83,12 @@ def _inputs(store: Store, record: RunRecord, allow_environment_change: bool) -> 
     )
     planning = TrainingRun.of(inputs).planning
     if planning.key != record.key:
-        where, then, now = first_difference(record.declared, planning.declared) or (
-            "the specification",
-            record.key,
-            planning.key,
-        )
+        difference = first_difference(record.declared, planning.declared)
+        what = f"its key was {record.key}, is {planning.key}"
+        if difference is not None:
+            what = in_words(difference, record.sources, planning.sources)
         raise MismatchError(
-            f"run {record.run!r}: {where} was {then} when it was started and is {now} now; restore it, "
-            "or type `frostline train` with the specification to train what is there now"
+            f"run {record.run!r}: {what}, since it was started; restore it, or type `frostline train` with the "
+            "specification to train what is there now"
         )
     return inputs

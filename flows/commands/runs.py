@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.answers import RunsAnswer, RunSummary
-from flows.commands.tables import moment, standing, table
+from flows.answers import RunsAnswer, RunSummary, standing
+from flows.commands.tables import coloured, moment, table
 from flows.output import Output
 from handler.errors import StoreError
 from handler.store import Store
@@ -17,14 +17,20 @@ def list_runs(output: Output, folder: Path) -> None:
     found, unreadable = [], {}
     for name in store.runs.names():
         try:
+            alive = store.runs.is_alive(name)  # before its record is read: a process that is gone changes that no more
             record = store.runs.read(name)
         except StoreError as error:
             unreadable[name] = str(error)
             continue
         last = {metric: values[-1] for metric, values in record.history.items() if values}
-        kept = ("run", "status", "epochs", "training_epochs", "state", "started", "updated", "error")
+        kept = ("run", "epochs", "training_epochs", "state", "started", "updated", "error")
         found.append(
-            RunSummary(alive=store.runs.is_alive(name), last=last, **{field: getattr(record, field) for field in kept})
+            RunSummary(
+                status=standing(record, alive),
+                alive=alive,
+                last=last,
+                **{field: getattr(record, field) for field in kept},
+            )
         )
     found.sort(key=lambda summary: summary.updated, reverse=True)
     answer = RunsAnswer(store=str(folder), runs=found, unreadable=unreadable)
@@ -36,7 +42,7 @@ def list_runs(output: Output, folder: Path) -> None:
         loss = summary.last.get("loss")
         shown.add_row(
             summary.run,
-            standing(summary.status, summary.alive),
+            coloured(summary.status),
             f"{summary.epochs} of {summary.training_epochs}",
             "" if loss is None else f"{loss:.4g}",
             moment(summary.updated),

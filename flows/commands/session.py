@@ -11,14 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from flows import environment
+from flows import environment, recorded
 from flows.answers import FailureAnswer, TrainAnswer
 from flows.display import display_for
-from flows.output import CommandFailed, Output
-from flows.recorded import tell_interrupted, wait_until_recorded
-from flows.server import EmbeddedServer, configured_api_url, start_or_join
+from flows.leaving import AT_MOST_SECONDS, leave_at_most_in, record_abandoned, tell_prefect
+from flows.output import CommandFailed, Output, foreseen
+from flows.server import EmbeddedServer, ServerError, configured_api_url, start_or_join
 from flows.signals import SignalWatch
-from handler.errors import BusyError, FrostlineError, Interrupted
+from handler.errors import FrostlineError, Interrupted
 from handler.interrupt import stop
 from handler.run import RunInputs, TrainingRun
 
@@ -55,17 +55,19 @@ class Session:
     ) -> None:
         self._ending.acquire()  # from here on the process ends by itself
         self.display.close()
+        recorded.may_return = lambda: True
         if self.server is not None:
             self.server.release()
         self.watch.__exit__(kind, error, trace)
 
-    def train(self, inputs: RunInputs, store: Path, resume: str) -> TrainAnswer:
+    def train(self, inputs: RunInputs, store: Path, resume: str, *, wait: bool = False) -> TrainAnswer:
         """Trains one run through the flow.
 
         Args:
             inputs: the training.
             store: its store, as the user wrote it.
             resume: the command that goes on with it.
+            wait: where another process is at work on the run, wait for it to end.
 
         Raises:
             CommandFailed: with the answer and the exit code.
@@ -75,24 +77,29 @@ class Session:
         self.display.close()
         self.display = display_for(self.output.people)
         try:
+            run.store.require_writable(inputs.name)
             if run.store.runs.is_alive(inputs.name):
-                raise BusyError(
-                    f"run {inputs.name!r} is being trained by another process; wait for it to end, or stop it"
-                )
-            return self._through_prefect(run, inputs, store)
+                with run.store.runs.lock(inputs.name, wait=wait, waiting=self.display.note):
+                    record = run.finished()
+                if record is not None:
+                    self.display.note(f"{inputs.name} is finished and nothing changed: nothing was trained")
+                    return TrainAnswer.of(record, str(store))
+            return self._through_prefect(run, inputs, store, wait)
         except Exception as error:
             self.display.close()
-            if not isinstance(error, FrostlineError):
+            if foreseen(error) is None:
                 self.output.say("".join(traceback.format_exception(error)).rstrip())
             raise CommandFailed.because(error, inputs.name, resume) from error
 
-    def _through_prefect(self, run: TrainingRun, inputs: RunInputs, store: Path) -> TrainAnswer:
+    def _through_prefect(self, run: TrainingRun, inputs: RunInputs, store: Path, wait: bool) -> TrainAnswer:
         self.display.status("starting")
         url = configured_api_url()
         if url is None:
-            self.server = self.server or start_or_join()
-            url = self.server.api_url
-        environment.set_prefect(Path(inputs.store), url, embedded=self.server is not None)
+            self.server = server = self.server or start_or_join()
+            url, recorded.may_return = server.api_url, server.is_held
+        environment.set_prefect(Path(inputs.store), url)
+        if self.server is None:
+            self._find_server(url)
         self.display.status("reading the specification's network")
         plan = run.plan()  # while the server starts; a fault in the specification shows before anything is begun
         self.display.begin(plan.epochs, plan.cached_epochs)
@@ -115,48 +122,67 @@ class Session:
                 store=str(store),
                 name=inputs.name,
                 allow_environment_change=inputs.allow_environment_change,
+                wait=wait,
             )
         except CancelledRun as cancelled:
             raise Interrupted(f"{inputs.name} was interrupted; its state is saved") from cancelled
         except FrostlineError:
             raise
         except Exception as error:
-            run.observers.remove(self.display)
-            if run.finished() is None:
-                raise
-            self.display.note(  # trained to the end, and then the server was gone
-                f"the training is complete, but Prefect's server couldn't be told ({type(error).__name__}: {error})"
-            )
-            answer = TrainAnswer.of(run.store.runs.read(inputs.name), str(store))
+            answer = self._ended_untold(run, store, error)
         finally:
             run.observers[:] = [observer for observer in run.observers if observer is not self.display]
             self.display.status("")
-            if not wait_until_recorded(2.0 if stop.requested else 6.0):
+            if not recorded.wait_until_recorded(2.0 if stop.requested else 30.0):
                 self.display.note("Prefect's server hasn't recorded all stages of this run")
                 self.output.leaves_at_once = True  # or what is queued for the server keeps the process
         return answer
+
+    def _find_server(self, url: str) -> None:
+        error = recorded.unanswered()
+        if error is not None:
+            raise ServerError(
+                f"the Prefect server at {url} doesn't answer, or refuses ({type(error).__name__}: {error}); start it, "
+                "set PREFECT_API_AUTH_STRING where it asks for that, or unset PREFECT_API_URL: then frostline starts "
+                "one of its own"
+            )
+
+    def _ended_untold(self, run: TrainingRun, store: Path, error: Exception) -> TrainAnswer:
+        """What to answer where the flow ended by an error: the training's own, or a server's that it couldn't tell.
+
+        Raises:
+            Interrupted, FrostlineError, Exception: the training's own end, where it isn't complete.
+        """
+        record = run.ended or run.finished()
+        if record is None or (record.status == "failed" and record.error == (str(error) or type(error).__name__)):
+            raise error
+        untold = f"Prefect's server couldn't be told ({type(error).__name__}: {error})"
+        if record.status == "interrupted":
+            raise Interrupted(f"{record.error}; {untold}") from error
+        if record.status == "failed":
+            raise FrostlineError(f"{record.error}; {untold}") from error
+        self.display.note(f"the training is complete, but {untold}")
+        return TrainAnswer.of(record, str(store))
 
     def _stop_if_asked(self) -> None:
         if stop.requested:
             raise Interrupted(f"stopped by {stop.reason} before the training began")
 
     def _abandon(self) -> None:
-        """Ends a process that was asked to stop, has nothing to save, and is inside something that takes long."""
+        """Ends a process that was asked to stop and doesn't end in time."""
         if not self._ending.acquire(blocking=False):
             return
-        run = self._run
-        error, name = f"stopped by {stop.reason}; there was nothing to save", None
-        if run is not None:
-            name = run.inputs.name
-            record = run.planning.record()
-            if record is not None and record.status == "running":
-                run.interrupted(error)
-        teller = threading.Thread(target=tell_interrupted, args=(error,), daemon=True)
-        teller.start()
-        teller.join(1.5)
-        self.display.close()
-        if self.server is not None:
-            self.server.release(1.5)
-        self.output.failed(FailureAnswer(run=name, status="interrupted", error=error, resume=self._resume))
-        sys.stderr.flush()
-        os._exit(75)
+        leave_at_most_in(AT_MOST_SECONDS, 75)
+        try:
+            error = record_abandoned(self._run, self.watch.unfinished)
+            tell_prefect(error)
+            self.display.close()
+            if self.server is not None:
+                self.server.release(1.0)
+            name = self._run.inputs.name if self._run is not None else None
+            self.output.failed(FailureAnswer(run=name, status="interrupted", error=error, resume=self._resume))
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(75)

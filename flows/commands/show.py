@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.answers import ShowAnswer
-from flows.commands.tables import duration, moment, segments_table, standing, table
-from flows.output import Output
+from rich.markup import escape
+
+from flows.answers import ShowAnswer, standing
+from flows.commands.tables import coloured, duration, moment, segments_table, table
+from flows.output import Output, command_line
 from handler.store import Store
 
 
@@ -17,29 +19,37 @@ def show_run(output: Output, name: str, folder: Path) -> None:
         SpecError: there is no such run. DamagedError: its record can't be read.
     """
     store = Store(folder)
+    alive = store.runs.is_alive(name)  # before its record is read, see `runs`
     record = store.runs.read(name)
-    alive = store.runs.is_alive(name)
     home = store.runs.folder(name)
-    files = sorted(str(folder / "runs" / name / f.name) for f in home.iterdir() if f.is_file() and f.name != "lock")
-    kept = ("training_epochs", "seed", "started", "updated", "seconds", "dataset", "environment", "notes", "error")
+    seen = [f.name for f in home.iterdir() if f.is_file() and f.name != "lock" and not f.name.startswith(".")]
+    files = sorted(str(folder / "runs" / name / file) for file in seen)
+    kept = ("training_epochs", "seed", "started", "updated", "seconds", "dataset", "environment")
     answer = ShowAnswer(
-        **ShowAnswer.fields_of(record, str(folder)),
+        **ShowAnswer.fields_of(record, str(folder)) | {"status": standing(record, alive)},
         alive=alive,
         files=files,
+        resumptions=record.resumptions,
+        notes=record.notes,
+        error=record.error,
         **{field: getattr(record, field) for field in kept},
     )
     head = table("", "", title=f"run {name}")
     head.show_header = False
-    head.add_row("status", standing(record.status, alive))
+    head.add_row("status", coloured(answer.status))
     head.add_row("epochs", f"{record.epochs} of {record.training_epochs}{', stopped early' if record.stopped else ''}")
     head.add_row("started", moment(record.started))
     head.add_row("updated", moment(record.updated))
     if record.weights:
         head.add_row("weights", record.weights)
     if record.error:
-        head.add_row("error", f"[red]{record.error}[/]")
+        head.add_row("error", f"[red]{escape(record.error)}[/]")
+    if not alive and answer.status in ("killed", "interrupted", "failed"):
+        head.add_row("to go on", command_line("resume", name, "--store", str(folder)))
+    for resumption in record.resumptions:
+        head.add_row("note", resumption.text)
     for note in record.notes:
-        head.add_row("note", note)
+        head.add_row("note", escape(note))
     times = table("stage", "time", title="last times")
     for stage, seconds in record.seconds.items():
         times.add_row(stage, duration(seconds))

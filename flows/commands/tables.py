@@ -8,9 +8,9 @@ from datetime import datetime
 from rich import box
 from rich.table import Table
 
-from handler.record import SegmentRecord, Status
+from handler.record import SegmentRecord
 
-COLOURS = {"completed": "green", "running": "cyan", "interrupted": "yellow", "failed": "red", "planned": "dim"}
+COLOURS = {"completed": "green", "running": "cyan", "interrupted": "yellow", "killed": "yellow", "failed": "red"}
 
 
 def table(*columns: str, title: str | None = None) -> Table:
@@ -24,11 +24,9 @@ def table(*columns: str, title: str | None = None) -> Table:
     return made
 
 
-def standing(status: Status, alive: bool) -> str:
-    """A status in its colour; a run that says it is running but has no process was killed."""
-    if status == "running" and not alive:
-        return "[yellow]killed[/]"
-    return f"[{COLOURS[status]}]{status}[/]"
+def coloured(status: str) -> str:
+    """A status in its colour."""
+    return f"[{COLOURS.get(status, 'dim')}]{status}[/]"
 
 
 def names(layers: Sequence[str], at_most: int = 4) -> str:

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def train_spec(
-    output: Output, file: Path, store: Path, name: str | None, overrides: list[str], allow_environment_change: bool
+    output: Output,
+    file: Path,
+    store: Path,
+    name: str | None,
+    overrides: list[str],
+    allow_environment_change: bool,
+    wait: bool,
 ) -> None:
     """Trains a specification; a finished one is answered from the store, without Prefect and TensorFlow.
 
@@ -37,7 +43,7 @@ def train_spec(
         output.say(f"{inputs.name} is finished and nothing changed: nothing was trained")
     else:
         with Session(output) as session:
-            answer = session.train(inputs, store, output.command)
+            answer = session.train(inputs, store, output.command, wait=wait)
     show_answer(output, answer)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from handler.data.cloud import Cloud
 from handler.errors import DataError
+from handler.store.files import replacing
 
 SUFFIXES = (".las", ".laz")
 
@@ -47,6 +47,7 @@ def write_cloud(source: Path, output: Path, codes: np.ndarray) -> None:
 
     Raises:
         DataError: the output is of another kind, or the codes fit neither the points nor the point format.
+        StoreError: the disk refuses.
     """
     if output.suffix.lower() != source.suffix.lower():
         raise DataError("output", f"{output} is of another kind than {source}; end it in {source.suffix}")
@@ -63,13 +64,8 @@ def write_cloud(source: Path, output: Path, codes: np.ndarray) -> None:
             f"{las.header.point_format.id} of {source}, which holds 0 to {most}; map the class to a smaller code",
         )
     las.classification = np.asarray(codes, np.uint8)
-    # laspy takes compression from the name's end, so the temporary name keeps it.
-    part = output.with_name(f".{output.stem}.{os.getpid()}.part{output.suffix}")
-    try:
-        las.write(part, do_compress=output.suffix.lower() == ".laz")
-        part.replace(output)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(output) as beside:
+        las.write(beside, do_compress=output.suffix.lower() == ".laz")
 
 
 def _read(path: Path, where: str) -> Any:

@@ -165,7 +165,9 @@ def _array_data(source: str, args: dict[str, Any], folder: Path, where: str) -> 
         from handler.spec import resolve_function
 
         kept = _called.pop(_call_key(source, args, folder), None)
-        return kept or arrays.from_call(arrays.call(resolve_function(source, folder), source, args), source, where)
+        if kept is not None:
+            return kept
+        return arrays.from_call(arrays.call(resolve_function(source, folder, where), source, args), source, where)
     read = arrays.load_npz if form == "npz" else arrays.load_zarr
     return read(_existing(source, folder, where), args, where)
 

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-from keras.src.random.seed_generator import global_seed_generator
+from keras.src.backend.common.global_state import set_global_attribute
+from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
+from keras.src.utils.python_utils import pythonify_logs
 
-from handler.engine import batches
+from handler.engine import batches, log_files
 from handler.engine import callbacks as callback_state
+from handler.engine.hidden_state import refuse_hidden_state
+from handler.engine.steps import Steps
 from handler.errors import Interrupted
 from handler.interrupt import StopFlag
 from handler.interrupt import stop as stop_flag
-from handler.masks import Masks, build_optimizer, compiled_step
+from handler.masks import CAPACITY, Masks
 from handler.observe import Observer
+from handler.optimizers import build_optimizer
 from handler.state import TrainingState, assign, named, to_array
+
+if TYPE_CHECKING:
+    from handler.prefix.prefixes import Prefix
 
 
 class Trainer:
     """Trains a compiled model on a sequencer, epoch by epoch, under whatever mask is set.
 
     Does what `keras.Model.fit(sequencer, shuffle=False)` does, with the same bits and the same calls to callbacks,
-    but owns the
-    loop: one traced step per mask, no mask changed under a traced step, and a stop or a state between any two steps.
+    but owns the loop: one traced step per mask, no mask changed under a traced step, and a stop or a state between any
+    two steps.
 
     Args:
         model: a built and compiled `keras.Model`.
@@ -37,6 +45,11 @@ class Trainer:
         validation: a sequencer evaluated after each epoch.
         observers: told what happens.
         stop: read between steps.
+        resumable: states of it are kept, so a network that draws or remembers what no state holds is refused.
+        masks_kept: for how many masks traced steps are kept.
+
+    Attributes:
+        prefix: the frozen prefix whose activations are trained on, to be set with the mask; None: the whole network.
     """
 
     def __init__(
@@ -49,31 +62,45 @@ class Trainer:
         validation: Any = None,
         observers: Sequence[Observer] = (),
         stop: StopFlag = stop_flag,
+        resumable: bool = False,
+        masks_kept: int = CAPACITY,
     ) -> None:
         self.model, self.sequencer, self.validation = model, sequencer, validation
-        self.observers, self.stop = observers, stop
+        self.observers, self._unchecked = observers, resumable
         build_optimizer(model)
-        self.masks = Masks(model)
+        self.masks = Masks(model, masks_kept)
+        self.steps = Steps(self.masks, stop)
         self.user_callbacks = list(callbacks)
+        callback_state.check(self.user_callbacks)
+        self.logs = log_files.of(self.user_callbacks)
         self.callbacks = keras.callbacks.CallbackList(
             self.user_callbacks, add_history=True, model=model, epochs=epochs, steps=len(sequencer), verbose=0
         )
         self.history = model.history
         self.started = False
+        self.prefix: Prefix | None = None
         self.step = 0
         self._signature: Any = None
-        self._test: Any = None
         self._within: TrainingState | None = None
+        self._generator = global_seed_generator()
+        self._last: dict[str, Any] = {}  # what the last step of the present epoch gave
 
-    def begin(self) -> None:
-        """Tells the callbacks that the training begins; once, however often it is called."""
+    def begin(self, state: TrainingState | None = None) -> None:
+        """Tells the callbacks that the training begins, or goes on from a state; once, however often it is called."""
         if not self.started:
             self.model.stop_training = False
-            self.callbacks.on_train_begin()
+            with log_files.going_on(self.logs, state):
+                self.callbacks.on_train_begin()
             self.started = True
 
-    def run_epoch(self, epoch: int) -> dict[str, float]:
+    def run_epoch(self, epoch: int, after_step: Callable[[], None] | None = None, every: int = 1) -> dict[str, float]:
         """Trains one epoch under the present mask, or the rest of it after a state within it was restored.
+
+        Args:
+            epoch: which, from 0.
+            after_step: called after steps that another may follow, at least where their number is a multiple of
+                `every`; `capture` gives the state there.
+            every: see `after_step`.
 
         Returns:
             The epoch's logs; `val_` ones too where there is validation data.
@@ -88,32 +115,41 @@ class Trainer:
             self.sequencer.on_epoch_begin()
         self.model.reset_metrics()
         self.callbacks.on_epoch_begin(epoch)
-        steps, function = len(self.sequencer), self._step_function()
+        sequencer, function = self._feed(epoch)
+        steps = len(sequencer)
         if self._within is not None:
             # After on_epoch_begin, which may have set a rate again, and after the trace, which made the metrics'
             # variables.
             self._assign(self._within)
             self._within = None
-        logs: dict[str, Any] = {}
-        with contextlib.closing(batches.ahead(self.sequencer, self.step, steps)) as feed:
-            for index, batch in feed:
-                self._halt()
-                self.callbacks.on_train_batch_begin(index)
-                logs = function(batch)
-                self.callbacks.on_train_batch_end(index, logs)
-                self.step = index + 1
+        logs = self._last
+        for observer in self.observers:
+            observer.on_epoch_begin(epoch, self.step)
+        # None are left where a callback stopped the epoch before the state was taken.
+        last = self.step if self.model.stop_training else steps
+        watched = any(getattr(o, "each_step", True) and type(o).on_step is not Observer.on_step for o in self.observers)
+        each = watched or (after_step is not None and every == 1) or callback_state.wants_batches(self.user_callbacks)
+        done = self.steps.run(
+            function, sequencer, self.step, last, begin=self.callbacks.on_train_batch_begin, end=self._end_step,
+            every=every if after_step else 0, each=each,
+        )  # fmt: skip
+        with contextlib.closing(done):
+            for self.step, logs in done:
+                self._last = logs
                 for observer in self.observers:
                     observer.on_step(epoch, self.step, steps, logs)
                 if self.model.stop_training:
                     break
+                if after_step:
+                    after_step()
         results = dict(self.model._get_metrics_result_or_logs(logs or self.model.get_metrics_result()))
         if self.validation is not None:
-            results |= {f"val_{name}": value for name, value in self.evaluate(self.validation).items()}
+            results |= {f"val_{name}": value for name, value in self._validate().items()}
         if hasattr(self.sequencer, "on_epoch_end"):
             self.sequencer.on_epoch_end()
         self.callbacks.on_epoch_end(epoch, results)
-        self.step = 0
-        return {name: float(value) for name, value in results.items()}
+        self.step, self._last = 0, {}
+        return pythonify_logs(results)
 
     def run(self, initial_epoch: int, epochs: int) -> None:
         """Trains the epochs `[initial_epoch, epochs)` under the present mask; ends early where a callback says so."""
@@ -125,27 +161,51 @@ class Trainer:
             if self.model.stop_training:
                 break
 
-    def evaluate(self, sequencer: Any) -> dict[str, float]:
-        """Loss and metrics over a sequencer, without changing the metrics of the epoch that is being trained."""
+    def evaluate(self, sequencer: Any, callbacks: Any = None) -> dict[str, float]:
+        """Loss and metrics over a sequencer, without changing the metrics of the epoch that is being trained.
+
+        Args:
+            sequencer: the batches.
+            callbacks: a `CallbackList` that is told of it.
+        """
+        told = callbacks or keras.callbacks.CallbackList()
         kept = [to_array(v) for v in self.model.metrics_variables]
+        told.on_test_begin()
         self.model.reset_metrics()
-        for _, batch in batches.ahead(sequencer, 0, len(sequencer)):
-            if self._test is None:
-                self._test = compiled_step(self.model, self.model.test_step, batches.signature(batch))
-            self._halt(restore=kept)
-            self._test(batch)
-        results = {name: float(value) for name, value in self.model.get_metrics_result().items()}
+        test = self.masks.test(batches.signature(batches.tensors(sequencer[0])))
+        logs: dict[str, Any] = {}
+        each = callback_state.wants_batches(told.callbacks, of="test")
+        begin, end = told.on_test_batch_begin, told.on_test_batch_end
+        try:
+            for _, logs in self.steps.run(test, sequencer, 0, len(sequencer), begin=begin, end=end, each=each):  # noqa: B007
+                pass
+        except Interrupted:
+            self._put_metrics(kept)
+            raise
+        results = pythonify_logs(self.model._get_metrics_result_or_logs(logs))
+        told.on_test_end(results)
         self._put_metrics(kept)
         return results
+
+    def _end_step(self, index: int, logs: Any) -> None:
+        self._last = logs
+        self.callbacks.on_train_batch_end(index, logs)
+
+    def _validate(self) -> dict[str, float]:
+        """Evaluates as `fit` does; where that is broken off, the callbacks remember nothing of it: it is begun anew."""
+        before = callback_state.capture(self.user_callbacks)
+        try:
+            return self.evaluate(self.validation, self.callbacks)
+        except Interrupted:
+            callback_state.restore(self.user_callbacks, *before)
+            raise
 
     def end(self) -> None:
         """Ends the training: averaged weights are put in place where the optimizer keeps them, then the callbacks
         are told.
         """
-        optimizer = getattr(self.model.optimizer, "inner_optimizer", None) or self.model.optimizer
-        if optimizer.use_ema:
-            # With all variables: given those of a mask only, Keras pairs them with the wrong averages.
-            optimizer.finalize_variable_values(optimizer._trainable_variables)
+        # With all variables: given those of a mask only, Keras pairs them with the wrong averages.
+        self.model.optimizer.finalize_variable_values(self.model.optimizer._trainable_variables)
         self.masks.release()
         self.begin()
         last = {name: values[-1] for name, values in self.history.history.items() if values}
@@ -160,26 +220,34 @@ class Trainer:
         if self.step:
             variables |= named("metrics", self.model.metrics_variables)
         arrays = {name: to_array(variable) for name, variable in variables.items()} | arrays
+        if self.step:
+            # After the last step they are the epoch's logs, where a train_step of one's own gives others than metrics.
+            logs = pythonify_logs(self._last)
+            arrays |= {f"logs/{name}": np.array(value) for name, value in logs.items() if isinstance(value, float)}
         history = {name: [float(v) for v in values] for name, values in self.history.history.items()}
-        return TrainingState(epoch, self.step, arrays, states, history, bool(self.model.stop_training))
+        state = TrainingState(epoch, self.step, arrays, states, history, bool(self.model.stop_training))
+        log_files.mark(self.logs, state)
+        return state
 
     def restore(self, state: TrainingState) -> None:
         """Puts a state in place; the next epoch to run is `state.epoch`, from `state.step` on."""
-        for callback in self.user_callbacks:
-            if isinstance(callback, keras.callbacks.CSVLogger) and state.epoch:
-                callback.append = True
         self.started = False
-        self.begin()
+        self.begin(state)
+        for text in callback_state.lost(self.user_callbacks, state.callbacks):
+            for observer in self.observers:
+                observer.on_note(text)
         self._assign(state, metrics=False)
-        self.step = state.step
+        self.step, self._last = state.step, {}
         self._within = state if state.step else None
 
     def _assign(self, state: TrainingState, metrics: bool = True) -> None:
         assign(named("model", self.model.variables), state.arrays, "model")
         assign(named("optimizer", self.model.optimizer.variables), state.arrays, "optimizer")
-        assign(named("random", [global_seed_generator().state]), state.arrays, "random")
+        assign(named("random", [self._generator.state]), state.arrays, "random")
         if metrics:
             assign(named("metrics", self.model.metrics_variables), state.arrays, "metrics")
+            logs = {name: array for name, array in state.arrays.items() if name.startswith("logs/")}
+            self._last = {name.removeprefix("logs/"): array.item() for name, array in logs.items()}
         callback_state.restore(self.user_callbacks, state.callbacks, state.arrays)
         self.history.history = {name: list(values) for name, values in state.history.items()}
         self.history.epoch = list(range(state.epoch))
@@ -189,10 +257,11 @@ class Trainer:
         return (
             named("model", self.model.variables)
             | named("optimizer", self.model.optimizer.variables)
-            | named("random", [global_seed_generator().state])
+            | named("random", [self._generator.state])
         )
 
-    def _step_function(self) -> Any:
+    def _feed(self, epoch: int) -> tuple[Any, Any]:
+        """The batches of an epoch, and the step that takes them: from the cut on where a prefix is in use."""
         if self._signature is None:
             batch = batches.tensors(self.sequencer[0])
             self._signature = batches.signature(batch)
@@ -200,13 +269,20 @@ class Trainer:
                 # Makes the metrics' variables, so that the first step isn't traced twice. A model that can't be built
                 # from shapes alone makes them in that second trace.
                 self.model._symbolic_build(data_batch=batch)
-        return self.masks.step(self._signature)
-
-    def _halt(self, restore: list[np.ndarray] | None = None) -> None:
-        if self.stop.requested:
-            if restore is not None:
-                self._put_metrics(restore)
-            raise Interrupted(f"stopped by {self.stop.reason}")
+        # Whoever built another network since (clear_session) has taken it away from this one.
+        set_global_attribute(GLOBAL_SEED_GENERATOR, self._generator)
+        sequencer = self.sequencer
+        if self.prefix is None:
+            step = self.masks.step(self._signature)
+        else:
+            sequencer = self.prefix.sequencer
+            sequencer.set_epoch(epoch)
+            signature = batches.signature(batches.tensors(sequencer[0]))
+            step = self.masks.step(signature, self.prefix.train_step)
+        if self._unchecked and hasattr(step, "get_concrete_function"):
+            refuse_hidden_state(self.model, step.get_concrete_function().graph)
+        self._unchecked = False
+        return sequencer, step
 
     def _put_metrics(self, values: list[np.ndarray]) -> None:
         # Variables made since (by the first evaluation) start at zero.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from pathlib import Path
 
 from handler.record import Plan
 from handler.report import figures
 from handler.report.mask import Row, rows, trainable_share
+from handler.store.files import replacing
 
 TRAINING, FROZEN, HELD, INK, MUTED, RATE = "#f6b65c", "#8cc4ec", "#b3bdc9", "#16202c", "#5b6a7c", "#1769c2"
 
@@ -58,11 +58,9 @@ def draw_schedule(plan: Plan, file: Path) -> None:
     below.set_xticks(figures.epoch_ticks(plan.epochs, 780))
     below.set_xlabel("epoch", fontsize=8, color=MUTED)
     _legend(figure, plan, found, left / width, height)
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    with warnings.catch_warnings(), beside.open("wb") as out:
+    with replacing(file) as beside, warnings.catch_warnings(), beside.open("wb") as out:
         warnings.filterwarnings("ignore", message="Glyph")  # a name in a script that the font lacks shows boxes
         canvas.print_png(out, metadata={"Software": None})
-    beside.replace(file)
 
 
 def _short(path: str) -> str:

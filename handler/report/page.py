@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shlex
 from collections.abc import Mapping
 from importlib.resources import files
@@ -18,6 +17,7 @@ from handler.record import PlannedSegment, RunRecord
 from handler.report import figures
 from handler.report.curves import charts
 from handler.report.picture import schedule_picture
+from handler.store.files import write_file
 
 NAMES = {"overall_accuracy": "overall accuracy", "mean_iou": "mean IoU", "f1": "F1", "iou": "IoU"}
 
@@ -33,9 +33,7 @@ def write_report(record: RunRecord, folder: Path) -> Path:
         The file's path.
     """
     target = folder / "report.html"
-    beside = folder / f".report.html.{os.getpid()}"
-    beside.write_text(render(record, folder), encoding="utf-8")
-    beside.replace(target)
+    write_file(target, render(record, folder).encode())
     return target
 
 
@@ -76,6 +74,7 @@ def render(record: RunRecord, folder: Path) -> str:
         validated=any(name.startswith("val_") for name in record.history),
         held=any(not x.get("trainable", True) for x in record.layers),
         commands=_commands(record, folder),
+        notes=_notes(record),
     )
 
 
@@ -180,6 +179,12 @@ def _segment_rows(record: RunRecord, planned: list[PlannedSegment]) -> list[dict
         }
         for s in planned
     ]
+
+
+def _notes(record: RunRecord) -> list[str]:
+    """What a person should know: where the run went on, allowed changes of the environment, damage, warnings."""
+    resumed = [resumption.text[0].upper() + resumption.text[1:] + "." for resumption in record.resumptions]
+    return resumed + record.notes
 
 
 def _stages(seconds: Mapping[str, float]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from pydantic import ConfigDict, Field, model_validator
@@ -13,8 +14,10 @@ from handler.specification.refusals import Given, shown, suggestion
 
 # They write what happens and change nothing, so they don't enter keys.
 LOGGERS = frozenset({"CSVLogger", "ModelCheckpoint", "RemoteMonitor", "TensorBoard"})
-_REFUSED = {
+REFUSED = {
     "BackupAndRestore": "Frostline keeps and restores states itself; leave it out",
+    "SwapEMAWeights": "it exchanges weights by adding and subtracting, which rounds them, and does otherwise in the "
+    "last epoch; leave it out: with use_ema the averaged weights are put in place at the end",
     "OrbaxCheckpoint": "Frostline keeps states itself; leave it out, or use ModelCheckpoint",
     "History": "Frostline always keeps the history; leave it out",
     "ProgbarLogger": "Frostline shows the progress itself; leave it out",
@@ -22,6 +25,7 @@ _REFUSED = {
     "Callback": "it does nothing; name your own as module:Class",
     "LambdaCallback": "functions can't be written in a specification; name your own callback as module:Class",
 }
+_NEEDS_PACKAGE = {"TensorBoard": "tensorboard", "RemoteMonitor": "requests"}
 _NEEDS_RATE = frozenset({"LearningRateScheduler", "ReduceLROnPlateau"})
 
 
@@ -41,8 +45,8 @@ class CallbackSpec(Given):
         plain(arguments)
         if is_reference(self.name):
             return self
-        if self.name in _REFUSED:
-            raise SpecError("name", f"{self.name} can't be used here: {_REFUSED[self.name]}")
+        if self.name in REFUSED:
+            raise SpecError("name", f"{self.name} can't be used here: {REFUSED[self.name]}")
         check_name(CALLBACK, self.name, "name")
         check_arguments(CALLBACK, self.name, arguments)
         _check_values(self.name, arguments)
@@ -76,10 +80,31 @@ def _check_values(name: str, arguments: dict[str, Any]) -> None:
     factor = arguments.get("factor", 0.1)
     if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor < 1:
         raise SpecError("factor", f"must be between 0 and 1, not {shown(factor)}")
+    if name == "ModelCheckpoint" and arguments.get("save_best_only") and arguments.get("save_freq", "epoch") != "epoch":
+        raise SpecError(
+            "save_freq",
+            f"must be 'epoch' with save_best_only, not {shown(arguments['save_freq'])}: Keras can't compare before the "
+            "first epoch's end",
+        )
     if name == "LearningRateScheduler" and not is_reference(arguments["schedule"]):
         raise SpecError(
             "schedule", f"must be a function of (epoch, rate) as module:function, not {shown(arguments['schedule'])}"
         )
+
+
+def check_packages(callbacks: Sequence[CallbackSpec]) -> None:
+    """Refuses callbacks that need a package which isn't installed.
+
+    Raises:
+        SpecError: names the package.
+    """
+    for i, callback in enumerate(callbacks):
+        package = _NEEDS_PACKAGE.get(callback.name)
+        if package is not None and find_spec(package) is None:
+            raise SpecError(
+                f"training.callbacks[{i}].name",
+                f"{callback.name} needs the package {package!r}, which isn't installed; pip install {package}",
+            )
 
 
 def check_monitors(

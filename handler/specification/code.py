@@ -131,7 +131,7 @@ def defined(tree: ast.Module) -> tuple[list[str], bool]:
     """The public names a module defines, and whether these are all (False after `from x import *`)."""
     names: list[str] = []
     complete = True
-    for node in _top_level(tree.body):
+    for node in top_level(tree.body):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 names.append(node.name)
@@ -144,14 +144,15 @@ def defined(tree: ast.Module) -> tuple[list[str], bool]:
     return list(dict.fromkeys(names)), complete
 
 
-def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+def top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements a module runs when it is imported, those in branches and blocks too, in order."""
     for node in body:
         yield node
         if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While):
             for part in ("body", "orelse", "finalbody"):
-                yield from _top_level(getattr(node, part, []))
+                yield from top_level(getattr(node, part, []))
             for caught in getattr(node, "handlers", []):
-                yield from _top_level(caught.body)
+                yield from top_level(caught.body)
 
 
 def resolve_function(reference: str, folder: Path, path: str = "") -> Any:
@@ -188,7 +189,7 @@ def import_module(module: str, folder: Path) -> ModuleType:
         return importlib.import_module(module)
     from handler.specification.code_digest import own_imports
 
-    with _from_folder(folder):
+    with _from_folder(folder), _settings_kept(file):
         present = sys.modules.get(module)
         if present is not None and not _same(present, file):
             raise SpecError(
@@ -227,6 +228,35 @@ def _from_folder(folder: Path) -> Iterator[None]:
             origin = getattr(sys.modules[name], "__file__", None)
             if origin and locate(name, folder) == Path(origin) and Path(origin).is_relative_to(folder):
                 _loaded[name] = Path(origin), _stamp(Path(origin))
+
+
+@contextmanager
+def _settings_kept(file: Path) -> Iterator[None]:
+    """Refuses a module that sets Keras's global types when it is imported, and forgets it.
+
+    A module is imported once in a process, and a policy holds for one thread until the next network is built. So the
+    same specification would give one network here and another there.
+    """
+    from keras import config
+    from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
+
+    floats, policy, there = config.floatx(), get_global_attribute("dtype_policy"), set(sys.modules)
+    yield
+    now = config.floatx(), config.dtype_policy().name
+    if now == (floats, policy.name if policy else floats):
+        return
+    config.set_floatx(floats)
+    set_global_attribute("dtype_policy", policy)
+    for name in set(sys.modules) - there:
+        origin = getattr(sys.modules[name], "__file__", None)
+        if origin is not None and Path(origin).is_relative_to(file.parent):
+            del sys.modules[name]
+    what = f"float type to {now[0]!r}" if now[0] != floats else f"dtype policy to {now[1]!r}"
+    raise SpecError(
+        "",
+        f"{file.name} sets Keras's global {what} when it is imported, which doesn't hold for every network built from "
+        "it; set a policy inside the function that builds the network, or give its layers a dtype",
+    )
 
 
 def _same(module: ModuleType, file: Path) -> bool:

@@ -160,7 +160,6 @@ CALLBACKS: dict[str, str] = {
     "initial_value_threshold",
     "ReduceLROnPlateau": "monitor factor patience verbose mode min_delta cooldown min_lr",
     "RemoteMonitor": "root path field headers send_as_json",
-    "SwapEMAWeights": "swap_on_epoch",
     "TensorBoard": "log_dir histogram_freq write_graph write_images write_steps_per_second update_freq "
     "profile_batch embeddings_freq embeddings_metadata",
     "TerminateOnNaN": "raise_error",

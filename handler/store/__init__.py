@@ -1,16 +1,18 @@
-"""The store: what outlives a process. States, pre-fit results, backups and runs, in one directory.
+"""The store: what outlives a process. States, pre-fit results, activations, backups and runs, in one directory.
 
 Nothing here is pickled and nothing is executed because a file says so.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
-from handler.store import collection
+from handler.store import collection, files
+from handler.store.checked import Damage
 from handler.store.prefit import PrefitCache
 from handler.store.runs import RunStore
-from handler.store.sealed import Damage, leftovers
 from handler.store.states import StateStore
 
 __all__ = ["Damage", "PrefitCache", "RunStore", "StateStore", "Store"]
@@ -23,6 +25,7 @@ class Store:
         root: the directory.
         states, prefit, runs: its parts.
         backups: where backups of X and y lie.
+        prefixes: where activations of frozen prefixes lie.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -31,6 +34,27 @@ class Store:
         self.prefit = PrefitCache(self.root / "prefit")
         self.runs = RunStore(self.root / "runs")
         self.backups = self.root / "backups"
+        self.prefixes = self.root / "prefixes"
+
+    def folders(self) -> list[Path]:
+        """The directories things are written in."""
+        parts = [self.root / part for part in ("states", "prefit", "prefixes", "backups", "plans", "runs")]
+        return [self.root, *parts, *self.root.glob("runs/*/")]
+
+    def require_writable(self, run: str) -> None:
+        """Refuses a store that this user can't write a run to, before anything is begun.
+
+        Raises:
+            StoreError: says which directory, and what would do.
+        """
+        for folder in (self.root, self.states.root, self.runs.root, self.runs.folder(run)):
+            there = next(path for path in (folder, *folder.parents) if path.exists())
+            with files.writing(folder):
+                if not there.is_dir():
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+                if not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
+                    number = errno.EROFS if os.statvfs(there).f_flag & os.ST_RDONLY else errno.EACCES
+                    raise OSError(number, os.strerror(number))
 
     def verify(self, *runs: str) -> list[Damage]:
         """Compares every checksum; see `collection.verify`."""
@@ -41,9 +65,6 @@ class Store:
         return collection.collect(self, dry_run=dry_run)
 
     def sweep(self) -> None:
-        """Removes the half-written directories of writers that died."""
-        import shutil
-
-        for folder in ("states", "prefit", "backups", "plans"):
-            for path in leftovers(self.root / folder):
-                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        """Removes what writers that died left half written."""
+        for folder in self.folders():
+            files.sweep(folder)

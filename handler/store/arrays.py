@@ -5,12 +5,16 @@ Bytes keep every dtype exact (booleans, strings, structured, bfloat16) and let o
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from handler.errors import DamagedError, StoreError
+from handler.store.files import unreadable
 
 CHUNK_BYTES = 1 << 24
 
@@ -34,11 +38,29 @@ def create_bytes(path: Path, shape: tuple[int, ...], chunk_rows: int) -> Any:
     )
 
 
-def open_bytes(path: Path) -> Any:
-    """An array of `create_bytes`, opened for reading."""
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[Any]:
+    """An array of `create_bytes`, opened for reading; whatever zarr makes of a broken one becomes DamagedError.
+
+    Raises:
+        DamagedError: it is gone or broken. StoreError: it can't be read, though it may be intact.
+    """
     import zarr
 
-    return zarr.open_array(path, mode="r")
+    try:
+        yield zarr.open_array(path, mode="r")
+    except (StoreError, MemoryError):
+        raise
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except Exception as error:
+        raise DamagedError(f"{path}: can't be read ({type(error).__name__}: {error})") from error
+
+
+def read_bytes(path: Path) -> np.ndarray:
+    """All of a one-dimensional array of `create_bytes`. Raises as `reading`."""
+    with reading(path) as stored:
+        return np.asarray(stored[:])
 
 
 def slabs(array: Any, limit: int = CHUNK_BYTES) -> Iterator[tuple[int, int]]:
@@ -58,12 +80,12 @@ def write_array(path: Path, array: np.ndarray) -> dict[str, Any]:
 
 
 def read_array(path: Path, description: dict[str, Any], out: np.ndarray | None = None) -> np.ndarray:
-    """Reads what `write_array` wrote, slab by slab, into `out` (any strides) or a new array."""
+    """Reads what `write_array` wrote, slab by slab, into `out` (any strides) or a new array. Raises as `reading`."""
     dtype, shape = dtype_of(description["dtype"]), tuple(description["shape"])
     array = np.empty(shape, dtype) if out is None else out
-    stored = open_bytes(path)
-    for start, end in slabs(array):
-        array[start:end] = stored[start:end].view(dtype).reshape((end - start, *shape[1:]))
+    with reading(path) as stored:
+        for start, end in slabs(array):
+            array[start:end] = stored[start:end].view(dtype).reshape((end - start, *shape[1:]))
     return array
 
 

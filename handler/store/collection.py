@@ -4,54 +4,87 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handler.errors import DamagedError, FrostlineError
-from handler.store import sealed
+from handler.errors import DamagedError, FrostlineError, StoreError
+from handler.store import checked, files, locks, sealed
+from handler.store.runs import FILES, NAME
 
 if TYPE_CHECKING:
     from handler.store import Store
 
 
-def verify(store: Store, runs: Iterable[str] = ()) -> list[sealed.Damage]:
-    """Reads every byte of the store's sealed directories and compares checksums.
+def verify(store: Store, runs: Iterable[str] = ()) -> list[checked.Damage]:
+    """Reads every byte that is in the store and compares checksums.
 
     Args:
         store: the store.
-        runs: names of runs; only the states they list are read then.
+        runs: names of runs; only what they need is read then: their files, their states and those that hold variables
+            of these, their pre-fit results, and activations and backups.
     """
-    wrong: list[sealed.Damage] = []
     names = list(runs)
-    keys = needed(store, names) if names else set(store.states.names())
-    for key in sorted(keys):
-        folder = store.states.folder(key)
-        if folder.exists():
-            wrong += sealed.damages(folder, deep=True)
-            missing = [k for k in store.states.references(key) if not store.states.folder(k).exists()]
-            wrong += [
-                sealed.Damage(str(store.states.folder(k)), f"is missing, {key} refers to it") for k in sorted(missing)
-            ]
-    if not names:
-        for folder in (*store.root.glob("prefit/*.zarr"), *store.root.glob("backups/*.zarr")):
-            wrong += sealed.damages(folder, deep=True)
-    for name in names or store.runs.names():
-        wrong += _damages_of_run(store, name)
+    keys = needed(store, names) if names else store.states.names()
+    prefit = _prefit(store, names) if names else _sealed(store.prefit.root)
+    memory = [] if names else [*store.root.glob("digests.json"), *store.root.glob("plans/*.json")]
+    folders = [*prefit, *_sealed(store.prefixes), *_sealed(store.backups)]
+    checks = [
+        *(partial(_state, store, key) for key in sorted(keys)),
+        *(partial(sealed.damages, folder, deep=True) for folder in folders),
+        *(partial(_run, store, name) for name in names or _begun(store)),
+        *(partial(_memory, file) for file in sorted(memory)),
+    ]
+    wrong: list[checked.Damage] = []
+    for check in checks:
+        try:
+            wrong += check()
+        except StoreError as error:  # it can't be read
+            wrong.append(checked.Damage.because(error))
     return list(dict.fromkeys(wrong))
 
 
-def _damages_of_run(store: Store, name: str) -> list[sealed.Damage]:
-    """What is wrong with a run's own files, and with the state it ends with."""
-    folder = store.runs.folder(name)
+def _state(store: Store, key: str) -> list[checked.Damage]:
+    """What is wrong with a state; those it refers to are read where it is their turn."""
+    wrong = sealed.damages(store.states.folder(key), deep=True) or store.states.damages(key)
+    return wrong if store.states.folder(key).exists() else []  # a snapshot dropped meanwhile
+
+
+def _run(store: Store, name: str) -> list[checked.Damage]:
+    """What is wrong with a run's own files; and whether the state it ends with is there."""
+    wrong = store.runs.damages(name)
+    if wrong:
+        return wrong
+    record = store.runs.read(name)
+    end = store.states.folder(record.state) if record.status == "completed" and record.state else None
+    if end is not None and not end.exists():
+        return [checked.Damage(str(end), f"is missing, run {name!r} ends with it")]
+    return []
+
+
+def _memory(file: Path) -> list[checked.Damage]:
     try:
-        record = store.runs.read(name)
+        checked.read_checked(file)
     except DamagedError as error:
-        return [sealed.Damage(str(folder / "run.json"), str(error))]
-    if record.status != "completed":
-        return []
-    needs = [folder / file for file in (record.report, record.model) if file]
-    needs += [store.states.folder(record.state)] if record.state else []
-    return [sealed.Damage(str(path), f"is missing, run {name!r} needs it") for path in needs if not path.exists()]
+        return [checked.Damage.because(error)] if file.exists() else []
+    return []
+
+
+def _begun(store: Store) -> list[str]:
+    """The names of all runs, those that have files but no record too."""
+    found = {p.parent.name for file in FILES for p in store.root.glob(f"runs/*/{file}")}
+    return sorted({*store.runs.names(), *(name for name in found if NAME.fullmatch(name))})
+
+
+def _prefit(store: Store, runs: list[str]) -> list[Path]:
+    """The pre-fit results of runs that are there; one that isn't is computed again where it is needed."""
+    keys: set[str] = set()
+    for name in runs:
+        try:
+            keys |= set(store.runs.read(name).prefit)
+        except FrostlineError:
+            continue
+    return [folder for folder in map(store.prefit.folder, sorted(keys)) if folder.exists()]
 
 
 def needed(store: Store, runs: Iterable[str]) -> set[str]:
@@ -74,7 +107,8 @@ def needed(store: Store, runs: Iterable[str]) -> set[str]:
 
 
 def collect(store: Store, *, dry_run: bool = False) -> tuple[list[str], int]:
-    """Removes states no run needs, pre-fit results and backups of no unfinished run, and leftovers of dead writers.
+    """Removes states no run needs, pre-fit results of no run, activations and backups of no process, and what dead
+    writers left.
 
     Args:
         store: the store. Nothing is collected while a run is at work in it.
@@ -82,27 +116,33 @@ def collect(store: Store, *, dry_run: bool = False) -> tuple[list[str], int]:
 
     Returns:
         The paths removed (or that would be), relative to the store, and their size in bytes.
+
+    Raises:
+        StoreError: a run's record can't be read (what it needs isn't known then), or the disk refuses.
     """
     runs = store.runs.names()
     if any(store.runs.is_alive(name) for name in runs):
         return [], 0
+    used = {key for name in runs for key in store.runs.read(name).prefit}
     kept = needed(store, runs)
     doomed = [store.states.folder(key) for key in store.states.names() if key not in kept]
     doomed += store.root.glob("*/.damaged-*")
-    used = {key for name in runs for key in store.runs.read(name).prefit}
-    doomed += [p for p in store.root.glob("prefit/*.zarr") if p.stem not in used]
-    doomed += store.root.glob("backups/*.zarr")
-    for folder in ("states", "prefit", "backups", "plans", "runs", *(f"runs/{name}" for name in runs)):
-        doomed += sealed.leftovers(store.root / folder)
-    size = sum(_size(path) for path in doomed)
+    doomed += [p for p in _sealed(store.prefit.root) if p.stem not in used]
+    doomed += [p for p in (*_sealed(store.prefixes), *_sealed(store.backups)) if not locks.is_locked(p)]
+    left = [place for folder in store.folders() for place in files.leftovers(folder)]
+    size = sum(_size(path) for path in (*doomed, *left))
     if not dry_run:
         for path in doomed:
-            if path.is_dir():
-                shutil.rmtree(path if path.name.startswith(".") else sealed.retire(path))
-            else:
-                path.unlink(missing_ok=True)
-    return sorted(str(p.relative_to(store.root)) for p in doomed), size
+            files.remove(path)
+        for path in left:
+            shutil.rmtree(path)
+    return sorted(str(p.relative_to(store.root)) for p in (*doomed, *left)), size
+
+
+def _sealed(folder: Path) -> list[Path]:
+    """The sealed directories in a folder, without what is in the writing or was set aside."""
+    return sorted(path for path in folder.glob("*.zarr") if not path.name.startswith("."))
 
 
 def _size(path: Path) -> int:
-    return sum(sealed.files_below(path).values()) if path.is_dir() else path.stat().st_size
+    return sum(sealed.files_below(path).values())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xxhash
 
-from handler.errors import DamagedError
-from handler.store import sealed
+from handler.errors import DamagedError, StoreError
+from handler.store import checked, files, sealed
 from handler.store.arrays import read_array, slabs, write_array
 
 
@@ -23,14 +24,9 @@ class PrefitCache:
         """Where the arrays of a key lie, whether they are there or not."""
         return self.root / f"{key}.zarr"
 
-    def has(self, key: str) -> bool:
-        """Whether the arrays of a key are there in full size."""
-        folder = self.folder(key)
-        return folder.is_dir() and not sealed.damages(folder)
-
     def write(self, key: str, arrays: dict[str, np.ndarray], attrs: dict[str, Any]) -> Path:
         """Keeps named arrays (first axis = examples; any dtype) and plain JSON beside them. Returns the folder."""
-        body: dict[str, Any] = {"key": key, "attrs": attrs, "arrays": {}}
+        body: dict[str, Any] = {"attrs": attrs, "arrays": {}}
 
         def fill(folder: Path) -> None:
             for i, (name, array) in enumerate(arrays.items()):
@@ -46,17 +42,17 @@ class PrefitCache:
     def read(self, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """The arrays and the JSON of a key; None where they are absent or not intact (they are computed again then)."""
         folder = self.folder(key)
-        if not folder.is_dir():
+        if not folder.exists():
             return None
         try:
+            checked.require(sealed.damages(folder))
             manifest = sealed.read_manifest(folder)
-            if manifest["key"] != key or sealed.damages(folder):
-                raise DamagedError(f"{folder}: isn't whole")
             arrays = {name: read_array(folder / about["file"], about) for name, about in manifest["arrays"].items()}
             if any(content(array) != manifest["arrays"][name]["xxh3"] for name, array in arrays.items()):
                 raise DamagedError(f"{folder}: its arrays don't match their checksums")
-        except (DamagedError, KeyError):
-            sealed.set_aside(folder)
+        except DamagedError:
+            with contextlib.suppress(StoreError):  # a store that can only be read
+                files.set_aside(folder)
             return None
         return arrays, manifest["attrs"]
 

@@ -1,8 +1,12 @@
-"""The runs of a store: `runs/<run>/` with its specification, its record, its report and its model."""
+"""The runs of a store: `runs/<run>/` with its specification, its record, its report and its model.
+
+The record ends with a checksum of itself; that of a completed run has the checksums of the other files.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -10,8 +14,11 @@ from pydantic import ValidationError
 
 from handler.errors import DamagedError, SpecError
 from handler.record import RunRecord
-from handler.store import locks, sealed
+from handler.store import checked, locks
+from handler.store.files import write_file
 
+RECORD = "run.json"
+FILES = ("spec.yaml", "history.csv", "report.html", "model.keras")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 
@@ -35,25 +42,72 @@ class RunStore:
         return sorted(p.parent.name for p in self.root.glob("*/run.json") if NAME.fullmatch(p.parent.name))
 
     def read(self, name: str) -> RunRecord:
-        """The record of a run. Raises SpecError where there is no such run, DamagedError where it can't be read."""
-        file = self.folder(name) / "run.json"
-        try:
-            return RunRecord.model_validate_json(file.read_bytes())
-        except FileNotFoundError:
+        """The record of a run.
+
+        Raises:
+            SpecError: there is no such run. DamagedError: its record isn't what was written.
+            StoreError: it can't be read.
+        """
+        file = self.folder(name) / RECORD
+        if not file.exists():
             known = ", ".join(self.names()) or "none"
-            raise SpecError("run", f"there is no run {name!r} in {self.root.parent}; there are: {known}") from None
+            raise SpecError("run", f"there is no run {name!r} in {self.root.parent}; there are: {known}")
+        try:
+            return RunRecord.model_validate(checked.read_checked(file))
+        except DamagedError as error:
+            raise DamagedError(f"{error}; train the same specification again") from error
         except ValidationError as error:
             raise DamagedError(
-                f"{file}: isn't a whole record ({error.error_count()} faults); train the same specification again"
+                f"{file}: isn't a run's record ({error.error_count()} faults); train the same specification again"
             ) from error
 
     def write(self, record: RunRecord) -> None:
         """Writes a run's record whole over the one that was there."""
-        sealed.write_file(self.folder(record.run) / "run.json", (record.model_dump_json(indent=1) + "\n").encode())
+        write_file(self.folder(record.run) / RECORD, checked.with_checksum(record.model_dump(mode="json")))
 
-    def lock(self, name: str, *, wait: bool = False) -> AbstractContextManager[None]:
-        """One writer per run: a lock that dies with its process. Raises BusyError where another has it."""
-        return locks.locked(self.folder(name) / "lock", f"run {name!r}", wait=wait)
+    def digests(self, name: str) -> dict[str, str]:
+        """The xxh3-128 of the files of a run as they are now, for its record."""
+        found = {file: self.folder(name) / file for file in FILES}
+        return {file: checked.digest_file(path) for file, path in found.items() if path.exists()}
+
+    def file(self, record: RunRecord, name: str) -> Path:
+        """The path of one of a run's files, its content compared with what the record says of it.
+
+        Raises:
+            DamagedError: it isn't what was written.
+        """
+        path = self.folder(record.run) / name
+        if name in record.files:
+            checked.require(checked.content_damage(path, record.files[name]))
+        return path
+
+    def damages(self, name: str) -> list[checked.Damage]:
+        """What is wrong with a run's own files."""
+        try:
+            record = self.read(name)
+        except SpecError:
+            return [checked.Damage(str(self.folder(name) / RECORD), "is missing")]
+        except DamagedError as error:
+            return [checked.Damage.because(error)]
+        wrong = []
+        for file, digest in record.files.items():
+            wrong += checked.content_damage(self.folder(name) / file, digest)
+        return wrong
+
+    def lock(
+        self, name: str, *, wait: bool = False, waiting: Callable[[str], None] = lambda text: None
+    ) -> AbstractContextManager[None]:
+        """One writer per run: a lock that dies with its process.
+
+        Args:
+            name: the run.
+            wait: wait for another process that has it, until it is asked to stop.
+            waiting: told who has it, where it is waited for.
+
+        Raises:
+            BusyError: another process has it. Interrupted: asked to stop while waiting.
+        """
+        return locks.locked(self.folder(name) / "lock", f"run {name!r}", wait=wait, waiting=waiting)
 
     def is_alive(self, name: str) -> bool:
         """Whether a process is at work on this run."""

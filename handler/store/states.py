@@ -2,12 +2,17 @@
 
 A variable that didn't change is a reference to the state that holds it, so a chain of frozen segments costs what moved.
 Every variable is read once, whatever the chain's length, and its xxh3-128 is compared before it is used.
+
+Several processes may write here at once. A state is named by what it is, so the first to write it is right; whether it
+is kept and whether it has its name is changed by one of them at a time.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +20,11 @@ import numpy as np
 
 from handler.errors import DamagedError
 from handler.state import TrainingState
-from handler.store import sealed
-from handler.store.arrays import CHUNK_BYTES, create_bytes, dtype_of, dtype_text, even_chunk, open_bytes
+from handler.store import checked, files, sealed, variables
+from handler.store.arrays import CHUNK_BYTES, create_bytes, dtype_of, even_chunk, read_bytes
 
 VARIABLES = "variables.zarr"
+SAYS = {"parent", "epoch", "step", "stopped", "snapshot", "callbacks", "history", "variables"}
 
 
 class StateStore:
@@ -33,7 +39,13 @@ class StateStore:
 
     def names(self) -> list[str]:
         """The keys of all states here, snapshots within epochs included."""
-        return sorted(p.name for p in self.root.iterdir() if not p.name.startswith(".")) if self.root.is_dir() else []
+        return sorted(name for name in self.there() if not name.startswith("."))
+
+    def there(self) -> set[str]:
+        """What lies here by whatever name, unsorted: a training of many segments asks often."""
+        with contextlib.suppress(FileNotFoundError):
+            return set(os.listdir(self.root))  # noqa: PTH208
+        return set()
 
     def write(
         self,
@@ -44,7 +56,7 @@ class StateStore:
         snapshot: bool = False,
         about: dict[str, Any] | None = None,
     ) -> None:
-        """Makes a state durable under its key.
+        """Makes a state durable under its key. Where an intact one has that key already, that one stays.
 
         Args:
             key: the state's name.
@@ -56,125 +68,167 @@ class StateStore:
         Raises:
             StoreError: the disk refuses; the store is as before.
         """
-        known = self._index(parent)
-        index, parts, offset = [], [], 0
-        for name, array in state.arrays.items():
-            data = np.ascontiguousarray(array).tobytes()
-            digest = sealed.digest_bytes(data)
-            entry = {
-                "name": name,
-                "dtype": dtype_text(array.dtype),
-                "shape": list(array.shape),
-                "xxh3": digest,
-                "bytes": len(data),
-            }
-            held = known.get((name, digest))
-            if held is not None:
-                index.append({**entry, "state": held["state"], "offset": held["offset"]})
-                continue
-            index.append({**entry, "state": key, "offset": offset})
-            parts.append(data)
-            offset += len(data)
+        snapshot = snapshot and not any(self.root.glob(f".damaged-*-{key}"))  # others may refer to the one set aside
+        index, data = variables.changed(key, state, self._index(parent))
 
         def fill(folder: Path) -> None:
-            stored = create_bytes(folder / VARIABLES, (offset,), even_chunk(offset, CHUNK_BYTES))
-            if offset:
-                stored[:] = np.frombuffer(b"".join(parts), np.uint8)
+            stored = create_bytes(folder / VARIABLES, (len(data),), even_chunk(len(data), CHUNK_BYTES))
+            if data:
+                stored[:] = np.frombuffer(data, np.uint8)
 
-        sealed.seal(
-            self.folder(key),
-            {
-                "key": key,
-                "parent": parent,
-                "epoch": state.epoch,
-                "step": state.step,
-                "stopped": state.stopped,
-                "snapshot": snapshot,
-                "callbacks": state.callbacks,
-                "history": state.history,
-                **(about or {}),
-                "variables": index,
-            },
-            fill,
-        )
+        body = {
+            "parent": parent,
+            "epoch": state.epoch,
+            "step": state.step,
+            "stopped": state.stopped,
+            "snapshot": snapshot,
+            "callbacks": state.callbacks,
+            "history": state.history,
+            **(about or {}),
+            "variables": index,
+        }
+        while True:
+            if self.folder(key).exists() and self.damages(key, deep=True):
+                files.set_aside(self.folder(key))
+            sealed.seal(self.folder(key), body, fill)
+            if snapshot or self.keep(key):  # else another process had it as a snapshot, and has just dropped it
+                return
 
     def read(self, key: str) -> TrainingState:
         """The state of a key, every variable verified.
 
         Raises:
-            DamagedError: it is absent, or a file it needs isn't intact.
+            DamagedError: it is absent, or a file it needs isn't intact; names the file.
+            StoreError: a file can't be read, though it may be intact.
         """
-        manifest = self.manifest(key)
+        checked.require(self.damages(key))
+        manifests = self._held(key)
+        content: dict[str, np.ndarray] = {}
         arrays: dict[str, np.ndarray] = {}
-        holders: dict[str, Any] = {}
-        for entry in manifest["variables"]:
-            holder, file = entry["state"], self.folder(entry["state"]) / VARIABLES
-            try:
-                if holder not in holders:
-                    holders[holder] = open_bytes(file)[:]
-                data = holders[holder][entry["offset"] : entry["offset"] + entry["bytes"]]
-            except Exception as error:
-                raise DamagedError(f"{file}: can't be read ({error})") from error
-            if sealed.digest_bytes(memoryview(data)) != entry["xxh3"]:
+        for entry in manifests[key]["variables"]:
+            held = variables.origin(entry, manifests.__getitem__)
+            assert held is not None
+            holder, file = held["state"], self.folder(held["state"]) / VARIABLES
+            if holder not in content:
+                content[holder] = read_bytes(file)
+            data = content[holder][held["offset"] : held["offset"] + held["bytes"]]
+            if checked.digest_bytes(data.data) != entry["xxh3"]:
                 raise DamagedError(f"{file}: the bytes of {entry['name']} don't match their checksum")
             arrays[entry["name"]] = data.view(dtype_of(entry["dtype"])).reshape(entry["shape"])
-        return TrainingState(
-            manifest["epoch"], manifest["step"], arrays, manifest["callbacks"], manifest["history"], manifest["stopped"]
-        )
+        says = manifests[key]
+        return TrainingState(says["epoch"], says["step"], arrays, says["callbacks"], says["history"], says["stopped"])
 
     def manifest(self, key: str) -> dict[str, Any]:
         """What a state says of itself. Raises DamagedError where it isn't whole or isn't this key's."""
         manifest = sealed.read_manifest(self.folder(key))
-        if manifest.get("key") != key:
-            raise DamagedError(f"{self.folder(key)}: its manifest says it is {manifest.get('key')}")
+        if SAYS - manifest.keys():
+            raise DamagedError(f"{self.folder(key) / sealed.MANIFEST}: is no state's")
         return manifest
 
     def intact(self, key: str) -> bool:
-        """Whether a state and all it refers to are there in full size (contents are verified when read)."""
-        if not (self.folder(key) / sealed.MANIFEST).is_file():
-            return False
-        return not any(sealed.damages(self.folder(k)) for k in (key, *self.references(key)))
+        """Whether a state and all it refers to are there in full size (contents are verified when read).
+
+        Raises:
+            StoreError: it can't be read, though it may be intact.
+        """
+        return self.folder(key).exists() and not self.damages(key)
+
+    def damages(self, key: str, *, deep: bool = False) -> list[checked.Damage]:
+        """What is wrong with a state and with the states that hold variables of it; see `sealed.damages`."""
+        try:
+            manifests = self._held(key)
+        except DamagedError as error:
+            return [checked.Damage.because(error)]
+        wrong = [damage for k in manifests for damage in sealed.damages(self.folder(k), deep=deep)]
+        for entry in manifests[key]["variables"]:
+            if variables.origin(entry, manifests.__getitem__) is None:
+                what = f"doesn't hold {entry['name']} any more, {key} refers to it"
+                wrong.append(checked.Damage(str(self.folder(entry["state"])), what))
+        return wrong
 
     def references(self, key: str) -> set[str]:
-        """The other states that hold variables of this one; empty where it can't be read."""
+        """The other states that hold variables of this one, and those that lead to them, as far as they can be read."""
+        return self._followed(key, strict=False).keys() - {key}
+
+    def keep(self, key: str) -> bool:
+        """Makes a snapshot a state that is kept, and those it refers to. False where it has been dropped meanwhile."""
         try:
-            return {entry["state"] for entry in self.manifest(key)["variables"]} - {key}
+            if any(manifest["snapshot"] for manifest in self._held(key).values()):
+                with self._alone():
+                    for k, manifest in self._held(key).items():
+                        if manifest["snapshot"]:
+                            sealed.amend(self.folder(k), snapshot=False)
         except DamagedError:
-            return set()
-
-    def within(self, key: str) -> list[tuple[int, str]]:
-        """The states inside the epoch that ends at `key`, as (step, name), the furthest last."""
-        found = [(int(p.name.rpartition("-")[2]), p.name) for p in self.root.glob(f"{key}-step-*")]
-        return sorted(found)
-
-    def keep(self, key: str) -> None:
-        """Makes a snapshot a state that is kept."""
-        if self.manifest(key)["snapshot"]:
-            sealed.amend(self.folder(key), snapshot=False)
+            return False
+        return True
 
     def drop_snapshots(self, keys: Iterable[str]) -> None:
         """Removes those of the states that are snapshots."""
         for key in keys:
-            try:
-                if not self.manifest(key)["snapshot"]:
-                    continue
-            except DamagedError:
-                continue
-            self.remove(key)
+            with contextlib.suppress(DamagedError), self._alone():
+                if self.manifest(key)["snapshot"]:
+                    files.remove(self.folder(key))
 
     def remove(self, key: str) -> None:
         """Removes a state; a half-removed one never has its name."""
-        folder = self.folder(key)
-        if folder.exists():
-            shutil.rmtree(sealed.retire(folder))
+        files.remove(self.folder(key))
 
     def set_aside(self, key: str) -> None:
-        """Takes a damaged state out of use, kept as `.damaged-*` until the next collection."""
-        if self.folder(key).exists():
-            sealed.set_aside(self.folder(key))
+        """Takes what is damaged out of use, kept as `.damaged-*` until the next collection: the state, or the one that
+        holds variables of it. Once that one is trained again, to the same bits, those that refer to it are whole again.
+        """
+        with self._alone():
+            doomed = [k for k in {key, *self.references(key)} if sealed.damages(self.folder(k), deep=True)]
+            if not doomed:
+                try:
+                    self.read(key)  # another process has mended it
+                except DamagedError:
+                    doomed = [key]
+            for k in doomed:
+                files.set_aside(self.folder(k))
 
     def _index(self, parent: str | None) -> dict[tuple[str, str], dict[str, Any]]:
-        if parent is None or not self.intact(parent):
+        # What is referred to is kept from now on.
+        if parent is None or not self.intact(parent) or not self.keep(parent):
             return {}
-        self.keep(parent)  # it is referred to from now on
         return {(entry["name"], entry["xxh3"]): entry for entry in self.manifest(parent)["variables"]}
+
+    def _held(self, key: str) -> dict[str, dict[str, Any]]:
+        """The manifests of a state and of all that hold variables of it, their variables also by name and checksum.
+
+        Raises:
+            DamagedError: one of them is missing or isn't whole.
+        """
+        return self._followed(key, strict=True)
+
+    def _followed(self, key: str, *, strict: bool) -> dict[str, dict[str, Any]]:
+        """As `_held`; unless it is `strict`, what can't be read is there as a name alone."""
+        found: dict[str, dict[str, Any]] = {}
+
+        def read(k: str) -> dict[str, Any]:
+            if k not in found:
+                if strict and k != key and not self.folder(k).exists():
+                    raise DamagedError(f"{self.folder(k)}: is missing, {key} refers to it")
+                manifest: dict[str, Any] = {"variables": []}
+                with contextlib.nullcontext() if strict else contextlib.suppress(DamagedError):
+                    manifest = self.manifest(k)
+                by_content = {(entry["name"], entry["xxh3"]): entry for entry in manifest["variables"]}
+                found[k] = {**manifest, "index": by_content}
+            return found[k]
+
+        for entry in read(key)["variables"]:
+            variables.origin(entry, read)
+        return found
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process at a time, as it says what a state is kept for or takes its name away."""
+        with files.writing(self.root):
+            files.make_folder(self.root)
+            descriptor = os.open(self.root, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # where directories have no locks (NFS) one process has to do
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)

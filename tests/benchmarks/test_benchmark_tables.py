@@ -58,3 +58,15 @@ def test_the_tables_go_to_the_page_and_to_the_readme_s_block_alone(tmp_path):
     page = (tmp_path / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     assert "| 98 layers, repeated boundary: compile, new optimizer | 2.00 s | 1.00 s to 4.00 s | 3 |" in page
     assert "cores 2" in page
+
+
+def test_a_table_of_other_things_than_times_has_the_columns_it_names(tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text("")
+    (tmp_path / "docs" / "reliability.md").write_text("Before.\n<!-- peers -->\nold\n<!-- end of peers -->\nAfter.\n")
+    found = {**results()["boundary"], "columns": ["way", "lost"], "rows": [["ours", "0"], ["theirs", "7"]], "notes": "steps"}
+    tables.write({"resumption": found}, tmp_path)
+    lines = "| way | lost |\n|---|---|\n| ours | 0 |\n| theirs | 7 |\n"
+    assert lines in (tmp_path / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    page = (tmp_path / "docs" / "reliability.md").read_text(encoding="utf-8")
+    assert page == f"Before.\n<!-- peers -->\n{lines}\nsteps.\n<!-- end of peers -->\nAfter.\n"

@@ -2,11 +2,13 @@
 
 Reads a JSON request per line from stdin, answers one JSON line each:
 
-    {"start": {"arguments", "folder", "out", "err", "environment", "faults"}}  ->  {"pid": ...}
+    {"start": {"arguments", "folder", "out", "err", "environment", "faults", "points", "hold"}}  ->  {"pid": ...}
     {"wait": pid}                                                              ->  {"code": ...}   (negative: a signal)
 
 A child is a session of its own and runs `flows.command.main` to the interpreter's ordinary end. It is forked before Prefect is
 imported and before TensorFlow has run anything. `faults` says which stage of `TrainingRun` fails, how and when; see `inject`.
+`points`, if given, traces where the training is and kills it at a point; see `tests/faults/points.py`. `hold`, if given, makes
+a call take long; see `hold_at`.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ def main() -> None:
         print(json.dumps(answer), flush=True)
 
 
-def run(arguments, folder, out, err, environment, faults):
+def run(arguments, folder, out, err, environment, faults, points, hold):
     os.setsid()
     os.chdir(folder)
     os.environ.update(environment)
@@ -52,7 +54,16 @@ def run(arguments, folder, out, err, environment, faults):
     sys.stdin = Path(os.devnull).open()  # noqa: SIM115
     for fault in faults:
         inject(**fault)
-    from flows.command import main as command
+    if hold is not None:
+        hold_at(**hold)
+    if points is not None:
+        from tests.faults.points import watch
+
+        watch(**points)
+    if arguments[0] == "stages":
+        from tests.faults.stages import main as command
+    else:
+        from flows.command import main as command
 
     sys.argv[1:] = arguments
     sys.exit(command())
@@ -78,6 +89,31 @@ def inject(stage, what, at=1):
         return result
 
     setattr(TrainingRun, stage, failing)
+
+
+def hold_at(point, at=1, seconds=600):
+    """Lets the `at`-th call of a point (a name of `tests.faults.points.CALLS`) first make a file `held` and take so long."""
+    import threading
+    import time
+
+    from tests.faults.points import CALLS, wrap
+
+    calls, turn = 0, threading.Lock()
+
+    def holding(original):
+        def held(*args, **kwargs):
+            nonlocal calls
+            with turn:
+                calls += 1
+                mine = calls == at
+            if mine:
+                Path("held").touch()
+                time.sleep(seconds)
+            return original(*args, **kwargs)
+
+        return held
+
+    wrap(CALLS[point], holding)
 
 
 if __name__ == "__main__":

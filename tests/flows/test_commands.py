@@ -19,7 +19,6 @@ from flows.answers import (
     ShowAnswer,
     VerifyAnswer,
 )
-from flows.command import run
 from handler.store import Store
 from tests.flows.conftest import MODELS
 from tests.models.small import arrays
@@ -28,15 +27,12 @@ KEPT = ("--store", "kept")
 
 
 @pytest.fixture
-def type_here(trained, monkeypatch, capfd):
-    """Types a command in this process, in the folder where the small model was trained."""
-    monkeypatch.chdir(trained[0])
+def type_here(forker, trained):
+    """Types a command in the folder where the small model was trained; gives its exit code, stdout and stderr."""
 
     def type_(*arguments):
-        capfd.readouterr()
-        code, _ = run([str(a) for a in arguments])
-        out, err = capfd.readouterr()
-        return code, out, err
+        typed = forker.type(*arguments, folder=trained[0])
+        return typed.code, typed.stdout, typed.stderr
 
     return type_
 
@@ -63,6 +59,33 @@ def test_plan_lists_the_segments_and_what_is_in_the_store(answer, trained):
     assert [s.learning_rate for s in plan.segments] == [0.01, 0.01, 0.005, 0.005, 0.005]
     other = answer(PlanAnswer, "plan", "small.yaml", "--set", "freeze_training=[]")
     assert [(s.start, s.end, s.cached) for s in other.segments] == [(0, 6, False)]
+
+
+def test_plan_warns_of_a_callback_that_would_lose_what_it_remembers(answer, type_here, trained):
+    (trained[0] / "counting.py").write_text("import keras\n\nclass Counts(keras.callbacks.Callback):\n    pass\n")
+    assert answer(PlanAnswer, "plan", "small.yaml").warnings == []
+    counts = ("--set", "training.callbacks=[{name: 'counting:Counts'}]")
+    sentence = "training.callbacks[0]: counting:Counts has no get_state and set_state, so what it remembers is lost"
+    (warning,) = answer(PlanAnswer, "plan", "small.yaml", *counts).warnings
+    assert warning.startswith(sentence)
+    _, out, err = type_here("plan", "small.yaml", "--store", "kept", *counts)
+    assert f"warning: {sentence}" in " ".join((out + err).split())
+
+
+def test_plan_says_why_it_is_not_cached(answer, type_here):
+    assert answer(PlanAnswer, "plan", "small.yaml").why is None
+    assert answer(PlanAnswer, "plan", "small.yaml", "--name", "whole", "--why").why == []
+    rate = ("--set", "model.compile.optimizer.learning_rate=0.02")
+    (reason,) = answer(PlanAnswer, "plan", "small.yaml", "--why", *rate).why
+    assert (reason.segment, reason.field, reason.stored, reason.found, reason.run) == (
+        0, "model.compile.optimizer.learning_rate", 0.01, 0.02, "whole",
+    )
+    for more, sentence in (
+        (rate, "epochs 0-1: model.compile.optimizer.learning_rate: was 0.01, is 0.02 (compared with run 'whole')"),
+        (("--name", "whole"), "all of it is in the store"),
+    ):
+        _, out, _ = type_here("plan", "small.yaml", "--store", "kept", "--why", *more)
+        assert " ".join(out.split()).endswith(sentence)
 
 
 def test_plan_draws_its_picture(answer, tmp_path):
@@ -178,7 +201,7 @@ def test_interrupted_and_killed_runs_are_resumed_and_changed_ones_refused(forker
         typed = forker.type("train", "small.yaml", "--name", name, "--store", "s", "--json", *sets, folder=project, faults=kill)
         assert typed.code == -9
     shown = RunsAnswer.model_validate(forker.type("runs", "--store", "s", "--json", folder=project).answer)
-    assert {(run.run, run.status, run.alive) for run in shown.runs} == {("one", "running", False), ("two", "running", False)}
+    assert {(run.run, run.status, run.alive) for run in shown.runs} == {("one", "killed", False), ("two", "killed", False)}
     source = (project / "two.py").read_text()
     (project / "two.py").write_text(source.replace('"gelu"', '"relu"'))
     typed = forker.type("resume", "--store", "s", "--json", folder=project)
@@ -186,16 +209,54 @@ def test_interrupted_and_killed_runs_are_resumed_and_changed_ones_refused(forker
     assert typed.code == 2
     assert (one.run, one.status, [s.source for s in one.segments]) == ("one", "completed", ["cached"] * 2 + ["trained"] * 3)
     assert (two.run, two.status) == ("two", "refused")
-    assert "run 'two': data.source.code was" in two.error
+    assert "run 'two': data.source.code: two.py changed: network (was " in two.error
     (project / "two.py").write_text(source)
     typed = forker.type("resume", "--store", "s", "--json", folder=project)
     assert [(run.run, run.status) for run in ResumeAnswer.model_validate(typed.answer).runs] == [("two", "completed")]
     assert forker.type("resume", "--store", "s", "--json", folder=project).answer == {"runs": []}
 
 
+def test_a_killed_run_is_told_as_killed_and_is_not_resumed_with_other_data_nor_without_its_folder(forker, tmp_path):
+    project, moved = tmp_path / "project", tmp_path / "moved"
+    project.mkdir()
+    for name in ("small.py", "small.yaml"):
+        (project / name).write_text((MODELS / name).read_text())
+    X, y = arrays()
+    np.savez(project / "data.npz", X=X, y=y)
+    kill = [{"stage": "train_segment", "what": "kill", "at": 2}]
+    sets = ("--set", "data.source=data.npz", "--store", "../s")
+    assert forker.type("train", "small.yaml", *sets, folder=project, faults=kill).code == -9
+
+    def type_(*command):
+        return forker.type(*command, "--store", "s", "--json", folder=tmp_path)
+
+    shown = ShowAnswer.model_validate(type_("show", "small").answer)
+    assert (shown.status, shown.alive) == ("killed", False)
+    assert "killed" in forker.type("runs", "--store", "s", folder=tmp_path).stdout
+    assert "frostline resume small" in forker.type("show", "small", "--store", "s", folder=tmp_path).stdout
+
+    def refused(*words):
+        typed = type_("resume", "small")
+        answer = ResumeAnswer.model_validate(typed.answer).runs[0]
+        assert (typed.code, answer.status, answer.resume) == (2, "refused", None)
+        for word in words:
+            assert word in answer.error
+
+    np.savez(project / "data.npz", X=X + 1, y=y)
+    refused("run 'small': data.source", "data.npz", "was ", "is ")
+    (project / "data.npz").unlink()
+    refused("data.npz")
+    np.savez(project / "data.npz", X=X, y=y)
+    project.rename(moved)
+    refused(f"'small' was started from {project}, which isn't there any more")
+    moved.rename(project)
+    typed = type_("resume", "small")
+    assert [(run.run, run.status) for run in ResumeAnswer.model_validate(typed.answer).runs] == [("small", "completed")]
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("runs",), ("show", "whole"), ("plan", "small.yaml"), ("train", "small.yaml", "--name", "whole"), ("verify",), ("gc", "--dry-run")],
+    [("--help",), ("runs",), ("show", "whole"), ("plan", "small.yaml"), ("plan", "small.yaml", "--why"), ("train", "small.yaml", "--name", "whole"), ("verify",), ("gc", "--dry-run")],
 )
 def test_nothing_heavy_is_imported_where_nothing_needs_it(arguments, trained, clean_environment):
     store = ("--store", "kept") if "--help" not in arguments else ()

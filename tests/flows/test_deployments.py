@@ -1,5 +1,6 @@
 """`prefect.yaml` on a real server: deployed from a fresh copy, its cron's runs scheduled, `train` run by a worker."""
 
+import json
 import os
 import shutil
 import signal
@@ -67,8 +68,9 @@ def deployed(prefect, clone):
 def worker(prefect, deployed):
     process = prefect("worker", "start", "--pool", "local", "--type", "process", wait=False)
     yield process
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def deployments(server):
@@ -158,3 +160,116 @@ def test_a_flow_process_told_to_end_saves_its_state_first(worker, prefect, serve
     store = Store(clone / "terminated")
     assert store.runs.read("terminated").status == "interrupted"
     assert any("-step-" in key for key in store.states.names())
+
+
+def start_run(prefect, name, *overrides, **parameters):
+    """Starts a run of the deployment, named `name` in Prefect and in a store of its own."""
+    given = {"spec_file": "small.yaml", "name": name, "store": name, "overrides": json.dumps(overrides)} | parameters
+    typed = prefect("deployment", "run", "train/train", *[part for key, value in given.items() for part in ("--param", f"{key}={value}")])
+    assert typed.returncode == 0, typed.stderr
+
+
+def process_of(clone, name):
+    """The process that trains a run: what its lock says, `process 123 on host since ...`."""
+    return int((clone / name / "runs" / name / "lock").read_text().split()[1])
+
+
+STEPS = (
+    "data.source=slow:arrays", "data.args={examples: 1200}", "training.batch_size=8", "training.epochs=3", "freeze_training=[]",
+    "model.architecture=slow:pausing", "training.snapshot={steps: 7}", "training.callbacks=[{name: 'slow:Beacon'}]",
+)  # fmt: skip
+
+
+@pytest.fixture
+def paused(prefect, server, clone):
+    """Starts runs and waits until each is inside a step that takes ten minutes."""
+
+    def start(*names):
+        for file in ("began", "pausing", "pause"):
+            (clone / file).unlink(missing_ok=True)
+        for name in names:
+            start_run(prefect, name, *STEPS)
+        wait_for((clone / "began").exists, seconds=120)
+        (clone / "pause").write_text("600")
+        wait_for(lambda: (clone / "pausing").exists() and len((clone / "pausing").read_text().split()) == len(names), seconds=120)
+        return [process_of(clone, name) for name in names]
+
+    yield start
+    (clone / "pause").unlink(missing_ok=True)
+
+
+def test_a_step_that_never_ends_keeps_no_flow_process_neither_cancelled_nor_told_to_end(worker, prefect, server, clone, paused):
+    names = ["endless-cancelled", "endless-terminated", "endless-interrupted"]
+    processes = dict(zip(names, paused(*names), strict=True))
+    os.kill(processes["endless-terminated"], signal.SIGTERM)
+    os.kill(processes["endless-interrupted"], signal.SIGINT)
+    assert prefect("flow-run", "cancel", flow_runs(server, "endless-cancelled")[0]["id"]).returncode == 0
+    saved = []
+    for name, ending in zip(names, ("Cancelled", "Crashed", "Crashed"), strict=True):
+        run = started(server, name)
+        assert (name, run["state"]["name"]) == (name, ending)
+        store = Store(clone / name)
+        wait_for(lambda store=store, name=name: not store.runs.is_alive(name))
+        record = store.runs.read(name)
+        assert record.status == "interrupted"
+        assert "what it was in took too long" in record.error
+        steps = [int(key.rpartition("-")[2]) for key in store.states.names() if "-step-" in key]
+        assert (f"{record.epochs} epochs and {max(steps)} steps" if steps else "its start") in record.error
+        assert store.verify() == []
+        saved += steps
+    assert max(saved) >= 14  # one of them, at least, was so far
+
+
+def test_a_ctrl_c_to_a_flow_process_saves_its_state_and_ends_it_as_interrupted(worker, prefect, server, clone):
+    (clone / "began").unlink(missing_ok=True)
+    start_run(prefect, "ctrl-c", "data.source=slow:arrays", "training.callbacks=[{name: 'slow:Beacon'}]")
+    wait_for((clone / "began").exists, seconds=120)
+    os.kill(process_of(clone, "ctrl-c"), signal.SIGINT)
+    run = started(server, "ctrl-c")
+    assert (run["state"]["type"], run["state"]["name"]) == ("CANCELLED", "Interrupted")
+    assert Store(clone / "ctrl-c").runs.read("ctrl-c").status == "interrupted"
+    assert any("-step-" in key for key in Store(clone / "ctrl-c").states.names())
+
+
+def test_a_run_that_is_busy_fails_with_a_clear_word_or_waits_by_choice(worker, prefect, server, clone, forker):
+    (clone / "began").unlink(missing_ok=True)
+    overrides = ("data.source=slow:arrays", "training.callbacks=[{name: 'slow:Beacon'}]")
+    sets = [part for override in overrides for part in ("--set", override)]
+    first = forker.start("train", "small.yaml", "--store", "busy", "--name", "busy", *sets, folder=clone)
+    wait_for((clone / "began").exists, seconds=120)
+    start_run(prefect, "busy", *overrides)
+    wait_for(lambda: len(flow_runs(server, "busy")) == 2)
+    refused = started(server, "busy")
+    assert refused["state"]["name"] == "Failed"
+    assert f"run 'busy' is being used by process {first.pid}" in refused["state"]["message"]
+    start_run(prefect, "busy", *overrides, wait="true")
+    wait_for(lambda: len(flow_runs(server, "busy")) == 3 and flow_runs(server, "busy")[0]["state"]["name"] == "Running", seconds=60)
+    os.kill(first.pid, signal.SIGKILL)
+    wait_for(lambda: Store(clone / "busy").runs.is_alive("busy") and process_of(clone, "busy") != first.pid, seconds=60)
+    os.kill(process_of(clone, "busy"), signal.SIGTERM)  # it has gone on; that is enough
+    assert started(server, "busy")["state"]["name"] == "Crashed"
+
+
+def test_a_worker_told_to_end_kills_its_flows_without_a_word_and_the_next_run_goes_on(worker, prefect, server, clone, paused, forker):
+    paused("orphaned")
+    os.kill(worker.pid, signal.SIGTERM)
+    worker.wait(60)
+    wait_for(lambda: not Store(clone / "orphaned").runs.is_alive("orphaned"), seconds=60)
+    store = Store(clone / "orphaned")
+    assert store.runs.read("orphaned").status == "running"  # nobody could write that it isn't
+    steps = [int(key.rpartition("-")[2]) for key in store.states.names() if "-step-" in key]
+    assert max(steps) >= 14
+    (clone / "pause").unlink()
+    second = prefect("worker", "start", "--pool", "local", "--type", "process", wait=False)
+    try:
+        start_run(prefect, "orphaned", *STEPS)
+        wait_for(lambda: len(flow_runs(server, "orphaned")) == 2)
+        assert started(server, "orphaned")["state"]["name"] == "Completed"
+    finally:
+        os.killpg(second.pid, signal.SIGKILL)
+        second.wait()
+    record = store.runs.read("orphaned")
+    assert (record.status, record.segments[0].source) == ("completed", "resumed")
+    sets = [part for override in STEPS for part in ("--set", override)]
+    whole = forker.type("train", "small.yaml", "--store", "whole", "--name", "whole", "--json", *sets, folder=clone)
+    assert (record.weights, record.history) == (whole.answer["weights"], whole.answer["history"])

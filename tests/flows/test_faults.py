@@ -1,5 +1,6 @@
 """Every stage failed once and killed once: the same command goes on to the same weights."""
 
+import re
 import shlex
 import shutil
 
@@ -7,6 +8,7 @@ import pytest
 
 from flows.answers import FailureAnswer, TrainAnswer
 from handler.store import Store
+from tests.flows.conftest import MODELS
 from tests.flows.prefect_records import flow_runs
 
 STAGES = ["plan", "pre_fit", "backup", "train_segment", "restore", "post_fit", "report"]
@@ -63,6 +65,30 @@ def test_a_fault_that_cant_pass_is_tried_once_the_data_restored_and_the_run_says
         ("epochs 1-3, 2 layers frozen", 1, "Failed"),
         ("restore", 1, "Completed"),
     ]
+
+
+@pytest.mark.service
+@pytest.mark.parametrize(
+    ("of", "said"),
+    [
+        ("numpy", r"^fit: memory ran out \(Unable to allocate 2\.00 PiB for an array .*\); a smaller training.batch_size"),
+        ("tensorflow", r"^fit: memory ran out \(.*OOM when allocating tensor with shape\[16777216,16777216\].*\); a smaller"),
+        ("disk", r"^OSError: \[Errno 28\] No space left on device; give it room or leave, then go on$"),
+    ],
+)
+def test_memory_or_room_that_runs_out_is_one_sentence_and_the_same_command_goes_on(of, said, trained, forker, project):
+    shutil.copy(MODELS / "slow.py", project)
+    greed = ("--set", f"training.callbacks=[{{name: 'slow:Glutton', epoch: 2, of: {of}}}]")
+    command = ("train", "small.yaml", "--store", "s", "--json", *IN_PLACE, *greed)
+    typed = forker.type(*command, folder=project)
+    failure = FailureAnswer.model_validate(typed.answer)
+    assert (typed.code, failure.status, failure.resume) == (1, "failed", shlex.join(["frostline", *command]))
+    assert re.search(said, failure.error)
+    assert "Traceback" not in typed.stderr
+    assert Store(project / "s").runs.read("small").status == "failed"
+    assert Store(project / "s").verify() == []
+    (project / "room").touch()
+    assert TrainAnswer.model_validate(forker.type(*command, folder=project).answer).weights == trained[1].answer["weights"]
 
 
 @pytest.mark.service

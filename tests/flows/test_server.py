@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows import server as embedded
+from flows.answers import FailureAnswer
 
 USE = textwrap.dedent("""
     import sys, time
@@ -131,3 +133,16 @@ def test_a_server_of_the_users_own_is_found_in_the_environment_or_the_active_pro
     assert embedded.configured_api_url() == "http://there:4200/api"
     monkeypatch.setenv("PREFECT_API_URL", "http://mine:4200/api")
     assert embedded.configured_api_url() == "http://mine:4200/api"
+
+
+def test_a_server_of_the_users_own_that_isnt_there_is_told_before_anything_is_begun(forker, project):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and doesn't listen
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/api"
+        typed = forker.type("train", "small.yaml", "--store", "s", "--json", folder=project, PREFECT_API_URL=url)
+    failure = FailureAnswer.model_validate(typed.answer)
+    assert (typed.code, failure.status) == (1, "failed")
+    assert failure.error.startswith(f"the Prefect server at {url} doesn't answer, or refuses (")
+    assert "start it, set PREFECT_API_AUTH_STRING" in failure.error
+    assert "unset PREFECT_API_URL" in failure.error
+    assert not (project / "s" / "runs").exists()

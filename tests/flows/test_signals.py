@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from flows.leaving import AT_MOST_SECONDS
 from flows.signals import SignalWatch
 from handler.interrupt import stop
 from tests.flows.test_server import wait_for
@@ -50,11 +51,25 @@ def test_a_process_with_nothing_to_save_is_given_up_after_a_while():
 def test_a_process_with_steps_to_save_is_waited_for():
     given_up = threading.Event()
     with SignalWatch(abandon=given_up.set, grace=0.1) as watch:
-        watch.on_step(0, 1, 10, {})
+        watch.on_epoch_begin(0, 0)
         send(signal.SIGINT)
         assert not given_up.wait(0.5)
         watch.on_epoch(0, {}, 1.0)
         assert given_up.wait(10)
+
+
+def test_a_step_that_takes_too_long_is_given_up_too():
+    given_up = threading.Event()
+    with SignalWatch(abandon=given_up.set, grace=0.1, limit=1.0) as watch:
+        watch.on_epoch_begin(0, 0)
+        send(signal.SIGTERM)
+        assert not given_up.wait(0.5)
+        assert given_up.wait(10)
+        assert watch.unfinished
+
+
+def test_a_signal_leaves_time_within_that_of_a_cancelling_worker():
+    assert SignalWatch().limit + AT_MOST_SECONDS < 25  # Prefect's worker kills after 30 s
 
 
 def test_one_that_ends_in_time_isnt_given_up():
@@ -67,7 +82,7 @@ def test_one_that_ends_in_time_isnt_given_up():
 def test_the_wish_is_confirmed_and_a_second_ctrl_c_hurries():
     said, hurried = [], threading.Event()
     with SignalWatch(hurry=hurried.set, say=said.append) as watch:
-        watch.on_step(0, 1, 10, {})
+        watch.on_epoch_begin(0, 0)
         send(signal.SIGINT)
         wait_for(lambda: said)
         assert not hurried.is_set()

@@ -1,8 +1,6 @@
 """The flow `train`, through the command, against a real Prefect server."""
 
 import json
-import os
-import signal
 
 import pytest
 
@@ -104,20 +102,6 @@ def test_two_runs_of_the_same_thing_at_the_same_time_do_the_work_once(trained, f
     assert {answer.weights for answer in answers} == {trained[1].answer["weights"]}
 
 
-def test_a_run_that_another_process_trains_is_busy(forker, project):
-    first = forker.start("train", "small.yaml", "--store", "one", "--json", folder=project)
-    lock = project / "one" / "runs" / "small" / "lock"
-    while not lock.exists():
-        assert first.code is None
-    second = forker.type("train", "small.yaml", "--store", "one", "--json", folder=project)
-    failure = FailureAnswer.model_validate(second.answer)
-    assert (second.code, failure.run, failure.status) == (75, "small", "busy")
-    assert failure.resume == "frostline train small.yaml --store one --json"
-    assert first.runs()
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
-
-
 def test_a_run_whose_result_records_were_lost_finds_its_states(trained, forker, project):
     (project / "kept").symlink_to(trained[0] / "kept")
     for path in (trained[0] / "kept" / "results").glob("segment-*"):
@@ -148,8 +132,11 @@ def test_what_only_the_network_shows_is_refused_before_anything_is_begun(change,
     assert len(flow_runs(server, "small")) == before
 
 
-def test_a_prefect_server_that_isnt_there_is_named(frostline):
+def test_a_prefect_server_that_isnt_there_is_named_and_nothing_is_begun(frostline, project):
     typed = frostline("train", "small.yaml", "--json", PREFECT_API_URL="http://127.0.0.1:9/api")
-    assert typed.code == 1
-    assert "http://127.0.0.1:9/api" in typed.answer["error"]
-    assert typed.answer["resume"] == "frostline train small.yaml --json"
+    failure = FailureAnswer.model_validate(typed.answer)
+    assert (typed.code, failure.status, failure.resume) == (1, "failed", "frostline train small.yaml --json")
+    assert failure.error.startswith("the Prefect server at http://127.0.0.1:9/api doesn't answer")
+    assert "unset PREFECT_API_URL" in failure.error
+    assert "Traceback" not in typed.stderr
+    assert not (project / ".frostline").exists()

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 
+from handler.observe import Observer
 from handler.state import to_array
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -63,3 +64,16 @@ def same(one, other):
     return len(one) == len(other) and all(
         a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True)
     )
+
+
+class Epochs(Observer):
+    """Which epochs were trained, and what a person was told."""
+
+    def __init__(self):
+        self.epochs, self.notes = [], []
+
+    def on_epoch(self, epoch, logs, seconds):
+        self.epochs.append(epoch)
+
+    def on_note(self, text):
+        self.notes.append(text)

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import xxhash
 
-from handler.declared import ABSENT, Digests, declared, first_difference, initial_key, pretrained_state
+from handler.declared import Digests, declared, initial_key, pretrained_state
+from handler.differences import ABSENT, first_difference
 from handler.errors import SpecError
 from handler.spec import parse_spec
 from handler.specification.code_digest import code_digest
 from handler.store import Store
+from handler.store.checked import read_checked, with_checksum
 from tests.bad_specs import MODULE, changed, write_good
 
 
@@ -228,8 +230,7 @@ def store(tmp_path):
             chain=["a" * 32, "b" * 32, "c" * 32],
             spec_folder="",
         )
-        store.runs.folder(name).mkdir(parents=True)
-        (store.runs.folder(name) / "run.json").write_text(record.model_dump_json())
+        store.runs.write(record)
     return store
 
 
@@ -271,10 +272,16 @@ def test_digests_are_remembered_and_read_anew_when_a_file_changes(tmp_path):
     assert first == xxhash.xxh3_128_hexdigest(b"first")
     digests.save()
 
-    size, changed_at, remembered = json.loads((store / "digests.json").read_text())[str(file)]
-    assert (size, changed_at, remembered) == (5, 10**18, first)
-    (store / "digests.json").write_text(json.dumps({str(file): [size, changed_at, "remembered"]}))
+    memory = read_checked(store / "digests.json")
+    assert memory["known"] == {str(file): [5, 10**18, first]}
+    memory["known"][str(file)][2] = "remembered"
+    (store / "digests.json").write_bytes(with_checksum(memory))
     assert Digests(store).of(file) == "remembered"  # the file wasn't read
+
+    text = (store / "digests.json").read_text()
+    (store / "digests.json").write_text(text.replace("remembered", "remembereb"))
+    assert Digests(store).of(file) == first, "a memory that was altered is none"
+    (store / "digests.json").write_text(text)
 
     file.write_bytes(b"other")
     assert Digests(store).of(file) == xxhash.xxh3_128_hexdigest(b"other")

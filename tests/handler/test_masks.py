@@ -110,7 +110,7 @@ def test_the_least_recently_used_step_function_goes_first(network, blobs):
     for epoch, frozen in enumerate([(), ("first",), ("head",)]):
         trainer.masks.apply(frozen)
         trainer.run(epoch, epoch + 1)
-    assert list(trainer.masks._steps) == [frozenset({"first"}), frozenset({"head"})]
+    assert list(trainer.masks._kept) == [frozenset({"first"}), frozenset({"head"})]
 
 
 def test_an_unknown_layer_is_refused(network):

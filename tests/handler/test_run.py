@@ -17,6 +17,7 @@ from handler.observe import Observer
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
 from handler.store import Store, sealed
+from tests.handler.conftest import Epochs
 
 MODULE = '''
 import keras
@@ -51,19 +52,6 @@ SPEC = {
     "freeze_training": [{"training_interval": [1, 3], "layers": ["first", "norm"]},
                         {"training_interval": [3, 5], "layers": "all", "strategy": {"name": "round_robin"}, "initial_learning_rate": 0.02}],
 }  # fmt: skip
-
-
-class Epochs(Observer):
-    """Which epochs were trained, and what a person was told."""
-
-    def __init__(self):
-        self.epochs, self.notes = [], []
-
-    def on_epoch(self, epoch, logs, seconds):
-        self.epochs.append(epoch)
-
-    def on_note(self, text):
-        self.notes.append(text)
 
 
 @pytest.fixture
@@ -150,7 +138,10 @@ def test_a_killed_training_goes_on_to_the_same_bits(train, folder, kill_at):
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     resumed, records, watch = train()
-    assert watch.epochs == list(range(kill_at[0], 6)), "what was whole was found"
+    begun = max(r.start for r in records if r.start <= kill_at[0])
+    first = watch.epochs[0]
+    assert first in (kill_at[0], max(begun, kill_at[0] - 1)), "only a snapshot that was in the writing is lost"
+    assert watch.epochs == list(range(first, 6))
     assert [r.source for r in records if r.end <= kill_at[0]] == ["cached"] * sum(r.end <= kill_at[0] for r in records)
     assert (resumed["weights"], resumed["history"]) == (whole["weights"], whole["history"])
 
@@ -188,12 +179,31 @@ def test_a_damaged_end_is_trained_again_before_the_model_is_made(train, folder):
     assert store.verify() == []
 
 
+def test_damaged_files_of_a_finished_run_are_made_again_and_nothing_is_trained(train, folder):
+    whole, _, _ = train()
+    store = Store(folder / "store")
+    run = TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder / "store"), name="mine"))
+    files = [store.runs.folder("mine") / name for name in ("model.keras", "history.csv", "report.html", "spec.yaml")]
+    before = [file.read_bytes() for file in files]
+    for file, data in zip(files, before, strict=True):
+        file.write_bytes(data[:-9])
+        assert run.finished() is None, file
+        file.write_bytes(data)
+    assert run.finished() is not None
+    for file, data in zip(files, before, strict=True):
+        file.write_bytes(data[:-9])
+    again, _, watch = train()
+    assert (again["weights"], watch.epochs) == (whole["weights"], [])
+    assert run.finished() is not None
+    assert store.verify() == []
+
+
 def test_data_that_changed_behind_its_declaration_is_refused(train, folder):
     changes = {"data": {"source": "mine:files"}}
     np.save(folder / "x.npy", np.random.default_rng(0).normal(size=(64, 6)).astype("float32"))
     train(changes)
     np.save(folder / "x.npy", np.random.default_rng(1).normal(size=(64, 6)).astype("float32"))
-    with pytest.raises(MismatchError, match=r"data: state \w+ was trained with \w+, now \w+ was found.*data.version"):
+    with pytest.raises(MismatchError, match=r"data: state \w+ was trained with X float32 \(64, 6\) \w+ and y .*, now X .* was found.*data.version"):
         train({**changes, "training": {"epochs": 7, "batch_size": 32}})
 
 
@@ -230,8 +240,9 @@ def test_a_stop_within_an_epoch_is_saved_and_loses_no_step(train, folder):
             [run.train_segment(segment.index) for segment in plan.segments]
     finally:
         stop.reset()
-    assert run.interrupted("stopped by SIGINT").status == "interrupted"
+    run.interrupted("stopped by SIGINT")
     store = Store(folder / "store")
+    assert store.runs.read("mine").status == "interrupted"
     assert [name for name in store.states.names() if "-step-4" in name]
     steps = []
 
@@ -304,6 +315,14 @@ def test_a_run_has_one_writer(folder):
     with other.lock():
         assert run.store.runs.is_alive("mine")
     assert not run.store.runs.is_alive("mine")
+
+
+def test_what_a_dead_writer_left_anywhere_in_the_store_is_swept_up_at_the_next_start(folder):
+    run = TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder / "store"), name="mine"))
+    for part in ("", "states", "prefit", "backups", "plans", "runs", "runs/other"):
+        (folder / "store" / part / ".tmp-1-00c0ffee-x" / "deep").mkdir(parents=True)
+    run.begin(run.plan())
+    assert not list(folder.rglob(".tmp-*"))
 
 
 def test_a_name_that_leaves_the_store_is_refused(folder):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from handler.errors import DataError
 from handler.sequencer import DLSequencer, permutation, permute_in_place
 
 
@@ -95,3 +96,23 @@ def test_structure_follows_its_examples(data):
 def batches_of(sequencer, epoch):
     sequencer.set_epoch(epoch)
     return [sequencer[i] for i in range(len(sequencer))]
+
+
+def test_a_file_that_would_be_rearranged_on_disk_is_refused(data, tmp_path):
+    np.save(tmp_path / "x.npy", data[0])
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r+")
+    for x in (mapped, np.asarray(mapped), mapped[:20]):
+        with pytest.raises(DataError, match=r"in_place: X\[0\] is mapped to .*x.npy.*map it with mode='c'"):
+            DLSequencer(x, data[1][: len(x)], 5, in_place=True)
+    DLSequencer(mapped, data[1], 5)
+    DLSequencer(np.load(tmp_path / "x.npy", mmap_mode="c"), data[1], 5, in_place=True).set_epoch(0)
+    assert np.array_equal(np.load(tmp_path / "x.npy"), data[0])
+
+
+@pytest.mark.parametrize("why", ["can't be written to", "is a list"])
+def test_what_cant_be_rearranged_is_refused(data, why):
+    y = data[1].copy() if "written" in why else list(data[1])
+    if "written" in why:
+        y.flags.writeable = False
+    with pytest.raises(DataError, match=f"in_place: needs arrays in memory to rearrange, y {why}; give a copy"):
+        DLSequencer(data[0], y, 5, in_place=True)

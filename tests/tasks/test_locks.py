@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -58,6 +60,28 @@ def test_a_killed_process_leaves_no_lock_behind(tmp_path, other_process):
     assert not locks.wait_for_lock("segment-1", timeout=0.05)
     other_process.kill()
     assert locks.acquire_lock("segment-1", "me", acquire_timeout=10)
+    locks.release_lock("segment-1", "me")
+
+
+def test_a_lock_dies_with_its_process_though_a_child_it_forked_lives_on(tmp_path):
+    program = HOLD.replace("time.sleep(60)", "import os\nif os.fork() == 0:\n    time.sleep(60)\nos._exit(0)")
+    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True, process_group=0)
+    try:
+        assert process.stdout.readline() == "held\n"
+        process.wait(30)
+        assert FlockLockManager(tmp_path, poll=0.01).acquire_lock("segment-1", "me", acquire_timeout=10)
+        FlockLockManager(tmp_path).release_lock("segment-1", "me")
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.stdout.close()
+
+
+def test_a_leftover_lock_file_blocks_nobody(tmp_path):
+    locks = FlockLockManager(tmp_path)
+    left = locks._path("segment-1")
+    left.write_text("somewhere 1 segment-1\n")  # a process that is there, but doesn't hold it
+    left.chmod(0o600)
+    assert locks.acquire_lock("segment-1", "me", acquire_timeout=0)
     locks.release_lock("segment-1", "me")
 
 

@@ -1,3 +1,6 @@
+import errno
+from pathlib import Path
+
 import pytest
 
 from handler.errors import (
@@ -5,17 +8,31 @@ from handler.errors import (
     DamagedError,
     EnvironmentMismatch,
     MismatchError,
+    ResourcesError,
     ScheduleError,
     SpecError,
     StoreError,
 )
 from handler.record import PlannedSegment
+from handler.store.files import writing
 from tasks.interruption import TrainingInterrupted
 from tasks.policies import can_pass
 from tasks.segment import segment, title
 
 
-@pytest.mark.parametrize("fault", [OSError(5, "tired"), ConnectionResetError(), TimeoutError(), StoreError("full")])
+def store_error(cause):
+    """What the store makes of a fault of the system's."""
+    try:
+        with writing(Path("file")):
+            raise cause
+    except StoreError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [OSError(5, "tired"), ConnectionResetError(), TimeoutError(), StoreError("full"), store_error(OSError(errno.ENOSPC, "full"))],
+)
 def test_a_fault_of_disk_network_or_store_is_tried_again(fault):
     assert can_pass(fault)
 
@@ -26,8 +43,10 @@ def test_a_fault_of_disk_network_or_store_is_tried_again(fault):
         SpecError("data", "wrong"), ScheduleError("freeze_training", "wrong"), MismatchError("changed"),
         EnvironmentMismatch("other"), DamagedError("cut"), BusyError("other"), ValueError("wrong"), MemoryError(),
         FileNotFoundError("gone"), PermissionError("no"), TrainingInterrupted("stop"), KeyboardInterrupt(),
+        ResourcesError("memory"), store_error(PermissionError(13, "no")), store_error(OSError(errno.EROFS, "read only")),
+        store_error(OSError(errno.EFBIG, "too large")),
     ],
-    ids=lambda fault: type(fault).__name__,
+    ids=lambda fault: f"{type(fault).__name__} {fault.__cause__ or ''}",
 )
 def test_what_stays_wrong_is_not_tried_again(fault):
     assert not can_pass(fault)

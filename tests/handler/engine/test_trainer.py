@@ -7,6 +7,7 @@ import pytest
 from handler.engine.trainer import Trainer
 from handler.errors import Interrupted, MismatchError
 from handler.interrupt import StopFlag
+from handler.observe import Observer
 from handler.sequencer import DLSequencer
 from tests.handler.conftest import same
 
@@ -75,15 +76,29 @@ def test_callbacks_are_called_as_keras_fit_calls_them(network, blobs):
         def on_epoch_end(self, epoch, logs=None):
             self.calls.append((epoch, {k: float(v) for k, v in logs.items()}))
 
+        def on_test_begin(self, logs=None):
+            self.calls.append("test begin")
+
+        def on_test_batch_begin(self, batch, logs=None):
+            self.calls.append(f"test batch {batch} begin")
+
+        def on_test_batch_end(self, batch, logs=None):
+            self.calls.append((f"test batch {batch} end", {k: float(v) for k, v in logs.items()}))
+
+        def on_test_end(self, logs=None):
+            self.calls.append(("test end", {k: float(v) for k, v in logs.items()}))
+
         def on_train_end(self, logs=None):
             self.calls.append("train end")
 
     theirs, ours = Log(), Log()
-    network().fit(Fixed(*blobs, 32), epochs=2, shuffle=False, verbose=0, callbacks=[theirs])
-    trainer = Trainer(network(), Fixed(*blobs, 32), [ours], epochs=2)
+    held = Fixed(blobs[0][:30], blobs[1][:30], 20)
+    network().fit(Fixed(*blobs, 32), epochs=2, shuffle=False, verbose=0, callbacks=[theirs], validation_data=held)
+    trainer = Trainer(network(), Fixed(*blobs, 32), [ours], epochs=2, validation=held)
     trainer.run(0, 2)
     trainer.end()
     assert ours.calls == theirs.calls
+    assert sum(call == "test begin" for call in ours.calls) == 2
 
 
 @pytest.mark.parametrize("at", [1, 3, 6])
@@ -106,13 +121,10 @@ def test_a_state_within_an_epoch_goes_on_to_the_same_bits_and_history(network, b
     cut, stop = trainer_of(1)
     cut.run(0, 1)
 
-    class StopAt:
+    class StopAt(Observer):
         def on_step(self, epoch, step, steps, logs):
             if step == at:
                 stop.request("a test")
-
-        def on_epoch(self, *_):
-            pass
 
     cut.observers = [StopAt()]
     with pytest.raises(Interrupted, match="a test"):

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from report_samples import key, made_record
 
+from handler.record import Resumption
 from handler.report import write_report
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -114,6 +115,24 @@ def test_the_figures_of_the_record_are_on_the_page(record, folder):
         "7 of 24 epochs",
     ):
         assert what in text
+
+
+def test_what_a_person_should_know_stands_before_the_pictures(record, folder):
+    record.resumptions = [Resumption(epoch=3, step=4, after="running"), Resumption(epoch=5, after="failed")]
+    text = html.unescape(written(record, folder))
+    places = [
+        text.index(what)
+        for what in (
+            "resumed 2 times",
+            "Resumed from epoch 3, step 4 after it was killed.",
+            "Resumed from epoch 5 after it failed.",
+            record.notes[0],
+            "Layers by epochs",
+        )
+    ]
+    assert places == sorted(places)
+    record.resumptions, record.notes = [], []
+    assert not re.search("What to know|resumed (once|[0-9])", written(record, folder))
 
 
 def test_hostile_names_stay_text(folder):

@@ -7,7 +7,7 @@ import pytest
 from keras.src import losses, metrics, optimizers
 
 from handler.specification import keras_names
-from handler.specification.callbacks import _REFUSED, LOGGERS
+from handler.specification.callbacks import LOGGERS, REFUSED
 from handler.specification.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, check_named, metric_label
 
 
@@ -43,7 +43,7 @@ def test_the_optimizers_are_keras_own():
         (keras_names.LOSSES, classes(losses.ALL_OBJECTS_DICT, "Loss", "LossFunctionWrapper")),
         (keras_names.METRICS, classes(metrics.ALL_OBJECTS_DICT, "Metric", "MeanMetricWrapper", "Mean", "Sum")),
         (keras_names.RATE_SCHEDULES, classes(vars(keras.optimizers.schedules), "LearningRateSchedule")),
-        (keras_names.CALLBACKS, classes(vars(keras.callbacks), *_REFUSED)),
+        (keras_names.CALLBACKS, classes(vars(keras.callbacks), *REFUSED)),
     ],
     ids=["losses", "metrics", "schedules", "callbacks"],
 )
@@ -66,7 +66,7 @@ def test_the_short_names_are_keras_own():
 
 def test_every_callback_of_keras_is_either_known_or_refused_with_a_reason():
     assert LOGGERS.issubset(keras_names.CALLBACKS)
-    assert not keras_names.CALLBACKS.keys() & _REFUSED.keys()
+    assert not keras_names.CALLBACKS.keys() & REFUSED.keys()
 
 
 @pytest.mark.parametrize(

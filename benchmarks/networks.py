@@ -1,0 +1,77 @@
+"""Networks that the benchmarks train, and data to go with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+
+def compiled(inputs: Any, outputs: Any) -> Any:
+    """A model compiled as all of these are."""
+    model = keras.Model(inputs, outputs)
+    model.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def perceptron(width: int = 64, inputs: int = 32) -> Any:
+    """Three hidden layers."""
+    keras.utils.set_random_seed(1)
+    x = given = keras.Input((inputs,))
+    for i in range(3):
+        x = layers.Dense(width, activation="relu", name=f"dense{i}")(x)
+    return compiled(given, layers.Dense(4, activation="softmax", name="head")(x))
+
+
+def residual(blocks: int = 9, side: int = 32, width: int = 24) -> Any:
+    """Residual blocks of two convolutions, each third block at half the size and twice the width."""
+    keras.utils.set_random_seed(1)
+    given = keras.Input((side, side, 3))
+    x = layers.Conv2D(width, 3, padding="same", name="stem")(given)
+    for i in range(blocks):
+        stride, channels = (2 if i and i % 3 == 0 else 1), width * 2 ** (i // 3)
+        y = layers.Conv2D(channels, 3, strides=stride, padding="same", name=f"block{i}_a")(x)
+        y = layers.ReLU()(layers.BatchNormalization(name=f"block{i}_na")(y))
+        y = layers.Conv2D(channels, 3, padding="same", name=f"block{i}_b")(y)
+        y = layers.BatchNormalization(name=f"block{i}_nb")(y)
+        if stride > 1:
+            x = layers.Conv2D(channels, 1, strides=2, name=f"block{i}_skip")(x)
+        x = layers.ReLU()(layers.add([x, y]))
+    x = layers.Dropout(0.3)(layers.GlobalAveragePooling2D()(x))
+    return compiled(given, layers.Dense(10, activation="softmax", name="head")(x))
+
+
+def pointwise(blocks: int = 49, points: int = 64, width: int = 64) -> Any:
+    """`2 * blocks` layers with weights: shared dense layers over points, each with batch normalisation."""
+    keras.utils.set_random_seed(1)
+    x = given = keras.Input((points, 3))
+    for i in range(blocks - 1):
+        x = layers.Dense(width, name=f"dense{i}")(x)
+        x = layers.Activation("relu")(layers.BatchNormalization(name=f"norm{i}")(x))
+    x = layers.GlobalMaxPooling1D()(x)
+    x = layers.Dense(width, activation="relu", name="dense_last")(x)
+    return compiled(given, layers.Dense(4, activation="softmax", name="head")(x))
+
+
+def mobile(side: int = 96) -> Any:
+    """MobileNetV2 with random weights, as it is taken for transfer learning."""
+    keras.utils.set_random_seed(1)
+    given = keras.Input((side, side, 3))
+    backbone = keras.applications.MobileNetV2((side, side, 3), weights=None, include_top=False, pooling="avg")
+    x = layers.Dropout(0.2)(backbone(given))
+    return compiled(given, layers.Dense(10, activation="softmax", name="head")(x))
+
+
+def examples(model: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Random X and y for a model."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows, *model.input_shape[1:])).astype("float32")
+    return x, rng.integers(0, model.output_shape[-1], rows)
+
+
+def differing(one: Any, other: Any) -> int:
+    """How many variables of two models and their optimizers differ by a bit."""
+    pairs = zip((*one.variables, *one.optimizer.variables), (*other.variables, *other.optimizer.variables), strict=True)
+    return sum(np.asarray(a).tobytes() != np.asarray(b).tobytes() for a, b in pairs)

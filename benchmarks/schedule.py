@@ -1,0 +1,95 @@
+"""What does a whole freeze training cost?
+
+    python -m benchmarks.schedule
+
+30 epochs in which groups of layers rest in turn, two epochs each: 15 segments. Frostline (`DLTrainingHandler` with a
+store: every segment's state durable), the naive loop (flags, compile with a new optimizer, fit), and plain `fit` of the
+same epochs with nothing at rest. All that happens between the first epoch's begin and the last one's end counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+
+from benchmarks import networks
+from benchmarks.harness import alternate, answer, row
+from handler import DLTrainingHandler
+from handler.arch.keras_model import KerasArchitecture
+from handler.layers import addressable, outline
+from handler.model import DLModelHandler
+from handler.schedule import compute_schedule
+
+EPOCHS, PERIOD, GROUPS = 30, 2, 3
+
+
+def entry(paths: list[str]) -> dict[str, Any]:
+    """Groups of neighbouring layers, resting in turn; the head always trains."""
+    size = -(-(len(paths) - 1) // GROUPS)
+    units = [paths[:-1][at : at + size] for at in range(0, len(paths) - 1, size)]
+    return {"layers": units, "strategy": {"name": "round_robin", "period": PERIOD}}
+
+
+class Ways:
+    """The ways to train one kind of network on the same data."""
+
+    def __init__(self, make: Any, rows: int, batch: int) -> None:
+        self.make, self.batch = make, batch
+        self.data = networks.examples(make(), rows)
+        self.entry = entry(list(addressable(make())))
+
+    def frostline(self) -> None:
+        """The whole schedule."""
+        mh = DLModelHandler(KerasArchitecture(self.make()), training_epochs=EPOCHS, batch_size=self.batch)
+        mh.compile()
+        with tempfile.TemporaryDirectory() as store:
+            DLTrainingHandler(self.entry, store=store)(mh, *self.data)
+
+    def naive(self) -> None:
+        """Flags, compile and fit at each boundary."""
+        model = self.make()
+        layers = addressable(model)
+        for segment in compute_schedule(self.entry, EPOCHS, outline(model)).segments:
+            for path, layer in layers.items():
+                layer.trainable = path not in segment.frozen
+            model.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+            model.fit(*self.data, batch_size=self.batch, epochs=segment.end - segment.start, verbose=0)
+
+    def plain(self) -> None:
+        """Everything trains."""
+        self.make().fit(*self.data, batch_size=self.batch, epochs=EPOCHS, verbose=0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What does a whole freeze training cost?")
+    parser.add_argument("--rounds", type=int, default=1)
+    options = parser.parse_args()
+    kinds = {
+        "residual network": Ways(networks.residual, 700, 32),
+        "98 layers over points": Ways(networks.pointwise, 1200, 32),
+    }
+    rows = []
+    for name, ways in kinds.items():
+        times = alternate({"ours": ways.frostline, "naive": ways.naive, "plain": ways.plain}, options.rounds)
+        what = f"{name}, {EPOCHS} epochs in 15 segments"
+        rows += [
+            row(f"{what}: Frostline", times["ours"], beside=times["naive"], peer="the naive loop"),
+            row(f"{what}: Frostline, beside plain fit", times["ours"], beside=times["plain"], peer="plain fit"),
+            row(f"{what}: compile with a new optimizer at each boundary", times["naive"]),
+            row(f"{name}, {EPOCHS} epochs: plain fit, nothing at rest", times["plain"]),
+        ]
+    answer(
+        "What does a whole freeze training cost?",
+        rows,
+        f"seconds of all epochs; {GROUPS} groups of layers rest in turn, {PERIOD} epochs each; Frostline keeps states",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What rests under a mask doesn't move by a bit: Keras is kept from moving it, a network that would is refused."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from handler.errors import ScheduleError
+from handler.optimizers import averages_at_rest
+
+
+def at_rest(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A model's train step, in which what is frozen doesn't move where Keras itself would move it."""
+
+    def train_step(data: Any) -> Any:
+        with averages_at_rest(model), _normalisations_at_rest(model):
+            return step(data)
+
+    return train_step
+
+
+@contextlib.contextmanager
+def _normalisations_at_rest(model: Any) -> Iterator[None]:
+    """While a train step is traced (or run eagerly): a frozen SpectralNormalization runs as inference.
+
+    It would divide its kernel by its norm in each forward pass, trainable or not.
+    """
+    import keras
+
+    resting = [
+        part
+        for part in model._flatten_layers()
+        if isinstance(part, keras.layers.SpectralNormalization) and not (part.trainable and part.kernel.trainable)
+    ]
+    for part in resting:
+        vars(part)["call"] = _as_inference(part.call)
+    try:
+        yield
+    finally:
+        for part in resting:
+            del vars(part)["call"]
+
+
+def _as_inference(call: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda inputs, training=False: call(inputs, training=False)
+
+
+def refuse_movement(function: Any, weights: dict[str, list[Any]]) -> None:
+    """Looks through a traced step for what changes weights that rest: a layer's call, or a train step of one's own.
+
+    Args:
+        function: the `tf.function`, traced.
+        weights: the weights that rest, by the path of their layer.
+
+    Raises:
+        ScheduleError: one of them is changed; names the layer, the weight and what would do.
+    """
+    from tensorflow.python.framework.auto_control_deps_utils import get_read_write_resource_inputs
+
+    graph = function.get_concrete_function().graph
+    handles = {id(inside): id(outside) for outside, inside in graph.captures}
+    changed = {
+        handles.get(id(resource))
+        for operation in graph.get_operations()
+        for resource in get_read_write_resource_inputs(operation)[1]
+    }
+    for path, resting in weights.items():
+        for weight in resting:
+            if id(weight.value.handle) in changed:
+                raise ScheduleError(
+                    "freeze_training",
+                    f"the layer {path!r} can't rest: its weight {weight.path!r} is changed in each step, but not by "
+                    "the optimizer; leave the layer out, or change what isn't trained in a weight with trainable=False",
+                )

@@ -1,0 +1,106 @@
+"""What an optimizer can't do where the mask changes: refused, before anything is trained if that can be known."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from handler.errors import ScheduleError
+from handler.layers import addressable
+from handler.optimizers import is_divided, unwrapped
+from handler.schedule import Schedule
+from handler.specification.entries import FIELD, parse_entries
+
+
+class Boundaries:
+    """The boundaries of a schedule, as one model's optimizer sees them.
+
+    Args:
+        model: a compiled model, no mask applied.
+        freeze_training: the schedule's entries, to name the one at fault.
+    """
+
+    def __init__(self, model: Any, freeze_training: Any = None) -> None:
+        self.model, self.entries = model, parse_entries(freeze_training)
+        self._layers = {path: {id(w) for w in layer.trainable_weights} for path, layer in addressable(model).items()}
+        self._others = {id(w) for w in model.trainable_weights}.difference(*self._layers.values())
+
+    @property
+    def steps(self) -> int:
+        """The steps the optimizer has taken, those of windows that aren't full yet included."""
+        return int(unwrapped(self.model.optimizer)._iterations.numpy())
+
+    def check(self, schedule: Schedule, steps_per_epoch: int) -> None:
+        """Refuses a schedule whose masks the optimizer can't follow.
+
+        Raises:
+            ScheduleError: what trains changes within a window of `gradient_accumulation_steps`, or under an optimizer
+                that can't say where its windows end or takes all gradients or none; names the entry, the epoch and
+                what would do.
+        """
+        optimizer = self.model.optimizer
+        window = None if is_divided(optimizer) else unwrapped(optimizer).gradient_accumulation_steps
+        done, before = self.steps, self._awake(())
+        for segment in schedule.segments:
+            now = self._awake(segment.frozen)
+            if not now:
+                continue  # with nothing to train Keras takes no step, and the window waits
+            if now != before:
+                self._check_one(segment.start, done, steps_per_epoch, window)
+            before, done = now, done + steps_per_epoch * (segment.end - segment.start)
+
+    def check_now(self, frozen: tuple[str, ...], then: tuple[str, ...], epoch: int) -> None:
+        """Refuses to change the mask while gradients are gathered, in a loop whose steps only its owner knows.
+
+        Raises:
+            ScheduleError: the optimizer is within a window of `gradient_accumulation_steps`.
+        """
+        inner = unwrapped(self.model.optimizer)
+        window = None if is_divided(inner) else inner.gradient_accumulation_steps
+        now = self._awake(then)
+        if window and self.steps % window and now and now != self._awake(frozen):
+            raise ScheduleError(
+                self._entry(epoch),
+                f"what trains changes at epoch {epoch}, after {self.steps} steps, inside a window of "
+                f"gradient_accumulation_steps {window}; let it change after a multiple of {window} steps",
+            )
+
+    def _check_one(self, epoch: int, done: int, steps: int, window: int | None) -> None:
+        optimizer = self.model.optimizer
+        if is_divided(optimizer):
+            raise ScheduleError(
+                self._entry(epoch),
+                "nothing can rest under a MultiOptimizer: Keras wants gradients of all its variables; use one "
+                "optimizer, or leave the entry out",
+            )
+        if window and unwrapped(optimizer) is not optimizer:
+            raise ScheduleError(
+                self._entry(epoch),
+                f"what trains changes at epoch {epoch}, but a LossScaleOptimizer leaves steps out when gradients "
+                f"overflow, so nobody knows where its windows of gradient_accumulation_steps {window} end; train in "
+                "bfloat16 or float32, or without accumulation",
+            )
+        if window and done % window:
+            apart = window // math.gcd(steps, window)
+            raise ScheduleError(
+                self._entry(epoch),
+                f"what trains changes at epoch {epoch}, after {done} steps ({steps} an epoch), inside a window of "
+                f"gradient_accumulation_steps {window}, whose gradients would be gathered under one mask and used "
+                f"under another; let it change at multiples of {apart} epochs, or choose a batch_size that gives a "
+                f"multiple of {window} steps an epoch",
+            )
+
+    def _awake(self, frozen: tuple[str, ...]) -> frozenset[int]:
+        """The variables that train under a mask."""
+        return frozenset(self._others.union(*(ids for path, ids in self._layers.items() if path not in frozen)))
+
+    def _entry(self, epoch: int) -> str:
+        """The path of the entry that is at work in an epoch, or has just ended there."""
+        path = FIELD
+        for i, entry in enumerate(self.entries):
+            start, end = entry.training_interval or (0, epoch + 1)
+            if start <= epoch < end:
+                return f"{FIELD}[{i}]"
+            if epoch == end:
+                path = f"{FIELD}[{i}]"
+        return path

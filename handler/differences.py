@@ -1,0 +1,95 @@
+"""Where two declarations differ, in words that name the field and what it was and is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from handler.specification.refusals import join, shown
+
+ABSENT = "(not there)"
+# Where a declaration calls a field otherwise than the specification does.
+_IN_THE_SPECIFICATION = {"batch_size": "training.batch_size", "callbacks": "training.callbacks"}
+
+
+def differences(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two declarations differ, in their order: `(dotted path, value in a, value in b)`.
+
+    What only one of them has is `"(not there)"` in the other.
+    """
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        for key in [*a, *(key for key in b if key not in a)]:
+            yield from differences(a.get(key, ABSENT), b.get(key, ABSENT), join(path, str(key)))
+    elif isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        for i, (one, other) in enumerate(zip_longest(a, b, fillvalue=ABSENT)):
+            yield from differences(one, other, f"{path}[{i}]")
+    elif type(a) is not type(b) or a != b:
+        yield path, a, b
+
+
+def first_difference(a: Any, b: Any) -> tuple[str, Any, Any] | None:
+    """Where two declarations first differ; None where they are equal."""
+    return next(differences(a, b), None)
+
+
+def spec_field(path: str) -> str:
+    """A field of a declaration as the specification calls it; callbacks are counted among those that steer."""
+    for ours, theirs in _IN_THE_SPECIFICATION.items():
+        if path == ours or path.startswith((f"{ours}.", f"{ours}[")):
+            return theirs + path[len(ours) :]
+    return path
+
+
+def in_words(
+    difference: tuple[str, Any, Any], stored_sources: Mapping[str, Any], found_sources: Mapping[str, Any]
+) -> str:
+    """A difference as `field: was this, is that`; where the values are digests, with the file or code they are of.
+
+    Args:
+        difference: one of `differences`.
+        stored_sources: what the digests of the first declaration are of, see `Digests.sources`.
+        found_sources: the same of the second.
+    """
+    path, was, now = difference
+    before, after = _source(stored_sources, was), _source(found_sources, now)
+    where = spec_field(path)
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return f"{where}: {_code(before, after)}"
+    if isinstance(after, Mapping) or isinstance(before, Mapping):
+        where += f" ({', '.join(after if isinstance(after, Mapping) else before)})"
+        before = after = None
+    return f"{where}: was {_value(was, before)}, is {_value(now, after)}"
+
+
+def _source(sources: Mapping[str, Any], value: Any) -> Any:
+    return sources.get(value) if isinstance(value, str) else None
+
+
+def _value(value: Any, file: str | None) -> str:
+    if value == ABSENT:
+        return "not there"
+    return f"{file} with the content {value}" if file else shown(value, 200)
+
+
+def _code(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]) -> str:
+    """What changed in the user's code, file by file."""
+    told = []
+    for file in sorted({*before, *after}):
+        was, now = before.get(file, {}), after.get(file, {})
+        changed = [name for name in {**was, **now} if was.get(name) != now.get(name)]
+        if file not in after or file not in before:
+            told.append(f"{file} is {'used now' if file in after else 'no longer used'}")
+        elif changed:
+            told.append(f"{file} changed: " + ", ".join(_definition(name, was, now) for name in changed))
+    return "; ".join(told) or f"the order of the statements in {_and(sorted(after))} changed"
+
+
+def _definition(name: str, was: Mapping[str, str], now: Mapping[str, str]) -> str:
+    if name not in was or name not in now:
+        return f"{name} ({'new' if name in now else 'gone'})"
+    return f"{name} (was {was[name][:8]}, is {now[name][:8]})"
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(words)

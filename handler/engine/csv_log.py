@@ -1,0 +1,83 @@
+"""The file of a `CSVLogger`: after a resumption it is, to the byte, that of an uninterrupted training."""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from handler.engine.log_files import LogFiles
+from handler.state import TrainingState
+from handler.store.checked import digest_bytes
+from handler.store.files import write_file
+
+
+class CSVLog(LogFiles):
+    """Rows of epochs that are trained again are dropped; rows that another run wrote are written here too.
+
+    Args:
+        callback: the logger.
+        before: the callbacks that stand before it; what later ones add to an epoch's logs isn't in its rows.
+    """
+
+    def __init__(self, callback: Any, before: Sequence[Any]) -> None:
+        self.path = Path(callback.filename)
+        super().__init__(callback, self.path.with_name(f".{self.path.name}.marks"))
+        self._append = callback.append
+        self._columns: list[str] | None = None
+        setters = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+        self._logs_rate = any(isinstance(other, setters) for other in before)
+
+    def present(self) -> dict[str, Any]:
+        """The file's size and digest, and its columns as far as the logger has set them."""
+        return self._says(self._text(), self.callback.keys)
+
+    def found(self) -> dict[str, Any]:
+        """With `append=True` all rows that are there stay, but for one that a kill tore."""
+        text = self._text()
+        return self._says(text[: text.rfind(b"\n") + 1] if self._append else b"", None)
+
+    def holds(self, mark: dict[str, Any]) -> bool:
+        """Whether the rows up to there are the same bytes."""
+        return digest_bytes(self._text()[: mark["size"]]) == mark["xxh3"]
+
+    def go_back(self, mark: dict[str, Any], state: TrainingState) -> None:
+        """Writes the file as it was, whole, and lets the logger append to it."""
+        there, self._columns = self._text(), mark["columns"]
+        kept = there[: mark["size"]]
+        whole = kept + self._rows(mark["epochs"], state, header=not kept)
+        if whole != there or not self.path.exists():
+            write_file(self.path, whole)
+        self.callback.append = True
+
+    def begun(self, state: TrainingState | None) -> None:
+        """The columns are those of the first epoch, as without an interruption, not of the next one."""
+        self.callback.append = self._append
+        if state is not None and self._columns is not None:
+            self.callback.keys = self._columns
+
+    def _rows(self, first: int, state: TrainingState, header: bool) -> bytes:
+        """The rows of the epochs from `first` on, by the logger's own code from the history."""
+        writer = copy.copy(self.callback)
+        writer.csv_file, writer.writer, writer.keys = io.StringIO(newline=""), None, self._columns
+        writer.append_header = header
+        history = {
+            name: values
+            for name, values in state.history.items()
+            if len(values) == state.epoch and (self._logs_rate or not name.startswith("learning_rate"))
+        }
+        for epoch in range(first, state.epoch):
+            writer.on_epoch_end(epoch, {name: values[epoch] for name, values in history.items()})
+        self._columns = writer.keys
+        return writer.csv_file.getvalue().encode()
+
+    def _text(self) -> bytes:
+        return self.path.read_bytes() if self.path.is_file() else b""
+
+    @staticmethod
+    def _says(text: bytes, columns: list[str] | None) -> dict[str, Any]:
+        return {"size": len(text), "xxh3": digest_bytes(text), "columns": columns}

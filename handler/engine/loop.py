@@ -1,0 +1,106 @@
+"""Many steps in one graph call, over examples in memory: the bits of step by step, without Python between."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from handler.engine import batches
+from handler.masks import Step
+from handler.memory import copy_limit
+
+CHUNK_SECONDS = 1.0
+# Chunks of one step: the first prepares the graph, the second shows how long a step takes.
+ALONE = 2
+
+
+def resident(sequencer: Any) -> Any | None:
+    """All examples of a sequencer as tensors, in their own order, in a batch's structure.
+
+    Args:
+        sequencer: a `DLSequencer`, or any other.
+
+    Returns:
+        None where its batches aren't rows of arrays in memory, or take more than an eighth of the machine's memory.
+    """
+    whole = sequencer.whole() if hasattr(sequencer, "whole") else None
+    if whole is None or sum(array.nbytes for array in tf.nest.flatten(whole)) > copy_limit():
+        return None
+    return batches.tensors(whole)
+
+
+class StepLoop:
+    """Runs many steps of one traced step function in a graph call: gathers each batch and steps.
+
+    The step is called as it was traced, so nothing is traced again.
+
+    Args:
+        step: a `tf.function` with one signature, from a batch to the logs.
+        data: the examples, as `resident` gives them.
+        batch_size: examples a batch; the last one of an epoch may be smaller.
+
+    Raises:
+        TypeError: the step's logs aren't a number each.
+    """
+
+    def __init__(self, step: Any, data: Any, batch_size: int) -> None:
+        logs = step.get_concrete_function().structured_outputs
+        if not isinstance(logs, dict) or not all(isinstance(v, tf.Tensor) and v.shape == () for v in logs.values()):
+            raise TypeError("a loop carries logs of one number each")
+        self.data = data
+        self._step, self._batch_size = step, batch_size
+        self._logs = {name: tf.zeros((), value.dtype) for name, value in logs.items()}
+        self._done, self._rate = 0, 0.0
+        specs = tf.nest.map_structure(tf.TensorSpec.from_tensor, data)
+        place = tf.TensorSpec((), tf.int64)
+        traced = tf.function(
+            self._steps, input_signature=[specs, tf.TensorSpec([None], tf.int64), place, place], autograph=False
+        )
+        self._function = traced.get_concrete_function()
+
+    def run(self, order: np.ndarray, first: int, last: int) -> tuple[int, Any]:
+        """Does some of the steps `[first, last)`, about a second's worth.
+
+        Args:
+            order: `(examples,)` int64, the order of the examples in this epoch.
+            first: the first step to do.
+            last: the step to stop before.
+
+        Returns:
+            The step it got to, and the logs of the last one done.
+        """
+        began = time.perf_counter()
+        end = min(last, first + self._size())
+        logs = self._function(self.data, tf.constant(order), tf.constant(first, tf.int64), tf.constant(end, tf.int64))
+        tf.nest.flatten(logs)[0].numpy()  # it is done when this is there
+        self._done += 1
+        if self._done >= ALONE:
+            self._rate = (time.perf_counter() - began) / (end - first)
+        return end, logs
+
+    def _size(self) -> int:
+        """Steps in the next chunk."""
+        return 1 if self._done < ALONE else max(1, int(CHUNK_SECONDS / self._rate))
+
+    def _steps(self, data: Any, order: tf.Tensor, first: tf.Tensor, last: tf.Tensor) -> Any:
+        rows = tf.shape(order, tf.int64)[0]
+
+        def body(index: tf.Tensor, _: Any) -> tuple[tf.Tensor, Any]:
+            chosen = order[index * self._batch_size : tf.minimum((index + 1) * self._batch_size, rows)]
+            batch = tf.nest.map_structure(lambda array: tf.gather(array, chosen), data)
+            return index + 1, self._step(batch)
+
+        return tf.while_loop(lambda index, _: index < last, body, (first, self._logs), parallel_iterations=1)[1]
+
+
+def loop_of(step: Step, data: Any, batch_size: int) -> StepLoop | None:
+    """The loop of a step function; None where it runs eagerly, or its logs can't be carried."""
+    if not hasattr(step, "get_concrete_function"):
+        return None
+    try:
+        return StepLoop(step, data, batch_size)
+    except TypeError:
+        return None

@@ -1,0 +1,81 @@
+"""Does the steps of an epoch or of an evaluation: one by one, or many in a graph call where nobody wants each."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from handler.engine import batches
+from handler.engine.loop import StepLoop, loop_of, resident
+from handler.errors import Interrupted
+from handler.interrupt import StopFlag
+from handler.masks import Masks, Step
+
+
+class Steps:
+    """Does steps on the batches of sequencers, under whatever mask is set.
+
+    Args:
+        masks: the masks of the model, which keep what is made for each.
+        stop: read before a step, or before a second's worth of them.
+    """
+
+    def __init__(self, masks: Masks, stop: StopFlag) -> None:
+        self.masks, self.stop = masks, stop
+        self._resident: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+    def run(
+        self,
+        function: Step,
+        sequencer: Any,
+        first: int,
+        last: int,
+        *,
+        begin: Callable[[int], None],
+        end: Callable[[int, Any], None],
+        every: int = 0,
+        each: bool = True,
+    ) -> Generator[tuple[int, Any]]:
+        """Does the steps `[first, last)` and yields how many are done, and the logs of the last, from time to time.
+
+        Args:
+            function: the step.
+            sequencer: its batches.
+            first: the first step to do.
+            last: the step to stop before.
+            begin, end: told of each batch where it is done by itself.
+            every: it also yields at multiples of this.
+            each: whether each batch is to be done by itself.
+
+        Raises:
+            Interrupted: a stop was asked for.
+        """
+        step, loop = first, None if each else self._loop(function, sequencer)
+        while loop and step < last:
+            self.halt()
+            step, logs = loop.run(sequencer.order, step, min(last, step - step % every + every) if every else last)
+            yield step, logs
+        with contextlib.closing(batches.ahead(sequencer, step, last)) as feed:
+            for index, batch in feed:
+                self.halt()
+                begin(index)
+                logs = function(batch)
+                end(index, logs)
+                yield index + 1, logs
+
+    def _loop(self, function: Step, sequencer: Any) -> StepLoop | None:
+        if self.masks.model.jit_compile is True:
+            return None
+        if sequencer not in self._resident:
+            self._resident[sequencer] = resident(sequencer)
+        data = self._resident[sequencer]
+        if data is None:
+            return None
+        return self.masks.keep((function, id(data)), lambda: loop_of(function, data, sequencer.batch_size))
+
+    def halt(self) -> None:
+        """Raises Interrupted where a stop was asked for."""
+        if self.stop.requested:
+            raise Interrupted(f"stopped by {self.stop.reason}")

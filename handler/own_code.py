@@ -1,0 +1,128 @@
+"""The code of a user's own functions and classes, for trainings on live objects.
+
+Keras's configuration says what a custom loss or layer is called, not what it does. What runs is looked at, the compiled
+code, not a file that may have changed since; another version of Python may compile it otherwise. The values and the own
+functions that it refers to count too, those of its module and those that it encloses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dis
+import functools
+import inspect
+import sys
+from collections.abc import Iterable, Iterator
+from types import CodeType, FunctionType
+from typing import Any
+
+import numpy as np
+import xxhash
+
+_NOT_OWN = {"keras", "tensorflow", "numpy", "handler", "builtins", *sys.stdlib_module_names}
+
+
+def own_code(objects: Iterable[Any], *, remembers: bool = False) -> list[list[str]]:
+    """The name and the digest of every function and class of the user's own that the objects are made of.
+
+    Args:
+        objects: functions, or objects whose classes and whose attributes that are functions count.
+        remembers: the lists and mappings they refer to are what they remember, as callbacks do, and don't count.
+    """
+    found: dict[tuple[str, str], None] = {}
+    for part in (part for item in objects for part in _code_of(item)):
+        if _is_own(part):
+            text = _Text(remembers).of(part)
+            found[part.__qualname__, xxhash.xxh3_128_hexdigest(text.encode())] = None
+    return [list(entry) for entry in found]
+
+
+def _is_own(part: type | FunctionType) -> bool:
+    return (part.__module__ or "").split(".")[0] not in _NOT_OWN
+
+
+def _code_of(item: Any) -> Iterator[Any]:
+    if isinstance(item, functools.partial):
+        yield from _code_of(item.func)
+    elif inspect.ismethod(item):
+        yield from _code_of(item.__self__)
+    elif isinstance(item, FunctionType):
+        yield item
+    else:
+        yield from type(item).__mro__
+        for value in getattr(item, "__dict__", {}).values():
+            if isinstance(value, FunctionType | functools.partial):
+                yield from _code_of(value)
+
+
+class _Text:
+    """What a value does or is: code with what it refers to, a class by its members, plain values by their text; of
+    other objects only the class.
+    """
+
+    def __init__(self, remembers: bool) -> None:
+        self.remembers = remembers
+        self.seen: set[int] = set()
+
+    def of(self, value: Any) -> str:
+        """The text of one value."""
+        if isinstance(value, FunctionType | type):
+            if id(value) in self.seen or not _is_own(value):  # a method that calls super() encloses its class
+                return value.__qualname__
+            self.seen.add(id(value))
+        if isinstance(value, FunctionType):
+            given = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+            return _compiled(value.__code__) + self.all([*given, *_enclosed(value), *_of_module(value)])
+        if isinstance(value, type):
+            members = sorted((k, v) for k, v in vars(value).items() if callable(v) or not k.startswith("__"))
+            return "".join(f"{name} {self.of(part)}" for name, part in members)
+        if isinstance(value, staticmethod | classmethod):
+            return self.of(value.__func__)
+        if isinstance(value, property):
+            return self.all([value.fget, value.fset])
+        if isinstance(value, np.ndarray):
+            return f"{value.dtype}{value.shape}{xxhash.xxh3_128_hexdigest(np.ascontiguousarray(value).tobytes())}"
+        if value is None or isinstance(value, bool | int | float | str | bytes):
+            return repr(value)
+        if isinstance(value, tuple) or (isinstance(value, list) and not self.remembers):
+            return self.all(value)
+        if isinstance(value, dict) and not self.remembers:
+            return self.all(part for item in value.items() for part in item)
+        return type(value).__qualname__
+
+    def all(self, values: Iterable[Any]) -> str:
+        """The texts of several values."""
+        return f"({','.join(self.of(value) for value in values)})"
+
+
+def _enclosed(function: FunctionType) -> Iterator[Any]:
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # not filled yet
+            yield cell.cell_contents
+
+
+def _of_module(function: FunctionType) -> list[Any]:
+    """What a function refers to in its module."""
+    names = dict.fromkeys(name for name in _loaded(function.__code__) if name in function.__globals__)
+    return [function.__globals__[name] for name in names]
+
+
+def _loaded(code: CodeType) -> Iterator[str]:
+    for step in dis.get_instructions(code):
+        if step.opname == "LOAD_GLOBAL":
+            yield step.argval
+        elif isinstance(step.argval, CodeType):
+            yield from _loaded(step.argval)
+
+
+def _compiled(code: CodeType) -> str:
+    """The instructions with what they work on: names and constants, not the docstring, which none of them loads."""
+    given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    steps = (f"{step.opname} {_operand(step.argval)}" for step in dis.get_instructions(code))
+    return " ".join([*given, str(code.co_argcount), *steps])
+
+
+def _operand(value: Any) -> str:
+    if isinstance(value, frozenset):
+        return repr(sorted(map(repr, value)))  # its own order is another in each process
+    return f"({_compiled(value)})" if isinstance(value, CodeType) else repr(value)

@@ -1,0 +1,164 @@
+"""What crosses a cut, computed once for all examples: batch by batch, straight to disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from handler.engine import batches
+from handler.store.arrays import create_bytes, dtype_of, dtype_text, even_chunk, reading
+
+CHUNK_BYTES = 1 << 22
+
+
+class Examples:
+    """All examples of a sequencer, in their own order, through the first half of a network.
+
+    The examples are computed in batches of the training's size, since bits may depend on it.
+
+    Args:
+        sequencer: a `DLSequencer` that isn't in place.
+        function: from a list of tensors to those that cross the cut.
+    """
+
+    def __init__(self, sequencer: Any, function: Any) -> None:
+        self.sequencer, self.function = sequencer, function
+        self.rows, self.batch = sequencer.rows, min(sequencer.batch_size, sequencer.rows)
+
+    def of(self, rows: np.ndarray) -> list[np.ndarray]:
+        """What crosses the cut for some examples, as one batch."""
+        (given,) = batches.tensors((self.sequencer.examples(rows),))
+        return [tensor.numpy() for tensor in self.function(*given)]
+
+    def independent(self) -> bool:
+        """Whether an example's activations are the same bits in whatever batch of an epoch, at whatever place."""
+        first = np.arange(self.batch)
+        whole, left = self.of(first), self.rows % self.batch
+        if any(len(part) != self.batch for part in whole) or left == 1:
+            return False  # one example alone is multiplied by other code than several
+        others = np.arange(self.rows - self.batch, self.rows)
+        mixed = np.where(first % 2 == 0, np.roll(first, self.batch // 2), others)
+        taken = [(np.roll(first, 1), first), (np.roll(first, self.batch // 2 + 1), first), (mixed, first)]
+        taken += [(first[i : i + left], first) for i in range(0, self.batch - left + 1, left or 1)][:4] if left else []
+        return all(_same(self.of(rows), whole, rows, known) for rows, known in taken)
+
+    def __iter__(self) -> Iterator[tuple[int, list[np.ndarray]]]:
+        """Yields `(row, activations from there on)` for all rows; those of the last batch are never fewer."""
+        for start in range(0, self.rows, self.batch):
+            first = min(start, self.rows - self.batch)
+            made = self.of(np.arange(first, first + self.batch))
+            yield start, [part[start - first :] for part in made]
+
+
+def _same(found: Sequence[np.ndarray], whole: Sequence[np.ndarray], rows: np.ndarray, known: np.ndarray) -> bool:
+    """Whether rows have the bits that they have in another batch, as far as they are in it."""
+    place = {int(row): i for i, row in enumerate(known)}
+    shared = [(i, place[int(row)]) for i, row in enumerate(rows) if int(row) in place]
+    return all(
+        len(part) == len(rows) and all(part[i].tobytes() == other[j].tobytes() for i, j in shared)
+        for part, other in zip(found, whole, strict=True)
+    )
+
+
+def write(folder: Path, examples: Examples, after: Callable[[int], None]) -> list[dict[str, Any]]:
+    """Writes the activations of all examples, one array for each tensor, in chunks along the first axis.
+
+    Args:
+        folder: where; made by the caller.
+        examples: the examples.
+        after: told how many are done, after each batch.
+
+    Returns:
+        What `Stored` needs of each array: `dtype` and `shape`.
+    """
+    arrays: list[_Writer] = []
+    for start, parts in examples:
+        if not arrays:
+            arrays = [_Writer(folder / f"{i:03d}", part, examples.rows) for i, part in enumerate(parts)]
+        for array, part in zip(arrays, parts, strict=True):
+            array.add(part)
+        after(start + len(parts[0]))
+    for array in arrays:
+        array.flush()
+    return [array.about for array in arrays]
+
+
+class _Writer:
+    """Appends rows to a zarr array, a chunk at a time."""
+
+    def __init__(self, path: Path, first: np.ndarray, rows: int) -> None:
+        self.about = {"dtype": dtype_text(first.dtype), "shape": [rows, *first.shape[1:]]}
+        width = first[0].nbytes
+        self._chunk = even_chunk(rows, max(1, CHUNK_BYTES // max(1, width)))
+        self._stored = create_bytes(path, (rows, width), self._chunk)
+        self._waiting = np.empty((self._chunk, width), np.uint8)
+        self._held, self._at = 0, 0
+
+    def add(self, part: np.ndarray) -> None:
+        raw = np.ascontiguousarray(part).view(np.uint8).reshape(len(part), -1)
+        while len(raw):
+            taken = raw[: self._chunk - self._held]
+            self._waiting[self._held : self._held + len(taken)] = taken
+            self._held, raw = self._held + len(taken), raw[len(taken) :]
+            if self._held == self._chunk:
+                self.flush()
+
+    def flush(self) -> None:
+        if self._held:
+            self._stored[self._at : self._at + self._held] = self._waiting[: self._held]
+            self._at, self._held = self._at + self._held, 0
+
+
+class Stored:
+    """One array that `write` wrote, read as it is trained on.
+
+    Attributes:
+        shape, dtype: of the activations, the first axis = examples.
+    """
+
+    def __init__(self, path: Path, about: dict[str, Any]) -> None:
+        self.shape, self.dtype = tuple(about["shape"]), dtype_of(about["dtype"])
+        with reading(path) as stored:
+            self._stored = stored
+        self.oindex = self
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all of it."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        raw = self._stored[rows] if isinstance(rows, slice) else self._stored.oindex[rows]
+        return np.ascontiguousarray(raw).view(self.dtype).reshape(-1, *self.shape[1:])
+
+
+def kept_in_memory(parts: Sequence[Stored], limit: int) -> list[Any]:
+    """The arrays in memory, where all of them take at most `limit` bytes; else as they are."""
+    return [part[:] for part in parts] if sum(part.nbytes for part in parts) <= limit else list(parts)
+
+
+def gather(examples: Examples, after: Callable[[int], None]) -> list[np.ndarray]:
+    """The activations of all examples in memory."""
+    arrays: list[np.ndarray] = []
+    for start, parts in examples:
+        if not arrays:
+            arrays = [np.empty((examples.rows, *part.shape[1:]), part.dtype) for part in parts]
+        for array, part in zip(arrays, parts, strict=True):
+            array[start : start + len(part)] = part
+        after(start + len(parts[0]))
+    return arrays
+
+
+def graph_digest(function: Any) -> bytes:
+    """What a traced function computes, as bytes: the same in every process where nothing differs."""
+    return bytes(function.graph.as_graph_def().SerializeToString(deterministic=True))
+
+
+def values_of(function: Any) -> list[np.ndarray]:
+    """The values that a traced function takes from outside, in the order of its graph."""
+    variables = {id(variable.handle): variable for variable in function.graph.variables}
+    return [np.asarray(tf.convert_to_tensor(variables.get(id(given), given))) for given in function.captured_inputs]

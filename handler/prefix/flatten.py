@@ -1,0 +1,179 @@
+"""A Keras model taken apart into a `Graph`, nested models too, and the calls that go with its parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src.backend import KerasTensor
+from keras.src.models.functional import Functional, operation_fn
+
+from handler.layers import addressable
+from handler.prefix.graph import Graph, Part
+
+_PREPARE = (keras.layers.Normalization, keras.layers.CategoryEncoding, keras.layers.Discretization)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer or operation: `run(tensors)` gives its outputs from the tensors by number."""
+
+    operation: Any
+    arguments: Any
+    numbers: dict[int, int]  # id of a symbolic tensor -> number of the tensor it stands for here
+
+    def run(self, tensors: dict[int, Any], training: bool) -> list[Any]:
+        """The outputs, flat."""
+        known = {name: tensors[number] for name, number in self.numbers.items() if number in tensors}
+        args, kwargs = self.arguments.fill_in(known)
+        return keras.tree.flatten(operation_fn(self.operation, training=training)(*args, **kwargs))
+
+
+class Flat:
+    """A model taken apart.
+
+    Args:
+        model: a built Keras model.
+        lambdas: take `Lambda` layers for pure functions.
+        flags: whether the user lets a layer train, by its id; None: as the model's flags are now.
+
+    Attributes:
+        graph: its parts as plain data; one with a problem where it can't be taken apart.
+        calls: what goes with the parts, in the same order.
+    """
+
+    def __init__(self, model: Any, lambdas: bool = False, flags: dict[int, bool] | None = None) -> None:
+        self.calls: list[Call] = []
+        self._parts: list[Part] = []
+        self._sizes: list[int | None] = []
+        self._paths = {id(layer): path for path, layer in addressable(model).items()}
+        self._lambdas, self._flags = lambdas, flags or {}
+        problem = _problem(model)
+        if problem:
+            self.graph = Graph(problem=problem)
+            return
+        inside = functional(model)
+        inputs = [self._new(tensor) for tensor in inside.inputs]
+        outputs = self._take_apart(inside, inputs, "")
+        self.graph = Graph(tuple(self._parts), tuple(self._sizes), tuple(inputs), tuple(outputs))
+
+    def run(self, parts: Sequence[int], tensors: dict[int, Any], wanted: Sequence[int]) -> list[Any]:
+        """Computes parts as a training step does, and gives the wanted tensors.
+
+        Args:
+            parts: numbers of parts, in order.
+            tensors: what is known already, by number; added to.
+            wanted: numbers of tensors.
+        """
+        for number in parts:
+            outputs = self.calls[number].run(tensors, training=True)
+            tensors.update(zip(self.graph.parts[number].outputs, outputs, strict=True))
+        return [tensors[number] for number in wanted]
+
+    def _take_apart(self, model: Any, given: list[int], prefix: str) -> list[int]:
+        """Appends the parts of a functional model called on numbered tensors; returns the numbers of its outputs."""
+        numbers = {id(tensor): number for tensor, number in zip(model.inputs, given, strict=True)}
+        for depth in sorted(model._nodes_by_depth, reverse=True):
+            for node in model._nodes_by_depth[depth]:
+                if not node.operation or node.is_input:
+                    continue
+                taken = [numbers[id(tensor)] for tensor in node.input_tensors]
+                name = f"{prefix}{node.operation.name}"
+                inner = _inside(node)
+                if inner is not None:
+                    outputs = self._take_apart(inner, taken, f"{name}/")
+                else:
+                    outputs = [self._new(tensor) for tensor in node.outputs]
+                    self._append(node, name, taken, outputs, numbers)
+                numbers.update((id(tensor), number) for tensor, number in zip(node.outputs, outputs, strict=True))
+        return [numbers[id(tensor)] for tensor in model.outputs]
+
+    def _append(self, node: Any, name: str, taken: list[int], outputs: list[int], numbers: dict[int, int]) -> None:
+        own = {id(tensor): numbers[id(tensor)] for tensor in node.input_tensors}
+        self.calls.append(Call(node.operation, node.arguments, own))
+        operation = node.operation
+        self._parts.append(
+            Part(
+                self._paths.get(id(operation), name),
+                tuple(taken),
+                tuple(outputs),
+                flops(node),
+                isinstance(operation, keras.layers.Layer) and self._trains(operation),
+                obstacle(operation, self._lambdas) if isinstance(operation, keras.layers.Layer) else "",
+            )
+        )
+
+    def _trains(self, layer: Any) -> bool:
+        """Whether anything of a layer moves unless it is frozen: weights, or statistics."""
+        own = (part for part in layer._flatten_layers() if not isinstance(part, _PREPARE))
+        return any(self._flags.get(id(part), part.trainable) and part.weights for part in own)
+
+    def _new(self, tensor: KerasTensor) -> int:
+        dims = tensor.shape[1:]
+        item = keras.src.backend.standardize_dtype(tensor.dtype)
+        size = {"bfloat16": 2, "bool": 1}.get(item) or np.dtype(item).itemsize
+        self._sizes.append(None if None in dims or not tensor.shape else size * math.prod(dims))
+        return len(self._sizes) - 1
+
+
+def _problem(model: Any) -> str:
+    """Why nothing of a model can be computed once, as far as the model itself goes."""
+    if type(model) not in (keras.Model, Functional, keras.Sequential) or functional(model) is None:
+        return "only functional and Sequential models are taken apart, and no classes of one's own"
+    if {"train_step", "call", "compute_loss"} & vars(model).keys():
+        return "the network has a step of its own"
+    return "it runs eagerly" if model.run_eagerly else ""
+
+
+def functional(model: Any) -> Any:
+    """The functional model that a model is or has inside; None where it is of another kind."""
+    if isinstance(model, keras.Sequential):
+        return model._functional if model.built else None
+    return model if isinstance(model, Functional) else None
+
+
+def _inside(node: Any) -> Any:
+    """The functional model that a node calls on tensors just like its own inputs; None for anything else."""
+    inner = functional(node.operation) if type(node.operation) in (keras.Model, Functional, keras.Sequential) else None
+    if inner is None:
+        return None
+    given, wanted = keras.tree.flatten(node.arguments.args), inner.inputs
+    if any(isinstance(value, KerasTensor) for value in keras.tree.flatten(node.arguments.kwargs)):
+        return None
+    same = len(given) == len(wanted) and all(
+        isinstance(g, KerasTensor) and g.dtype == w.dtype and len(g.shape) == len(w.shape)
+        for g, w in zip(given, wanted, strict=True)
+    )
+    return inner if same else None
+
+
+def obstacle(layer: Any, lambdas: bool = False) -> str:
+    """Why what a frozen layer gives can't be kept; "" where it can."""
+    checks: dict[str, Callable[[Any], Any]] = {
+        "draws random numbers": lambda part: part._seed_generators,
+        "divides its kernel by its norm": lambda part: isinstance(part, keras.layers.SpectralNormalization),
+        "adds to the loss": lambda part: getattr(part, "activity_regularizer", None) is not None or part._losses,
+        "hands on a mask": lambda part: isinstance(part, keras.layers.Masking) or getattr(part, "mask_zero", False),
+        "remembers earlier batches": lambda part: getattr(part, "stateful", False) is True,
+        "is a Lambda (prefix_cache.lambdas allows it)": lambda part: (
+            isinstance(part, keras.layers.Lambda) and not lambdas
+        ),
+    }
+    found = (text for text, check in checks.items() for part in layer._flatten_layers() if check(part))
+    return next(found, "")
+
+
+def flops(node: Any) -> int:
+    """About what a call computes for one example: two for each weight and place of a kernel, a few for each output."""
+    outputs = sum(math.prod(d or 1 for d in tensor.shape[1:]) for tensor in node.outputs)
+    looks_up = isinstance(node.operation, keras.layers.Embedding)
+    weights = () if looks_up else getattr(node.operation, "weights", ())
+    shape = node.outputs[0].shape[1:] if node.outputs else ()
+    places = math.prod(d or 1 for d in shape[:-1])
+    if isinstance(node.operation, keras.layers.RNN) and node.input_tensors:
+        places = node.input_tensors[0].shape[1] or 1
+    return 2 * outputs + sum(2 * math.prod(w.shape) * places for w in weights if len(w.shape) > 1)

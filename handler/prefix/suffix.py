@@ -1,0 +1,116 @@
+"""The two halves of a cut network as functions: up to the cut, and a training step through the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from handler.prefix.decision import NotUsed
+from handler.prefix.flatten import Flat, functional
+from handler.prefix.graph import Cut
+
+# What reads variables or calls functions is stateful to TensorFlow, and changes nothing.
+_HARMLESS = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "StatefulPartitionedCall", "While", "If"}
+
+
+class Within(keras.layers.Layer):
+    """Calls a function as a model calls its layers: while training, in a name scope, nothing cast.
+
+    Args:
+        function: from a list of tensors to whatever it gives.
+    """
+
+    def __init__(self, function: Callable[[list[Any]], Any]) -> None:
+        super().__init__(autocast=False, name="within")
+        self._function = function
+
+    def call(self, *given: Any, training: bool | None = None) -> Any:
+        """What the function gives."""
+        return self._function(list(given))
+
+
+class SuffixStep:
+    """A model's own train step, in which the model is called from the cut on.
+
+    Stands for the model in it: everything but the call is the model's.
+    """
+
+    def __init__(self, model: Any, flat: Flat, cut: Cut) -> None:
+        self._model, self._flat, self._cut = model, flat, cut
+        before = set(cut.parts)
+        self._after = [number for number in range(len(flat.calls)) if number not in before]
+        self._rest = Within(self._run)
+
+    def train_step(self, data: Any) -> Any:
+        """One step on a batch of what crosses the cut; the logs."""
+        return type(self._model).train_step(self, data)
+
+    def __call__(self, x: Any, training: bool | None = None) -> Any:
+        """What the model gives, from what crosses the cut."""
+        self._model._clear_losses()
+        return self._rest(*keras.tree.flatten(x), training=training)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def _run(self, given: list[Any]) -> Any:
+        tensors = dict(zip(self._cut.tensors, given, strict=True))
+        outputs = self._flat.run(self._after, tensors, self._flat.graph.outputs)
+        packed = keras.tree.pack_sequence_as(functional(self._model)._outputs_struct, outputs)
+        return packed[0] if isinstance(packed, (list, tuple)) and len(packed) == 1 else packed
+
+
+def prefix_function(model: Any, flat: Flat, cut: Cut, batch: Any) -> Any:
+    """The network up to a cut, traced.
+
+    Args:
+        model: the model, its mask applied.
+        flat: the model taken apart.
+        cut: where it is cut.
+        batch: a list of tensors as the network takes them; the first axis is left open.
+
+    Returns:
+        A concrete function from such a list to the list of tensors that cross the cut.
+
+    Raises:
+        NotUsed: it isn't a pure function of its input; says what it does.
+    """
+    inputs = functional(model).inputs
+    if len(batch) != len(inputs) or any(len(t.shape) != len(i.shape) for t, i in zip(batch, inputs, strict=True)):
+        raise NotUsed("the data's arrays aren't the network's inputs one by one")
+
+    def run(given: list[Any]) -> list[Any]:
+        taken = [keras.ops.convert_to_tensor(t, dtype=i.dtype) for t, i in zip(given, inputs, strict=True)]
+        tensors = dict(zip(flat.graph.inputs, taken, strict=True))
+        outputs = flat.run(cut.parts, tensors, cut.tensors)
+        if any(keras.src.backend.get_keras_mask(tensor) is not None for tensor in outputs):
+            raise NotUsed("a mask goes with the activations")
+        return outputs
+
+    whole = Within(run)
+    specs = [tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in batch]
+    traced = tf.function(lambda *given: whole(*given, training=True), input_signature=specs, autograph=False)
+    function = traced.get_concrete_function()
+    losses = [flat.calls[n].operation for n in cut.parts if getattr(flat.calls[n].operation, "_losses", None)]
+    if losses:
+        raise NotUsed(f"{losses[0].name} adds to the loss")
+    for kind in sorted(_kinds(function.graph.as_graph_def())):
+        if tf.raw_ops.__dict__.get(kind) is None or _is_stateful(kind):
+            raise NotUsed(f"it isn't a pure function of its input ({kind})")
+    return function
+
+
+def _kinds(graph: Any) -> set[str]:
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    called = {function.signature.name for function in graph.library.function}
+    return {node.op for node in nodes} - called - _HARMLESS
+
+
+def _is_stateful(kind: str) -> bool:
+    from tensorflow.python.framework import op_def_registry
+
+    about = op_def_registry.get(kind)
+    return about is None or bool(about.is_stateful)

@@ -1,0 +1,85 @@
+"""Which of the user's own callbacks lose what they remember when a run goes on: seen without importing them."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from handler.specification.callbacks import CallbackSpec
+from handler.specification.code import locate, parse, top_level
+from handler.specification.named import CALLBACK, is_reference
+
+STATE = {"get_state", "set_state"}
+
+
+def warnings(callbacks: Sequence[CallbackSpec], folder: Path) -> list[str]:
+    """A sentence for each callback of a specification that says nothing of its state, as far as its code tells.
+
+    Args:
+        callbacks: the specification's callbacks.
+        folder: the specification's folder, where its modules are looked up.
+    """
+    return [
+        forgotten(i, callback.name)
+        for i, callback in enumerate(callbacks)
+        if is_reference(callback.name) and remembers(callback.name, folder) is False
+    ]
+
+
+def forgotten(index: int, name: str) -> str:
+    """The sentence for one callback."""
+    return (
+        f"training.callbacks[{index}]: {name} has no get_state and set_state, so what it remembers is lost when a run "
+        "goes on; give it both, unless it remembers nothing"
+    )
+
+
+def remembers(reference: str, folder: Path) -> bool | None:
+    """Whether a class `module:Class` has both methods, or derives from one of Keras's callbacks, which we know.
+
+    Returns:
+        None where the code doesn't tell: a function that makes a callback, a class of another package.
+    """
+    module, name = reference.split(":")
+    methods: set[str] = set()
+    known = _look_up(module, name, folder, methods, math.inf, frozenset())
+    return True if methods >= STATE else known
+
+
+def _look_up(
+    module: str, name: str, folder: Path, methods: set[str], before: float, seen: frozenset[tuple[str, str, float]]
+) -> bool | None:
+    """Adds the methods of a class and its bases; whether one of Keras's is among these, None where it can't be told."""
+    file = locate(module, folder)
+    if file is None or (module, name, before) in seen:
+        return True if name in CALLBACK.table else False if name == "Callback" else None
+    seen |= {(module, name, before)}
+    modules = {}
+    found: ast.ClassDef | ast.alias | None = None
+    for node in top_level(parse(file).body):
+        if node.lineno >= before:
+            break
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            found = node
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            source = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                modules[alias.asname or alias.name] = f"{source}.{alias.name}".strip(".")
+                if isinstance(node, ast.ImportFrom) and (alias.asname or alias.name) == name:
+                    found = alias
+    if isinstance(found, ast.alias):
+        source, _, imported = modules[name].rpartition(".")
+        return _look_up(source, imported, folder, methods, math.inf, seen)
+    if found is None:
+        return None
+    methods |= {part.name for part in found.body if isinstance(part, ast.FunctionDef)}
+    kinds = []
+    for base in found.bases:
+        owner, _, last = ast.unparse(base).rpartition(".")
+        if owner:
+            kinds.append(_look_up(modules.get(owner, owner), last, folder, methods, math.inf, seen))
+        else:
+            kinds.append(_look_up(module, last, folder, methods, found.lineno, seen))
+    return True if True in kinds else None if None in kinds else False

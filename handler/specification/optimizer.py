@@ -1,0 +1,51 @@
+"""An optimizer as a specification names it: what Keras would refuse once it is made is refused here, by its field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from handler.errors import SpecError
+from handler.specification.named import OPTIMIZER, check_named, check_rate, is_reference
+from handler.specification.refusals import shown
+
+CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
+
+
+def check_optimizer(value: Any) -> str | dict[str, Any]:
+    """An optimizer's name, or a mapping with `name` and arguments, in the shortest form that says the same.
+
+    Raises:
+        SpecError: with a path relative to the value; a name, an argument or a value that Keras refuses.
+    """
+    found = check_named(OPTIMIZER, value)
+    if isinstance(found, dict):
+        if "learning_rate" in found:
+            check_rate(found["learning_rate"])
+        if not is_reference(found["name"]):  # a class of the user's may take what it likes
+            _check_common(found)
+    return found
+
+
+def _check_common(arguments: Mapping[str, Any]) -> None:
+    """Refuses values of what every optimizer takes; null stands for Keras's own default."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    clipping = [name for name in CLIPPING if name in given]
+    if len(clipping) > 1:
+        raise SpecError(clipping[1], f"can't be used with {clipping[0]}, gradients are clipped one way; leave one out")
+    for name in clipping:
+        if not _is_number(given[name]) or given[name] <= 0:
+            raise SpecError(name, f"must be a number greater than 0, not {shown(given[name])}")
+    for name, least in (("gradient_accumulation_steps", 2), ("ema_overwrite_frequency", 1)):
+        if name in given and (not isinstance(given[name], int) or isinstance(given[name], bool) or given[name] < least):
+            raise SpecError(name, f"must be a whole number, at least {least}, or null, not {shown(given[name])}")
+    momentum = given.get("ema_momentum", 0.99)
+    if not _is_number(momentum) or not 0 <= momentum <= 1:
+        raise SpecError("ema_momentum", f"must be a number from 0 to 1, not {shown(momentum)}")
+    if not isinstance(given.get("use_ema", False), bool):
+        raise SpecError("use_ema", f"must be true or false, not {shown(given['use_ema'])}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

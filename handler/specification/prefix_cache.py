@@ -1,0 +1,31 @@
+"""How `training.prefix_cache` is written: a word, or a mapping."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from handler.specification.refusals import Count, Flag, Given
+
+
+class PrefixCache(Given):
+    """Whether what rests at the beginning of the network is computed once and kept."""
+
+    model_config = ConfigDict(title="Frozen prefix")
+    mode: Literal["auto", "on", "off"] = Field(
+        default="auto", title="Mode", description="auto: where it pays; on: wherever it can be done; off: never."
+    )
+    max_bytes: Count = Field(
+        default=1 << 32, title="Most bytes", description="How much all activations may take in the store."
+    )
+    lambdas: Flag = Field(
+        default=False, title="Lambdas", description="Take Lambda layers for pure functions of their input."
+    )
+
+
+def as_mapping(value: Any) -> Any:
+    """A mode alone as the mapping it stands for; YAML reads on and off as true and false."""
+    if isinstance(value, bool):
+        value = "on" if value else "off"
+    return {"mode": value} if isinstance(value, str) else value

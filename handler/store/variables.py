@@ -1,0 +1,59 @@
+"""Which bytes of which state a variable is: the index in a state's manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from handler.state import TrainingState
+from handler.store.arrays import dtype_text
+from handler.store.checked import digest_bytes
+
+
+def changed(
+    key: str, state: TrainingState, known: dict[tuple[str, str], dict[str, Any]]
+) -> tuple[list[dict[str, Any]], bytes]:
+    """The index of a state's variables, and the bytes of those that aren't held by another one."""
+    index, parts, offset = [], [], 0
+    for name, array in state.arrays.items():
+        data = np.ascontiguousarray(array).tobytes()
+        digest = digest_bytes(data)
+        entry = {
+            "name": name,
+            "dtype": dtype_text(array.dtype),
+            "shape": list(array.shape),
+            "xxh3": digest,
+            "bytes": len(data),
+        }
+        held = known.get((name, digest))
+        if held is not None:
+            index.append({**entry, "state": held["state"], "offset": held["offset"]})
+            continue
+        index.append({**entry, "state": key, "offset": offset})
+        parts.append(data)
+        offset += len(data)
+    return index, b"".join(parts)
+
+
+def origin(entry: dict[str, Any], manifest: Callable[[str], dict[str, Any]]) -> dict[str, Any] | None:
+    """The entry of a variable in the manifest of the state whose file has its bytes.
+
+    Args:
+        entry: as a state's manifest has it.
+        manifest: gives the manifest of a state, with an `index` of its entries by name and checksum.
+
+    A state may have been trained again since it was referred to, and hold the same variables in another place or refer
+    to another state for them. So they are looked up there by name and checksum; None where they aren't found.
+    """
+    name, passed = (entry["name"], entry["xxh3"]), set[str]()
+    while entry["state"] not in passed:
+        passed.add(entry["state"])
+        there = manifest(entry["state"])["index"].get(name)
+        if there is None:
+            break
+        if there["state"] == entry["state"]:
+            return there
+        entry = there
+    return None

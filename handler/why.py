@@ -1,0 +1,230 @@
+"""Why a plan's segments aren't cached: the first field that differs from what the store has. No TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from handler import environment
+from handler.chain import Position, backwards, furthest
+from handler.differences import differences, in_words, spec_field
+from handler.errors import DamagedError, SpecError
+from handler.planning import Planning
+from handler.record import Plan, PlannedSegment, Reason, RunRecord
+
+AT_MOST = 6  # names in a sentence
+_ENDED = {"failed": "failed", "interrupted": "was interrupted"}
+
+
+def reasons(planning: Planning, plan: Plan) -> list[Reason]:
+    """What keeps a plan's segments from being cached: one reason for the first that isn't, more where the schedule
+    itself differs in a later one, and each field in which the environment differs from the state's that would be gone
+    on from.
+
+    Compared with the run of the same name if the store has its record, else with the one that is most alike.
+
+    Args:
+        planning: what the plan is of.
+        plan: the plan as it stands.
+    """
+    missing = [segment for segment in plan.segments if not segment.cached]
+    position = furthest(planning.chain, planning.store.states)
+    told = list(_Comparison(planning, missing, position).reasons()) if missing else []
+    record = planning.record()
+    if position is not None and (
+        missing or record is None or (record.status, record.state) != ("completed", plan.state)
+    ):
+        told += _environment(planning, position, missing[0].index if missing else None)
+    return told
+
+
+class _Comparison:
+    """The first segment that isn't cached, and what the store has that it could have been."""
+
+    def __init__(self, planning: Planning, missing: Sequence[PlannedSegment], position: Position | None) -> None:
+        self.planning, self.missing, self.position = planning, missing, position
+        self.segment = missing[0]
+        self.records = list(_records(planning))
+
+    def reasons(self) -> Iterator[Reason]:
+        """The reason for the first segment, and those for later ones."""
+        damaged = self._damaged()
+        if damaged is not None:
+            yield damaged
+            return
+        same = [record for record in self.records if record.key == self.planning.key]
+        if same:
+            yield from self._other_schedule(max(same, key=self._likeness))
+        elif self.position is not None:
+            yield self._not_trained(None, self.position.epoch)
+        else:
+            yield from self._other_declaration()
+
+    def _reason(self, field: str | None, stored: Any, found: Any, run: str | None, text: str) -> Reason:
+        return Reason(segment=self.segment.index, field=field, stored=stored, found=found, run=run, text=text)
+
+    # Damage
+
+    def _damaged(self) -> Reason | None:
+        """What is damaged beyond the furthest intact state, the furthest first."""
+        states, chain, end = self.planning.store.states, self.planning.chain, self.segment.end
+        reached = (-1, 0) if self.position is None else (self.position.epoch, self.position.step)
+        for there in backwards(chain, states):
+            if reached < (there.epoch, there.step) <= (end, 0):
+                wrong = states.damages(there.key)[0]
+                what = f"{Path(wrong.path).relative_to(self.planning.store.root)} {wrong.what}"
+                at = _at(there.epoch, there.step)
+                return self._reason("state", what, None, None, f"the state after {at} is damaged: {what}")
+        for epoch in range(end, reached[0], -1):
+            for aside in states.root.glob(f".damaged-*-{chain.keys[epoch]}"):
+                what = f"set aside as states/{aside.name}"
+                return self._reason("state", what, None, None, f"the state after epoch {epoch} was damaged, and {what}")
+        return None
+
+    # The same declaration
+
+    def _likeness(self, record: RunRecord) -> tuple[int, bool, str]:
+        """How far a run's chain is the plan's; among equals the run of the same name, then the latest."""
+        return self._common(record), record.run == self.planning.name, record.updated
+
+    def _common(self, record: RunRecord) -> int:
+        """How many epochs a run has under the same keys."""
+        keys = self.planning.chain.keys
+        alike = (a == b for a, b in zip(keys[1:], record.chain[1:], strict=False))
+        return next((epoch for epoch, equal in enumerate(alike) if not equal), min(len(keys), len(record.chain)) - 1)
+
+    def _other_schedule(self, record: RunRecord) -> Iterator[Reason]:
+        common = self._common(record)
+        # The record is written at the ends of segments, so the states may be further.
+        reached = max(record.epochs, 0 if self.position is None else self.position.epoch)
+        if reached < min(common, self.segment.end):
+            yield self._not_trained(record, reached)
+        elif common >= self.segment.end:
+            yield self._gone(record)
+        elif common == len(record.chain) - 1:
+            yield self._not_trained(record, common)
+        for segment in self.missing:
+            found = next(self._differs(record, max(segment.start, common), segment.end), None)
+            if found is not None and (segment is not self.segment or common < self.segment.end):
+                field, was, now, text = found
+                yield Reason(segment=segment.index, field=field, stored=was, found=now, run=record.run, text=text)
+
+    def _not_trained(self, record: RunRecord | None, epochs: int) -> Reason:
+        if record is None:
+            who = f"the store has it up to epoch {epochs}, and no run tells of more"
+        else:
+            who = f"run {record.run!r} got to epoch {epochs} of {record.training_epochs}"
+            if record.status != "completed":
+                alive = self.planning.store.runs.is_alive(record.run)
+                who += f" and {'is at work on it' if alive else _ENDED.get(record.status, 'was killed')}"
+        run = None if record is None else record.run
+        return self._reason("epochs", epochs, self.segment.end, run, f"not trained yet: {who}")
+
+    def _gone(self, record: RunRecord) -> Reason:
+        """A run was trained through here, but its state isn't there."""
+        states, end = self.planning.store.states, self.segment.end
+        there = [epoch for epoch, key in enumerate(record.chain) if states.folder(key).exists()]
+        kept = end in {segment.end for segment in record.plan}
+        why = "isn't in the store any more" if kept else "was not kept: it isn't the end of one of its segments"
+        has = f"after epoch {', '.join(map(str, there))}" if there else "at no epoch"
+        return self._reason(
+            "state",
+            there,
+            end,
+            record.run,
+            f"run {record.run!r} was trained through epoch {end}, but its state there {why}; it has states {has}",
+        )
+
+    def _differs(self, record: RunRecord, start: int, end: int) -> Iterator[tuple[str, Any, Any, str]]:
+        """Where the schedule of a run differs in these epochs."""
+        run = f"in run {record.run!r}"
+        for epoch in range(start, min(end, record.training_epochs)):
+            then = next((s for s in record.plan if s.start <= epoch < s.end), None)
+            if then is None:
+                continue
+            frozen = list(self.planning.schedule.frozen(epoch))
+            if sorted(then.frozen) != sorted(frozen):
+                field = f"epochs[{epoch}].frozen"
+                yield field, then.frozen, frozen, f"{field}: was {_names(then.frozen)} {run}, is {_names(frozen)}"
+            rate = then.learning_rate if then.sets_learning_rate and then.start == epoch else None
+            now = self.planning.schedule.learning_rate(epoch)
+            if rate != now:
+                field = f"epochs[{epoch}].learning_rate"
+                yield field, rate, now, f"{field}: was {_rate(rate)} {run}, is {_rate(now)}"
+
+    # Another declaration
+
+    def _other_declaration(self) -> Iterator[Reason]:
+        ours = self.planning.declared
+        found = {record.run: list(differences(record.declared, ours)) for record in self.records if record.declared}
+        found = {run: differing for run, differing in found.items() if differing}
+        record = next((r for r in self.records if r.run == self.planning.name and r.run in found), None)
+        if record is None:
+            alike = [r for r in self.records if r.run in found and _resembles(r.declared, ours)]
+            record = min(reversed(alike), key=lambda r: len(found[r.run]), default=None)
+        if record is None:
+            text = "no training in this store resembles it" if self.records else "the store has no training yet"
+            yield self._reason(None, None, None, None, text)
+            return
+        (path, was, now), *more = found[record.run]
+        text = f"{in_words((path, was, now), record.sources, self.planning.sources)} (compared with run {record.run!r})"
+        if more:
+            text += f"; {_names([spec_field(other[0]) for other in more])} differ{'s' if len(more) == 1 else ''} too"
+        yield self._reason(spec_field(path), was, now, record.run, text)
+
+
+def _environment(planning: Planning, position: Position, segment: int | None) -> Iterator[Reason]:
+    """The fields in which the present environment isn't the one of the state that would be gone on from."""
+    try:
+        stored = planning.store.states.manifest(position.key).get("environment", {})
+    except DamagedError:
+        return
+    at = _at(position.epoch, position.step)
+    for field, was, now in environment.differences(stored, environment.foreseen(planning.threads)):
+        yield Reason(
+            segment=segment,
+            field=f"environment.{field}",
+            stored=was,
+            found=now,
+            text=f"environment.{field}: the state after {at} was made with {was!r}, a training now would have {now!r}; "
+            "it would be refused without --allow-environment-change",
+        )
+
+
+def _records(planning: Planning) -> Iterator[RunRecord]:
+    """The records that can be read, the latest last."""
+    found = []
+    for name in planning.store.runs.names():
+        try:
+            found.append(planning.store.runs.read(name))
+        except (SpecError, DamagedError):
+            continue
+    yield from sorted(found, key=lambda record: record.updated)
+
+
+def _resembles(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two declarations have the data or the network in common, whatever became of the code of either."""
+
+    def named(value: Any) -> Any:
+        return value.get("function", value) if isinstance(value, dict) else value
+
+    return any(
+        named(one[section][field]) == named(other[section][field])
+        for section, field in (("data", "source"), ("model", "architecture"))
+    )
+
+
+def _names(names: Sequence[str]) -> str:
+    if not names:
+        return "none"
+    more = len(names) - AT_MOST
+    return ", ".join(names[:AT_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
+def _at(epoch: int, step: int) -> str:
+    return f"epoch {epoch}" + (f", step {step}" if step else "")
+
+
+def _rate(rate: float | None) -> str:
+    return "not set" if rate is None else f"{rate:g}"

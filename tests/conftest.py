@@ -1,0 +1,31 @@
+"""One Prefect server and one warm process for all tests that type a command or kill a training."""
+
+import os
+
+import pytest
+
+from flows.server import start_or_join
+from tests.typed import warm
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """An embedded Prefect server that stays for the whole session."""
+    share = start_or_join(tmp_path_factory.mktemp("prefect"))
+    share.wait()
+    yield share
+    share.release()
+
+
+@pytest.fixture(scope="session")
+def clean_environment():
+    """The environment without what would make a test depend on the user's own Prefect."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "FROSTLINE"))}
+
+
+@pytest.fixture(scope="session")
+def forker(server, clean_environment, tmp_path_factory):
+    """Types commands into processes forked from a warm one."""
+    environment = clean_environment | {"PREFECT_HOME": str(server.home), "PREFECT_API_URL": server.api_url, "COLUMNS": "160"}
+    with warm(environment, tmp_path_factory.mktemp("typed")) as forker:
+        yield forker

@@ -1,0 +1,221 @@
+"""Where a training is, told as it goes, and a kill at one of the points it passes. Runs in the process that is killed.
+
+A point is a call (the stages, a step, an evaluation, ...; `CALLS`) or what is done to a file of the store (`state manifest`,
+`run.json rename`, ...; see `area` and `act_on`). Nothing in Frostline knows of this: calls are wrapped from outside, files are seen by
+an audit hook, which Python calls before it opens, renames or removes one.
+
+The trace has a line per event: seconds, thread, sign (`>` a call begins, `<` it has ended, `.` a file is about to be
+touched, `*` a step is done), name.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+CALLS = {
+    "plan": "handler.run:TrainingRun.plan",
+    "begin": "handler.run:TrainingRun.begin",
+    "pre-fit": "handler.run:TrainingRun.pre_fit",
+    "backup": "handler.run:TrainingRun.backup",
+    "segment": "handler.run:TrainingRun.train_segment",
+    "restore": "handler.run:TrainingRun.restore",
+    "post-fit": "handler.run:TrainingRun.post_fit",
+    "report": "handler.run:TrainingRun.report",
+    "finish": "handler.run:TrainingRun.finish",
+    "epoch": "handler.engine.trainer:Trainer.run_epoch",
+    "validation": "handler.engine.trainer:Trainer.evaluate",
+    "tracing": "handler.masks:compiled_step",
+    "steps": "handler.engine.loop:StepLoop.run",
+    "state": "handler.store.states:StateStore.write",
+    "loading": "handler.store.states:StateStore.read",
+    "dropping": "handler.store.states:StateStore.drop_snapshots",
+    "writing back": "handler.backup:restore_backup",
+}
+TEMPORARY = re.compile(r"\.tmp-\w+-\w+-")
+WRITING = os.O_WRONLY | os.O_RDWR
+
+
+def watch(trace: str, store: str, kill: dict | None = None) -> None:
+    """Begins to trace.
+
+    Args:
+        trace: the file to append to.
+        store: the store's directory.
+        kill: `Kill` as a dict: the process ends itself by SIGKILL there.
+    """
+    watcher = Watcher(Path(trace), Path(store), **(kill or {}))
+    own = {"epoch": watcher.epochs, "state": watcher.states}
+    for name, target in CALLS.items():
+        wrap(target, own.get(name) or functools.partial(watcher.call, name))
+    # A step that is watched is done by itself; `graph` is a kill where many are done in one call, and none is told of.
+    if watcher.point == "graph":
+        wrap(CALLS["steps"], functools.partial(watcher.call, "graph"))
+    else:
+        wrap("handler.masks:Masks.step", watcher.steps)
+    sys.addaudithook(watcher.audit)
+    watcher.say(">", "start-up")
+
+
+def wrap(target: str, wrapper) -> None:
+    """Puts `wrapper(function)` in the place of a method, or of a function in every module that holds it."""
+    module, _, path = target.partition(":")
+    *owners, name = path.split(".")
+    holder = importlib.import_module(module)
+    for owner in owners:
+        holder = getattr(holder, owner)
+    original = getattr(holder, name)
+    wrapped = functools.wraps(original)(wrapper(original))
+    setattr(holder, name, wrapped)
+    for other in list(sys.modules.values()):
+        if getattr(other, "__name__", "").partition(".")[0] in ("handler", "tasks", "flows") and not owners:
+            for key, value in list(vars(other).items()):
+                if value is original:
+                    setattr(other, key, wrapped)
+
+
+class Watcher:
+    """Writes the trace and kills."""
+
+    def __init__(self, trace: Path, store: Path, point: str = "", at: int = 1, when: str = "before") -> None:
+        self.file = os.open(trace, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self.store, self.point, self.at, self.when = store, point, at, when
+        self.passed = 0
+        self.training = (None, 0)  # the trainer and the epoch it is in
+        self.writers: dict[str, str] = {}  # state -> the thread it is written for; zarr's own threads write it
+
+    def say(self, sign: str, name: str, thread: str = "") -> None:
+        thread = thread or threading.current_thread().name
+        os.write(self.file, f"{time.monotonic():.6f}\t{thread}\t{sign}\t{name}\n".encode())
+
+    def reached(self, name: str) -> bool:
+        """Whether this is where to die."""
+        if name == self.point:
+            self.passed += 1
+            return self.passed == self.at
+        return False
+
+    def call(self, name: str, function):
+        """Tells when a function is called and has returned; kills before, inside or after it."""
+
+        def told(*args, **kwargs):
+            here = self.reached(name)
+            self.say(">", name)
+            if here and self.when == "before":
+                die()
+            entered = threading.Event()
+            if here and self.when == "inside":
+                threading.Thread(target=lambda: entered.wait() and die(), name="killer", daemon=True).start()
+            entered.set()  # from here on the other thread runs as soon as this one lets go of the interpreter
+            try:
+                result = function(*args, **kwargs)
+            finally:
+                self.say("<", name)
+            if here and self.when == "after":
+                die()
+            return result
+
+        return told
+
+    def states(self, function):
+        """Remembers which thread a state is written for."""
+
+        def told(states, key, *args, **kwargs):
+            self.writers[key] = threading.current_thread().name
+            return function(states, key, *args, **kwargs)
+
+        return self.call("state", told)
+
+    def epochs(self, function):
+        """Remembers which epoch is trained."""
+
+        def told(trainer, epoch, *args, **kwargs):
+            self.training = (trainer, epoch)
+            return function(trainer, epoch, *args, **kwargs)
+
+        return self.call("epoch", told)
+
+    def steps(self, function):
+        """Tells of every step as it begins, and when it is done."""
+        made = {}
+
+        def step_of(masks, signature, *more):
+            step = function(masks, signature, *more)
+            if step not in made:
+                made[step] = self.call("step", functools.partial(self._step, step))
+            return made[step]
+
+        return step_of
+
+    def _step(self, step, batch):
+        logs = step(batch)
+        trainer, epoch = self.training
+        self.say("*", f"{epoch} {trainer.step + 1}")
+        return logs
+
+    def audit(self, event: str, args: tuple) -> None:
+        if event not in ("open", "os.rename", "os.remove", "os.rmdir") or not isinstance(args[0], str | os.PathLike):
+            return
+        path = Path(args[0])
+        if event in ("os.remove", "os.rmdir") and args[1] >= 0:  # relative to an open directory
+            path = Path(f"/proc/self/fd/{args[1]}").readlink() / path
+        act = act_on(path, event, args) if path.is_relative_to(self.store) else ""
+        if act:
+            parts = path.relative_to(self.store).parts
+            thread = self.thread(parts)
+            name = f"{area(parts, thread)} {act}"
+            here = self.reached(name)
+            self.say(".", name, thread)
+            if here:
+                if self.when == "torn" and path.is_file():
+                    os.truncate(path, path.stat().st_size // 2)
+                die()
+
+    def thread(self, parts: tuple[str, ...]) -> str:
+        """The thread for which a file is touched: the training's, or the one that writes snapshots behind it."""
+        name = threading.current_thread().name
+        if name in ("MainThread", "snapshot") or len(parts) < 2:
+            return name
+        return self.writers.get(TEMPORARY.sub("", parts[1]), "MainThread")
+
+
+def area(parts: tuple[str, ...], thread: str) -> str:
+    """What a file of the store belongs to: `state` (`snapshot` where it is written behind the training), `prefit`, `backup`,
+    `plan`, `result`, or the name of a run's file.
+    """
+    if parts[0] == "runs":
+        return TEMPORARY.sub("", parts[2]) if len(parts) > 2 else "run"
+    if parts[0] == "states":
+        return "snapshot" if thread == "snapshot" else "state"
+    return {"backups": "backup", "plans": "plan", "results": "result"}.get(parts[0], parts[0])
+
+
+def act_on(path: Path, event: str, args: tuple) -> str:
+    """What is about to be done to a file or directory of the store, in a word.
+
+    `data` (it is opened for writing), `manifest` (a manifest is), `sync` (what was written is opened again: to be synced, or to see whether its writer lives),
+    `rename` (to its final name), `retire` (from it, to be removed), `set-aside`, `remove`; "" for anything else.
+    """
+    temporary = any(part.startswith(".tmp-") for part in path.parts)
+    if event == "open":
+        if args[2] & WRITING:
+            return "manifest" if path.name == "manifest.json" else "data"
+        return "sync" if temporary else ""
+    if event == "os.rename":
+        if path.name.endswith(".partial"):  # zarr's own
+            return ""
+        return "rename" if temporary else "retire" if ".tmp-" in os.fspath(args[1]) else "set-aside"
+    return "remove"
+
+
+def die() -> None:
+    """Ends this process as `kill -9` does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(60)

@@ -1,0 +1,277 @@
+"""What must change nothing: how a training is split into runs, how often its state is taken, what failed and was tried again,
+where its batches are gathered, where its segments are cut, who trained its beginning, and whether Prefect looks on.
+"""
+
+import functools
+import itertools
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import handler.live
+import handler.report
+from handler import DLTrainingHandler
+from handler.building import build_callbacks, build_model_handler, load_data
+from handler.data import shape
+from handler.engine.callbacks import capture
+from handler.final import weights_digest
+from handler.observe import Observer
+from handler.record import RunRecord
+from handler.run import RunInputs, TrainingRun
+from handler.spec import parse_spec
+from handler.store import Store
+from tests.faults import stages, trainings
+from tests.faults.comparison import differences, left_behind
+from tests.faults.trainings import IN_PLACE
+
+EPOCHS = 6
+# Small: one network, few steps, three masks; a mask changes at nearly every epoch.
+SMALL = {
+    **trainings.specification("mlp", "round_robin"),
+    "data": {"source": "mlp:arrays", "args": {"examples": 96, "held_out": 32}},
+    "freeze_training": [
+        {"training_interval": [1, 2], "layers": ["low", "low_norm"], "initial_learning_rate": 0.002},
+        {"training_interval": [2, 5], "layers": [["low", "low_norm"], ["high", "high_norm"]],
+         "strategy": {"name": "round_robin"}, "initial_learning_rate": 0.004},
+    ],
+}  # fmt: skip
+# Without a number of threads: it would be that of all tests in this process.
+SMALL["training"] = {key: value for key, value in SMALL["training"].items() if key not in ("snapshot", "threads")} | {"epochs": EPOCHS}
+# What says how it was asked for.
+ASKED = ("runs/run/spec.yaml", "runs/run/run.json")
+
+
+class Trained(NamedTuple):
+    """A training's record and where it lies."""
+
+    record: RunRecord
+    store: Path
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    """Trains SMALL, with changes, in this process, in a given store or a new one; `by` does it another way."""
+    top = tmp_path_factory.mktemp("metamorphic")
+    folder = trainings.place(top / "modules", "mlp", "round_robin")
+    count = itertools.count()
+
+    def go(changes=None, *, store=None, name="run", by=stages.train):
+        store = store or top / f"store{next(count)}"
+        spec = parse_spec({**SMALL, **(changes or {})})
+        return Trained(by(TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(store), name=name))), store)
+
+    go.folder = folder
+    return go
+
+
+@pytest.fixture(scope="module")
+def whole(train):
+    """The training in one go."""
+    found = train()
+    start = Store(found.store).states.read(found.record.chain[0])
+    end = Store(found.store).states.read(str(found.record.state))
+    moved = [n for n in end.arrays if n.startswith("model/") and not np.array_equal(start.arrays[n], end.arrays[n])]
+    assert len(moved) >= 15, "what is compared isn't trivially equal"
+    assert len({(*segment.frozen, segment.learning_rate) for segment in found.record.segments}) >= 4
+    return found
+
+
+def training(**changes):
+    return {"training": {**SMALL["training"], **changes}}
+
+
+def end_of(store):
+    """Every variable of a training's end, its callbacks, its history and the files made of them."""
+    kept = ("variable ", "callbacks", "history", "epoch", "stopped", "runs/run/model.keras", "runs/run/history.csv", "runs/run/log.csv")
+    return {name: value for name, value in left_behind(store, "run").items() if name.startswith(kept)}
+
+
+def files_of(store):
+    """All that a training left, but for how it was asked for."""
+    return {name: value for name, value in left_behind(store, "run").items() if name not in ASKED}
+
+
+def check_split(train, whole, ends):
+    """Trains up to each of some epochs in a run of its own, and then to the end."""
+    store = None  # the first makes one
+    for epochs in ends:
+        part, store = train(training(epochs=epochs) | {"freeze_training": entries_within(epochs)}, store=store)
+        assert part.epochs == epochs
+        assert part.chain == whole.record.chain[: epochs + 1]
+        assert part.weights != whole.record.weights
+    split = train(store=store)
+    assert sum(segment.trained_epochs for segment in split.record.segments) == EPOCHS - max(ends)
+    assert (split.record.weights, split.record.history) == (whole.record.weights, whole.record.history)
+    found = differences(files_of(whole.store), files_of(split.store))
+    more = {line.split("/")[1] for line in found if line.endswith(" is too many")}
+    assert more <= {whole.record.chain[epochs] for epochs in ends}, "where a run ended, its state is kept too"
+    assert [line for line in found if not line.endswith(" is too many")] == []
+
+
+def entries_within(epochs):
+    """The schedule's entries as far as so many epochs go."""
+    found = []
+    for entry in SMALL["freeze_training"]:
+        start, end = entry["training_interval"]
+        if start < epochs:
+            found.append({**entry, "training_interval": [start, min(end, epochs)]})
+    return found
+
+
+@pytest.mark.parametrize("ends", [(1, 3), (4,)], ids=str)
+def test_a_split_into_runs_leaves_the_same_bits(ends, train, whole):
+    check_split(train, whole, ends)
+
+
+@pytest.mark.service
+@settings(max_examples=10, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.integers(1, EPOCHS - 1), min_size=1, max_size=4))
+def test_any_split_into_runs_leaves_the_same_bits(train, whole, ends):
+    check_split(train, whole, sorted(ends))
+
+
+@pytest.mark.parametrize("steps", [1, *(pytest.param(n, marks=pytest.mark.service) for n in (2, 4, 6, 100))])
+def test_a_snapshot_more_or_less_changes_nothing(steps, train, whole):
+    taken = []
+    more = train(training(snapshot={"steps": steps}), by=lambda run: counted(run, taken))
+    assert len([name for name in taken if "-step-" in name]) == EPOCHS * (6 // steps)
+    assert (more.record.key, more.record.chain, more.record.weights) == (whole.record.key, whole.record.chain, whole.record.weights)
+    assert differences(files_of(whole.store), files_of(more.store)) == []
+
+
+def counted(run, taken):
+    """Trains, and notes which states are written."""
+    write = run.store.states.write
+
+    def noted(key, *args, **kwargs):
+        taken.append(key)
+        return write(key, *args, **kwargs)
+
+    run.store.states.write = noted
+    return stages.train(run)
+
+
+class Tired(Observer):
+    """Fails once in the middle of the first epoch of each segment."""
+
+    def __init__(self):
+        self.failed = []
+
+    def on_segment_begin(self, segment, start, steps):
+        self.first = segment.start
+
+    def on_step(self, epoch, step, steps, logs):
+        if (epoch, step) == (self.first, 3) and epoch not in self.failed:
+            self.failed.append(epoch)
+            raise OSError(5, "the disk is tired")
+
+
+def test_a_stage_that_fails_and_is_tried_again_leaves_the_same_bits(train, whole, monkeypatch):
+    tired, failed = Tired(), []
+
+    def fail_once(owner, name):
+        original = getattr(owner, name)
+
+        def once(*args, **kwargs):
+            if name not in failed:
+                failed.append(name)
+                raise OSError(5, "the disk is tired")
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, once)
+
+    def again(run):
+        fail_once(handler.live, "load_data")
+        fail_once(handler.live, "save_model")
+        fail_once(handler.report, "write_report")
+        run.observers.append(tired)
+        plan = run.plan()
+        run.begin(plan)
+        segments = [functools.partial(run.train_segment, segment.index) for segment in plan.segments]
+        for stage in (run.pre_fit, *segments, run.post_fit, run.report):
+            with pytest.raises(OSError, match="the disk is tired"):
+                stage()
+            stage()
+        return run.finish()
+
+    tried = train(by=again)
+    assert failed == ["load_data", "save_model", "write_report"]
+    assert tired.failed == [segment.start for segment in whole.record.segments]
+    assert tried.record.weights == whole.record.weights
+    assert differences(files_of(whole.store), files_of(tried.store)) == []
+
+
+def test_gathered_or_rearranged_in_place_the_bits_are_the_same(train, whole):
+    place = train(training(in_place=True))
+    assert place.record.chain == whole.record.chain
+    assert differences(files_of(whole.store), files_of(place.store)) == []
+
+
+def test_where_segments_are_cut_changes_no_bit(train, whole):
+    """The same masks and rates by other entries; and the same epochs as one segment or two."""
+    low, high = (["low", "low_norm"], ["high", "high_norm"])
+    turns = [entry([2, 3], low, 0.004), entry([3, 4], high, 0.004), entry([4, 5], low, 0.004)]
+    cut = train({"freeze_training": [SMALL["freeze_training"][0], *turns]})
+    assert cut.record.chain == whole.record.chain
+    assert differences(end_of(whole.store), end_of(cut.store)) == []
+    one = train({"freeze_training": [entry([0, 4], low, 0.002)], **training(epochs=4)})
+    two = train({"freeze_training": [entry([0, 1], low, 0.002), entry([1, 4], low, None)], **training(epochs=4)})
+    assert (len(one.record.segments), len(two.record.segments)) == (1, 2)
+    assert one.record.chain == two.record.chain
+    assert differences(end_of(one.store), end_of(two.store)) == []
+
+
+def entry(interval, layers, rate):
+    return {"training_interval": interval, "layers": layers} | ({} if rate is None else {"initial_learning_rate": rate})
+
+
+def test_a_start_that_another_run_trained_changes_no_bit(train, whole):
+    other = {"freeze_training": [SMALL["freeze_training"][0], {"training_interval": [3, 6], "layers": ["high"]}]}
+    alone, first = train(other), train()
+    left = files_of(first.store)
+    second = train(other, store=first.store, name="second")
+    assert 0 < sum(segment.trained_epochs for segment in second.record.segments) < EPOCHS
+    assert (second.record.weights, second.record.history) == (alone.record.weights, alone.record.history)
+    assert second.record.weights != first.record.weights == whole.record.weights
+    found = files_of(first.store)
+    assert {name: found.get(name) for name in left} == left, "what the first run left is as it was"
+
+
+def test_the_handler_alone_leaves_the_variables_that_the_run_leaves(train, whole, tmp_path):
+    spec, store = parse_spec(SMALL), Store(tmp_path / "store")
+    data = load_data(spec, train.folder, store)
+    mh = build_model_handler(spec, train.folder, store, shape(spec.data, train.folder))
+    mh.validation_data = data.validation
+    callbacks = build_callbacks(spec, train.folder, tmp_path)
+    DLTrainingHandler(SMALL["freeze_training"])(mh, data.X, data.y, callbacks)
+    assert weights_digest(mh.compiled) == whole.record.weights
+    assert mh.history.history == whole.record.history
+    end = Store(whole.store).states.read(str(whole.record.state))
+    states, arrays = capture(callbacks)
+    assert states == end.callbacks
+    assert arrays, "EarlyStopping keeps the best weights"
+    for name, array in arrays.items():
+        assert np.array_equal(array, end.arrays[name]), name
+
+
+@pytest.mark.service
+@pytest.mark.parametrize("model", trainings.BASES)
+def test_with_and_without_prefect_all_files_are_the_same(model, begun, uninterrupted):
+    training = begun(model, "fixed", IN_PLACE, through="command")
+    training.complete()
+    assert differences(uninterrupted(model, "fixed", IN_PLACE)[0], left_behind(training.store, training.name)) == []
+
+
+@pytest.mark.service
+def test_every_stage_retried_by_prefect_leaves_the_same_files(begun, uninterrupted):
+    training = begun("mlp", "random", IN_PLACE, through="command")
+    names = ("plan", "pre_fit", "backup", "train_segment", "restore", "post_fit", "report")
+    at = {"plan": 2, "train_segment": 2}  # the plan's first call is the command's, before the flow
+    training.faults = [{"stage": stage, "what": "oserror", "at": at.get(stage, 1)} for stage in names]
+    attempt = training.complete()
+    assert attempt.typed.stderr.count("the disk is tired") == len(names)
+    assert differences(uninterrupted("mlp", "random", IN_PLACE)[0], left_behind(training.store, training.name)) == []

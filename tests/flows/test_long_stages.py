@@ -1,0 +1,122 @@
+"""Asked to stop while something takes long, or never ends: the process ends, nothing is lost that was saved, the run goes on."""
+
+import os
+import shlex
+import shutil
+import signal
+
+import pytest
+
+from flows.answers import FailureAnswer, TrainAnswer
+from handler.store import Store
+from tests.flows.conftest import MODELS
+from tests.flows.prefect_records import flow_runs
+from tests.flows.test_interrupt import wait_for_steps
+from tests.flows.test_server import wait_for
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
+
+BEACON = "training.callbacks=[{name: 'slow:Beacon'}]"
+STEPS = (  # 150 steps an epoch
+    "--set", "data.source=slow:arrays", "--set", "data.args={examples: 1200}", "--set", "training.batch_size=8",
+    "--set", "model.architecture=slow:pausing", "--set", "freeze_training=[]", "--set", "training.snapshot={steps: 7}",
+    "--set", BEACON,
+)
+HOLDS = {  # where it takes long: what is held, and what else the command needs to get there
+    "data": ({"point": "pre-fit"}, ()),
+    "tracing": ({"point": "tracing"}, ()),
+    "state": ({"point": "state", "at": 2}, ()),
+    "backup": ({"point": "backup"}, ("--set", "training.in_place=true")),
+    "validation": ({"point": "validation"}, ("--set", "data.validation=small:arrays")),
+    "post-fit": ({"point": "post-fit"}, ()),
+    "restore": ({"point": "restore"}, ("--set", "training.in_place=true", "--set", BEACON, "--set", "data.source=slow:arrays")),
+}
+
+
+def folder_for(tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    for file in ("small.py", "small.yaml", "slow.py"):
+        shutil.copy(MODELS / file, folder)
+    return folder
+
+
+def ended(typed):
+    """The code of a process that was asked to stop. What it is in takes ten minutes; it has half a minute, or is killed."""
+    wait_for(lambda: not typed.runs(), seconds=60)  # 25 s, on a machine that does nothing else
+    return typed.wait().code
+
+
+def assert_interrupted(typed, name, command, folder, server):
+    failure = FailureAnswer.model_validate(typed.answer)
+    assert (typed.code, failure.run, failure.status) == (75, name, "interrupted"), typed.stderr
+    assert failure.resume == shlex.join(["frostline", *command])
+    assert f"to go on: {failure.resume}" in typed.stderr
+    record = Store(folder / "s").runs.read(name)
+    assert record.status == "interrupted"
+    run = flow_runs(server, name)[0]
+    assert (run["state"]["type"], run["state"]["name"]) == ("CANCELLED", "Interrupted")
+    assert {task["state"]["type"] for task in run["tasks"]} <= {"COMPLETED", "CRASHED"}
+    return failure, record
+
+
+def test_within_a_step_that_takes_long_the_state_is_saved_and_one_that_never_ends_costs_what_a_kill_does(
+    forker, tmp_path, server
+):
+    started = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        for seconds in (8, 600):
+            name = f"{number.name.lower()}-{seconds}"
+            folder, command = folder_for(tmp_path, name), ("train", "small.yaml", "--store", "s", "--name", name, "--json", *STEPS)
+            started[name] = (forker.start(*command, folder=folder), folder, command, number, seconds)
+    for typed, folder, _, number, seconds in started.values():
+        wait_for_steps(typed, folder)
+        (folder / "pause").write_text(str(seconds))
+        wait_for((folder / "pausing").exists, seconds=60)
+        os.killpg(typed.pid, number)
+    for name, (typed, folder, command, number, seconds) in started.items():
+        ended(typed)
+        failure, record = assert_interrupted(typed, name, command, folder, server)
+        assert failure.error == record.error or "its state is saved" in failure.error
+        steps = [int(key.rpartition("-")[2]) for key in Store(folder / "s").states.names() if "-step-" in key]
+        assert number.name in record.error
+        if seconds == 8:  # the step it was in is in the state
+            assert max(steps) % 7 or len(steps) == 1, steps
+        else:
+            assert max(steps) >= 14
+            assert max(steps) % 7 == 0
+            assert f"it goes on from what is saved: {record.epochs} epochs and {max(steps)} steps" in record.error
+        (folder / "pause").unlink()
+    again = {name: forker.start(*command, folder=folder) for name, (_, folder, command, *_) in started.items()}
+    whole = forker.start("train", "small.yaml", "--store", "s", "--json", *STEPS, folder=folder_for(tmp_path, "whole"))
+    expected = TrainAnswer.model_validate(whole.wait().answer)
+    for name, typed in again.items():
+        answer = TrainAnswer.model_validate(typed.wait().answer)
+        assert (answer.weights, answer.history) == (expected.weights, expected.history), name
+        assert answer.segments[0].source == "resumed"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whatever_takes_long_the_process_ends_and_the_same_command_goes_on_to_the_same_weights(
+    number, forker, tmp_path, server, trained
+):
+    started = {}
+    for name, (hold, sets) in HOLDS.items():
+        run, folder = f"{number.name.lower()}-{name}", folder_for(tmp_path, name)
+        command = ("train", "small.yaml", "--store", "s", "--name", run, "--json", *sets)
+        started[name] = (run, forker.start(*command, folder=folder, hold=hold), folder, command)
+    for name, (_, typed, folder, _) in started.items():
+        there = folder / ("began" if name == "restore" else "held")
+        wait_for(lambda there=there, typed=typed: there.exists() or not typed.runs(), seconds=240)
+        assert typed.runs(), (name, typed.stderr)
+        os.killpg(typed.pid, number)
+    for name, (run, typed, folder, command) in started.items():
+        ended(typed)
+        failure, record = assert_interrupted(typed, run, command, folder, server)
+        assert number.name in failure.error, name
+        assert record.history.get("loss", []) == trained[1].answer["history"]["loss"][: record.epochs] or name == "restore"
+        assert Store(folder / "s").verify() == []
+    del started["restore"]  # its data are others
+    again = {name: forker.start(*command, folder=folder) for name, (_, _, folder, command) in started.items()}
+    for name, typed in again.items():
+        assert TrainAnswer.model_validate(typed.wait().answer).weights == trained[1].answer["weights"], name

@@ -1,0 +1,194 @@
+"""Prefect's server goes away: the training doesn't stop, and the server's record is complete when it is back."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from flows.answers import FailureAnswer, TrainAnswer
+from handler.store import Store
+from tests.flows.conftest import MODELS
+from tests.flows.prefect_records import flow_runs, read
+from tests.flows.test_server import healthy, processes_of, wait_for
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
+STAGES = [
+    "plan", "pre-fit", "epochs 0-1, all layers train", "epochs 1-3, 2 layers frozen", "epochs 3-4, 1 layer frozen",
+    "epochs 4-5, 1 layer frozen", "epochs 5-6, all layers train", "post-fit", "report",
+]  # fmt: skip
+
+
+@dataclass
+class OwnServer:
+    """A Prefect server of the user's own, on one port and one database."""
+
+    home: Path
+    port: int
+    environment: dict
+    process: subprocess.Popen | None = None
+
+    @property
+    def api_url(self):
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("prefect")), "server", "start", "--host", "127.0.0.1", "--port", str(self.port)],
+            env=self.environment | {"PREFECT_HOME": str(self.home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"},
+            start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_for(self.answers, seconds=120)
+
+    def answers(self):
+        with contextlib.suppress(OSError):
+            return healthy(f"http://127.0.0.1:{self.port}")
+
+    def kill(self):
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def own(tmp_path, clean_environment):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = OwnServer(tmp_path / "own", port, clean_environment)
+    server.start()
+    yield server
+    server.kill()
+
+
+def gated(forker, folder, name, *epochs, **environment):
+    """A training that waits at the end of each of these epochs, before it is saved."""
+    folder.mkdir()
+    for file in ("small.py", "small.yaml", "slow.py"):
+        shutil.copy(MODELS / file, folder)
+    gates = ", ".join(f"{{name: 'slow:Gate', epoch: {epoch}, named: '-{epoch}'}}" for epoch in epochs)
+    sets = ("--set", f"training.callbacks=[{gates}]")
+    return forker.start("train", "small.yaml", "--store", "s", "--json", "--name", name, *sets, folder=folder, **environment)
+
+
+def wait_at(typed, folder, epoch):
+    wait_for(lambda: (folder / f"waiting-{epoch}").exists() or not typed.runs(), seconds=120)
+    assert typed.runs(), typed.stderr
+
+
+def assert_recorded(server, name, folder, typed, trained):
+    answer = TrainAnswer.model_validate(typed.wait().answer)
+    assert (typed.code, answer.status, answer.weights) == (0, "completed", trained[1].answer["weights"]), typed.stderr
+    assert Store(folder / "s").runs.read(name).status == "completed"
+    (run,) = flow_runs(server, name)
+    assert run["state"]["name"] == "Completed"
+    assert [(task["name"], task["state"]["name"]) for task in run["tasks"]] == [(stage, "Completed") for stage in STAGES]
+    artifacts = read(server, "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
+    assert {artifact["key"] for artifact in artifacts} == {f"plan-{name}", f"result-{name}"}
+    wanted = {"filter": {"event": {"name": ["frostline.epoch.completed"]}, "resource": {"id": [f"frostline.run.{name}"]}}}
+    epochs = [event["payload"]["epoch"] for event in read(server, "events/filter", wanted)["events"]]
+    assert sorted(set(epochs)) == [*range(6)]
+    assert "hasn't recorded" not in typed.stderr
+
+
+def test_a_minute_without_the_server_in_mid_run_at_a_boundary_and_at_the_end(own, forker, tmp_path, trained):
+    gates = {"middle": (1, 4), "boundary": (2, 3), "end": (5,)}
+    folders = {name: tmp_path / name for name in gates}
+    runs = {name: gated(forker, folders[name], name, *at, PREFECT_API_URL=own.api_url) for name, at in gates.items()}
+    for name, (first, *_) in gates.items():
+        wait_at(runs[name], folders[name], first)
+    own.kill()
+    gone = time.monotonic()
+    for name, (first, *_) in gates.items():
+        (folders[name] / f"go-{first}").touch()
+    wait_at(runs["middle"], folders["middle"], 4)  # two segments further on
+    wait_at(runs["boundary"], folders["boundary"], 3)  # over the boundary it was at
+    wait_for(lambda: "waiting for Prefect's server to come back" in runs["end"].stderr, seconds=120)
+    assert Store(folders["end"] / "s").runs.read("end").status == "completed"
+    assert runs["end"].runs()
+    assert not own.answers()
+    time.sleep(max(0.0, gone + 60 - time.monotonic()))
+    own.start()
+    for name in ("middle", "boundary"):
+        (folders[name] / f"go-{gates[name][-1]}").touch()
+    for name, typed in runs.items():
+        assert_recorded(own, name, folders[name], typed, trained)
+
+
+def test_a_server_that_is_gone_for_good_is_waited_for_only_until_ctrl_c(own, forker, tmp_path, trained):
+    folder = tmp_path / "project"
+    typed = gated(forker, folder, "lonely", 5, PREFECT_API_URL=own.api_url)
+    wait_at(typed, folder, 5)
+    own.kill()
+    (folder / "go-5").touch()
+    wait_for(lambda: "waiting for Prefect's server to come back" in typed.stderr, seconds=120)
+    os.kill(typed.pid, signal.SIGINT)
+    answer = TrainAnswer.model_validate(typed.wait().answer)
+    assert (typed.code, answer.status, answer.weights) == (0, "completed", trained[1].answer["weights"])
+    assert "the training is complete, but Prefect's server couldn't be told" in typed.stderr
+    assert "Traceback" not in typed.stderr
+
+
+def test_a_training_stopped_while_the_server_is_away_is_told_as_interrupted(own, forker, tmp_path):
+    folder = tmp_path / "project"
+    typed = gated(forker, folder, "stopped", 3, PREFECT_API_URL=own.api_url)
+    wait_at(typed, folder, 3)
+    own.kill()
+    os.kill(typed.pid, signal.SIGTERM)
+    (folder / "go-3").touch()
+    failure = FailureAnswer.model_validate(typed.wait().answer)
+    assert (typed.code, failure.status) == (75, "interrupted")
+    assert "stopped by SIGTERM" in failure.error
+    assert "Traceback" not in typed.stderr
+    record = Store(folder / "s").runs.read("stopped")
+    assert (record.status, record.epochs >= 3) == ("interrupted", True)
+
+
+@pytest.fixture
+def alone(clean_environment, tmp_path):
+    """The environment of a command that has an embedded server of its own."""
+    return clean_environment | {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_API_URL": ""}
+
+
+def test_an_embedded_server_that_dies_in_mid_run_is_started_again_and_its_record_is_complete(alone, forker, tmp_path, trained):
+    folder, home = tmp_path / "project", tmp_path / "home"
+    typed = gated(forker, folder, "held", 1, 5, **alone)
+    wait_at(typed, folder, 1)
+    other = embedded(home)
+    server = next(pid for pid in processes_of(home) if pid != other.pid)
+    os.kill(server, signal.SIGKILL)
+    (folder / "go-1").touch()
+    wait_at(typed, folder, 5)
+    other.wait()
+    (folder / "go-5").touch()
+    assert_recorded(other, "held", folder, typed, trained)
+    other.release()
+
+
+def test_where_an_embedded_server_is_gone_for_good_the_training_completes_and_says_so(alone, forker, tmp_path, trained):
+    folder, home = tmp_path / "project", tmp_path / "home"
+    typed = gated(forker, folder, "unheld", 1, **alone)
+    wait_at(typed, folder, 1)
+    for pid in processes_of(home):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    (folder / "go-1").touch()
+    answer = TrainAnswer.model_validate(typed.wait().answer)
+    assert (typed.code, answer.status, answer.weights) == (0, "completed", trained[1].answer["weights"])
+    assert "the training is complete, but Prefect's server couldn't be told" in typed.stderr
+    assert "waiting for Prefect's server" not in typed.stderr  # it isn't coming back
+
+
+def embedded(home):
+    """A share in the embedded server of a home."""
+    from flows.server import start_or_join
+
+    return start_or_join(home)

@@ -1,0 +1,49 @@
+"""What isn't the same is refused by the command too: data changed under a run, another number of threads."""
+
+import re
+import shutil
+
+import numpy as np
+
+from flows.answers import PlanAnswer, ShowAnswer
+from tests.models.small import arrays
+
+
+def test_a_run_whose_data_file_changed_is_not_resumed_and_the_file_is_named(forker, project):
+    X, y = arrays()
+    np.savez(project / "points.npz", X=X, y=y)
+    kill = [{"stage": "train_segment", "what": "kill", "at": 2}]
+    typed = forker.type("train", "small.yaml", "--store", "s", "--set", "data.source=points.npz", folder=project, faults=kill)
+    assert typed.code == -9
+    np.savez(project / "points.npz", X=X + 1, y=y)
+    typed = forker.type("resume", "small", "--store", "s", "--json", folder=project)
+    (refused,) = typed.answer["runs"]
+    assert (typed.code, refused["status"], refused["resume"]) == (2, "refused", None)
+    assert re.fullmatch(
+        r"run 'small': data\.source\.content\[0\]: was points\.npz with the content (\w{32}), is points\.npz with the content "
+        r"(?!\1)\w{32}, since it was started; restore it, or type `frostline train` with the specification to train what is there now",
+        refused["error"],
+    )
+    np.savez(project / "points.npz", X=X, y=y)
+    typed = forker.type("resume", "small", "--store", "s", "--json", folder=project)
+    assert (typed.code, typed.answer["runs"][0]["status"]) == (0, "completed")
+    shown = ShowAnswer.model_validate(forker.type("show", "small", "--store", "s", "--json", folder=project).answer)
+    assert [r.text for r in shown.resumptions] == ["resumed from epoch 3 after it was killed"]
+
+
+def test_another_number_of_threads_is_foreseen_refused_and_told_where_it_is_allowed(forker, trained, tmp_path):
+    folder = shutil.copytree(trained[0], tmp_path / "copy")
+    more = ("small.yaml", "--store", "kept", "--json", "--name", "more", "--set", "training.epochs=7", "--set", "training.threads=2")
+    told = PlanAnswer.model_validate(forker.type("plan", "--why", *more, folder=folder).answer).why
+    assert [(r.field, r.stored, r.found) for r in told] == [("epochs", 6, 7), ("environment.threads", 1, 2)]
+    typed = forker.type("train", *more, folder=folder)
+    assert (typed.code, typed.answer["status"]) == (2, "refused")
+    assert "environment.threads: the state was made with 1, this process has 2; make it the same, or go on with --allow-en" in typed.answer["error"]
+    typed = forker.type("train", "--allow-environment-change", *more, folder=folder)
+    assert typed.code == 0, typed.stderr
+    note = "environment.threads: 2 from epoch 6 on, 1 before; allowed, the bits may differ from an uninterrupted run"
+    assert note in typed.stderr
+    shown = ShowAnswer.model_validate(forker.type("show", "more", "--store", "kept", "--json", folder=folder).answer)
+    assert shown.notes == [note]
+    assert note in (folder / "kept" / "runs" / "more" / "report.html").read_text()
+    assert note in " ".join(forker.type("show", "more", "--store", "kept", folder=folder).stdout.split())

@@ -1,0 +1,75 @@
+"""A store that can't be written to: a training is refused by one sentence, what only reads answers as ever."""
+
+import subprocess
+import sys
+
+import pytest
+
+from flows.answers import FailureAnswer, PlanAnswer, RunsAnswer, ShowAnswer, TrainAnswer, VerifyAnswer
+from tests.typed import ROOT
+
+# A real mount for reading only, seen by this command alone: permissions don't bind root.
+MOUNTED = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
+NAMESPACE = ["unshare", "--map-root-user", "--mount", "sh", "-c", MOUNTED, "sh"]
+
+
+@pytest.fixture
+def read_only(trained, clean_environment, tmp_path):
+    """Types a command to which the store of the trained run is mounted for reading only; gives its code, stdout and stderr."""
+    store = str(trained[0] / "kept")
+    if subprocess.run([*NAMESPACE, store, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this system gives no namespace to mount in")
+
+    def type_(*arguments):
+        done = subprocess.run(
+            [*NAMESPACE, store, sys.executable, "-m", "flows.command", *arguments, "--store", "kept", "--json"],
+            cwd=trained[0], env=clean_environment | {"PYTHONPATH": str(ROOT), "PREFECT_HOME": str(tmp_path / "home")},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert not (tmp_path / "home").exists(), "no server was started"
+        return done.returncode, done.stdout, done.stderr
+
+    return type_
+
+
+def test_what_only_reads_answers_as_ever_and_a_finished_run_too(read_only, trained):
+    before = sorted(trained[0].rglob("*"))
+    for model, command in (
+        (RunsAnswer, ["runs"]),
+        (ShowAnswer, ["show", "whole"]),
+        (VerifyAnswer, ["verify"]),
+        (PlanAnswer, ["plan", "small.yaml", "--name", "whole", "--why"]),
+        (TrainAnswer, ["train", "small.yaml", "--name", "whole"]),
+    ):
+        code, out, err = read_only(*command)
+        assert code == 0, (command, err)
+        answer = model.model_validate_json(out)
+        if model is VerifyAnswer:
+            assert answer.ok
+        if model in (ShowAnswer, TrainAnswer):
+            assert answer.weights == trained[1].answer["weights"]
+    assert sorted(trained[0].rglob("*")) == before
+
+
+def test_a_training_in_a_store_mounted_for_reading_only_is_refused_before_a_server_is_started(read_only):
+    code, out, err = read_only("train", "small.yaml", "--name", "more", "--set", "training.epochs=7")
+    failure = FailureAnswer.model_validate_json(out)
+    assert (code, failure.status) == (1, "failed")
+    assert failure.error.endswith(
+        "can't be written (Read-only file system); it is mounted for reading only; name another place; "
+        "what was there before is untouched"
+    )
+    assert "Traceback" not in err
+
+
+def test_a_store_that_cant_be_written_to_is_refused_before_a_server_is_started(forker, project, tmp_path):
+    (project / "file").write_text("the user's")
+    home = str(tmp_path / "home")
+    command = ("train", "small.yaml", "--store", "file/store", "--json")
+    typed = forker.type(*command, folder=project, PREFECT_HOME=home, PREFECT_API_URL="")
+    failure = FailureAnswer.model_validate(typed.answer)
+    assert (typed.code, failure.status) == (1, "failed")
+    assert failure.error.startswith(f"{project / 'file' / 'store'}: can't be written (Not a directory); part of that path is a file")
+    assert "Traceback" not in typed.stderr
+    assert not (tmp_path / "home").exists(), "no server was started"
+    assert (project / "file").read_text() == "the user's"

@@ -1,0 +1,219 @@
+"""The files of loggers after a resumption are those of an uninterrupted training: the same bytes, every step once."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import STORE_EVERYTHING_SIZE_GUIDANCE, EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
+
+from handler.engine.trainer import Trainer
+from handler.sequencer import DLSequencer
+from tests.handler.engine.test_callback_states import Taken
+
+STEPS, EPOCHS = 6, 4
+
+
+@pytest.fixture
+def trainer_of(network, blobs):
+    """Trainers; those that aren't ended stand for processes that were killed after what their callbacks wrote last."""
+    made = []
+
+    def make(*callbacks, seed=1):
+        validation = DLSequencer(blobs[0][:30], blobs[1][:30], 16, shuffle=False)
+        made.append(Trainer(network(seed=seed), DLSequencer(*blobs, 16, seed=5), callbacks, epochs=EPOCHS, validation=validation))
+        return made[-1]
+
+    yield make
+    for callback in (callback for trainer in reversed(made) for callback in trainer.user_callbacks):
+        if getattr(callback, "csv_file", None) is not None:
+            callback.csv_file.close()
+        while getattr(callback, "_prev_summary_state", None):
+            callback._pop_writer()
+
+
+def rows(file):
+    return file.read_bytes().splitlines()
+
+
+def slower():
+    return keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9)
+
+
+def test_a_csv_after_a_kill_is_the_same_bytes(trainer_of, tmp_path):
+    def log(name):
+        return keras.callbacks.CSVLogger(tmp_path / name, separator=";")
+
+    whole = trainer_of(slower(), log("whole.csv"))
+    whole.run(0, EPOCHS)
+    whole.end()
+    expected = (tmp_path / "whole.csv").read_bytes()
+    assert [line.split(b";")[0] for line in rows(tmp_path / "whole.csv")] == [b"epoch", b"0", b"1", b"2", b"3"]
+    assert b"learning_rate" in expected
+    killed = Taken(trainer_of(slower(), log("log.csv"))).run(0, EPOCHS)
+    resumed = trainer_of(slower(), log("log.csv"), seed=99)
+    for cut in ((EPOCHS, 0), (3, 2), (2, 0), (0, 3), (0, 0)):  # the rows after it are known to no state that is left
+        with (tmp_path / "log.csv").open("a") as file:
+            file.write("7;0.33")  # one was being written
+        resumed.restore(killed.states[cut])
+        assert rows(tmp_path / "log.csv") == rows(tmp_path / "whole.csv")[: cut[0] + bool(cut[0])]
+        resumed.run(cut[0], EPOCHS)
+        assert (tmp_path / "log.csv").read_bytes() == expected
+    assert resumed.user_callbacks[1].append is False, "as the user has set it"
+
+
+def test_a_csv_begun_from_another_runs_state_has_that_runs_rows(trainer_of, tmp_path):
+    whole = Taken(trainer_of(keras.callbacks.CSVLogger(tmp_path / "whole.csv"), slower())).run(0, EPOCHS)
+    assert b"learning_rate" not in rows(tmp_path / "whole.csv")[0], "the rate is logged after it"
+    assert "learning_rate" in whole.trainer.history.history
+    other = tmp_path / "other" / "log.csv"
+    other.parent.mkdir()
+    resumed = trainer_of(keras.callbacks.CSVLogger(other), slower(), seed=99)
+    for cut in ((2, 0), (0, 4), (3, 1)):
+        for end in (cut[0] + 1, EPOCHS):  # killed before it took a state of its own, it goes on from the same one
+            resumed.restore(whole.states[cut])
+            resumed.run(cut[0], end)
+        assert other.read_bytes() == (tmp_path / "whole.csv").read_bytes(), cut
+
+
+def test_rows_that_were_there_before_stay_where_the_user_appends(trainer_of, tmp_path):
+    earlier = b"epoch,accuracy,loss\r\n0,0.25,1.5\r\n1,0.5,1.25\r\n"
+
+    def log(name):
+        (tmp_path / name).write_bytes(earlier)
+        return keras.callbacks.CSVLogger(tmp_path / name, append=True)
+
+    whole = trainer_of(log("whole.csv"))
+    whole.run(0, EPOCHS)
+    whole.end()
+    expected = (tmp_path / "whole.csv").read_bytes()
+    assert expected.startswith(earlier)
+    assert len(expected.splitlines()) == 3 + EPOCHS
+    killed = Taken(trainer_of(log("log.csv"))).run(0, EPOCHS)
+    own = keras.callbacks.CSVLogger(tmp_path / "log.csv", append=True)
+    resumed = trainer_of(own, log("other.csv"), seed=99)  # the other begins from a state of another run
+    for end in (3, EPOCHS):
+        resumed.restore(killed.states[2, 3])
+        resumed.run(2, end)
+    for name in ("log.csv", "other.csv"):
+        assert (tmp_path / name).read_bytes() == expected, name
+    for end in (1, EPOCHS):
+        resumed.restore(killed.states[0, 0])
+        resumed.run(0, end)
+    assert (tmp_path / "log.csv").read_bytes() == expected
+    # What stood there when that other state was first met stays.
+    assert len(rows(tmp_path / "other.csv")) == 3 + 2 * EPOCHS
+
+
+def test_a_csv_of_another_training_in_the_same_place_is_not_taken_for_ones_own(trainer_of, tmp_path):
+    log = tmp_path / "log.csv"
+    first = Taken(trainer_of(keras.callbacks.CSVLogger(log))).run(0, 2)
+    expected = rows(log)
+    trainer_of(keras.callbacks.CSVLogger(log), seed=5).run(0, 2)  # one without a store takes no states
+    assert rows(log) != expected
+    trainer_of(keras.callbacks.CSVLogger(log), seed=99).restore(first.states[2, 0])
+    assert rows(log) == expected
+
+
+def test_columns_are_those_of_the_first_epoch_and_values_stay_as_they_were_written(trainer_of, tmp_path):
+    class Adds(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["whole"], logs["short"] = epoch, np.float32(0.1)
+            if epoch >= 2:
+                logs["late"] = 1.0
+
+    log = tmp_path / "log.csv"
+    trainer_of(Adds(), keras.callbacks.CSVLogger(tmp_path / "whole.csv")).run(0, EPOCHS)
+    killed = Taken(trainer_of(Adds(), keras.callbacks.CSVLogger(log))).run(0, 3)
+    resumed = trainer_of(Adds(), keras.callbacks.CSVLogger(log), seed=99)
+    resumed.restore(killed.states[3, 0])
+    resumed.run(3, EPOCHS)
+    assert log.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert b",0.1," in rows(log)[2]
+    assert rows(log)[2].endswith(b",1")
+    assert b"late" not in log.read_bytes()
+
+
+def test_a_mark_that_was_being_written_is_passed_over(trainer_of, tmp_path):
+    log = tmp_path / "log.csv"
+    killed = Taken(trainer_of(keras.callbacks.CSVLogger(log))).run(0, 2)
+    marks = log.with_name(".log.csv.marks")
+    assert len(marks.read_text().splitlines()) == 1 + 1 + 2 * STEPS + 2
+    with marks.open("a") as file:
+        file.write('\n{"training": "1f')
+    expected = rows(log)
+    resumed = trainer_of(keras.callbacks.CSVLogger(log), seed=99)
+    resumed.restore(killed.states[2, 0])
+    assert rows(log) == expected
+    with marks.open("a") as file:
+        file.write('\n{"training": "1f')
+    resumed.capture(2)
+    assert json.loads(marks.read_text().splitlines()[-1])["epochs"] == 2
+
+
+def curves(folder):
+    """The curves of a log folder: (part, name) -> all its (step, value). Files made in one second have no order."""
+    found = {}
+    for part in sorted(path for path in folder.iterdir() if path.is_dir()):
+        events = EventAccumulator(str(part), STORE_EVERYTHING_SIZE_GUIDANCE, purge_orphaned_data=False)
+        events.Reload()
+        for name in events.Tags()["tensors"]:
+            points = [(event.step, make_ndarray(event.tensor_proto)) for event in events.Tensors(name)]
+            found[part.name, name] = sorted([(step, value.tolist()) for step, value in points], key=lambda point: point[0])
+    return found
+
+
+def test_curves_after_a_kill_have_every_step_once_with_its_value(trainer_of, tmp_path):
+    def board(name):
+        return keras.callbacks.TensorBoard(tmp_path / name, update_freq="batch", histogram_freq=2)
+
+    whole = trainer_of(slower(), board("whole"))
+    whole.run(0, EPOCHS)
+    whole.end()
+    expected = curves(tmp_path / "whole")
+    assert [step for step, _ in expected["train", "batch_loss"]] == list(range(1, EPOCHS * STEPS + 1))
+    assert [step for step, _ in expected["train", "epoch_loss"]] == list(range(EPOCHS))
+    assert [step for step, _ in expected["validation", "epoch_accuracy"]] == list(range(EPOCHS))
+    assert len({value for _, value in expected["train", "epoch_learning_rate"]}) == EPOCHS
+    assert any("histogram" in name for _, name in expected)
+    killed = Taken(trainer_of(slower(), board("log"))).run(0, 3)
+    killed.trainer.run(3, 4)
+    resumed = trainer_of(slower(), board("log"), seed=99)
+    for cut in ((3, 0), (2, 2), (1, STEPS), (0, 0)):
+        for end in (cut[0] + 1, EPOCHS):  # killed again; in the same process as well, as a stage that is tried again
+            resumed.restore(killed.states[cut])
+            resumed.run(cut[0], end)
+        [log] = resumed.logs
+        log.present()  # flushes what it has written
+        assert curves(tmp_path / "log") == expected, cut
+
+
+def test_curves_begun_from_another_runs_state_have_its_epochs(trainer_of, tmp_path):
+    whole = Taken(trainer_of(slower(), keras.callbacks.TensorBoard(tmp_path / "whole"))).run(0, 3)
+    whole.trainer.end()
+    for _ in range(2):  # killed before it took a state of its own, it goes on from the same one
+        resumed = trainer_of(slower(), keras.callbacks.TensorBoard(tmp_path / "other"), seed=99)
+        resumed.restore(whole.states[2, 3])
+        resumed.run(2, 3)
+    resumed.end()
+    assert curves(tmp_path / "other") == curves(tmp_path / "whole")
+
+
+def test_what_another_training_wrote_into_the_same_folder_stays(trainer_of, tmp_path):
+    def board():
+        return keras.callbacks.TensorBoard(tmp_path / "log", write_graph=False)
+
+    def written():
+        return {file.name: file.read_bytes() for file in (tmp_path / "log" / "train").iterdir()}
+
+    first = Taken(trainer_of(board())).run(0, 2)
+    first.trainer.end()
+    Taken(trainer_of(board(), seed=5)).run(0, 2).trainer.end()
+    files = written()
+    assert len(files) == 2
+    resumed = trainer_of(board(), seed=99)
+    resumed.restore(first.states[1, 0])
+    resumed.run(1, 2)
+    resumed.end()
+    assert files.items() <= written().items()

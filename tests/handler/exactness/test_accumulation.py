@@ -1,0 +1,223 @@
+"""Gradient accumulation while masks change: windows end where a mask does, or the schedule is refused beforehand."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from handler import DLFreezeTrainingExecutor, DLModelHandler, DLTrainingHandler, KerasArchitecture
+from handler.engine.trainer import Trainer
+from handler.errors import ScheduleError
+from handler.run import RunInputs, TrainingRun
+from handler.sequencer import DLSequencer
+from handler.spec import parse_spec
+from handler.state import to_array
+from tests.handler.exactness.cut import examples
+
+X, Y = examples()  # four batches of 16
+
+
+def network(optimizer, *, frozen=()):
+    keras.backend.clear_session(free_memory=False)
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((4,))
+    x = layers.Dense(4, activation="tanh", name="low")(inputs)
+    model = keras.Model(inputs, layers.Dense(3, activation="softmax", name="head")(x))
+    for name in frozen:
+        model.get_layer(name).trainable = False
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    return model
+
+
+def sgd(window):
+    return keras.optimizers.SGD(0.1, gradient_accumulation_steps=window)
+
+
+class Steps(keras.callbacks.Callback):
+    count = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.count += 1
+
+    def get_state(self):
+        return {}
+
+    def set_state(self, state):
+        pass
+
+
+def train(model, entries, epochs=6):
+    """Trains with the handler; returns how many steps were taken."""
+    steps = Steps()
+    mh = DLModelHandler(KerasArchitecture(model), training_epochs=epochs, batch_size=16)
+    try:
+        DLTrainingHandler(entries)(mh, X, Y, [steps])
+    except ScheduleError as error:
+        assert not steps.count, "refused before anything is trained"
+        raise error
+    return steps.count
+
+
+def test_a_mask_that_changes_within_a_window_is_refused_before_anything_is_trained():
+    entries = [
+        {"training_interval": [0, 3], "layers": ["low"]},
+        {"training_interval": [4, 5], "layers": ["head"], "strategy": "fixed"},
+    ]
+    with pytest.raises(ScheduleError) as caught:
+        train(network(sgd(8)), entries)
+    assert caught.value.path == "freeze_training[0]"
+    assert caught.value.message == (
+        "what trains changes at epoch 3, after 12 steps (4 an epoch), inside a window of gradient_accumulation_steps 8, "
+        "whose gradients would be gathered under one mask and used under another; let it change at multiples of 2 "
+        "epochs, or choose a batch_size that gives a multiple of 8 steps an epoch"
+    )
+
+
+@pytest.mark.parametrize(
+    ("window", "entries"),
+    [
+        (4, {"training_interval": [1, 3], "layers": ["low"]}),
+        (8, {"training_interval": [2, 4], "layers": ["low"]}),
+        (3, {"training_interval": [3, 6], "layers": ["low"]}),
+        (5, {"layers": ["low"]}),  # one mask throughout
+        # A rate alone, and a mask that freezes nothing that trains:
+        (8, {"training_interval": [1, 3], "layers": ["head"], "initial_learning_rate": 0.05}),
+    ],
+)
+def test_a_mask_that_changes_between_windows_is_not_refused(window, entries):
+    frozen = ["head"] if entries["layers"] == ["head"] else []
+    assert train(network(sgd(window), frozen=frozen), entries) == 24
+
+
+def test_a_window_waits_while_nothing_trains():
+    rest = {"training_interval": [1, 2], "layers": "all"}
+    with pytest.warns(UserWarning, match="does not have any trainable weights"):
+        assert train(network(sgd(8)), rest) == 24
+    with pytest.raises(ScheduleError, match=r"changes at epoch 2, after 4 steps \(4 an epoch\)"):
+        train(network(sgd(8)), [rest, {"training_interval": [2, 4], "layers": ["low"]}])
+
+
+def test_what_is_left_of_a_window_from_before_counts():
+    model = network(sgd(8))
+    model.fit(X, Y, batch_size=16, verbose=0)
+    assert train(model, {"training_interval": [1, 3], "layers": ["low"]})
+    model = network(sgd(8))
+    model.fit(X, Y, batch_size=16, verbose=0)
+    with pytest.raises(ScheduleError, match="changes at epoch 2, after 12 steps"):
+        train(model, {"training_interval": [2, 4], "layers": ["low"]})
+
+
+def test_keras_itself_loses_what_a_layer_gathered_when_it_is_frozen_within_a_window():
+    def trained(frozen):
+        model = network(sgd(8))
+        model.optimizer.build(model.trainable_variables)
+        before = to_array(model.get_layer("low").kernel)
+        model.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
+        model.get_layer("low").trainable = not frozen
+        model.make_train_function(force=True)
+        model.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
+        return np.abs(to_array(model.get_layer("low").kernel) - before).max(), model.optimizer
+
+    assert trained(False)[0] > 0
+    moved, optimizer = trained(True)
+    assert moved == 0
+    assert all(not to_array(v).any() for v in optimizer._accumulated_gradients), "four batches' gradients are gone"
+
+
+def test_a_loss_scale_optimizer_with_windows_is_refused_where_the_mask_changes():
+    def scaled(window):
+        return network(keras.optimizers.LossScaleOptimizer(sgd(window)))
+
+    entry = {"training_interval": [2, 4], "layers": ["low"]}
+    with pytest.raises(ScheduleError, match=r"freeze_training\[0\]: what trains changes at epoch 2, but a LossScale"):
+        train(scaled(4), entry)
+    assert train(scaled(None), entry)
+    assert train(scaled(4), None)
+
+
+def test_resting_under_a_multi_optimizer_is_refused_which_keras_itself_fails_at():
+    def divided():
+        chosen = {"low": keras.optimizers.SGD(0.1, use_ema=True), "head": keras.optimizers.Adam(0.01)}
+        return network(keras.optimizers.MultiOptimizer(lambda variable: chosen[variable.path.split("/")[0]]))
+
+    with pytest.raises(ScheduleError, match=r"freeze_training\[0\]: nothing can rest under a MultiOptimizer"):
+        train(divided(), {"training_interval": [2, 4], "layers": ["low"]})
+    model = divided()
+    model.optimizer.build(model.trainable_variables)
+    model.get_layer("low").trainable = False
+    with pytest.raises(ValueError, match="Gradients must match trainable variables one-to-one"):
+        model.fit(X, Y, verbose=0)
+    # Without a mask it trains as fit does, averages put in place at the end.
+    ours, theirs = divided(), divided()
+    batches = DLSequencer(X, Y, 16, shuffle=False)
+    trainer = Trainer(ours, batches, epochs=2)
+    trainer.run(0, 2)
+    trainer.end()
+    theirs.fit(batches, epochs=2, shuffle=False, verbose=0)
+    for variable, other in zip(ours.variables, theirs.variables, strict=True):
+        assert to_array(variable).tobytes() == to_array(other).tobytes(), variable.path
+
+
+def test_a_loop_of_ones_own_is_stopped_where_a_mask_would_change_within_a_window():
+    model, done = network(sgd(3)), []
+
+    def fit(initial_epoch, epochs):
+        model.fit(X, Y, batch_size=16, epochs=epochs, initial_epoch=initial_epoch, verbose=0)
+        done.append(epochs)
+
+    entries = [
+        {"training_interval": [3, 4], "layers": ["low"]},
+        {"training_interval": [4, 6], "layers": ["head"]},
+    ]
+    with pytest.raises(
+        ScheduleError, match=r"freeze_training\[1\]: what trains changes at epoch 4, after 16 steps, in"
+    ):
+        DLFreezeTrainingExecutor(entries).execute(model, 6, fit)
+    assert done == [3, 4]
+    assert model.get_layer("low").trainable
+    # What was gathered before a rest still is afterwards.
+    entries[0] = {"training_interval": [3, 4], "layers": "all"}
+    model, done = network(sgd(5)), []
+    with (
+        pytest.warns(UserWarning, match="does not have any trainable weights"),
+        pytest.raises(ScheduleError, match=r"what trains changes at epoch 4, after 12 steps"),
+    ):
+        DLFreezeTrainingExecutor(entries).execute(model, 6, fit)
+    assert done == [3, 4]
+
+
+SPEC = {
+    "data": {"source": "own:data"},
+    "model": {
+        "architecture": "own:network",
+        "compile": {"optimizer": {"name": "adam", "gradient_accumulation_steps": 8}},
+    },
+    "training": {"epochs": 4, "batch_size": 16},
+    "freeze_training": [{"training_interval": [1, 2], "layers": ["low"]}],
+}
+MODULE = """
+import keras, numpy as np
+
+def data():
+    X = np.random.default_rng(1).normal(size=(60, 4)).astype("float32")
+    return X, X[:, :3].argmax(axis=1)
+
+def network():
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(4, name="low")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(3, activation="softmax", name="head")(x))
+"""
+
+
+def test_a_specification_is_refused_when_its_data_are_loaded(tmp_path):
+    (tmp_path / "own.py").write_text(MODULE)
+    run = TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(tmp_path), store=str(tmp_path / "s"), name="r"))
+    run.begin(run.plan())
+    with pytest.raises(
+        ScheduleError, match=r"freeze_training\[0\]: what trains changes at epoch 1, after 4 steps"
+    ) as e:
+        run.pre_fit()
+    assert e.value.exit_code == 2
+    assert not list((tmp_path / "s").glob("states/*"))

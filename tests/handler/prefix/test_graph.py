@@ -1,0 +1,92 @@
+"""Where a network may be cut is a function of its parts and of what rests."""
+
+import json
+
+import pytest
+
+from handler.prefix.decision import refusal
+from handler.prefix.graph import Cut, Graph, Part, cut
+
+# 0 -a-> 1 -act-> 2 -b-> 3; 2 and 3 -add-> 4 -drop-> 5 -head-> 6
+CHAIN = Graph(
+    (
+        Part("a", (0,), (1,), 100, trains=True),
+        Part("act", (1,), (2,), 10),
+        Part("b", (2,), (3,), 50, trains=True),
+        Part("add", (2, 3), (4,), 10),
+        Part("drop", (4,), (5,), 0, obstacle="draws random numbers"),
+        Part("head", (5,), (6,), 30, trains=True),
+    ),
+    (4, 8, 8, 16, 16, 16, 2),
+    (0,),
+    (6,),
+)
+
+
+def test_everything_that_rests_and_what_follows_from_it_alone_lies_before_the_cut():
+    found = cut(CHAIN, {"a"})
+    assert (found.parts, found.tensors, found.size, found.flops) == ((0, 1), (2,), 8, 110)
+    assert found.share == 110 / 200
+
+
+def test_what_draws_random_numbers_ends_it_though_more_rests():
+    found = cut(CHAIN, {"a", "b"})
+    assert (found.parts, found.tensors, found.size) == ((0, 1, 2, 3), (4,), 16)
+
+
+def test_several_tensors_cross_where_a_skip_connection_is_cut():
+    parts = (*CHAIN.parts[:3], Part("c", (3,), (7,), 5, trains=True), Part("add", (2, 7), (4,), 10), *CHAIN.parts[4:])
+    found = cut(Graph(parts, (*CHAIN.sizes, 16), (0,), (6,)), {"a", "b"})
+    assert (found.tensors, found.size) == ((2, 3), 24)
+
+
+def test_an_input_that_is_needed_after_the_cut_crosses_it():
+    parts = (*CHAIN.parts[:3], Part("add", (0, 3), (4,), 10), *CHAIN.parts[4:])
+    assert cut(Graph(parts, CHAIN.sizes, (0,), (6,)), {"a"}).tensors == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "why"),
+    [((), "a trains"), (("b", "head"), "a trains"), (("a", "b", "head"), "nothing trains")],
+    ids=str,
+)
+def test_there_is_none_and_it_is_said_why(frozen, why):
+    assert cut(CHAIN, frozen) == Cut(why=why)
+
+
+def test_a_network_with_a_problem_has_none():
+    assert cut(Graph(problem="it runs eagerly"), ("a",)).why == "it runs eagerly"
+
+
+def test_what_has_no_fixed_size_is_not_kept():
+    assert "no fixed size" in cut(Graph(CHAIN.parts, (4, 8, None, 16, 16, 16, 2), (0,), (6,)), {"a"}).why
+
+
+def test_a_graph_is_plain_json():
+    assert Graph.from_json(json.loads(json.dumps(CHAIN.to_json()))) == CHAIN
+
+
+DEEP = Cut((0,), (1,), flops=200_000_000, share=0.9, size=10_000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, ""),
+        ({"mode": "off"}, "switched off"),
+        ({"epochs": 1}, "it is trained for one epoch"),
+        ({"epochs": 1, "there": True}, ""),
+        ({"rows": 20}, "it would save about 1.8 s"),
+        ({"rows": 20, "epochs": 3}, "it would save about 0.4 s, tracing the rest takes as much"),
+        ({"limit": 9_000_000}, "it takes 10 MB, more than max_bytes 9 MB"),
+        ({"cut": Cut((0,), (1,), flops=1000, share=0.9, size=10_000)}, "it would save little: 90% of the forward pass"),
+        ({"cut": Cut(why="a trains")}, "a trains"),
+        ({"cut": Cut(why="a trains"), "mode": "on"}, "a trains"),
+        ({"rows": 2, "epochs": 1, "mode": "on"}, ""),
+    ],
+    ids=str,
+)
+def test_it_is_used_where_it_pays(changes, why):
+    given = {"cut": DEEP, "mode": "auto", "epochs": 10, "rows": 1000, "limit": 1 << 30} | changes
+    found = refusal(given.pop("cut"), given.pop("mode"), given.pop("epochs"), **given)
+    assert found.startswith(why) if why and found else found == why or "1.8" in why

@@ -1,0 +1,371 @@
+"""A segment trained on the activations of its frozen prefix ends with the bits and the history of the whole network."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers as L
+
+from handler import DLTrainingHandler
+from handler.arch.keras_model import KerasArchitecture
+from handler.errors import Interrupted
+from handler.interrupt import StopFlag
+from handler.model import DLModelHandler
+from handler.observe import Observer
+from handler.prefix import activations
+from handler.prefix.prefixes import PrefixOptions
+from handler.store import Store, sealed
+from tests.handler.conftest import same
+
+EPOCHS, ROWS, BATCH = 4, 44, 8
+X = np.random.default_rng(1).normal(size=(ROWS, 8, 8, 3)).astype("float32")
+Y = np.random.default_rng(2).integers(0, 3, ROWS)
+TOKENS = np.random.default_rng(3).integers(1, 20, (ROWS, 6))
+
+
+def residual(inputs):
+    x = stem = L.Conv2D(6, 3, padding="same", name="low_a", activation="relu")(inputs)
+    x = L.BatchNormalization(name="low_b")(x)
+    x = L.Conv2D(6, 3, padding="same", name="mid", activation="relu")(x)
+    x = L.add([x, stem])
+    return L.GlobalAveragePooling2D()(L.Dropout(0.4)(L.Conv2D(6, 3, name="top")(x)))
+
+
+def nested(inputs):
+    def block(name, width):
+        given = keras.Input((8, 8, width))
+        x = L.BatchNormalization(name=f"{name}_b")(L.Conv2D(6, 3, padding="same", name=f"{name}_a")(given))
+        return keras.Model(given, L.ReLU()(x), name=name)
+
+    given = keras.Input((8, 8, 3))
+    inner = keras.Sequential([block("low", 3), block("mid", 6), L.MaxPooling2D()], name="inner")
+    backbone = keras.Model(given, inner(given), name="backbone")
+    return L.GlobalMaxPooling2D()(L.Dropout(0.2)(backbone(inputs)))
+
+
+def shared(inputs):
+    both = L.Conv2D(3, 3, padding="same", name="low_twice", activation="tanh")
+    x = both(inputs)
+    y = L.Conv2D(3, 3, padding="same", name="top")(x)
+    return L.Flatten()(L.concatenate([both(y), x]))
+
+
+def operations(inputs):
+    x = keras.ops.relu(L.SeparableConv2D(6, 3, name="low")(inputs) * 2.0 + 1.0)
+    x = keras.ops.mean(x, axis=(1, 2))
+    return keras.ops.concatenate([x, L.Dense(4, name="top", kernel_regularizer="l2")(x)], axis=-1)
+
+
+def attentive(inputs):
+    x = L.LayerNormalization(name="low_n")(L.Reshape((64, 3))(inputs))
+    x = L.MultiHeadAttention(2, 4, name="low_m")(x, x)
+    return L.LSTM(4, recurrent_dropout=0.2, name="top")(L.GroupNormalization(3, name="low_g")(x))
+
+
+def words(inputs):
+    return L.GRU(5, name="low_r")(L.Embedding(20, 6, name="low_e")(inputs))
+
+
+NETWORKS = {
+    "a cut skip connection": (residual, ["low*", "mid"], (X,), {}),
+    "before a skip connection": (residual, ["low*"], (X,), {}),
+    "nested models": (nested, ["backbone/inner/low", "backbone/inner/mid"], (X,), {}),
+    "a part of nested models": (nested, ["backbone/inner/low"], (X,), {}),
+    "a shared layer": (shared, ["low*"], (X,), {}),
+    "operations, and a regularizer after them": (operations, ["low*"], (X,), {}),
+    "attention, and recurrent dropout after it": (attentive, ["low*"], (X,), {"rows": 40}),
+    "words": (words, ["low*"], (TOKENS,), {}),
+    "bfloat16": (residual, ["low*", "mid"], (X,), {"policy": "mixed_bfloat16"}),
+    "float16": (residual, ["low*", "mid"], (X,), {"policy": "mixed_float16"}),
+    "class weights": (residual, ["low*"], (X,), {"class_weight": {0: 2.0, 1: 0.5}}),
+}
+
+
+class Seen(Observer):
+    """Remembers what was told."""
+
+    def __init__(self):
+        self.shares, self.notes, self.filled = [], [], []
+
+    def on_segment_end(self, record):
+        self.shares.append(record.prefix)
+
+    def on_note(self, text):
+        self.notes.append(text)
+
+    def on_prefix(self, done, examples):
+        self.filled.append((done, examples))
+
+
+def model_of(body, x=X, policy="float32", head=None):
+    keras.backend.clear_session(free_memory=False)
+    keras.utils.set_random_seed(1)
+    keras.config.set_dtype_policy(policy)
+    try:
+        inputs = keras.Input(x.shape[1:], dtype="int32" if x.dtype.kind == "i" else None)
+        outputs = L.Dense(3, name="head", dtype="float32", activation="softmax")(body(inputs))
+        model = keras.Model(inputs, outputs)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def train(body, layers, data=(X,), mode="on", *, store=None, policy="float32", epochs=EPOCHS, rows=ROWS, options=None, **more):
+    """Trains one epoch whole and the others with layers at rest; returns the model, its history and what was seen."""
+    seen = more.pop("seen", None) or Seen()
+    x = data[0][:rows]
+    mh = DLModelHandler(
+        KerasArchitecture(model_of(body, x, policy)), training_epochs=epochs, batch_size=BATCH, seed=4,
+        validation_data=(x[:10], Y[:10]), **more,
+    )  # fmt: skip
+    mh.compile()
+    entries = {"training_interval": [1, epochs], "layers": [layers]}
+    handler = DLTrainingHandler(entries, store=store, observers=[seen], prefixes=options or PrefixOptions(mode))
+    history = handler(mh, x, Y[:rows])
+    return mh.compiled, history.history, seen
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["in a store", "in memory"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_bits_and_the_history_are_those_of_the_whole_network(name, kept, values, tmp_path):
+    body, layers, data, more = NETWORKS[name]
+    whole, history, _ = train(body, layers, data, "off", **more)
+    split, same_history, seen = train(body, layers, data, store=tmp_path if kept else None, **more)
+    assert seen.shares[0] is None
+    assert 0 < seen.shares[1] < 1, seen.notes
+    assert same(values(split), values(whole))
+    assert same_history == history
+    start = values(model_of(body, data[0], more.get("policy", "float32")))
+    moved = [not np.array_equal(a, b) for a, b in zip(start, values(whole), strict=False)]
+    assert sum(moved) > 5, "it isn't equal by itself"
+    assert len(list((tmp_path / "prefixes").glob("*.zarr"))) == kept
+
+
+def body_with(layer):
+    """A network whose prefix ends where a layer comes, which doesn't train."""
+
+    def body(inputs):
+        x = layer()(L.Conv2D(4, 3, name="low", activation="relu")(inputs))
+        return L.Flatten()(L.Conv2D(4, 3, name="mid")(x))
+
+    return body
+
+
+@pytest.mark.parametrize(
+    ("layer", "share"),
+    [
+        (lambda: L.Dropout(0.2), "less"),
+        (lambda: L.SpatialDropout2D(0.2), "less"),
+        (lambda: L.GaussianNoise(0.2), "less"),
+        (lambda: L.RandomFlip("horizontal"), "less"),
+        (lambda: L.ActivityRegularization(0.1), "less"),
+        (lambda: L.Lambda(lambda x: x * 2), "less"),
+        (lambda: L.SpectralNormalization(L.Conv2D(4, 3, padding="same"), name="sn"), "less"),
+        (lambda: L.Dropout(0.0), "more"),
+        (lambda: L.Activation("gelu"), "more"),
+        (lambda: L.BatchNormalization(trainable=False), "more"),
+    ],
+)
+def test_what_is_not_the_same_each_time_ends_the_prefix(layer, share, values):
+    kept = ["low", "mid", "sn"] if "Spectral" in type(layer()).__name__ else ["low", "mid"]
+    whole, history, _ = train(body_with(layer), kept, mode="off")
+    split, same_history, seen = train(body_with(layer), kept)
+    assert same(values(split), values(whole))
+    assert same_history == history
+    (found,) = seen.shares[1:]
+    assert found > 0.1, "it is used as far as it goes"
+    assert (found > 0.9) == (share == "more")
+
+
+def test_a_normalisation_that_trains_ends_the_prefix(values):
+    body = body_with(lambda: L.BatchNormalization(name="norm", center=False, scale=False))
+    whole, _, _ = train(body, ["low", "mid"], mode="off")
+    body = body_with(lambda: L.BatchNormalization(name="norm", center=False, scale=False))
+    split, _, seen = train(body, ["low", "mid"])
+    assert seen.shares[1] < 0.9
+    assert same(values(split), values(whole))
+
+
+def test_a_lambda_is_taken_for_a_pure_function_where_that_is_said():
+    body = body_with(lambda: L.Lambda(lambda x: x * 2))
+    _, _, seen = train(body, ["low", "mid"], options=PrefixOptions("on", lambdas=True))
+    assert seen.shares[1] > 0.9
+
+
+@keras.saving.register_keras_serializable("tests")
+class Centred(L.Layer):
+    """Takes the mean over the batch away."""
+
+    def call(self, x):
+        return x - keras.ops.mean(x, axis=0, keepdims=True)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Restless(L.Layer):
+    """Draws without a seed of its own."""
+
+    def call(self, x):
+        return x + tf.random.stateless_uniform((), seed=[1, 2]) * 0 + tf.cast(tf.timestamp() > 0, "float32")
+
+
+@pytest.mark.parametrize(
+    ("layer", "rows", "why"),
+    [
+        (lambda: Centred(), ROWS, "an example's activations depend on the batch that it is in"),
+        (lambda: Restless(), ROWS, r"it isn't a pure function of its input \(Timestamp\)"),
+        (lambda: L.ReLU(), 41, "the last batch of an epoch holds one example, whose activations have other bits"),
+    ],
+)
+def test_where_it_would_be_wrong_the_whole_network_is_trained_and_it_is_said_why(layer, rows, why, values):
+    _, _, seen = train(body_with(layer), ["low", "mid"], rows=rows)
+    assert seen.shares == [None, None]
+    (note,) = seen.notes
+    assert re.fullmatch(f"the frozen prefix is computed in each epoch: {why}", note)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"in_place": True}, "X is rearranged in place"),
+        ({"augment": lambda parts, rng: parts}, "examples are augmented anew in each epoch"),
+    ],
+)
+def test_examples_that_change_have_no_activations_to_keep(more, why):
+    seen = Seen()
+    body, layers = residual, ["low*"]
+    x = X.copy()
+    mh = DLModelHandler(KerasArchitecture(model_of(body)), training_epochs=2, batch_size=BATCH, **more)
+    mh.compile()
+    entries = {"training_interval": [0, 2], "layers": [layers]}
+    DLTrainingHandler(entries, observers=[seen], prefixes=PrefixOptions("on"))(mh, x, Y.copy())
+    assert seen.notes == [f"the frozen prefix is computed in each epoch: {why}"]
+
+
+def test_a_class_of_ones_own_is_not_taken_apart():
+    class Own(keras.Model):
+        def train_step(self, data):
+            return super().train_step(data)
+
+    model = model_of(residual)
+    own = Own(model.inputs, model.outputs)
+    own.compile("adam", "sparse_categorical_crossentropy")
+    mh = DLModelHandler(KerasArchitecture(own), training_epochs=2, batch_size=BATCH)
+    mh.compile()
+    seen = Seen()
+    entries = {"training_interval": [0, 2], "layers": [["low*"]]}
+    DLTrainingHandler(entries, observers=[seen], prefixes=PrefixOptions("on"))(mh, X, Y)
+    assert "only functional and Sequential models" in seen.notes[0]
+
+
+def test_activations_are_computed_once_for_runs_that_share_them(tmp_path):
+    _, _, seen = train(residual, ["low*"], store=tmp_path)
+    assert seen.filled[-1] == (ROWS, ROWS)
+    assert len(seen.filled) == -(-ROWS // BATCH)
+    # Other epochs of the same segment are another run, with the same activations.
+    _, _, again = train(residual, ["low*"], store=tmp_path, epochs=EPOCHS + 2)
+    assert again.shares[-1] is not None
+    assert again.filled == []
+    assert len(list((tmp_path / "prefixes").glob("*.zarr"))) == 1
+
+
+def test_a_prefix_that_has_trained_since_is_computed_anew(tmp_path, values):
+    def turns(mode):
+        seen = Seen()
+        mh = DLModelHandler(KerasArchitecture(model_of(residual)), training_epochs=6, batch_size=BATCH, seed=4)
+        mh.compile()
+        entries = [{"training_interval": [at, at + 2], "layers": [["low*"]]} for at in (0, 4)]
+        store = tmp_path if mode == "on" else None
+        handler = DLTrainingHandler(entries, store=store, observers=[seen], prefixes=PrefixOptions(mode))
+        return mh, handler(mh, X, Y).history, seen
+
+    whole, history, _ = turns("off")
+    split, same_history, seen = turns("on")
+    assert [share is not None for share in seen.shares] == [True, False, True]
+    assert same(values(split.compiled), values(whole.compiled))
+    assert same_history == history
+    assert len(list((tmp_path / "prefixes").glob("*.zarr"))) == 2
+
+
+def test_damaged_activations_are_computed_again(tmp_path, values):
+    whole, _, _ = train(residual, ["low*"], mode="off", epochs=EPOCHS + 2)
+    train(residual, ["low*"], store=tmp_path)
+    (folder,) = (tmp_path / "prefixes").glob("*.zarr")
+    chunk = next(path for path in folder.rglob("*") if path.is_file() and "c" in path.relative_to(folder).parts)
+    data = bytearray(chunk.read_bytes())
+    data[len(data) // 2] ^= 1
+    chunk.write_bytes(data)
+    assert [damage.path for damage in Store(tmp_path).verify()] == [str(chunk)]
+    split, _, seen = train(residual, ["low*"], store=tmp_path, epochs=EPOCHS + 2)
+    assert seen.filled[-1] == (ROWS, ROWS)
+    assert same(values(split), values(whole))
+    assert not sealed.damages(folder, deep=True)
+
+
+def test_the_least_recently_used_activations_make_room_for_others(tmp_path):
+    limit = 2 * X.nbytes * 2  # of 6 channels beside 3
+    options = PrefixOptions("on", max_bytes=limit)
+    train(residual, ["low*"], store=tmp_path, options=options)
+    (first,) = (tmp_path / "prefixes").glob("*.zarr")
+    train(residual, ["low*", "mid"], store=tmp_path, options=options)
+    left = set((tmp_path / "prefixes").glob("*.zarr"))
+    assert len(left) == 1
+    assert first not in left
+
+
+def test_more_than_is_allowed_is_not_kept(tmp_path):
+    _, _, seen = train(residual, ["low*"], store=tmp_path, options=PrefixOptions("on", max_bytes=1000))
+    assert seen.shares == [None, None]
+    assert "more than max_bytes" in seen.notes[0]
+
+
+def test_a_disk_that_refuses_them_does_not_stop_the_training(tmp_path, monkeypatch, values):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    whole, _, _ = train(residual, ["low*"], mode="off")
+    monkeypatch.setattr(activations, "create_bytes", full)
+    split, _, seen = train(residual, ["low*"], store=tmp_path)
+    assert seen.shares == [None, None]
+    assert "No space left on device" in seen.notes[0] or "full" in seen.notes[0]
+    assert same(values(split), values(whole))
+
+
+def test_larger_ones_are_read_from_disk_as_they_are_trained_on(tmp_path, monkeypatch, values):
+    whole, _, _ = train(residual, ["low*"], mode="off")
+    monkeypatch.setattr("handler.prefix.prefixes.copy_limit", lambda: 0)
+    split, _, seen = train(residual, ["low*"], store=tmp_path)
+    assert seen.shares[1] is not None
+    assert same(values(split), values(whole))
+
+
+def test_asked_to_stop_while_they_are_computed_it_stops_and_goes_on_to_the_same_bits(tmp_path, values, monkeypatch):
+    stop = StopFlag()
+    monkeypatch.setattr("handler.engine.trainer.stop_flag", stop)
+    monkeypatch.setattr("handler.engine.trainer.Trainer.__init__.__kwdefaults__", {
+        **__import__("handler.engine.trainer", fromlist=["Trainer"]).Trainer.__init__.__kwdefaults__, "stop": stop,
+    })  # fmt: skip
+
+    class Asks(Seen):
+        def on_prefix(self, done, examples):
+            super().on_prefix(done, examples)
+            stop.request("a test")
+
+    whole, history, _ = train(residual, ["low*"], mode="off")
+    with pytest.raises(Interrupted, match="stopped by a test"):
+        train(residual, ["low*"], store=tmp_path, seen=Asks())
+    assert not list((tmp_path / "prefixes").glob("*"))
+    stop.reset()
+    split, same_history, seen = train(residual, ["low*"], store=tmp_path)
+    assert seen.shares[1] is not None
+    assert same(values(split), values(whole))
+    assert same_history == history
+
+
+def test_a_collection_drops_activations_of_no_process(tmp_path):
+    train(residual, ["low*"], store=tmp_path)
+    removed, _ = Store(tmp_path).collect()
+    assert [path for path in removed if path.startswith("prefixes/")]
+    assert not list((tmp_path / "prefixes").glob("*.zarr"))

@@ -1,0 +1,37 @@
+"""A process in which writes go wrong, and a folder in memory for what it writes."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent.parent
+
+
+@pytest.fixture(scope="session")
+def faulty():
+    """Has a write done by a process with a fault: what became of it; see `killer.py`."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.handler.store.killer"], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+    def ask(write, store, fault, step=0):
+        process.stdin.write(json.dumps({"write": write, "store": str(store.root), "fault": fault, "step": step}) + "\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.readline())
+
+    yield ask
+    process.stdin.close()
+    process.wait(30)
+    process.stdout.close()
+
+
+@pytest.fixture
+def memory():
+    """A folder in memory, where a sync costs nothing: there are hundreds."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)

@@ -1,0 +1,166 @@
+"""A disk that is full, broken, limited or another user's: one sentence, and the store is as valid as before."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from handler.errors import StoreError
+from handler.state import TrainingState
+from handler.store import Store, files, sealed
+from tests.handler.store.test_kills import things_damaged
+from tests.handler.store.writes import WRITES, state, value
+
+SENTENCE = {
+    "full": "(No space left on device); make room on that disk",
+    "broken": "(Input/output error); the disk fails",
+    "limited": "(File too large); this process may not write a file of that size",
+    "stranger": "(Permission denied); this user may not write there",
+}
+# What fails in these costs nothing and isn't told: a memory, and removals, which are made up for at the next start.
+QUIET = ("what is remembered of files", "leftovers swept up", "a backup that is dropped")
+
+
+def refused(error, fault, store):
+    """Whether it was refused, by one sentence that names a path and what would do."""
+    if not error:
+        return False
+    assert error.startswith(f"StoreError: {store.root.parent}"), error
+    assert SENTENCE[fault] in error
+    assert "\n" not in error
+    return True
+
+
+ROOM = [("full", "a collection"), ("full", "a snapshot that is dropped"), ("full", "leftovers swept up")]
+EVERY = [("full", write) for write in WRITES if write != "a state that is there"]
+SOME = ["a state that refers to a snapshot", "a snapshot that is dropped", "a run's record", "a file of the user's", "a collection"]
+
+
+@pytest.mark.parametrize(("fault", "write"), [*EVERY, *(("broken", write) for write in SOME)])
+def test_a_disk_that_fails_at_any_step_leaves_what_was_there(write, fault, faulty, memory):
+    kind = WRITES[write]
+    kind.before(Store(memory / "before" / "store"))
+    damaged = things_damaged(Store(memory / "before" / "store"))
+    refusals, step, ended = 0, 0, {"happened": True}
+    while ended["happened"]:
+        folder = memory / str(step)
+        shutil.copytree(memory / "before", folder) if (memory / "before").exists() else folder.mkdir()
+        store = Store(folder / "store")
+        ended = faulty(write, store, fault, step)
+        kind.old(store)
+        assert things_damaged(store) <= damaged, step
+        if fault == "full" and write != "leftovers swept up":
+            assert not list(folder.rglob(".tmp-*")), "nothing is left where removals work"
+        store.sweep()
+        files.sweep(folder / "out")
+        if refused(ended["error"], fault, store):
+            refusals += 1
+        elif write not in QUIET or not ended["happened"]:
+            kind.new(store)
+        step += 1
+    kind.act(store)
+    kind.new(store)
+    assert store.verify() == []
+    assert step > 3
+    if (fault, write) in ROOM:
+        assert refusals == 0, "room can be made on a full disk"
+    else:
+        assert refusals >= 2 or write in QUIET
+
+
+@pytest.mark.parametrize("size", [10, 700, 3000])
+def test_a_limit_on_the_size_of_files_is_a_sentence_and_nothing_is_left(size, faulty, memory):
+    """A real one, of the system's: a quota of a kind that needs no privilege. The manifest, or the data, grows beyond it."""
+    store = Store(memory / "store")
+    store.states.write("k0", state(0.0))
+    ended = faulty("the first state", store, "limited", size)
+    assert refused(ended["error"], "limited", store)
+    assert value(store, "k0") == 0.0
+    assert store.states.names() == ["k0"]
+    assert not list(memory.rglob(".tmp-*"))
+    assert store.verify() == []
+
+
+@pytest.mark.parametrize("write", ["a run's record", "a file of the user's", "a snapshot that is kept"])
+def test_a_file_that_grows_beyond_a_limit_leaves_the_one_that_was_there(write, faulty, memory):
+    kind, store = WRITES[write], Store(memory / "store")
+    kind.before(store)
+    ended = faulty(write, store, "limited", 2)
+    assert refused(ended["error"], "limited", store)
+    kind.old(store)
+    assert store.verify() == []
+    with pytest.raises(AssertionError):
+        kind.new(store)
+
+
+def test_a_full_device_is_a_sentence_and_nothing_is_left(memory):
+    """A real one: /dev/full refuses every byte."""
+    store = Store(memory / "store")
+
+    def fill(folder):
+        (folder / "file").symlink_to("/dev/full")
+        with (folder / "file").open("w") as file:
+            file.write("x")
+
+    with pytest.raises(StoreError, match=r"x: can't be written \(No space left on device\); make room"):
+        sealed.seal(store.root / "x", {}, fill)
+    assert list(store.root.iterdir()) == []
+
+
+WRITABLE = ("a state that is there", "a pre-fit result in the place of a damaged one", "leftovers swept up", *QUIET)
+
+
+@pytest.mark.parametrize("write", [write for write in WRITES if write not in WRITABLE])
+def test_a_store_of_another_users_is_refused_by_a_sentence_and_stays_as_it_is(write, faulty, memory):
+    kind, store = WRITES[write], Store(memory / "store")
+    (memory / "out").mkdir()
+    store.root.mkdir()
+    kind.before(store)
+    damaged = things_damaged(store)
+    for folder in (memory, *(p for p in memory.rglob("*") if p.is_dir())):
+        folder.chmod(0o555)
+    listed = sorted(p for p in memory.rglob("*"))
+    ended = faulty(write, store, "stranger")
+    assert refused(ended["error"], "stranger", store)
+    assert sorted(p for p in memory.rglob("*")) == listed
+    assert things_damaged(store) == damaged
+    for folder in (memory, *listed):
+        if folder.is_dir():
+            folder.chmod(0o755)
+
+
+def test_an_array_that_cant_be_put_on_disk_leaves_no_state(memory, monkeypatch):
+    store = Store(memory)
+    store.states.write("k1", state(1.0))
+
+    def full(array):
+        raise MemoryError("Unable to allocate 1 TiB")
+
+    monkeypatch.setattr(np, "ascontiguousarray", full)
+    with pytest.raises(MemoryError):
+        store.states.write("k2", TrainingState(1, 0, {"a": np.ones(3)}))
+    monkeypatch.undo()
+    assert store.states.names() == ["k1"]
+    assert not list(memory.rglob(".tmp-*"))
+
+
+def test_a_lock_file_that_may_not_be_opened_is_a_sentence(memory):
+    runs = Store(memory / "store").runs
+    runs.folder("mine").mkdir(parents=True)
+    (runs.folder("mine") / "lock").mkdir()
+    with pytest.raises(StoreError, match=r"runs/mine/lock: can't be written \(Is a directory\)"), runs.lock("mine"):
+        pass
+    shutil.rmtree(runs.folder("mine"))
+    runs.folder("mine").mkdir(mode=0o555)
+    if os.geteuid() != 0:
+        with pytest.raises(StoreError, match=r"runs/mine/lock: can't be written \(Permission denied\)"), runs.lock("mine"):
+            pass
+
+
+def test_whether_a_run_is_at_work_is_told_from_a_lock_file_that_can_only_be_read(memory):
+    runs = Store(memory / "store").runs
+    with runs.lock("mine"):
+        (runs.folder("mine") / "lock").chmod(0o444)
+        assert runs.is_alive("mine")
+    assert not runs.is_alive("mine")

@@ -1,0 +1,164 @@
+"""Written beside, synced, renamed; what a dead writer left is swept up, what a living one writes is not."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from handler.errors import StoreError
+from handler.store import files, sealed
+
+
+@pytest.fixture
+def order(monkeypatch):
+    """What is synced and renamed, in order: `("sync", path)`, `("rename", path)`, paths as they are in the end."""
+    seen, fsync = [], os.fsync
+
+    def synced(descriptor):
+        seen.append(("sync", str(Path(f"/proc/self/fd/{descriptor}").readlink())))
+        fsync(descriptor)
+
+    def renamed(original):
+        def rename(source, target):
+            seen.append(("rename", str(target)))
+            seen[:] = [(what, path.replace(str(source), str(target))) for what, path in seen]
+            return original(source, target)
+
+        return rename
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed(Path.rename))
+    monkeypatch.setattr(Path, "replace", renamed(Path.replace))
+    return seen
+
+
+def test_a_file_is_durable_before_it_has_its_name_and_its_name_is_durable_after(tmp_path, order):
+    target = tmp_path / "deep" / "er" / "file"
+    files.write_file(target, b"text")
+    assert order == [
+        ("sync", str(tmp_path)),  # the new folders
+        ("sync", str(tmp_path / "deep")),
+        ("sync", str(target)),
+        ("rename", str(target)),
+        ("sync", str(target.parent)),
+    ]
+
+
+def test_every_file_and_folder_is_durable_before_the_manifest_and_that_before_the_name(tmp_path, order):
+    def fill(folder):
+        (folder / "a").mkdir()
+        (folder / "a" / "one").write_text("1")
+        (folder / "two").write_text("2")
+
+    target = tmp_path / "x"
+    sealed.seal(target, {}, fill)
+    at = {path: order.index(("sync", str(path))) for path in (target, *target.rglob("*"))}
+    manifest, renamed = at.pop(target / "manifest.json"), order.index(("rename", str(target)))
+    assert all(at[file] < manifest for file in (target / "a" / "one", target / "two"))
+    assert manifest < at[target] < renamed
+    assert at[target / "a"] < renamed
+    assert ("sync", str(tmp_path)) in order[renamed:]
+
+
+def test_a_name_taken_away_is_durably_away_before_what_it_named_is_removed(tmp_path, order, monkeypatch):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "file").write_text("")
+    rmtree = files.shutil.rmtree
+    monkeypatch.setattr(files.shutil, "rmtree", lambda path, **more: (order.append(("remove", "")), rmtree(path, **more)))
+    files.remove(tmp_path / "x")
+    assert [what for what, _ in order] == ["rename", "sync", "remove"]
+    assert list(tmp_path.iterdir()) == []
+    files.remove(tmp_path / "x")  # another process was faster: nothing to do
+
+
+def test_a_leftover_is_swept_up_whatever_process_has_its_number_now(tmp_path):
+    code = f"""
+        import os, signal
+        from pathlib import Path
+        from handler.store import files
+        with files.replacing(Path({str(tmp_path / "file")!r})) as beside:
+            beside.write_text("half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    ours = left.with_name(f".tmp-{os.getpid()}-{left.name.split('-', 2)[2]}")
+    left.rename(ours)  # its number is that of a living process
+    assert files.leftovers(tmp_path) == [ours]
+    files.sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_being_written_is_not_swept_up_by_anybody(tmp_path):
+    with files.replacing(tmp_path / "file") as beside:
+        beside.write_text("text")
+        assert files.leftovers(tmp_path) == []
+        files.sweep(tmp_path)
+        asked = f"from handler.store import files; from pathlib import Path; files.sweep(Path({str(tmp_path)!r}))"
+        subprocess.run([sys.executable, "-c", asked], check=True)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "text")]
+
+
+def test_many_threads_that_write_and_sweep_in_one_folder_dont_hurt_one_another(tmp_path):
+    faults = []
+
+    def write(number):
+        try:
+            for turn in range(40):
+                files.write_file(tmp_path / f"{number}", f"{turn}".encode())
+        except Exception as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {f"{number}": "39" for number in range(6)}
+
+
+def test_a_folder_of_somebody_elses_that_is_called_alike_is_left_alone(tmp_path):
+    for name in (".tmp-mine", ".tmp-1-2-3", ".tmp-77-abcdef0-x"):
+        (tmp_path / name).mkdir()
+    files.write_file(tmp_path / "predicted.npz", b"")
+    files.sweep(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_file_whose_name_is_as_long_as_can_be_is_written(tmp_path):
+    name = "n" * 250 + ".npz"
+    files.write_file(tmp_path / name, b"x")
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, r"\(No space left on device\); make room on that disk"),
+        (errno.EDQUOT, r"\(Disk quota exceeded\); the quota is used up"),
+        (errno.EFBIG, r"\(File too large\); this process may not write"),
+        (errno.EACCES, r"\(Permission denied\); this user may not write there"),
+        (errno.EROFS, r"\(Read-only file system\); it is mounted for reading only"),
+        (errno.EIO, r"\(Input/output error\); the disk fails"),
+        (errno.EMFILE, r"\(Too many open files\); try again when that is mended"),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence_with_what_would_do(tmp_path, number, advice):
+    (tmp_path / "file").write_text("old")
+
+    @files.replacing(tmp_path / "file")
+    def refused():
+        raise OSError(number, os.strerror(number))
+
+    with pytest.raises(StoreError, match=rf"file: can't be written {advice}.*; what was there before is untouched$") as told:
+        refused()
+    assert told.value.__cause__.errno == number
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "old")]

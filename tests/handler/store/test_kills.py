@@ -1,0 +1,46 @@
+"""Killed at any step of any write: what was there is there, what was left half written is swept up, and it works again."""
+
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from handler.store import Store
+from handler.store.files import leftovers
+from tests.handler.store.writes import WRITES
+
+
+def things_damaged(store):
+    """What is damaged: `states/k1`."""
+    return {Path(*Path(damage.path).relative_to(store.root).parts[:2]) for damage in store.verify()}
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_write_killed_at_any_step_leaves_what_was_there(write, faulty, memory):
+    kind = WRITES[write]
+    kind.before(Store(memory / "before" / "store"))
+    damaged = things_damaged(Store(memory / "before" / "store"))
+    left = step = 0
+    while True:
+        folder = memory / str(step)
+        shutil.copytree(memory / "before", folder) if (memory / "before").exists() else folder.mkdir()
+        store = Store(folder / "store")
+        ended = faulty(write, store, "kill", step)
+        assert not ended["error"]
+        kind.old(store)
+        assert things_damaged(store) <= damaged, step
+        left += sum(len(leftovers(place)) for place in (*store.folders(), folder / "out"))
+        store.sweep()
+        assert not list(store.root.rglob(".tmp-*")), step
+        kind.act(store)
+        kind.new(store)
+        assert store.verify() == [], step
+        shutil.rmtree(folder)
+        if not ended["happened"]:
+            break
+        assert ended["code"] == -signal.SIGKILL
+        step += 1
+    if write != "a state that is there":
+        assert step > 3, "it was killed"
+        assert left, "and left something half written"

@@ -1,0 +1,104 @@
+"""The lock of a run: it dies with its process, names its holder, can be waited for."""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+
+from handler.errors import BusyError, Interrupted
+from handler.interrupt import stop
+from handler.store.locks import is_locked, locked
+
+HOLD = textwrap.dedent("""
+    import os, sys, time
+    from pathlib import Path
+    from handler.store.locks import locked
+    with locked(Path(sys.argv[1]), "it"):
+        if "fork" in sys.argv:
+            if os.fork() == 0:
+                time.sleep(60)
+        print("held", flush=True)
+        time.sleep(60)
+""")
+
+
+@pytest.fixture
+def hold(tmp_path):
+    """Starts a process that holds the lock."""
+    started = []
+
+    def start(*arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(tmp_path / "lock"), *arguments], stdout=subprocess.PIPE, text=True, process_group=0
+        )
+        started.append(process)
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield start
+    for process in started:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+
+
+def test_who_holds_it_is_named_with_the_host_and_since_when(tmp_path, hold):
+    holder = hold()
+    who = rf"run 'a' is being used by process {holder.pid} on {os.uname().nodename} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d"
+    with pytest.raises(BusyError, match=who), locked(tmp_path / "lock", "run 'a'"):
+        pass
+
+
+def test_one_that_waits_is_told_for_whom_and_takes_over_when_the_holder_is_killed(tmp_path, hold):
+    holder, told = hold(), []
+
+    def kill_when_told(text):
+        told.append(text)
+        holder.kill()
+
+    with locked(tmp_path / "lock", "run 'a'", wait=True, waiting=kill_when_told):
+        assert is_locked(tmp_path / "lock")
+    assert len(told) == 1
+    assert f"process {holder.pid} on" in told[0]
+
+
+def test_waiting_ends_when_the_training_is_asked_to_stop(tmp_path, hold):
+    hold()
+    try:
+        with (
+            pytest.raises(Interrupted, match="stopped by SIGINT while waiting: run 'a' is in use"),
+            locked(tmp_path / "lock", "run 'a'", wait=True, waiting=lambda text: stop.request("SIGINT")),
+        ):
+            pass
+    finally:
+        stop.reset()
+
+
+def test_a_killed_process_holds_nothing_though_a_child_it_forked_lives_on(tmp_path, hold):
+    holder = hold("fork")
+    assert is_locked(tmp_path / "lock")
+    holder.kill()
+    holder.wait()
+    with locked(tmp_path / "lock", "it"):
+        pass
+
+
+def test_a_leftover_file_blocks_nobody(tmp_path):
+    (tmp_path / "lock").write_text(f"process {os.getppid()} on {os.uname().nodename} since 2020-01-01 00:00:00\n")
+    assert not is_locked(tmp_path / "lock")
+    with locked(tmp_path / "lock", "it"):
+        assert str(os.getpid()) in (tmp_path / "lock").read_text()
+
+
+def test_somebody_who_only_looks_whether_it_is_held_makes_nobody_busy(tmp_path):
+    (tmp_path / "lock").touch()
+    with (tmp_path / "lock").open("rb") as glance:  # what `is_locked` does for a moment, and a little longer
+        fcntl.flock(glance, fcntl.LOCK_EX)
+        threading.Timer(0.1, lambda: fcntl.flock(glance, fcntl.LOCK_UN)).start()
+        with locked(tmp_path / "lock", "it"):
+            pass

@@ -1,0 +1,47 @@
+"""A Ctrl-C in a notebook: X and y of a training in place are as they were, wherever it came."""
+
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+
+import handler.backup
+from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
+
+
+class CtrlC(keras.callbacks.Callback):
+    """Presses Ctrl-C at the end of the second epoch, when the arrays are rearranged."""
+
+    def __init__(self, x, moved):
+        super().__init__()
+        self.x, self.before, self.moved = x, x.copy(), moved
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            self.moved.append(not np.array_equal(self.x, self.before))
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["once", "and again while they are written back"])
+@pytest.mark.parametrize("stored", [False, True], ids=["without a store", "with a store"])
+def test_the_arrays_are_restored(again, stored, network, blobs, tmp_path, monkeypatch):
+    x, y = blobs
+    before, moved, calls = (x.copy(), y.copy()), [], []
+    original = handler.backup.read_array
+
+    def pressed_again(*args, **kwargs):
+        calls.append(1)
+        if again and len(calls) == 2:  # X is written back, y isn't
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(handler.backup, "read_array", pressed_again)
+    mh = DLModelHandler(KerasArchitecture(network()), training_epochs=4, batch_size=16, seed=2, in_place=True)
+    with pytest.raises(KeyboardInterrupt):
+        DLTrainingHandler(store=tmp_path if stored else None).fit(mh, x, y, [CtrlC(x, moved)])
+    assert moved == [True]
+    assert len(calls) == (4 if again else 2)
+    np.testing.assert_array_equal(x, before[0])
+    np.testing.assert_array_equal(y, before[1])

@@ -1,0 +1,80 @@
+"""What a run's record, its report and `show` tell of how it came about: where it went on, and what a person should know."""
+
+import pytest
+
+from handler.run import RunInputs, TrainingRun
+from handler.spec import parse_spec
+from tests.handler.test_refusals import MODULE, SPEC
+
+FOUR = {"training": {"epochs": 4, "batch_size": 32}, "freeze_training": {"training_interval": [1, 2], "layers": ["first"]}}
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """A run of four epochs in three segments, as a process of its own would open it."""
+    (tmp_path / "mine.py").write_text(MODULE)
+
+    def open_(name="mine", **changes):
+        spec = parse_spec({**SPEC, **FOUR, **changes})
+        return TrainingRun(RunInputs(spec=spec, folder=str(tmp_path), store=str(tmp_path / "store"), name=name))
+
+    return open_
+
+
+def begun(run, segments=3):
+    """Begins a run and trains some of its segments; gives its record."""
+    plan = run.plan()
+    run.begin(plan)
+    for segment in plan.segments[:segments]:
+        run.train_segment(segment.index)
+    return run.store.runs.read(run.inputs.name)
+
+
+def finished(run):
+    run.post_fit()
+    run.report()
+    return run.finish()
+
+
+def told(record):
+    return [(r.epoch, r.step, r.after) for r in record.resumptions]
+
+
+def test_a_run_tells_where_it_went_on_each_time_and_what_it_was_told_before(opened, tmp_path):
+    run = opened()
+    run.note("this stays")
+    assert told(begun(run, 1)) == []
+    again = opened()
+    assert told(begun(again, 1)) == [(1, 0, "running")]
+    again.interrupted("stopped by SIGINT")
+    assert told(begun(opened(), 2)) == [(1, 0, "running"), (1, 0, "interrupted")]
+    last = opened()
+    begun(last)
+    record = finished(last)
+    assert told(record) == [(1, 0, "running"), (1, 0, "interrupted"), (2, 0, "running")]
+    assert [r.text for r in record.resumptions] == [
+        "resumed from epoch 1 after it was killed",
+        "resumed from epoch 1 after it was interrupted",
+        "resumed from epoch 2 after it was killed",
+    ]
+    assert record.notes == ["this stays"]
+    page = (tmp_path / "store" / "runs" / "mine" / "report.html").read_text()
+    assert "resumed 3 times" in page
+    assert "Resumed from epoch 2 after it was killed." in page
+    assert "this stays" in page
+
+
+def test_more_epochs_another_start_and_shared_states_are_no_resumptions(opened):
+    run = opened()
+    begun(run)
+    finished(run)
+    assert told(begun(opened())) == [], "it was complete"
+    assert told(begun(opened("other"))) == [], "another run's states"
+    begun(opened("third", seed=3), 1)
+    assert told(begun(opened("third", seed=4), 1)) == [], "another training under that name"
+
+
+def test_a_run_that_was_killed_before_its_first_state_begins_again(opened):
+    run = opened()
+    run.begin(run.plan())
+    assert told(begun(opened(), 1)) == []

@@ -1,0 +1,93 @@
+"""The code of live objects: what changes it, what doesn't, in any process."""
+
+import functools
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from handler.own_code import own_code
+
+SOURCES = {
+    "first": "def f(x):\n    return x + 1",
+    "comment": "def f(x):\n    'words'\n    # more\n    return x + 1",
+    "constant": "def f(x):\n    return x + 2",
+    "name": "def f(x):\n    return x.one() + 1",
+    "default": "def f(x, y=3):\n    return x + 1",
+    "default value": "def f(x, y=4):\n    return x + 1",
+    "order": "def f(x, y):\n    return x - y",
+    "other order": "def f(y, x):\n    return x - y",
+    "keyword": "def f(x, *, y=4):\n    return x + 1",
+    "inner": "def f(x):\n    return (lambda z: z + 1)(x)",
+    "other inner": "def f(x):\n    return (lambda z: z + 2)(x)",
+}
+
+
+def defined(source, name="f", **names):
+    exec(source, names := {"__name__": "mine", **names})
+    return names[name]
+
+
+def test_what_a_function_does_counts_and_what_is_said_of_it_does_not():
+    digests = {what: own_code([defined(source)])[0][1] for what, source in SOURCES.items()}
+    assert digests["first"] == digests["comment"] == own_code([defined(SOURCES["first"])])[0][1]
+    assert len(set(digests.values())) == len(SOURCES) - 1
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, 2), (1.0, 1), ("a", "b"), ((1, 2), (1, 3)), (np.zeros(3), np.ones(3)), (defined(SOURCES["first"]), defined(SOURCES["constant"]))])
+def test_what_a_function_encloses_counts(one, other):
+    def make(value):
+        return defined("def outer(value):\n    def f(x):\n        return x + value\n    return f", "outer")(value)
+
+    assert own_code([make(one)]) == own_code([make(one)])
+    assert own_code([make(one)]) != own_code([make(other)])
+
+
+def test_what_a_function_refers_to_in_its_module_counts_and_what_a_callback_remembers_does_not():
+    source = "def helper(x):\n    return x * FACTOR\ndef f(x):\n    return [helper(part) for part in x] + RATES"
+
+    def of(change=("", ""), rates=(1, 2), factor=3, **options):
+        return own_code([defined(source.replace(*change), RATES=list(rates), FACTOR=factor)], **options)
+
+    assert of() == of()
+    assert of() != of(factor=4)
+    assert of() != of(change=("x * F", "x + F"))
+    assert of() != of(rates=(1, 3))
+    assert of(remembers=True) == of(rates=(1, 3), remembers=True) != of(factor=4, remembers=True)
+
+
+CLASS = "class Base:\n    rate = 1\n    def step(self):\n        return 1\nclass C(Base):\n    def step(self):\n        return super().step() + 1\n    @property\n    def p(self):\n        return 3\n    @staticmethod\n    def s():\n        return 4"
+
+
+@pytest.mark.parametrize(("was", "now"), [("rate = 1", "rate = 2"), ("return 1", "return 5"), ("+ 1", "+ 2"), ("return 3", "return 5"), ("return 4", "return 5")])
+def test_a_class_counts_with_its_bases_and_all_its_members(was, now):
+    one, same, other = (defined(source, "C")() for source in (CLASS, CLASS, CLASS.replace(was, now)))
+    assert own_code([one]) == own_code([same])
+    assert own_code([one]) != own_code([other])
+    assert [name for name, _ in own_code([one])] == ["C", "Base"]
+
+
+def test_functions_that_an_object_or_a_partial_holds_count():
+    import keras
+
+    one, other = defined(SOURCES["first"]), defined(SOURCES["constant"])
+    for hold in (keras.layers.Activation, functools.partial, lambda f: keras.callbacks.LambdaCallback(on_epoch_end=f)):
+        assert own_code([hold(one)]) == own_code([hold(one)]) != own_code([hold(other)])
+        assert own_code([hold(one)])[0][0] == "f"
+
+
+def test_what_is_not_the_users_own_is_left_to_the_versions():
+    import keras
+
+    assert own_code([keras.layers.Dense(3), keras.losses.mean_squared_error, keras.optimizers.Adam(), None, "mse", np.zeros(3)]) == []
+
+
+def test_another_process_finds_the_same():
+    program = "from handler.own_code import own_code\nfrom tests.handler.test_own_code import defined\nprint(own_code([defined(\"def f(x):\\n    return x in {'a', 'b', 'c', 'd', 'e'}\")]))"
+    found = {
+        subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(found) == 1

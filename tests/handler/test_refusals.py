@@ -1,0 +1,296 @@
+"""What isn't the same is refused, by its field with the stored and the found value; what is allowed is told."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from handler import environment
+from handler.errors import EnvironmentMismatch, MismatchError
+from handler.run import RunInputs, TrainingRun
+from handler.spec import parse_spec
+from handler.store import Store, sealed
+from tests.handler.conftest import Epochs
+
+MODULE = '''
+import keras
+import numpy as np
+from keras import layers as L
+
+
+def data():
+    r = np.random.default_rng(5)
+    x = r.normal(size=(64, 6)).astype("float32")
+    return x, x[:, :3].argmax(axis=1).astype("int64")
+
+
+def held_out():
+    v = np.load(__file__.replace("mine.py", "v.npy"))
+    return (*data(), v, v[:, :3].argmax(axis=1).astype("int64"))
+
+
+def network():
+    i = keras.Input((6,))
+    x = L.Dropout(0.2, name="drop")(L.Dense(8, activation="relu", name="first")(i))
+    return keras.Model(i, L.Dense(3, activation="softmax", name="head")(x))
+
+
+def wild():
+    model = network()
+    head = model.get_layer("head")
+    head.set_weights([np.random.default_rng().normal(size=w.shape) for w in head.get_weights()])
+    return model
+'''
+SPEC = {
+    "name": "mine",
+    "data": {"source": "mine:data"},
+    "model": {"architecture": "mine:network"},
+    "training": {"epochs": 2, "batch_size": 32},
+}
+LONGER = {"training": {"epochs": 3, "batch_size": 32}}
+
+
+def opened(folder, changes=None, name="mine", **inputs):
+    """A run of the specification, with changes, in the folder's store; its `.watch` sees what it does."""
+    spec = parse_spec({**SPEC, **(changes or {})})
+    run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name=name, **inputs))
+    run.watch = Epochs()
+    run.observers.append(run.watch)
+    return run
+
+
+def trained(run):
+    """Takes a run through its stages, as the flow does; gives its record."""
+    plan = run.plan()
+    run.begin(plan)
+    for segment in plan.segments:
+        run.train_segment(segment.index)
+    run.post_fit()
+    run.report()
+    return run.finish()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with a training of two epochs in its store, and one that would go on for a third."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "mine.py").write_text(MODULE)
+    trained(opened(folder))
+    run = opened(folder, LONGER, name="longer")
+    run.begin(run.plan())
+    return folder, run
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    """A copy of that folder of one's own."""
+    shutil.copytree(made[0], tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+@pytest.fixture
+def amended(made):
+    """Lets the state after two epochs say something else of how it was made, for one test."""
+    run = made[1]
+    state = run.store.states.folder(run.planning.chain.keys[2])
+    before = (state / sealed.MANIFEST).read_bytes()
+
+    def amend(**changes):
+        sealed.amend(state, **changes)
+
+    yield amend
+    (state / sealed.MANIFEST).write_bytes(before)
+
+
+def end_state(run):
+    return run.store.states.manifest(run.planning.chain.keys[2])
+
+
+def amend_end(run, **changes):
+    """Lets the state after two epochs have been made in another environment."""
+    manifest = end_state(run)
+    sealed.amend(run.store.states.folder(manifest["key"]), environment={**manifest["environment"], **changes})
+
+
+# Environment: what is compared
+
+OTHER = {
+    "tensorflow": "2.20.0",
+    "keras": "3.14.0",
+    "numpy": "2.0.0",
+    "platform": "linux-aarch64",
+    "cpu": ["sse4_2"],
+    "caches": ["L1 16K", "L2 256K"],
+    "libc": "glibc 2.17",
+    "threads": 97,
+    "deterministic": False,
+    "onednn": "neither",
+    "jit": True,
+    "eager": True,
+    "graph_options": {"remapping": False},
+    "settings": {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"},
+    "devices": ["CPU", "GPU"],
+    "floatx": "float64",
+    "epsilon": 0.001,
+    "image_data_format": "channels_first",
+    "dtype_policy": "mixed_bfloat16",
+}
+
+
+def test_every_field_that_is_recorded_is_compared_but_pythons_version(made):
+    run = made[1]
+    assert set(end_state(run)["environment"]) == {*OTHER, "python"}
+    assert set(environment.current(run.live.mh.compiled)) == {*OTHER, "python"}
+    assert not list(environment.differences({"python": "3.11.1"}, {"python": "3.13.0"}))
+
+
+@pytest.mark.parametrize(("field", "value"), OTHER.items())
+def test_another_environment_is_refused_with_its_field_the_stored_and_the_found_value(field, value, made, amended):
+    run = made[1]
+    here = end_state(run)["environment"]
+    amended(environment={**here, field: value})
+    was, now = value, here[field]
+    if isinstance(value, dict):
+        assert here[field] == {}
+        ((inner, was),), now = value.items(), None
+        field = f"{field}.{inner}"
+    said = f"environment.{field}: the state was made with {was!r}, this process has {now!r}; make it the same, or go on "
+    with pytest.raises(EnvironmentMismatch, match=re.escape(said + "with --allow-environment-change")):
+        run.train_segment(0)
+    assert run.watch.epochs == []
+
+
+def test_what_an_older_state_does_not_record_is_not_compared(folder):
+    run = opened(folder, LONGER, name="longer")
+    first = {"tensorflow", "keras", "numpy", "platform", "cpu", "threads", "deterministic", "onednn", "jit", "devices"}
+    kept = {name: value for name, value in end_state(run)["environment"].items() if name in first}
+    sealed.amend(run.store.states.folder(run.planning.chain.keys[2]), environment=kept | {"python": "3.1"})
+    trained(run)
+    assert (run.watch.epochs, run.watch.notes) == ([2], [])
+
+
+def test_what_is_foreseen_without_tensorflow_is_what_a_training_has(made):
+    run = made[1]
+    there = end_state(run)["environment"]
+    foreseen = environment.foreseen(run.planning.threads)
+    assert foreseen.items() <= there.items()
+    assert there.keys() - foreseen.keys() <= {"jit", "eager", "graph_options", "floatx", "epsilon", "image_data_format", "dtype_policy", "onednn", "devices"}
+
+
+@pytest.mark.parametrize(("value", "onednn"), [("0", False), ("false", False), ("FALSE", False), ("1", True)])
+def test_onednn_is_read_as_tensorflow_reads_it(value, onednn, monkeypatch):
+    import sys
+
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    assert environment._onednn() is onednn
+
+
+def test_what_xla_is_told_to_write_down_is_no_setting(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=somewhere  --xla_cpu_enable_fast_math=true")
+    monkeypatch.setenv("TF_XLA_FLAGS", "")
+    assert environment._settings() == {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}
+
+
+# Environment: what is allowed is told
+
+
+def test_an_allowed_change_is_told_by_the_run_its_report_and_every_run_that_shares_its_states(folder):
+    run = opened(folder, LONGER, name="longer", allow_environment_change=True)
+    amend_end(run, keras="3.14.0", settings={"XLA_FLAGS": "--x"})
+    record = trained(run)
+    here = end_state(run)["environment"]
+    assert run.watch.epochs == [2]
+    assert [(c.epoch, c.step, c.field, c.stored, c.found) for c in record.environment_changes] == [
+        (2, 0, "environment.keras", "3.14.0", environment.current()["keras"]),
+        (2, 0, "environment.settings.XLA_FLAGS", "--x", None),
+    ]
+    said = f"environment.keras: {environment.current()['keras']!r} from epoch 2 on, '3.14.0' before; allowed"
+    assert [note.startswith(said) for note in record.notes] == [True, False]
+    assert record.notes == run.watch.notes
+    page = (folder / "store" / "runs" / "longer" / "report.html").read_text()
+    assert all(note.replace("'", "&#39;") in page for note in record.notes)
+    assert here["keras"] == "3.14.0", "the state it went on from is as it was"
+
+    other = opened(folder, {"training": {"epochs": 4, "batch_size": 32}}, name="other")
+    told = trained(other)
+    assert other.watch.epochs == [3], "it went on from the states of the other run"
+    assert told.environment_changes == record.environment_changes
+    assert told.notes == record.notes
+
+
+def test_a_training_from_its_beginning_has_no_change_to_tell(made):
+    record = made[1].store.runs.read("mine")
+    assert (record.environment_changes, record.resumptions, record.notes) == ([], [], [])
+
+
+def test_the_final_model_is_not_measured_in_another_environment_without_a_word(folder):
+    run = opened(folder, name="again")
+    amend_end(run, libc="glibc 2.17")
+    plan = run.plan()
+    assert all(segment.cached for segment in plan.segments)
+    run.begin(plan)
+    assert [run.train_segment(segment.index).source for segment in plan.segments] == ["cached"]
+    with pytest.raises(EnvironmentMismatch, match=r"environment.libc: the state was made with 'glibc 2.17'"):
+        run.post_fit()
+    allowed = opened(folder, name="again", allow_environment_change=True)
+    record = trained(allowed)
+    assert allowed.watch.epochs == []
+    assert record.notes == [c.text for c in record.environment_changes]
+    assert "environment.libc" in record.notes[0]
+    assert record.weights == Store(folder / "store").runs.read("mine").weights
+
+
+def test_another_keras_is_named_before_the_values_it_draws_and_these_are_taken_from_the_state_where_it_is_allowed(folder):
+    run = opened(folder, LONGER, name="longer")
+    amend_end(run, keras="3.14.0")
+    manifest = end_state(run)
+    sealed.amend(run.store.states.folder(manifest["key"]), found={**manifest["found"], "initial": "other"})
+    run.begin(run.plan())
+    with pytest.raises(EnvironmentMismatch, match=r"environment.keras"):
+        run.train_segment(0)
+    assert trained(opened(folder, LONGER, name="longer", allow_environment_change=True)).epochs == 3
+
+
+# What was found
+
+
+@pytest.mark.parametrize("name", ["data", "validation", "initial"])
+def test_a_state_of_something_else_is_refused_with_what_it_was_trained_on(name, made, amended):
+    run = made[1]
+    found = end_state(run)["found"]
+    amended(found={**found, name: "something else"})
+    with pytest.raises(MismatchError, match=rf"^{name}: state {run.planning.chain.keys[2]} was trained with something else"):
+        run.train_segment(0)
+
+
+def test_declared_changes_come_before_the_environment(folder):
+    run = opened(folder, LONGER, name="longer")
+    amend_end(run, keras="3.14.0")
+    manifest = end_state(run)
+    sealed.amend(run.store.states.folder(manifest["key"]), found={**manifest["found"], "data": "something else"})
+    run.begin(run.plan())
+    with pytest.raises(MismatchError, match=r"^data: "):
+        run.train_segment(0)
+
+
+def test_validation_data_that_changed_behind_its_declaration_is_refused(folder):
+    def train(epochs):
+        values = np.random.default_rng(epochs).normal(size=(16, 6)).astype("float32")
+        np.save(folder / "v.npy", values)
+        trained(opened(folder, {"data": {"source": "mine:held_out"}, "training": {"epochs": epochs, "batch_size": 32}}, name="held"))
+
+    train(3)
+    with pytest.raises(MismatchError, match=r"^validation: state \w+ was trained with X_val float32 \(16, 6\) \w+ and y_val int64 \(16,\) \w+, now X_val float32"):
+        train(4)
+
+
+def test_a_network_that_begins_from_other_values_each_time_is_refused(folder):
+    wild = {"model": {"architecture": "mine:wild"}}
+    trained(opened(folder, wild, name="wild"))
+    run = opened(folder, {**wild, **LONGER}, name="wild")
+    run.begin(run.plan())
+    with pytest.raises(MismatchError, match=r"^initial: state \w+ was trained with \w+, now \w+ was found; the network begins from other values.*generators alone"):
+        run.train_segment(0)
+    assert run.watch.epochs == []
