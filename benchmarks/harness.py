@@ -7,6 +7,7 @@ import os
 import platform
 import statistics
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -58,6 +59,31 @@ def row(what: str, values: Sequence[float], *, beside: Sequence[float] | None = 
     if beside is not None:
         found |= {"ratio": statistics.median(values) / statistics.median(beside), "peer": peer}
     return found
+
+
+class Watch:
+    """The most that this process's resident memory rises to, MB above what it was."""
+
+    def __enter__(self) -> Watch:
+        self.before = self.most_seen = resident()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+        return self
+
+    def _look(self) -> None:
+        while not self._done.wait(0.002):
+            self.most_seen = max(self.most_seen, resident())
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self.most = (self.most_seen - self.before) / 1e6
+
+
+def resident() -> int:
+    """This process's resident memory in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def machine() -> dict[str, Any]:

@@ -12,9 +12,8 @@ import numpy as np
 from handler.chain import key_of
 from handler.errors import DamagedError, MismatchError, StoreError
 from handler.store import checked, files, sealed
-from handler.store.arrays import dtype_text, read_array, write_array
+from handler.store.arrays import content, describe, read_array, write_array
 from handler.store.locks import hold_folder, let_go
-from handler.store.prefit import content
 
 TEMPORARY = "frostline-backup-"
 _HELD: dict[Path, list[int]] = {}  # the backups this process needs: a locked descriptor for each time it was written
@@ -43,18 +42,14 @@ def write_backup(folder: Path, X: Any, y: Any) -> Path:
         StoreError: the disk refuses.
     """
     arrays = arrays_of(X, y)
-    digests = {name: content(array) for name, array in arrays.items()}
-    body: dict[str, Any] = {
-        "arrays": {
-            name: {"xxh3": digests[name], "dtype": dtype_text(a.dtype), "shape": list(a.shape)}
-            for name, a in arrays.items()
-        }
-    }
+    body: dict[str, Any] = {"arrays": {name: {"xxh3": content(a), **describe(a)} for name, a in arrays.items()}}
     target = folder / f"{key_of(body)}.zarr"
 
-    def fill(beside: Path) -> None:
+    def fill(beside: Path) -> dict[str, str]:
+        written = dict[str, str]()
         for name, array in arrays.items():
-            write_array(beside / name, array)
+            written |= write_array(beside / name, array)
+        return written
 
     while True:
         sealed.seal(target, body, fill)
@@ -116,11 +111,8 @@ def restore_backup(backup: Path, X: Any, y: Any) -> None:
         raise MismatchError(f"{backup}: holds {sorted(manifest['arrays'])}, given were {sorted(arrays)}")
     listed = {name: about for name, about in manifest["arrays"].items() if name in arrays}
     for name, about in listed.items():
-        given = {"dtype": dtype_text(arrays[name].dtype), "shape": list(arrays[name].shape)}
-        saved = {"dtype": about["dtype"], "shape": about["shape"]}
+        given, saved = describe(arrays[name]), {part: about[part] for part in ("dtype", "shape")}
         if given != saved:
             raise MismatchError(f"{backup}: {name} was saved as {saved}, given is {given}")
     for name, about in listed.items():
         read_array(backup / name, about, out=arrays[name])
-        if content(arrays[name]) != about["xxh3"]:
-            raise DamagedError(f"{backup / name}: its bytes don't match their checksum")

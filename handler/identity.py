@@ -13,9 +13,8 @@ from handler.engine.callbacks import steers
 from handler.errors import MismatchError, SpecError
 from handler.own_code import own_code
 from handler.state import to_array
-from handler.store.arrays import dtype_text
+from handler.store.arrays import content, describe
 from handler.store.checked import digest_bytes
-from handler.store.prefit import content
 
 _RESTORE = "restore it, or declare the change (data.version) so that a new training begins"
 _WOULD_DO = {
@@ -28,7 +27,7 @@ _WOULD_DO = {
 
 def array(values: Any) -> dict[str, Any]:
     """An array as its dtype, shape and the digest of its bytes."""
-    return {"dtype": dtype_text(np.dtype(values.dtype)), "shape": list(values.shape), "xxh3": content(values)}
+    return {**describe(values), "xxh3": content(values)}
 
 
 def variables(model: Any) -> str:

@@ -10,7 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from handler.engine import batches
-from handler.store.arrays import create_bytes, dtype_of, dtype_text, even_chunk, reading
+from handler.store.arrays import as_bytes, describe
+from handler.store.chunks import Chunks
+from handler.store.rows import Rows
 
 CHUNK_BYTES = 1 << 22
 
@@ -64,7 +66,9 @@ def _same(found: Sequence[np.ndarray], whole: Sequence[np.ndarray], rows: np.nda
     )
 
 
-def write(folder: Path, examples: Examples, after: Callable[[int], None]) -> list[dict[str, Any]]:
+def write(
+    folder: Path, examples: Examples, after: Callable[[int], None]
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Writes the activations of all examples, one array for each tensor, in chunks along the first axis.
 
     Args:
@@ -73,70 +77,24 @@ def write(folder: Path, examples: Examples, after: Callable[[int], None]) -> lis
         after: told how many are done, after each batch.
 
     Returns:
-        What `Stored` needs of each array: `dtype` and `shape`.
+        What `Rows` needs of each array, and the digests of the files: see `Chunks.digests`.
     """
-    arrays: list[_Writer] = []
+    arrays: list[Chunks] = []
+    about: list[dict[str, Any]] = []
     for start, parts in examples:
         if not arrays:
-            arrays = [_Writer(folder / f"{i:03d}", part, examples.rows) for i, part in enumerate(parts)]
+            about = [describe(part) | {"shape": [examples.rows, *part.shape[1:]]} for part in parts]
+            arrays = [
+                Chunks.create(folder / f"{i:03d}", (examples.rows, part[0].nbytes), CHUNK_BYTES)
+                for i, part in enumerate(parts)
+            ]
         for array, part in zip(arrays, parts, strict=True):
-            array.add(part)
+            array.append(as_bytes(part))
         after(start + len(parts[0]))
-    for array in arrays:
-        array.flush()
-    return [array.about for array in arrays]
+    return about, {file: digest for array in arrays for file, digest in array.digests.items()}
 
 
-class _Writer:
-    """Appends rows to a zarr array, a chunk at a time."""
-
-    def __init__(self, path: Path, first: np.ndarray, rows: int) -> None:
-        self.about = {"dtype": dtype_text(first.dtype), "shape": [rows, *first.shape[1:]]}
-        width = first[0].nbytes
-        self._chunk = even_chunk(rows, max(1, CHUNK_BYTES // max(1, width)))
-        self._stored = create_bytes(path, (rows, width), self._chunk)
-        self._waiting = np.empty((self._chunk, width), np.uint8)
-        self._held, self._at = 0, 0
-
-    def add(self, part: np.ndarray) -> None:
-        raw = np.ascontiguousarray(part).view(np.uint8).reshape(len(part), -1)
-        while len(raw):
-            taken = raw[: self._chunk - self._held]
-            self._waiting[self._held : self._held + len(taken)] = taken
-            self._held, raw = self._held + len(taken), raw[len(taken) :]
-            if self._held == self._chunk:
-                self.flush()
-
-    def flush(self) -> None:
-        if self._held:
-            self._stored[self._at : self._at + self._held] = self._waiting[: self._held]
-            self._at, self._held = self._at + self._held, 0
-
-
-class Stored:
-    """One array that `write` wrote, read as it is trained on.
-
-    Attributes:
-        shape, dtype: of the activations, the first axis = examples.
-    """
-
-    def __init__(self, path: Path, about: dict[str, Any]) -> None:
-        self.shape, self.dtype = tuple(about["shape"]), dtype_of(about["dtype"])
-        with reading(path) as stored:
-            self._stored = stored
-        self.oindex = self
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all of it."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
-
-    def __getitem__(self, rows: Any) -> np.ndarray:
-        raw = self._stored[rows] if isinstance(rows, slice) else self._stored.oindex[rows]
-        return np.ascontiguousarray(raw).view(self.dtype).reshape(-1, *self.shape[1:])
-
-
-def kept_in_memory(parts: Sequence[Stored], limit: int) -> list[Any]:
+def kept_in_memory(parts: Sequence[Rows], limit: int) -> list[Any]:
     """The arrays in memory, where all of them take at most `limit` bytes; else as they are."""
     return [part[:] for part in parts] if sum(part.nbytes for part in parts) <= limit else list(parts)
 

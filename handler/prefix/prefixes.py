@@ -23,6 +23,7 @@ from handler.sequencer import DLSequencer
 from handler.store import sealed
 from handler.store.checked import digest_bytes
 from handler.store.locks import hold_folder, let_go
+from handler.store.rows import Rows
 
 FORMAT = 1
 MAX_BYTES = 1 << 32
@@ -146,13 +147,14 @@ class Prefixes:
             self._make_room(place)
             body: dict[str, Any] = {"share": place.share}
 
-            def fill(folder: Path) -> None:
-                body["arrays"] = activations.write(folder, examples, self._count)
+            def fill(folder: Path) -> dict[str, str]:
+                body["arrays"], written = activations.write(folder, examples, self._count)
+                return written
 
             sealed.seal(target, body, fill)
         self._held = hold_folder(target)
         about = sealed.read_manifest(target)["arrays"]
-        stored = [activations.Stored(target / f"{i:03d}", a) for i, a in enumerate(about)]
+        stored = [Rows(target / f"{i:03d}", a) for i, a in enumerate(about)]
         return activations.kept_in_memory(stored, copy_limit())
 
     def _key(self, function: Any) -> str:

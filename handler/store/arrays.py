@@ -5,88 +5,99 @@ Bytes keep every dtype exact (booleans, strings, structured, bfloat16) and let o
 
 from __future__ import annotations
 
-import contextlib
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xxhash
 
-from handler.errors import DamagedError, StoreError
-from handler.store.files import unreadable
-
-CHUNK_BYTES = 1 << 24
-
-
-def create_bytes(path: Path, shape: tuple[int, ...], chunk_rows: int) -> Any:
-    """A new zarr array of bytes, chunked along the first axis only.
-
-    Nothing is compressed (float weights don't shrink) and nothing is scanned for fill values (13x slower).
-    """
-    import zarr
-
-    chunks = (max(1, chunk_rows), *(max(1, length) for length in shape[1:]))
-    return zarr.create_array(
-        store=path,
-        shape=shape,
-        chunks=chunks,
-        dtype="uint8",
-        compressors=None,
-        fill_value=0,
-        config={"write_empty_chunks": True},
-    )
-
-
-@contextlib.contextmanager
-def reading(path: Path) -> Iterator[Any]:
-    """An array of `create_bytes`, opened for reading; whatever zarr makes of a broken one becomes DamagedError.
-
-    Raises:
-        DamagedError: it is gone or broken. StoreError: it can't be read, though it may be intact.
-    """
-    import zarr
-
-    try:
-        yield zarr.open_array(path, mode="r")
-    except (StoreError, MemoryError):
-        raise
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except Exception as error:
-        raise DamagedError(f"{path}: can't be read ({type(error).__name__}: {error})") from error
-
-
-def read_bytes(path: Path) -> np.ndarray:
-    """All of a one-dimensional array of `create_bytes`. Raises as `reading`."""
-    with reading(path) as stored:
-        return np.asarray(stored[:])
+from handler.store.chunks import CHUNK_BYTES, Chunks, even
+from handler.store.files import side_by_side, sync
 
 
 def slabs(array: Any, limit: int = CHUNK_BYTES) -> Iterator[tuple[int, int]]:
-    """Row ranges of an array, each of at most `limit` bytes (at least one row)."""
-    rows = _rows_per_slab(array.shape, array.dtype.itemsize, limit)
+    """Row ranges of an array, each of at most `limit` bytes (at least one row); whole chunks where it has such."""
+    row = array.dtype.itemsize * math.prod(array.shape[1:])
+    rows = even(array.shape[0], max(1, limit // max(1, row)))
+    chunk = array.chunks[0] if getattr(array, "chunks", None) else 1
+    rows = max(1, rows // chunk) * chunk
     for start in range(0, array.shape[0], rows):
         yield start, min(start + rows, array.shape[0])
 
 
-def write_array(path: Path, array: np.ndarray) -> dict[str, Any]:
-    """Writes an array slab by slab; returns the description `read_array` needs (dtype, shape)."""
-    row_bytes = array.dtype.itemsize * int(np.prod(array.shape[1:], dtype=np.int64))
-    stored = create_bytes(path, (array.shape[0], row_bytes), _rows_per_slab(array.shape, array.dtype.itemsize))
-    for start, end in slabs(array):
-        stored[start:end] = _as_bytes(array[start:end], row_bytes)
-    return {"dtype": dtype_text(array.dtype), "shape": list(array.shape)}
+def write_array(path: Path, array: np.ndarray) -> dict[str, str]:
+    """Writes an array and syncs it; at most a slab of it is copied, and none where it is contiguous.
+
+    Args:
+        path: its directory.
+        array: of any dtype but object, at least one axis.
+
+    Returns:
+        The digest of each file written, for the seal: see `Chunks.digests`.
+    """
+    chunks = Chunks.create(path, (array.shape[0], array.dtype.itemsize * math.prod(array.shape[1:])))
+
+    def write(span: tuple[int, int]) -> None:
+        sync(chunks.write(span[0], as_bytes(array[span[0] : span[1]])))
+
+    side_by_side(write, chunks.spans())
+    return chunks.digests
 
 
 def read_array(path: Path, description: dict[str, Any], out: np.ndarray | None = None) -> np.ndarray:
-    """Reads what `write_array` wrote, slab by slab, into `out` (any strides) or a new array. Raises as `reading`."""
+    """Reads what `write_array` wrote, slab by slab, into `out` (any strides) or a new array.
+
+    Args:
+        path: its directory.
+        description: what `describe` said of it.
+        out: of that dtype and shape.
+
+    Raises:
+        DamagedError: it is gone or broken. StoreError: it can't be read, though it may be intact.
+    """
     dtype, shape = dtype_of(description["dtype"]), tuple(description["shape"])
     array = np.empty(shape, dtype) if out is None else out
-    with reading(path) as stored:
-        for start, end in slabs(array):
-            array[start:end] = stored[start:end].view(dtype).reshape((end - start, *shape[1:]))
+    chunks = Chunks.open(path)
+
+    def read(span: tuple[int, int]) -> None:
+        part = array[span[0] : span[1]]
+        if part.flags.c_contiguous:
+            chunks.read(span[0], part)
+        else:
+            slab = np.empty(part.shape, dtype)
+            chunks.read(span[0], slab)
+            part[...] = slab
+
+    side_by_side(read, chunks.spans())
     return array
+
+
+def describe(array: Any) -> dict[str, Any]:
+    """An array's dtype and shape as JSON."""
+    return {"dtype": dtype_text(np.dtype(array.dtype)), "shape": list(array.shape)}
+
+
+def content(array: Any) -> str:
+    """xxh3-128 over an array's bytes in C order, slab by slab; dtype and shape are not part of it.
+
+    One whose digest is known (`xxh3`) isn't read.
+    """
+    known = getattr(array, "xxh3", None)
+    if known is not None:
+        return str(known)
+    state = xxhash.xxh3_128()
+    for start, end in slabs(array):
+        state.update(as_bytes(array[start:end]).data)
+    return state.hexdigest()
+
+
+def as_bytes(array: np.ndarray) -> np.ndarray:
+    """An array's bytes in C order, `(bytes,)` uint8: a view of it where it is contiguous."""
+    whole = np.ascontiguousarray(array)
+    return whole.reshape(-1).view(np.uint8) if whole.size and whole.itemsize else np.empty(0, np.uint8)
 
 
 def dtype_text(dtype: np.dtype) -> Any:
@@ -106,18 +117,3 @@ def dtype_of(text: Any) -> np.dtype:
     import ml_dtypes
 
     return np.dtype(getattr(ml_dtypes, text))
-
-
-def _rows_per_slab(shape: tuple[int, ...], itemsize: int, limit: int = CHUNK_BYTES) -> int:
-    row = itemsize * int(np.prod(shape[1:], dtype=np.int64))
-    return even_chunk(shape[0], max(1, limit // max(1, row)))
-
-
-def even_chunk(length: int, limit: int) -> int:
-    """The chunk, at most `limit`, that cuts a length into equal parts: zarr fills the last one up to full size."""
-    parts = max(1, -(-length // limit))
-    return max(1, -(-length // parts))
-
-
-def _as_bytes(slab: np.ndarray, row_bytes: int) -> np.ndarray:
-    return np.frombuffer(np.ascontiguousarray(slab).tobytes(), np.uint8).reshape(len(slab), row_bytes)

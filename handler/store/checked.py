@@ -15,7 +15,7 @@ from handler.errors import DamagedError, StoreError
 from handler.store.files import unreadable
 
 FORMAT = 1
-BLOCK = 1 << 22
+BLOCK = 1 << 18  # what is read is still in the processor's cache when it is hashed
 REMEMBERED = 64
 _KNOWN: OrderedDict[Path, tuple[tuple[int, ...], dict[str, Any]]] = OrderedDict()
 
@@ -41,10 +41,10 @@ def digest_bytes(data: bytes | memoryview) -> str:
 
 def digest_file(path: Path) -> str:
     """xxh3-128 of a file's content, read in blocks."""
-    state = xxhash.xxh3_128()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            state.update(block)
+    state, block = xxhash.xxh3_128(), memoryview(bytearray(BLOCK))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(block):
+            state.update(block[:count])
     return state.hexdigest()
 
 

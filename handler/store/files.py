@@ -13,11 +13,15 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from handler.errors import DamagedError, StoreError
 
+T = TypeVar("T")
+R = TypeVar("R")
 OURS = re.compile(r"\.tmp-\d+-[0-9a-f]{8}-")
 ADVICE = {
     errno.ENOSPC: "make room on that disk (`frostline gc` drops what no run needs) or name another place",
@@ -72,6 +76,15 @@ def make_folder(path: Path) -> None:
         make_folder(path.parent)
         path.mkdir(exist_ok=True)
         sync(path.parent)
+
+
+def side_by_side(call: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """What a call gives for each of some files or chunks, two at a time; raises what a call raises."""
+    given = list(items)
+    if len(given) < 2:
+        return [call(item) for item in given]
+    with ThreadPoolExecutor(2, thread_name_prefix="files") as pool:
+        return list(pool.map(call, given))
 
 
 @contextlib.contextmanager

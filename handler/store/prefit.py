@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xxhash
 
 from handler.errors import DamagedError, StoreError
 from handler.store import checked, files, sealed
-from handler.store.arrays import read_array, slabs, write_array
+from handler.store.arrays import content, describe, read_array, write_array
 
 
 class PrefitCache:
@@ -28,13 +27,12 @@ class PrefitCache:
         """Keeps named arrays (first axis = examples; any dtype) and plain JSON beside them. Returns the folder."""
         body: dict[str, Any] = {"attrs": attrs, "arrays": {}}
 
-        def fill(folder: Path) -> None:
+        def fill(folder: Path) -> dict[str, str]:
+            written = dict[str, str]()
             for i, (name, array) in enumerate(arrays.items()):
-                body["arrays"][name] = {
-                    "file": f"{i:03d}",
-                    **write_array(folder / f"{i:03d}", array),
-                    "xxh3": content(array),
-                }
+                body["arrays"][name] = {"file": f"{i:03d}", **describe(array), "xxh3": content(array)}
+                written |= write_array(folder / f"{i:03d}", array)
+            return written
 
         sealed.seal(self.folder(key), body, fill)
         return self.folder(key)
@@ -55,11 +53,3 @@ class PrefitCache:
                 files.set_aside(folder)
             return None
         return arrays, manifest["attrs"]
-
-
-def content(array: Any) -> str:
-    """xxh3-128 over an array's bytes in C order, slab by slab; dtype and shape are not part of it."""
-    state = xxhash.xxh3_128()
-    for start, end in slabs(array):
-        state.update(np.ascontiguousarray(array[start:end]).tobytes())
-    return state.hexdigest()

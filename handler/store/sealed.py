@@ -14,7 +14,7 @@ from typing import Any
 
 from handler.errors import DamagedError
 from handler.store.checked import FORMAT, Damage, content_damage, damage_of, digest_file, read_checked, with_checksum
-from handler.store.files import set_aside, sync, workplace, write_file, writing
+from handler.store.files import set_aside, side_by_side, sync, workplace, write_file, writing
 
 MANIFEST = "manifest.json"
 DESCRIPTION = "zarr.json"
@@ -35,13 +35,14 @@ def files_below(directory: Path) -> dict[str, int]:
     return found
 
 
-def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], None]) -> None:
+def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, str] | None]) -> None:
     """Writes a sealed directory. An intact one of that name stays as it is; a damaged one is set aside.
 
     Args:
         target: the directory's final name, which stands for its content: `<key>` or `<key>.zarr`.
         body: what the manifest says beside the list of files (plain JSON).
-        fill: called with the temporary directory; writes the files, and may still change `body`.
+        fill: called with the temporary directory; writes the files, and may still change `body`. Returns the digests
+            of those files that it has from what it wrote, by their path there; the others are read for theirs.
 
     Raises:
         StoreError: the disk refuses; nothing has the final name that didn't have it before.
@@ -50,11 +51,11 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], None]) -> No
         return
     with writing(target), workplace(target) as beside:
         beside.mkdir()
-        fill(beside)
+        known = fill(beside) or {}
         listed = []
         for name, size in sorted(files_below(beside).items()):
             sync(beside / name)
-            listed.append({"path": name, "size": size, "xxh3": digest_file(beside / name)})
+            listed.append({"path": name, "size": size, "xxh3": known.get(name) or digest_file(beside / name)})
         manifest = {"format": FORMAT, "key": key_of(target), **body, "files": listed}
         (beside / MANIFEST).write_bytes(with_checksum(manifest))
         sync(beside / MANIFEST)
@@ -112,7 +113,7 @@ def damages(target: Path, *, deep: bool = False) -> list[Damage]:
     except DamagedError as error:
         return [Damage.because(error)]
     try:
-        found, wrong = files_below(target), []
+        found, wrong, read = files_below(target), list[Damage](), list[tuple[Path, str]]()
     except OSError as error:
         return damage_of(target, error)
     for entry in manifest["files"]:
@@ -122,5 +123,6 @@ def damages(target: Path, *, deep: bool = False) -> list[Damage]:
         elif size != entry["size"]:
             wrong.append(Damage(str(file), f"has {size} bytes, the manifest says {entry['size']}"))
         elif deep or file.name == DESCRIPTION:
-            wrong += content_damage(file, entry["xxh3"])
+            read.append((file, entry["xxh3"]))
+    wrong += [damage for found_there in side_by_side(lambda one: content_damage(*one), read) for damage in found_there]
     return wrong + [Damage(str(target / name), "isn't in the manifest") for name in sorted(found)]

@@ -21,7 +21,8 @@ import numpy as np
 from handler.errors import DamagedError
 from handler.state import TrainingState
 from handler.store import checked, files, sealed, variables
-from handler.store.arrays import CHUNK_BYTES, create_bytes, dtype_of, even_chunk, read_bytes
+from handler.store.arrays import dtype_of
+from handler.store.chunks import Chunks
 
 VARIABLES = "variables.zarr"
 SAYS = {"parent", "epoch", "step", "stopped", "snapshot", "callbacks", "history", "variables"}
@@ -69,12 +70,13 @@ class StateStore:
             StoreError: the disk refuses; the store is as before.
         """
         snapshot = snapshot and not any(self.root.glob(f".damaged-*-{key}"))  # others may refer to the one set aside
-        index, data = variables.changed(key, state, self._index(parent))
+        index, changed = variables.changed(key, state, self._index(parent))
 
-        def fill(folder: Path) -> None:
-            stored = create_bytes(folder / VARIABLES, (len(data),), even_chunk(len(data), CHUNK_BYTES))
-            if data:
-                stored[:] = np.frombuffer(data, np.uint8)
+        def fill(folder: Path) -> dict[str, str]:
+            chunks = Chunks.create(folder / VARIABLES, (sum(part.size for part in changed),))
+            for part in changed:
+                chunks.append(part)
+            return chunks.digests
 
         body = {
             "parent": parent,
@@ -110,7 +112,9 @@ class StateStore:
             assert held is not None
             holder, file = held["state"], self.folder(held["state"]) / VARIABLES
             if holder not in content:
-                content[holder] = read_bytes(file)
+                chunks = Chunks.open(file)
+                content[holder] = np.empty(chunks.rows, np.uint8)
+                chunks.read(0, content[holder])
             data = content[holder][held["offset"] : held["offset"] + held["bytes"]]
             if checked.digest_bytes(data.data) != entry["xxh3"]:
                 raise DamagedError(f"{file}: the bytes of {entry['name']} don't match their checksum")

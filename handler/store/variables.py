@@ -8,33 +8,27 @@ from typing import Any
 import numpy as np
 
 from handler.state import TrainingState
-from handler.store.arrays import dtype_text
+from handler.store.arrays import as_bytes, describe
 from handler.store.checked import digest_bytes
 
 
 def changed(
     key: str, state: TrainingState, known: dict[tuple[str, str], dict[str, Any]]
-) -> tuple[list[dict[str, Any]], bytes]:
+) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
     """The index of a state's variables, and the bytes of those that aren't held by another one."""
     index, parts, offset = [], [], 0
     for name, array in state.arrays.items():
-        data = np.ascontiguousarray(array).tobytes()
-        digest = digest_bytes(data)
-        entry = {
-            "name": name,
-            "dtype": dtype_text(array.dtype),
-            "shape": list(array.shape),
-            "xxh3": digest,
-            "bytes": len(data),
-        }
+        data = as_bytes(array)
+        digest = digest_bytes(data.data)
+        entry = {"name": name, **describe(array), "xxh3": digest, "bytes": data.size}
         held = known.get((name, digest))
         if held is not None:
             index.append({**entry, "state": held["state"], "offset": held["offset"]})
             continue
         index.append({**entry, "state": key, "offset": offset})
         parts.append(data)
-        offset += len(data)
-    return index, b"".join(parts)
+        offset += data.size
+    return index, parts
 
 
 def origin(entry: dict[str, Any], manifest: Callable[[str], dict[str, Any]]) -> dict[str, Any] | None:

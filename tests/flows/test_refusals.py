@@ -4,9 +4,12 @@ import re
 import shutil
 
 import numpy as np
+import pytest
 
 from flows.answers import PlanAnswer, ShowAnswer
 from tests.models.small import arrays
+
+pytestmark = pytest.mark.service
 
 
 def test_a_run_whose_data_file_changed_is_not_resumed_and_the_file_is_named(forker, project):

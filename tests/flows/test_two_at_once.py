@@ -13,6 +13,7 @@ from tests.flows.conftest import MODELS
 from tests.flows.prefect_records import flow_runs
 from tests.flows.test_server import wait_for
 
+pytestmark = pytest.mark.service
 GATED = ("--set", "training.callbacks=[{name: 'slow:Gate', epoch: 2}, {name: 'slow:Diary'}]")  # in the segment of epochs 1-3
 
 
@@ -81,7 +82,6 @@ def test_two_runs_that_share_a_start_train_it_once_though_the_first_is_killed_in
     assert Store(project / "s").verify() == []
 
 
-@pytest.mark.service
 def test_two_runs_at_the_same_time_train_the_start_they_share_once_and_each_its_own_end(forker, project):
     other = ("--set", "freeze_training[1].initial_learning_rate=0.002")  # from epoch 3 on
     diaries = ("--set", "training.callbacks=[{name: 'slow:Diary'}]")
@@ -95,7 +95,6 @@ def test_two_runs_at_the_same_time_train_the_start_they_share_once_and_each_its_
     assert answers[0].weights != answers[1].weights
 
 
-@pytest.mark.service
 def test_a_run_that_was_waited_for_is_answered_from_the_store(trained, forker, project, server):
     first = at_the_gate(forker, project, "--name", "awaited")
     command = ("train", "small.yaml", "--store", "s", "--json", "--name", "awaited", *GATED, "--wait")
@@ -109,7 +108,6 @@ def test_a_run_that_was_waited_for_is_answered_from_the_store(trained, forker, p
     assert len(flow_runs(server, "awaited")) == 1
 
 
-@pytest.mark.service
 def test_waiting_for_another_runs_epochs_ends_when_asked_to_stop(forker, project, server):
     first = at_the_gate(forker, project, "--name", "first")
     command = ("train", "small.yaml", "--store", "s", "--json", "--name", "second", *GATED)

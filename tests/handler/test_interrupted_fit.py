@@ -24,6 +24,14 @@ class CtrlC(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.fixture(autouse=True)
+def python_hears_ctrl_c():
+    """Begun in the background, a process has SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("again", [False, True], ids=["once", "and again while they are written back"])
 @pytest.mark.parametrize("stored", [False, True], ids=["without a store", "with a store"])
 def test_the_arrays_are_restored(again, stored, network, blobs, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """A segment trained on the activations of its frozen prefix ends with the bits and the history of the whole network."""
 
 import re
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -326,7 +327,7 @@ def test_a_disk_that_refuses_them_does_not_stop_the_training(tmp_path, monkeypat
         raise OSError(28, "No space left on device")
 
     whole, _, _ = train(residual, ["low*"], mode="off")
-    monkeypatch.setattr(activations, "create_bytes", full)
+    monkeypatch.setattr(activations, "Chunks", SimpleNamespace(create=full))
     split, _, seen = train(residual, ["low*"], store=tmp_path)
     assert seen.shares == [None, None]
     assert "No space left on device" in seen.notes[0] or "full" in seen.notes[0]

@@ -63,7 +63,7 @@ def edit(target, **changes):
 
 
 def test_a_description_of_zarrs_is_read_even_by_a_quick_look(tmp_path):
-    sealed.seal(tmp_path / "x", {}, lambda folder: (folder / "zarr.json").write_text('{"order": "C"}'))
+    sealed.seal(tmp_path / "x", {}, lambda folder: (folder / "zarr.json").write_text('{"order": "C"}') and None)
     assert sealed.damages(tmp_path / "x") == []
     (tmp_path / "x" / "zarr.json").write_text('{"order": "F"}')
     assert "content doesn't match" in sealed.damages(tmp_path / "x")[0].what

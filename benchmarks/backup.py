@@ -1,0 +1,187 @@
+"""What does it cost to back X up, and to put it back in place?
+
+    python -m benchmarks.backup
+
+About 1 GB of receptive fields, written and synced, and read back into the same array: Frostline (by content, with
+checksums, everything verified before the array is touched) beside one raw file, np.save, h5py and plain zarr. The
+memory that Frostline takes meanwhile is measured in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.harness import Watch, alternate, answer, row, seconds
+from handler.backup import drop_backup, restore_backup, write_backup
+from handler.store.files import sync
+
+POINTS, WIDTH = 2048, 10
+SLAB = 1 << 24
+
+
+def fields(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """X `(rows, 2048, 10)` float32 and y."""
+    X = np.random.default_rng(0).random((rows, POINTS, WIDTH), np.float32)
+    return X, np.arange(rows)
+
+
+class Ways:
+    """Every way to write an array durably and to read it back in place."""
+
+    def __init__(self, folder: Path, X: np.ndarray, y: np.ndarray) -> None:
+        self.folder, self.X, self.y = folder, X, y
+        self.step = max(1, SLAB // X[0].nbytes)
+        self.kept: dict[str, Any] = {}
+
+    def raw_write(self, path: Path) -> None:
+        with path.open("wb", buffering=0) as file:
+            left = memoryview(self.X).cast("B")
+            while left:
+                left = left[file.write(left[:SLAB]) :]
+
+    def raw_read(self, path: Path) -> None:
+        with path.open("rb", buffering=0) as file:
+            left = memoryview(self.X).cast("B")
+            while left:
+                left = left[file.readinto(left[:SLAB]) :]
+
+    def npy_write(self, path: Path) -> None:
+        with path.open("wb") as file:
+            np.save(file, self.X)
+
+    def npy_read(self, path: Path) -> None:
+        self.X[...] = np.load(path, mmap_mode="r")
+
+    def h5_write(self, path: Path) -> None:
+        import h5py
+
+        with h5py.File(path, "w") as file:
+            file["X"] = self.X
+
+    def h5_read(self, path: Path) -> None:
+        import h5py
+
+        with h5py.File(path, "r") as file:
+            file["X"].read_direct(self.X)
+
+    def zarr_write(self, path: Path) -> None:
+        import zarr
+
+        chunks = (self.step, *self.X.shape[1:])
+        stored = zarr.create_array(path, shape=self.X.shape, chunks=chunks, dtype=self.X.dtype, compressors=None)
+        for start in range(0, len(self.X), self.step):
+            stored[start : start + self.step] = self.X[start : start + self.step]
+
+    def zarr_read(self, path: Path) -> None:
+        import zarr
+
+        stored = zarr.open_array(path, mode="r")
+        for start in range(0, len(self.X), self.step):
+            self.X[start : start + self.step] = stored[start : start + self.step]
+
+    def writers(self) -> dict[str, Callable[[], float]]:
+        """Name -> writes it, seconds; what is written stays for the readers."""
+        peers = {"raw file": self.raw_write, "np.save": self.npy_write, "h5py": self.h5_write, "zarr": self.zarr_write}
+
+        def by(name: str, write: Callable[[Path], None]) -> Callable[[], float]:
+            def durable() -> float:
+                path = self.folder / name.replace(" ", "-")
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+                os.sync()  # what was written before isn't synced on this one's time
+
+                def all_of_it() -> None:
+                    write(path)
+                    for file in path.rglob("*") if path.is_dir() else [path]:
+                        sync(file)
+                    sync(path.parent)
+
+                return seconds(all_of_it)
+
+            return durable
+
+        return {"Frostline": self.frostline_write} | {name: by(name, write) for name, write in peers.items()}
+
+    def readers(self) -> dict[str, Callable[[], object]]:
+        """Name -> reads it into X."""
+        peers = {"raw file": self.raw_read, "np.save": self.npy_read, "h5py": self.h5_read, "zarr": self.zarr_read}
+
+        def by(name: str, read: Callable[[Path], None]) -> Callable[[], None]:
+            return lambda: read(self.folder / name.replace(" ", "-"))
+
+        found: dict[str, Callable[[], object]] = {name: by(name, read) for name, read in peers.items()}
+        return {"Frostline": lambda: restore_backup(self.kept["path"], self.X, self.y)} | found
+
+    def frostline_write(self) -> float:
+        if self.kept:
+            drop_backup(self.kept.pop("path"))
+        os.sync()
+        return seconds(lambda: self.kept.update(path=write_backup(self.folder / "ours", self.X, self.y)))
+
+
+def memory(rows: int) -> dict[str, float]:
+    """What a backup and a restore add to this process's memory, MB: the most of anonymous and mapped pages."""
+    X, y = fields(rows)
+    with tempfile.TemporaryDirectory(prefix="frostline-bench-") as folder:
+        small = write_backup(Path(folder), X[:8], y[:8])  # imports
+        restore_backup(small, X[:8], y[:8])
+        found = {}
+        path = None
+        for name in ("write", "restore"):
+            with Watch() as watch:
+                if path is None:
+                    path = write_backup(Path(folder), X, y)
+                else:
+                    restore_backup(path, X, y)
+            found[name] = watch.most
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What does it cost to back X up, and to put it back in place?")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=12000)
+    parser.add_argument("--memory", action="store_true", help="only what it takes in memory, for the other process")
+    options = parser.parse_args()
+    if options.memory:
+        print(*(f"{value:.0f}" for value in memory(options.rows).values()))
+        return
+    X, y = fields(options.rows)
+    folder = Path(tempfile.mkdtemp(prefix="frostline-bench-"))
+    try:
+        ways = Ways(folder, X, y)
+        writes = alternate(ways.writers(), options.rounds)
+        before = X[:: len(X) // 7].copy()
+        reads = alternate(ways.readers(), options.rounds)
+        assert np.array_equal(X[:: len(X) // 7], before)
+    finally:
+        shutil.rmtree(folder)
+    again = [sys.executable, "-m", "benchmarks.backup", "--memory", "--rows", str(options.rows)]
+    extra = subprocess.run(again, capture_output=True, text=True, check=True).stdout.split()
+    lines = []
+    for what, times in (("write, durable", writes), ("restore in place", reads)):
+        for name, values in times.items():
+            ours = name == "Frostline"
+            said = f"{X.nbytes / 1e9:.2f} GB, {what}: {name}"
+            lines.append(
+                row(said, values, beside=times["raw file"] if ours else None, peer="a raw file" if ours else "")
+            )
+    answer(
+        "What does it cost to back X up, and to put it back in place?",
+        lines,
+        f"seconds; writes are synced, reads come from the page cache; Frostline's write takes {extra[0]} MB of memory "
+        f"more and its restore {extra[1]} MB, it verifies every checksum before it touches X, the others none",
+    )
+
+
+if __name__ == "__main__":
+    main()
