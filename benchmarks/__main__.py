@@ -20,7 +20,7 @@ from benchmarks import tables
 from benchmarks.harness import machine
 
 ROOT = Path(__file__).parent.parent
-QUESTIONS = ("boundary", "schedule", "prefix", "steps", "state", "resumption")
+QUESTIONS = ("boundary", "schedule", "prefix", "steps", "state", "backup", "out_of_core", "resumption")
 RESULTS = ROOT / "benchmarks" / "results.json"
 
 

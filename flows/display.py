@@ -115,6 +115,11 @@ class LiveDisplay(Display):
         self._segment, self._text, self._began = segment, "reading and tracing", None
         self._draw()
 
+    def on_copy(self, done: int, of: int) -> None:
+        """Shows how far the data is written."""
+        self._text = f"writing the data row by row, once: {done / 1e9:.2f}/{of / 1e9:.2f} GB"
+        self._draw()
+
     def on_prefix(self, done: int, examples: int) -> None:
         """Shows how far the frozen prefix is computed."""
         self._text = f"computing what rests, once for all epochs: {done}/{examples} examples"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from handler.errors import Interrupted
+
 
 class StopFlag:
     """Asks a training to stop after the step it is in.
@@ -21,6 +23,11 @@ class StopFlag:
     def request(self, reason: str) -> None:
         """Asks to stop; does nothing else, so a signal handler may call it."""
         self.reason = self.reason or reason
+
+    def halt(self) -> None:
+        """Raises Interrupted where somebody asked."""
+        if self.requested:
+            raise Interrupted(f"stopped by {self.reason}")
 
     def reset(self) -> None:
         """Forgets what was asked."""

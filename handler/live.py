@@ -17,10 +17,12 @@ from handler.building import build_callbacks, build_model_handler, load_data
 from handler.chain import Position
 from handler.data import Dataset, shape
 from handler.data.dataset import parts_of
+from handler.data.out_of_core import bring
 from handler.engine.callbacks import forgets
 from handler.engine.trainer import Trainer
 from handler.errors import DataError, SpecError
 from handler.final import save_model, weights_digest
+from handler.interrupt import stop
 from handler.model import DLModelHandler
 from handler.observe import Observer
 from handler.prefix.prefixes import PrefixOptions
@@ -62,7 +64,10 @@ class Live(Observer):
     @cached_property
     def dataset(self) -> Dataset:
         """The data, checked against the network."""
+        declared = self.run.planning.declared["data"]
+        content = {name: declared[name] for name in ("source", "validation")}
         dataset = load_data(self.run.spec, self.run.folder, self.run.store)
+        dataset = bring(dataset, content, self.run.store.prefit, self._copied)
         self.mh.validation_data, self.mh.augment, self.mh.ignore_label = (
             dataset.validation,
             dataset.augment,
@@ -128,6 +133,11 @@ class Live(Observer):
             prefixes=PrefixOptions(**self.run.spec.training.prefix_cache.model_dump()),
             prefix_folder=self.run.store.prefixes,
         )
+
+    def _copied(self, done: int, of: int) -> None:
+        for observer in self.run.observers:
+            observer.on_copy(done, of)
+        stop.halt()
 
     @property
     def environment_changes(self) -> list[EnvironmentChange]:

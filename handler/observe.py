@@ -21,6 +21,9 @@ class Observer:
     def on_segment_begin(self, segment: Segment, start: int, steps: int) -> None:
         """Epochs `[start, segment.end)` of a segment are about to be trained, each of `steps` steps."""
 
+    def on_copy(self, done: int, of: int) -> None:
+        """Data larger than memory is written to the store, once, as it can be trained on: `done` bytes of so many."""
+
     def on_prefix(self, done: int, examples: int) -> None:
         """The activations of a frozen prefix are being computed, once for the segment: `done` examples of so many."""
 

@@ -175,7 +175,7 @@ class SegmentWalk:
         trainer.prefix = self._prefixes.of(self.chain.schedule.frozen(start), end - start)
 
     def _prefix_done(self, trainer: Trainer, done: int, rows: int) -> None:
-        trainer.steps.halt()
+        trainer.steps.stop.halt()
         for observer in self.observers:
             observer.on_prefix(done, rows)
 

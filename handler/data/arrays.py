@@ -1,4 +1,4 @@
-"""Arrays as they are: .npz, .zarr (X read lazily) and functions of the user's own."""
+"""Arrays as they are: .npz, .zarr (read lazily) and functions of the user's own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from handler.data.arguments import ArrayArguments, checked
 from handler.data.dataset import Arrays, Dataset, DataShape, parts_of
 from handler.errors import DataError, SpecError
+from handler.store.arrays import slabs
 
 Pair = tuple[Arrays, np.ndarray]
 
@@ -34,7 +35,7 @@ def load_npz(path: Path, args: dict[str, Any], where: str = "data.source") -> Da
 
 
 def load_zarr(path: Path, args: dict[str, Any], where: str = "data.source") -> Dataset:
-    """The arrays of a zarr group: names as in an .npz file. X stays a zarr array, read by slices; y is read.
+    """The arrays of a zarr group: names as in an .npz file. They stay zarr arrays, read by slices.
 
     Raises:
         DataError: it is no zarr group, or an array is missing or does not fit the others.
@@ -103,22 +104,23 @@ def check_pair(X: Arrays, y: Any, where: str, what: str) -> None:
     parts = parts_of(X)
     if not parts:
         raise DataError(where, f"X of {what} is an empty list; give one array or more")
-    for name, part in [*((f"X[{i}]" if len(parts) > 1 else "X", part) for i, part in enumerate(parts)), ("y", y)]:
+    named = [*((f"X[{i}]" if len(parts) > 1 else "X", part) for i, part in enumerate(parts)), ("y", y)]
+    for name, part in named:
         if part.dtype.kind not in "fiub":
             raise DataError(where, f"{name} of {what} has dtype {part.dtype}; numbers are needed")
         if not part.shape:
             raise DataError(where, f"{name} of {what} is a single number; its first axis must be the examples")
-        if part.shape[0] != len(y):
+    for name, part in named:
+        if part.shape[0] != y.shape[0]:
             raise DataError(
-                where, f"{name} of {what} has {part.shape[0]} examples and y has {len(y)}; give one target for each"
+                where, f"{name} of {what} has {part.shape[0]} examples and y has {y.shape[0]}; give one target for each"
             )
-    if len(y) == 0:
+    if not y.shape[0]:
         raise DataError(where, f"{what} has no examples; give one or more")
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise DataError(
-            where,
-            f"y of {what} has {np.count_nonzero(~np.isfinite(y))} values that are not finite; targets must be numbers",
-        )
+    if y.dtype.kind == "f":
+        wrong = sum(int(np.count_nonzero(~np.isfinite(y[start:end]))) for start, end in slabs(y))
+        if wrong:
+            raise DataError(where, f"y of {what} has {wrong} values that are not finite; targets must be numbers")
 
 
 def _dataset(pairs: Sequence[Pair], options: ArrayArguments, name: str, where: str) -> Dataset:
@@ -131,7 +133,7 @@ def _dataset(pairs: Sequence[Pair], options: ArrayArguments, name: str, where: s
         validation=pairs[1] if len(pairs) > 1 else None,
         class_names=tuple(options.class_names) if options.class_names else None,
         ignore_label=options.ignore_label,
-        sources=[{"name": name, "examples": len(y)}],
+        sources=[{"name": name, "examples": y.shape[0]}],
     )
 
 
@@ -168,7 +170,7 @@ def _named(members: Any, path: Path, where: str) -> list[Pair]:
         inputs = [members[name] for name in _names(members, path, where, suffix)]
         if f"y{suffix}" not in members:
             raise DataError(where, f"{path} has no y{suffix}; it has: {', '.join(members)}")
-        pairs.append((inputs if len(inputs) > 1 else inputs[0], np.asarray(members[f"y{suffix}"][...])))
+        pairs.append((inputs if len(inputs) > 1 else inputs[0], members[f"y{suffix}"]))
     return pairs
 
 

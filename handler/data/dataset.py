@@ -17,7 +17,7 @@ class Dataset:
 
     Attributes:
         X: one array or a list of arrays, first axis = examples; zarr arrays for a `.zarr` source.
-        y: (n, ...) targets.
+        y: (n, ...) targets, a zarr array too there.
         validation: (X, y) of the same form, or None.
         class_names: names of the classes, in the order of the network's outputs, or None.
         ignore_label: the target of points that are input but never a target, or None.
@@ -28,8 +28,8 @@ class Dataset:
     """
 
     X: Arrays
-    y: np.ndarray
-    validation: tuple[Arrays, np.ndarray] | None = None
+    y: Any
+    validation: tuple[Arrays, Any] | None = None
     class_names: tuple[str, ...] | None = None
     ignore_label: int | None = None
     augment: Callable[[list[np.ndarray], np.random.Generator], list[np.ndarray]] | None = None
@@ -40,10 +40,10 @@ class Dataset:
     def describe(self) -> dict[str, Any]:
         """What the data says of itself, as JSON."""
         return {
-            "examples": len(self.y),
+            "examples": self.y.shape[0],
             "inputs": [{"shape": list(part.shape[1:]), "dtype": str(part.dtype)} for part in parts_of(self.X)],
             "target": {"shape": list(self.y.shape[1:]), "dtype": str(self.y.dtype)},
-            "validation": None if self.validation is None else len(self.validation[1]),
+            "validation": None if self.validation is None else self.validation[1].shape[0],
             "class_names": None if self.class_names is None else list(self.class_names),
             "ignore_label": self.ignore_label,
             "preparation": self.preparation,

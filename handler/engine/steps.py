@@ -9,7 +9,6 @@ from weakref import WeakKeyDictionary
 
 from handler.engine import batches
 from handler.engine.loop import StepLoop, loop_of, resident
-from handler.errors import Interrupted
 from handler.interrupt import StopFlag
 from handler.masks import Masks, Step
 
@@ -54,12 +53,12 @@ class Steps:
         """
         step, loop = first, None if each else self._loop(function, sequencer)
         while loop and step < last:
-            self.halt()
+            self.stop.halt()
             step, logs = loop.run(sequencer.order, step, min(last, step - step % every + every) if every else last)
             yield step, logs
         with contextlib.closing(batches.ahead(sequencer, step, last)) as feed:
             for index, batch in feed:
-                self.halt()
+                self.stop.halt()
                 begin(index)
                 logs = function(batch)
                 end(index, logs)
@@ -74,8 +73,3 @@ class Steps:
         if data is None:
             return None
         return self.masks.keep((function, id(data)), lambda: loop_of(function, data, sequencer.batch_size))
-
-    def halt(self) -> None:
-        """Raises Interrupted where a stop was asked for."""
-        if self.stop.requested:
-            raise Interrupted(f"stopped by {self.stop.reason}")

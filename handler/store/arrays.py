@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,27 @@ def write_array(path: Path, array: np.ndarray) -> dict[str, str]:
 
     side_by_side(write, chunks.spans())
     return chunks.digests
+
+
+def copy_array(path: Path, array: Any, after: Callable[[int], None]) -> tuple[dict[str, str], str]:
+    """Writes an array that gives slices along its first axis and may be larger than memory, slab by slab.
+
+    Args:
+        path: its directory.
+        array: of any dtype but object.
+        after: told after each slab how many bytes it has.
+
+    Returns:
+        The digest of each file written, as of `write_array`, and that of the whole array, as of `content`.
+    """
+    chunks = Chunks.create(path, (array.shape[0], array.dtype.itemsize * math.prod(array.shape[1:])))
+    whole = xxhash.xxh3_128()
+    for start, end in slabs(array):
+        part = as_bytes(array[start:end])
+        whole.update(part.data)
+        chunks.append(part)
+        after(part.size)
+    return chunks.digests, whole.hexdigest()
 
 
 def read_array(path: Path, description: dict[str, Any], out: np.ndarray | None = None) -> np.ndarray:

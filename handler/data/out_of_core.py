@@ -1,0 +1,75 @@
+"""Data larger than memory: the arrays of a `.zarr` source, brought to where rows can be taken from them in any order.
+
+A batch of shuffled rows touches as many chunks of a source as it has rows, each to be decompressed for one row. So what
+fits is read into memory, and the rest is written once to `prefit/`, row by row and uncompressed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from handler.chain import key_of
+from handler.data.dataset import Dataset, parts_of
+from handler.store import PrefitCache
+
+FORMAT = 1
+IN_MEMORY = 1 << 28
+
+
+def bring(
+    dataset: Dataset, declared: dict[str, Any], cache: PrefitCache, after: Callable[[int, int], None]
+) -> Dataset:
+    """A data set whose lazily read arrays are in memory, the smallest first, or in the store.
+
+    Args:
+        dataset: what a source gave.
+        declared: the digests of its content, as a training's declaration has them.
+        cache: the store's `prefit/`.
+        after: told, as arrays are written to it, how many bytes are done, and of how many; may raise to stop.
+
+    Returns:
+        The same examples; `prefit` is the key under which the rest is kept, if there is any.
+
+    Raises:
+        StoreError: the disk refuses.
+    """
+    lazy = {name: array for name, array in _named(dataset).items() if not isinstance(array, np.ndarray)}
+    if not lazy:
+        return dataset
+    near: dict[str, Any] = {}
+    for name in sorted(lazy, key=lambda name: lazy[name].nbytes):
+        if sum(array.nbytes for array in near.values()) + lazy[name].nbytes > IN_MEMORY:
+            break
+        near[name] = np.asarray(lazy[name][...])
+    far, key = {name: array for name, array in lazy.items() if name not in near}, None
+    if far:
+        key = key_of({"format": FORMAT, "of": "rows", "declared": declared, "arrays": sorted(far)})
+        near |= cache.rows(key) or cache.write_rows(key, far, after)
+    return replace(_with(dataset, near), prefit=dataset.prefit or key)
+
+
+def _named(dataset: Dataset) -> dict[str, Any]:
+    """The arrays of a data set, by name."""
+    pairs = [("", dataset.X, dataset.y)] + ([("_val", *dataset.validation)] if dataset.validation else [])
+    found: dict[str, Any] = {}
+    for suffix, X, y in pairs:
+        found |= {f"X{i}{suffix}": part for i, part in enumerate(parts_of(X))} | {f"y{suffix}": y}
+    return found
+
+
+def _with(dataset: Dataset, arrays: dict[str, Any]) -> Dataset:
+    """A data set with some of its arrays replaced by others of the same values."""
+    all_of_them = _named(dataset) | arrays
+
+    def pair(suffix: str, X: Any) -> tuple[Any, Any]:
+        parts = [all_of_them[f"X{i}{suffix}"] for i in range(len(parts_of(X)))]
+        return parts if isinstance(X, (list, tuple)) else parts[0], all_of_them[f"y{suffix}"]
+
+    X, y = pair("", dataset.X)
+    return replace(
+        dataset, X=X, y=y, validation=pair("_val", dataset.validation[0]) if dataset.validation else None
+    )

@@ -1,0 +1,190 @@
+"""A `.zarr` source that is larger than memory is trained on row by row, to the bits of the same arrays in memory."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import zarr
+
+from handler.data import out_of_core
+from handler.data.arrays import load_zarr
+from handler.errors import Interrupted, StoreError
+from handler.interrupt import stop
+from handler.run import RunInputs, TrainingRun
+from handler.spec import parse_spec
+from handler.store import Store
+from handler.store.rows import Rows
+
+SPEC = {
+    "name": "far",
+    "seed": 4,
+    "data": {"source": "points.npz"},
+    "model": {"architecture": "mine:network", "compile": {"optimizer": "adam", "metrics": ["accuracy"]}},
+    "training": {"epochs": 3, "batch_size": 32},
+    "freeze_training": [{"training_interval": [1, 2], "layers": ["first"]}],
+}
+MODULE = """
+import keras
+from keras import layers as L
+
+
+def network():
+    i = keras.Input((6,))
+    x = L.Dropout(0.3)(L.Dense(8, activation="relu", name="first")(i))
+    return keras.Model(i, L.Dense(3, activation="softmax", name="head")(x))
+"""
+
+
+def arrays(n=200):
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(n, 6)).astype("float32")
+    return {"X": X, "y": X[:, :3].argmax(axis=1), "X_val": X[::-3].copy(), "y_val": X[::-3, :3].argmax(axis=1)}
+
+
+def group(path, given):
+    stored = zarr.open_group(path, mode="w")
+    for name, array in given.items():
+        stored.create_array(name, data=array, chunks=(7, *array.shape[1:]))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "mine.py").write_text(MODULE)
+    np.savez(tmp_path / "points.npz", **arrays())
+    group(tmp_path / "points.zarr", arrays())
+    return tmp_path
+
+
+@pytest.fixture
+def nothing_fits(monkeypatch):
+    monkeypatch.setattr(out_of_core, "IN_MEMORY", 0)
+
+
+def run_of(folder, store, source):
+    spec = parse_spec(SPEC | {"data": {"source": source}})
+    return TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / store), name="far"))
+
+
+def trained(folder, store, source):
+    run = run_of(folder, store, source)
+    plan = run.plan()
+    run.begin(plan)
+    run.pre_fit()
+    for index in range(len(plan.segments)):
+        run.train_segment(index)
+    return run, run.post_fit()
+
+
+def test_it_ends_with_the_bits_and_the_history_of_arrays_in_memory(folder, nothing_fits):
+    _, near = trained(folder, "near", "points.npz")
+    run, far = trained(folder, "far", "points.zarr")
+    assert isinstance(run.live.sequencer.X, Rows)
+    assert isinstance(run.live.mh.validation_data[1], Rows)
+    assert far["weights"] == near["weights"]
+    assert far["history"] == near["history"]
+    assert far["validation"] == near["validation"]
+    states = [Store(folder / s).states for s in ("near", "far")]
+    first, second = (s.manifest(r["state"])["found"] for s, r in zip(states, (near, far), strict=True))
+    assert first == second
+
+
+def test_what_fits_is_read_into_memory_the_smallest_first(folder, monkeypatch):
+    monkeypatch.setattr(out_of_core, "IN_MEMORY", 4000)
+    dataset = load_zarr(folder / "points.zarr", {})
+    told = []
+    found = out_of_core.bring(dataset, {}, Store(folder / "s").prefit, lambda *done: told.append(done))
+    given = arrays()
+    assert isinstance(found.X, Rows)
+    kinds = [type(array) for array in (found.y, *found.validation)]
+    assert kinds == [np.ndarray] * 3
+    for name, array in (("X", found.X), ("y", found.y), ("X_val", found.validation[0]), ("y_val", found.validation[1])):
+        np.testing.assert_array_equal(array[:], given[name])
+    assert told[-1] == (4800, 4800)
+
+
+def test_everything_is_in_memory_where_all_of_it_fits_and_nothing_is_written(folder):
+    run, _ = trained(folder, "s", "points.zarr")
+    assert isinstance(run.live.sequencer.X, np.ndarray)
+    assert not list((folder / "s" / "prefit").glob("*"))
+
+
+def test_it_is_written_once_and_kept_as_long_as_a_run_needs_it(folder, nothing_fits, monkeypatch):
+    run, _ = trained(folder, "s", "points.zarr")
+    (kept,) = (folder / "s" / "prefit").glob("*.zarr")
+    assert run.planning.record().prefit == [kept.stem]
+    Store(folder / "s").collect()
+    monkeypatch.setattr("handler.store.prefit.copy_array", lambda *_: pytest.fail("it is there"))
+    again = run_of(folder, "s", "points.zarr")
+    assert isinstance(again.live.dataset.X, Rows)
+
+
+def test_a_changed_source_is_written_anew(folder, nothing_fits):
+    first = run_of(folder, "s", "points.zarr").live.dataset
+    changed = arrays()
+    changed["X"][3] += 1
+    group(folder / "points.zarr", changed)
+    second = run_of(folder, "s", "points.zarr").live.dataset
+    assert first.prefit != second.prefit
+    np.testing.assert_array_equal(second.X[:], changed["X"])
+
+
+def test_a_flipped_bit_in_what_was_written_is_found_and_it_is_written_again(folder, nothing_fits):
+    dataset = run_of(folder, "s", "points.zarr").live.dataset
+    (chunk,) = (folder / "s" / "prefit" / f"{dataset.prefit}.zarr" / "000").glob("c/0/0")
+    data = bytearray(chunk.read_bytes())
+    data[100] ^= 1
+    chunk.write_bytes(bytes(data))
+    again = run_of(folder, "s", "points.zarr").live.dataset
+    np.testing.assert_array_equal(again.X[:], arrays()["X"])
+    assert list((folder / "s" / "prefit").glob(".damaged-*"))
+
+
+def test_asked_to_stop_while_it_is_written_it_stops_and_nothing_is_left_half_written(folder, nothing_fits):
+    stop.request("a test")
+    try:
+        with pytest.raises(Interrupted, match="stopped by a test"):
+            run_of(folder, "s", "points.zarr").live.dataset  # noqa: B018
+    finally:
+        stop.reset()
+    assert list((folder / "s" / "prefit").iterdir()) == []
+
+
+def test_a_full_disk_is_told_in_a_sentence(folder, nothing_fits, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("handler.store.chunks.Chunks.write", full)
+    with pytest.raises(StoreError, match=r"No space left on device.*make room"):
+        run_of(folder, "s", "points.zarr").live.dataset  # noqa: B018
+
+
+@pytest.mark.service
+def test_a_source_of_a_gigabyte_takes_no_more_memory_than_a_small_one(folder):
+    """Resident memory at its most, in processes that train one epoch on 4 MB and on 1 GB."""
+    wide = "def network():\n    return keras.Sequential([keras.Input((4096,)), L.Dense(8, name='first'), L.Dense(3)])\n"
+    (folder / "mine.py").write_text(f"import keras\nfrom keras import layers as L\n\n\n{wide}")
+    train = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from tests.handler.data.test_out_of_core import trained
+        from handler.store.rows import Rows
+        run, _ = trained(Path(sys.argv[1]), sys.argv[2], sys.argv[2] + ".zarr")
+        kind = type(run.live.sequencer.X).__name__
+        print(kind, *[line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")])
+    """)
+    found = {}
+    for name, rows in (("small", 256), ("large", 65536)):
+        stored = zarr.open_group(folder / f"{name}.zarr", mode="w")
+        X = stored.create_array("X", shape=(rows, 4096), chunks=(512, 4096), dtype="float32")
+        for start in range(0, rows, 512):
+            X[start : start + 512] = np.random.default_rng(start).integers(0, 9, (min(512, rows), 4096))
+        stored.create_array("y", data=np.arange(rows) % 3)
+        done = subprocess.run([sys.executable, "-c", train, str(folder), name], capture_output=True, text=True,
+                              env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"})  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        found[name] = done.stdout.split()
+    assert [found[name][0] for name in ("small", "large")] == ["ndarray", "Rows"]
+    assert int(found["large"][1]) - int(found["small"][1]) < 300_000, found
