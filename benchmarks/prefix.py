@@ -2,17 +2,21 @@
 
     python -m benchmarks.prefix
 
-A segment of 10 epochs with more and more of a residual network at rest: Frostline with the prefix computed once
-(computing, writing, reading and tracing included) and in each epoch. And MobileNetV2 with all but the last block at
-rest, beside plain Keras with the same layers frozen. Afterwards all variables are compared.
+A segment of 10 epochs with more and more of a residual network at rest: with the prefix computed once (computing,
+writing, reading and tracing included), with the prefix of an earlier run found, and with all of the network in each
+epoch. And MobileNetV2 with all but the last block at rest, beside plain Keras with the same layers frozen. Afterwards
+all variables are compared.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +26,87 @@ from benchmarks import networks
 from benchmarks.harness import answer, row
 from handler.engine.trainer import Trainer
 from handler.layers import addressable
+from handler.observe import Observer
 from handler.prefix.prefixes import Prefixes, PrefixOptions
 from handler.sequencer import DLSequencer
 
 BATCH, EPOCHS = 32, 10
 
 
-def segment(model: Any, data: tuple[Any, Any], frozen: list[str], mode: str) -> tuple[float, Trainer]:
-    """Trains the epochs of a segment; the seconds of all that belongs to it, and the trainer."""
-    sequencer = DLSequencer(*data, BATCH, seed=3)
-    trainer = Trainer(model, sequencer, epochs=EPOCHS + 1)
+@dataclass
+class Segment:
+    """A segment that was trained.
+
+    Attributes:
+        seconds: of all that belongs to it.
+        epoch: seconds of an epoch, the median.
+        share: of the forward pass that the prefix is; 0 without one.
+        model: the network.
+    """
+
+    seconds: float
+    epoch: float
+    share: float
+    model: Any
+
+
+class Epochs(Observer):
+    """How long epochs took."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def segment(model: Any, data: tuple[Any, Any], frozen: list[str], folder: Path | None) -> Segment:
+    """Trains the epochs of a segment.
+
+    Args:
+        model: the network, compiled.
+        data: X and y.
+        frozen: the layers at rest.
+        folder: where the prefix is kept, and found if it is there; None: all of the network in each epoch.
+    """
+    sequencer, epochs = DLSequencer(*data, BATCH, seed=3), Epochs()
+    trainer = Trainer(model, sequencer, epochs=EPOCHS + 1, observers=[epochs])
     trainer.run(0, 1)  # imports, the first trace, the metrics' variables
-    with tempfile.TemporaryDirectory() as folder:
-        options = PrefixOptions("on" if mode == "once" else "off")
-        found = {"data": "these"}
-        prefixes = Prefixes(trainer.masks, sequencer, options, folder=Path(folder), found=lambda: found)
-        began = time.perf_counter()
-        trainer.masks.apply(frozen)
-        trainer.prefix = prefixes.of(frozen, EPOCHS)
-        trainer.run(1, EPOCHS + 1)
-        taken = time.perf_counter() - began
-        assert (trainer.prefix is not None) == (mode == "once")
-        prefixes.let_go()
-    return taken, trainer
+    found = {"data": "these"}
+    prefixes = Prefixes(
+        trainer.masks,
+        sequencer,
+        PrefixOptions("on" if folder else "off"),
+        folder=folder,
+        found=lambda: found,
+        trace=trainer.trace,
+    )
+    began = time.perf_counter()
+    trainer.masks.apply(frozen)
+    trainer.prefix = prefixes.of(frozen, EPOCHS)
+    trainer.run(1, EPOCHS + 1)
+    taken = time.perf_counter() - began
+    assert (trainer.prefix is not None) == (folder is not None)
+    prefixes.let_go()
+    share = trainer.prefix.cut.share if trainer.prefix else 0.0
+    return Segment(taken, statistics.median(epochs.seconds[1:]), share, model)
+
+
+def ways(make: Callable[[], Any], data: tuple[Any, Any], frozen: list[str], rounds: int) -> dict[str, list[Segment]]:
+    """The segment with the prefix computed, with it found, and without it, in turn."""
+    trained: dict[str, list[Segment]] = {"computed": [], "found": [], "each epoch": []}
+    for number in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            for way in list(trained) if number % 2 == 0 else ["each epoch", "computed", "found"]:
+                trained[way].append(segment(make(), data, frozen, None if way == "each epoch" else Path(folder)))
+    return trained
+
+
+def differ(trained: dict[str, list[Segment]]) -> int:
+    """How many variables aren't those of the whole network's training."""
+    pairs = [(one, other) for way in ("computed", "found")
+             for one, other in zip(trained[way], trained["each epoch"], strict=True)]  # fmt: skip
+    return sum(networks.differing(one.model, other.model) for one, other in pairs)
 
 
 def plain(model: Any, data: tuple[Any, Any], frozen: list[str]) -> float:
@@ -62,22 +124,21 @@ def residual(rounds: int, rows: int) -> list[dict[str, Any]]:
     model = networks.residual()
     data, paths = networks.examples(model, rows), list(addressable(model))
     lines = []
-    for last in (5, 6, 7, "all but the head"):
-        frozen = [p for p in paths if p != "head" and (last == "all but the head" or _block(p) <= int(last))]
-        times: dict[str, list[float]] = {"once": [], "each": []}
-        share, differ = 0.0, 0
-        for number in range(rounds):
-            trained = {}
-            for mode in ("once", "each") if number % 2 == 0 else ("each", "once"):
-                taken, trainer = segment(networks.residual(), data, frozen, mode)
-                times[mode].append(taken)
-                trained[mode] = trainer
-            share = trained["once"].prefix.cut.share if trained["once"].prefix else 0.0
-            differ += networks.differing(trained["once"].model, trained["each"].model)
-        what = f"residual network, {share:.2f} of the forward pass at rest, {EPOCHS} epochs"
-        lines.append(row(f"{what}: Frostline, once ({differ} variables differ)", times["once"], beside=times["each"],
-                         peer="each epoch"))  # fmt: skip
-        lines.append(row(f"{what}: Frostline, each epoch", times["each"]))
+    for last in (5, 6, 7, 9):
+        frozen = [p for p in paths if p != "head" and _block(p) <= last]
+        trained = ways(networks.residual, data, frozen, rounds)
+        share = "head only" if last == 9 else f"{trained['found'][0].share:.2f} of the forward pass at rest"
+        what = f"residual network, {share}"
+        assert differ(trained) == 0
+        whole, epochs = ({way: [getattr(s, of) for s in made] for way, made in trained.items()}
+                         for of in ("seconds", "epoch"))  # fmt: skip
+        beside = {"beside": whole["each epoch"], "peer": "each epoch"}
+        lines += [
+            row(f"{what}, {EPOCHS} epochs: Frostline, prefix found (0 variables differ)", whole["found"], **beside),
+            row(f"{what}, {EPOCHS} epochs: Frostline, prefix computed", whole["computed"], **beside),
+            row(f"{what}, {EPOCHS} epochs: Frostline, each epoch", whole["each epoch"]),
+            row(f"{what}, one epoch: Frostline", epochs["found"], beside=epochs["each epoch"], peer="each epoch"),
+        ]
     return lines
 
 
@@ -86,23 +147,18 @@ def mobile(rounds: int, rows: int) -> list[dict[str, Any]]:
     data = networks.examples(networks.mobile(), rows)
     paths = list(addressable(networks.mobile()))
     frozen = [p for p in paths if not any(part in p for part in ("block_16", "Conv_1", "head"))]
-    times: dict[str, list[float]] = {"once": [], "each epoch": [], "Keras": []}
-    differ = 0
-    for number in range(rounds):
-        trained = {}
-        ways = list(times)
-        for way in ways if number % 2 == 0 else reversed(ways):
-            if way == "Keras":
-                times[way].append(plain(networks.mobile(), data, frozen))
-            else:
-                taken, trained[way] = segment(networks.mobile(), data, frozen, way.split()[0])
-                times[way].append(taken)
-        differ += networks.differing(trained["once"].model, trained["each epoch"].model)
-    what = f"MobileNetV2, all but the last block at rest, {EPOCHS} epochs"
+    trained: dict[str, list[Segment]] = {"computed": [], "found": [], "each epoch": []}
+    peer = []
+    for _ in range(rounds):
+        peer.append(plain(networks.mobile(), data, frozen))
+        for way, made in ways(networks.mobile, data, frozen, 1).items():
+            trained[way] += made
+    assert differ(trained) == 0
+    what, beside = f"MobileNetV2, all but the last block at rest, {EPOCHS} epochs", {"beside": peer, "peer": "Keras"}
+    said = {"computed": "prefix computed (0 variables differ)", "found": "prefix found", "each epoch": "each epoch"}
     return [
-        row(f"{what}: Frostline, once ({differ} variables differ)", times["once"], beside=times["Keras"], peer="Keras"),
-        row(f"{what}: Frostline, each epoch", times["each epoch"]),
-        row(f"{what}: Keras", times["Keras"]),
+        *(row(f"{what}: Frostline, {said[way]}", [s.seconds for s in made], **beside) for way, made in trained.items()),
+        row(f"{what}: Keras", peer),
     ]
 
 
@@ -115,12 +171,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--rows", type=int, default=1600)
     options = parser.parse_args()
-    rows = [*residual(options.rounds, options.rows), *mobile(options.rounds, options.rows // 4)]
+    rows = [*residual(options.rounds, options.rows), *mobile(options.rounds, options.rows * 2)]
     answer(
         "What does it save to compute a frozen prefix once?",
         rows,
-        f"seconds of a whole segment of {options.rows} examples (MobileNetV2: {options.rows // 4} of 96 x 96), batches "
-        f"of {BATCH}: computing the prefix, writing it, its traces and all epochs",
+        f"seconds of a whole segment of {options.rows} examples (MobileNetV2: {options.rows * 2} of 96 x 96), batches "
+        f"of {BATCH}: computing the prefix, writing it, its traces and all epochs; of one epoch where it says so",
     )
 
 

@@ -169,6 +169,7 @@ class SegmentWalk:
                 self._prefix_options,
                 folder=self._prefix_folder,
                 found=self._found,
+                trace=trainer.trace,
                 tell=self._note,
                 after=lambda done, rows: self._prefix_done(trainer, done, rows),
             )

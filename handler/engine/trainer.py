@@ -260,17 +260,14 @@ class Trainer:
             | named("random", [self._generator.state])
         )
 
+    def trace(self, signature: Any, train_step: Any) -> None:
+        """Traces a train step through the rest of the network, before there is anything to train on."""
+        self._prepare()
+        self.masks.step(signature, train_step)
+
     def _feed(self, epoch: int) -> tuple[Any, Any]:
         """The batches of an epoch, and the step that takes them: from the cut on where a prefix is in use."""
-        if self._signature is None:
-            batch = batches.tensors(self.sequencer[0])
-            self._signature = batches.signature(batch)
-            with contextlib.suppress(RuntimeError, ValueError):
-                # Makes the metrics' variables, so that the first step isn't traced twice. A model that can't be built
-                # from shapes alone makes them in that second trace.
-                self.model._symbolic_build(data_batch=batch)
-        # Whoever built another network since (clear_session) has taken it away from this one.
-        set_global_attribute(GLOBAL_SEED_GENERATOR, self._generator)
+        self._prepare()
         sequencer = self.sequencer
         if self.prefix is None:
             step = self.masks.step(self._signature)
@@ -283,6 +280,18 @@ class Trainer:
             refuse_hidden_state(self.model, step.get_concrete_function().graph)
         self._unchecked = False
         return sequencer, step
+
+    def _prepare(self) -> None:
+        """Makes what the first trace needs."""
+        if self._signature is None:
+            batch = batches.tensors(self.sequencer[0])
+            self._signature = batches.signature(batch)
+            with contextlib.suppress(RuntimeError, ValueError):
+                # Makes the metrics' variables, so that the first step isn't traced twice. A model that can't be built
+                # from shapes alone makes them in that second trace.
+                self.model._symbolic_build(data_batch=batch)
+        # Whoever built another network since (clear_session) has taken it away from this one.
+        set_global_attribute(GLOBAL_SEED_GENERATOR, self._generator)
 
     def _put_metrics(self, values: list[np.ndarray]) -> None:
         # Variables made since (by the first evaluation) start at zero.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from handler.store.chunks import Chunks
 from handler.store.rows import Rows
 
 CHUNK_BYTES = 1 << 22
+SIDE_BY_SIDE = 2  # batches at a time: an operation on one batch seldom keeps all cores busy
 
 
 class Examples:
@@ -50,10 +52,21 @@ class Examples:
 
     def __iter__(self) -> Iterator[tuple[int, list[np.ndarray]]]:
         """Yields `(row, activations from there on)` for all rows; those of the last batch are never fewer."""
-        for start in range(0, self.rows, self.batch):
-            first = min(start, self.rows - self.batch)
-            made = self.of(np.arange(first, first + self.batch))
-            yield start, [part[start - first :] for part in made]
+        firsts = [min(start, self.rows - self.batch) for start in range(0, self.rows, self.batch)]
+        with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="prefix") as pool:
+            made = [pool.submit(self._from, first) for first in firsts[:SIDE_BY_SIDE]]
+            try:
+                for number, first in enumerate(firsts):
+                    start, parts = number * self.batch, made.pop(0).result()
+                    if number + SIDE_BY_SIDE < len(firsts):
+                        made.append(pool.submit(self._from, firsts[number + SIDE_BY_SIDE]))
+                    yield start, [part[start - first :] for part in parts]
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _from(self, first: int) -> list[np.ndarray]:
+        """What crosses the cut for a batch of neighbours."""
+        return self.of(np.arange(first, first + self.batch))
 
 
 def _same(found: Sequence[np.ndarray], whole: Sequence[np.ndarray], rows: np.ndarray, known: np.ndarray) -> bool:

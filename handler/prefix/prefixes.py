@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from handler import environment, identity
 from handler.backup import drop_unneeded
 from handler.chain import key_of
 from handler.engine import batches
-from handler.errors import StoreError
+from handler.errors import Interrupted, StoreError
 from handler.masks import Masks
 from handler.memory import copy_limit
 from handler.prefix import activations, suffix
@@ -68,6 +69,8 @@ class Prefixes:
         options: how prefixes are used.
         folder: where activations are kept; None: in memory, for one segment.
         found: digests of the data, as the states' manifests have them.
+        trace: called with a batch's signature and a train step through the rest of the network, to trace it while the
+            activations are computed.
         tell: told a sentence where a prefix that was asked for isn't used, or the disk refuses one.
         after: called after each batch with how many examples are done, and of how many; may raise to stop.
     """
@@ -80,13 +83,15 @@ class Prefixes:
         *,
         folder: Path | None = None,
         found: Callable[[], dict[str, Any]] = dict,
+        trace: Callable[[Any, Any], object] = lambda signature, train_step: None,
         tell: Callable[[str], None] = lambda text: None,
         after: Callable[[int, int], None] = lambda done, rows: None,
     ) -> None:
         self.masks, self.sequencer, self.options, self.folder = masks, sequencer, options, folder
-        self._found, self._tell, self._after = found, tell, after
+        self._found, self._trace, self._tell, self._after = found, trace, tell, after
         self.flat = Flat(masks.model, options.lambdas, masks.flags)
         self._held: int | None = None
+        self._broken_off = False
 
     def of(self, frozen: Collection[str], epochs: int) -> Prefix | None:
         """The prefix to train some epochs with, under a mask that is applied already; None: train the whole network.
@@ -119,17 +124,31 @@ class Prefixes:
         given, model = self.sequencer, self.masks.model
         batch = batches.tensors((given.examples([0, 1][: given.rows]),))[0]
         function = self.masks.keep("prefix", lambda: suffix.prefix_function(model, self.flat, place, batch))
-        arrays = self._arrays(place, function, epochs)
-        sequencer = DLSequencer(
+        train_step = suffix.SuffixStep(model, self.flat, place).train_step
+        few = self._over([tensor.numpy() for tensor in function(*batch)], given.y[:2])
+        self._broken_off = False
+        with ThreadPoolExecutor(1, thread_name_prefix="prefix") as pool:
+            computed = pool.submit(self._arrays, place, function, epochs)
+            try:
+                self._trace(batches.signature(batches.tensors(few[0])), train_step)
+                arrays = computed.result()
+            except BaseException:
+                self._broken_off = True
+                raise
+        return Prefix(place, self._over(arrays, given.y), train_step)
+
+    def _over(self, arrays: list[Any], y: Any) -> DLSequencer:
+        """The given sequencer's batches, of other arrays."""
+        given = self.sequencer
+        return DLSequencer(
             arrays,
-            given.y,
+            y,
             given.batch_size,
             seed=given.seed,
             shuffle=given.shuffle,
             class_weight=given.class_weight,
             ignore_label=given.ignore_label,
         )
-        return Prefix(place, sequencer, suffix.SuffixStep(model, self.flat, place).train_step)
 
     def _arrays(self, place: Cut, function: Any, epochs: int) -> list[Any]:
         """What crosses the cut for all examples."""
@@ -190,6 +209,8 @@ class Prefixes:
         _refuse(f"it takes {size / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB" if size > free // 2 else "")
 
     def _count(self, done: int) -> None:
+        if self._broken_off:
+            raise Interrupted("broken off")
         self._after(done, self.sequencer.rows)
 
 
