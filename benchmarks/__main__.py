@@ -20,7 +20,10 @@ from benchmarks import tables
 from benchmarks.harness import machine
 
 ROOT = Path(__file__).parent.parent
-QUESTIONS = ("boundary", "schedule", "prefix", "steps", "state", "backup", "out_of_core", "resumption")
+QUESTIONS = (
+    "boundary", "masks", "schedule", "prefix", "steps", "overhead", "growth",
+    "state", "snapshot", "backup", "out_of_core", "resumption",
+)  # fmt: skip
 RESULTS = ROOT / "benchmarks" / "results.json"
 
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
+
+from handler import DLTrainingHandler
+from handler.building import build_model_handler, load_data
+from handler.data import shape
+from handler.spec import parse_spec
+from handler.store import Store
 
 
 def compiled(inputs: Any, outputs: Any) -> Any:
@@ -62,6 +71,34 @@ def mobile(side: int = 96) -> Any:
     backbone = keras.applications.MobileNetV2((side, side, 3), weights=None, include_top=False, pooling="avg")
     x = layers.Dropout(0.2)(backbone(given))
     return compiled(given, layers.Dense(10, activation="softmax", name="head")(x))
+
+
+def autoencoder(fields: int = 64) -> tuple[Callable[[], Any], tuple[Any, Any]]:
+    """The hierarchical autoencoder over receptive fields of a synthetic scene: what makes one, compiled, and X and y.
+
+    X has the fields' structure (neighbours, pooling) as further inputs.
+    """
+    spec = parse_spec({
+        "name": "fields",
+        "seed": 1,
+        "data": {"source": "synthetic", "args": {"receptive_fields": {"points": 1024, "count": fields}}},
+        "model": {
+            "architecture": "conv_autoencoder",
+            "args": {"widths": [24, 48, 96, 96], "neighbours": 12},
+            "compile": {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]},
+        },
+        "training": {"epochs": 1, "batch_size": 8},
+    })  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+
+        def handler() -> Any:
+            return build_model_handler(spec, Path(folder), store, shape(spec.data, Path(folder)))
+
+        mh, dataset = handler(), load_data(spec, Path(folder), store)
+        DLTrainingHandler().pre_fit(mh, dataset.X, dataset.y)
+        X, y, _ = mh.build_sequencer(dataset.X, dataset.y).whole()
+    return lambda: handler().compiled, (X, y)
 
 
 def examples(model: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -39,9 +40,8 @@ def entry(paths: list[str]) -> dict[str, Any]:
 class Ways:
     """The ways to train one kind of network on the same data."""
 
-    def __init__(self, make: Any, rows: int, batch: int) -> None:
-        self.make, self.batch = make, batch
-        self.data = networks.examples(make(), rows)
+    def __init__(self, make: Callable[[], Any], data: tuple[Any, Any], batch: int) -> None:
+        self.make, self.batch, self.data = make, batch, data
         self.entry = entry(list(addressable(make())))
 
     def frostline(self) -> None:
@@ -71,8 +71,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     kinds = {
-        "residual network": Ways(networks.residual, 700, 32),
-        "98 layers over points": Ways(networks.pointwise, 1200, 32),
+        "residual network": Ways(networks.residual, networks.examples(networks.residual(), 700), 32),
+        "98 layers over points": Ways(networks.pointwise, networks.examples(networks.pointwise(), 1200), 32),
+        "ConvAutoencPwiseClassif": Ways(*networks.autoencoder(), 8),
     }
     rows = []
     for name, ways in kinds.items():

@@ -3,8 +3,8 @@
     python -m benchmarks.state
 
 A network's variables, about 200 MB, written and synced: Frostline's state store (by content, with checksums) with
-nothing, 80 % and 95 % of the variables unchanged since the parent, beside one raw file, np.savez and Keras's
-save_weights. And 500 small variables.
+nothing, 80 % and 95 % of the variables unchanged since the parent, beside one raw file, np.savez, Keras's
+save_weights, safetensors, TensorFlow's checkpoint and orbax. And 500 small variables.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from benchmarks.harness import alternate, answer, row, seconds
 from handler.state import TrainingState
@@ -58,18 +59,20 @@ class Bench:
         return write
 
     def write_with(self, name: str, write: Callable[[Path], object]) -> Callable[[], float]:
-        """Writes a file by any means and syncs it."""
+        """Writes a file, or several, by any means and syncs them."""
 
         def durable() -> float:
-            path = self.folder / name
+            folder = self.folder / "written"
+            folder.mkdir()
 
             def all_of_it() -> None:
-                write(path)
-                sync(path)
-                sync(path.parent)
+                write(folder / name)
+                for path in folder.rglob("*"):
+                    sync(path)
+                sync(folder)
 
             time = seconds(all_of_it)
-            path.unlink()
+            shutil.rmtree(folder)
             return time
 
         return durable
@@ -84,20 +87,43 @@ class Bench:
         """NumPy's archive."""
         np.savez(path, **{name.replace("/", "|"): array for name, array in self.arrays.items()})
 
+    def safetensors(self, path: Path) -> None:
+        """Hugging Face's format."""
+        from safetensors.numpy import save_file
+
+        save_file(self.arrays, path)
+
+    def orbax(self, path: Path) -> None:
+        """JAX's checkpointer."""
+        import orbax.checkpoint as ocp
+
+        with ocp.StandardCheckpointer() as checkpointer:
+            checkpointer.save(path.absolute(), self.arrays)
+
     def writers(self, parts: tuple[float, ...]) -> dict[str, Callable[[], float]]:
         """Every way to write."""
         ours = {f"Frostline, {1 - part:.0%} unchanged": self.write_state(part) for part in parts}
+        checkpoint = tf.train.Checkpoint(model=self.model)
         return {
             **ours,
             "raw file": self.write_with("raw", self.raw),
             "np.savez": self.write_with("x.npz", self.savez),
             "save_weights": self.write_with("x.weights.h5", self.model.save_weights),
+            "safetensors": self.write_with("x.safetensors", self.safetensors),
+            "tf.train.Checkpoint": self.write_with("x.ckpt", lambda path: checkpoint.write(str(path))),
+            "orbax": self.write_with("x.orbax", self.orbax),
         }
 
     def readers(self) -> dict[str, Callable[[], None]]:
         """Every way to read."""
+        from safetensors.numpy import load_file
+
+        checkpoint = tf.train.Checkpoint(model=self.model)
         self.savez(self.folder / "x.npz")
         self.model.save_weights(self.folder / "x.weights.h5")
+        self.safetensors(self.folder / "x.safetensors")
+        checkpoint.write(str(self.folder / "x.ckpt"))
+        self.orbax(self.folder / "x.orbax")
 
         def npz() -> None:
             with np.load(self.folder / "x.npz", allow_pickle=False) as file:
@@ -106,10 +132,19 @@ class Bench:
         def ours() -> None:
             assert len(self.store.states.read("base").arrays) == len(self.arrays)
 
+        def orbax() -> None:
+            import orbax.checkpoint as ocp
+
+            with ocp.StandardCheckpointer() as checkpointer:
+                assert len(checkpointer.restore((self.folder / "x.orbax").absolute(), self.arrays)) == len(self.arrays)
+
         return {
             "Frostline": ours,
             "np.load": npz,
             "load_weights (into the network)": lambda: self.model.load_weights(self.folder / "x.weights.h5"),
+            "safetensors": lambda: load_file(self.folder / "x.safetensors") and None,
+            "tf.train.Checkpoint (into the network)": lambda: checkpoint.read(str(self.folder / "x.ckpt")) and None,
+            "orbax": orbax,
         }
 
 

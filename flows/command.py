@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.ending import end
 from flows.output import CommandFailed, Output, foreseen
 from handler.errors import FrostlineError
 from handler.memory import enough_memory
@@ -177,6 +178,8 @@ def main() -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+    if "tensorflow" in sys.modules:
+        end(code)
     return code
 
 

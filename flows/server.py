@@ -110,7 +110,8 @@ class EmbeddedServer:
 
     def release(self, seconds: float = 4.0) -> None:
         """Lets go of the server; if nobody else holds it, waits (at most so long) until it has ended."""
-        os.close(self.hold)
+        if self._leave_to_others():
+            return
         end = time.monotonic() + seconds
         shared_until = time.monotonic() + 0.5
         while time.monotonic() < end and self._running():
@@ -119,6 +120,16 @@ class EmbeddedServer:
             time.sleep(0.02)
         if self.process is not None and self.process.poll() is None:
             self.process.returncode = 0  # it outlives this process, and nobody waits for it
+
+    def _leave_to_others(self) -> bool:
+        """Closes this process's end of the pipe; whether others have one open."""
+        watch = os.open(f"/proc/self/fd/{self.hold}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        os.close(self.hold)
+        poll = select.poll()
+        poll.register(watch, select.POLLHUP)
+        others = not poll.poll(0)
+        os.close(watch)
+        return others
 
     def _running(self) -> bool:
         if self.process is not None:

@@ -15,7 +15,7 @@ import numpy as np
 import xxhash
 
 from handler.store.chunks import CHUNK_BYTES, Chunks, even
-from handler.store.files import side_by_side, sync
+from handler.store.files import side_by_side
 
 
 def slabs(array: Any, limit: int = CHUNK_BYTES) -> Iterator[tuple[int, int]]:
@@ -29,7 +29,7 @@ def slabs(array: Any, limit: int = CHUNK_BYTES) -> Iterator[tuple[int, int]]:
 
 
 def write_array(path: Path, array: np.ndarray) -> dict[str, str]:
-    """Writes an array and syncs it; at most a slab of it is copied, and none where it is contiguous.
+    """Writes an array; at most two slabs of it are copied, and none where it is contiguous.
 
     Args:
         path: its directory.
@@ -41,7 +41,7 @@ def write_array(path: Path, array: np.ndarray) -> dict[str, str]:
     chunks = Chunks.create(path, (array.shape[0], array.dtype.itemsize * math.prod(array.shape[1:])))
 
     def write(span: tuple[int, int]) -> None:
-        sync(chunks.write(span[0], as_bytes(array[span[0] : span[1]])))
+        chunks.write(span[0], as_bytes(array[span[0] : span[1]]))
 
     side_by_side(write, chunks.spans())
     return chunks.digests

@@ -88,15 +88,12 @@ class Chunks:
             for start in range(0, self.rows, self.chunk_rows):
                 yield start, min(start + self.chunk_rows, self.rows)
 
-    def write(self, row: int, *parts: Any) -> Path:
+    def write(self, row: int, *parts: Any) -> None:
         """Writes the chunk that a row is in, filled up with zeros to its full size, as zarr has it.
 
         Args:
             row: a row of it.
             parts: contiguous buffers, together all rows of the chunk.
-
-        Returns:
-            The file written, not synced.
         """
         file, state = self._file(row), xxhash.xxh3_128()
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +103,6 @@ class Chunks:
                 opened.write(part)
                 state.update(part)
         self.digests[file.relative_to(self.path.parent).as_posix()] = state.hexdigest()
-        return file
 
     def append(self, part: np.ndarray) -> None:
         """Writes rows behind those that were appended before, as soon as a chunk is full or the last one is there.

@@ -269,3 +269,20 @@ def test_nothing_heavy_is_imported_where_nothing_needs_it(arguments, trained, cl
         [sys.executable, "-c", program, *arguments, *store], cwd=trained[0], env=clean_environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_a_callback_left_open_and_registered_is_written_at_the_end(project, forker):
+    (project / "open.py").write_text(
+        "import atexit\nimport keras\n\n\n"
+        "class Open(keras.callbacks.Callback):\n"
+        "    def on_train_begin(self, logs=None):\n"
+        "        self.file = open('left_open.txt', 'w')\n"
+        "        atexit.register(lambda: open('registered.txt', 'w').write('it ended'))\n\n"
+        "    def on_epoch_end(self, epoch, logs=None):\n"
+        "        self.file.write('x')\n"
+    )
+    typed = forker.type("train", "small.yaml", "--store", "s", "--set", "training.callbacks=[{name: 'open:Open'}]", folder=project)
+    typed.wait()
+    assert typed.code == 0, typed.stderr
+    assert (project / "left_open.txt").read_text() == "x" * 6
+    assert (project / "registered.txt").read_text() == "it ended"

@@ -1,0 +1,41 @@
+"""Does a segment cost more where there are many?
+
+    python -m benchmarks.growth
+
+A training of 10, 100 and 1000 segments of one cheap epoch: the time from the end of one to the end of the next, its
+state, its task and the run's record included.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks.harness import alternate, answer, row
+from benchmarks.overhead import Bench, served, specification
+
+COUNTS = (10, 100, 1000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Does a segment cost more where there are many?")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with served() as (folder, _):
+        bench = Bench(folder)
+        specs = {count: specification(folder, count) for count in COUNTS}
+        bench.trains("Prefect", specs[COUNTS[0]])()
+        bench.segments = {}
+        ways = ("stages", "Prefect")
+        alternate({f"{way} {n}": bench.trains(way, spec) for way in ways for n, spec in specs.items()}, options.rounds)
+    lines = []
+    for way, said in (("stages", "stage by stage"), ("Prefect", "through Prefect")):
+        first = bench.segments[f"{way} {COUNTS[0]}"]
+        for count in COUNTS:
+            values = bench.segments[f"{way} {count}"]
+            peer = {} if count == COUNTS[0] else {"beside": first, "peer": f"that of {COUNTS[0]}"}
+            lines.append(row(f"a segment of {count}, {said}", values, **peer))
+    answer("Does a segment cost more where there are many?", lines, "seconds a segment, the median within a run")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Does memory grow with the masks that a training visits?
+
+    python -m benchmarks.masks
+
+The 98-layer network over points, one mask after the other, none visited twice, two steps under each: resident memory
+after so many, of Frostline (traced steps of the 16 masks visited last are kept) and of compile() with a new optimizer
+at each boundary. Each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import subprocess
+import sys
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from benchmarks.boundary import BATCH, STEPS, Frostline, Recompile, network
+from benchmarks.harness import answer, resident
+from benchmarks.networks import examples
+from handler.layers import addressable
+from handler.sequencer import DLSequencer
+
+LOOKED_AT = (1, 8, 16, 24, 32, 40)
+
+
+def visited(way: str) -> list[float]:
+    """Resident memory in MB after so many masks."""
+    model = network(49)
+    paths = list(addressable(model))
+    data = DLSequencer(*examples(model, BATCH * STEPS), BATCH)
+    trained: Any = Frostline(model, data) if way == "Frostline" else Recompile(model, data, keep=False)
+    found = []
+    for number in range(1, max(LOOKED_AT) + 1):
+        trained.boundary(frozenset(paths[: number + 1]))
+        trained.train()
+        if number in LOOKED_AT:
+            gc.collect()
+            found.append(resident() / 1e6)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Does memory grow with the masks that a training visits?")
+    parser.add_argument("--way", choices=("Frostline", "compile"), help="only this, for the other processes")
+    options = parser.parse_args()
+    if options.way:
+        print(*visited(options.way))
+        return
+    found = {}
+    for way in ("Frostline", "compile"):
+        command = [sys.executable, "-m", "benchmarks.masks", "--way", way]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        found[way] = [float(value) for value in done.stdout.split()]
+    rows = [
+        [str(number), f"{ours:.0f} MB", f"{theirs:.0f} MB"]
+        for number, ours, theirs in zip(LOOKED_AT, found["Frostline"], found["compile"], strict=True)
+    ]
+    answer(
+        "Does memory grow with the masks that a training visits?",
+        rows,
+        "resident memory of the process, 98 layers",
+        columns=("masks visited", "Frostline", "compile, new optimizer"),
+    )
+
+
+if __name__ == "__main__":
+    main()
