@@ -45,12 +45,18 @@ check: $(STAMP)
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
-bench: $(STAMP)
+bench: $(STAMP) build/peers/.installed
 	.venv/bin/python -m benchmarks
+
+# Apart, since Keras imports JAX where it finds it, and begins later for it.
+build/peers/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv build/peers
+	build/peers/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
+	@touch $@
 
 # The pins, from a new environment made of pyproject.toml alone.
 constraints:
 	rm -rf build/pins && $(PYTHON) -m venv build/pins
-	build/pins/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	build/pins/bin/python -m pip install --quiet --disable-pip-version-check -e '.[peers]'
 	{ sed -n '/^#/p' constraints.txt; build/pins/bin/python -m pip freeze --exclude-editable; } > build/constraints.txt
 	mv build/constraints.txt constraints.txt && rm -rf build/pins
