@@ -28,7 +28,8 @@ from handler.spec import TrainingSpec, dump_spec
 from handler.store import Store
 from handler.store.files import write_file
 
-RECORD_SECONDS = 1.0
+RECORD_SECONDS = 1.0  # the record isn't written more often than this, nor for more than a fiftieth of the time
+RECORD_SHARE = 50
 
 if TYPE_CHECKING:
     from handler.live import Live
@@ -78,7 +79,7 @@ class TrainingRun:
         self._notes: list[str] = []
         self._record: RunRecord | None = None
         self._unwritten: RunRecord | None = None
-        self._written = 0.0
+        self._next_writing = 0.0
 
     @classmethod
     def of(cls, inputs: RunInputs) -> TrainingRun:
@@ -185,7 +186,8 @@ class TrainingRun:
             else:
                 record = self.live.walk.run(segment)
         done = [s for s in self._read().segments if s.index < index]
-        self._change(segments=[*done, record], **self._reached(), at_once=False)
+        end = None if record.source == "cached" else Position(record.state, record.end, stopped=record.stopped)
+        self._change(segments=[*done, record], **self._reached(end), at_once=False)
         return record
 
     def restore(self) -> dict[str, Any] | None:
@@ -322,12 +324,15 @@ class TrainingRun:
         assert position is not None
         return [self._found(segment.index, position) for segment in plan.segments]
 
-    def _reached(self) -> dict[str, Any]:
-        """What the record says of the furthest state."""
-        found = reached(self.planning.chain, self.store.states)
-        if found is None:
-            return {}
-        position, manifest = found
+    def _reached(self, position: Position | None = None) -> dict[str, Any]:
+        """What the record says of the furthest state, or of one that has just been trained."""
+        if position is None:
+            found = reached(self.planning.chain, self.store.states)
+            if found is None:
+                return {}
+            position, manifest = found
+        else:
+            manifest = self.store.states.manifest(position.key)
         # What was loaded in this process may be compared with an environment that no state was written in since.
         walked = self.live.environment_changes if "live" in self.__dict__ else []
         return {
@@ -350,16 +355,18 @@ class TrainingRun:
         return self._record or self.store.runs.read(self.inputs.name)
 
     def _change(self, *, at_once: bool = True, **changes: Any) -> RunRecord:
-        """Changes the record; written at once, or else once a second: it grows, and what it says is in the states."""
+        """Changes the record; written at once, or else now and then: it grows, and what it says is in the states."""
         record = self._changed(**changes)
         self._record = self._unwritten = record if self.held else None
-        if at_once or not self.held or time.monotonic() - self._written > RECORD_SECONDS:
+        if at_once or not self.held or time.monotonic() > self._next_writing:
             self._write(record)
         return record
 
     def _write(self, record: RunRecord) -> None:
+        began = time.monotonic()
         self.store.runs.write(record)
-        self._unwritten, self._written = None, time.monotonic()
+        ended = time.monotonic()
+        self._unwritten, self._next_writing = None, ended + max(RECORD_SECONDS, RECORD_SHARE * (ended - began))
 
     def _changed(self, **changes: Any) -> RunRecord:
         record = self._read().model_copy(update={**changes, "updated": _now()})

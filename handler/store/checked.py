@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,10 +82,22 @@ def read_checked(file: Path, form: int = FORMAT) -> dict[str, Any]:
         raise DamagedError(f"{file}: has format {found.get('format')!r}, this version reads {form}")
     if checksum != digest_bytes(_canonical(found)):
         raise DamagedError(f"{file}: its checksum doesn't match its content")
+    _remember(file, about, form, found)
+    return dict(found)
+
+
+def remember_written(file: Path, text: bytes, form: int = FORMAT) -> None:
+    """Spares `read_checked` a file that this process has just written, of a text of `with_checksum`."""
+    found = json.loads(text)
+    del found["checksum"]
+    with contextlib.suppress(OSError):
+        _remember(file, file.stat(), form, found)
+
+
+def _remember(file: Path, about: os.stat_result, form: int, found: dict[str, Any]) -> None:
     _KNOWN[file] = ((about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns, form), found)
     while len(_KNOWN) > REMEMBERED:
         _KNOWN.popitem(last=False)
-    return dict(found)
 
 
 def with_checksum(body: dict[str, Any]) -> bytes:

@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from handler.errors import DamagedError
-from handler.store.checked import FORMAT, Damage, content_damage, damage_of, digest_file, read_checked, with_checksum
+from handler.store.checked import (
+    FORMAT,
+    Damage,
+    content_damage,
+    damage_of,
+    digest_file,
+    read_checked,
+    remember_written,
+    with_checksum,
+)
 from handler.store.files import set_aside, side_by_side, sync, workplace, write_file, writing
 
 MANIFEST = "manifest.json"
@@ -57,7 +66,8 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
             sync(beside / name)
             listed.append({"path": name, "size": size, "xxh3": known.get(name) or digest_file(beside / name)})
         manifest = {"format": FORMAT, "key": key_of(target), **body, "files": listed}
-        (beside / MANIFEST).write_bytes(with_checksum(manifest))
+        text = with_checksum(manifest)
+        (beside / MANIFEST).write_bytes(text)
         sync(beside / MANIFEST)
         for folder, _, _ in os.walk(beside, topdown=False):
             sync(Path(folder))
@@ -72,6 +82,7 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
                 return
             set_aside(target)
         sync(target.parent)
+        remember_written(target / MANIFEST, text)
 
 
 def amend(target: Path, **changes: Any) -> None:
