@@ -68,11 +68,11 @@ class Ways:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What does a whole freeze training cost?")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
     kinds = {
-        "residual network": Ways(networks.residual, networks.examples(networks.residual(), 700), 32),
-        "98 layers over points": Ways(networks.pointwise, networks.examples(networks.pointwise(), 1200), 32),
+        "residual network": Ways(networks.residual, networks.examples(networks.residual(), 350), 32),
+        "98 layers over points": Ways(networks.pointwise, networks.examples(networks.pointwise(), 480), 32),
         "ConvAutoencPwiseClassif": Ways(*networks.autoencoder(), 8),
     }
     rows = []

@@ -216,4 +216,12 @@ RUNS = [
         "            pass\n",
         FLOWS + "server.py::test_a_server_of_the_users_own_that_isnt_there_is_told_before_anything_is_begun",
     ),
+    Guard(
+        "a file that a callback left open when the process ends",
+        "it is flushed",
+        "flows/ending.py",
+        "                file.flush()",
+        "                pass",
+        FLOWS + "commands.py::test_what_a_callback_left_open_and_registered_is_written_at_the_end",
+    ),
 ]
