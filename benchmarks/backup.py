@@ -3,8 +3,8 @@
     python -m benchmarks.backup
 
 About 1 GB of receptive fields, written and synced, and read back into the same array: Frostline (by content, with
-checksums, everything verified before the array is touched) beside one raw file, np.save, h5py and plain zarr, and a copy within memory. The
-memory that Frostline takes meanwhile is measured in a process of its own.
+checksums, everything verified before the array is touched) beside one raw file, np.save, h5py and plain zarr, and a
+copy within memory. The memory that Frostline takes meanwhile is measured in a process of its own.
 """
 
 from __future__ import annotations
