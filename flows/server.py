@@ -110,13 +110,11 @@ class EmbeddedServer:
 
     def release(self, seconds: float = 4.0) -> None:
         """Lets go of the server; if nobody else holds it, waits (at most so long) until it has ended."""
-        if self._leave_to_others():
-            return
+        others = self._leave_to_others()
         end = time.monotonic() + seconds
         shared_until = time.monotonic() + 0.5
-        while time.monotonic() < end and self._running():
-            if time.monotonic() > shared_until and _recorded_pid(self.home) == self.pid:
-                break
+        while not others and time.monotonic() < end and self._running():
+            others = time.monotonic() > shared_until and _recorded_pid(self.home) == self.pid
             time.sleep(0.02)
         if self.process is not None and self.process.poll() is None:
             self.process.returncode = 0  # it outlives this process, and nobody waits for it

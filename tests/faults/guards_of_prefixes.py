@@ -91,7 +91,7 @@ PREFIXES = [
         "asked to stop while activations are computed",
         "the flag is read after each batch",
         "handler/segments.py",
-        "        trainer.steps.halt()\n",
+        "        trainer.steps.stop.halt()\n",
         "",
         T + "asked_to_stop_while_they_are_computed_it_stops_and_goes_on_to_the_same_bits",
     ),

@@ -12,7 +12,7 @@ RUNS = [
         "asked to stop within an epoch",
         "the flag is read between two steps",
         "handler/engine/steps.py",
-        "                self.halt()\n                begin(index)",
+        "                self.stop.halt()\n                begin(index)",
         "                begin(index)",
         "tests/handler/test_run.py::test_a_stop_within_an_epoch_is_saved_and_loses_no_step",
     ),
