@@ -13,14 +13,17 @@ BEST = (
     ("steps", "400 steps: Frostline, many in a graph call"),
     ("boundary", "98 layers, repeated boundary: Frostline"),
     ("boundary", "98 layers, first visit of a mask: Frostline"),
+    ("growth", "a segment of 1000, through Prefect"),
+    ("snapshot", "a snapshot of a 200 MB state stops"),
     ("state", "200 MB in 96 variables, write, durable: Frostline, 95% unchanged"),
-    ("state", "2 MB in 500 variables, write, durable: Frostline"),
+    ("backup", "0.98 GB, write, durable: Frostline"),
+    ("backup", "0.98 GB, restore in place: Frostline"),
 )
 HEAD = """# Benchmarks
 
 `make bench` asks each question in a process of its own, writes `benchmarks/results.json` and makes this page and the
-README's table from it. Variants run in turn; a figure is a median with its spread. The ratio is Frostline's median to
-the peer's in the same run: below 1 is faster.
+README's table from it; `state`, whose peers bring much with them, in an environment apart. Variants run in turn; a
+figure is a median with its spread. The ratio is Frostline's median to the peer's in the same run: below 1 is faster.
 """
 
 

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from handler import environment, identity
 from handler.backup import drop_unneeded
 from handler.chain import key_of
+from handler.data.out_of_core import IN_MEMORY
 from handler.engine import batches
 from handler.errors import Interrupted, StoreError
 from handler.masks import Masks
@@ -174,7 +177,8 @@ class Prefixes:
         self._held = hold_folder(target)
         about = sealed.read_manifest(target)["arrays"]
         stored = [Rows(target / f"{i:03d}", a) for i, a in enumerate(about)]
-        return activations.kept_in_memory(stored, copy_limit())
+        near = all(isinstance(array, np.ndarray) for array in self.sequencer.arrays)
+        return activations.kept_in_memory(stored, copy_limit() if near else IN_MEMORY)
 
     def _key(self, function: Any) -> str:
         """What determines the activations: the data, what is computed with which values, and where."""

@@ -13,6 +13,7 @@ from handler.data import out_of_core
 from handler.data.arrays import load_zarr
 from handler.errors import Interrupted, StoreError
 from handler.interrupt import stop
+from handler.prefix import activations
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
 from handler.store import Store
@@ -63,13 +64,13 @@ def nothing_fits(monkeypatch):
     monkeypatch.setattr(out_of_core, "IN_MEMORY", 0)
 
 
-def run_of(folder, store, source):
-    spec = parse_spec(SPEC | {"data": {"source": source}})
+def run_of(folder, store, source, **training):
+    spec = parse_spec(SPEC | {"data": {"source": source}, "training": SPEC["training"] | training})
     return TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / store), name="far"))
 
 
-def trained(folder, store, source):
-    run = run_of(folder, store, source)
+def trained(folder, store, source, **training):
+    run = run_of(folder, store, source, **training)
     plan = run.plan()
     run.begin(plan)
     run.pre_fit()
@@ -89,6 +90,18 @@ def test_it_ends_with_the_bits_and_the_history_of_arrays_in_memory(folder, nothi
     states = [Store(folder / s).states for s in ("near", "far")]
     first, second = (s.manifest(r["state"])["found"] for s, r in zip(states, (near, far), strict=True))
     assert first == second
+
+
+def test_the_activations_of_a_frozen_prefix_are_not_read_into_memory_either(folder, nothing_fits, monkeypatch):
+    monkeypatch.setattr("handler.prefix.prefixes.IN_MEMORY", 0)
+    kept = []
+    real = activations.kept_in_memory
+    monkeypatch.setattr(activations, "kept_in_memory", lambda *given: kept.append(real(*given)) or kept[-1])
+    _, near = trained(folder, "near", "points.npz")
+    _, far = trained(folder, "far", "points.zarr", prefix_cache="on")
+    assert [type(array) for arrays in kept for array in arrays] == [Rows]
+    assert far["weights"] == near["weights"]
+    assert far["history"] == near["history"]
 
 
 def test_what_fits_is_read_into_memory_the_smallest_first(folder, monkeypatch):
