@@ -152,13 +152,19 @@ def verify(runs: Runs = None, store: StoreFolder = DEFAULT_STORE, as_json: AsJso
 @app.command()
 def gc(
     store: StoreFolder = DEFAULT_STORE,
+    keep_newest: Annotated[
+        int | None, typer.Option(help="Drop completed runs too, but for so many of the newest (at least 2) ...")
+    ] = None,
+    keep_best: Annotated[int, typer.Option(help="... so many of the best by --metric ...")] = 0,
+    metric: Annotated[str | None, typer.Option(help="A name in the runs' history, such as val_loss.")] = None,
+    keep_days: Annotated[float, typer.Option(help="... and those younger than so many days.")] = 0.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Drop what no run needs."""
-    from flows.commands.housekeeping import collect_garbage
+    """Drop what no run needs; with --keep-newest, old completed runs too."""
+    from flows.commands.housekeeping import collect_garbage, policy
 
-    collect_garbage(output(as_json), store, dry_run)
+    collect_garbage(output(as_json), store, policy(keep_newest, keep_best, metric, keep_days), dry_run)
 
 
 _output: Output | None = None

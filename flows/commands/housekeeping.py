@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import typer
+from pydantic import ValidationError
 
 from flows.answers import Damaged, FailureAnswer, GcAnswer, VerifyAnswer
 from flows.commands.tables import size, table
 from flows.output import CommandFailed, Output
+from handler.errors import SpecError
+from handler.retention import Retention
 from handler.store import Store
 
 
@@ -33,8 +36,27 @@ def verify_store(output: Output, runs: list[str], folder: Path) -> None:
     raise typer.Exit(1)
 
 
-def collect_garbage(output: Output, folder: Path, dry_run: bool) -> None:
-    """Removes what no run needs.
+def policy(newest: int | None, best: int, metric: str | None, days: float) -> Retention | None:
+    """What `gc`'s options say of which runs are kept; None: all of them.
+
+    Raises:
+        SpecError: they make no policy.
+    """
+    if newest is None:
+        given = [name for name, value in (("keep_best", best), ("metric", metric), ("keep_days", days)) if value]
+        if given:
+            raise SpecError(given[0], "says which runs are kept beside the newest; give keep_newest too")
+        return None
+    try:
+        return Retention(newest=newest, best=best, metric=metric, days=days)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        said = str(fault["msg"]).removeprefix("Value error, ")
+        raise SpecError(".".join(["keep", *map(str, fault["loc"])]), f"{said}; got {fault['input']!r}") from error
+
+
+def collect_garbage(output: Output, folder: Path, keep: Retention | None, dry_run: bool) -> None:
+    """Removes what no run needs, and the runs that aren't kept.
 
     Raises:
         CommandFailed: a run is at work in the store.
@@ -44,7 +66,7 @@ def collect_garbage(output: Output, folder: Path, dry_run: bool) -> None:
     if busy:
         text = f"{folder}: {', '.join(busy)} is at work; collect when it has ended"
         raise CommandFailed(FailureAnswer(run=busy[0], status="busy", error=text, resume=output.command), 75)
-    removed, count = store.collect(dry_run=dry_run)
+    removed, count = store.collect(keep=keep, dry_run=dry_run)
     answer = GcAnswer(removed=removed, bytes=count, dry_run=dry_run)
     verb = "would go" if dry_run else "removed"
     shown = [table("what")] if removed else []

@@ -9,6 +9,7 @@ import errno
 import os
 from pathlib import Path
 
+from handler.retention import Retention
 from handler.store import collection, files
 from handler.store.checked import Damage
 from handler.store.prefit import PrefitCache
@@ -60,9 +61,9 @@ class Store:
         """Compares every checksum; see `collection.verify`."""
         return collection.verify(self, runs)
 
-    def collect(self, *, dry_run: bool = False) -> tuple[list[str], int]:
-        """Removes what no run needs; see `collection.collect`."""
-        return collection.collect(self, dry_run=dry_run)
+    def collect(self, *, keep: Retention | None = None, dry_run: bool = False) -> tuple[list[str], int]:
+        """Removes what no run needs, and runs that aren't kept; see `collection.collect`."""
+        return collection.collect(self, keep=keep, dry_run=dry_run)
 
     def sweep(self) -> None:
         """Removes what writers that died left half written."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handler.errors import DamagedError, FrostlineError, StoreError
+from handler.retention import Retention, outlived
 from handler.store import checked, files, locks, sealed
 from handler.store.runs import FILES, NAME
 
@@ -106,12 +107,13 @@ def needed(store: Store, runs: Iterable[str]) -> set[str]:
     return keys
 
 
-def collect(store: Store, *, dry_run: bool = False) -> tuple[list[str], int]:
-    """Removes states no run needs, pre-fit results of no run, activations and backups of no process, and what dead
-    writers left.
+def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = False) -> tuple[list[str], int]:
+    """Removes runs that aren't kept, states no other run needs, pre-fit results of no run, activations and backups of
+    no process, and what dead writers left.
 
     Args:
         store: the store. Nothing is collected while a run is at work in it.
+        keep: which runs are kept; by default all.
         dry_run: only tell.
 
     Returns:
@@ -119,10 +121,13 @@ def collect(store: Store, *, dry_run: bool = False) -> tuple[list[str], int]:
 
     Raises:
         StoreError: a run's record can't be read (what it needs isn't known then), or the disk refuses.
+        BusyError: a run that isn't kept has just been begun.
     """
-    runs = store.runs.names()
-    if any(store.runs.is_alive(name) for name in runs):
+    names = store.runs.names()
+    if any(store.runs.is_alive(name) for name in names):
         return [], 0
+    drop = [] if keep is None else outlived(map(store.runs.read, names), keep)
+    runs = [name for name in names if name not in drop]
     used = {key for name in runs for key in store.runs.read(name).prefit}
     kept = needed(store, runs)
     doomed = [store.states.folder(key) for key in store.states.names() if key not in kept]
@@ -130,13 +135,17 @@ def collect(store: Store, *, dry_run: bool = False) -> tuple[list[str], int]:
     doomed += [p for p in _sealed(store.prefit.root) if p.stem not in used]
     doomed += [p for p in (*_sealed(store.prefixes), *_sealed(store.backups)) if not locks.is_locked(p)]
     left = [place for folder in store.folders() for place in files.leftovers(folder)]
-    size = sum(_size(path) for path in (*doomed, *left))
+    dropped = {name: store.runs.folder(name) for name in drop}
+    size = sum(_size(path) for path in (*dropped.values(), *doomed, *left))
     if not dry_run:
+        for name, path in dropped.items():  # first: where this ends before the rest, the next collection finds it
+            with store.runs.lock(name):
+                files.remove(path)
         for path in doomed:
             files.remove(path)
         for path in left:
             shutil.rmtree(path)
-    return sorted(str(p.relative_to(store.root)) for p in (*doomed, *left)), size
+    return sorted(str(p.relative_to(store.root)) for p in (*dropped.values(), *doomed, *left)), size
 
 
 def _sealed(folder: Path) -> list[Path]:

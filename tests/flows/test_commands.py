@@ -131,6 +131,24 @@ def test_verify_and_gc_find_nothing_wrong_and_nothing_needless(answer):
     assert not any(path.startswith(("states", "runs")) for path in dry.removed)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--keep-newest", "1"), "keep.newest: Input should be greater than or equal to 2; got 1"),
+        (("--keep-best", "3"), "keep_best: says which runs are kept beside the newest; give keep_newest too"),
+        (("--keep-newest", "5", "--keep-best", "3"), "needs a metric, such as val_loss"),
+    ],
+)
+def test_gc_refuses_a_policy_that_is_none(options, said, answer):
+    failure = answer(FailureAnswer, "gc", *options, code=2)
+    assert said in failure.error
+
+
+def test_gc_keeps_the_newest(answer):
+    dry = answer(GcAnswer, "gc", "--keep-newest", "2", "--keep-days", "1", "--dry-run")
+    assert not any(path.startswith("runs") for path in dry.removed)
+
+
 def test_an_exported_model_is_the_one_after_that_epoch(frostline, trained, tmp_path):
     folder, typed = trained
     last = frostline("export", "whole", "-o", tmp_path / "last.keras", "--store", "kept", "--json", folder=folder)

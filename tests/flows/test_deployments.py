@@ -94,20 +94,21 @@ def test_the_file_names_no_path_and_no_host_of_one_machine():
     assert str(Path.home()) not in text
 
 
-def test_both_are_deployed_with_the_specifications_schema(deployed, server):
+def test_all_are_deployed_with_the_specifications_schema(deployed, server):
     found = deployments(server)
-    assert set(found) == {"train", "nightly"}
+    assert set(found) == {"train", "nightly", "housekeeping"}
     schema = found["train"]["parameter_openapi_schema"]
     assert {"spec", "spec_file", "store", "name"} <= set(schema["properties"])
     assert "batch_size" in schema["definitions"]["TrainingOptions"]["properties"]
     assert found["train"]["enforce_parameter_schema"]
 
 
-def test_the_crons_runs_are_scheduled(deployed, server):
-    nightly = deployments(server)["nightly"]
+@pytest.mark.parametrize("name", ["nightly", "housekeeping"])
+def test_the_crons_runs_are_scheduled(name, deployed, server):
+    deployment = deployments(server)[name]
 
     def scheduled():
-        query = {"deployments": {"id": {"any_": [nightly["id"]]}},
+        query = {"deployments": {"id": {"any_": [deployment["id"]]}},
                  "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
         return len(read(server, "flow_runs/filter", query)) >= 2
 
@@ -129,6 +130,24 @@ def test_a_worker_trains_to_the_same_weights_as_the_command(worker, prefect, ser
     record = Store(clone / "stored").runs.read("by-worker")
     assert (record.status, record.weights) == ("completed", trained[1].answer["weights"])
     assert [task["name"] for task in run["tasks"]][:3] == ["plan", "pre-fit", "epochs 0-1, all layers train"]
+
+
+def test_a_policy_that_keeps_fewer_than_two_is_refused_by_the_server(deployed, prefect):
+    typed = prefect("deployment", "run", "housekeeping/housekeeping", "--param", 'keep={"newest": 1}')
+    assert typed.returncode != 0
+    assert "minimum of 2" in " ".join((typed.stdout + typed.stderr).split())
+
+
+def test_a_worker_drops_the_runs_that_a_policy_does_not_keep(worker, prefect, server, clone):
+    for name in ("oldest", "older", "newest"):
+        start_run(prefect, name, store="kept-house")
+        assert started(server, name)["state"]["name"] == "Completed"
+    typed = prefect("deployment", "run", "housekeeping/housekeeping", "--param", "store=kept-house",
+                    "--param", 'keep={"newest": 2, "days": 0}', "--name", "weekly")  # fmt: skip
+    assert typed.returncode == 0, typed.stderr
+    wait_for(lambda: not (clone / "kept-house" / "runs" / "oldest").exists(), seconds=120)
+    assert Store(clone / "kept-house").runs.names() == ["newest", "older"]
+    assert Store(clone / "kept-house").verify() == []
 
 
 def test_a_run_cancelled_in_prefect_saves_its_state_and_is_told_as_interrupted(worker, prefect, server, clone):

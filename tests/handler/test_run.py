@@ -14,6 +14,7 @@ import pytest
 
 from handler.errors import BusyError, EnvironmentMismatch, MismatchError, SpecError
 from handler.observe import Observer
+from handler.retention import Retention
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
 from handler.store import Store, sealed
@@ -328,6 +329,23 @@ def test_what_a_dead_writer_left_anywhere_in_the_store_is_swept_up_at_the_next_s
 def test_a_name_that_leaves_the_store_is_refused(folder):
     with pytest.raises(SpecError, match="can't name a run"):
         TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder), name="../out"))
+
+
+def test_a_run_that_is_not_kept_goes_with_what_only_it_needs(train, folder):
+    for name, epochs in (("first", 7), ("second", 5), ("third", 6)):
+        train({"name": name, "training": {"epochs": epochs, "batch_size": 32}})
+    store = Store(folder / "store")
+    tail = {segment.state for segment in store.runs.read("first").segments} - {
+        segment.state for name in ("second", "third") for segment in store.runs.read(name).segments
+    }
+    assert len(tail) == 1, "they share the rest"
+    removed, size = store.collect(keep=Retention(newest=2))
+    assert removed == sorted(["runs/first", *(f"states/{key}" for key in tail)])
+    assert size > 0
+    assert store.runs.names() == ["second", "third"]
+    assert store.verify() == []
+    _, _, watch = train({"name": "third", "training": {"epochs": 6, "batch_size": 32}})
+    assert watch.epochs == []
 
 
 def test_collection_keeps_what_runs_need_and_drops_the_rest(train, folder):

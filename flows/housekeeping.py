@@ -1,0 +1,42 @@
+"""The flow `housekeeping`: drops old runs under a policy, and what no run needs any more.
+
+    prefect deployment run housekeeping/housekeeping --param keep='{"newest": 20, "best": 3, "metric": "val_loss"}'
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field
+
+from flows.answers import GcAnswer
+from handler.retention import Retention
+from handler.store import Store
+from tasks.artifacts import log
+
+
+@flow(name="housekeeping")
+def housekeeping(
+    store: Annotated[str, Field(description="The store's directory.")] = ".frostline",
+    keep: Annotated[Retention, Field(description="Which runs are kept; incomplete ones always are.")] = Retention(),  # noqa: B008
+    dry_run: Annotated[bool, Field(description="Only tell what would go.")] = False,
+) -> GcAnswer:
+    """Drops completed runs that the policy doesn't keep, then what no run needs.
+
+    Where a run is at work nothing is removed: the next firing does it.
+
+    Args:
+        store: the store's directory.
+        keep: the policy.
+        dry_run: only tell what would go.
+    """
+    there = Store(Path(store).absolute())
+    busy = [name for name in there.runs.names() if there.runs.is_alive(name)]
+    if busy:
+        log(f"{', '.join(busy)} is at work: nothing is removed this time")
+        return GcAnswer(removed=[], bytes=0, dry_run=dry_run)
+    removed, size = there.collect(keep=keep, dry_run=dry_run)
+    log(f"{len(removed)} {'would go' if dry_run else 'removed'}, {size / 1e6:.1f} MB")
+    return GcAnswer(removed=removed, bytes=size, dry_run=dry_run)

@@ -1,0 +1,80 @@
+"""Which runs of a store are kept: the newest, the best, the young, and what these begin from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from handler.record import RunRecord
+
+
+class Retention(BaseModel):
+    """A policy. A run is kept if any part of it says so; only completed runs are ever dropped.
+
+    Attributes:
+        newest: so many of those that were last at work, at least two.
+        best: so many of the best by `metric`.
+        metric: a name in the runs' history; its best epoch counts.
+        mode: whether less of it is better; `auto` says so unless its name speaks of accuracy, IoU or the like.
+        days: everything that was at work within so many days.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    newest: int = Field(default=10, ge=2, description="The newest runs, at least 2.")
+    best: int = Field(default=0, ge=0, description="The best runs by `metric`.")
+    metric: str | None = Field(default=None, description="A name in the runs' history, such as val_loss.")
+    mode: Literal["auto", "min", "max"] = Field(default="auto", description="Whether less of it is better.")
+    days: float = Field(default=0.0, ge=0, description="Every run younger than so many days.")
+
+    @model_validator(mode="after")
+    def _best_of_something(self) -> Retention:
+        if self.best and self.metric is None:
+            raise ValueError(f"best: {self.best} needs a metric, such as val_loss")
+        return self
+
+
+def outlived(records: Iterable[RunRecord], policy: Retention, now: datetime | None = None) -> list[str]:
+    """The runs that a policy doesn't keep, sorted by name.
+
+    Args:
+        records: of all runs of a store.
+        policy: what is kept.
+        now: the time to count days from; the present by default.
+    """
+    known = {record.run: record for record in records}
+    since = (now or datetime.now(UTC)) - timedelta(days=policy.days)
+    by_age = sorted(known.values(), key=lambda record: (_time(record), record.run), reverse=True)
+    kept = {record.run for record in by_age[: policy.newest]}
+    kept |= {record.run for record in known.values() if record.status != "completed" or _time(record) > since}
+    if policy.best and policy.metric is not None:
+        kept |= set(_best(known.values(), policy.metric, policy)[: policy.best])
+    waiting = list(kept)
+    while waiting:  # what a kept run begins from is kept with it
+        begins_from = _begins_from(known[waiting.pop()])
+        if begins_from in known and begins_from not in kept:
+            kept.add(begins_from)
+            waiting.append(begins_from)
+    return sorted(known.keys() - kept)
+
+
+def _time(record: RunRecord) -> datetime:
+    return datetime.fromisoformat(record.updated)
+
+
+def _best(records: Iterable[RunRecord], metric: str, policy: Retention) -> list[str]:
+    """The runs that have the metric, the best first."""
+    rises = any(part in metric for part in ("acc", "iou", "auc", "precision", "recall", "f1", "r2"))
+    sign = -1 if policy.mode == "max" or (policy.mode == "auto" and rises) else 1
+    scores = {record.run: [sign * value for value in record.history.get(metric, ()) if value == value]
+              for record in records}  # fmt: skip
+    return sorted((run for run, values in scores.items() if values), key=lambda run: (min(scores[run]), run))
+
+
+def _begins_from(record: RunRecord) -> str | None:
+    """The run whose weights a run began from."""
+    weights = str((record.spec.get("model") or {}).get("weights") or "")
+    return weights.removeprefix("run:").partition("@")[0] if weights.startswith("run:") else None

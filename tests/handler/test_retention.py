@@ -1,0 +1,63 @@
+"""Which runs a policy keeps: the newest, the best, the young, the unfinished, and those that kept ones begin from."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from handler.record import RunRecord
+from handler.retention import Retention, outlived
+
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+
+
+def run(name, days, *, status="completed", weights=None, **history):
+    at = (NOW - timedelta(days=days)).isoformat(timespec="seconds")
+    return RunRecord(run=name, status=status, key="0" * 32, seed=0, training_epochs=1, started=at, updated=at, spec_folder=".",
+                     spec={"model": {"weights": weights}}, history=history)  # fmt: skip
+
+
+def test_the_newest_are_kept_whenever_they_ran():
+    records = [run(name, days) for name, days in zip("abcde", (50, 10, 40, 20, 30), strict=True)]
+    assert outlived(records, Retention(newest=3), NOW) == ["a", "c"]
+
+
+def test_everything_younger_than_a_time_is_kept():
+    records = [run(name, days) for name, days in zip("abcde", (50, 10, 40, 20, 30), strict=True)]
+    assert outlived(records, Retention(newest=2, days=35), NOW) == ["a", "c"]
+    assert outlived(records, Retention(newest=2, days=100), NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("metric", "mode", "dropped"),
+    [("val_loss", "auto", ["a", "d"]), ("val_loss", "max", ["b", "d"]), ("val_accuracy", "auto", ["b", "d"]), ("val_accuracy", "min", ["a", "d"])],
+)
+def test_the_best_epoch_of_a_metric_keeps_a_run_and_one_without_the_metric_has_none(metric, mode, dropped):
+    high, low = [0.7, 0.9, 0.8], [0.9, 0.1, 0.2] if metric == "val_loss" else [0.1, 0.2]
+    records = [run("new", 1), run("newer", 0), run("a", 50, **{metric: high}), run("b", 60, **{metric: low}), run("d", 70)]
+    assert outlived(records, Retention(best=1, metric=metric, mode=mode, newest=2), NOW) == dropped
+
+
+def test_a_diverged_epoch_is_nobodys_best():
+    records = [run("new", 1), run("newer", 0), run("a", 50, loss=[float("nan"), 0.5]), run("b", 60, loss=[float("nan")])]
+    assert outlived(records, Retention(best=2, metric="loss", newest=2), NOW) == ["b"]
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted", "failed", "planned"])
+def test_what_is_not_complete_is_never_dropped(status):
+    records = [run("new", 1), run("newer", 0), run("old", 500, status=status)]
+    assert outlived(records, Retention(newest=2), NOW) == []
+
+
+def test_what_a_kept_run_began_from_is_kept_and_what_that_began_from():
+    records = [run("new", 1), run("newer", 0, weights="run:old@3"), run("old", 50, weights="run:older"), run("older", 60), run("other", 70)]
+    assert outlived(records, Retention(newest=2), NOW) == ["other"]
+
+
+def test_a_policy_that_says_nothing_sensible_is_refused():
+    with pytest.raises(ValidationError, match="greater than or equal to 2"):
+        Retention(newest=1)
+    with pytest.raises(ValidationError, match="best: 3 needs a metric, such as val_loss"):
+        Retention(best=3)
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        Retention(oldest=3)
