@@ -8,6 +8,7 @@ depend on the mask.
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
 from typing import Any, TypeVar
@@ -120,5 +121,20 @@ def compiled_step(model: Any, step: Step, signature: Any) -> Step:
     function = tf.function(
         step, input_signature=[signature], autograph=False, jit_compile=True if model.jit_compile is True else None
     )
-    function.get_concrete_function()
+    _forget_gradients(function.get_concrete_function().graph)
     return function
+
+
+def _forget_gradients(graph: Any) -> None:
+    """Takes out of TensorFlow's registry what `tf.custom_gradient` put there for a traced step alone.
+
+    It would stay for good and keep the graph (tens of MB) with it. Nobody differentiates a step; what functions within
+    it have registered stays, since another step may call them.
+    """
+    from tensorflow.python.framework import ops
+
+    for operation in graph.get_operations():
+        if operation.type == "IdentityN":
+            with contextlib.suppress(ValueError):  # it has no gradient of its own
+                name = operation.get_attr("_gradient_op_type").decode()
+                ops.gradient_registry._registry.pop(name, None)

@@ -1,8 +1,12 @@
 """Masks: frozen is frozen to the bit, and nothing else changes."""
 
+import gc
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow.python.framework.func_graph import FuncGraph
 
 from handler.engine.trainer import Trainer
 from handler.errors import ScheduleError, SpecError
@@ -111,6 +115,52 @@ def test_the_least_recently_used_step_function_goes_first(network, blobs):
         trainer.masks.apply(frozen)
         trainer.run(epoch, epoch + 1)
     assert list(trainer.masks._kept) == [frozenset({"first"}), frozenset({"head"})]
+
+
+def graphs_alive():
+    gc.collect()
+    return sum(isinstance(o, FuncGraph) for o in gc.get_objects())
+
+
+def test_nothing_stays_of_the_masks_that_are_not_kept_any_more(network, blobs):
+    model = network()
+    trainer = Trainer(model, DLSequencer(*blobs, 16), epochs=9, masks_kept=2)
+    alive = []
+    for epoch, frozen in enumerate([["first"], ["head"], ["norm"], ["first", "head"], ["first", "norm"], ["head", "norm"], []]):
+        trainer.masks.apply(frozen)
+        trainer.run(epoch, epoch + 1)
+        alive.append(graphs_alive())
+    assert len(set(alive[2:])) == 1, alive
+    assert alive[0] < alive[2], "graphs are counted"
+
+
+def test_a_gradient_that_a_function_within_the_network_has_of_its_own_serves_every_mask(blobs):
+    @tf.function
+    def doubled_back(x):
+        @tf.custom_gradient
+        def call(x):
+            return tf.identity(x), lambda upstream: 2.0 * upstream
+
+        return call(x)
+
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            return doubled_back(x)
+
+    def trained(own):
+        keras.utils.set_random_seed(1)
+        i = keras.Input((6,))
+        x = own(keras.layers.Dense(8, name="first")(i))
+        model = keras.Model(i, keras.layers.Dense(3, activation="softmax", name="head")(x))
+        model.compile("sgd", loss="sparse_categorical_crossentropy")
+        before = to_array(model.get_layer("first").kernel)
+        trainer = Trainer(model, DLSequencer(*blobs, 16), epochs=3)
+        for epoch, frozen in enumerate(([], ["head"], [])):
+            trainer.masks.apply(frozen)
+            trainer.run(epoch, epoch + 1)
+        return np.abs(to_array(model.get_layer("first").kernel) - before).sum()
+
+    assert trained(Own()) > 1.2 * trained(keras.layers.Identity()), "its own gradient is used under each"
 
 
 def test_an_unknown_layer_is_refused(network):
