@@ -96,7 +96,7 @@ def autoencoder(fields: int = 64) -> tuple[Callable[[], Any], tuple[Any, Any]]:
             return build_model_handler(spec, Path(folder), store, shape(spec.data, Path(folder)))
 
         mh, dataset = handler(), load_data(spec, Path(folder), store)
-        DLTrainingHandler().pre_fit(mh, dataset.X, dataset.y)
+        DLTrainingHandler().pre_fit(mh, dataset.X, dataset.y, [])
         X, y, _ = mh.build_sequencer(dataset.X, dataset.y).whole()
     return lambda: handler().compiled, (X, y)
 
