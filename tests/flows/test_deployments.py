@@ -143,7 +143,7 @@ def test_a_worker_drops_the_runs_that_a_policy_does_not_keep(worker, prefect, se
         start_run(prefect, name, store="kept-house")
         assert started(server, name)["state"]["name"] == "Completed"
     typed = prefect("deployment", "run", "housekeeping/housekeeping", "--param", "store=kept-house",
-                    "--param", 'keep={"newest": 2, "days": 0}', "--name", "weekly")  # fmt: skip
+                    "--param", 'keep={"newest": 2, "days": 0}')  # fmt: skip
     assert typed.returncode == 0, typed.stderr
     wait_for(lambda: not (clone / "kept-house" / "runs" / "oldest").exists(), seconds=120)
     assert Store(clone / "kept-house").runs.names() == ["newest", "older"]
