@@ -33,7 +33,7 @@ def housekeeping(
         dry_run: only tell what would go.
     """
     there = Store(Path(store).absolute())
-    busy = [name for name in there.runs.names() if there.runs.is_alive(name)]
+    busy = there.runs.at_work()
     if busy:
         log(f"{', '.join(busy)} is at work: nothing is removed this time")
         return GcAnswer(removed=[], bytes=0, dry_run=dry_run)

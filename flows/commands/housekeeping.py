@@ -62,7 +62,7 @@ def collect_garbage(output: Output, folder: Path, keep: Retention | None, dry_ru
         CommandFailed: a run is at work in the store.
     """
     store = Store(folder)
-    busy = [name for name in store.runs.names() if store.runs.is_alive(name)]
+    busy = store.runs.at_work()
     if busy:
         text = f"{folder}: {', '.join(busy)} is at work; collect when it has ended"
         raise CommandFailed(FailureAnswer(run=busy[0], status="busy", error=text, resume=output.command), 75)

@@ -123,9 +123,9 @@ def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = Fals
         StoreError: a run's record can't be read (what it needs isn't known then), or the disk refuses.
         BusyError: a run that isn't kept has just been begun.
     """
-    names = store.runs.names()
-    if any(store.runs.is_alive(name) for name in names):
+    if store.runs.at_work():
         return [], 0
+    names = store.runs.names()
     drop = [] if keep is None else outlived(map(store.runs.read, names), keep)
     runs = [name for name in names if name not in drop]
     used = {key for name in runs for key in store.runs.read(name).prefit}

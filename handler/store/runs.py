@@ -109,6 +109,10 @@ class RunStore:
         """
         return locks.locked(self.folder(name) / "lock", f"run {name!r}", wait=wait, waiting=waiting)
 
+    def at_work(self) -> list[str]:
+        """The runs that a process is at work on."""
+        return [name for name in self.names() if self.is_alive(name)]
+
     def is_alive(self, name: str) -> bool:
         """Whether a process is at work on this run."""
         return locks.is_locked(self.folder(name) / "lock")
