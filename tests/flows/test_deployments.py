@@ -204,13 +204,12 @@ def paused(prefect, server, clone):
     """Starts runs and waits until each is inside a step that takes ten minutes."""
 
     def start(*names):
-        for file in ("began", "pausing", "pause"):
+        for file in ("began", "pausing"):
             (clone / file).unlink(missing_ok=True)
+        (clone / "pause").write_text("600")
         for name in names:
             start_run(prefect, name, *STEPS)
-        wait_for((clone / "began").exists, seconds=120)
-        (clone / "pause").write_text("600")
-        wait_for(lambda: (clone / "pausing").exists() and len((clone / "pausing").read_text().split()) == len(names), seconds=120)
+        wait_for(lambda: (clone / "pausing").exists() and len((clone / "pausing").read_text().split()) == len(names), seconds=240)
         return [process_of(clone, name) for name in names]
 
     yield start

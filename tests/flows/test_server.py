@@ -56,7 +56,7 @@ def processes_of(home):
     return found
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it didn't happen"

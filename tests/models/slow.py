@@ -64,8 +64,8 @@ class Glutton(keras.callbacks.Callback):
 
 @keras.saving.register_keras_serializable("slow")
 class Pause(keras.layers.Layer):
-    """Changes nothing. Once there is a file `pause`, a step takes as many seconds as it says; a file `pausing` says so,
-    and has the numbers of the processes that it holds for."""
+    """Changes nothing. Where there is a file `pause`, each step takes as many seconds as it says once a Beacon's `began`
+    is there; a file `pausing` says so, and has the numbers of the processes that it holds for."""
 
     def call(self, inputs):
         with tf.control_dependencies([tf.py_function(pause, [], [])]):
@@ -73,7 +73,7 @@ class Pause(keras.layers.Layer):
 
 
 def pause():
-    if Path("pause").exists():
+    if Path("pause").exists() and Path("began").exists():
         with Path("pausing").open("a") as file:
             file.write(f"{os.getpid()}\n")
         time.sleep(float(Path("pause").read_text()))
