@@ -8,6 +8,7 @@
 | `runs`, `show` | RunsAnswer, ShowAnswer |
 | `predict`, `export` | PredictAnswer, ExportAnswer |
 | `verify`, `gc` | VerifyAnswer, GcAnswer |
+| `deploy` | DeployAnswer |
 | any, on a non-zero exit | FailureAnswer |
 """
 
@@ -152,6 +153,31 @@ class GcAnswer(Answer):
     removed: list[str]
     bytes: int
     dry_run: bool = False
+
+
+class Relaunched(Answer):
+    """A run that was started again: how far its states go, and how many have been started from there."""
+
+    run: str
+    store: str
+    place: str
+    attempt: int
+
+
+class RelaunchAnswer(Answer):
+    """What the flow `resume` did: the runs it started again, and those it left because they get no further."""
+
+    started: list[Relaunched]
+    left: list[str]
+
+
+class DeployAnswer(Answer):
+    """What was declared on a Prefect server: deployments, work pools, the automation that marks dead flow runs."""
+
+    deployments: list[str]
+    pools: list[str]
+    automation: str
+    dead_after: float
 
 
 class PredictAnswer(Answer):

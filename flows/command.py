@@ -167,6 +167,19 @@ def gc(
     collect_garbage(output(as_json), store, policy(keep_newest, keep_best, metric, keep_days), dry_run)
 
 
+@app.command()
+def deploy(
+    dead_after: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Without a heartbeat for so long, a flow run is dead.")
+    ] = 600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Declare the deployments of prefect.yaml, their work pools and what marks dead flow runs, on a Prefect server."""
+    from flows.commands import deploy as command
+
+    command.deploy(output(as_json), dead_after)
+
+
 _output: Output | None = None
 
 

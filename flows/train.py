@@ -15,7 +15,6 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import Annotated, Any
 
 import prefect.runtime
@@ -26,15 +25,16 @@ from prefect.utilities import engine
 from pydantic import Field
 
 from flows.answers import TrainAnswer
+from flows.inputs import inputs_as_started, run_inputs, training_name
 from flows.leaving import AT_MOST_SECONDS, leave_at_most_in, record_abandoned, tell_prefect
 from flows.recorded import flow_run_began, flow_run_ends, give_server_up, wait_for_return
 from flows.signals import LIMIT, SignalWatch
-from handler.errors import Interrupted, SpecError
+from handler.errors import Interrupted
 from handler.interrupt import stop
 from handler.record import PlannedSegment, RunRecord
 from handler.run import RunInputs, TrainingRun
-from handler.spec import TrainingSpec, check_run_name, load_spec
-from tasks.artifacts import PrefectObserver, completed_event, log, show_again
+from handler.spec import TrainingSpec
+from tasks.artifacts import PrefectObserver, log, run_event, show_again
 from tasks.backup import backup
 from tasks.interruption import TrainingInterrupted
 from tasks.plan import plan
@@ -44,14 +44,6 @@ from tasks.pre_fit import pre_fit
 from tasks.report import report
 from tasks.restore import restore
 from tasks.segment import run_segment
-
-
-def training_name() -> str:
-    """The flow run's name: the training's."""
-    given = prefect.runtime.flow_run.parameters
-    spec = given.get("spec")
-    named = spec.name if isinstance(spec, TrainingSpec) else (spec or {}).get("name")
-    return str(given.get("name") or named or Path(given.get("spec_file") or "train").stem)
 
 
 @flow(name="train", flow_run_name=training_name)
@@ -66,6 +58,12 @@ def train(
         bool, Field(description="Go on from states made in another environment.")
     ] = False,
     wait: Annotated[bool, Field(description="Wait for another process that is at work on the run.")] = False,
+    go_on: Annotated[
+        bool, Field(description="Go on with the run `name` as it was started; give no specification.")
+    ] = False,
+    new_run: Annotated[
+        bool, Field(description="A run of its own for each firing: the name gets the time it is scheduled for.")
+    ] = False,
 ) -> TrainAnswer:
     """Trains what a specification describes; what is in the store already is found, not trained again.
 
@@ -78,13 +76,20 @@ def train(
         name: the run's name.
         allow_environment_change: go on from states made in another environment.
         wait: where another process is at work on the run, wait for it to end, then go on.
+        go_on: go on with the run of that name with the specification it was started with.
+        new_run: add the time the flow run is scheduled for to the name, to the minute (UTC).
 
     Raises:
-        SpecError: the specification can't be used. BusyError: another process is at work on this run.
+        SpecError: the specification can't be used. MismatchError: data or code of a run to go on with changed since it
+            was started. BusyError: another process is at work on this run.
     """
-    inputs = run_inputs(
-        spec, spec_file, overrides, folder, store, name, allow_environment_change=allow_environment_change
-    )
+    if go_on:
+        inputs = inputs_as_started(spec or spec_file, store, name, allow_environment_change)
+    else:
+        name = training_name() if new_run else name
+        inputs = run_inputs(
+            spec, spec_file, overrides, folder, store, name, allow_environment_change=allow_environment_change
+        )
     run = TrainingRun.of(inputs)
     typed = SignalWatch.active is not None
     with watched(run, inputs):
@@ -99,38 +104,6 @@ def train(
     return end_interrupted(why, typed)  # type: ignore[return-value]
 
 
-def run_inputs(
-    spec: TrainingSpec | None,
-    spec_file: str | None,
-    overrides: list[str],
-    folder: str,
-    store: str,
-    name: str | None,
-    *,
-    allow_environment_change: bool = False,
-) -> RunInputs:
-    """What a `TrainingRun` is made of, from the flow's parameters.
-
-    Raises:
-        SpecError: the specification can't be used, or there isn't exactly one.
-    """
-    if (spec is None) == (spec_file is None):
-        raise SpecError("", "give either `spec`, the specification itself, or `spec_file`, the path of its YAML file")
-    if spec is None:
-        spec, where = load_spec(Path(str(spec_file)), overrides)
-    elif overrides:
-        raise SpecError("overrides", "they change a file; with `spec` put the values into it")
-    else:
-        where = Path(folder)
-    return RunInputs(
-        spec=spec,
-        folder=str(where.absolute()),
-        store=str(Path(store).absolute()),
-        name=check_run_name(name or spec.name),
-        allow_environment_change=allow_environment_change,
-    )
-
-
 def train_run(run: TrainingRun, inputs: RunInputs, *, wait: bool = False) -> RunRecord:
     """Takes a run through its stages and returns its record."""
     with run.lock(wait=wait):
@@ -139,7 +112,7 @@ def train_run(run: TrainingRun, inputs: RunInputs, *, wait: bool = False) -> Run
         if finished is not None:
             log("nothing to do: the run is finished and nothing changed")
             return finished
-        run.begin(made)
+        run.begin(made, started_by=str(prefect.runtime.flow_run.id))
         try:
             train_segments(run, inputs, made.segments)
             post_fit(inputs)
@@ -178,7 +151,7 @@ def see_recorded(inputs: RunInputs) -> None:
         give_server_up()
     elif not stop.requested:
         show_again()
-        completed_event(inputs.name, "run", {})  # opens the way for the events that are still on theirs
+        run_event(inputs.name, "run.completed", {})  # opens the way for the events that are still on theirs
 
 
 @contextmanager

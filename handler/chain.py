@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from handler.errors import DamagedError
 from handler.schedule import Schedule
@@ -56,7 +56,27 @@ class Chain:
 
     def within(self, epoch: int, step: int) -> str:
         """The name of the state `step` steps into an epoch."""
-        return f"{self.keys[epoch + 1]}-step-{step}"
+        return within(self, epoch, step)
+
+
+class Keyed(Protocol):
+    """What has a training's keys, one per epoch boundary: its chain, or that of its record."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys."""
+
+
+@dataclass(frozen=True)
+class RecordedChain:
+    """The keys of a training as its record has them."""
+
+    keys: tuple[str, ...]
+
+
+def within(chain: Keyed, epoch: int, step: int) -> str:
+    """The name of the state `step` steps into an epoch."""
+    return f"{chain.keys[epoch + 1]}-step-{step}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +89,7 @@ class Position:
     stopped: bool = False
 
 
-def backwards(chain: Chain, states: StateStore, first: int = 0, last: int | None = None) -> Iterator[Position]:
+def backwards(chain: Keyed, states: StateStore, first: int = 0, last: int | None = None) -> Iterator[Position]:
     """The states of a chain that are on disk, intact or not, from the last one trained to the first.
 
     Args:
@@ -87,7 +107,7 @@ def backwards(chain: Chain, states: StateStore, first: int = 0, last: int | None
     for epoch in range(end if last is None else last, first - 1, -1):
         if steps and epoch < end:
             inside = sorted(steps.get(chain.keys[epoch + 1], ()), reverse=True)
-            yield from (Position(chain.within(epoch, step), epoch, step) for step in inside)
+            yield from (Position(within(chain, epoch, step), epoch, step) for step in inside)
         if chain.keys[epoch] in there:
             yield Position(chain.keys[epoch], epoch)
 
@@ -101,13 +121,13 @@ def snapshots_behind(chain: Chain, states: StateStore, epoch: int, step: int = 0
     return [p.key for p in inside if (start, 0) < (p.epoch, p.step) < (epoch, step)][::-1]
 
 
-def furthest(chain: Chain, states: StateStore) -> Position | None:
+def furthest(chain: Keyed, states: StateStore) -> Position | None:
     """The furthest intact state of a chain, steps within an epoch included; None where there is none."""
     found = reached(chain, states)
     return None if found is None else found[0]
 
 
-def reached(chain: Chain, states: StateStore) -> tuple[Position, dict[str, Any]] | None:
+def reached(chain: Keyed, states: StateStore) -> tuple[Position, dict[str, Any]] | None:
     """The furthest intact state of a chain and its manifest; None where there is none."""
     for position in backwards(chain, states):
         # Another process may drop it as a snapshot at any time.

@@ -56,6 +56,9 @@ def quiet() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    # TensorFlow asks for it on processors with AVX-512 only. Without it the bits of an example in a convolution depend
+    # on its place in the batch, so no frozen prefix could be computed once; and the same store would get other bits.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if "tensorflow" in sys.modules:
         return
     # Some of it is written before any setting is read: what native code writes to stderr during the import is dropped.
@@ -177,12 +180,12 @@ def _settings() -> dict[str, str]:
 
 
 def _onednn() -> bool | None:
-    """Whether TensorFlow computes with oneDNN; None where it isn't loaded and nothing says so."""
+    """Whether TensorFlow computes with oneDNN; None where it isn't loaded and what is set says neither."""
     if "tensorflow" in sys.modules:
         from tensorflow.python.util import _pywrap_util_port
 
         return bool(_pywrap_util_port.IsMklEnabled())
-    value = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower()
+    value = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower()
     return value in ("1", "true") if value in ("0", "1", "false", "true") else None
 
 

@@ -155,7 +155,8 @@ class RunRecord(Record):
     `files` the xxh3-128 of the files beside the record once the run is complete. `sources` says what the digests in
     `declared` are of: a file's name, or the files of a module with what they define. `environment` is the one of the
     last invocation; `environment_changes` are those that lie behind the state it reached. `seconds` is the wall time of
-    each stage of the last invocation.
+    each stage of the last invocation. `started_by` is what last began it, where that has an id of its own (Prefect's
+    flow run); `stopped_by` is the signal that interrupted it.
     """
 
     format: int = 1
@@ -187,6 +188,8 @@ class RunRecord(Record):
     seconds: dict[str, float] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
     error: str | None = None
+    started_by: str | None = None
+    stopped_by: str | None = None
     spec_folder: str
     report: str | None = None
     model: str | None = None

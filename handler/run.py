@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from handler.backup import drop_unneeded
 from handler.chain import Position, furthest, reached, snapshots_behind
 from handler.errors import MismatchError, StoreError
+from handler.interrupt import stop
 from handler.memory import enough_memory
 from handler.observe import Observer
 from handler.planning import Planning
@@ -114,8 +115,13 @@ class TrainingRun:
             return None
         return record.model_copy(update={"segments": self._as_cached(plan, record)})
 
-    def begin(self, plan: Plan) -> RunRecord:
-        """Writes the run's specification and its record, `running`; sweeps up what died writers left."""
+    def begin(self, plan: Plan, started_by: str | None = None) -> RunRecord:
+        """Writes the run's specification and its record, `running`; sweeps up what died writers left.
+
+        Args:
+            plan: what is to be done.
+            started_by: the id of what begins it, for the record.
+        """
         self.store.sweep()
         now, before = _now(), self.planning.record()
         same = before is not None and before.key == plan.key
@@ -132,6 +138,7 @@ class TrainingRun:
             declared=self.planning.declared,
             sources=self.planning.sources,
             spec_folder=self.inputs.folder,
+            started_by=started_by,
             started=before.started if before is not None and same else now,
             updated=now,
             dataset=before.dataset if before is not None and same else {},
@@ -236,7 +243,7 @@ class TrainingRun:
     def interrupted(self, error: BaseException | str) -> None:
         """The run was asked to stop: its record says so, unless the disk refuses that."""
         with suppress(StoreError):
-            self._end(status="interrupted", error=str(error), **self._reached())
+            self._end(status="interrupted", error=str(error), stopped_by=stop.reason or None, **self._reached())
 
     @contextmanager
     def lock(self, *, wait: bool = False) -> Iterator[None]:

@@ -71,13 +71,13 @@ class PrefectObserver(Observer):
     def on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
         """Emits `frostline.epoch.completed`."""
         figures = {name: float(value) for name, value in logs.items()}
-        completed_event(self.run, "epoch", {"epoch": epoch, "seconds": round(seconds, 3), **figures})
+        run_event(self.run, "epoch.completed", {"epoch": epoch, "seconds": round(seconds, 3), **figures})
         said = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
         log(f"epoch {epoch + 1} done in {seconds:.1f} s: {said}")
 
     def on_segment_end(self, record: SegmentRecord) -> None:
         """Emits `frostline.segment.completed`."""
-        completed_event(self.run, "segment", record.model_dump(mode="json"))
+        run_event(self.run, "segment.completed", record.model_dump(mode="json"))
         log(f"epochs {record.start}-{record.end} {record.source}, state {record.state}")
 
     def on_note(self, text: str) -> None:
@@ -85,10 +85,10 @@ class PrefectObserver(Observer):
         log(text)
 
 
-def completed_event(run: str, what: str, payload: dict[str, Any]) -> None:
-    """Emits `frostline.<what>.completed`; it is queued, and never waits."""
+def run_event(run: str, what: str, payload: dict[str, Any]) -> None:
+    """Emits `frostline.<what>` of a run; it is queued, and never waits."""
     resource = {"prefect.resource.id": f"frostline.run.{run}", "prefect.resource.name": run}
-    emit_event(event=f"frostline.{what}.completed", resource=resource, payload=payload)
+    emit_event(event=f"frostline.{what}", resource=resource, payload=payload)
 
 
 def log(text: str) -> None:

@@ -2,6 +2,8 @@
 
 import os
 
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as handler/environment.py has it; read when TensorFlow is imported
+
 import pytest
 
 from flows.server import start_or_join

@@ -11,10 +11,8 @@ from flows.commands.session import Session
 from flows.commands.tables import coloured, table
 from flows.commands.train import finished
 from flows.output import CommandFailed, Output, command_line
-from handler.errors import FrostlineError, MismatchError, SpecError
-from handler.record import RunRecord
-from handler.run import RunInputs, TrainingRun
-from handler.spec import parse_spec
+from handler.errors import FrostlineError
+from handler.going_on import stored_inputs
 from handler.store import Store
 
 
@@ -35,7 +33,9 @@ def resume_runs(output: Output, named: list[str], folder: Path, allow_environmen
         for name in names:
             resume = command_line("resume", name, "--store", str(folder))
             try:
-                inputs = _inputs(store, store.runs.read(name), allow_environment_change)
+                inputs = stored_inputs(
+                    store, store.runs.read(name), allow_environment_change=allow_environment_change
+                )
                 answers.append(finished(inputs, folder) or session.train(inputs, folder, resume, wait=wait))
             except (CommandFailed, FrostlineError) as error:
                 failure = error if isinstance(error, CommandFailed) else CommandFailed.because(error, name, resume)
@@ -61,34 +61,3 @@ def _unfinished(store: Store, name: str, alive_too: bool) -> bool:
         return store.runs.read(name).status != "completed" and (alive_too or not store.runs.is_alive(name))
     except FrostlineError:
         return False
-
-
-def _inputs(store: Store, record: RunRecord, allow_environment_change: bool) -> RunInputs:
-    """The inputs a run was started with.
-
-    Raises:
-        MismatchError: its data or code changed since; names the first difference.
-    """
-    from handler.differences import first_difference, in_words
-
-    spec = parse_spec(record.spec)
-    if not Path(record.spec_folder).is_dir():
-        raise SpecError("run", f"{record.run!r} was started from {record.spec_folder}, which isn't there any more")
-    inputs = RunInputs(
-        spec=spec,
-        folder=record.spec_folder,
-        store=str(store.root),
-        name=record.run,
-        allow_environment_change=allow_environment_change,
-    )
-    planning = TrainingRun.of(inputs).planning
-    if planning.key != record.key:
-        difference = first_difference(record.declared, planning.declared)
-        what = f"its key was {record.key}, is {planning.key}"
-        if difference is not None:
-            what = in_words(difference, record.sources, planning.sources)
-        raise MismatchError(
-            f"run {record.run!r}: {what}, since it was started; restore it, or type `frostline train` with the "
-            "specification to train what is there now"
-        )
-    return inputs

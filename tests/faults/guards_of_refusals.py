@@ -72,7 +72,7 @@ REFUSED = [
     Guard(
         "a run is resumed with changed code or data",
         "refused, the file named",
-        "flows/commands/resume.py",
+        "handler/going_on.py",
         "    if planning.key != record.key:",
         "    if False:",
         "tests/flows/test_refusals.py::test_a_run_whose_data_file_changed_is_not_resumed_and_the_file_is_named",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -38,3 +41,49 @@ def trained(forker, tmp_path_factory):
     typed = forker.type("train", "small.yaml", "--name", "whole", "--store", "kept", "--json", folder=folder)
     assert typed.code == 0, typed.stderr
     return folder, typed
+
+
+@pytest.fixture(scope="module")
+def machine(server, clean_environment, tmp_path_factory):
+    """Makes machines that the deployments could run on."""
+    from tests.flows.machines import Machine
+
+    return lambda name: Machine(tmp_path_factory.mktemp(name), server, clean_environment)
+
+
+@pytest.fixture(scope="module")
+def here(machine):
+    """The machine that the deployments are made on."""
+    return machine("clone")
+
+
+@pytest.fixture(scope="module")
+def clone(here):
+    """Its folder."""
+    return here.folder
+
+
+@pytest.fixture(scope="module")
+def prefect(here):
+    """Types a `prefect` command there."""
+    return lambda *arguments, **more: here.type("prefect", *arguments, **more)
+
+
+@pytest.fixture(scope="module")
+def deployed(here):
+    """What `frostline deploy` answered there."""
+    before = (here.folder / "prefect.yaml").read_bytes()
+    typed = here.type("frostline", "deploy", "--dead-after", "75", "--json")
+    assert typed.returncode == 0, typed.stdout + typed.stderr
+    assert (here.folder / "prefect.yaml").read_bytes() == before
+    return json.loads(typed.stdout)
+
+
+@pytest.fixture(scope="module")
+def worker(here, deployed):
+    """A worker there."""
+    process = here.work()
+    yield process
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,9 +1,11 @@
-"""Reads what a Prefect server recorded, by its HTTP API alone."""
+"""What a Prefect server recorded, read by its HTTP API alone, and runs of its deployments."""
 
 from __future__ import annotations
 
 import json
 import urllib.request
+
+from tests.flows.test_server import wait_for
 
 
 def read(server, path, query):
@@ -22,3 +24,29 @@ def flow_runs(server, name):
         found = read(server, "task_runs/filter", {"task_runs": {"flow_run_id": {"any_": [run["id"]]}}})
         run["tasks"] = sorted(found, key=lambda task: task["expected_start_time"])
     return runs
+
+
+def deployments(server):
+    return {d["name"]: d for d in read(server, "deployments/filter", {})}
+
+
+def started(server, name, seconds=120):
+    """The flow run of a name once it is in a final state."""
+    def final():
+        runs = flow_runs(server, name)
+        return bool(runs) and runs[0]["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+    wait_for(final, seconds)
+    return flow_runs(server, name)[0]
+
+
+def start_run(prefect, name, *overrides, **parameters):
+    """Starts a run of the deployment, named `name` in Prefect and in a store of its own."""
+    given = {"spec_file": "small.yaml", "name": name, "store": name, "overrides": json.dumps(overrides)} | parameters
+    typed = prefect("deployment", "run", "train/train", *[part for key, value in given.items() for part in ("--param", f"{key}={value}")])
+    assert typed.returncode == 0, typed.stderr
+
+
+def process_of(clone, name, store=None):
+    """The process that trains a run: what its lock says, `process 123 on host since ...`."""
+    return int((clone / (store or name) / "runs" / name / "lock").read_text().split()[1])

@@ -1,90 +1,17 @@
 """`prefect.yaml` on a real server: deployed from a fresh copy, its cron's runs scheduled, `train` run by a worker."""
 
-import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from handler.store import Store
-from tests.flows.conftest import MODELS, ROOT
-from tests.flows.prefect_records import flow_runs, read
+from tests.flows.conftest import ROOT
+from tests.flows.prefect_records import deployments, flow_runs, process_of, read, start_run, started
 from tests.flows.test_server import wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
-PREFECT = Path(sys.executable).with_name("prefect")
-
-
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory):
-    """What git has of the project, in another place, and the small specification beside it."""
-    folder = tmp_path_factory.mktemp("clone")
-    for name in ("flows", "tasks", "handler", "examples", "prefect.yaml"):
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".frostline"))
-        else:
-            shutil.copy(source, folder)
-    for name in ("small.py", "small.yaml", "slow.py"):
-        shutil.copy(MODELS / name, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def prefect(server, clean_environment, clone):
-    """Types a `prefect` command in the clone, without a network: proxies lead nowhere."""
-    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
-    environment = clean_environment | nowhere | {
-        "PREFECT_HOME": str(server.home), "PREFECT_API_URL": server.api_url, "DO_NOT_TRACK": "1",
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-    }
-
-    def type_(*arguments, wait=True):
-        command = [str(PREFECT), *arguments]
-        if not wait:
-            return subprocess.Popen(command, cwd=clone, env=environment, start_new_session=True,
-                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, timeout=180)
-
-    return type_
-
-
-@pytest.fixture(scope="module")
-def deployed(prefect, clone):
-    before = (clone / "prefect.yaml").read_bytes()
-    made = prefect("work-pool", "create", "local", "--type", "process")
-    assert made.returncode == 0 or "already exists" in made.stdout, made.stderr  # a slow answer is asked for twice
-    typed = prefect("--no-prompt", "deploy", "--all")
-    assert typed.returncode == 0, typed.stdout + typed.stderr
-    assert (clone / "prefect.yaml").read_bytes() == before
-    return typed
-
-
-@pytest.fixture(scope="module")
-def worker(prefect, deployed):
-    process = prefect("worker", "start", "--pool", "local", "--type", "process", wait=False)
-    yield process
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def deployments(server):
-    return {d["name"]: d for d in read(server, "deployments/filter", {})}
-
-
-def started(server, name, seconds=120):
-    """The flow run of a name once it is in a final state."""
-    def final():
-        runs = flow_runs(server, name)
-        return bool(runs) and runs[0]["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-
-    wait_for(final, seconds)
-    return flow_runs(server, name)[0]
 
 
 def test_the_file_names_no_path_and_no_host_of_one_machine():
@@ -96,14 +23,14 @@ def test_the_file_names_no_path_and_no_host_of_one_machine():
 
 def test_all_are_deployed_with_the_specifications_schema(deployed, server):
     found = deployments(server)
-    assert set(found) == {"train", "nightly", "housekeeping"}
+    assert set(found) == {"train", "nightly", "resume", "housekeeping"}
     schema = found["train"]["parameter_openapi_schema"]
     assert {"spec", "spec_file", "store", "name"} <= set(schema["properties"])
     assert "batch_size" in schema["definitions"]["TrainingOptions"]["properties"]
     assert found["train"]["enforce_parameter_schema"]
 
 
-@pytest.mark.parametrize("name", ["nightly", "housekeeping"])
+@pytest.mark.parametrize("name", ["nightly", "resume", "housekeeping"])
 def test_the_crons_runs_are_scheduled(name, deployed, server):
     deployment = deployments(server)[name]
 
@@ -179,18 +106,6 @@ def test_a_flow_process_told_to_end_saves_its_state_first(worker, prefect, serve
     store = Store(clone / "terminated")
     assert store.runs.read("terminated").status == "interrupted"
     assert any("-step-" in key for key in store.states.names())
-
-
-def start_run(prefect, name, *overrides, **parameters):
-    """Starts a run of the deployment, named `name` in Prefect and in a store of its own."""
-    given = {"spec_file": "small.yaml", "name": name, "store": name, "overrides": json.dumps(overrides)} | parameters
-    typed = prefect("deployment", "run", "train/train", *[part for key, value in given.items() for part in ("--param", f"{key}={value}")])
-    assert typed.returncode == 0, typed.stderr
-
-
-def process_of(clone, name):
-    """The process that trains a run: what its lock says, `process 123 on host since ...`."""
-    return int((clone / name / "runs" / name / "lock").read_text().split()[1])
 
 
 STEPS = (

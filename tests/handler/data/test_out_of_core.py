@@ -34,7 +34,8 @@ from keras import layers as L
 
 def network():
     i = keras.Input((6,))
-    x = L.Dropout(0.3)(L.Dense(8, activation="relu", name="first")(i))
+    x = L.LayerNormalization(name="first")(i)  # the same bits at any place of a batch, on every processor
+    x = L.Dropout(0.3)(L.Dense(8, activation="relu", name="second")(x))
     return keras.Model(i, L.Dense(3, activation="softmax", name="head")(x))
 """
 

@@ -1,0 +1,89 @@
+"""`frostline deploy`: all that a Prefect server has to be told to run trainings unattended."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flows.answers import DeployAnswer
+from flows.commands.tables import table
+from flows.output import Output
+from flows.recorded import unanswered
+from flows.server import ServerError, configured_api_url
+from handler.errors import FrostlineError, SpecError
+
+HEARTBEAT_SECONDS = 30  # as prefect.yaml has it
+
+
+def deploy(output: Output, dead_after: float) -> None:
+    """Makes the pools that prefect.yaml names, deploys all it has, and declares the automation for dead flow runs.
+
+    What is there already is brought up to date.
+
+    Args:
+        output: where the command writes.
+        dead_after: seconds without a heartbeat after which a flow run is marked as crashed.
+
+    Raises:
+        SpecError: there is no prefect.yaml here. ServerError: there is no server.
+        FrostlineError: it refuses; says what Prefect says.
+    """
+    if dead_after < 2 * HEARTBEAT_SECONDS:
+        raise SpecError(
+            "--dead-after", f"{dead_after:g} s is too short: one comes every {HEARTBEAT_SECONDS} s; give 75 or more"
+        )
+    file = Path("prefect.yaml")
+    if not file.is_file():
+        raise SpecError("prefect.yaml", f"there is none in {Path.cwd()}; type this in the project's folder")
+    declared = yaml.safe_load(file.read_text())["deployments"]
+    url = configured_api_url()
+    if url is None:
+        raise ServerError(
+            "there is no Prefect server to deploy to; start one with `prefect server start` and set PREFECT_API_URL "
+            "to its API, such as http://127.0.0.1:4200/api"
+        )
+    os.environ["PREFECT_API_URL"] = url
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    if (error := unanswered()) is not None:
+        raise ServerError(f"the Prefect server at {url} doesn't answer, or refuses ({type(error).__name__}: {error})")
+    pools = sorted({str(deployment["work_pool"]["name"]) for deployment in declared})
+    for pool in pools:
+        if not _is_there(pool):
+            _prefect("work-pool", "create", pool, "--type", "process")
+    _prefect("--no-prompt", "deploy", "--all")
+    from flows.automation import declare
+
+    automation, new = declare(dead_after)
+    names = [str(deployment["name"]) for deployment in declared]
+    shown = table("", "")
+    shown.show_header = False
+    shown.add_row("deployed", ", ".join(names))
+    shown.add_row("dead", f"after {dead_after:g} s without a heartbeat (automation {'made' if new else 'updated'})")
+    shown.add_row("next", f"prefect worker start --pool {pools[0]} --type process")
+    answer = DeployAnswer(deployments=names, pools=pools, automation=str(automation), dead_after=dead_after)
+    output.answer(answer, shown)
+
+
+def _is_there(pool: str) -> bool:
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(pool)
+        except ObjectNotFound:
+            return False
+    return True
+
+
+def _prefect(*arguments: str) -> None:
+    command: list[Any] = [sys.executable, "-m", "prefect", *arguments]
+    typed = subprocess.run(command, capture_output=True, text=True)
+    if typed.returncode:
+        said = (typed.stderr or typed.stdout).strip().splitlines()
+        raise FrostlineError(f"`prefect {' '.join(arguments)}` failed: {said[-1] if said else typed.returncode}")

@@ -1,0 +1,50 @@
+"""Going on with a run as it was started: with the specification it was given, and only if nothing else changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from handler.differences import first_difference, in_words
+from handler.errors import MismatchError, SpecError
+from handler.record import RunRecord
+from handler.run import RunInputs, TrainingRun
+from handler.spec import parse_spec
+from handler.store import Store
+
+
+def stored_inputs(
+    store: Store, record: RunRecord, *, allow_environment_change: bool = False, elsewhere: Path | None = None
+) -> RunInputs:
+    """The inputs a run was started with.
+
+    Args:
+        store: the run's store.
+        record: the run.
+        allow_environment_change: go on from states made in another environment.
+        elsewhere: where its modules and relative paths are looked up if the folder it was started from isn't there,
+            as on another machine.
+
+    Raises:
+        SpecError: that folder isn't there. MismatchError: data or code changed since; names the first difference.
+    """
+    folder = Path(record.spec_folder)
+    if not folder.is_dir() and elsewhere is None:
+        raise SpecError("run", f"{record.run!r} was started from {folder}, which isn't there any more")
+    inputs = RunInputs(
+        spec=parse_spec(record.spec),
+        folder=str(folder if folder.is_dir() or elsewhere is None else elsewhere.absolute()),
+        store=str(store.root),
+        name=record.run,
+        allow_environment_change=allow_environment_change,
+    )
+    planning = TrainingRun.of(inputs).planning
+    if planning.key != record.key:
+        difference = first_difference(record.declared, planning.declared)
+        what = f"its key was {record.key}, is {planning.key}"
+        if difference is not None:
+            what = in_words(difference, record.sources, planning.sources)
+        raise MismatchError(
+            f"run {record.run!r}: {what}, since it was started; restore it, or type `frostline train` with the "
+            "specification to train what is there now"
+        )
+    return inputs

@@ -1,0 +1,51 @@
+"""A machine as deployments see it: a checkout of the project somewhere, and commands typed there."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.flows.conftest import MODELS, ROOT
+
+# Proxies that lead nowhere: nothing needs a network.
+NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+
+
+class Machine:
+    """What git has of the project in a folder, and the small specification beside it.
+
+    Args:
+        folder: where, made by this.
+        server: the Prefect server.
+        environment: what commands typed there have of an environment besides.
+    """
+
+    def __init__(self, folder, server, environment):
+        self.folder = folder
+        for name in ("flows", "tasks", "handler", "examples", "prefect.yaml"):
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".frostline"))
+            else:
+                shutil.copy(source, folder)
+        for name in ("small.py", "small.yaml", "slow.py"):
+            shutil.copy(MODELS / name, folder)
+        self.environment = environment | NOWHERE | {
+            "PREFECT_HOME": str(server.home), "PREFECT_API_URL": server.api_url, "DO_NOT_TRACK": "1",
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PYTHONPATH": str(folder),  # as if the checkout there were the one that is installed
+        }
+
+    def type(self, program, *arguments, wait=True):
+        """Types a command there; without `wait` gives its process, the leader of a group."""
+        command = [str(Path(sys.executable).with_name(program)), *arguments]
+        given = {"cwd": self.folder, "env": self.environment}
+        if not wait:
+            return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **given)
+        return subprocess.run(command, capture_output=True, text=True, timeout=180, **given)
+
+    def work(self):
+        """Starts a worker there."""
+        return self.type("prefect", "worker", "start", "--pool", "local", "--type", "process", wait=False)

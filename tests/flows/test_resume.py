@@ -1,0 +1,172 @@
+"""The deployment `resume` and the automation: what died goes on, elsewhere too; what lives, ended or failed is left."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from handler.record import RunRecord
+from handler.store import Store
+from tests.flows.conftest import MODELS
+from tests.flows.prefect_records import flow_runs, process_of, read, start_run, started
+from tests.flows.test_server import wait_for
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
+
+SLOW = ("data.source=slow:arrays", "data.args={examples: 30000}", "training.batch_size=8", "training.epochs=3", "freeze_training=[]",
+        "training.snapshot={steps: 500}", "training.callbacks=[{name: 'slow:Beacon'}]")  # fmt: skip
+SETS = [part for override in SLOW for part in ("--set", override)]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(machine):
+    """Another machine, that sees the same store."""
+    return machine("elsewhere")
+
+
+@pytest.fixture(scope="module")
+def whole(forker, tmp_path_factory):
+    """What the training answers that nobody interrupts."""
+    folder = tmp_path_factory.mktemp("whole")
+    for file in ("small.py", "small.yaml", "slow.py"):
+        shutil.copy(MODELS / file, folder)
+    typed = forker.type("train", "small.yaml", "--store", "s", "--json", *SETS, folder=folder)
+    assert typed.code == 0, typed.stderr
+    return typed.answer
+
+
+@pytest.fixture
+def resume(here, deployed):
+    """Runs the flow `resume` there, at once."""
+    def now(**given):
+        program = f"from flows.resume import resume; print(resume(**{given!r}).model_dump_json())"
+        typed = here.type("python", "-c", program)
+        assert typed.returncode == 0, typed.stderr
+        return json.loads(typed.stdout.splitlines()[-1])
+
+    return now
+
+
+def kill(*processes):
+    for process in processes:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.parametrize("warned", [True, False], ids=["SIGTERM then SIGKILL", "SIGKILL"])
+def test_what_a_machine_trained_that_went_away_goes_on_on_another_to_the_same_weights(
+    warned, here, elsewhere, prefect, deployed, server, tmp_path, whole
+):
+    name, store = f"preempted-{'warned' if warned else 'not'}", Store(tmp_path / "shared")
+    (here.folder / "began").unlink(missing_ok=True)
+    gone = here.work()
+    start_run(prefect, name, *SLOW, store=store.root)
+    wait_for((here.folder / "began").exists, seconds=120)
+    wait_for(lambda: any("-step-" in key for key in store.states.names()), seconds=60)
+    process = process_of(tmp_path, name, "shared")
+    if warned:
+        os.kill(process, signal.SIGTERM)
+        wait_for(lambda: not store.runs.is_alive(name))
+    kill(gone)
+    if not warned:
+        os.kill(process, signal.SIGKILL)
+    wait_for(lambda: not store.runs.is_alive(name))
+    assert store.runs.read(name).status == ("interrupted" if warned else "running")
+    other = elsewhere.work()
+    try:
+        for _ in range(2):  # once is enough
+            typed = elsewhere.type("prefect", "deployment", "run", "resume/resume", "--watch",
+                                   "--param", f"store={store.root}", "--param", "patience=0")  # fmt: skip
+            assert typed.returncode == 0, typed.stdout + typed.stderr
+        wait_for(lambda: len(flow_runs(server, name)) == 2)
+        assert started(server, name)["state"]["name"] == "Completed"
+    finally:
+        kill(other)
+    later, earlier = flow_runs(server, name)
+    assert {f"resume-of:{earlier['id']}", "attempt:1"} <= set(later["tags"])
+    assert earlier["state"]["type"] == "CRASHED"
+    record = store.runs.read(name)
+    assert (record.status, record.started_by) == ("completed", later["id"])
+    assert (record.weights, record.history) == (whole["weights"], whole["history"])
+    assert record.segments[0].source == "resumed"
+    events = read(server, "events/filter", {"filter": {"event": {"name": ["frostline.run.resumed"]}}})["events"]
+    assert f"frostline.run.{name}" in {event["resource"]["prefect.resource.id"] for event in events}
+
+
+def test_what_was_typed_and_killed_is_marked_as_crashed_and_goes_on_by_the_deployment(
+    here, deployed, resume, forker, server, tmp_path, whole
+):
+    (here.folder / "began").unlink(missing_ok=True)
+    store = Store(here.folder / "typed")
+    typed = forker.start("train", "small.yaml", "--store", "typed", "--name", "typed", *SETS, folder=here.folder)
+    wait_for((here.folder / "began").exists, seconds=120)
+    wait_for(lambda: any("-step-" in key for key in store.states.names()), seconds=60)
+    os.killpg(typed.pid, signal.SIGKILL)
+    typed.wait()
+    assert flow_runs(server, "typed")[0]["state"]["type"] == "RUNNING"
+    assert resume(store="typed") == {"started": [], "left": []}  # it may be ending still
+    wait_for(lambda: flow_runs(server, "typed")[0]["state"]["type"] == "CRASHED", seconds=240)
+    assert "No heartbeat" in flow_runs(server, "typed")[0]["state"]["message"]
+    answer = resume(store="typed")
+    assert [(r["run"], r["attempt"]) for r in answer["started"]] == [("typed", 1)]
+    assert resume(store="typed") == {"started": [], "left": []}  # it is on its way
+    worker = here.work()
+    try:
+        assert started(server, "typed")["state"]["name"] == "Completed"
+    finally:
+        kill(worker)
+    record = store.runs.read("typed")
+    assert (record.status, record.weights, record.history) == ("completed", whole["weights"], whole["history"])
+
+
+def test_a_declaration_made_twice_is_one(deployed, here, server):
+    again = json.loads(here.type("frostline", "deploy", "--dead-after", "75", "--json").stdout)
+    assert again == deployed
+    named = [a for a in read(server, "automations/filter", {}) if a["name"].startswith("frostline")]
+    assert [a["id"] for a in named] == [deployed["automation"]]
+    assert named[0]["trigger"]["within"] == 75
+
+
+def recorded(store, name, status, **more):
+    now = datetime.now(UTC).isoformat()
+    store.runs.write(RunRecord(run=name, status=status, key="0" * 32, seed=0, training_epochs=3, started=now, updated=now,
+                               spec_folder=str(store.root), **more))  # fmt: skip
+
+
+def test_what_ended_or_failed_or_is_at_work_is_left(resume, tmp_path):
+    store = Store(tmp_path / "s")
+    recorded(store, "done", "completed")
+    recorded(store, "failed", "failed", error="a mistake")
+    recorded(store, "stopped", "interrupted", stopped_by="SIGINT")
+    recorded(store, "at-work", "running")
+    with store.runs.lock("at-work"):
+        assert resume(store=str(store.root), patience=0.0) == {"started": [], "left": []}
+
+
+def test_what_a_person_cancelled_in_prefect_is_left_though_a_sigterm_ended_it(resume, prefect, server, tmp_path):
+    start_run(prefect, "unwanted", store=tmp_path / "s")  # nobody works on it
+    flow_runs_there = read(server, "flow_runs/filter", {"sort": "EXPECTED_START_TIME_DESC"})
+    flow_run = next(run for run in flow_runs_there if run["parameters"].get("name") == "unwanted")
+    store = Store(tmp_path / "s")
+    recorded(store, "unwanted", "interrupted", stopped_by="SIGTERM", started_by=flow_run["id"])
+    assert resume(store=str(store.root), patience=0.0) == {"started": [], "left": []}  # on its way
+    assert prefect("flow-run", "cancel", flow_run["id"]).returncode == 0
+    assert resume(store=str(store.root), patience=0.0) == {"started": [], "left": []}
+
+
+def test_what_gets_no_further_is_started_again_three_times_and_then_left(resume, prefect, server, tmp_path):
+    store = Store(tmp_path / "s")
+    recorded(store, "hopeless", "running")
+    for attempt in (1, 2, 3):
+        answer = resume(store=str(store.root), patience=0.0)
+        assert [(r["run"], r["attempt"]) for r in answer["started"]] == [("hopeless", attempt)]
+        flow_run = flow_runs(server, "hopeless")[0]
+        assert f"attempt:{attempt}" in flow_run["tags"]
+        crashed = {"state": {"type": "CRASHED", "name": "Crashed"}, "force": True}
+        read(server, f"flow_runs/{flow_run['id']}/set_state", crashed)
+        time.sleep(0.1)
+    assert resume(store=str(store.root), patience=0.0) == {"started": [], "left": ["hopeless"]}
