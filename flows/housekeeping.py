@@ -11,6 +11,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
+from flows.admission import admit_path
 from flows.answers import GcAnswer
 from handler.retention import Retention
 from handler.store import Store
@@ -32,6 +33,7 @@ def housekeeping(
         keep: the policy.
         dry_run: only tell what would go.
     """
+    admit_path("store", store)
     there = Store(Path(store).absolute())
     busy = there.runs.at_work()
     if busy:

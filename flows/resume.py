@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.deployments import run_deployment
 from pydantic import Field
 
+from flows.admission import admit_path
 from flows.answers import RelaunchAnswer, Relaunched
 from flows.died import Dead, died
 from tasks.artifacts import log, run_event
@@ -48,6 +49,7 @@ def resume(
     Returns:
         What was started, and what was left because it gets no further.
     """
+    admit_path("store", store)
     answer = RelaunchAnswer(started=[], left=[])
     with get_client(sync_client=True) as client:
         for dead in died(client, Path(store).absolute(), hours, patience):

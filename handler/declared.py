@@ -22,7 +22,7 @@ from handler.specification.code_digest import code_digest, definitions
 from handler.specification.named import is_reference
 from handler.specification.refusals import join
 from handler.store.checked import read_checked, with_checksum
-from handler.store.files import write_file
+from handler.store.files import files_within, write_file
 
 FORMAT = 1
 DIGESTS = "digests.json"
@@ -60,7 +60,7 @@ class Digests:
         path = path.resolve()
         if path.is_dir():
             whole = xxhash.xxh3_128()
-            for file in sorted(file for file in path.rglob("*") if file.is_file()):
+            for file in files_within(path):
                 whole.update(f"{file.relative_to(path).as_posix()}\0{self.of(file)}\0".encode())
             return whole.hexdigest()
         try:

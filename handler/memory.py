@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from handler.errors import ResourcesError
+from handler.errors import DataError, ResourcesError
 
 
 @contextmanager
@@ -34,4 +34,27 @@ def enough_memory(doing: str) -> Iterator[None]:
 
 def copy_limit() -> int:
     """Bytes that a copy of the data may take for speed alone: an eighth of the machine's memory."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8
+    return _memory() // 8
+
+
+def require_room(where: str, what: str, size: int) -> None:
+    """Refuses what says of itself that it is larger than this machine's memory, before it is read.
+
+    Args:
+        where: the field that named it.
+        what: what it is, for the message.
+        size: bytes that it takes in memory.
+
+    Raises:
+        DataError: it doesn't fit; says how large it is and what would do.
+    """
+    if size > _memory():
+        raise DataError(
+            where,
+            f"{what} takes {size / 1e9:.1f} GB in memory, this machine has {_memory() / 1e9:.1f} GB; give less at a "
+            "time, or a .zarr group, which is read as it is needed",
+        )
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

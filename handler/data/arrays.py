@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from handler.data.arguments import ArrayArguments, checked
 from handler.data.dataset import Arrays, Dataset, DataShape, parts_of
 from handler.errors import DataError, SpecError
+from handler.memory import require_room
 from handler.store.arrays import slabs
 
 Pair = tuple[Arrays, np.ndarray]
@@ -21,9 +23,11 @@ def load_npz(path: Path, args: dict[str, Any], where: str = "data.source") -> Da
     """The arrays of an .npz file: X (or X0, X1, ...) and y; X_val (or X0_val, ...) and y_val if it has them.
 
     Raises:
-        DataError: an array is missing, holds objects or does not fit the others.
+        DataError: an array is missing, holds objects or does not fit the others, or all are larger than memory.
     """
     options = checked(ArrayArguments, args)
+    sizes = (math.prod(shape) * dtype.itemsize for shape, dtype in _headers(path, where).values())
+    require_room(where, str(path), sum(sizes))
     try:
         with np.load(path, allow_pickle=False) as archive:
             members = {name: archive[name] for name in archive.files}
@@ -38,10 +42,16 @@ def load_zarr(path: Path, args: dict[str, Any], where: str = "data.source") -> D
     """The arrays of a zarr group: names as in an .npz file. They stay zarr arrays, read by slices.
 
     Raises:
-        DataError: it is no zarr group, or an array is missing or does not fit the others.
+        DataError: it is no zarr group, or an array is missing or does not fit the others; a chunk, or the targets, are
+            larger than memory.
     """
     options = checked(ArrayArguments, args)
-    return _dataset(_named(_zarr_members(path, where), path, where), options, path.name, where)
+    members = _zarr_members(path, where)
+    for name, array in members.items():
+        require_room(where, f"a chunk of {name} in {path}", math.prod(array.chunks) * array.dtype.itemsize)
+        if name.startswith("y"):
+            require_room(where, f"{name} in {path}", array.nbytes)
+    return _dataset(_named(members, path, where), options, path.name, where)
 
 
 def from_call(result: Any, reference: str, where: str = "data.source") -> Dataset:
@@ -64,6 +74,12 @@ def from_call(result: Any, reference: str, where: str = "data.source") -> Datase
 def npz_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> DataShape:
     """The shapes of an .npz file from its members' headers; no array is read."""
     options = checked(ArrayArguments, args)
+    found = _headers(path, where)
+    return _shape([found[name] for name in _names(found, path, where)], options)
+
+
+def _headers(path: Path, where: str) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """The shapes and dtypes of an .npz file's members, as their headers have them."""
     found = {}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -79,7 +95,7 @@ def npz_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> D
                 found[name.removesuffix(".npy")] = (shape, dtype)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(where, f"{path} can't be read as .npz ({error}); write it with numpy.savez") from error
-    return _shape([found[name] for name in _names(found, path, where)], options)
+    return found
 
 
 def zarr_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> DataShape:

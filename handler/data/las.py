@@ -9,6 +9,7 @@ import numpy as np
 
 from handler.data.cloud import Cloud
 from handler.errors import DataError
+from handler.memory import require_room
 from handler.store.files import replacing
 
 SUFFIXES = (".las", ".laz")
@@ -72,10 +73,17 @@ def _read(path: Path, where: str) -> Any:
     import laspy
 
     try:
-        return laspy.read(path)
+        with laspy.open(path) as file:
+            require_room(where, f"{path} with its {file.header.point_count} points", _size(file.header))
+            return file.read()
     except FileNotFoundError:
         raise DataError(where, f"no file {path}; give a .las or .laz file that exists") from None
     except (laspy.LaspyException, OSError, ValueError, RuntimeError) as error:
         raise DataError(
             where, f"{path} can't be read as LAS ({error}); give a whole .las or .laz file"
         ) from error
+
+
+def _size(header: Any) -> int:
+    """Bytes that the points take: as they are in the file, and as `Cloud` has them."""
+    return int(header.point_count) * (header.point_format.size + 3 * 8 + 4 + 3)

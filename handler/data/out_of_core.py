@@ -14,7 +14,9 @@ import numpy as np
 
 from handler.chain import key_of
 from handler.data.dataset import Dataset, parts_of
+from handler.errors import DataError
 from handler.store import PrefitCache
+from handler.store.files import free_bytes
 
 FORMAT = 1
 IN_MEMORY = 1 << 28
@@ -35,7 +37,7 @@ def bring(
         The same examples; `prefit` is the key under which the rest is kept, if there is any.
 
     Raises:
-        StoreError: the disk refuses.
+        StoreError: the disk refuses. DataError: what has to be written is larger than what is free there.
     """
     lazy = {name: array for name, array in _named(dataset).items() if not isinstance(array, np.ndarray)}
     if not lazy:
@@ -48,8 +50,19 @@ def bring(
     far, key = {name: array for name, array in lazy.items() if name not in near}, None
     if far:
         key = key_of({"format": FORMAT, "of": "rows", "declared": declared, "arrays": sorted(far)})
-        near |= cache.rows(key) or cache.write_rows(key, far, after)
+        near |= cache.rows(key) or _written(cache, key, far, after)
     return replace(_with(dataset, near), prefit=dataset.prefit or key)
+
+
+def _written(cache: PrefitCache, key: str, far: dict[str, Any], after: Callable[[int, int], None]) -> dict[str, Any]:
+    size, free = sum(array.nbytes for array in far.values()), free_bytes(cache.root)
+    if size > free:
+        raise DataError(
+            "data.source",
+            f"{', '.join(sorted(far))} take {size / 1e9:.1f} GB as rows in {cache.root}, where {free / 1e9:.1f} GB are "
+            "free; make room, or give another --store",
+        )
+    return cache.write_rows(key, far, after)
 
 
 def _named(dataset: Dataset) -> dict[str, Any]:

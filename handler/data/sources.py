@@ -17,6 +17,7 @@ from handler.data import arrays, clouds, las
 from handler.data.arguments import CloudArguments, checked
 from handler.data.dataset import Dataset, DataShape
 from handler.errors import DataError
+from handler.store.files import files_within
 
 if TYPE_CHECKING:
     from handler.spec import DataSpec
@@ -94,7 +95,7 @@ def files(data: DataSpec, folder: Path) -> list[Path]:
         elif form == "npz":
             found.add(_existing(str(source), folder, where))
         elif form == "zarr":
-            found.update(path for path in _existing(str(source), folder, where).rglob("*") if path.is_file())
+            found.update(files_within(_existing(str(source), folder, where)))
     return sorted(found)
 
 

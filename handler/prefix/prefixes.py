@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from handler.prefix.graph import Cut, cut
 from handler.sequencer import DLSequencer
 from handler.store import sealed
 from handler.store.checked import digest_bytes
+from handler.store.files import free_bytes
 from handler.store.locks import hold_folder, let_go
 from handler.store.rows import Rows
 
@@ -208,8 +208,7 @@ class Prefixes:
         sizes = {path: sum(sealed.files_below(path).values()) for path in there}
         while there and sum(sizes[path] for path in there) + size > self.options.max_bytes:
             drop_unneeded(there.pop(0))
-        nearest = next(path for path in (self.folder, *self.folder.parents) if path.exists())
-        free = shutil.disk_usage(nearest).free
+        free = free_bytes(self.folder)
         _refuse(f"it takes {size / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB" if size > free // 2 else "")
 
     def _count(self, done: int) -> None:

@@ -78,6 +78,21 @@ def make_folder(path: Path) -> None:
         sync(path.parent)
 
 
+def files_within(folder: Path) -> list[Path]:
+    """All files in a folder and below, sorted; links are followed, each folder is entered once."""
+    found, entered = list[Path](), set[str]()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        entered.add(os.path.realpath(parent))
+        folders[:] = [name for name in folders if os.path.realpath(Path(parent, name)) not in entered]
+        found += [path for path in (Path(parent, name) for name in names) if path.is_file()]
+    return sorted(found)
+
+
+def free_bytes(folder: Path) -> int:
+    """What the disk has free on which a folder lies, or will."""
+    return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
+
+
 def side_by_side(call: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """What a call gives for each of some files or chunks, two at a time; raises what a call raises."""
     given = list(items)

@@ -48,7 +48,8 @@ def machine(server, clean_environment, tmp_path_factory):
     """Makes machines that the deployments could run on."""
     from tests.flows.machines import Machine
 
-    return lambda name: Machine(tmp_path_factory.mktemp(name), server, clean_environment)
+    shared = tmp_path_factory.getbasetemp()
+    return lambda name: Machine(tmp_path_factory.mktemp(name), server, clean_environment, shared)
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,10 @@ class Machine:
         folder: where, made by this.
         server: the Prefect server.
         environment: what commands typed there have of an environment besides.
+        shared: the folder that it sees besides, as the others do.
     """
 
-    def __init__(self, folder, server, environment):
+    def __init__(self, folder, server, environment, shared):
         self.folder = folder
         for name in ("flows", "tasks", "handler", "examples", "prefect.yaml"):
             source = ROOT / name
@@ -36,6 +37,7 @@ class Machine:
             "PREFECT_HOME": str(server.home), "PREFECT_API_URL": server.api_url, "DO_NOT_TRACK": "1",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PYTHONPATH": str(folder),  # as if the checkout there were the one that is installed
+            "FROSTLINE_DATA_ROOTS": str(shared),
         }
 
     def type(self, program, *arguments, wait=True):

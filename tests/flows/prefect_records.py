@@ -43,7 +43,8 @@ def started(server, name, seconds=120):
 def start_run(prefect, name, *overrides, **parameters):
     """Starts a run of the deployment, named `name` in Prefect and in a store of its own."""
     given = {"spec_file": "small.yaml", "name": name, "store": name, "overrides": json.dumps(overrides)} | parameters
-    typed = prefect("deployment", "run", "train/train", *[part for key, value in given.items() for part in ("--param", f"{key}={value}")])
+    typed = prefect("deployment", "run", "train/train",
+                    *[part for key, value in given.items() if value is not None for part in ("--param", f"{key}={value}")])  # fmt: skip
     assert typed.returncode == 0, typed.stderr
 
 

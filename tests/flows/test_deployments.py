@@ -1,10 +1,12 @@
 """`prefect.yaml` on a real server: deployed from a fresh copy, its cron's runs scheduled, `train` run by a worker."""
 
+import json
 import os
 import signal
 from pathlib import Path
 
 import pytest
+import yaml
 
 from handler.store import Store
 from tests.flows.conftest import ROOT
@@ -46,6 +48,17 @@ def test_a_specification_with_an_unknown_key_is_refused_by_the_server(deployed, 
     typed = prefect("deployment", "run", "train/train", "--param", 'spec={"name": "x", "traning": {}}')
     assert typed.returncode != 0
     assert "traning" in typed.stdout + typed.stderr
+
+
+@pytest.mark.parametrize("parameters", [{"spec_file": "/etc/passwd"}, {"store": "/etc/frostline"}, {"folder": "/etc"}], ids=str)
+def test_what_is_outside_of_the_workers_project_is_refused(parameters, worker, prefect, server, clone):
+    name = f"hostile-{'-'.join(parameters)}"
+    spec = {} if "folder" not in parameters else {"spec_file": None, "spec": json.dumps(yaml.safe_load((clone / "small.yaml").read_text()))}
+    start_run(prefect, name, **(spec | parameters))
+    run = started(server, name)
+    assert run["state"]["name"] == "Failed"
+    assert "outside of the worker's project" in run["state"]["message"]
+    assert "root:" not in run["state"]["message"]
 
 
 def test_a_worker_trains_to_the_same_weights_as_the_command(worker, prefect, server, clone, trained):

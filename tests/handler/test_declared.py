@@ -199,6 +199,19 @@ def test_a_zarr_enters_by_its_files_and_their_names(folder, declare):
     assert declare({"data": {"source": "points.zarr"}}) != before
 
 
+def test_what_a_zarr_has_by_a_link_enters_too(folder, declare, tmp_path_factory):
+    there = tmp_path_factory.mktemp("there") / "X"
+    there.mkdir()
+    (there / "c").write_bytes(b"1")
+    (folder / "linked.zarr").mkdir()
+    (folder / "linked.zarr" / "X").symlink_to(there)
+    (there / "back").symlink_to(folder / "linked.zarr")
+    change = {"data.source": "linked.zarr", "data.args": {}}
+    before = declare(change)
+    (there / "c").write_bytes(b"2")
+    assert declare(change) != before
+
+
 def test_pretrained_weights_enter_by_content(folder, declare):
     before = declare({"model.weights": "start.weights.h5"})
     assert before["model"]["weights"] == {"content": xxhash.xxh3_128_hexdigest(b"weights")}

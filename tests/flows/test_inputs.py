@@ -1,0 +1,79 @@
+"""What a training is made of, from the flow's parameters: its name, the runs it goes on with."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from flows import inputs
+from handler.errors import MismatchError, SpecError
+from handler.run import TrainingRun
+from handler.spec import parse_spec
+from tests.bad_specs import changed, write_good
+
+
+def given(monkeypatch, **parameters):
+    """As if a flow run with these parameters were scheduled for a time."""
+    flow_run = SimpleNamespace(parameters=parameters, scheduled_start_time=datetime(2026, 11, 27, 3, 0, tzinfo=UTC))
+    monkeypatch.setattr(inputs, "prefect", SimpleNamespace(runtime=SimpleNamespace(flow_run=flow_run)))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ({"spec_file": "spec.yaml"}, "good"),
+        ({"spec_file": "spec.yaml", "overrides": ["name=other"]}, "other"),
+        ({"spec_file": "spec.yaml", "name": "mine"}, "mine"),
+        ({"spec_file": "spec.yaml", "new_run": True}, "good-20261127-0300"),
+        ({"spec": {"name": "inside"}}, "inside"),
+        ({"spec": parse_spec(changed({})), "name": None}, "good"),
+        ({"spec_file": "gone.yaml"}, "gone"),
+        ({}, "train"),
+    ],
+    ids=str,
+)
+def test_a_flow_run_has_the_name_of_its_training(parameters, name, tmp_path, monkeypatch):
+    write_good(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    given(monkeypatch, **parameters)
+    assert inputs.training_name() == name
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A store with a run that began."""
+    file = write_good(tmp_path)
+    run = TrainingRun(inputs.run_inputs(None, str(file), [], ".", str(tmp_path / "s"), "begun"))
+    run.begin(run.plan())
+    return tmp_path
+
+
+def test_a_run_goes_on_as_it_was_started(begun):
+    found = inputs.inputs_as_started(None, str(begun / "s"), "begun", False)
+    assert (found.name, found.folder, found.spec) == ("begun", str(begun), parse_spec(changed({})))
+
+
+def test_a_run_goes_on_from_the_project_there_where_its_own_folder_is_gone(begun, tmp_path_factory, monkeypatch):
+    there = tmp_path_factory.mktemp("there")
+    write_good(there)
+    for name in ("things.py", "spec.yaml"):
+        (begun / name).unlink()
+    store = (begun / "s").rename(there / "s")
+    begun.rmdir()
+    monkeypatch.chdir(there)
+    assert inputs.inputs_as_started(None, str(store), "begun", False).folder == str(there)
+    (there / "things.py").write_text((there / "things.py").read_text().replace('"drop"', '"dropped"'))
+    monkeypatch.setattr(TrainingRun, "_present", None)  # as in another process
+    with pytest.raises(MismatchError, match=r"run 'begun': .*things.py changed: .*since it was started"):
+        inputs.inputs_as_started(None, str(store), "begun", False)
+
+
+@pytest.mark.parametrize(("spec", "name"), [("spec.yaml", "begun"), (None, None)])
+def test_a_run_to_go_on_with_is_named_and_brings_its_specification(spec, name, begun):
+    with pytest.raises(SpecError, match=r"^go_on: give the name of a run that is in the store, and no specification"):
+        inputs.inputs_as_started(spec, str(begun / "s"), name, False)
+
+
+def test_a_run_to_go_on_with_that_is_not_there_is_refused(begun):
+    with pytest.raises(SpecError, match=r"there is no run 'other' in .*; there are: begun"):
+        inputs.inputs_as_started(None, str(begun / "s"), "other", False)
