@@ -4,6 +4,7 @@
 |---|---|
 | `train` | TrainAnswer, FailureAnswer on a non-zero exit |
 | `resume` | ResumeAnswer |
+| `sweep` | SweepAnswer |
 | `plan` | PlanAnswer |
 | `runs`, `show` | RunsAnswer, ShowAnswer |
 | `predict`, `export` | PredictAnswer, ExportAnswer |
@@ -169,6 +170,20 @@ class RelaunchAnswer(Answer):
 
     started: list[Relaunched]
     left: list[str]
+
+
+class SweepAnswer(Answer):
+    """A sweep: each run's answer; how many epochs the completed runs have together, how many of these several runs have
+    and only one trained, how many were trained now; the comparison page.
+    """
+
+    sweep: str
+    store: str
+    runs: list[TrainAnswer | FailureAnswer]
+    epochs: int
+    shared_epochs: int
+    trained_epochs: int
+    report: str
 
 
 class DeployAnswer(Answer):

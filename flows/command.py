@@ -168,6 +168,33 @@ def gc(
 
 
 @app.command()
+def sweep(
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC...", help="Specifications.", show_default=False)],
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY.PATH=VALUE,...", help="Each value once, with each of the other grids; repeatable."),
+    ] = None,
+    overrides: Overrides = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="SWEEP", help="The page's name; by default the first file's.")
+    ] = None,
+    store: StoreFolder = DEFAULT_STORE,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at a time; by default what the cores allow.")
+    ] = None,
+    dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="A Dask cluster that trains instead.")] = None,
+    allow_environment_change: OtherEnvironment = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train many specifications, or a grid of one; what they share is trained once."""
+    from flows.commands.sweep import sweep_specs
+
+    sweep_specs(
+        output(as_json), specs, grid or [], overrides or [], name, store, processes, dask, allow_environment_change
+    )
+
+
+@app.command()
 def deploy(
     dead_after: Annotated[
         float, typer.Option(metavar="SECONDS", help="Without a heartbeat for so long, a flow run is dead.")

@@ -91,28 +91,47 @@ class Session:
                 self.output.say("".join(traceback.format_exception(error)).rstrip())
             raise CommandFailed.because(error, inputs.name, resume) from error
 
-    def _through_prefect(self, run: TrainingRun, inputs: RunInputs, store: Path, wait: bool) -> TrainAnswer:
+    def connect(self, store: Path) -> None:
+        """Sets Prefect up, which isn't imported yet: for the user's server, or one of our own, that starts meanwhile.
+
+        Args:
+            store: the store, absolute.
+
+        Raises:
+            ServerError: the user's server doesn't answer, or one of our own can't be started.
+        """
         self.display.status("starting")
         url = configured_api_url()
         if url is None:
             self.server = server = self.server or start_or_join()
             url, recorded.may_return = server.api_url, server.is_held
-        environment.set_prefect(Path(inputs.store), url)
+        environment.set_prefect(store, url)
         if self.server is None:
             self._find_server(url)
-        self.display.status("reading the specification's network")
-        plan = run.plan()  # while the server starts; a fault in the specification shows before anything is begun
-        self.display.begin(plan.epochs, plan.cached_epochs)
+
+    def wait_for_server(self) -> None:
+        """Waits until the server of our own answers.
+
+        Raises:
+            ServerError: it doesn't. Interrupted: asked to stop.
+        """
         self._stop_if_asked()
-        from prefect.exceptions import CancelledRun
-
-        from flows.train import train
-
         self.display.status("waiting for Prefect's server")
         if self.server is not None:
             self.server.wait(unless=lambda: stop.requested)
             self.display.note(f"Prefect's pages: {self.server.url} (as long as this runs)")
         self._stop_if_asked()
+
+    def _through_prefect(self, run: TrainingRun, inputs: RunInputs, store: Path, wait: bool) -> TrainAnswer:
+        self.connect(Path(inputs.store))
+        self.display.status("reading the specification's network")
+        plan = run.plan()  # while the server starts; a fault in the specification shows before anything is begun
+        self.display.begin(plan.epochs, plan.cached_epochs)
+        self.wait_for_server()
+        from prefect.exceptions import CancelledRun
+
+        from flows.train import train
+
         self.display.status("reading the data")
         run.observers.append(self.display)
         try:

@@ -47,11 +47,15 @@ def _best(name: str, curves: dict[str, list[float]]) -> str:
     finite = [(v, e) for e, v in enumerate(values) if math.isfinite(v)]
     if not finite:
         return ""
-    falls = any(part in name for part in FALLING) or name in ("mse", "mae", "mape", "msle")
-    value, epoch = min(finite) if falls else max(finite, key=lambda pair: (pair[0], -pair[1]))
+    value, epoch = min(finite) if falls(name) else max(finite, key=lambda pair: (pair[0], -pair[1]))
     last = figures.number(finite[-1][0])
     word = {"training": "", "validation": "validation "}[kind]
     return f"{word}{last}" if epoch == finite[-1][1] else f"{word}{last}, best {figures.number(value)} in epoch {epoch}"
+
+
+def falls(metric: str) -> bool:
+    """Whether less of a metric is better, by its name."""
+    return any(part in metric for part in FALLING) or metric.removeprefix("val_") in ("mse", "mae", "mape", "msle")
 
 
 def _draw(name: str, curves: dict[str, list[float]], segments: Sequence[PlannedSegment]) -> Markup:

@@ -1,0 +1,90 @@
+"""`frostline sweep`: many trainings at once, what they share trained once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from flows.answers import SweepAnswer, TrainAnswer
+from flows.commands.session import Session
+from flows.commands.tables import coloured, duration, table
+from flows.output import CommandFailed, Output
+from handler.errors import FrostlineError, Interrupted, SpecError
+from handler.spec import check_run_name, load_spec
+from handler.sweep import parse_grid, variants
+
+
+def sweep_specs(
+    output: Output,
+    files: list[Path],
+    grid: list[str],
+    overrides: list[str],
+    name: str | None,
+    store: Path,
+    processes: int | None,
+    dask: str | None,
+    allow_environment_change: bool,
+) -> None:
+    """Trains every file with every combination of the grid's values.
+
+    Raises:
+        SpecError: one of them can't be used; nothing was started. CommandFailed: it was interrupted, or Prefect failed.
+        typer.Exit: with the gravest exit code of the runs, where one isn't 0.
+    """
+    axes, title = parse_grid(grid), check_run_name(name or files[0].stem)
+    for variant in variants(files, axes, overrides):
+        try:
+            load_spec(Path(variant.file), variant.overrides)
+        except SpecError as error:
+            raise SpecError(error.path, f"{error.message} (in {variant.name})") from error
+    with Session(output) as session:
+        try:
+            session.connect(store.absolute())
+            session.wait_for_server()
+            from prefect.exceptions import CancelledRun
+
+            from flows import sweep as flow
+
+            flow.say = session.display.note
+            session.display.status("training")
+            try:
+                answer = flow.sweep(
+                    [str(file.absolute()) for file in files],
+                    grid=axes,
+                    overrides=overrides,
+                    name=title,
+                    store=str(store),
+                    processes=processes,
+                    dask=dask,
+                    allow_environment_change=allow_environment_change,
+                )
+            except CancelledRun as cancelled:
+                raise Interrupted(f"{title} was interrupted; the states of its runs are saved") from cancelled
+        except FrostlineError as error:
+            session.display.close()
+            raise CommandFailed.because(error, None, output.command) from error
+    show(output, answer)
+
+
+def show(output: Output, answer: SweepAnswer) -> None:
+    """Writes the answer of a sweep.
+
+    Raises:
+        typer.Exit: a run failed.
+    """
+    shown = table("run", "status", "epochs", "trained", "seconds", "loss", title=answer.sweep)
+    for run in answer.runs:
+        if isinstance(run, TrainAnswer):
+            trained = sum(s.trained_epochs for s in run.segments)
+            seconds = sum(s.seconds for s in run.segments)
+            loss = f"{run.history['loss'][-1]:.5g}" if run.history.get("loss") else "-"
+            shown.add_row(run.run, coloured(run.status), str(run.epochs), str(trained), duration(seconds), loss)
+        else:
+            shown.add_row(run.run or "", f"[red]{run.status}[/]", "", "", "", "")
+            output.say(f"{run.run}: {run.error}")
+    told = f"{answer.shared_epochs} of {answer.epochs} epochs are shared, {answer.trained_epochs} were trained now"
+    output.answer(answer, shown, told, f"comparison: {answer.report}")
+    failed = {run.status for run in answer.runs} - {"completed"}
+    if failed:
+        raise typer.Exit(75 if failed & {"interrupted", "busy"} else 1 if "failed" in failed else 2)

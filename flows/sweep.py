@@ -1,0 +1,181 @@
+"""The flow `sweep`: many trainings, what they share trained once, side by side in processes or on a Dask cluster.
+
+    frostline sweep examples/keras_model.yaml --grid freeze_training.0.strategy.period=1,2,4
+    prefect deployment run sweep/sweep --param 'spec_files=["a.yaml"]' --param 'grid={"seed": [1, 2]}'
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import prefect.runtime
+from prefect import flow
+from prefect.futures import as_completed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from pydantic import Field
+
+from flows.admission import admit, admit_path
+from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
+from flows.inputs import run_inputs
+from flows.signals import LIMIT, SignalWatch
+from flows.train import end_interrupted, prefect_defers_to
+from handler.errors import SpecError
+from handler.interrupt import stop
+from handler.report.comparison import write_comparison
+from handler.run import RunInputs
+from handler.spec import check_run_name
+from handler.store import Store
+from handler.sweep import Variant, shared_epochs, variants
+from tasks.artifacts import log
+from tasks.sweep_run import sweep_run
+
+say: Callable[[str], None] = log  # the command shows it to people instead
+
+
+def sweep_name() -> str:
+    """The flow run's name: the sweep's."""
+    given = prefect.runtime.flow_run.parameters
+    files = given.get("spec_files") or ["sweep"]
+    return str(given.get("name") or Path(files[0]).stem)
+
+
+@flow(name="sweep", flow_run_name=sweep_name)
+def sweep(
+    spec_files: Annotated[list[str], Field(description="The specifications' files.")],
+    grid: Annotated[dict[str, list[Any]], Field(description="Dotted key -> values.")] = {},  # noqa: B006
+    overrides: Annotated[list[str], Field(description="Changes to all of them: key.path=value.")] = [],  # noqa: B006
+    name: Annotated[str | None, Field(description="The sweep's name; by default the first file's.")] = None,
+    store: Annotated[str, Field(description="The store's directory.")] = ".frostline",
+    processes: Annotated[int | None, Field(ge=1, description="How many trainings at a time.")] = None,
+    dask: Annotated[str | None, Field(description="The address of a Dask cluster that trains.")] = None,
+    allow_environment_change: Annotated[
+        bool, Field(description="Go on from states made in another environment.")
+    ] = False,
+) -> SweepAnswer:
+    """Trains every combination; what is in the store already, or another of them trains, is found.
+
+    Args:
+        spec_files: the specifications' files.
+        grid: dotted key -> the values it takes.
+        overrides: changes to all of them, `key.path=value`.
+        name: the sweep's name, of its page.
+        store: the store's directory.
+        processes: how many trainings at a time; by default as many as the cores allow with their `training.threads`.
+        dask: the address of a Dask cluster, `tcp://host:port`; every worker needs the project, the files and the store.
+        allow_environment_change: go on from states made in another environment.
+
+    Raises:
+        SpecError: one of them can't be used; nothing was started.
+    """
+    name = check_run_name(name or Path(spec_files[0] if spec_files else "sweep").stem)
+    found, inputs = prepare(spec_files, grid, overrides, store, allow_environment_change=allow_environment_change)
+    typed = SignalWatch.active is not None
+    watch = SignalWatch.active or SignalWatch()
+    watch.unfinished, watch.limit = True, LIMIT + 6  # the trainings have LIMIT to save their states
+    with nullcontext() if typed else watch, prefect_defers_to(watch):
+        workers = processes or at_a_time(inputs)
+        answers = run_all(found, str(Path(store).absolute()), workers, dask, allow_environment_change)
+        answer = compare(found, answers, name, store)
+    if stop.requested:
+        return end_interrupted(f"stopped by {stop.reason}", typed)  # type: ignore[return-value]
+    return answer
+
+
+def prepare(
+    files: Sequence[str],
+    grid: dict[str, list[Any]],
+    overrides: Sequence[str],
+    store: str,
+    *,
+    allow_environment_change: bool = False,
+) -> tuple[list[Variant], list[RunInputs]]:
+    """The trainings of a sweep, each looked at before any is begun.
+
+    Raises:
+        SpecError: one can't be used; says which.
+    """
+    admit_path("store", store)
+    found, inputs = variants(files, grid, overrides), []
+    for variant in found:
+        admit_path("spec_files", variant.file)
+        try:
+            made = run_inputs(
+                None, variant.file, list(variant.overrides), ".", store, variant.name,
+                allow_environment_change=allow_environment_change,
+            )  # fmt: skip
+            admit(made)
+        except SpecError as error:
+            raise SpecError(error.path, f"{error.message} (in {variant.name})") from error
+        inputs.append(made)
+    return found, inputs
+
+
+def at_a_time(inputs: Sequence[RunInputs]) -> int:
+    """How many trainings the cores allow at a time: each takes its `training.threads`, or all of them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // max(made.spec.training.threads or cores for made in inputs))
+
+
+def run_all(
+    found: Sequence[Variant], store: str, workers: int, dask: str | None, allow_environment_change: bool
+) -> list[TrainAnswer | FailureAnswer]:
+    """Trains all variants, and gives their answers in their order."""
+    answers: dict[str, TrainAnswer | FailureAnswer] = {}
+    with runner_of(workers, dask) as runner:
+        started = {
+            runner.submit(
+                sweep_run,
+                parameters={
+                    "variant": variant, "store": store, "allow_environment_change": allow_environment_change,
+                },
+            ): variant
+            for variant in found
+        }  # fmt: skip
+        for future in as_completed(list(started)):
+            variant = started[future]
+            said = future.result()
+            kind = TrainAnswer if said.get("status") == "completed" else FailureAnswer
+            answers[variant.name] = kind.model_validate(said)
+            say(f"{variant.name}: {said['status']} ({len(answers)} of {len(found)})")
+    return [answers[variant.name] for variant in found]
+
+
+def runner_of(workers: int, dask: str | None) -> TaskRunner[Any]:
+    """What runs the tasks: threads here, each with a process of its own to wait for, or a Dask cluster.
+
+    Raises:
+        SpecError: prefect-dask isn't installed.
+    """
+    if dask is None:
+        return ThreadPoolTaskRunner(max_workers=workers)
+    try:
+        from prefect_dask import DaskTaskRunner
+    except ImportError as error:
+        raise SpecError("dask", "needs prefect-dask; pip install 'frostline[dask]'") from error
+    made: TaskRunner[Any] = DaskTaskRunner(address=dask)
+    return made
+
+
+def compare(
+    found: Sequence[Variant], answers: Sequence[TrainAnswer | FailureAnswer], name: str, store: str
+) -> SweepAnswer:
+    """Writes the comparison page, and makes the answer."""
+    there = Store(Path(store).absolute())
+    completed = {answer.run for answer in answers if isinstance(answer, TrainAnswer)}
+    records = [there.runs.read(variant.name) for variant in found if variant.name in completed]
+    total, shared = shared_epochs(records)
+    trained = sum(s.trained_epochs for answer in answers if isinstance(answer, TrainAnswer) for s in answer.segments)
+    page = write_comparison(name, list(found), records, there.root / "sweeps" / name)
+    return SweepAnswer(
+        sweep=name,
+        store=store,
+        runs=list(answers),
+        epochs=total,
+        shared_epochs=shared,
+        trained_epochs=trained,
+        report=f"{store}/sweeps/{name}/{page.name}",
+    )

@@ -1,0 +1,144 @@
+"""The page of a sweep: its runs in a table, their curves over each other, what sharing saved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from handler.record import RunRecord
+from handler.report import figures
+from handler.report.curves import BOTTOM, HEIGHT, LEFT, RATES, RIGHT, TOP, WIDTH, falls
+from handler.report.svg import element, picture
+from handler.store.files import write_file
+from handler.sweep import Variant, shared_epochs
+
+# Eight hues that differ for colour-blind eyes too (Okabe and Ito, 2008, without yellow); more runs get dashes.
+HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#8c8c8c")
+DASHES = (None, "6 3", "2 3", "8 3 2 3")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A run of a sweep as the table shows it: `shared` epochs are those another run has too; best values are marked."""
+
+    name: str
+    hue: str
+    dash: str | None
+    values: dict[str, Any]
+    status: str
+    epochs: int
+    trained: int
+    seconds: float
+    last: dict[str, float]
+    best: frozenset[str]
+
+
+def write_comparison(name: str, variants: Sequence[Variant], records: Sequence[RunRecord], folder: Path) -> Path:
+    """Writes `report.html` of a sweep, whole or not at all.
+
+    Args:
+        name: the sweep's name.
+        variants: its trainings.
+        records: those of them that are complete.
+        folder: the sweep's folder, `<store>/sweeps/<sweep>`.
+
+    Returns:
+        The file's path.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters |= {"number": figures.number, "duration": figures.duration}
+    here = files("handler.report")
+    rows = _rows(variants, records)
+    total, shared = shared_epochs(records)
+    each = sum(row.seconds for row in rows) / max(1, sum(row.trained for row in rows))
+    metrics = list(dict.fromkeys(metric for row in rows for metric in row.last))
+    text = environment.from_string(here.joinpath("comparison.html").read_text(encoding="utf-8")).render(
+        name=name,
+        style=Markup(here.joinpath("report.css").read_text(encoding="utf-8")),
+        rows=rows,
+        axes=list(dict.fromkeys(key for variant in variants for key in variant.values)),
+        metrics=metrics,
+        charts=[(metric, _chart(metric, rows, records)) for metric in metrics],
+        total=total,
+        shared=shared,
+        saved=each * shared,
+    )
+    target = folder / "report.html"
+    write_file(target, text.encode())
+    return target
+
+
+def _rows(variants: Sequence[Variant], records: Sequence[RunRecord]) -> list[Row]:
+    known = {record.run: record for record in records}
+    last = {
+        name: {m: v[-1] for m, v in record.history.items() if v and m not in RATES} for name, record in known.items()
+    }
+    best: dict[str, float] = {}
+    for found in last.values():
+        for metric, value in found.items():
+            if math.isfinite(value):
+                best[metric] = (min if falls(metric) else max)(best.get(metric, value), value)
+    rows = []
+    for number, variant in enumerate(variants):
+        record, mine = known.get(variant.name), last.get(variant.name, {})
+        rows.append(
+            Row(
+                variant.name,
+                HUES[number % len(HUES)],
+                DASHES[number // len(HUES) % len(DASHES)],
+                variant.values,
+                record.status if record is not None else "not complete",
+                record.epochs if record is not None else 0,
+                sum(s.trained_epochs for s in record.segments) if record is not None else 0,
+                sum(s.seconds for s in record.segments) if record is not None else 0.0,
+                mine,
+                frozenset(metric for metric, value in mine.items() if value == best.get(metric)),
+            )
+        )
+    return rows
+
+
+def _chart(metric: str, rows: Sequence[Row], records: Sequence[RunRecord]) -> Markup:
+    """One metric of all runs by epoch."""
+    curves: Mapping[str, list[float]] = {r.run: r.history[metric] for r in records if metric in r.history}
+    finite = [value for curve in curves.values() for value in curve if math.isfinite(value)] or [0.0]
+    epochs = max(map(len, curves.values()), default=1)
+    pad = (max(finite) - min(finite)) * 0.06 or abs(max(finite)) * 0.05 or 0.5
+    low, high = min(finite) - pad, max(finite) + pad
+    width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+
+    def at(epoch: float, value: float) -> tuple[float, float]:
+        return LEFT + width * epoch / epochs, TOP + height * (1 - (value - low) / (high - low))
+
+    parts = []
+    for tick in figures.ticks(low, high, 5):
+        y = at(0, tick)[1]
+        parts += [
+            element("line", class_="gridline", x1=LEFT, x2=LEFT + width, y1=y, y2=y),
+            element("text", figures.number(tick), class_="axis", x=LEFT - 8, y=y + 4, text_anchor="end"),
+        ]
+    for epoch in figures.epoch_ticks(epochs, width):
+        x = at(epoch, low)[0]
+        parts.append(element("text", str(epoch), class_="axis", x=x, y=TOP + height + 17, text_anchor="middle"))
+    for row in rows:
+        points = [at(e + 0.5, v) for e, v in enumerate(curves.get(row.name, ())) if math.isfinite(v)]
+        parts.append(
+            element(
+                "polyline",
+                element("title", f"{row.name}: {figures.number(row.last.get(metric, ''))}"),
+                class_="run",
+                points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points),
+                stroke=row.hue,
+                stroke_dasharray=row.dash,
+            )
+        )
+    return picture(WIDTH, HEIGHT, f"{metric} of {len(curves)} runs over {epochs} epochs", *parts, class_="chart")

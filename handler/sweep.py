@@ -1,0 +1,113 @@
+"""A sweep: many trainings that differ in some values. Pure data: which they are, and what they share."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from handler.errors import SpecError
+from handler.record import RunRecord
+from handler.specification.text import read_yaml
+
+NAME = 100  # as many characters may a run's name have
+
+
+class Variant(BaseModel):
+    """One training of a sweep.
+
+    Attributes:
+        name: the run's name.
+        file: the specification's file.
+        overrides: what changes it, `key.path=value`.
+        values: the values of the grid that are its own, by key.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    file: str
+    overrides: tuple[str, ...] = ()
+    values: dict[str, Any] = {}
+
+
+def parse_grid(texts: Iterable[str]) -> dict[str, list[Any]]:
+    """The axes of a grid.
+
+    Args:
+        texts: `key.path=value,value,...`, the values as in YAML.
+
+    Raises:
+        SpecError: one hasn't that form, or an axis is given twice.
+    """
+    grid: dict[str, list[Any]] = {}
+    for text in texts:
+        key, equals, values = text.partition("=")
+        found = read_yaml(f"[{values}]", f"--grid {key}") if equals else None
+        if not key.strip() or not isinstance(found, list) or not found:
+            raise SpecError("--grid", f"{text!r} must have the form key.path=value,value, as in training.epochs=20,40")
+        if key.strip() in grid:
+            raise SpecError("--grid", f"{key.strip()} is given twice; give all its values at once")
+        grid[key.strip()] = found
+    return grid
+
+
+def variants(
+    files: Sequence[str | Path], grid: Mapping[str, Sequence[Any]] | None = None, overrides: Sequence[str] = ()
+) -> list[Variant]:
+    """All trainings of a sweep: each file with each combination of the grid's values.
+
+    Args:
+        files: specifications.
+        grid: dotted key -> values.
+        overrides: what changes all of them, before the grid does.
+
+    Raises:
+        SpecError: there are none, or two of a value.
+    """
+    if not files:
+        raise SpecError("sweep", "there is no specification; give one file or more")
+    axes = dict(grid or {})
+    for key, values in axes.items():
+        if not values or len({json.dumps(value, sort_keys=True, default=str) for value in values}) < len(values):
+            raise SpecError(f"--grid {key}", "needs one value or more, each once")
+    found = []
+    for file in files:
+        for chosen in itertools.product(*axes.values()):
+            own = dict(zip(axes, chosen, strict=True))
+            more = [f"{key}={json.dumps(value)}" for key, value in own.items()]
+            name = "-".join([Path(file).stem, *(_word(key, value) for key, value in own.items())])
+            found.append(Variant(name=name, file=str(file), overrides=(*overrides, *more), values=own))
+    return _distinct(found)
+
+
+def shared_epochs(records: Iterable[RunRecord]) -> tuple[int, int]:
+    """How many epochs all runs have together, and how many of these need not be trained, since others have them.
+
+    An epoch is shared where two runs have the same state after it.
+    """
+    after = Counter(key for record in records for key in record.chain[1 : record.epochs + 1])
+    return after.total(), after.total() - len(after)
+
+
+def _word(key: str, value: Any) -> str:
+    """An axis and its value as a part of a name: `period-2`, `layers-head`."""
+    last = [part for part in re.split(r"[.\[\]]+", key) if part and not part.isdecimal()][-1:]
+    said = value if isinstance(value, str) else json.dumps(value)
+    return re.sub(r"[^A-Za-z0-9.]+", "-", f"{'-'.join(last)}-{said}").strip("-.")
+
+
+def _distinct(found: list[Variant]) -> list[Variant]:
+    """The variants under names that can name runs, each another."""
+    short = [re.sub(r"^[^A-Za-z0-9_]+", "", variant.name)[: NAME - 5] or "run" for variant in found]
+    often = Counter(short)
+    return [
+        variant.model_copy(update={"name": name if often[name] == 1 else f"{name}-{number:03d}"})
+        for number, (variant, name) in enumerate(zip(found, short, strict=True))
+    ]

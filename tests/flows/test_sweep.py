@@ -1,0 +1,126 @@
+"""`frostline sweep`: what runs share is trained once, side by side too; each ends with the weights it would have alone."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
+from handler.store import Store
+from tests.flows.conftest import MODELS, ROOT
+from tests.flows.prefect_records import flow_runs
+from tests.flows.test_server import wait_for
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
+
+PERIODS = ("--grid", "freeze_training.1.strategy.period=1,2")
+DIARY = ("--set", "training.callbacks=[{name: 'slow:Diary'}]")
+
+
+@pytest.fixture
+def project(project):
+    shutil.copy(MODELS / "slow.py", project)
+    return project
+
+
+def diary(folder):
+    """The epochs that were trained, whichever process did."""
+    return sorted(int(line.split()[1]) for line in (folder / "trained").read_text().splitlines())
+
+
+@pytest.mark.parametrize("way", ["processes", "dask"])
+def test_a_shared_start_is_trained_once_and_each_run_has_the_weights_it_has_alone(way, forker, project, server, request):
+    more = ("--processes", "2") if way == "processes" else ("--dask", request.getfixturevalue("cluster"))
+    typed = forker.type("sweep", "small.yaml", *PERIODS, *DIARY, *more, "--store", "s", "--json", "--name", way, folder=project)
+    assert typed.code == 0, typed.stderr
+    answer = SweepAnswer.model_validate(typed.answer)
+    assert [run.run for run in answer.runs] == ["small-period-1", "small-period-2"]
+    assert (answer.epochs, answer.shared_epochs, answer.trained_epochs) == (12, 4, 8)
+    assert diary(project) == [0, 1, 2, 3, 4, 4, 5, 5]  # from epoch 4 on they differ
+    assert answer.runs[0].weights != answer.runs[1].weights
+    for run, period in zip(answer.runs, (1, 2), strict=True):
+        alone = forker.type("train", "small.yaml", "--store", f"alone-{period}", "--json", "--set",
+                            f"freeze_training.1.strategy.period={period}", folder=project)  # fmt: skip
+        alone = TrainAnswer.model_validate(alone.answer)
+        assert (run.weights, run.history) == (alone.weights, alone.history)
+    page = (project / answer.report).read_text()
+    assert "4 of 12" in page
+    assert all(run.run in page for run in answer.runs)
+    (flow_run,) = flow_runs(server, way)
+    assert flow_run["state"]["name"] == "Completed"
+    assert {task["name"] for task in flow_run["tasks"]} == {"small-period-1", "small-period-2"}
+    (project / "trained").unlink()
+    again = forker.type("sweep", "small.yaml", *PERIODS, *DIARY, *more, "--store", "s", "--json", "--name", way, folder=project)
+    assert SweepAnswer.model_validate(again.answer).trained_epochs == 0
+    assert not (project / "trained").exists()
+    assert Store(project / "s").verify() == []
+
+
+@pytest.fixture
+def cluster(project, clean_environment, server):
+    """The address of a Dask cluster of two processes, that have nothing of ours but the project's environment."""
+    program = (
+        "import sys, time\n"
+        "from distributed import LocalCluster\n"
+        "if __name__ == '__main__':\n"
+        "    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, host='127.0.0.1', dashboard_address=None) as c:\n"
+        "        print(c.scheduler_address, flush=True)\n"
+        "        sys.stdin.read()\n"
+    )
+    (project / "cluster.py").write_text(program)
+    environment = clean_environment | {"PYTHONPATH": str(ROOT), "PREFECT_API_URL": server.api_url, "PREFECT_HOME": str(server.home)}
+    process = subprocess.Popen([sys.executable, "cluster.py"], cwd=project, env=environment, text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    with process:
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+def test_one_that_cannot_be_used_is_named_and_none_is_begun(forker, project):
+    typed = forker.type("sweep", "small.yaml", "--grid", "training.epochs=6,0", "--store", "s", "--json", folder=project)
+    failure = FailureAnswer.model_validate(typed.answer)
+    assert (typed.code, failure.status) == (2, "refused")
+    assert failure.error.startswith("training.epochs: ")
+    assert failure.error.endswith("(in small-epochs-0)")
+    assert not (project / "s").exists()
+
+
+def test_one_that_fails_leaves_the_others_and_is_named(forker, project):
+    gate = "[[], [{name: 'slow:Glutton', epoch: 2, of: disk}]]"
+    grid = ("--grid", f"training.callbacks={gate[1:-1]}", "--processes", "2")
+    typed = forker.type("sweep", "small.yaml", *grid, "--store", "s", "--json", folder=project)
+    answer = SweepAnswer.model_validate(typed.answer)
+    assert typed.code == 1
+    assert [run.status for run in answer.runs] == ["completed", "failed"]
+    assert "No space left on device" in answer.runs[1].error
+    assert answer.runs[1].run in typed.stderr
+    assert answer.runs[0].run in (project / answer.report).read_text()
+
+
+@pytest.mark.parametrize("to_all", [True, False], ids=["as a terminal does", "to the sweep alone"])
+def test_a_stop_saves_every_run_and_the_same_command_goes_on(to_all, forker, project, server):
+    slow = ("--set", "data.source=slow:arrays", "--set", "data.args={examples: 30000}", "--set", "training.batch_size=8",
+            "--set", "training.callbacks=[{name: 'slow:Beacon'}]", "--set", "freeze_training=[]", "--set", "training.epochs=3")  # fmt: skip
+    name = "stopped-all" if to_all else "stopped-alone"
+    command = ("sweep", "small.yaml", "--grid", "seed=1,2", *slow, "--processes", "2", "--store", "s", "--json", "--name", name)
+    typed = forker.start(*command, folder=project)
+    store = Store(project / "s")
+    wait_for(lambda: (len(store.runs.at_work()) == 2 and (project / "began").exists()) or not typed.runs(), seconds=180)
+    wait_for(lambda: all(store.runs.read(run).status == "running" for run in store.runs.at_work()))
+    time.sleep(2)
+    number = signal.SIGINT if to_all else signal.SIGTERM
+    (os.killpg if to_all else os.kill)(typed.pid, number)
+    typed.wait()
+    failure = FailureAnswer.model_validate(typed.answer)
+    assert (typed.code, failure.status) == (75, "interrupted"), typed.stderr
+    assert failure.resume.startswith("frostline sweep small.yaml --grid seed=1,2")
+    assert store.runs.at_work() == []
+    assert {store.runs.read(run).status for run in store.runs.names()} == {"interrupted"}
+    assert flow_runs(server, name)[0]["state"]["name"] == "Interrupted"
+    answer = SweepAnswer.model_validate(forker.type(*command, folder=project).answer)
+    assert [run.status for run in answer.runs] == ["completed", "completed"]
+    assert any(run.segments[0].source == "resumed" for run in answer.runs)

@@ -1,0 +1,66 @@
+"""A sweep is data: which trainings it has, under which names, and what they share."""
+
+import pytest
+
+from handler.errors import SpecError
+from handler.record import RunRecord
+from handler.store.runs import NAME
+from handler.sweep import parse_grid, shared_epochs, variants
+
+
+def test_a_grid_is_read_as_yaml():
+    assert parse_grid(["a.0.b=1, 2.5,x", "c=[p, q],[r]", "d=true,null"]) == {
+        "a.0.b": [1, 2.5, "x"], "c": [["p", "q"], ["r"]], "d": [True, None],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["a", "a=", "=1", " =1"])
+def test_what_has_not_the_form_of_a_grid_is_refused(text):
+    with pytest.raises(SpecError, match=r"^--grid: '.*' must have the form key.path=value,value"):
+        parse_grid([text])
+
+
+def test_an_axis_given_twice_and_a_value_given_twice_are_refused():
+    with pytest.raises(SpecError, match=r"^--grid: a is given twice"):
+        parse_grid(["a=1", "a=2"])
+    with pytest.raises(SpecError, match=r"^--grid a: needs one value or more, each once"):
+        variants(["s.yaml"], {"a": [1, 1]})
+    with pytest.raises(SpecError, match=r"^--grid a: needs one value or more"):
+        variants(["s.yaml"], {"a": []})
+    with pytest.raises(SpecError, match=r"^sweep: there is no specification"):
+        variants([])
+
+
+def test_every_file_has_every_combination_under_a_name_that_tells_it():
+    found = variants(["x/one.yaml", "two.yaml"], {"freeze_training.0.strategy.period": [1, 2], "seed": [7]}, ["a=3"])
+    assert [variant.name for variant in found] == [
+        "one-period-1-seed-7", "one-period-2-seed-7", "two-period-1-seed-7", "two-period-2-seed-7",
+    ]  # fmt: skip
+    assert found[1].file == "x/one.yaml"
+    assert found[1].overrides == ("a=3", "freeze_training.0.strategy.period=2", "seed=7")
+    assert found[1].values == {"freeze_training.0.strategy.period": 2, "seed": 7}
+
+
+def test_without_a_grid_there_is_one_of_each_file():
+    assert [variant.name for variant in variants(["one.yaml", "two.yaml"])] == ["one", "two"]
+
+
+def test_names_can_name_runs_and_are_distinct():
+    hostile = [["../../etc", "a b"], ["../../etc", "a/b"], "x" * 300, "x" * 299, "..", {"a": 1}, -1.5, 1.5]
+    found = variants(["..hidden.yaml"], {"layers": hostile})
+    names = [variant.name for variant in found]
+    assert len(set(names)) == len(hostile)
+    assert all(NAME.fullmatch(name) for name in names), names
+
+
+def record(name, chain, epochs=None):
+    return RunRecord(run=name, key=chain[0], seed=0, training_epochs=len(chain) - 1, started="", updated="", spec_folder="",
+                     chain=chain, epochs=len(chain) - 1 if epochs is None else epochs)  # fmt: skip
+
+
+def test_epochs_are_shared_where_two_runs_have_the_same_state_after_them():
+    one, two = record("one", ["0", "a", "b", "c"]), record("two", ["0", "a", "b", "d", "e"])
+    assert shared_epochs([one, two]) == (7, 2)
+    assert shared_epochs([one, two, record("three", ["0", "a", "b", "c"])]) == (10, 5)
+    assert shared_epochs([one, record("stopped", ["0", "a", "b", "c"], epochs=1)]) == (4, 1)
+    assert shared_epochs([]) == (0, 0)
