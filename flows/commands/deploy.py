@@ -35,7 +35,8 @@ def deploy(output: Output, dead_after: float) -> None:
     """
     if dead_after < 2 * HEARTBEAT_SECONDS:
         raise SpecError(
-            "--dead-after", f"{dead_after:g} s is too short: one comes every {HEARTBEAT_SECONDS} s; give 75 or more"
+            "--dead-after",
+            f"{dead_after:g} s is too short: a heartbeat comes every {HEARTBEAT_SECONDS} s; give 75 or more",
         )
     file = Path("prefect.yaml")
     if not file.is_file():

@@ -25,7 +25,7 @@ def test_the_file_names_no_path_and_no_host_of_one_machine():
 
 def test_all_are_deployed_with_the_specifications_schema(deployed, server):
     found = deployments(server)
-    assert set(found) == {"train", "nightly", "resume", "housekeeping"}
+    assert set(found) == {"train", "nightly", "resume", "sweep", "housekeeping"}
     schema = found["train"]["parameter_openapi_schema"]
     assert {"spec", "spec_file", "store", "name"} <= set(schema["properties"])
     assert "batch_size" in schema["definitions"]["TrainingOptions"]["properties"]

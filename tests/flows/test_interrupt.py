@@ -61,7 +61,7 @@ def test_a_signal_saves_the_state_and_the_same_command_goes_on_from_it(number, f
 
 
 def test_a_training_stopped_within_an_epoch_ends_with_the_weights_of_one_that_wasnt(forker, project):
-    command = ("train", "small.yaml", "--json", *SLOW, "--set", "data.args={examples: 8000}")
+    command = ("train", "small.yaml", "--json", *SLOW, "--set", "data.args={examples: 4000}")
     typed = forker.start(*command, "--store", "s", folder=project)
     wait_for_steps(typed, project)
     os.killpg(typed.pid, signal.SIGINT)

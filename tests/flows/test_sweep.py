@@ -17,7 +17,8 @@ from tests.flows.test_server import wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
-PERIODS = ("--grid", "freeze_training.1.strategy.period=1,2")
+RATES = ("--grid", "freeze_training.1.initial_learning_rate=0.005,0.001")  # set at epoch 3
+NAMES = ["small-initial-learning-rate-0.005", "small-initial-learning-rate-0.001"]
 DIARY = ("--set", "training.callbacks=[{name: 'slow:Diary'}]")
 
 
@@ -35,26 +36,26 @@ def diary(folder):
 @pytest.mark.parametrize("way", ["processes", "dask"])
 def test_a_shared_start_is_trained_once_and_each_run_has_the_weights_it_has_alone(way, forker, project, server, request):
     more = ("--processes", "2") if way == "processes" else ("--dask", request.getfixturevalue("cluster"))
-    typed = forker.type("sweep", "small.yaml", *PERIODS, *DIARY, *more, "--store", "s", "--json", "--name", way, folder=project)
+    typed = forker.type("sweep", "small.yaml", *RATES, *DIARY, *more, "--store", "s", "--json", "--name", way, folder=project)
     assert typed.code == 0, typed.stderr
     answer = SweepAnswer.model_validate(typed.answer)
-    assert [run.run for run in answer.runs] == ["small-period-1", "small-period-2"]
-    assert (answer.epochs, answer.shared_epochs, answer.trained_epochs) == (12, 4, 8)
-    assert diary(project) == [0, 1, 2, 3, 4, 4, 5, 5]  # from epoch 4 on they differ
+    assert [run.run for run in answer.runs] == NAMES
+    assert (answer.epochs, answer.shared_epochs, answer.trained_epochs) == (12, 3, 9)
+    assert diary(project) == [0, 1, 2, 3, 3, 4, 4, 5, 5]
     assert answer.runs[0].weights != answer.runs[1].weights
-    for run, period in zip(answer.runs, (1, 2), strict=True):
-        alone = forker.type("train", "small.yaml", "--store", f"alone-{period}", "--json", "--set",
-                            f"freeze_training.1.strategy.period={period}", folder=project)  # fmt: skip
+    for run, rate in zip(answer.runs, ("0.005", "0.001"), strict=True):
+        alone = forker.type("train", "small.yaml", "--store", f"alone-{rate}", "--json", "--set",
+                            f"freeze_training.1.initial_learning_rate={rate}", folder=project)  # fmt: skip
         alone = TrainAnswer.model_validate(alone.answer)
         assert (run.weights, run.history) == (alone.weights, alone.history)
     page = (project / answer.report).read_text()
-    assert "4 of 12" in page
+    assert "3 of 12" in page
     assert all(run.run in page for run in answer.runs)
     (flow_run,) = flow_runs(server, way)
     assert flow_run["state"]["name"] == "Completed"
-    assert {task["name"] for task in flow_run["tasks"]} == {"small-period-1", "small-period-2"}
+    assert {task["name"] for task in flow_run["tasks"]} == set(NAMES)
     (project / "trained").unlink()
-    again = forker.type("sweep", "small.yaml", *PERIODS, *DIARY, *more, "--store", "s", "--json", "--name", way, folder=project)
+    again = forker.type("sweep", "small.yaml", *RATES, *DIARY, *more, "--store", "s", "--json", "--name", way, folder=project)
     assert SweepAnswer.model_validate(again.answer).trained_epochs == 0
     assert not (project / "trained").exists()
     assert Store(project / "s").verify() == []
