@@ -22,7 +22,7 @@ from benchmarks.harness import machine
 ROOT = Path(__file__).parent.parent
 QUESTIONS = (
     "boundary", "masks", "schedule", "prefix", "steps", "overhead", "growth",
-    "state", "snapshot", "backup", "out_of_core", "resumption",
+    "state", "snapshot", "backup", "out_of_core", "resumption", "sweep",
 )  # fmt: skip
 PEERS = ROOT / "build" / "peers" / "bin" / "python"  # `make bench` installs there what only `state` needs
 RESULTS = ROOT / "benchmarks" / "results.json"

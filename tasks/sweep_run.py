@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from handler.interrupt import stop
 from handler.sweep import Variant
-
-POLL_SECONDS = 0.2
+from tasks.forked import run
 
 
 @task(name="sweep-run", task_run_name="{variant.name}", cache_policy=NO_CACHE)
@@ -35,28 +30,16 @@ def sweep_run(variant: Variant, store: str, allow_environment_change: bool) -> d
     """
     if stop.requested:
         return {"run": variant.name, "status": "interrupted", "error": "not begun", "resume": None}
-    command = [sys.executable, "-m", "flows.command", "train", variant.file, "--name", variant.name, "--store", store]
-    command += ["--wait", "--json", *(part for override in variant.overrides for part in ("--set", override))]
+    arguments = ["train", variant.file, "--name", variant.name, "--store", store, "--wait", "--json"]
+    arguments += [part for override in variant.overrides for part in ("--set", override)]
     if allow_environment_change:
-        command.append("--allow-environment-change")
-    # The parent's flow run is not the child's.
-    given = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
-    log = Path(store) / "runs" / variant.name / "log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as said:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=given)
-        asked = False
-        while True:
-            try:
-                answer, _ = process.communicate(timeout=POLL_SECONDS)
-                break
-            except subprocess.TimeoutExpired:
-                if stop.requested and not asked:
-                    asked = True
-                    process.send_signal(signal.SIGTERM)
+        arguments.append("--allow-environment-change")
+    folder = Path(store) / "runs" / variant.name
+    folder.mkdir(parents=True, exist_ok=True)
+    run(arguments, folder / "answer.json", folder / "log")
     try:
-        found: dict[str, Any] = json.loads(answer)
-    except ValueError:
+        found: dict[str, Any] = json.loads((folder / "answer.json").read_text())
+    except (OSError, ValueError):
         found = {"run": variant.name, "status": "failed", "resume": None}
-        found["error"] = f"its process ended with code {process.returncode} and no answer; see {log}"
+        found["error"] = f"its process ended without an answer; what it said is in {folder / 'log'}"
     return found
