@@ -16,7 +16,7 @@ from handler.store import Store
 from handler.store.checked import digest_bytes, digest_file
 
 # Of a run's record: when, how long and by how many attempts, which a kill may change.
-TOLD = ("started", "updated", "seconds", "notes", "spec_folder", "resumptions", "checksum")
+TOLD = ("started", "started_by", "stopped_by", "updated", "seconds", "notes", "spec_folder", "resumptions", "checksum")
 TOLD_OF_SEGMENTS = ("source", "trained_epochs", "seconds", "prefix")
 
 

@@ -13,7 +13,7 @@ def read(server, path, query):
         f"{server.api_url}/{path}", json.dumps(query).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=20) as response:
-        return json.load(response)
+        return json.loads(response.read() or "null")
 
 
 def flow_runs(server, name):

@@ -17,8 +17,8 @@ from tests.flows.test_server import wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
-SLOW = ("data.source=slow:arrays", "data.args={examples: 30000}", "training.batch_size=8", "training.epochs=3", "freeze_training=[]",
-        "training.snapshot={steps: 500}", "training.callbacks=[{name: 'slow:Beacon'}]")  # fmt: skip
+SLOW = ("data.source=slow:arrays", "data.args={examples: 16000}", "training.batch_size=8", "training.epochs=3", "freeze_training=[]",
+        "training.snapshot={steps: 200}", "training.callbacks=[{name: 'slow:Beacon'}]")  # fmt: skip
 SETS = [part for override in SLOW for part in ("--set", override)]
 
 
@@ -39,11 +39,23 @@ def whole(forker, tmp_path_factory):
     return typed.answer
 
 
+# What died in other tests is long ago.
+RECENT = {"hours": 1e-6}
+
+
+@pytest.fixture(scope="module")
+def deployed(deployed, server):
+    """Deployed, with nothing that starts by itself."""
+    for deployment in read(server, "deployments/filter", {}):
+        read(server, f"deployments/{deployment['id']}/pause_deployment", {})
+    return deployed
+
+
 @pytest.fixture
 def resume(here, deployed):
     """Runs the flow `resume` there, at once."""
     def now(**given):
-        program = f"from flows.resume import resume; print(resume(**{given!r}).model_dump_json())"
+        program = f"from flows.resume import resume; print(resume(**{RECENT | given!r}).model_dump_json())"
         typed = here.type("python", "-c", program)
         assert typed.returncode == 0, typed.stderr
         return json.loads(typed.stdout.splitlines()[-1])
@@ -80,7 +92,8 @@ def test_what_a_machine_trained_that_went_away_goes_on_on_another_to_the_same_we
     try:
         for _ in range(2):  # once is enough
             typed = elsewhere.type("prefect", "deployment", "run", "resume/resume", "--watch",
-                                   "--param", f"store={store.root}", "--param", "patience=0")  # fmt: skip
+                                   "--param", f"store={store.root}", "--param", "patience=0",
+                                   "--param", f"hours={RECENT['hours']}")  # fmt: skip
             assert typed.returncode == 0, typed.stdout + typed.stderr
         wait_for(lambda: len(flow_runs(server, name)) == 2)
         assert started(server, name)["state"]["name"] == "Completed"

@@ -104,7 +104,7 @@ def test_one_that_fails_leaves_the_others_and_is_named(forker, project):
 
 @pytest.mark.parametrize("to_all", [True, False], ids=["as a terminal does", "to the sweep alone"])
 def test_a_stop_saves_every_run_and_the_same_command_goes_on(to_all, forker, project, server):
-    slow = ("--set", "data.source=slow:arrays", "--set", "data.args={examples: 30000}", "--set", "training.batch_size=8",
+    slow = ("--set", "data.source=slow:arrays", "--set", "data.args={examples: 20000}", "--set", "training.batch_size=8",
             "--set", "training.callbacks=[{name: 'slow:Beacon'}]", "--set", "freeze_training=[]", "--set", "training.epochs=3")  # fmt: skip
     name = "stopped-all" if to_all else "stopped-alone"
     command = ("sweep", "small.yaml", "--grid", "seed=1,2", *slow, "--processes", "2", "--store", "s", "--json", "--name", name)
