@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +31,7 @@ from handler.spec import check_run_name
 from handler.store import Store
 from handler.sweep import Variant, shared_epochs, variants
 from tasks.artifacts import log
-from tasks.forked import forking
+from tasks.forked import ended_at_last
 from tasks.sweep_run import sweep_run
 
 say: Callable[[str], None] = log  # the command shows it to people instead
@@ -77,7 +77,7 @@ def sweep(
     typed = SignalWatch.active is not None
     watch = SignalWatch.active or SignalWatch()
     watch.unfinished, watch.limit = True, LIMIT + 6  # the trainings have LIMIT to save their states
-    with nullcontext() if typed else watch, prefect_defers_to(watch), closing(forking):
+    with nullcontext() if typed else watch, prefect_defers_to(watch), ended_at_last():
         workers = processes or at_a_time(inputs)
         answers = run_all(found, str(Path(store).absolute()), workers, dask, allow_environment_change)
         answer = compare(found, answers, name, store)

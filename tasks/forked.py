@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from handler.interrupt import stop
@@ -57,12 +58,21 @@ class Forking:
                 self._process = None
 
 
-forking = Forking()
+_forking = Forking()
+
+
+@contextlib.contextmanager
+def ended_at_last() -> Iterator[None]:
+    """Ends the process that forks, if there is one by then, when it is left."""
+    try:
+        yield
+    finally:
+        _forking.close()
 
 
 def run(arguments: list[str], out: Path, err: Path) -> None:
     """Runs a `frostline` command to its end. Asked to stop, it asks the command to, once, and waits for its end."""
-    pid = forking.start(arguments, out, err)
+    pid = _forking.start(arguments, out, err)
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:  # it has ended

@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from handler.interrupt import stop
 from handler.sweep import Variant
+from tasks.forked import run
 
 
 @task(name="sweep-run", task_run_name="{variant.name}", cache_policy=NO_CACHE)
@@ -27,8 +28,6 @@ def sweep_run(variant: Variant, store: str, allow_environment_change: bool) -> d
     Returns:
         What the command answered.
     """
-    from tasks.forked import run  # here, since Dask takes a task to its workers with the functions around it
-
     if stop.requested:
         return {"run": variant.name, "status": "interrupted", "error": "not begun", "resume": None}
     arguments = ["train", variant.file, "--name", variant.name, "--store", store, "--wait", "--json"]
