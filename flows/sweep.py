@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -23,13 +22,14 @@ from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
 from flows.inputs import run_inputs
 from flows.signals import LIMIT, SignalWatch
 from flows.train import end_interrupted, prefect_defers_to
+from handler.environment import core_count
 from handler.errors import SpecError
 from handler.interrupt import stop
 from handler.report.comparison import write_comparison
 from handler.run import RunInputs
 from handler.spec import check_run_name
 from handler.store import Store
-from handler.sweep import Variant, shared_epochs, variants
+from handler.sweep import Variant, named_in_errors, shared_epochs, variants
 from tasks.artifacts import log
 from tasks.forked import ended_at_last
 from tasks.sweep_run import sweep_run
@@ -103,21 +103,19 @@ def prepare(
     found, inputs = variants(files, grid, overrides), []
     for variant in found:
         admit_path("spec_files", variant.file)
-        try:
+        with named_in_errors(variant):
             made = run_inputs(
                 None, variant.file, list(variant.overrides), ".", store, variant.name,
                 allow_environment_change=allow_environment_change,
             )  # fmt: skip
             admit(made)
-        except SpecError as error:
-            raise SpecError(error.path, f"{error.message} (in {variant.name})") from error
         inputs.append(made)
     return found, inputs
 
 
 def at_a_time(inputs: Sequence[RunInputs]) -> int:
     """How many trainings the cores allow at a time: each takes its `training.threads`, or all of them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = core_count()
     return max(1, cores // max(made.spec.training.threads or cores for made in inputs))
 
 

@@ -6,7 +6,8 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,15 @@ def variants(
             name = "-".join([Path(file).stem, *(_word(key, value) for key, value in own.items())])
             found.append(Variant(name=name, file=str(file), overrides=(*overrides, *more), values=own))
     return _distinct(found)
+
+
+@contextmanager
+def named_in_errors(variant: Variant) -> Iterator[None]:
+    """Within it, what refuses a specification says in which training of the sweep."""
+    try:
+        yield
+    except SpecError as error:
+        raise SpecError(error.path, f"{error.message} (in {variant.name})") from error
 
 
 def shared_epochs(records: Iterable[RunRecord]) -> tuple[int, int]:

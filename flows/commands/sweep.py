@@ -10,9 +10,9 @@ from flows.answers import SweepAnswer, TrainAnswer
 from flows.commands.session import Session
 from flows.commands.tables import coloured, duration, table
 from flows.output import CommandFailed, Output
-from handler.errors import FrostlineError, Interrupted, SpecError
+from handler.errors import FrostlineError, Interrupted
 from handler.spec import check_run_name, load_spec
-from handler.sweep import parse_grid, variants
+from handler.sweep import named_in_errors, parse_grid, variants
 
 
 def sweep_specs(
@@ -34,10 +34,8 @@ def sweep_specs(
     """
     axes, title = parse_grid(grid), check_run_name(name or files[0].stem)
     for variant in variants(files, axes, overrides):
-        try:
+        with named_in_errors(variant):
             load_spec(Path(variant.file), variant.overrides)
-        except SpecError as error:
-            raise SpecError(error.path, f"{error.message} (in {variant.name})") from error
     with Session(output) as session:
         try:
             session.connect(store.absolute())

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from handler.record import RunRecord
 from handler.report import figures
-from handler.report.curves import BOTTOM, HEIGHT, LEFT, RATES, RIGHT, TOP, WIDTH, falls
+from handler.report.curves import BOTTOM, HEIGHT, LEFT, RATES, RIGHT, TOP, WIDTH, epoch_labels, falls, gridlines
 from handler.report.svg import element, picture
+from handler.report.templates import fill
 from handler.store.files import write_file
 from handler.sweep import Variant, shared_epochs
 
@@ -52,18 +51,13 @@ def write_comparison(name: str, variants: Sequence[Variant], records: Sequence[R
     Returns:
         The file's path.
     """
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters |= {"number": figures.number, "duration": figures.duration}
-    here = files("handler.report")
     rows = _rows(variants, records)
     total, shared = shared_epochs(records)
     each = sum(row.seconds for row in rows) / max(1, sum(row.trained for row in rows))
     metrics = list(dict.fromkeys(metric for row in rows for metric in row.last))
-    text = environment.from_string(here.joinpath("comparison.html").read_text(encoding="utf-8")).render(
-        name=name,
-        style=Markup(here.joinpath("report.css").read_text(encoding="utf-8")),
+    text = fill(
+        "comparison.html",
+        name,
         rows=rows,
         axes=list(dict.fromkeys(key for variant in variants for key in variant.values)),
         metrics=metrics,
@@ -116,27 +110,21 @@ def _chart(metric: str, rows: Sequence[Row], records: Sequence[RunRecord]) -> Ma
     low, high = min(finite) - pad, max(finite) + pad
     width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
-    def at(epoch: float, value: float) -> tuple[float, float]:
-        return LEFT + width * epoch / epochs, TOP + height * (1 - (value - low) / (high - low))
+    def x(epoch: float) -> float:
+        return LEFT + width * epoch / epochs
 
-    parts = []
-    for tick in figures.ticks(low, high, 5):
-        y = at(0, tick)[1]
-        parts += [
-            element("line", class_="gridline", x1=LEFT, x2=LEFT + width, y1=y, y2=y),
-            element("text", figures.number(tick), class_="axis", x=LEFT - 8, y=y + 4, text_anchor="end"),
-        ]
-    for epoch in figures.epoch_ticks(epochs, width):
-        x = at(epoch, low)[0]
-        parts.append(element("text", str(epoch), class_="axis", x=x, y=TOP + height + 17, text_anchor="middle"))
+    def y(value: float) -> float:
+        return TOP + height * (1 - (value - low) / (high - low))
+
+    parts = [gridlines(figures.ticks(low, high, 5), y), epoch_labels(epochs, x)]
     for row in rows:
-        points = [at(e + 0.5, v) for e, v in enumerate(curves.get(row.name, ())) if math.isfinite(v)]
+        points = [(x(e + 0.5), y(v)) for e, v in enumerate(curves.get(row.name, ())) if math.isfinite(v)]
         parts.append(
             element(
                 "polyline",
                 element("title", f"{row.name}: {figures.number(row.last.get(metric, ''))}"),
                 class_="run",
-                points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points),
+                points=" ".join(f"{across:.1f},{down:.1f}" for across, down in points),
                 stroke=row.hue,
                 stroke_dasharray=row.dash,
             )

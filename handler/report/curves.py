@@ -79,12 +79,7 @@ def _draw(name: str, curves: dict[str, list[float]], segments: Sequence[PlannedS
         drawn = math.isfinite(value) and (value > 0 or not logarithmic)
         return (x(epoch + 0.5), y(value)) if drawn else None
 
-    parts = [_bands(segments, epochs, x, height)]
-    for tick in _value_ticks(low, high, logarithmic):
-        parts += [
-            element("line", class_="gridline", x1=LEFT, x2=LEFT + width, y1=y(tick), y2=y(tick)),
-            element("text", figures.number(tick), class_="axis", x=LEFT - 8, y=y(tick) + 4, text_anchor="end"),
-        ]
+    parts = [_bands(segments, epochs, x, height), gridlines(_value_ticks(low, high, logarithmic), y)]
     dense = " dense" if len(segments) > 60 else ""
     parts += [
         element(
@@ -93,13 +88,31 @@ def _draw(name: str, curves: dict[str, list[float]], segments: Sequence[PlannedS
         for s in segments
         if 0 < s.start < epochs
     ]
-    for epoch in figures.epoch_ticks(epochs, width):
-        parts.append(element("text", str(epoch), class_="axis", x=x(epoch), y=TOP + height + 17, text_anchor="middle"))
+    parts.append(epoch_labels(epochs, x))
     parts.append(element("text", "epoch", class_="axis", x=LEFT + width, y=TOP + height + 31, text_anchor="end"))
     for kind, curve in curves.items():
         parts.append(_curve(kind, [place(e, v) for e, v in enumerate(curve)]))
     parts.append(_readings(curves, epochs, segments, x, height, place))
     return picture(WIDTH, HEIGHT, f"{name} over {epochs} epochs", *parts, class_="chart")
+
+
+def gridlines(ticks: Sequence[float], y: Axis) -> Markup:
+    """A line across the chart at each value, the value beside it."""
+    right = WIDTH - RIGHT
+    return join(
+        element("line", class_="gridline", x1=LEFT, x2=right, y1=y(tick), y2=y(tick))
+        + element("text", figures.number(tick), class_="axis", x=LEFT - 8, y=y(tick) + 4, text_anchor="end")
+        for tick in ticks
+    )
+
+
+def epoch_labels(epochs: int, x: Axis) -> Markup:
+    """The numbers of some epochs below the chart."""
+    below = HEIGHT - BOTTOM + 17
+    return join(
+        element("text", str(epoch), class_="axis", x=x(epoch), y=below, text_anchor="middle")
+        for epoch in figures.epoch_ticks(epochs, WIDTH - LEFT - RIGHT)
+    )
 
 
 def _bands(segments: Sequence[PlannedSegment], epochs: int, x: Axis, height: float) -> Markup:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
-from markupsafe import Markup
 
 from handler.record import PlannedSegment, RunRecord
 from handler.report import figures
 from handler.report.curves import charts
 from handler.report.picture import schedule_picture
+from handler.report.templates import fill
 from handler.store.files import write_file
 
 NAMES = {"overall_accuracy": "overall accuracy", "mean_iou": "mean IoU", "f1": "F1", "iou": "IoU"}
@@ -39,27 +37,16 @@ def write_report(record: RunRecord, folder: Path) -> Path:
 
 def render(record: RunRecord, folder: Path) -> str:
     """The page as text."""
-    style = files("handler.report").joinpath("report.css").read_text(encoding="utf-8")
-    source = files("handler.report").joinpath("report.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters |= {
-        "count": figures.count,
-        "duration": figures.duration,
-        "number": figures.number,
-        "rate": figures.rate,
-        "flat": flat,
-        "name": lambda key: NAMES.get(key, str(key).replace("_", " ")),
-    }
     spec_file = folder / "spec.yaml"
     spec_text = spec_file.read_text(encoding="utf-8") if spec_file.is_file() else ""
     planned = planned_segments(record)
     sources = {s.index: s.source for s in record.segments}
     trained = sum(s.trained_epochs for s in record.segments)
-    return environment.from_string(source).render(
+    return fill(
+        "report.html",
+        record.run,
+        {"flat": flat, "name": lambda key: NAMES.get(key, str(key).replace("_", " "))},
         record=record,
-        style=Markup(style),
         spec_text=spec_text,
         spec={k: v if isinstance(v, dict) else {} for k, v in _mapping(spec_text).items()},
         epochs=figures.epochs,

@@ -80,7 +80,7 @@ def test_the_project_s_own_and_the_data_roots_are_admitted(project, monkeypatch)
         ({"data__source": "../outside/*.laz", "data__args": {}}, "^data.source: .* is outside"),
         ({"data__source": "*/../../outside/*.laz", "data__args": {}}, "^data.source: "),
         ({"data__validation": "../outside/d.npz"}, "^data.validation: .* is outside"),
-        ({"model__weights": "/root/model.keras"}, "^model.weights: /root/model.keras is outside"),
+        ({"model__weights": "/etc/model.keras"}, "^model.weights: /etc/model.keras is outside"),
         ({"model__weights": "run:../../x"}, "can't name a run"),
         ({"data__source": "os:system", "data__args": {"command": "true"}}, "there is no module 'os'"),
         ({"data__source": "handler.store.files:remove"}, "'handler.store.files' is Frostline's own"),

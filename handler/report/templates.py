@@ -1,0 +1,42 @@
+"""The templates of the pages, and what they share: the frame, the style, how numbers are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from handler.report import figures
+
+
+def fill(template: str, title: str, filters: dict[str, Callable[..., Any]] | None = None, **given: Any) -> str:
+    """A page as text.
+
+    Args:
+        template: a file of this folder, that fills `frame.html`.
+        title: of the page.
+        filters: more filters than those for numbers.
+        given: what the template shows; text is escaped unless it is `Markup`.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_text),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "count": figures.count,
+        "duration": figures.duration,
+        "number": figures.number,
+        "rate": figures.rate,
+        **(filters or {}),
+    }
+    return environment.get_template(template).render(title=title, style=Markup(_text("report.css")), **given)
+
+
+def _text(name: str) -> str:
+    return files("handler.report").joinpath(name).read_text(encoding="utf-8")
