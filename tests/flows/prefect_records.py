@@ -26,6 +26,12 @@ def flow_runs(server, name):
     return runs
 
 
+def events(server, name, run):
+    """The events of a name about a run. To be waited for: the server writes them down in batches, up to some seconds late."""
+    wanted = {"filter": {"event": {"name": [name]}, "resource": {"id": [f"frostline.run.{run}"]}}, "limit": 50}
+    return read(server, "events/filter", wanted)["events"]
+
+
 def deployments(server):
     return {d["name"]: d for d in read(server, "deployments/filter", {})}
 

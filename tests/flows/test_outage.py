@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from flows.answers import FailureAnswer, TrainAnswer
 from handler.store import Store
 from tests.flows.conftest import MODELS
-from tests.flows.prefect_records import flow_runs, read
+from tests.flows.prefect_records import events, flow_runs, read
 from tests.flows.test_server import healthy, processes_of, wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
@@ -93,9 +94,8 @@ def assert_recorded(server, name, folder, typed, trained):
     assert [(task["name"], task["state"]["name"]) for task in run["tasks"]] == [(stage, "Completed") for stage in STAGES]
     artifacts = read(server, "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
     assert {artifact["key"] for artifact in artifacts} == {f"plan-{name}", f"result-{name}"}
-    wanted = {"filter": {"event": {"name": ["frostline.epoch.completed"]}, "resource": {"id": [f"frostline.run.{name}"]}}}
-    epochs = [event["payload"]["epoch"] for event in read(server, "events/filter", wanted)["events"]]
-    assert sorted(set(epochs)) == [*range(6)]
+    told = partial(events, server, "frostline.epoch.completed", name)
+    wait_for(lambda: {event["payload"]["epoch"] for event in told()} == {*range(6)})
     assert "hasn't recorded" not in typed.stderr
 
 

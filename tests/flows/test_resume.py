@@ -12,7 +12,7 @@ import pytest
 from handler.record import RunRecord
 from handler.store import Store
 from tests.flows.conftest import MODELS
-from tests.flows.prefect_records import flow_runs, process_of, read, start_run, started
+from tests.flows.prefect_records import events, flow_runs, process_of, read, start_run, started
 from tests.flows.test_server import wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
@@ -106,8 +106,7 @@ def test_what_a_machine_trained_that_went_away_goes_on_on_another_to_the_same_we
     assert (record.status, record.started_by) == ("completed", later["id"])
     assert (record.weights, record.history) == (whole["weights"], whole["history"])
     assert record.segments[0].source == "resumed"
-    events = read(server, "events/filter", {"filter": {"event": {"name": ["frostline.run.resumed"]}}})["events"]
-    assert f"frostline.run.{name}" in {event["resource"]["prefect.resource.id"] for event in events}
+    wait_for(lambda: events(server, "frostline.run.resumed", name))
 
 
 def test_what_was_typed_and_killed_is_marked_as_crashed_and_goes_on_by_the_deployment(

@@ -1,11 +1,13 @@
 """The flow `train`, through the command, against a real Prefect server."""
 
 import json
+from functools import partial
 
 import pytest
 
 from flows.answers import FailureAnswer, TrainAnswer
-from tests.flows.prefect_records import flow_runs, read
+from tests.flows.prefect_records import events, flow_runs, read
+from tests.flows.test_server import wait_for
 
 SEGMENTS = [(0, 1), (1, 3), (3, 4), (4, 5), (5, 6)]
 
@@ -54,11 +56,13 @@ def test_plan_and_result_are_shown_as_artifacts_and_epochs_as_events(trained, se
     by_key = {artifact["key"]: artifact for artifact in artifacts}
     assert [row["epochs"] for row in json.loads(by_key["plan-whole"]["data"])] == ["0-1", "1-3", "3-4", "4-5", "5-6"]
     assert "| accuracy |" in by_key["result-whole"]["data"]
-    wanted = {"filter": {"event": {"prefix": ["frostline."]}, "resource": {"id": ["frostline.run.whole"]}}, "limit": 50}
-    events = list(read(server, "events/filter", wanted)["events"])
-    ours = [e for e in events if any(r["prefect.resource.id"].endswith(run["id"]) for r in e["related"])]
-    assert sorted(e["payload"]["epoch"] for e in ours if e["event"] == "frostline.epoch.completed") == [*range(6)]
-    assert len([e for e in ours if e["event"] == "frostline.segment.completed"]) == 5
+    of_epochs = partial(events, server, "frostline.epoch.completed", "whole")
+    of_segments = partial(events, server, "frostline.segment.completed", "whole")
+    wait_for(lambda: len(of_epochs()) >= 6 and len(of_segments()) >= 5)
+    assert sorted(event["payload"]["epoch"] for event in of_epochs()) == [*range(6)]
+    assert sorted((event["payload"]["start"], event["payload"]["end"]) for event in of_segments()) == SEGMENTS
+    for event in of_epochs() + of_segments():
+        assert any(r["prefect.resource.id"].endswith(run["id"]) for r in event["related"])
 
 
 def test_nothing_is_pickled_and_results_are_records_of_states(trained):
