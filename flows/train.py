@@ -155,7 +155,7 @@ def see_recorded(inputs: RunInputs) -> None:
         give_server_up()
     elif not stop.requested:
         show_again()
-        run_event(inputs.name, "run.completed", {})  # opens the way for the events that are still on theirs
+        run_event(inputs.name, "run.ended", {})  # opens the way for the events that are still on theirs
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a training shows on Prefect's pages: the plan as a table, events as it goes, the final figures.
+"""What a training shows on Prefect's pages: the plan as a table, events as it goes, the curves and final figures.
 
 Showing is a courtesy: a server that has gone away costs a sentence in the log, never the training. Artifacts wait for
 the server, so they are made at the ends only, and again at the last where it was away; events are queued and cost
@@ -7,17 +7,25 @@ nothing.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_image_artifact,
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
 from prefect.events import emit_event
 from prefect.exceptions import MissingContextError
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from handler.observe import Observer
 from handler.record import Plan, RunRecord, SegmentRecord
+from handler.report import curves_image
 
 _not_taken: list[Callable[[], object]] = []
 
@@ -28,10 +36,10 @@ def plan_table(plan: Plan) -> None:
         {
             "segment": s.index,
             "epochs": f"{s.start}-{s.end}",
-            "frozen": ", ".join(s.frozen) or "none",
-            "trainable parameters": s.trainable_parameters,
             "learning rate": "unchanged" if s.learning_rate is None else s.learning_rate,
+            "trainable parameters": s.trainable_parameters,
             "in the store": "yes" if s.cached else s.why or "no",
+            "frozen": ", ".join(s.frozen) or "none",  # the last: it may be long
         }
         for s in plan.segments
     ]
@@ -56,6 +64,16 @@ def final_figures(record: RunRecord) -> None:
     _show(
         lambda: create_markdown_artifact(text, key=_slug("result", record.run), description=f"What {record.run} gave")
     )
+
+
+def final_pictures(record: RunRecord, page: str) -> None:
+    """Shows the metrics by epoch as an image artifact, `curves-<run>`, and its page as a link, `page-<run>`."""
+    name = record.run
+    image = base64.b64encode(curves_image(record).encode()).decode()
+    url = f"data:image/svg+xml;base64,{image}"
+    _show(lambda: create_image_artifact(url, key=_slug("curves", name), description=f"{name} by epoch"))
+    where, said = Path(page).absolute().as_uri(), f"The page of {name}, on the machine that trained it"
+    _show(lambda: create_link_artifact(where, link_text=page, key=_slug("page", name), description=said))
 
 
 class PrefectObserver(Observer):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handler.run import RunInputs, TrainingRun
-from tasks.artifacts import final_figures
+from tasks.artifacts import final_figures, final_pictures
 from tasks.policies import stage
 
 
@@ -16,5 +16,7 @@ def report(inputs: RunInputs) -> str:
     """
     run = TrainingRun.of(inputs)
     path = run.report()
-    final_figures(run.store.runs.read(inputs.name))
+    record = run.store.runs.read(inputs.name)
+    final_figures(record)
+    final_pictures(record, path)
     return path

@@ -128,6 +128,7 @@ class Session:
         plan = run.plan()  # while the server starts; a fault in the specification shows before anything is begun
         self.display.begin(plan.epochs, plan.cached_epochs)
         self.wait_for_server()
+        from prefect import tags
         from prefect.exceptions import CancelledRun
 
         from flows.train import train
@@ -135,14 +136,15 @@ class Session:
         self.display.status("reading the data")
         run.observers.append(self.display)
         try:
-            answer = train(
-                spec=inputs.spec,
-                folder=inputs.folder,
-                store=str(store),
-                name=inputs.name,
-                allow_environment_change=inputs.allow_environment_change,
-                wait=wait,
-            )
+            with tags("frostline"):
+                answer = train(
+                    spec=inputs.spec,
+                    folder=inputs.folder,
+                    store=str(store),
+                    name=inputs.name,
+                    allow_environment_change=inputs.allow_environment_change,
+                    wait=wait,
+                )
         except CancelledRun as cancelled:
             raise Interrupted(f"{inputs.name} was interrupted; its state is saved") from cancelled
         except FrostlineError:

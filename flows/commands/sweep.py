@@ -40,6 +40,7 @@ def sweep_specs(
         try:
             session.connect(store.absolute())
             session.wait_for_server()
+            from prefect import tags
             from prefect.exceptions import CancelledRun
 
             from flows import sweep as flow
@@ -47,16 +48,17 @@ def sweep_specs(
             flow.say = session.display.note
             session.display.status("training")
             try:
-                answer = flow.sweep(
-                    [str(file.absolute()) for file in files],
-                    grid=axes,
-                    overrides=overrides,
-                    name=title,
-                    store=str(store),
-                    processes=processes,
-                    dask=dask,
-                    allow_environment_change=allow_environment_change,
-                )
+                with tags("frostline"):
+                    answer = flow.sweep(
+                        [str(file.absolute()) for file in files],
+                        grid=axes,
+                        overrides=overrides,
+                        name=title,
+                        store=str(store),
+                        processes=processes,
+                        dask=dask,
+                        allow_environment_change=allow_environment_change,
+                    )
             except CancelledRun as cancelled:
                 raise Interrupted(f"{title} was interrupted; the states of its runs are saved") from cancelled
         except FrostlineError as error:

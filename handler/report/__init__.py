@@ -1,6 +1,7 @@
 """What a person looks at: the page of a run and the picture of a schedule. No TensorFlow, no Prefect."""
 
+from handler.report.curves_image import curves_image as curves_image
 from handler.report.image import draw_schedule as draw_schedule
 from handler.report.page import write_report as write_report
 
-__all__ = ["draw_schedule", "write_report"]
+__all__ = ["curves_image", "draw_schedule", "write_report"]

@@ -28,8 +28,16 @@ class Chart:
     svg: Markup
 
 
-def charts(history: dict[str, list[float]], segments: Sequence[PlannedSegment]) -> list[Chart]:
-    """A chart per metric of the history; `val_x` is drawn with `x`. Learning rates are in the schedule's picture."""
+def charts(
+    history: dict[str, list[float]], segments: Sequence[PlannedSegment], *, readings: bool = True
+) -> list[Chart]:
+    """A chart per metric of the history; `val_x` is drawn with `x`. Learning rates are in the schedule's picture.
+
+    Args:
+        history: metric to one value per epoch.
+        segments: the plan, drawn behind the curves.
+        readings: whether the values of an epoch are shown on hovering.
+    """
     names = list(dict.fromkeys(name.removeprefix("val_") for name in history if name not in RATES))
     found = []
     for name in sorted(names, key=lambda n: (n != "loss", names.index(n))):
@@ -37,7 +45,7 @@ def charts(history: dict[str, list[float]], segments: Sequence[PlannedSegment]) 
             kind: history[key] for kind, key in (("training", name), ("validation", f"val_{name}")) if key in history
         }
         if any(math.isfinite(v) for values in curves.values() for v in values):
-            found.append(Chart(name, _best(name, curves), _draw(name, curves, segments)))
+            found.append(Chart(name, _best(name, curves), _draw(name, curves, segments, readings)))
     return found
 
 
@@ -58,7 +66,7 @@ def falls(metric: str) -> bool:
     return any(part in metric for part in FALLING) or metric.removeprefix("val_") in ("mse", "mae", "mape", "msle")
 
 
-def _draw(name: str, curves: dict[str, list[float]], segments: Sequence[PlannedSegment]) -> Markup:
+def _draw(name: str, curves: dict[str, list[float]], segments: Sequence[PlannedSegment], readings: bool) -> Markup:
     values = [v for curve in curves.values() for v in curve if math.isfinite(v)]
     epochs = max(len(curve) for curve in curves.values())
     low, high = min(values), max(values)
@@ -92,7 +100,8 @@ def _draw(name: str, curves: dict[str, list[float]], segments: Sequence[PlannedS
     parts.append(element("text", "epoch", class_="axis", x=LEFT + width, y=TOP + height + 31, text_anchor="end"))
     for kind, curve in curves.items():
         parts.append(_curve(kind, [place(e, v) for e, v in enumerate(curve)]))
-    parts.append(_readings(curves, epochs, segments, x, height, place))
+    if readings:
+        parts.append(_readings(curves, epochs, segments, x, height, place))
     return picture(WIDTH, HEIGHT, f"{name} over {epochs} epochs", *parts, class_="chart")
 
 

@@ -24,15 +24,16 @@ def join(parts: Iterable[Markup]) -> Markup:
 
 
 def picture(width: float, height: float, label: str, *children: Markup, class_: str = "") -> Markup:
-    """An `<svg>` that scales with the page; `label` is what a screen reader says."""
+    """An `<svg>` of that size, that scales where the page's style says so; `label` is what a screen reader says."""
     return element(
         "svg",
         *children,
+        width=width,
+        height=height,
         viewBox=f"0 0 {_value(width)} {_value(height)}",
         role="img",
         class_=class_ or None,
         aria_label=label,
-        style=f"--w:{_value(width)}px",
     )
 
 

@@ -35,7 +35,12 @@ def fill(template: str, title: str, filters: dict[str, Callable[..., Any]] | Non
         "rate": figures.rate,
         **(filters or {}),
     }
-    return environment.get_template(template).render(title=title, style=Markup(_text("report.css")), **given)
+    return environment.get_template(template).render(title=title, style=style(), **given)
+
+
+def style() -> Markup:
+    """The style sheet of every page."""
+    return Markup(_text("report.css"))
 
 
 def _text(name: str) -> str:

@@ -17,7 +17,7 @@ class Machine:
     """What git has of the project in a folder, and the small specification beside it.
 
     Args:
-        folder: where, made by this.
+        folder: where; made where it isn't there.
         server: the Prefect server.
         environment: what commands typed there have of an environment besides.
         shared: the folder that it sees besides, as the others do.
@@ -25,6 +25,7 @@ class Machine:
 
     def __init__(self, folder, server, environment, shared):
         self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
         for name in ("flows", "tasks", "handler", "examples", "prefect.yaml"):
             source = ROOT / name
             if source.is_dir():
@@ -48,6 +49,6 @@ class Machine:
             return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **given)
         return subprocess.run(command, capture_output=True, text=True, timeout=180, **given)
 
-    def work(self):
+    def work(self, *options):
         """Starts a worker there."""
-        return self.type("prefect", "worker", "start", "--pool", "local", "--type", "process", wait=False)
+        return self.type("prefect", "worker", "start", "--pool", "local", "--type", "process", *options, wait=False)

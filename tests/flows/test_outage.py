@@ -4,21 +4,17 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import time
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from flows.answers import FailureAnswer, TrainAnswer
 from handler.store import Store
 from tests.flows.conftest import MODELS
+from tests.flows.own_server import OwnServer, free_port
 from tests.flows.prefect_records import events, flow_runs, read
-from tests.flows.test_server import healthy, processes_of, wait_for
+from tests.flows.test_server import processes_of, wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 STAGES = [
@@ -27,44 +23,9 @@ STAGES = [
 ]  # fmt: skip
 
 
-@dataclass
-class OwnServer:
-    """A Prefect server of the user's own, on one port and one database."""
-
-    home: Path
-    port: int
-    environment: dict
-    process: subprocess.Popen | None = None
-
-    @property
-    def api_url(self):
-        return f"http://127.0.0.1:{self.port}/api"
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("prefect")), "server", "start", "--host", "127.0.0.1", "--port", str(self.port)],
-            env=self.environment | {"PREFECT_HOME": str(self.home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"},
-            start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        wait_for(self.answers, seconds=120)
-
-    def answers(self):
-        with contextlib.suppress(OSError):
-            return healthy(f"http://127.0.0.1:{self.port}")
-
-    def kill(self):
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
-
-
 @pytest.fixture
 def own(tmp_path, clean_environment):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = OwnServer(tmp_path / "own", port, clean_environment)
+    server = OwnServer(tmp_path / "own", free_port(), clean_environment)
     server.start()
     yield server
     server.kill()
@@ -93,7 +54,7 @@ def assert_recorded(server, name, folder, typed, trained):
     assert run["state"]["name"] == "Completed"
     assert [(task["name"], task["state"]["name"]) for task in run["tasks"]] == [(stage, "Completed") for stage in STAGES]
     artifacts = read(server, "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
-    assert {artifact["key"] for artifact in artifacts} == {f"plan-{name}", f"result-{name}"}
+    assert {artifact["key"] for artifact in artifacts} == {f"{what}-{name}" for what in ("plan", "result", "curves", "page")}
     told = partial(events, server, "frostline.epoch.completed", name)
     wait_for(lambda: {event["payload"]["epoch"] for event in told()} == {*range(6)})
     assert "hasn't recorded" not in typed.stderr

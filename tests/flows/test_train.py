@@ -1,5 +1,6 @@
 """The flow `train`, through the command, against a real Prefect server."""
 
+import base64
 import json
 from functools import partial
 
@@ -50,12 +51,17 @@ def test_prefects_timeline_reads_like_the_plan(trained, server):
     assert {task["state"]["name"] for task in run["tasks"]} == {"Completed"}
 
 
-def test_plan_and_result_are_shown_as_artifacts_and_epochs_as_events(trained, server):
+def test_plan_result_curves_and_page_are_shown_as_artifacts_and_epochs_as_events(trained, server):
     run = flow_runs(server, "whole")[0]
     artifacts = read(server, "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
     by_key = {artifact["key"]: artifact for artifact in artifacts}
     assert [row["epochs"] for row in json.loads(by_key["plan-whole"]["data"])] == ["0-1", "1-3", "3-4", "4-5", "5-6"]
     assert "| accuracy |" in by_key["result-whole"]["data"]
+    kind, _, image = by_key["curves-whole"]["data"].partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    assert "accuracy" in base64.b64decode(image).decode()
+    assert (trained[0] / "kept/runs/whole/report.html").as_uri() in by_key["page-whole"]["data"]
+    assert run["tags"] == ["frostline"]
     of_epochs = partial(events, server, "frostline.epoch.completed", "whole")
     of_segments = partial(events, server, "frostline.segment.completed", "whole")
     wait_for(lambda: len(of_epochs()) >= 6 and len(of_segments()) >= 5)

@@ -1,0 +1,53 @@
+"""The curves of a run as one SVG that needs nothing else, for pages that show images."""
+
+from __future__ import annotations
+
+from handler.record import RunRecord
+from handler.report.curves import HEIGHT, LEFT, WIDTH, charts
+from handler.report.svg import element
+from handler.report.templates import style
+
+TITLE, GAP = 22.0, 18.0
+# What the page's style leaves to the page.
+OWN = """
+svg { font-family: system-ui, sans-serif; } .ground { fill: var(--card); }
+.key.training { fill: var(--curve); } .key.validation { fill: var(--curve-validation); }
+"""
+
+
+def curves_image(record: RunRecord) -> str:
+    """The metrics of a run by epoch, training and validation over each other, the segments behind them.
+
+    Args:
+        record: the run as it stands; where it has no history, the picture is empty.
+
+    Returns:
+        The text of an SVG file.
+    """
+    found = charts(record.history, record.plan, readings=False)
+    columns = min(2, max(1, len(found)))
+    rows = max(1, -(-len(found) // columns))
+    width, height = columns * WIDTH + (columns + 1) * GAP, rows * (HEIGHT + TITLE) + (rows + 1) * GAP
+    cells = []
+    shown = ["training", "validation"] if any(name.startswith("val_") for name in record.history) else []
+    for number, chart in enumerate(found):
+        right = GAP + number % columns * (WIDTH + GAP)
+        down = GAP + number // columns * (HEIGHT + TITLE + GAP)
+        words = f"{chart.name.replace('_', ' ')}: {chart.best}"
+        title = element("text", words, x=8.0, y=TITLE - 8, font_size=14, font_weight=600)
+        below = element("g", chart.svg, transform=f"translate(0 {TITLE:g})")
+        key = [
+            element("text", kind, class_=f"key {kind}", x=LEFT + across, y=TITLE + HEIGHT - 3, font_size=12)
+            for kind, across in zip(shown, (0.0, 60.0), strict=False)
+        ]
+        cells.append(element("g", title, *key, below, transform=f"translate({right:g} {down:g})"))
+    return element(
+        "svg",
+        element("style", style() + OWN),
+        element("rect", class_="ground", width=width, height=height),
+        *cells,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {width:g} {height:g}",
+        width=width,
+        height=height,
+    )

@@ -1,0 +1,42 @@
+"""The curves as one SVG: well formed, whole in itself, small whatever the number of epochs."""
+
+import base64
+from xml.etree import ElementTree
+
+import pytest
+from report_samples import made_record
+
+from handler.report import curves_image
+
+
+def words(svg):
+    return [node.text for node in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_every_metric_has_a_chart_and_validation_is_drawn_with_it(record):
+    svg = curves_image(record)
+    drawn = [text.split(":")[0] for text in words(svg) if ": " in text]
+    metrics = {name.removeprefix("val_").replace("_", " ") for name in record.history} - {"learning rate", "lr"}
+    assert set(drawn) == metrics
+    assert len(drawn) == len(metrics)
+    assert 'class="curve validation"' in svg
+
+
+def test_nothing_outside_is_needed_and_names_are_escaped(record):
+    hostile = record.model_copy(update={"history": {"<script>alert(1)</script>": [1.0, 2.0], "a&b": [2.0, 1.0]}})
+    svg = curves_image(hostile)
+    assert "<script" not in svg
+    assert any("<script>" in text for text in words(svg))
+    assert svg.count("://") == 1  # SVG's own name
+    assert "url(" not in svg
+
+
+@pytest.mark.parametrize("history", [{}, {"loss": [float("nan")] * 3}], ids=["none", "nothing finite"])
+def test_a_run_without_figures_has_an_empty_picture(record, history):
+    svg = curves_image(record.model_copy(update={"history": history}))
+    assert words(svg) == []
+
+
+def test_a_thousand_epochs_fit_into_a_prefect_artifact():
+    svg = curves_image(made_record(20, list(range(50, 1000, 50)), 1000))
+    assert len(base64.b64encode(svg.encode())) < 400_000
