@@ -1,8 +1,8 @@
 """What a flow run that Prefect's server started may touch: whoever reaches the server is not whoever owns the machine.
 
 The code that a specification names lies in the worker's own project (or in modules that `FROSTLINE_ALLOWED_MODULES`
-names); specification, data and store lie there too, or below a folder of `FROSTLINE_DATA_ROOTS` (separated like a
-PATH). What is typed by hand on a machine isn't limited.
+names); specification, data and store lie there too, or below a folder or a URL of `FROSTLINE_DATA_ROOTS` (separated
+like a PATH). What is typed by hand on a machine isn't limited.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from handler.spec import TrainingSpec
 from handler.specification.code import allowed_elsewhere
 from handler.specification.named import is_reference
 from handler.specification.references import references
+from handler.store.remote import url_of
 
 ROOTS = "FROSTLINE_DATA_ROOTS"
 
@@ -42,7 +43,7 @@ def admit_path(field: str, path: str | Path | None) -> None:
     """
     if path is None or not is_from_outside():
         return
-    named = [root for root in os.environ.get(ROOTS, "").split(os.pathsep) if root]
+    named = [root for root in re.split(r":(?!//)", os.environ.get(ROOTS, "")) if root]
     if not any(_is_below(path, root) for root in [str(Path.cwd()), *named]):
         raise SpecError(
             field,
@@ -52,14 +53,13 @@ def admit_path(field: str, path: str | Path | None) -> None:
 
 
 def admit(inputs: RunInputs) -> None:
-    """Refuses a training that reads, writes or runs what a flow run from outside may not.
+    """Refuses a training that reads or runs what a flow run from outside may not; its store, `admit_path` does.
 
     Raises:
         SpecError: names the field, the path or module and what would do.
     """
     if not is_from_outside():
         return
-    admit_path("store", inputs.store)
     for field, reference in references(inputs.spec):
         if not allowed_elsewhere(reference.split(":")[0]) and not _is_below(inputs.folder, Path.cwd()):
             raise SpecError(
@@ -84,4 +84,7 @@ def _read(spec: TrainingSpec, folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _is_below(path: str | Path, root: str | Path) -> bool:
+    url, allowed = url_of(path), url_of(root)
+    if url is not None or allowed is not None:
+        return url is not None and allowed is not None and f"{url}/".startswith(f"{allowed}/")
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))

@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 
 Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="The specification, YAML or JSON.", show_default=False)]
-StoreFolder = Annotated[Path, typer.Option("--store", metavar="DIR", help="The store.")]
+StoreFolder = Annotated[str, typer.Option("--store", metavar="DIR", help="The store: a folder, or s3://bucket/prefix.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; everything else on stderr.")]
 Name = Annotated[
     str | None, typer.Option("--name", metavar="RUN", help="The run's name; by default the specification's.")
@@ -46,7 +46,7 @@ OtherEnvironment = Annotated[
 Wait = Annotated[
     bool, typer.Option("--wait", help="Where another process is at work on the run, wait for it and go on then.")
 ]
-DEFAULT_STORE = Path(".frostline")
+DEFAULT_STORE = ".frostline"
 
 
 @app.command()

@@ -29,7 +29,7 @@ from prefect.exceptions import ObjectNotFound
 from handler.chain import RecordedChain, furthest
 from handler.errors import FrostlineError
 from handler.record import RunRecord
-from handler.store import Store
+from handler.store import Store, local_root
 
 TRAIN = FlowFilter(name=FlowFilterName(any_=["train"]))
 ON_ITS_WAY = {StateType.SCHEDULED, StateType.PENDING, StateType.PAUSED, StateType.CANCELLING}
@@ -136,7 +136,7 @@ def _crashed(client: SyncPrefectClient, hours: float) -> list[FlowRun]:
 
 
 def _store_of(flow_run: FlowRun) -> Path:
-    return Path(str(flow_run.parameters.get("store") or ".frostline")).absolute()
+    return local_root(str(flow_run.parameters.get("store") or ".frostline"))
 
 
 def _record(store: Store, run: str) -> RunRecord | None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from prefect import flow
@@ -34,7 +33,7 @@ def housekeeping(
         dry_run: only tell what would go.
     """
     admit_path("store", store)
-    there = Store(Path(store).absolute())
+    there = Store(store)
     busy = there.runs.at_work()
     if busy:
         log(f"{', '.join(busy)} is at work: nothing is removed this time")

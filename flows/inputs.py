@@ -11,7 +11,7 @@ from handler.errors import FrostlineError, SpecError
 from handler.going_on import stored_inputs
 from handler.run import RunInputs
 from handler.spec import TrainingSpec, check_run_name, load_spec
-from handler.store import Store
+from handler.store import Store, local_root
 
 
 def training_name() -> str:
@@ -62,7 +62,7 @@ def run_inputs(
     return RunInputs(
         spec=spec,
         folder=str(where.absolute()),
-        store=str(Path(store).absolute()),
+        store=str(local_root(store)),
         name=check_run_name(name or spec.name),
         allow_environment_change=allow_environment_change,
     )
@@ -82,6 +82,6 @@ def inputs_as_started(given: object, store: str, name: str | None, allow_environ
     """
     if given or name is None:
         raise SpecError("go_on", "give the name of a run that is in the store, and no specification: it has its own")
-    there = Store(Path(store).absolute())
+    there = Store(store)
     record = there.runs.read(name)
     return stored_inputs(there, record, allow_environment_change=allow_environment_change, elsewhere=Path())

@@ -9,7 +9,6 @@ is started goes on from the store, so nothing is trained twice. Its flow run is 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import flow
@@ -21,6 +20,7 @@ from pydantic import Field
 from flows.admission import admit_path
 from flows.answers import RelaunchAnswer, Relaunched
 from flows.died import Dead, died
+from handler.store import local_root
 from tasks.artifacts import log, run_event
 
 
@@ -52,7 +52,7 @@ def resume(
     admit_path("store", store)
     answer = RelaunchAnswer(started=[], left=[])
     with get_client(sync_client=True) as client:
-        for dead in died(client, Path(store).absolute(), hours, patience):
+        for dead in died(client, local_root(store), hours, patience):
             attempt = _attempts(dead) + 1
             if attempt > attempts:
                 log(f"{dead.run} was started {attempts} times at epoch {dead.place} and died each time: it is left")

@@ -28,7 +28,9 @@ from handler.interrupt import stop
 from handler.report.comparison import write_comparison
 from handler.run import RunInputs
 from handler.spec import check_run_name
-from handler.store import Store
+from handler.store import Store, local_root
+from handler.store.mirror import send
+from handler.store.remote import url_of
 from handler.sweep import Variant, named_in_errors, shared_epochs, variants
 from tasks.artifacts import log
 from tasks.forked import ended_at_last
@@ -79,7 +81,7 @@ def sweep(
     watch.unfinished, watch.limit = True, LIMIT + 6  # the trainings have LIMIT to save their states
     with nullcontext() if typed else watch, prefect_defers_to(watch), ended_at_last():
         workers = processes or at_a_time(inputs)
-        answers = run_all(found, str(Path(store).absolute()), workers, dask, allow_environment_change)
+        answers = run_all(found, url_of(store) or str(local_root(store)), workers, dask, allow_environment_change)
         answer = compare(found, answers, name, store)
     if stop.requested:
         return end_interrupted(f"stopped by {stop.reason}", typed)  # type: ignore[return-value]
@@ -163,12 +165,13 @@ def compare(
     found: Sequence[Variant], answers: Sequence[TrainAnswer | FailureAnswer], name: str, store: str
 ) -> SweepAnswer:
     """Writes the comparison page, and makes the answer."""
-    there = Store(Path(store).absolute())
+    there = Store(store)
     completed = {answer.run for answer in answers if isinstance(answer, TrainAnswer)}
     records = [there.runs.read(variant.name) for variant in found if variant.name in completed]
     total, shared = shared_epochs(records)
     trained = sum(s.trained_epochs for answer in answers if isinstance(answer, TrainAnswer) for s in answer.segments)
     page = write_comparison(name, list(found), records, there.root / "sweeps" / name)
+    send(page)
     return SweepAnswer(
         sweep=name,
         store=store,

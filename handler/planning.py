@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from handler import environment
 from handler.chain import Chain, furthest
@@ -21,7 +22,7 @@ from handler.schedule import Schedule, compute_schedule
 from handler.spec import TrainingSpec, is_cloud
 from handler.specification.callback_memory import warnings
 from handler.specification.callbacks import check_packages
-from handler.store import Store
+from handler.store import Store, mirror
 from handler.store.checked import read_checked, with_checksum
 from handler.store.files import write_file
 
@@ -68,7 +69,7 @@ class Planning:
         """The network as its frozen prefixes see it, remembered with its layers."""
         assert self.outline
         try:
-            return Graph.from_json(read_checked(self._memory)["graph"])
+            return Graph.from_json(self._remembered()["graph"])
         except (StoreError, TypeError, KeyError):
             return Graph(problem="the network isn't remembered")
 
@@ -76,7 +77,7 @@ class Planning:
     def remembered(self) -> Outline | None:
         """The network's layers as far as the store remembers them."""
         try:
-            return Outline.from_json(read_checked(self._memory)["outline"])
+            return Outline.from_json(self._remembered()["outline"])
         except (StoreError, TypeError, KeyError):  # or another version's
             return None
 
@@ -170,6 +171,11 @@ class Planning:
     def _memory(self) -> Path:
         return self.store.root / "plans" / f"{self.key}.json"
 
+    def _remembered(self) -> dict[str, Any]:
+        if not self._memory.exists():
+            mirror.refresh(self._memory)
+        return read_checked(self._memory)
+
     def _build_outline(self) -> Outline:
         environment.prepare(self.threads)
         from handler.building import build_model_handler
@@ -185,10 +191,11 @@ class Planning:
         with contextlib.suppress(StoreError):  # a store that can only be read
             graph = Flat(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
             write_file(self._memory, with_checksum({"format": 1, "outline": found.to_json(), "graph": graph.to_json()}))
+            mirror.send(self._memory)
         return found
 
     def _why(self, start: int, end: int, reached: int) -> str:
-        if self.store.states.folder(self.chain.keys[end]).exists():
+        if self.chain.keys[end] in self.store.states.there():
             return "its state is damaged"
         if start < reached < end:
             return f"goes on from epoch {reached}"

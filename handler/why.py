@@ -124,7 +124,8 @@ class _Comparison:
     def _gone(self, record: RunRecord) -> Reason:
         """A run was trained through here, but its state isn't there."""
         states, end = self.planning.store.states, self.segment.end
-        there = [epoch for epoch, key in enumerate(record.chain) if states.folder(key).exists()]
+        keys = states.there()
+        there = [epoch for epoch, key in enumerate(record.chain) if key in keys]
         kept = end in {segment.end for segment in record.plan}
         why = "isn't in the store any more" if kept else "was not kept: it isn't the end of one of its segments"
         has = f"after epoch {', '.join(map(str, there))}" if there else "at no epoch"

@@ -1,6 +1,7 @@
 """A Prefect lock manager on flock(2): the kernel drops a lock when its process dies, so no lock goes stale.
 
-Prefect's own file locks outlive a killed process and are then waited for without end. Local disks only.
+Prefect's own file locks outlive a killed process and are then waited for without end. A store at a URL has leases
+besides, that run out.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from pathlib import Path
 from prefect.locking.protocol import LockManager
 
 from handler.interrupt import stop
+from handler.store.leases import Lease, lease_on
 from handler.store.locks import is_locked
 from tasks.interruption import TrainingInterrupted
 
-_HELD: dict[tuple[str, str], tuple[int, str]] = {}  # (directory, key) -> (descriptor, holder)
+_HELD: dict[tuple[str, str], tuple[int, str, Lease | None]] = {}  # (directory, key) -> (descriptor, holder, lease)
 _MUTEX = threading.Lock()
 
 
@@ -28,7 +30,7 @@ def _let_go_in_child() -> None:
     """A forked child has its parent's descriptors, and would keep the locks of a parent that was killed."""
     global _MUTEX
     _MUTEX = threading.Lock()
-    for descriptor, _ in _HELD.values():
+    for descriptor, _, _ in _HELD.values():
         os.close(descriptor)
     _HELD.clear()
 
@@ -91,6 +93,8 @@ class FlockLockManager(LockManager):
             if held is None or held[1] != holder:
                 raise ValueError(f"{holder} holds no lock for {key}")
             del _HELD[(self.directory, key)]
+            if held[2] is not None:
+                held[2].release()
             os.close(held[0])
 
     def is_locked(self, key: str) -> bool:
@@ -138,9 +142,13 @@ class FlockLockManager(LockManager):
             except BlockingIOError:
                 os.close(descriptor)
                 return False
+            lease = lease_on(path)
+            if lease is not None and not lease.take():
+                os.close(descriptor)
+                return False
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.uname().nodename} {os.getpid()} {key}\n".encode(), 0)  # for people only
-            _HELD[(self.directory, key)] = (descriptor, holder)
+            _HELD[(self.directory, key)] = (descriptor, holder, lease)
             return True
 
 

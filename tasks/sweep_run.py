@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from handler.interrupt import stop
+from handler.store import local_root
 from handler.sweep import Variant
 from tasks.forked import run
 
@@ -34,7 +34,7 @@ def sweep_run(variant: Variant, store: str, allow_environment_change: bool) -> d
     arguments += [part for override in variant.overrides for part in ("--set", override)]
     if allow_environment_change:
         arguments.append("--allow-environment-change")
-    folder = Path(store) / "runs" / variant.name
+    folder = local_root(store) / "runs" / variant.name
     folder.mkdir(parents=True, exist_ok=True)
     run(arguments, folder / "answer.json", folder / "log")
     try:

@@ -10,7 +10,7 @@ from handler.errors import SpecError
 from handler.store import Store
 
 
-def export_model(output: Output, run: str, epoch: int | None, to: Path, folder: Path) -> None:
+def export_model(output: Output, run: str, epoch: int | None, to: Path, folder: str) -> None:
     """Writes the model as it was after an epoch; the final model if none is named.
 
     Raises:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 from pydantic import ValidationError
 
@@ -15,7 +13,7 @@ from handler.retention import Retention
 from handler.store import Store
 
 
-def verify_store(output: Output, runs: list[str], folder: Path) -> None:
+def verify_store(output: Output, runs: list[str], folder: str) -> None:
     """Compares every checksum; exit 1 where one doesn't hold.
 
     Raises:
@@ -55,7 +53,7 @@ def policy(newest: int | None, best: int, metric: str | None, days: float) -> Re
         raise SpecError(".".join(["keep", *map(str, fault["loc"])]), f"{said}; got {fault['input']!r}") from error
 
 
-def collect_garbage(output: Output, folder: Path, keep: Retention | None, dry_run: bool) -> None:
+def collect_garbage(output: Output, folder: str, keep: Retention | None, dry_run: bool) -> None:
     """Removes what no run needs, and the runs that aren't kept.
 
     Raises:

@@ -13,11 +13,12 @@ from handler.errors import SpecError
 from handler.record import Plan, Reason
 from handler.run import RunInputs, TrainingRun
 from handler.spec import check_run_name, load_spec
+from handler.store import local_root
 from handler.why import reasons
 
 
 def show_plan(
-    output: Output, file: Path, store: Path, name: str | None, overrides: list[str], png: Path | None, why: bool = False
+    output: Output, file: Path, store: str, name: str | None, overrides: list[str], png: Path | None, why: bool = False
 ) -> None:
     """Shows what `train` would do, and with `why` what keeps it from being in the store; trains nothing. TensorFlow
     only where the store doesn't know the network yet.
@@ -29,7 +30,7 @@ def show_plan(
     if png is not None and not png.absolute().parent.is_dir():
         raise SpecError("--png", f"there is no folder {png.absolute().parent}")
     inputs = RunInputs(
-        spec=spec, folder=str(folder.absolute()), store=str(store.absolute()), name=check_run_name(name or spec.name)
+        spec=spec, folder=str(folder.absolute()), store=str(local_root(store)), name=check_run_name(name or spec.name)
     )
     run = TrainingRun.of(inputs)
     plan = run.plan()
@@ -39,7 +40,7 @@ def show_plan(
 
         draw_schedule(plan, png)
     drawn = None if png is None else str(png)
-    answer = PlanAnswer(**plan.model_dump() | {"store": str(store), "png": drawn, "why": told})
+    answer = PlanAnswer(**plan.model_dump() | {"store": store, "png": drawn, "why": told})
     shown = table(
         "epochs", "frozen", "trains", "trainable", "rate", "in the store", "state", title=f"plan of {plan.run}"
     )

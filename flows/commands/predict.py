@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CLOUDS = (".las", ".laz")
 
 
-def predict_file(output: Output, run: str, source: Path, to: Path, folder: Path) -> None:
+def predict_file(output: Output, run: str, source: Path, to: Path, folder: str) -> None:
     """Classifies a file and writes the result; scores it where it has labels.
 
     Args:

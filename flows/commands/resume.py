@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
 from flows.answers import FailureAnswer, ResumeAnswer, TrainAnswer
@@ -16,7 +14,7 @@ from handler.going_on import stored_inputs
 from handler.store import Store
 
 
-def resume_runs(output: Output, named: list[str], folder: Path, allow_environment_change: bool, wait: bool) -> None:
+def resume_runs(output: Output, named: list[str], folder: str, allow_environment_change: bool, wait: bool) -> None:
     """Goes on with the named runs, or with all that were interrupted, killed or failed; with `wait` also with those
     that are being trained, once their processes have ended.
 
@@ -31,7 +29,7 @@ def resume_runs(output: Output, named: list[str], folder: Path, allow_environmen
     codes = [0]
     with Session(output) as session:
         for name in names:
-            resume = command_line("resume", name, "--store", str(folder))
+            resume = command_line("resume", name, "--store", folder)
             try:
                 inputs = stored_inputs(
                     store, store.runs.read(name), allow_environment_change=allow_environment_change

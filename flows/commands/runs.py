@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from flows.answers import RunsAnswer, RunSummary, standing
 from flows.commands.tables import coloured, moment, table
 from flows.output import Output
@@ -11,7 +9,7 @@ from handler.errors import StoreError
 from handler.store import Store
 
 
-def list_runs(output: Output, folder: Path) -> None:
+def list_runs(output: Output, folder: str) -> None:
     """Lists a store's runs, the latest first; a store that isn't there has none."""
     store = Store(folder)
     found, unreadable = [], {}
@@ -33,7 +31,7 @@ def list_runs(output: Output, folder: Path) -> None:
             )
         )
     found.sort(key=lambda summary: summary.updated, reverse=True)
-    answer = RunsAnswer(store=str(folder), runs=found, unreadable=unreadable)
+    answer = RunsAnswer(store=folder, runs=found, unreadable=unreadable)
     if not found and not unreadable:
         output.answer(answer, f"there are no runs in {folder}")
         return

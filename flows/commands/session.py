@@ -60,7 +60,7 @@ class Session:
             self.server.release()
         self.watch.__exit__(kind, error, trace)
 
-    def train(self, inputs: RunInputs, store: Path, resume: str, *, wait: bool = False) -> TrainAnswer:
+    def train(self, inputs: RunInputs, store: str, resume: str, *, wait: bool = False) -> TrainAnswer:
         """Trains one run through the flow.
 
         Args:
@@ -83,7 +83,7 @@ class Session:
                     record = run.finished()
                 if record is not None:
                     self.display.note(f"{inputs.name} is finished and nothing changed: nothing was trained")
-                    return TrainAnswer.of(record, str(store))
+                    return TrainAnswer.of(record, store)
             return self._through_prefect(run, inputs, store, wait)
         except Exception as error:
             self.display.close()
@@ -122,7 +122,7 @@ class Session:
             self.display.note(f"Prefect's pages: {self.server.url} (as long as this runs)")
         self._stop_if_asked()
 
-    def _through_prefect(self, run: TrainingRun, inputs: RunInputs, store: Path, wait: bool) -> TrainAnswer:
+    def _through_prefect(self, run: TrainingRun, inputs: RunInputs, store: str, wait: bool) -> TrainAnswer:
         self.connect(Path(inputs.store))
         self.display.status("reading the specification's network")
         plan = run.plan()  # while the server starts; a fault in the specification shows before anything is begun
@@ -140,7 +140,7 @@ class Session:
                 answer = train(
                     spec=inputs.spec,
                     folder=inputs.folder,
-                    store=str(store),
+                    store=store,
                     name=inputs.name,
                     allow_environment_change=inputs.allow_environment_change,
                     wait=wait,
@@ -168,7 +168,7 @@ class Session:
                 "one of its own"
             )
 
-    def _ended_untold(self, run: TrainingRun, store: Path, error: Exception) -> TrainAnswer:
+    def _ended_untold(self, run: TrainingRun, store: str, error: Exception) -> TrainAnswer:
         """What to answer where the flow ended by an error: the training's own, or a server's that it couldn't tell.
 
         Raises:
@@ -183,7 +183,7 @@ class Session:
         if record.status == "failed":
             raise FrostlineError(f"{record.error}; {untold}") from error
         self.display.note(f"the training is complete, but {untold}")
-        return TrainAnswer.of(record, str(store))
+        return TrainAnswer.of(record, store)
 
     def _stop_if_asked(self) -> None:
         if stop.requested:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rich.markup import escape
 
 from flows.answers import ShowAnswer, standing
 from flows.commands.tables import coloured, duration, moment, segments_table, table
 from flows.output import Output, command_line
 from handler.store import Store
+from handler.store.mirror import files_there
 
 
-def show_run(output: Output, name: str, folder: Path) -> None:
+def show_run(output: Output, name: str, folder: str) -> None:
     """Shows one run.
 
     Raises:
@@ -22,11 +21,12 @@ def show_run(output: Output, name: str, folder: Path) -> None:
     alive = store.runs.is_alive(name)  # before its record is read, see `runs`
     record = store.runs.read(name)
     home = store.runs.folder(name)
-    seen = [f.name for f in home.iterdir() if f.is_file() and f.name != "lock" and not f.name.startswith(".")]
-    files = sorted(str(folder / "runs" / name / file) for file in seen)
+    here = {f.name for f in home.iterdir() if f.is_file()} | {f for f in files_there(home) if "/" not in f}
+    seen = [name for name in here if name != "lock" and not name.startswith(".")]
+    files = sorted(f"{folder}/runs/{name}/{file}" for file in seen)
     kept = ("training_epochs", "seed", "started", "updated", "seconds", "dataset", "environment")
     answer = ShowAnswer(
-        **ShowAnswer.fields_of(record, str(folder)) | {"status": standing(record, alive)},
+        **ShowAnswer.fields_of(record, folder) | {"status": standing(record, alive)},
         alive=alive,
         files=files,
         resumptions=record.resumptions,
@@ -45,7 +45,7 @@ def show_run(output: Output, name: str, folder: Path) -> None:
     if record.error:
         head.add_row("error", f"[red]{escape(record.error)}[/]")
     if not alive and answer.status in ("killed", "interrupted", "failed"):
-        head.add_row("to go on", command_line("resume", name, "--store", str(folder)))
+        head.add_row("to go on", command_line("resume", name, "--store", folder))
     for resumption in record.resumptions:
         head.add_row("note", resumption.text)
     for note in record.notes:

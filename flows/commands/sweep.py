@@ -12,6 +12,7 @@ from flows.commands.tables import coloured, duration, table
 from flows.output import CommandFailed, Output
 from handler.errors import FrostlineError, Interrupted
 from handler.spec import check_run_name, load_spec
+from handler.store import local_root
 from handler.sweep import named_in_errors, parse_grid, variants
 
 
@@ -21,7 +22,7 @@ def sweep_specs(
     grid: list[str],
     overrides: list[str],
     name: str | None,
-    store: Path,
+    store: str,
     processes: int | None,
     dask: str | None,
     allow_environment_change: bool,
@@ -38,7 +39,7 @@ def sweep_specs(
             load_spec(Path(variant.file), variant.overrides)
     with Session(output) as session:
         try:
-            session.connect(store.absolute())
+            session.connect(local_root(store))
             session.wait_for_server()
             from prefect import tags
             from prefect.exceptions import CancelledRun
@@ -54,7 +55,7 @@ def sweep_specs(
                         grid=axes,
                         overrides=overrides,
                         name=title,
-                        store=str(store),
+                        store=store,
                         processes=processes,
                         dask=dask,
                         allow_environment_change=allow_environment_change,

@@ -10,6 +10,7 @@ from flows.commands.tables import duration, segments_table, table
 from flows.output import Output
 from handler.run import RunInputs, TrainingRun
 from handler.spec import check_run_name, load_spec
+from handler.store import local_root
 
 if TYPE_CHECKING:
     from flows.answers import TrainAnswer
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def train_spec(
     output: Output,
     file: Path,
-    store: Path,
+    store: str,
     name: str | None,
     overrides: list[str],
     allow_environment_change: bool,
@@ -34,7 +35,7 @@ def train_spec(
     inputs = RunInputs(
         spec=spec,
         folder=str(folder.absolute()),
-        store=str(store.absolute()),
+        store=str(local_root(store)),
         name=check_run_name(name or spec.name),
         allow_environment_change=allow_environment_change,
     )
@@ -47,13 +48,13 @@ def train_spec(
     show_answer(output, answer)
 
 
-def finished(inputs: RunInputs, store: Path) -> TrainAnswer | None:
+def finished(inputs: RunInputs, store: str) -> TrainAnswer | None:
     """The answer of a run that has nothing left to do; None where it has."""
     from flows.answers import TrainAnswer
 
     run = TrainingRun.of(inputs)
     record = None if run.store.runs.is_alive(inputs.name) else run.finished()
-    return None if record is None else TrainAnswer.of(record, str(store))
+    return None if record is None else TrainAnswer.of(record, store)
 
 
 def show_answer(output: Output, answer: TrainAnswer) -> None:

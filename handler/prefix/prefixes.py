@@ -161,7 +161,7 @@ class Prefixes:
             _refuse(unkeepable(examples))
             return activations.gather(examples, self._count)
         target = self.folder / f"{self._key(function)}.zarr"
-        if target.exists() and not sealed.damages(target, deep=True):
+        if sealed.intact(target):
             target.touch()
         else:
             self._weigh(place, epochs)

@@ -7,30 +7,35 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 from handler.retention import Retention
-from handler.store import collection, files
+from handler.store import collection, files, mirror
 from handler.store.checked import Damage
+from handler.store.mirror import local_root as local_root
 from handler.store.prefit import PrefitCache
 from handler.store.runs import RunStore
 from handler.store.states import StateStore
 
-__all__ = ["Damage", "PrefitCache", "RunStore", "StateStore", "Store"]
+__all__ = ["Damage", "PrefitCache", "RunStore", "StateStore", "Store", "local_root"]
 
 
 class Store:
-    """A store in a local directory; made when something is first written to it.
+    """A store in a directory, made when something is first written to it; or at a URL, worked in a directory.
+
+    Args:
+        root: the directory, or the URL `s3://bucket/prefix`.
 
     Attributes:
-        root: the directory.
+        root: the directory; for a URL see `mirror.local_root`.
         states, prefit, runs: its parts.
         backups: where backups of X and y lie.
         prefixes: where activations of frozen prefixes lie.
     """
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root).absolute()
+        self.root = local_root(root)
         self.states = StateStore(self.root / "states")
         self.prefit = PrefitCache(self.root / "prefit")
         self.runs = RunStore(self.root / "runs")
@@ -58,8 +63,14 @@ class Store:
                     raise OSError(number, os.strerror(number))
 
     def verify(self, *runs: str) -> list[Damage]:
-        """Compares every checksum; see `collection.verify`."""
-        return collection.verify(self, runs)
+        """Compares every checksum; see `collection.verify`. What is at a URL is fetched for the purpose."""
+        found = mirror.remote_of(self.root)
+        if found is None:
+            return collection.verify(self, runs)
+        with tempfile.TemporaryDirectory() as folder:
+            there = Store(mirror.worked_in(Path(folder), found[0].url))
+            wrong = collection.verify(there, runs)
+            return [Damage(damage.path.replace(str(there.root), found[0].url), damage.what) for damage in wrong]
 
     def collect(self, *, keep: Retention | None = None, dry_run: bool = False) -> tuple[list[str], int]:
         """Removes what no run needs, and runs that aren't kept; see `collection.collect`."""

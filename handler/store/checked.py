@@ -73,8 +73,15 @@ def read_checked(file: Path, form: int = FORMAT) -> dict[str, Any]:
         text = file.read_bytes()
     except OSError as error:
         raise unreadable(file, error) from error
+    found = parse_checked(file, text, form)
+    _remember(file, about, form, found)
+    return dict(found)
+
+
+def parse_checked(file: Path, text: str | bytes, form: int = FORMAT) -> dict[str, Any]:
+    """The JSON object of a text with its own checksum. Raises as `read_checked`, naming the file."""
     try:
-        found = json.loads(text)
+        found: dict[str, Any] = json.loads(text)
         checksum = found.pop("checksum")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedError(f"{file}: isn't whole") from error
@@ -82,8 +89,7 @@ def read_checked(file: Path, form: int = FORMAT) -> dict[str, Any]:
         raise DamagedError(f"{file}: has format {found.get('format')!r}, this version reads {form}")
     if checksum != digest_bytes(_canonical(found)):
         raise DamagedError(f"{file}: its checksum doesn't match its content")
-    _remember(file, about, form, found)
-    return dict(found)
+    return found
 
 
 def remember_written(file: Path, text: bytes, form: int = FORMAT) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from handler.errors import DamagedError, FrostlineError, StoreError
 from handler.retention import Retention, outlived
-from handler.store import checked, files, locks, sealed
+from handler.store import checked, files, locks, mirror, sealed
 from handler.store.runs import FILES, NAME
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def verify(store: Store, runs: Iterable[str] = ()) -> list[checked.Damage]:
     folders = [*prefit, *_sealed(store.prefixes), *_sealed(store.backups)]
     checks = [
         *(partial(_state, store, key) for key in sorted(keys)),
-        *(partial(sealed.damages, folder, deep=True) for folder in folders),
+        *(partial(_contents, folder) for folder in folders),
         *(partial(_run, store, name) for name in names or _begun(store)),
         *(partial(_memory, file) for file in sorted(memory)),
     ]
@@ -47,8 +47,17 @@ def verify(store: Store, runs: Iterable[str] = ()) -> list[checked.Damage]:
 
 def _state(store: Store, key: str) -> list[checked.Damage]:
     """What is wrong with a state; those it refers to are read where it is their turn."""
-    wrong = sealed.damages(store.states.folder(key), deep=True) or store.states.damages(key)
-    return wrong if store.states.folder(key).exists() else []  # a snapshot dropped meanwhile
+    wrong = _contents(store.states.folder(key)) or store.states.damages(key)
+    return wrong if sealed.known(store.states.folder(key)) else []  # a snapshot dropped meanwhile
+
+
+def _contents(folder: Path) -> list[checked.Damage]:
+    """What is wrong with a sealed directory, every byte read."""
+    try:
+        sealed.there(folder)
+    except DamagedError as error:
+        return [checked.Damage.because(error)]
+    return sealed.damages(folder, deep=True)
 
 
 def _run(store: Store, name: str) -> list[checked.Damage]:
@@ -58,7 +67,7 @@ def _run(store: Store, name: str) -> list[checked.Damage]:
         return wrong
     record = store.runs.read(name)
     end = store.states.folder(record.state) if record.status == "completed" and record.state else None
-    if end is not None and not end.exists():
+    if end is not None and not sealed.known(end):
         return [checked.Damage(str(end), f"is missing, run {name!r} ends with it")]
     return []
 
@@ -85,7 +94,7 @@ def _prefit(store: Store, runs: list[str]) -> list[Path]:
             keys |= set(store.runs.read(name).prefit)
         except FrostlineError:
             continue
-    return [folder for folder in map(store.prefit.folder, sorted(keys)) if folder.exists()]
+    return [folder for folder in map(store.prefit.folder, sorted(keys)) if sealed.known(folder)]
 
 
 def needed(store: Store, runs: Iterable[str]) -> set[str]:
@@ -101,7 +110,7 @@ def needed(store: Store, runs: Iterable[str]) -> set[str]:
             keys.add(record.state)
         if record.status != "completed":
             keys |= {key for key in store.states.names() if key.partition("-step-")[0] in set(record.chain)}
-    keys = {key for key in keys if store.states.folder(key).exists()}
+    keys &= store.states.there()
     for key in list(keys):
         keys |= store.states.references(key)
     return keys
@@ -138,11 +147,11 @@ def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = Fals
     dropped = {name: store.runs.folder(name) for name in drop}
     size = sum(_size(path) for path in (*dropped.values(), *doomed, *left))
     if not dry_run:
-        for name, path in dropped.items():  # first: where this ends before the rest, the next collection finds it
+        for name in dropped:  # first: where this ends before the rest, the next collection finds it
             with store.runs.lock(name):
-                files.remove(path)
+                store.runs.remove(name)
         for path in doomed:
-            files.remove(path)
+            sealed.remove(path)
         for path in left:
             shutil.rmtree(path)
     return sorted(str(p.relative_to(store.root)) for p in (*dropped.values(), *doomed, *left)), size
@@ -150,8 +159,9 @@ def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = Fals
 
 def _sealed(folder: Path) -> list[Path]:
     """The sealed directories in a folder, without what is in the writing or was set aside."""
-    return sorted(path for path in folder.glob("*.zarr") if not path.name.startswith("."))
+    here = {path.name for path in folder.glob("*.zarr") if not path.name.startswith(".")}
+    return sorted(folder / name for name in here | mirror.names(folder))
 
 
 def _size(path: Path) -> int:
-    return sum(sealed.files_below(path).values())
+    return sum(sealed.files_below(path).values()) if path.exists() else 0  # else only where the store's URL leads

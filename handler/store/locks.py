@@ -1,4 +1,4 @@
-"""Locks that die with their process: flock(2) on a file that may stay where it is.
+"""Locks that die with their process: flock(2) on a file that may stay where it is; with it a lease, for a store's URL.
 
 What stands in the file is for people: who held it last. Whether anybody holds it, only the kernel says.
 """
@@ -16,8 +16,9 @@ from pathlib import Path
 from handler.errors import BusyError, Interrupted
 from handler.interrupt import stop
 from handler.store.files import make_folder, unreadable, writing
+from handler.store.leases import Lease, holder_of, lease_on
 
-POLL = 0.1
+POLL, LEASE_POLL = 0.1, 1.0
 GLANCE = 0.3  # whoever only asks whether a lock is held (`is_locked`) holds it for a moment
 
 _held: set[int] = set()
@@ -54,32 +55,23 @@ def locked(
         make_folder(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     _held.add(descriptor)
+    lease = lease_on(path)
     try:
-        _take(descriptor, what, wait, waiting)
+        _take(descriptor, lease, what, wait, waiting)
         with writing(path):
             os.ftruncate(descriptor, 0)
             now = datetime.now().astimezone().isoformat(" ", "seconds")
             os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename} since {now}\n".encode(), 0)
         yield
     finally:
+        if lease is not None:
+            lease.release()
         let_go(descriptor)
 
 
 def is_locked(path: Path) -> bool:
     """Whether a process holds the lock of `locked` on this file. Raises StoreError where that can't be told."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise unreadable(path, error) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
+    return _is_locked_here(path) or holder_of(path) is not None
 
 
 def hold_folder(path: Path, *, alone: bool = False) -> int:
@@ -110,15 +102,29 @@ def let_go(descriptor: int) -> None:
         os.close(descriptor)
 
 
-def _take(descriptor: int, what: str, wait: bool, waiting: Callable[[str], None]) -> None:
+def _is_locked_here(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise unreadable(path, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, lease: Lease | None, what: str, wait: bool, waiting: Callable[[str], None]) -> None:
     glance, told = time.monotonic() + GLANCE, False
     while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass
+        holder = _holder(descriptor, lease)
+        if holder is None:
+            return
         if time.monotonic() > glance:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
             busy = f"{what} is being used by {holder}"
             if not wait:
                 raise BusyError(f"{busy}; wait for it to end (--wait), or stop it")
@@ -127,4 +133,16 @@ def _take(descriptor: int, what: str, wait: bool, waiting: Callable[[str], None]
                 waiting(f"{busy}; waiting for it to end")
         if stop.requested:
             raise Interrupted(f"stopped by {stop.reason} while waiting: {what} is in use")
-        time.sleep(POLL)
+        time.sleep(POLL if lease is None else LEASE_POLL)
+
+
+def _holder(descriptor: int, lease: Lease | None) -> str | None:
+    """Who holds a lock, on this machine or another; None where it is this process, from now on."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
+    if lease is None or lease.take():
+        return None
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return lease.holder() or "another process"

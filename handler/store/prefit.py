@@ -90,9 +90,9 @@ class PrefitCache:
     def _intact(self, key: str, read: Callable[[Path, dict[str, Any]], Any], *, deep: bool = False) -> Any:
         """What is read of a key's folder and manifest; a damaged one is set aside."""
         folder = self.folder(key)
-        if not folder.exists():
-            return None
         try:
+            if not sealed.there(folder):
+                return None
             checked.require(sealed.damages(folder, deep=deep))
             return read(folder, sealed.read_manifest(folder))
         except DamagedError:

@@ -5,17 +5,17 @@ The record ends with a checksum of itself; that of a completed run has the check
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from handler.errors import DamagedError, SpecError
 from handler.record import RunRecord
-from handler.store import checked, locks
-from handler.store.files import write_file
+from handler.store import checked, locks, mirror
+from handler.store.files import remove, write_file
 
 RECORD = "run.json"
 FILES = ("spec.yaml", "history.csv", "report.html", "model.keras")
@@ -39,7 +39,10 @@ class RunStore:
 
     def names(self) -> list[str]:
         """The names of the runs that have a record."""
-        return sorted(p.parent.name for p in self.root.glob("*/run.json") if NAME.fullmatch(p.parent.name))
+        found = {p.parent.name for p in self.root.glob("*/run.json")}
+        there = mirror.files_there(self.root)
+        found |= {name.removesuffix("/run.json") for name in there if name.endswith("/run.json")}
+        return sorted(name for name in found if NAME.fullmatch(name))
 
     def read(self, name: str) -> RunRecord:
         """The record of a run.
@@ -49,6 +52,7 @@ class RunStore:
             StoreError: it can't be read.
         """
         file = self.folder(name) / RECORD
+        mirror.refresh(file)
         if not file.exists():
             known = ", ".join(self.names()) or "none"
             raise SpecError("run", f"there is no run {name!r} in {self.root.parent}; there are: {known}")
@@ -62,8 +66,10 @@ class RunStore:
             ) from error
 
     def write(self, record: RunRecord) -> None:
-        """Writes a run's record whole over the one that was there."""
-        write_file(self.folder(record.run) / RECORD, checked.with_checksum(record.model_dump(mode="json")))
+        """Writes a run's record whole over the one that was there; to a store's URL its other files go first."""
+        file = self.folder(record.run) / RECORD
+        write_file(file, checked.with_checksum(record.model_dump(mode="json")))
+        mirror.send_all(file.parent, last=RECORD)
 
     def digests(self, name: str) -> dict[str, str]:
         """The xxh3-128 of the files of a run as they are now, for its record."""
@@ -78,6 +84,8 @@ class RunStore:
         """
         path = self.folder(record.run) / name
         if name in record.files:
+            if not path.exists() or checked.content_damage(path, record.files[name]):
+                mirror.refresh(path)
             checked.require(checked.content_damage(path, record.files[name]))
         return path
 
@@ -91,12 +99,16 @@ class RunStore:
             return [checked.Damage.because(error)]
         wrong = []
         for file, digest in record.files.items():
-            wrong += checked.content_damage(self.folder(name) / file, digest)
+            path = self.folder(name) / file
+            if not path.exists():
+                mirror.refresh(path)
+            wrong += checked.content_damage(path, digest)
         return wrong
 
+    @contextlib.contextmanager
     def lock(
         self, name: str, *, wait: bool = False, waiting: Callable[[str], None] = lambda text: None
-    ) -> AbstractContextManager[None]:
+    ) -> Iterator[None]:
         """One writer per run: a lock that dies with its process.
 
         Args:
@@ -107,7 +119,14 @@ class RunStore:
         Raises:
             BusyError: another process has it. Interrupted: asked to stop while waiting.
         """
-        return locks.locked(self.folder(name) / "lock", f"run {name!r}", wait=wait, waiting=waiting)
+        with locks.locked(self.folder(name) / "lock", f"run {name!r}", wait=wait, waiting=waiting):
+            mirror.bring_all(self.folder(name))  # another machine may have been at work on it
+            yield
+
+    def remove(self, name: str) -> None:
+        """Removes a run and its files."""
+        mirror.forget(self.folder(name))
+        remove(self.folder(name))
 
     def at_work(self) -> list[str]:
         """The runs that a process is at work on."""

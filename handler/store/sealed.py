@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from handler.errors import DamagedError
+from handler.store import mirror
 from handler.store.checked import (
     FORMAT,
     Damage,
     content_damage,
     damage_of,
     digest_file,
+    parse_checked,
     read_checked,
     remember_written,
     with_checksum,
 )
+from handler.store.files import remove as remove_here
 from handler.store.files import set_aside, side_by_side, sync, workplace, write_file, writing
 
 MANIFEST = "manifest.json"
@@ -56,7 +59,7 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
     Raises:
         StoreError: the disk refuses; nothing has the final name that didn't have it before.
     """
-    if target.exists() and not damages(target, deep=True):
+    if intact(target):
         return
     with writing(target), workplace(target) as beside:
         beside.mkdir()
@@ -71,6 +74,7 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
         sync(beside / MANIFEST)
         for folder, _, _ in os.walk(beside, topdown=False):
             sync(Path(folder))
+        mirror.publish(target, beside, text)
         while True:
             try:
                 beside.rename(target)
@@ -85,10 +89,58 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
         remember_written(target / MANIFEST, text)
 
 
+def _is_intact(target: Path) -> bool:
+    try:
+        return there(target) and not damages(target, deep=True)
+    except DamagedError:  # what the store's URL leads to
+        mirror.withdraw(target, lambda manifest: True)
+        return False
+
+
+def intact(target: Path) -> bool:
+    """Whether a sealed directory is here, or where the store's URL leads, every byte as it was written.
+
+    One that isn't as it was written where the URL leads is removed there.
+    """
+    try:
+        return there(target) and not damages(target, deep=True)
+    except DamagedError:
+        mirror.withdraw(target, lambda manifest: True)
+        return False
+
+
+def there(target: Path) -> bool:
+    """Whether a sealed directory is here, fetched where the store has a URL and it is only there.
+
+    Raises:
+        DamagedError: what is there isn't what was put there. StoreError: it can't be told.
+    """
+    return target.exists() or mirror.fetch(target)
+
+
+def known(target: Path) -> bool:
+    """Whether a sealed directory is here, or where the store's URL leads; it isn't fetched."""
+    return target.exists() or mirror.exists(target)
+
+
 def amend(target: Path, **changes: Any) -> None:
-    """Changes what the manifest of a sealed directory says, in one atomic step."""
-    manifest = {**read_manifest(target), **changes}
-    write_file(target / MANIFEST, with_checksum(manifest), beside=target)
+    """Changes what the manifest of a sealed directory says, in one atomic step.
+
+    Raises:
+        DamagedError: it has been removed meanwhile.
+    """
+    text = with_checksum({**read_manifest(target), **changes})
+    if not mirror.replace_manifest(target, text):
+        remove_here(target)
+        raise DamagedError(f"{target}: has been removed")
+    if target.exists():
+        write_file(target / MANIFEST, text, beside=target)
+
+
+def remove(target: Path, only_if: Callable[[dict[str, Any]], bool] = lambda manifest: True) -> None:
+    """Removes a sealed directory whose manifest says what is asked; half removed it no longer has its name."""
+    if mirror.withdraw(target, only_if) and (not target.exists() or only_if(read_manifest(target))):
+        remove_here(target)
 
 
 def key_of(target: Path) -> str:
@@ -103,7 +155,8 @@ def read_manifest(target: Path) -> dict[str, Any]:
         DamagedError: there is none, it isn't whole, is that of another, or a later version of Frostline wrote it.
         StoreError: it can't be read.
     """
-    manifest = read_checked(target / MANIFEST)
+    text = None if target.exists() else mirror.manifest_text(target)
+    manifest = read_checked(target / MANIFEST) if text is None else parse_checked(target / MANIFEST, text)
     if manifest.get("key") != key_of(target):
         raise DamagedError(f"{target / MANIFEST}: is that of {manifest.get('key')}")
     return manifest

@@ -20,7 +20,7 @@ import numpy as np
 
 from handler.errors import DamagedError
 from handler.state import TrainingState
-from handler.store import checked, files, sealed, variables
+from handler.store import checked, files, mirror, sealed, variables
 from handler.store.arrays import dtype_of
 from handler.store.chunks import Chunks
 
@@ -43,10 +43,11 @@ class StateStore:
         return sorted(name for name in self.there() if not name.startswith("."))
 
     def there(self) -> set[str]:
-        """What lies here by whatever name, unsorted: a training of many segments asks often."""
+        """What lies here, by whatever name, or where the store's URL leads; unsorted: it is asked often."""
+        far = mirror.names(self.root)
         with contextlib.suppress(FileNotFoundError):
-            return set(os.listdir(self.root))  # noqa: PTH208
-        return set()
+            return far.union(os.listdir(self.root))  # noqa: PTH208
+        return far
 
     def write(
         self,
@@ -135,12 +136,17 @@ class StateStore:
         Raises:
             StoreError: it can't be read, though it may be intact.
         """
-        return self.folder(key).exists() and not self.damages(key)
+        try:
+            return sealed.there(self.folder(key)) and not self.damages(key)
+        except DamagedError:
+            return False
 
     def damages(self, key: str, *, deep: bool = False) -> list[checked.Damage]:
         """What is wrong with a state and with the states that hold variables of it; see `sealed.damages`."""
         try:
             manifests = self._held(key)
+            for k in manifests:
+                sealed.there(self.folder(k))
         except DamagedError as error:
             return [checked.Damage.because(error)]
         wrong = [damage for k in manifests for damage in sealed.damages(self.folder(k), deep=deep)]
@@ -170,12 +176,11 @@ class StateStore:
         """Removes those of the states that are snapshots."""
         for key in keys:
             with contextlib.suppress(DamagedError), self._alone():
-                if self.manifest(key)["snapshot"]:
-                    files.remove(self.folder(key))
+                sealed.remove(self.folder(key), lambda manifest: bool(manifest["snapshot"]))
 
     def remove(self, key: str) -> None:
         """Removes a state; a half-removed one never has its name."""
-        files.remove(self.folder(key))
+        sealed.remove(self.folder(key))
 
     def set_aside(self, key: str) -> None:
         """Takes what is damaged out of use, kept as `.damaged-*` until the next collection: the state, or the one that
@@ -211,7 +216,7 @@ class StateStore:
 
         def read(k: str) -> dict[str, Any]:
             if k not in found:
-                if strict and k != key and not self.folder(k).exists():
+                if strict and k != key and not sealed.known(self.folder(k)):
                     raise DamagedError(f"{self.folder(k)}: is missing, {key} refers to it")
                 manifest: dict[str, Any] = {"variables": []}
                 with contextlib.nullcontext() if strict else contextlib.suppress(DamagedError):

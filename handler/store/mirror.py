@@ -1,0 +1,264 @@
+"""A store at a URL, and the folder on this machine that it is worked in.
+
+The folder is a store as any other, with a file `remote.json` that says of which URL. What is sealed is put there before
+it gets its name here, and fetched from there where it isn't here. An object `<name>.commit`, put last and only where
+there is none, makes a sealed directory exist; its files lie in `<name>/<writer>/`, so that two writers of the same
+don't touch each other's. One that is removed leaves a commit that says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import xxhash
+
+from handler.errors import DamagedError
+from handler.store.files import files_within, make_folder, side_by_side, sync, workplace, writing
+from handler.store.remote import Remote, remote_at, url_of
+
+MARK = "remote.json"
+COMMIT, GONE = ".commit", b"gone"
+LOCK = "lock"
+DEPTH = 5
+_SENT: dict[Path, tuple[int, int, int]] = {}
+
+
+def local_root(store: str | Path) -> Path:
+    """The folder of a store: for a URL the one it is worked in, `FROSTLINE_CACHE` or `~/.cache/frostline`.
+
+    Raises:
+        SpecError: the URL can't be used.
+    """
+    url = url_of(store)
+    if url is None:
+        return Path(store).absolute()
+    remote_at(url)
+    cache = Path(os.environ.get("FROSTLINE_CACHE") or "~/.cache/frostline").expanduser().absolute()
+    return worked_in(cache / xxhash.xxh3_128_hexdigest(url.encode()), url)
+
+
+def worked_in(root: Path, url: str) -> Path:
+    """Makes a folder the one that the store at a URL is worked in, if it isn't that yet, and gives it."""
+    if not (root / MARK).exists():
+        with writing(root):
+            make_folder(root)
+            beside = root / f".{MARK}-{secrets.token_hex(4)}"
+            beside.write_text(json.dumps({"url": url}))
+            beside.replace(root / MARK)
+    return root
+
+
+def remote_of(path: Path) -> tuple[Remote, str] | None:
+    """The object store that a path's store is worked for, and the path's name there; None for a store of this disk."""
+    for depth, folder in enumerate((path, *path.parents)):
+        if depth > DEPTH:
+            break
+        try:
+            url = json.loads((folder / MARK).read_text())["url"]
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        return remote_at(url), path.relative_to(folder).as_posix()
+    return None
+
+
+def publish(target: Path, beside: Path, manifest: bytes) -> None:
+    """Puts a sealed directory where others find it.
+
+    Args:
+        target: its name.
+        beside: where its files are still.
+        manifest: its manifest's text.
+
+    Raises:
+        StoreError: the service refuses, or can't be reached.
+    """
+    found = remote_of(target)
+    if found is None:
+        return
+    remote, name = found
+    writer = f"{os.getpid()}-{secrets.token_hex(6)}"
+    listed = [entry["path"] for entry in json.loads(manifest)["files"]]
+    side_by_side(lambda file: remote.put(f"{name}/{writer}/{file}", beside / file), listed)
+    commit = json.dumps({"writer": writer, "manifest": manifest.decode()}).encode()
+    while not remote.create(name + COMMIT, commit):
+        there = remote.get(name + COMMIT)
+        if there is not None and _read(there[0]) is not None:  # another writer of the same was faster
+            remote.delete(f"{name}/{writer}/{file}" for file in listed)
+            return
+        if there is not None and remote.swap(name + COMMIT, commit, there[1]):
+            return
+
+
+def fetch(target: Path) -> bool:
+    """Brings a sealed directory here, every file compared with its checksum; whether there is one.
+
+    Raises:
+        DamagedError: it isn't what was put there. StoreError: it can't be read or written.
+    """
+    found = remote_of(target)
+    committed = None if found is None else _committed(target)
+    if found is None or committed is None:
+        return False
+    remote, name = found
+    text, writer, _ = committed
+    with workplace(target) as beside:
+        beside.mkdir()
+
+        def get(entry: dict[str, Any]) -> None:
+            file, there = beside / _within(target, entry["path"]), f"{name}/{writer}/{entry['path']}"
+            got = remote.get(there)
+            if got is None:
+                raise DamagedError(f"{remote.url}/{there}: is missing")
+            if xxhash.xxh3_128_hexdigest(got[0]) != entry["xxh3"]:
+                raise DamagedError(f"{remote.url}/{there}: its content doesn't match its checksum")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(got[0])
+            sync(file)
+
+        side_by_side(get, json.loads(text)["files"])
+        (beside / "manifest.json").write_text(text)
+        sync(beside / "manifest.json")
+        if not target.exists():
+            beside.rename(target)
+            sync(target.parent)
+    return True
+
+
+def manifest_text(target: Path) -> str | None:
+    """The manifest of a sealed directory that is there, not here; None where there is none."""
+    committed = _committed(target)
+    return None if committed is None else committed[0]
+
+
+def exists(target: Path) -> bool:
+    """Whether a sealed directory is there."""
+    return _committed(target) is not None
+
+
+def names(folder: Path) -> set[str]:
+    """The names of the sealed directories of a folder that are there."""
+    found = remote_of(folder)
+    if found is None:
+        return set()
+    listed = found[0].directly_below(found[1])
+    return {name.removesuffix(COMMIT) for name, size in listed.items() if name.endswith(COMMIT) and size > len(GONE)}
+
+
+def replace_manifest(target: Path, text: bytes) -> bool:
+    """Puts another manifest of the same files; False where it has been removed meanwhile."""
+    found = remote_of(target)
+    while found is not None:
+        committed = _committed(target)
+        if committed is None:
+            return False
+        commit = json.dumps({"writer": committed[1], "manifest": text.decode()}).encode()
+        if found[0].swap(found[1] + COMMIT, commit, committed[2]):
+            return True
+    return True
+
+
+def withdraw(target: Path, only_if: Callable[[dict[str, Any]], bool]) -> bool:
+    """Removes a sealed directory there, where what its manifest says is so; whether it is gone."""
+    found = remote_of(target)
+    while found is not None:
+        remote, name = found
+        committed = _committed(target)
+        if committed is None:
+            return True
+        if not only_if(json.loads(committed[0])):
+            return False
+        if remote.swap(name + COMMIT, GONE, committed[2]):
+            remote.delete(remote.below(f"{name}/{committed[1]}"))
+            return True
+    return True
+
+
+def send(path: Path) -> None:
+    """Puts a single file there."""
+    found = remote_of(path)
+    if found is not None:
+        found[0].put(found[1], path)
+
+
+def send_all(folder: Path, *, last: str) -> None:
+    """Puts the files of a folder there that have changed since they were sent or brought.
+
+    Args:
+        folder: the folder.
+        last: the name of the file that is sent after the others.
+    """
+    if remote_of(folder) is None:
+        return
+    for path in sorted(files_within(folder), key=lambda path: path.name == last):
+        name = path.relative_to(folder).as_posix()
+        if name != LOCK and not any(part.startswith(".") for part in name.split("/")):
+            about = path.stat()
+            state = (about.st_ino, about.st_size, about.st_mtime_ns)
+            if _SENT.get(path) != state:
+                send(path)
+                _SENT[path] = state
+
+
+def bring_all(folder: Path) -> None:
+    """Brings the files of a folder here as they are there."""
+    for name in sorted(files_there(folder)):
+        if name != LOCK:
+            path = folder / _within(folder, name)
+            refresh(path)
+            about = path.stat()
+            _SENT[path] = (about.st_ino, about.st_size, about.st_mtime_ns)
+
+
+def refresh(path: Path) -> None:
+    """Brings a single file here as it is there, where there is one."""
+    found = remote_of(path)
+    got = None if found is None else found[0].get(found[1])
+    if got is None or (path.exists() and path.read_bytes() == got[0]):
+        return
+    with workplace(path) as beside:
+        beside.write_bytes(got[0])
+        sync(beside)
+        beside.replace(path)
+
+
+def forget(folder: Path) -> None:
+    """Removes all single files below a folder there."""
+    found = remote_of(folder)
+    if found is not None:
+        found[0].delete(found[0].below(found[1]))
+
+
+def files_there(folder: Path) -> set[str]:
+    """The names, from a folder on, of all objects below it there."""
+    found = remote_of(folder)
+    return set() if found is None else {name[len(found[1]) + 1 :] for name in found[0].below(found[1])}
+
+
+def _committed(target: Path) -> tuple[str, str, str] | None:
+    """The manifest, the writer and the commit's etag of a sealed directory there; None where there is none."""
+    found = remote_of(target)
+    got = None if found is None else found[0].get(found[1] + COMMIT)
+    read = None if got is None else _read(got[0])
+    return None if got is None or read is None else (*read, got[1])
+
+
+def _read(commit: bytes) -> tuple[str, str] | None:
+    """The manifest and the writer that a commit names; None where it says that there is nothing, or isn't one."""
+    try:
+        found = json.loads(commit)
+        return str(found["manifest"]), str(found["writer"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _within(target: Path, path: str) -> str:
+    """A path of a manifest; raises DamagedError where it leads out of its directory."""
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts:
+        raise DamagedError(f"{target}: its manifest names {path!r}, outside of it")
+    return path

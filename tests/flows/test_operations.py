@@ -1,0 +1,87 @@
+"""A day in operation, on a server of its own: the flow's process, the worker and the server are killed in turn."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from handler.store import Store
+from tests.flows.machines import Machine
+from tests.flows.own_server import OwnServer, free_port
+from tests.flows.prefect_records import deployments, process_of, read, start_run, started
+from tests.flows.test_resume import RECENT, SLOW, kill
+from tests.flows.test_resume import whole as whole
+from tests.flows.test_server import wait_for
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, clean_environment):
+    server = OwnServer(tmp_path_factory.mktemp("operations") / "home", free_port(), clean_environment)
+    server.start()
+    yield server
+    server.kill()
+
+
+def scheduled(server):
+    """The names of the deployments that have runs scheduled."""
+    by_id = {deployment["id"]: name for name, deployment in deployments(server).items()}
+    found = read(server, "flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}})
+    return {by_id[run["deployment_id"]] for run in found}
+
+
+def test_killed_in_turn_process_worker_and_server_every_run_ends_completed_with_its_weights(
+    server, clean_environment, tmp_path, whole
+):
+    here = Machine(tmp_path / "machine", server, clean_environment, tmp_path)
+    stores = {what: Store(tmp_path / what) for what in ("process", "worker", "server")}  # of the run for which it is killed
+    began = here.folder / "began"
+
+    def prefect(*arguments):
+        typed = here.type("prefect", *arguments)
+        assert typed.returncode == 0, typed.stdout + typed.stderr
+        return typed
+
+    def training(name):
+        """Starts a run and gives its process once it has trained for a while."""
+        began.unlink(missing_ok=True)
+        start_run(prefect, name, *SLOW, store=tmp_path / name)
+        wait_for(began.exists, seconds=120)
+        wait_for(stores[name].states.names)
+        return process_of(tmp_path, name, name)
+
+    typed = here.type("frostline", "deploy")
+    assert typed.returncode == 0, typed.stdout + typed.stderr
+    wait_for(lambda: scheduled(server) == {"nightly", "resume", "housekeeping"}, seconds=120)
+    for deployment in deployments(server).values():
+        read(server, f"deployments/{deployment['id']}/pause_deployment", {})
+    worker = here.work()
+    try:
+        os.kill(training("process"), signal.SIGKILL)
+        assert started(server, "process")["state"]["type"] == "CRASHED"
+        given = {"store": stores["process"].root, "patience": 0, "hours": RECENT["hours"]}
+        prefect("deployment", "run", "resume/resume", "--watch", *[p for k, v in given.items() for p in ("--param", f"{k}={v}")])
+        assert started(server, "process")["state"]["type"] == "COMPLETED"
+        training("worker")
+        os.kill(worker.pid, signal.SIGKILL)  # the process it started lives on
+        worker.wait()
+        assert started(server, "worker")["state"]["type"] == "COMPLETED"
+        worker = here.work()
+        training("server")
+        server.kill()
+        time.sleep(2)
+        server.start()
+        assert started(server, "server")["state"]["type"] == "COMPLETED"
+    finally:
+        kill(worker)
+    for name, store in stores.items():
+        record = store.runs.read(name)
+        assert (record.status, record.weights, record.history) == ("completed", whole["weights"], whole["history"])
+        assert record.segments[0].source == ("resumed" if name == "process" else "trained")
+        assert store.runs.at_work() == []
+        assert store.verify() == []
+    live = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}}
+    assert read(server, "flow_runs/filter", live) == []
+    assert [limit for limit in read(server, "v2/concurrency_limits/filter", {}) if limit["active_slots"]] == []

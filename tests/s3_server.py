@@ -1,0 +1,96 @@
+"""A real S3 server on loopback (moto's), that fails as a network does: errors, slow answers, cut connections."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import threading
+import time
+from collections import Counter
+
+import boto3
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+BUCKET = "bucket"
+KEYS = {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "a-secret-of-somebody", "AWS_REGION": "us-east-1"}
+
+
+class Quiet(WSGIRequestHandler):
+    def log(self, type, message, *args):
+        pass
+
+
+class S3Server:
+    """A server in a thread of this process.
+
+    Attributes:
+        fault: asked for each request, `(method, path)`; says what goes wrong: None, "500" (nothing is done), "slow",
+            "cut" (nothing is done), "lost" (it is done, the answer isn't heard) or "half" (half an answer is).
+        requests: how many there were, by method.
+        failed: how many went wrong, by what went wrong.
+    """
+
+    def __init__(self):
+        self.app = DomainDispatcherApplication(create_backend_app)
+        self.fault = lambda method, path: None
+        self.requests, self.failed = Counter(), Counter()
+        self.server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=Quiet)
+        self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
+        self.environment = {**KEYS, "AWS_ENDPOINT_URL": self.endpoint}
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.client = boto3.client(
+            "s3", endpoint_url=self.endpoint, region_name="us-east-1", aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+        )  # fmt: skip
+        self.client.create_bucket(Bucket=BUCKET)
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def objects(self, prefix=""):
+        """The objects below a prefix, by their names."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        return {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", ())}
+
+    def unreliable(self, seed, share=0.2):
+        """From now on, a share of the requests goes wrong."""
+        chance = random.Random(seed)
+        kinds = ("500", "slow", "cut", "lost", "half")
+
+        def fault(method, path):
+            return chance.choice(kinds) if chance.random() < share else None
+
+        self.fault = fault
+
+    def _answer(self, environ, start_response):
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        self.requests[method] += 1
+        wrong = self.fault(method, path)
+        if wrong is None:
+            return self.app(environ, start_response)
+        self.failed[wrong] += 1
+        if wrong == "slow":
+            time.sleep(1.0)
+            return self.app(environ, start_response)
+        with contextlib.suppress(OSError):
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) if wrong in ("500", "cut") else None
+        if wrong == "500":
+            start_response("500 Internal Server Error", [("Content-Type", "text/plain")])
+            return [b"an injected fault"]
+        if wrong == "half":
+            return self._half(environ, start_response)
+        if wrong == "lost":
+            b"".join(self.app(environ, lambda status, headers, exc_info=None: None))
+        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        raise ConnectionAbortedError
+
+    def _half(self, environ, start_response):
+        said = []
+        body = b"".join(self.app(environ, lambda status, headers, exc_info=None: said.append((status, headers))))
+        status, headers = said[0]
+        headers = [pair for pair in headers if pair[0].lower() != "content-length"]
+        start_response(status, [*headers, ("Content-Length", str(len(body) + 10))])
+        return [body[: len(body) // 2]]
