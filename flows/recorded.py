@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,15 @@ def flow_run_ends() -> None:
     context = FlowRunContext.get()
     keys: dict[str, Any] = context.task_run_dynamic_keys if context is not None else {}
     _task_runs = sum(last + 1 for last in keys.values() if isinstance(last, int))
+
+
+@contextmanager
+def tasks_untagged() -> Iterator[None]:
+    """Keeps the tags of a flow run from its task runs: the server is asked about each tag before such a task begins."""
+    from prefect.context import TagsContext
+
+    with TagsContext(current_tags=set()):
+        yield
 
 
 def unanswered() -> Exception | None:

@@ -20,6 +20,7 @@ from pydantic import Field
 from flows.admission import admit, admit_path
 from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
 from flows.inputs import run_inputs
+from flows.recorded import tasks_untagged
 from flows.signals import LIMIT, SignalWatch
 from flows.train import end_interrupted, prefect_defers_to
 from handler.environment import core_count
@@ -79,7 +80,7 @@ def sweep(
     typed = SignalWatch.active is not None
     watch = SignalWatch.active or SignalWatch()
     watch.unfinished, watch.limit = True, LIMIT + 6  # the trainings have LIMIT to save their states
-    with nullcontext() if typed else watch, prefect_defers_to(watch), ended_at_last():
+    with nullcontext() if typed else watch, prefect_defers_to(watch), ended_at_last(), tasks_untagged():
         workers = processes or at_a_time(inputs)
         answers = run_all(found, url_of(store) or str(local_root(store)), workers, dask, allow_environment_change)
         answer = compare(found, answers, name, store)

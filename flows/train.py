@@ -28,7 +28,7 @@ from flows.admission import admit, admit_path
 from flows.answers import TrainAnswer
 from flows.inputs import inputs_as_started, run_inputs, training_name
 from flows.leaving import AT_MOST_SECONDS, leave_at_most_in, record_abandoned, tell_prefect
-from flows.recorded import flow_run_began, flow_run_ends, give_server_up, wait_for_return
+from flows.recorded import flow_run_began, flow_run_ends, give_server_up, tasks_untagged, wait_for_return
 from flows.signals import LIMIT, SignalWatch
 from handler.errors import Interrupted
 from handler.interrupt import stop
@@ -96,7 +96,7 @@ def train(
     admit(inputs)
     run = TrainingRun.of(inputs)
     typed = SignalWatch.active is not None
-    with watched(run, inputs):
+    with watched(run, inputs), tasks_untagged():
         try:
             flow_run_began(str(prefect.runtime.flow_run.id))
             return TrainAnswer.of(train_run(run, inputs, wait=wait), store)

@@ -1,7 +1,7 @@
 """Locks between machines: an object that says until when it is held, renewed as long as its process lives.
 
 It is taken by a conditional put, so one of several gets it. One that isn't renewed runs out; whoever wants it then
-takes it over, on condition again. Clocks of machines may differ by `SKEW` seconds.
+takes it over, on condition again. Clocks of machines may differ by a quarter of its time.
 """
 
 from __future__ import annotations
@@ -19,8 +19,13 @@ from handler.interrupt import stop
 from handler.store.mirror import remote_of
 from handler.store.remote import Remote
 
-SECONDS = float(os.environ.get("FROSTLINE_LEASE_SECONDS") or 60)
-SKEW = SECONDS / 4
+SECONDS = "FROSTLINE_LEASE_SECONDS"
+SKEW = 1 / 4
+
+
+def seconds() -> float:
+    """How long a lease is good for unless it is renewed; `FROSTLINE_LEASE_SECONDS`, by default a minute."""
+    return float(os.environ.get(SECONDS) or 60)
 
 
 class Lease:
@@ -41,9 +46,9 @@ class Lease:
         begun = time.monotonic()
         there = self.remote.get(self.name)
         if there is None:
-            taken = self.remote.create(self.name, self._body(SECONDS))
+            taken = self.remote.create(self.name, self._body(seconds()))
         else:
-            taken = _over(there[0]) and self.remote.swap(self.name, self._body(SECONDS), there[1])
+            taken = _over(there[0]) and self.remote.swap(self.name, self._body(seconds()), there[1])
         if taken:
             self._last = begun
             threading.Thread(target=self._renew, name="frostline-lease", daemon=True).start()
@@ -66,25 +71,25 @@ class Lease:
 
     def _renew(self) -> None:
         """Asks the training to stop where the lease is another's, or ran out while the service couldn't be reached."""
-        while not self._over.wait(SECONDS / 4):
+        while not self._over.wait(seconds() / 4):
             begun = time.monotonic()
             try:
                 there = self.remote.get(self.name)
                 mine = there is not None and _read(there[0]).get("token") == self.token
                 if self._over.is_set():
                     return
-                if mine and there is not None and self.remote.swap(self.name, self._body(SECONDS), there[1]):
+                if mine and there is not None and self.remote.swap(self.name, self._body(seconds()), there[1]):
                     self._last = begun
                     continue
             except StoreError:
-                mine = time.monotonic() - self._last < SECONDS
+                mine = time.monotonic() - self._last < seconds()
             if not mine:
                 stop.request("the loss of its lease on the run: another machine may be at work on it")
                 return
 
-    def _body(self, seconds: float) -> bytes:
+    def _body(self, good_for: float) -> bytes:
         holder = f"process {os.getpid()} on {os.uname().nodename}"
-        said = {"token": self.token, "until": time.time() + seconds if seconds else 0, "holder": holder}
+        said = {"token": self.token, "until": time.time() + good_for if good_for else 0, "holder": holder}
         return json.dumps(said).encode()
 
 
@@ -102,7 +107,7 @@ def holder_of(path: Path) -> str | None:
 
 def _over(body: bytes) -> bool:
     until = _read(body).get("until")
-    return not isinstance(until, int | float) or time.time() > until + (SKEW if until else 0)
+    return not isinstance(until, int | float) or time.time() > until + (SKEW * seconds() if until else 0)
 
 
 def _read(body: bytes) -> dict[str, Any]:

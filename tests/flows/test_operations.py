@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory, clean_environment):
+def own(tmp_path_factory, clean_environment):
     server = OwnServer(tmp_path_factory.mktemp("operations") / "home", free_port(), clean_environment)
     server.start()
     yield server
@@ -33,8 +33,9 @@ def scheduled(server):
 
 
 def test_killed_in_turn_process_worker_and_server_every_run_ends_completed_with_its_weights(
-    server, clean_environment, tmp_path, whole
+    own, clean_environment, tmp_path, whole
 ):
+    server = own
     here = Machine(tmp_path / "machine", server, clean_environment, tmp_path)
     stores = {what: Store(tmp_path / what) for what in ("process", "worker", "server")}  # of the run for which it is killed
     began = here.folder / "began"

@@ -42,7 +42,7 @@ def gated(forker, folder, name, *epochs, **environment):
 
 
 def wait_at(typed, folder, epoch):
-    wait_for(lambda: (folder / f"waiting-{epoch}").exists() or not typed.runs(), seconds=120)
+    wait_for(lambda: (folder / f"waiting-{epoch}").exists() or not typed.runs(), seconds=240)
     assert typed.runs(), typed.stderr
 
 

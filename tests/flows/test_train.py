@@ -62,6 +62,7 @@ def test_plan_result_curves_and_page_are_shown_as_artifacts_and_epochs_as_events
     assert "accuracy" in base64.b64decode(image).decode()
     assert (trained[0] / "kept/runs/whole/report.html").as_uri() in by_key["page-whole"]["data"]
     assert run["tags"] == ["frostline"]
+    assert not any(task["tags"] for task in run["tasks"]), "a task with a tag begins only where the server answers"
     of_epochs = partial(events, server, "frostline.epoch.completed", "whole")
     of_segments = partial(events, server, "frostline.segment.completed", "whole")
     wait_for(lambda: len(of_epochs()) >= 6 and len(of_segments()) >= 5)

@@ -213,8 +213,7 @@ def test_one_machine_is_at_work_on_a_run_and_the_other_is_told_which(machine):
 
 
 def test_the_lock_of_a_machine_that_went_away_runs_out(machine, monkeypatch):
-    monkeypatch.setattr(leases, "SECONDS", 0.8)
-    monkeypatch.setattr(leases, "SKEW", 0.2)
+    monkeypatch.setenv(leases.SECONDS, "0.8")
     one, other = machine("one"), machine("other")
     gone = leases.lease_on(one.runs.folder("run") / "lock")
     monkeypatch.setattr(gone, "_renew", lambda: None)
@@ -227,7 +226,7 @@ def test_the_lock_of_a_machine_that_went_away_runs_out(machine, monkeypatch):
 
 
 def test_who_loses_a_lease_is_asked_to_stop(machine, monkeypatch):
-    monkeypatch.setattr(leases, "SECONDS", 0.8)
+    monkeypatch.setenv(leases.SECONDS, "0.8")
     one = machine("one")
     path = one.runs.folder("run") / "lock"
     lease = leases.lease_on(path)
