@@ -9,6 +9,7 @@ from tests.faults.guards_of_prefixes import PREFIXES
 from tests.faults.guards_of_refusals import REFUSED
 from tests.faults.guards_of_runs import RUNS
 from tests.faults.guards_of_store import DISK
+from tests.faults.guards_of_urls import URLS
 
 S = "tests/handler/test_snapshots.py::"
 EARLY = "tests/faults/test_kills.py::test_killed_before_and_early_in_the_training_it_ends_with_the_same_bits"
@@ -123,4 +124,5 @@ GUARDS = [
     *DISK,
     *RUNS,
     *MASKS,
+    *URLS,
 ]

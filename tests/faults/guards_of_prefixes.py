@@ -67,8 +67,8 @@ PREFIXES = [
         "kept activations are damaged",
         "every byte is compared before they are used",
         FILE,
-        "if target.exists() and not sealed.damages(target, deep=True):",
-        "if target.exists():",
+        "if sealed.intact(target):",
+        "if sealed.there(target):",
         T + "damaged_activations_are_computed_again",
     ),
     Guard(

@@ -25,8 +25,8 @@ DISK = [
         "killed while what a state says of itself changes",
         "written in the folder above, so that no unlisted file is ever beside it",
         "handler/store/sealed.py",
-        "with_checksum(manifest), beside=target)",
-        "with_checksum(manifest))",
+        "write_file(target / MANIFEST, text, beside=target)",
+        "write_file(target / MANIFEST, text)",
         STORE + "sealed.py::test_a_manifest_is_amended_in_one_step_and_nothing_unlisted_is_ever_beside_it",
     ),
     Guard(

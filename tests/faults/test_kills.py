@@ -118,24 +118,26 @@ def test_steps_that_are_done_again_are_counted():
     assert list(lost_steps([first, [(0, 2)], second])) == [0, 3, 0]
 
 
+RESIDUAL, AUTOENCODER = ("residual", "round_robin"), ("autoencoder", "random")
+
+
 @pytest.mark.service
-@pytest.mark.parametrize(("model", "schedule"), [("residual", "round_robin"), ("autoencoder", "random")])
 @pytest.mark.parametrize(
-    "kill",
+    ("kill", "model", "schedule"),
     [
-        Kill("step", 1, "inside"),
-        Kill("step", 30, "inside"),
-        Kill("snapshot manifest", 4),
-        Kill("snapshot rename", 5),
-        Kill("snapshot remove", 5),
-        Kill("state manifest", 3),
-        Kill("state sync", 9, "torn"),
-        Kill("state rename", 4),
-        Kill("epoch", 4, "after"),
-        Kill("segment", 3, "after"),
-        Kill("model.keras sync", 1, "torn"),
+        (Kill("step", 1, "inside"), *RESIDUAL),
+        (Kill("step", 30, "inside"), *AUTOENCODER),
+        (Kill("snapshot manifest", 4), *RESIDUAL),
+        (Kill("snapshot rename", 5), *AUTOENCODER),
+        (Kill("snapshot remove", 5), *RESIDUAL),
+        (Kill("state manifest", 3), *AUTOENCODER),
+        (Kill("state sync", 9, "torn"), *RESIDUAL),
+        (Kill("state rename", 4), *AUTOENCODER),
+        (Kill("epoch", 4, "after"), *RESIDUAL),
+        (Kill("segment", 3, "after"), *AUTOENCODER),
+        (Kill("model.keras sync", 1, "torn"), *RESIDUAL),
     ],
-    ids=lambda kill: f"{kill.when} {kill.point} {kill.at}",
+    ids=lambda value: f"{value.when} {value.point} {value.at}" if isinstance(value, Kill) else value,
 )
 def test_killed_once_it_ends_with_the_same_bits(kill, model, schedule, begun, uninterrupted):
     training = begun(model, schedule)

@@ -128,7 +128,7 @@ def test_a_split_into_runs_leaves_the_same_bits(ends, train, whole):
 
 
 @pytest.mark.service
-@settings(max_examples=10, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.integers(1, EPOCHS - 1), min_size=1, max_size=4))
 def test_any_split_into_runs_leaves_the_same_bits(train, whole, ends):
     check_split(train, whole, sorted(ends))

@@ -1,5 +1,6 @@
 """Asked to stop while something takes long, or never ends: the process ends, nothing is lost that was saved, the run goes on."""
 
+import itertools
 import os
 import shlex
 import shutil
@@ -99,12 +100,13 @@ def test_within_a_step_that_takes_long_the_state_is_saved_and_one_that_never_end
         assert answer.segments[0].source == "resumed"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_whatever_takes_long_the_process_ends_and_the_same_command_goes_on_to_the_same_weights(
-    number, forker, tmp_path, server, trained
+    forker, tmp_path, server, trained
 ):
     started = {}
+    numbers = dict(zip(HOLDS, itertools.cycle((signal.SIGTERM, signal.SIGINT)), strict=False))
     for name, (hold, sets) in HOLDS.items():
+        number = numbers[name]
         run, folder = f"{number.name.lower()}-{name}", folder_for(tmp_path, name)
         command = ("train", "small.yaml", "--store", "s", "--name", run, "--json", *sets)
         started[name] = (run, forker.start(*command, folder=folder, hold=hold), folder, command)
@@ -112,8 +114,9 @@ def test_whatever_takes_long_the_process_ends_and_the_same_command_goes_on_to_th
         there = folder / ("began" if name == "restore" else "held")
         wait_for(lambda there=there, typed=typed: there.exists() or not typed.runs(), seconds=240)
         assert typed.runs(), (name, typed.stderr)
-        os.killpg(typed.pid, number)
+        os.killpg(typed.pid, numbers[name])
     for name, (run, typed, folder, command) in started.items():
+        number = numbers[name]
         ended(typed)
         failure, record = assert_interrupted(typed, run, command, folder, server)
         assert number.name in failure.error, name

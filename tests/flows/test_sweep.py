@@ -33,8 +33,21 @@ def diary(folder):
     return sorted(int(line.split()[1]) for line in (folder / "trained").read_text().splitlines())
 
 
+@pytest.fixture(scope="module")
+def alone(forker, tmp_path_factory):
+    """What each of the trainings answers alone."""
+    folder = tmp_path_factory.mktemp("alone")
+    for file in ("small.py", "small.yaml"):
+        shutil.copy(MODELS / file, folder)
+    sets = [f"freeze_training.1.initial_learning_rate={rate}" for rate in ("0.005", "0.001")]
+    typed = [forker.type("train", "small.yaml", "--store", rate, "--json", "--set", rate, folder=folder) for rate in sets]
+    return [TrainAnswer.model_validate(one.answer) for one in typed]
+
+
 @pytest.mark.parametrize("way", ["processes", "dask"])
-def test_a_shared_start_is_trained_once_and_each_run_has_the_weights_it_has_alone(way, forker, project, server, request):
+def test_a_shared_start_is_trained_once_and_each_run_has_the_weights_it_has_alone(
+    way, forker, project, server, request, alone
+):
     more = ("--processes", "2") if way == "processes" else ("--dask", request.getfixturevalue("cluster"))
     typed = forker.type("sweep", "small.yaml", *RATES, *DIARY, *more, "--store", "s", "--json", "--name", way, folder=project)
     assert typed.code == 0, typed.stderr
@@ -43,11 +56,8 @@ def test_a_shared_start_is_trained_once_and_each_run_has_the_weights_it_has_alon
     assert (answer.epochs, answer.shared_epochs, answer.trained_epochs) == (12, 3, 9)
     assert diary(project) == [0, 1, 2, 3, 3, 4, 4, 5, 5]
     assert answer.runs[0].weights != answer.runs[1].weights
-    for run, rate in zip(answer.runs, ("0.005", "0.001"), strict=True):
-        alone = forker.type("train", "small.yaml", "--store", f"alone-{rate}", "--json", "--set",
-                            f"freeze_training.1.initial_learning_rate={rate}", folder=project)  # fmt: skip
-        alone = TrainAnswer.model_validate(alone.answer)
-        assert (run.weights, run.history) == (alone.weights, alone.history)
+    for run, apart in zip(answer.runs, alone, strict=True):
+        assert (run.weights, run.history) == (apart.weights, apart.history)
     page = (project / answer.report).read_text()
     assert "3 of 12" in page
     assert all(run.run in page for run in answer.runs)

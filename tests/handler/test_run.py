@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,8 +62,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def train(folder):
+def trains_in(folder):
     """Trains a specification (with changes) as the flow does; gives the final figures, and who watched as `.watch`."""
 
     def go(changes=None, store="store", **inputs):
@@ -85,6 +85,32 @@ def train(folder):
     return go
 
 
+@pytest.fixture
+def train(folder):
+    return trains_in(folder)
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """A folder in which the specification was trained, and its final figures."""
+    folder = tmp_path_factory.mktemp("once")
+    (folder / "mine.py").write_text(MODULE)
+    return folder, trains_in(folder)()[0]
+
+
+@pytest.fixture
+def whole(once):
+    """The final figures of the training in one go."""
+    return once[1]
+
+
+@pytest.fixture
+def finished(once, folder, whole):
+    """The same; its store is in this test's folder."""
+    shutil.copytree(once[0] / "store", folder / "store")
+    return whole
+
+
 def test_a_finished_training_is_found_segment_by_segment(train):
     first, records, watch = train()
     assert [(r.start, r.end) for r in records] == [(0, 1), (1, 3), (3, 4), (4, 5), (5, 6)]
@@ -96,19 +122,17 @@ def test_a_finished_training_is_found_segment_by_segment(train):
     assert watch.epochs == []
 
 
-def test_changing_the_last_entry_retrains_only_from_its_first_epoch(train):
-    first, _, _ = train()
+def test_changing_the_last_entry_retrains_only_from_its_first_epoch(train, finished):
     entries = [SPEC["freeze_training"][0], {**SPEC["freeze_training"][1], "initial_learning_rate": 0.03}]
     changed, records, watch = train({"freeze_training": entries})
     assert watch.epochs == [3, 4, 5]
     assert [r.source for r in records] == ["cached", "cached", "trained", "trained", "trained"]
-    assert changed["weights"] != first["weights"]
-    whole, _, _ = train({"freeze_training": entries}, store="other")
-    assert whole["weights"] == changed["weights"], "a shared start changes no bit"
+    assert changed["weights"] != finished["weights"]
+    alone, _, _ = train({"freeze_training": entries}, store="other")
+    assert alone["weights"] == changed["weights"], "a shared start changes no bit"
 
 
-def test_more_epochs_and_another_name_go_on_from_what_is_there(train):
-    train()
+def test_more_epochs_and_another_name_go_on_from_what_is_there(train, finished):
     longer, _, watch = train({"name": "longer", "training": {"epochs": 8, "batch_size": 32}})
     assert watch.epochs == [6, 7]
     whole, _, _ = train({"training": {"epochs": 8, "batch_size": 32}}, store="other")
@@ -116,9 +140,8 @@ def test_more_epochs_and_another_name_go_on_from_what_is_there(train):
     assert len(longer["history"]["loss"]) == 8
 
 
-@pytest.mark.parametrize("kill_at", [(0, 2), (2, 3), (3, 6), (5, 1)])
-def test_a_killed_training_goes_on_to_the_same_bits(train, folder, kill_at):
-    whole, _, _ = train(store="whole")
+@pytest.mark.parametrize("kill_at", [(0, 2), (3, 6), (5, 1)])
+def test_a_killed_training_goes_on_to_the_same_bits(train, folder, kill_at, whole):
     code = f"""
         import os, signal
         from handler.observe import Observer
@@ -147,8 +170,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(train, folder, kill_at):
     assert (resumed["weights"], resumed["history"]) == (whole["weights"], whole["history"])
 
 
-def test_a_damaged_state_is_passed_over_and_trained_again(train, folder):
-    whole, _, _ = train()
+def test_a_damaged_state_is_passed_over_and_trained_again(train, folder, finished):
     store = Store(folder / "store")
     record = store.runs.read("mine")
     for key in (record.chain[6], record.chain[5]):
@@ -162,11 +184,10 @@ def test_a_damaged_state_is_passed_over_and_trained_again(train, folder):
     assert watch.epochs == [4, 5, 6]
     assert sum("don't match their checksum" in note for note in watch.notes) == 2
     again, _, _ = train()
-    assert again["weights"] == whole["weights"]
+    assert again["weights"] == finished["weights"]
 
 
-def test_a_damaged_end_is_trained_again_before_the_model_is_made(train, folder):
-    whole, _, _ = train()
+def test_a_damaged_end_is_trained_again_before_the_model_is_made(train, folder, finished):
     store = Store(folder / "store")
     key = store.runs.read("mine").chain[6]
     chunk = next(p for p in (store.states.folder(key) / "variables.zarr").rglob("*") if p.is_file() and "c" in p.parts)
@@ -176,12 +197,11 @@ def test_a_damaged_end_is_trained_again_before_the_model_is_made(train, folder):
     again, records, watch = train()
     assert [r.source for r in records] == ["cached"] * 5, "its size is right"
     assert watch.epochs == [5]
-    assert again["weights"] == whole["weights"]
+    assert again["weights"] == finished["weights"]
     assert store.verify() == []
 
 
-def test_damaged_files_of_a_finished_run_are_made_again_and_nothing_is_trained(train, folder):
-    whole, _, _ = train()
+def test_damaged_files_of_a_finished_run_are_made_again_and_nothing_is_trained(train, folder, finished):
     store = Store(folder / "store")
     run = TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder / "store"), name="mine"))
     files = [store.runs.folder("mine") / name for name in ("model.keras", "history.csv", "report.html", "spec.yaml")]
@@ -194,7 +214,7 @@ def test_damaged_files_of_a_finished_run_are_made_again_and_nothing_is_trained(t
     for file, data in zip(files, before, strict=True):
         file.write_bytes(data[:-9])
     again, _, watch = train()
-    assert (again["weights"], watch.epochs) == (whole["weights"], [])
+    assert (again["weights"], watch.epochs) == (finished["weights"], [])
     assert run.finished() is not None
     assert store.verify() == []
 
@@ -208,8 +228,7 @@ def test_data_that_changed_behind_its_declaration_is_refused(train, folder):
         train({**changes, "training": {"epochs": 7, "batch_size": 32}})
 
 
-def test_another_environment_is_refused_unless_it_is_allowed(train, folder):
-    train()
+def test_another_environment_is_refused_unless_it_is_allowed(train, folder, finished):
     store = Store(folder / "store")
     key = store.runs.read("mine").chain[6]
     sealed.amend(store.states.folder(key), environment={**store.states.manifest(key)["environment"], "keras": "3.14.0"})
@@ -220,11 +239,9 @@ def test_another_environment_is_refused_unless_it_is_allowed(train, folder):
     assert "allowed, the bits may differ" in watch.notes[0]
 
 
-def test_a_stop_within_an_epoch_is_saved_and_loses_no_step(train, folder):
+def test_a_stop_within_an_epoch_is_saved_and_loses_no_step(folder, whole):
     from handler.errors import Interrupted
     from handler.interrupt import stop
-
-    whole, _, _ = train(store="whole")
 
     class StopAt(Observer):
         def on_step(self, epoch, step, steps, logs):
@@ -348,8 +365,7 @@ def test_a_run_that_is_not_kept_goes_with_what_only_it_needs(train, folder):
     assert watch.epochs == []
 
 
-def test_collection_keeps_what_runs_need_and_drops_the_rest(train, folder):
-    first, _, _ = train()
+def test_collection_keeps_what_runs_need_and_drops_the_rest(train, folder, finished):
     store = Store(folder / "store")
     assert store.collect() == ([], 0)
     changed = [SPEC["freeze_training"][0]]
@@ -363,19 +379,18 @@ def test_collection_keeps_what_runs_need_and_drops_the_rest(train, folder):
     assert watch.epochs == []
     again, _, watch = train()
     assert watch.epochs == [3, 4, 5]
-    assert again["weights"] == first["weights"]
+    assert again["weights"] == finished["weights"]
 
 
-def test_the_handler_alone_trains_the_bits_of_the_run(train, folder):
+def test_the_handler_alone_trains_the_bits_of_the_run(folder, whole):
     from handler import DLTrainingHandler
     from handler.building import build_model_handler, load_data
     from handler.data import shape
     from handler.final import weights_digest
 
-    final, _, _ = train()
     spec, store = parse_spec(SPEC), Store(folder / "alone")
     data = load_data(spec, folder, store)
     mh = build_model_handler(spec, folder, store, shape(spec.data, folder))
     DLTrainingHandler(SPEC["freeze_training"])(mh, data.X, data.y, [])
-    assert weights_digest(mh.compiled) == final["weights"]
-    assert mh.history.history == final["history"]
+    assert weights_digest(mh.compiled) == whole["weights"]
+    assert mh.history.history == whole["history"]

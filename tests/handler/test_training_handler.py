@@ -39,6 +39,21 @@ def handler_of(network):
     return make
 
 
+@pytest.fixture(scope="module")
+def whole():
+    """The variables and the history of the training in one go, made where they are first asked for."""
+    return {}
+
+
+@pytest.fixture
+def in_one_go(whole, handler_of, blobs, values):
+    if not whole:
+        mh = handler_of()
+        DLTrainingHandler(ENTRIES)(mh, *blobs, [])
+        whole.update(values=values(mh.compiled), history=mh.history.history)
+    return whole
+
+
 class Seen(Observer):
     """Which epochs were trained."""
 
@@ -94,7 +109,7 @@ def test_with_a_store_the_same_call_again_trains_nothing(handler_of, blobs, valu
     assert same(values(again.compiled), expected)
 
 
-def test_a_failed_training_goes_on_where_it_was(handler_of, blobs, values, tmp_path):
+def test_a_failed_training_goes_on_where_it_was(handler_of, blobs, values, in_one_go, tmp_path):
     seen, at = [], [3]
 
     class Fails(keras.callbacks.Callback):
@@ -109,8 +124,6 @@ def test_a_failed_training_goes_on_where_it_was(handler_of, blobs, values, tmp_p
         def set_state(self, state):
             pass
 
-    whole = handler_of()
-    DLTrainingHandler(ENTRIES)(whole, *blobs, [])
     mh = handler_of()
     with pytest.raises(RuntimeError, match="the user's callback fails"):
         DLTrainingHandler(ENTRIES, store=tmp_path)(mh, *blobs, [Fails()])
@@ -120,8 +133,8 @@ def test_a_failed_training_goes_on_where_it_was(handler_of, blobs, values, tmp_p
     at.clear()
     history = DLTrainingHandler(ENTRIES, store=tmp_path)(again, *blobs, [Fails()])
     assert seen == [3, 4, 5]
-    assert same(values(again.compiled), values(whole.compiled))
-    assert history.history == whole.history.history
+    assert same(values(again.compiled), in_one_go["values"])
+    assert history.history == in_one_go["history"]
 
 
 def test_changing_the_last_entry_trains_only_from_its_first_epoch(handler_of, blobs, tmp_path):
@@ -133,22 +146,20 @@ def test_changing_the_last_entry_trains_only_from_its_first_epoch(handler_of, bl
 
 def test_other_initial_weights_or_data_begin_a_new_chain(handler_of, blobs, values, tmp_path):
     mh = handler_of()
-    DLTrainingHandler(ENTRIES, store=tmp_path)(mh, *blobs, [])
+    DLTrainingHandler(store=tmp_path)(mh, *blobs, [])
     other = handler_of(seed=12)
-    DLTrainingHandler(ENTRIES, store=tmp_path)(other, *blobs, [])
+    DLTrainingHandler(store=tmp_path)(other, *blobs, [])
     assert not same(values(mh.compiled), values(other.compiled))
     moved = handler_of()
-    DLTrainingHandler(ENTRIES, store=tmp_path)(moved, blobs[0] + 1, blobs[1], [])
+    DLTrainingHandler(store=tmp_path)(moved, blobs[0] + 1, blobs[1], [])
     assert not same(values(mh.compiled), values(moved.compiled))
 
 
 @pytest.mark.parametrize("fail_at", [None, 2])
 @pytest.mark.parametrize("as_list", [False, True])
 def test_in_place_training_gives_x_and_y_back_in_the_same_objects_and_changes_no_bit(
-    handler_of, blobs, values, fail_at, as_list
+    handler_of, blobs, values, fail_at, as_list, in_one_go
 ):
-    gathered = handler_of()
-    DLTrainingHandler(ENTRIES)(gathered, blobs[0].copy(), blobs[1].copy(), [])
     x, y = blobs[0].copy(), blobs[1].copy()
     given = [x] if as_list else x
     mh = handler_of(in_place=True)
@@ -158,7 +169,7 @@ def test_in_place_training_gives_x_and_y_back_in_the_same_objects_and_changes_no
         assert fail_at is not None
     else:
         assert fail_at is None
-        assert same(values(mh.compiled), values(gathered.compiled))
+        assert same(values(mh.compiled), in_one_go["values"])
     assert x.tobytes() == blobs[0].tobytes()
     assert y.tobytes() == blobs[1].tobytes()
     assert np.array_equal(given[0] if as_list else given, blobs[0])
