@@ -24,10 +24,11 @@ from prefect.exceptions import TerminationSignal
 from prefect.utilities import engine
 from pydantic import Field
 
-from flows.admission import admit, admit_path
+from flows.admission import admit, admit_path, is_from_outside
 from flows.answers import TrainAnswer
 from flows.inputs import inputs_as_started, run_inputs, training_name
 from flows.leaving import AT_MOST_SECONDS, leave_at_most_in, record_abandoned, tell_prefect
+from flows.orphaned import outlive_the_worker
 from flows.recorded import flow_run_began, flow_run_ends, give_server_up, tasks_untagged, wait_for_return
 from flows.signals import LIMIT, SignalWatch
 from handler.errors import Interrupted
@@ -94,6 +95,8 @@ def train(
             spec, spec_file, overrides, folder, store, name, allow_environment_change=allow_environment_change
         )
     admit(inputs)
+    if is_from_outside():
+        outlive_the_worker()
     run = TrainingRun.of(inputs)
     typed = SignalWatch.active is not None
     with watched(run, inputs), tasks_untagged():
