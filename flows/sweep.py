@@ -30,7 +30,7 @@ from handler.report.comparison import write_comparison
 from handler.run import RunInputs
 from handler.spec import check_run_name
 from handler.store import Store, local_root
-from handler.store.mirror import send
+from handler.store.mirrored_files import send
 from handler.store.remote import url_of
 from handler.sweep import Variant, named_in_errors, shared_epochs, variants
 from tasks.artifacts import log

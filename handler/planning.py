@@ -22,7 +22,7 @@ from handler.schedule import Schedule, compute_schedule
 from handler.spec import TrainingSpec, is_cloud
 from handler.specification.callback_memory import warnings
 from handler.specification.callbacks import check_packages
-from handler.store import Store, mirror
+from handler.store import Store, mirrored_files
 from handler.store.checked import read_checked, with_checksum
 from handler.store.files import write_file
 
@@ -173,7 +173,7 @@ class Planning:
 
     def _remembered(self) -> dict[str, Any]:
         if not self._memory.exists():
-            mirror.refresh(self._memory)
+            mirrored_files.refresh(self._memory)
         return read_checked(self._memory)
 
     def _build_outline(self) -> Outline:
@@ -191,7 +191,7 @@ class Planning:
         with contextlib.suppress(StoreError):  # a store that can only be read
             graph = Flat(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
             write_file(self._memory, with_checksum({"format": 1, "outline": found.to_json(), "graph": graph.to_json()}))
-            mirror.send(self._memory)
+            mirrored_files.send(self._memory)
         return found
 
     def _why(self, start: int, end: int, reached: int) -> str:

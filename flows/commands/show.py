@@ -8,7 +8,7 @@ from flows.answers import ShowAnswer, standing
 from flows.commands.tables import coloured, duration, moment, segments_table, table
 from flows.output import Output, command_line
 from handler.store import Store
-from handler.store.mirror import files_there
+from handler.store.mirrored_files import files_there
 
 
 def show_run(output: Output, name: str, folder: str) -> None:

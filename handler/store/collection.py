@@ -144,6 +144,7 @@ def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = Fals
     doomed += [p for p in _sealed(store.prefit.root) if p.stem not in used]
     doomed += [p for p in (*_sealed(store.prefixes), *_sealed(store.backups)) if not locks.is_locked(p)]
     left = [place for folder in store.folders() for place in files.leftovers(folder)]
+    far = mirror.leftovers(store.root)
     dropped = {name: store.runs.folder(name) for name in drop}
     size = sum(_size(path) for path in (*dropped.values(), *doomed, *left))
     if not dry_run:
@@ -154,7 +155,8 @@ def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = Fals
             sealed.remove(path)
         for path in left:
             shutil.rmtree(path)
-    return sorted(str(p.relative_to(store.root)) for p in (*dropped.values(), *doomed, *left)), size
+        mirror.remove_leftovers(store.root, far)
+    return sorted([*far, *(str(p.relative_to(store.root)) for p in (*dropped.values(), *doomed, *left))]), size
 
 
 def _sealed(folder: Path) -> list[Path]:

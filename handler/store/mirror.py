@@ -1,9 +1,10 @@
 """A store at a URL, and the folder on this machine that it is worked in.
 
-The folder is a store as any other, with a file `remote.json` that says of which URL. What is sealed is put there before
-it gets its name here, and fetched from there where it isn't here. An object `<name>.commit`, put last and only where
-there is none, makes a sealed directory exist; its files lie in `<name>/<writer>/`, so that two writers of the same
-don't touch each other's. One that is removed leaves a commit that says so.
+The folder is a store as any other; a process that opened the store by its URL knows which folder is worked for which.
+What is sealed is put there before it gets its name here, and fetched from there where it isn't here. An object
+`<name>.commit`, put last and only where there is none, makes a sealed directory exist; its files lie in
+`<name>/<writer>/`, so that two writers of the same don't touch each other's. One that is removed leaves a commit that
+says so.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,14 +20,13 @@ from typing import Any
 import xxhash
 
 from handler.errors import DamagedError
-from handler.store.files import files_within, make_folder, side_by_side, sync, workplace, writing
+from handler.store.files import side_by_side, sync, workplace
 from handler.store.remote import Remote, remote_at, url_of
 
-MARK = "remote.json"
 COMMIT, GONE = ".commit", b"gone"
-LOCK = "lock"
-DEPTH = 5
-_SENT: dict[Path, tuple[int, int, int]] = {}
+SEALED = ("states", "prefit", "prefixes", "backups")
+LEFT_SECONDS = 24 * 3600.0  # older than any writing takes
+_WORKED: dict[Path, str] = {}
 
 
 def local_root(store: str | Path) -> Path:
@@ -43,26 +44,17 @@ def local_root(store: str | Path) -> Path:
 
 
 def worked_in(root: Path, url: str) -> Path:
-    """Makes a folder the one that the store at a URL is worked in, if it isn't that yet, and gives it."""
-    if not (root / MARK).exists():
-        with writing(root):
-            make_folder(root)
-            beside = root / f".{MARK}-{secrets.token_hex(4)}"
-            beside.write_text(json.dumps({"url": url}))
-            beside.replace(root / MARK)
+    """Makes a folder the one that this process works the store at a URL in, and gives it."""
+    _WORKED[root] = url
     return root
 
 
 def remote_of(path: Path) -> tuple[Remote, str] | None:
     """The object store that a path's store is worked for, and the path's name there; None for a store of this disk."""
-    for depth, folder in enumerate((path, *path.parents)):
-        if depth > DEPTH:
-            break
-        try:
-            url = json.loads((folder / MARK).read_text())["url"]
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        return remote_at(url), path.relative_to(folder).as_posix()
+    if _WORKED:
+        for folder in (path, *path.parents):
+            if folder in _WORKED:
+                return remote_at(_WORKED[folder]), path.relative_to(folder).as_posix()
     return None
 
 
@@ -110,7 +102,7 @@ def fetch(target: Path) -> bool:
         beside.mkdir()
 
         def get(entry: dict[str, Any]) -> None:
-            file, there = beside / _within(target, entry["path"]), f"{name}/{writer}/{entry['path']}"
+            file, there = beside / within(target, entry["path"]), f"{name}/{writer}/{entry['path']}"
             got = remote.get(there)
             if got is None:
                 raise DamagedError(f"{remote.url}/{there}: is missing")
@@ -138,6 +130,11 @@ def manifest_text(target: Path) -> str | None:
 def exists(target: Path) -> bool:
     """Whether a sealed directory is there."""
     return _committed(target) is not None
+
+
+def lost(target: Path) -> bool:
+    """Whether what is here isn't where the store's URL leads: another machine has removed it."""
+    return remote_of(target) is not None and not exists(target)
 
 
 def names(folder: Path) -> set[str]:
@@ -178,65 +175,37 @@ def withdraw(target: Path, only_if: Callable[[dict[str, Any]], bool]) -> bool:
     return True
 
 
-def send(path: Path) -> None:
-    """Puts a single file there."""
-    found = remote_of(path)
-    if found is not None:
-        found[0].put(found[1], path)
+def leftovers(root: Path) -> list[str]:
+    """The objects that belong to nothing: of writers that died, and the words that stand for what was removed.
 
-
-def send_all(folder: Path, *, last: str) -> None:
-    """Puts the files of a folder there that have changed since they were sent or brought.
-
-    Args:
-        folder: the folder.
-        last: the name of the file that is sent after the others.
+    Those of the last day are left: they may be in the writing.
     """
-    if remote_of(folder) is None:
-        return
-    for path in sorted(files_within(folder), key=lambda path: path.name == last):
-        name = path.relative_to(folder).as_posix()
-        if name != LOCK and not any(part.startswith(".") for part in name.split("/")):
-            about = path.stat()
-            state = (about.st_ino, about.st_size, about.st_mtime_ns)
-            if _SENT.get(path) != state:
-                send(path)
-                _SENT[path] = state
+    found = remote_of(root)
+    old: list[str] = []
+    if found is None:
+        return old
+    before = time.time() - LEFT_SECONDS
+    for part in SEALED:
+        commits = names(root / part)
+        for name, modified in found[0].below(part).items():
+            kept, _, rest = name.removeprefix(f"{part}/").partition("/")
+            belongs = rest.partition("/")[0] == _writer(root / part / kept) if rest and kept in commits else not rest
+            gone = not rest and kept.endswith(COMMIT) and kept.removesuffix(COMMIT) not in commits
+            if modified < before and (gone or not belongs):
+                old.append(name)
+    return old
 
 
-def bring_all(folder: Path) -> None:
-    """Brings the files of a folder here as they are there."""
-    for name in sorted(files_there(folder)):
-        if name != LOCK:
-            path = folder / _within(folder, name)
-            refresh(path)
-            about = path.stat()
-            _SENT[path] = (about.st_ino, about.st_size, about.st_mtime_ns)
+def remove_leftovers(root: Path, found: list[str]) -> None:
+    """Removes what `leftovers` found."""
+    there = remote_of(root)
+    if there is not None:
+        there[0].delete(found)
 
 
-def refresh(path: Path) -> None:
-    """Brings a single file here as it is there, where there is one."""
-    found = remote_of(path)
-    got = None if found is None else found[0].get(found[1])
-    if got is None or (path.exists() and path.read_bytes() == got[0]):
-        return
-    with workplace(path) as beside:
-        beside.write_bytes(got[0])
-        sync(beside)
-        beside.replace(path)
-
-
-def forget(folder: Path) -> None:
-    """Removes all single files below a folder there."""
-    found = remote_of(folder)
-    if found is not None:
-        found[0].delete(found[0].below(found[1]))
-
-
-def files_there(folder: Path) -> set[str]:
-    """The names, from a folder on, of all objects below it there."""
-    found = remote_of(folder)
-    return set() if found is None else {name[len(found[1]) + 1 :] for name in found[0].below(found[1])}
+def _writer(target: Path) -> str | None:
+    committed = _committed(target)
+    return None if committed is None else committed[1]
 
 
 def _committed(target: Path) -> tuple[str, str, str] | None:
@@ -256,7 +225,7 @@ def _read(commit: bytes) -> tuple[str, str] | None:
         return None
 
 
-def _within(target: Path, path: str) -> str:
+def within(target: Path, path: str) -> str:
     """A path of a manifest; raises DamagedError where it leads out of its directory."""
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts:

@@ -120,13 +120,13 @@ class Remote:
         for name in names:
             self._try("delete", name, partial(obstore.delete, self._objects, name))
 
-    def below(self, folder: str) -> dict[str, int]:
-        """The sizes of all objects below a name, by their names."""
+    def below(self, folder: str) -> dict[str, float]:
+        """When all objects below a name were put, in seconds since 1970, by their names."""
         import obstore
 
-        def listed() -> dict[str, int]:
+        def listed() -> dict[str, float]:
             found = obstore.list(self._objects, f"{folder}/")
-            return {entry["path"]: entry["size"] for part in found for entry in part}
+            return {entry["path"]: entry["last_modified"].timestamp() for part in found for entry in part}
 
         return self._try("list", folder, listed)
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from handler.errors import DamagedError, SpecError
 from handler.record import RunRecord
-from handler.store import checked, locks, mirror
+from handler.store import checked, locks, mirror, mirrored_files
 from handler.store.files import remove, write_file
 
 RECORD = "run.json"
@@ -39,9 +39,11 @@ class RunStore:
 
     def names(self) -> list[str]:
         """The names of the runs that have a record."""
-        found = {p.parent.name for p in self.root.glob("*/run.json")}
-        there = mirror.files_there(self.root)
-        found |= {name.removesuffix("/run.json") for name in there if name.endswith("/run.json")}
+        if mirror.remote_of(self.root) is None:
+            found = {p.parent.name for p in self.root.glob("*/run.json")}
+        else:
+            there = mirrored_files.files_there(self.root)
+            found = {name.removesuffix("/run.json") for name in there if name.endswith("/run.json")}
         return sorted(name for name in found if NAME.fullmatch(name))
 
     def read(self, name: str) -> RunRecord:
@@ -52,7 +54,7 @@ class RunStore:
             StoreError: it can't be read.
         """
         file = self.folder(name) / RECORD
-        mirror.refresh(file)
+        mirrored_files.refresh(file)
         if not file.exists():
             known = ", ".join(self.names()) or "none"
             raise SpecError("run", f"there is no run {name!r} in {self.root.parent}; there are: {known}")
@@ -69,7 +71,7 @@ class RunStore:
         """Writes a run's record whole over the one that was there; to a store's URL its other files go first."""
         file = self.folder(record.run) / RECORD
         write_file(file, checked.with_checksum(record.model_dump(mode="json")))
-        mirror.send_all(file.parent, last=RECORD)
+        mirrored_files.send_all(file.parent, last=RECORD)
 
     def digests(self, name: str) -> dict[str, str]:
         """The xxh3-128 of the files of a run as they are now, for its record."""
@@ -85,7 +87,7 @@ class RunStore:
         path = self.folder(record.run) / name
         if name in record.files:
             if not path.exists() or checked.content_damage(path, record.files[name]):
-                mirror.refresh(path)
+                mirrored_files.refresh(path)
             checked.require(checked.content_damage(path, record.files[name]))
         return path
 
@@ -101,7 +103,7 @@ class RunStore:
         for file, digest in record.files.items():
             path = self.folder(name) / file
             if not path.exists():
-                mirror.refresh(path)
+                mirrored_files.refresh(path)
             wrong += checked.content_damage(path, digest)
         return wrong
 
@@ -120,12 +122,12 @@ class RunStore:
             BusyError: another process has it. Interrupted: asked to stop while waiting.
         """
         with locks.locked(self.folder(name) / "lock", f"run {name!r}", wait=wait, waiting=waiting):
-            mirror.bring_all(self.folder(name))  # another machine may have been at work on it
+            mirrored_files.bring_all(self.folder(name))  # another machine may have been at work on it
             yield
 
     def remove(self, name: str) -> None:
         """Removes a run and its files."""
-        mirror.forget(self.folder(name))
+        mirrored_files.forget(self.folder(name))
         remove(self.folder(name))
 
     def at_work(self) -> list[str]:

@@ -60,6 +60,8 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
         StoreError: the disk refuses; nothing has the final name that didn't have it before.
     """
     if intact(target):
+        if mirror.lost(target):
+            mirror.publish(target, target, (target / MANIFEST).read_bytes())
         return
     with writing(target), workplace(target) as beside:
         beside.mkdir()

@@ -44,10 +44,11 @@ class StateStore:
 
     def there(self) -> set[str]:
         """What lies here, by whatever name, or where the store's URL leads; unsorted: it is asked often."""
-        far = mirror.names(self.root)
+        if mirror.remote_of(self.root) is not None:
+            return mirror.names(self.root)
         with contextlib.suppress(FileNotFoundError):
-            return far.union(os.listdir(self.root))  # noqa: PTH208
-        return far
+            return set(os.listdir(self.root))  # noqa: PTH208
+        return set()
 
     def write(
         self,
@@ -137,7 +138,8 @@ class StateStore:
             StoreError: it can't be read, though it may be intact.
         """
         try:
-            return sealed.there(self.folder(key)) and not self.damages(key)
+            there = sealed.there(self.folder(key)) and not mirror.lost(self.folder(key))
+            return there and not self.damages(key)
         except DamagedError:
             return False
 

@@ -261,6 +261,39 @@ def test_collection_removes_there_what_no_run_needs(machine, s3, url):
     assert third.verify() == []
 
 
+def test_what_another_machine_removed_is_put_there_again_by_one_that_has_it_still(machine):
+    one, other = machine("one"), machine("other")
+    one.states.write("k", state_of(**ARRAYS))
+    recorded(one, "run", state="k")
+    other.states.remove("k")
+    other.runs.remove("run")
+    assert one.runs.names() == []
+    assert one.states.names() == []
+    assert not one.states.intact("k")
+    one.states.write("k", state_of(**ARRAYS))
+    assert one.states.intact("k")
+    assert equal(machine("third").states.read("k").arrays, ARRAYS)
+
+
+def test_collection_removes_there_what_dead_writers_left_once_it_is_a_day_old(machine, s3, url, monkeypatch):
+    one, prefix = machine("one"), url.partition(f"{BUCKET}/")[2]
+    for key in ("k1", "dropped"):
+        one.states.write(key, state_of(**ARRAYS), snapshot=key == "dropped")
+    one.states.drop_snapshots(["dropped"])
+    recorded(one, "run", state="k1")
+    far, name = mirror.remote_of(one.states.folder("k1"))
+    far.put(f"{name}/dead/variables.zarr/c/0", b"half")
+    far.put("states/k2/dead/variables.zarr/c/0", b"half")
+    dead = {f"{prefix}/states/{left}" for left in ("k1/dead/variables.zarr/c/0", "k2/dead/variables.zarr/c/0", "dropped.commit")}
+    before = set(s3.objects(prefix))
+    assert dead < before
+    assert one.collect()[0] == [], "they are in the writing, perhaps"
+    monkeypatch.setattr(mirror, "LEFT_SECONDS", -1)
+    assert set(machine("other").collect()[0]) == {name.removeprefix(f"{prefix}/") for name in dead}
+    assert set(s3.objects(prefix)) == before - dead
+    assert equal(machine("third").states.read("k1").arrays, ARRAYS)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -1,0 +1,72 @@
+"""Single files of a store at a URL, those of runs above all: sent there, and brought here, as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from handler.store.files import files_within, sync, workplace
+from handler.store.mirror import remote_of, within
+
+LOCK = "lock"
+_SENT: dict[Path, tuple[int, int, int]] = {}
+
+
+def send(path: Path) -> None:
+    """Puts a single file there."""
+    found = remote_of(path)
+    if found is not None:
+        found[0].put(found[1], path)
+
+
+def send_all(folder: Path, *, last: str) -> None:
+    """Puts the files of a folder there that have changed since they were sent or brought.
+
+    Args:
+        folder: the folder.
+        last: the name of the file that is sent after the others.
+    """
+    if remote_of(folder) is None:
+        return
+    for path in sorted(files_within(folder), key=lambda path: path.name == last):
+        name = path.relative_to(folder).as_posix()
+        if name != LOCK and not any(part.startswith(".") for part in name.split("/")):
+            about = path.stat()
+            state = (about.st_ino, about.st_size, about.st_mtime_ns)
+            if _SENT.get(path) != state:
+                send(path)
+                _SENT[path] = state
+
+
+def bring_all(folder: Path) -> None:
+    """Brings the files of a folder here as they are there."""
+    for name in sorted(files_there(folder)):
+        if name != LOCK:
+            path = folder / within(folder, name)
+            refresh(path)
+            about = path.stat()
+            _SENT[path] = (about.st_ino, about.st_size, about.st_mtime_ns)
+
+
+def refresh(path: Path) -> None:
+    """Brings a single file here as it is there, where there is one."""
+    found = remote_of(path)
+    got = None if found is None else found[0].get(found[1])
+    if got is None or (path.exists() and path.read_bytes() == got[0]):
+        return
+    with workplace(path) as beside:
+        beside.write_bytes(got[0])
+        sync(beside)
+        beside.replace(path)
+
+
+def forget(folder: Path) -> None:
+    """Removes all single files below a folder there."""
+    found = remote_of(folder)
+    if found is not None:
+        found[0].delete(found[0].below(found[1]))
+
+
+def files_there(folder: Path) -> set[str]:
+    """The names, from a folder on, of all objects below it there."""
+    found = remote_of(folder)
+    return set() if found is None else {name[len(found[1]) + 1 :] for name in found[0].below(found[1])}
