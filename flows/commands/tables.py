@@ -20,7 +20,10 @@ def table(*columns: str, title: str | None = None) -> Table:
     )
     for column in columns:
         number = column in ("epochs", "loss", "seconds", "trainable", "rate", "points")
-        made.add_column(column, justify="right" if number else "left", no_wrap=number)
+        whole = column in ("run", "file")  # what is typed again
+        made.add_column(
+            column, justify="right" if number else "left", no_wrap=number, overflow="fold" if whole else "ellipsis"
+        )
     return made
 
 
