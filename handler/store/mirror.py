@@ -159,15 +159,15 @@ def replace_manifest(target: Path, text: bytes) -> bool:
     return True
 
 
-def withdraw(target: Path, only_if: Callable[[dict[str, Any]], bool]) -> bool:
-    """Removes a sealed directory there, where what its manifest says is so; whether it is gone."""
+def withdraw(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = None) -> bool:
+    """Removes a sealed directory there, where its manifest says what is asked; whether it is gone."""
     found = remote_of(target)
     while found is not None:
         remote, name = found
         committed = _committed(target)
         if committed is None:
             return True
-        if not only_if(json.loads(committed[0])):
+        if only_if is not None and not only_if(json.loads(committed[0])):
             return False
         if remote.swap(name + COMMIT, GONE, committed[2]):
             remote.delete(remote.below(f"{name}/{committed[1]}"))

@@ -95,7 +95,7 @@ def _is_intact(target: Path) -> bool:
     try:
         return there(target) and not damages(target, deep=True)
     except DamagedError:  # what the store's URL leads to
-        mirror.withdraw(target, lambda manifest: True)
+        mirror.withdraw(target)
         return False
 
 
@@ -139,9 +139,17 @@ def amend(target: Path, **changes: Any) -> None:
         write_file(target / MANIFEST, text, beside=target)
 
 
-def remove(target: Path, only_if: Callable[[dict[str, Any]], bool] = lambda manifest: True) -> None:
-    """Removes a sealed directory whose manifest says what is asked; half removed it no longer has its name."""
-    if mirror.withdraw(target, only_if) and (not target.exists() or only_if(read_manifest(target))):
+def remove(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = None) -> None:
+    """Removes a sealed directory, whole or damaged; half removed it no longer has its name.
+
+    Args:
+        target: the directory.
+        only_if: what its manifest has to say; asked of the one that is there, where the store has a URL.
+
+    Raises:
+        DamagedError: what its manifest says can't be read. StoreError: the system refuses.
+    """
+    if mirror.withdraw(target, only_if) and (only_if is None or not target.exists() or only_if(read_manifest(target))):
         remove_here(target)
 
 

@@ -264,3 +264,16 @@ def test_a_file_that_may_not_be_read_is_no_damage(states, monkeypatch):
     with pytest.raises(StoreError, match=r"manifest.json: can't be read \(Permission denied\)") as error:
         states.intact("k1")
     assert not isinstance(error.value, DamagedError)
+
+
+def test_what_was_set_aside_and_what_is_damaged_is_collected(tmp_path):
+    store = Store(tmp_path)
+    for key in ("aside", "broken"):
+        store.states.write(key, state_of(**ARRAYS))
+    (store.states.folder("broken") / sealed.MANIFEST).write_text("{")
+    (next(store.states.folder("aside").glob("variables.zarr/c/*"))).write_bytes(b"")
+    store.states.set_aside("aside")
+    removed, size = store.collect()
+    assert [path.partition("-")[0] for path in removed] == ["states/.damaged", "states/broken"]
+    assert size > 0
+    assert list(store.states.root.iterdir()) == []
