@@ -26,6 +26,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 
+from flows.admission import admit_path
 from handler.chain import RecordedChain, furthest
 from handler.errors import FrostlineError
 from handler.record import RunRecord
@@ -66,13 +67,13 @@ def died(client: SyncPrefectClient, store: Path, hours: float, patience: float) 
     found = {(dead.store, dead.run): dead for dead in _in_store(client, store, patience)}
     for flow_run in _crashed(client, hours):
         where = _store_of(flow_run)
-        if (where, flow_run.name) in found:
+        if where is None or (where, flow_run.name) in found:
             continue
-        record = _record(Store(where), flow_run.name)
+        there, run = Store(where), flow_run.name
+        record = _record(there, run)
         began = record is not None and record.started_by == str(flow_run.id)
-        alive = where.exists() and Store(where).runs.is_alive(flow_run.name)
-        if not began and not alive and _last(client, flow_run.name, where, None) == flow_run:
-            found[where, flow_run.name] = Dead(where, flow_run.name, record, flow_run, _place(where, record))
+        if not began and not _may_live(there, run) and _last(client, run, where, None) == flow_run:
+            found[where, run] = Dead(where, run, record, flow_run, _place(where, record))
     return list(found.values())
 
 
@@ -80,7 +81,7 @@ def _in_store(client: SyncPrefectClient, folder: Path, patience: float) -> list[
     store, found = Store(folder), []
     for name in store.runs.names():
         record = _record(store, name)
-        if record is None or store.runs.is_alive(name):
+        if record is None or _may_live(store, name):
             continue
         killed = record.status == "running"
         if not killed and (record.status, record.stopped_by) != ("interrupted", "SIGTERM"):
@@ -135,8 +136,22 @@ def _crashed(client: SyncPrefectClient, hours: float) -> list[FlowRun]:
     return [flow_run for flow_run in crashed if flow_run.deployment_id is not None]
 
 
-def _store_of(flow_run: FlowRun) -> Path:
-    return local_root(str(flow_run.parameters.get("store") or ".frostline"))
+def _store_of(flow_run: FlowRun) -> Path | None:
+    """The store of a flow run; None for one that can't be used here, or may not."""
+    store = str(flow_run.parameters.get("store") or ".frostline")
+    try:
+        admit_path("store", store)
+        return local_root(store)
+    except FrostlineError:
+        return None
+
+
+def _may_live(store: Store, run: str) -> bool:
+    """Whether a process is at work on a run, or that can't be told."""
+    try:
+        return store.runs.is_alive(run)
+    except FrostlineError:
+        return True
 
 
 def _record(store: Store, run: str) -> RunRecord | None:

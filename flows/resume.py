@@ -21,6 +21,7 @@ from flows.admission import admit_path
 from flows.answers import RelaunchAnswer, Relaunched
 from flows.died import Dead, died
 from handler.store import local_root
+from handler.store.mirror import place_of
 from tasks.artifacts import log, run_event
 
 
@@ -64,7 +65,8 @@ def resume(
             began = start_again(dead, attempt, deployment)
             log(f"{dead.run} died at epoch {dead.place}: started again as flow run {began.id}")
             run_event(dead.run, "run.resumed", {"from": dead.place, "attempt": attempt, "flow_run": str(began.id)})
-            answer.started.append(Relaunched(run=dead.run, store=str(dead.store), place=dead.place, attempt=attempt))
+            where = place_of(dead.store)
+            answer.started.append(Relaunched(run=dead.run, store=where, place=dead.place, attempt=attempt))
     return answer
 
 
@@ -76,7 +78,7 @@ def start_again(dead: Dead, attempt: int, deployment: str) -> FlowRun:
     of = str(dead.flow_run.id) if dead.flow_run is not None else f"{dead.run} {getattr(dead.record, 'updated', '')}"
     target: Any = deployment
     # As it was started, where the run has no deployment that could start it as it did.
-    parameters: dict[str, Any] = {"name": dead.run, "store": str(dead.store), "go_on": True}
+    parameters: dict[str, Any] = {"name": dead.run, "store": place_of(dead.store), "go_on": True}
     if dead.flow_run is not None and dead.flow_run.deployment_id is not None:
         target = dead.flow_run.deployment_id
         parameters = dead.flow_run.parameters | {"name": dead.run, "new_run": False}

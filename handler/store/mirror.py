@@ -49,6 +49,11 @@ def worked_in(root: Path, url: str) -> Path:
     return root
 
 
+def place_of(root: Path) -> str:
+    """A store as it is given: its URL, or its folder."""
+    return _WORKED.get(root) or str(root)
+
+
 def remote_of(path: Path) -> tuple[Remote, str] | None:
     """The object store that a path's store is worked for, and the path's name there; None for a store of this disk."""
     if _WORKED:
