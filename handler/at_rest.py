@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from handler.distribution import components
 from handler.errors import ScheduleError
 from handler.optimizers import averages_at_rest
 
@@ -67,7 +68,7 @@ def refuse_movement(function: Any, weights: dict[str, list[Any]]) -> None:
     }
     for path, resting in weights.items():
         for weight in resting:
-            if id(weight.value.handle) in changed:
+            if any(id(part.handle) in changed for part in components(weight)):
                 raise ScheduleError(
                     "freeze_training",
                     f"the layer {path!r} can't rest: its weight {weight.path!r} is changed in each step, but not by "

@@ -17,6 +17,7 @@ from handler import data as sources
 from handler.arch.architecture import Architecture
 from handler.arch.keras_model import KerasArchitecture
 from handler.data import Dataset, DataShape
+from handler.distribution import scope
 from handler.errors import SpecError
 from handler.model import DLModelHandler
 from handler.spec import CallbackSpec, TrainingSpec, resolve_function
@@ -37,7 +38,7 @@ def build_architecture(spec: TrainingSpec, folder: Path) -> Architecture:
     Raises:
         SpecError: its arguments don't fit, or its function returns something else than a model or an architecture.
     """
-    with seeded(spec.seed):
+    with seeded(spec.seed), scope(spec.training.strategy):
         name = spec.model.architecture
         arch = _shipped(spec, folder) if name in SHIPPED else _own(spec, folder)
         arch.build()
@@ -45,12 +46,20 @@ def build_architecture(spec: TrainingSpec, folder: Path) -> Architecture:
 
 
 def build_model_handler(spec: TrainingSpec, folder: Path, store: Store, shape: DataShape) -> DLModelHandler:
-    """The model handler of a specification, compiled, pretrained weights in place.
+    """The model handler of a specification, compiled, pretrained weights in place, on the devices it is spread over.
 
     Raises:
         SpecError: something Keras can't make of the specification; with the field's path.
     """
     arch = build_architecture(spec, folder)
+    with scope(spec.training.strategy):
+        mh = _compiled(spec, arch, folder, shape)
+    if spec.model.weights is not None:
+        start_from(arch.nn, spec.model.weights, folder, store)
+    return mh
+
+
+def _compiled(spec: TrainingSpec, arch: Architecture, folder: Path, shape: DataShape) -> DLModelHandler:
     compiled = spec.model.compile
     mh = DLModelHandler(
         arch,
@@ -68,8 +77,6 @@ def build_model_handler(spec: TrainingSpec, folder: Path, store: Store, shape: D
         ignore_label=shape.ignore_label,
     )
     mh.compile()
-    if spec.model.weights is not None:
-        start_from(arch.nn, spec.model.weights, folder, store)
     return mh
 
 

@@ -141,6 +141,7 @@ def declared(spec: TrainingSpec, folder: Path, digests: Digests) -> dict[str, An
         "format": FORMAT,
         "seed": spec.seed,
         "batch_size": spec.training.batch_size,
+        **({} if spec.training.strategy is None else {"strategy": spec.training.strategy.model_dump(mode="json")}),
         "data": {
             "source": _source(spec, "source", folder, digests, replaced),
             "validation": _source(spec, "validation", folder, digests, replaced),

@@ -12,23 +12,26 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from handler import distribution
 from handler.errors import EnvironmentMismatch, SpecError
 from handler.record import EnvironmentChange
+from handler.specification.strategy import Strategy
 
 CPU_FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_tile")
 SETTINGS = ("TF_XLA_FLAGS", "XLA_FLAGS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # each seen to change bits
 NOT_COMPARED = {"python"}  # no kernel depends on it
 
 
-def prepare(threads: int, *, deterministic: bool = True) -> None:
+def prepare(threads: int, *, deterministic: bool = True, strategy: Strategy | None = None) -> None:
     """Sets TensorFlow up for a training, before its first operation; quietly.
 
     Args:
         threads: for operations and within them.
         deterministic: only deterministic kernels.
+        strategy: how batches are spread over devices.
 
     Raises:
-        SpecError: TensorFlow runs already with another number of threads, or Keras with another backend.
+        SpecError: TensorFlow runs already with another number of threads or devices, or Keras with another backend.
     """
     quiet()
     import tensorflow as tf
@@ -43,6 +46,7 @@ def prepare(threads: int, *, deterministic: bool = True) -> None:
                 f"{threads} asked for, but TensorFlow runs with {thread_count()} in this process "
                 "already; use a new process",
             ) from error
+    distribution.set_up(strategy)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     import keras
@@ -102,6 +106,7 @@ def current(model: Any = None) -> dict[str, Any]:
         "eager": bool(getattr(model, "run_eagerly", False)),
         "graph_options": {k: v for k, v in options.items() if v or not k.startswith("disable_")},
         "devices": sorted({device.device_type for device in tf.config.list_logical_devices()}),
+        **({"spread_over": distribution.devices_of(model)} if distribution.is_spread(model) else {}),
     }
 
 

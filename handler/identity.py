@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from handler.chain import key_of
+from handler.distribution import devices_of
 from handler.engine.callbacks import steers
 from handler.errors import MismatchError, SpecError
 from handler.own_code import own_code
@@ -126,6 +127,7 @@ def of_live_objects(
         "compile": plain(mh.compiled.get_compile_config()),
         "seed": getattr(mh, "seed", 0),
         "batch_size": mh.batch_size,
+        **({} if devices_of(mh.compiled) == 1 else {"devices": devices_of(mh.compiled)}),
         "sequencer": {
             name: plain(getattr(sequencer, name, None)) for name in ("class_weight", "ignore_label", "shuffle")
         },

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Hashable
 from typing import Any, TypeVar
 
 from handler.at_rest import at_rest, refuse_movement
+from handler.distribution import replicated, scope_of
 from handler.errors import ScheduleError
 from handler.layers import addressable
 
@@ -83,7 +84,8 @@ class Masks:
 
     def test(self, signature: Any) -> Step:
         """The test step under the present mask: the loss of a frozen layer's regularizer isn't in it."""
-        return self.keep("test", lambda: compiled_step(self.model, self.model.test_step, signature))
+        step = replicated(self.model, self.model.test_step)
+        return self.keep("test", lambda: compiled_step(self.model, step, signature))
 
     def keep(self, kind: Hashable, make: Callable[[], Kept]) -> Kept:
         """What was made for the present mask, made now if it isn't kept any more.
@@ -102,7 +104,8 @@ class Masks:
         return made
 
     def _train_step(self, signature: Any, train_step: Step) -> Step:
-        function = compiled_step(self.model, at_rest(self.model, train_step), signature)
+        step = at_rest(self.model, replicated(self.model, train_step))
+        function = compiled_step(self.model, step, signature)
         if hasattr(function, "get_concrete_function"):
             trains = {id(variable) for variable, flag in self._variables if flag}
             resting = {path: [w for w in self.layers[path].weights if id(w) in trains] for path in sorted(self.frozen)}
@@ -121,7 +124,8 @@ def compiled_step(model: Any, step: Step, signature: Any) -> Step:
     function = tf.function(
         step, input_signature=[signature], autograph=False, jit_compile=True if model.jit_compile is True else None
     )
-    _forget_gradients(function.get_concrete_function().graph)
+    with scope_of(model):
+        _forget_gradients(function.get_concrete_function().graph)
     return function
 
 

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from handler.distribution import refuse_unknown, scope_of
 from handler.errors import SpecError
 
 
@@ -43,20 +44,18 @@ def build_optimizer(model: Any) -> None:
     """Builds the optimizer over everything that may ever train.
 
     Raises:
-        SpecError: the model isn't compiled, is spread over devices, or its optimizer was built over a part of what may
-            train.
+        SpecError: the model isn't compiled, is spread over devices otherwise than mirrored, or its optimizer was built
+            over a part of what may train.
     """
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None or not model.compiled:
         raise SpecError("model", f"{model.name!r} isn't compiled; call compile() on it first")
-    if model._distribute_strategy is not None:
-        raise SpecError(
-            "model", f"{model.name!r} was built under a tf.distribute strategy; build it without, for one device"
-        )
-    if not optimizer.built:
-        optimizer.build(model.trainable_variables)
-    for part in parts(optimizer):
-        _track_all(part)
+    refuse_unknown(model)
+    with scope_of(model):
+        if not optimizer.built:
+            optimizer.build(model.trainable_variables)
+        for part in parts(optimizer):
+            _track_all(part)
     known = {id(v) for v in unwrapped(optimizer)._trainable_variables}
     missing = [v.path for v in model.trainable_variables if id(v) not in known]
     if missing:

@@ -177,7 +177,7 @@ class Planning:
         return read_checked(self._memory)
 
     def _build_outline(self) -> Outline:
-        environment.prepare(self.threads)
+        environment.prepare(self.threads, strategy=self.spec.training.strategy)
         from handler.building import build_model_handler
         from handler.data import shape
         from handler.layers import outline

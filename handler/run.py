@@ -276,7 +276,7 @@ class TrainingRun:
         """Everything in memory: the network, the data, the trainer. Needs TensorFlow."""
         from handler import environment
 
-        environment.prepare(self.planning.threads)
+        environment.prepare(self.planning.threads, strategy=self.spec.training.strategy)
         from handler.live import Live
 
         return Live(self)

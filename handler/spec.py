@@ -31,6 +31,9 @@ from handler.specification.named import (
 from handler.specification.optimizer import check_optimizer
 from handler.specification.prefix_cache import PrefixCache, as_mapping
 from handler.specification.refusals import Count, Flag, Given, Seed, Weight, Whole, shown, spec_error, suggestion
+from handler.specification.snapshots import SnapshotOptions
+from handler.specification.strategy import Strategy
+from handler.specification.strategy import as_mapping as as_strategy
 from handler.specification.text import override, read_mapping
 
 __all__ = [
@@ -266,17 +269,6 @@ class ModelSpec(Given):
     compile: CompileSpec = Field(default=CompileSpec(), title="Compilation")
 
 
-class SnapshotOptions(Given):
-    """What a kill may cost: a snapshot is taken after every epoch, and more often if asked."""
-
-    model_config = ConfigDict(title="Snapshots")
-    steps: Count | None = Field(
-        default=None,
-        title="Steps",
-        description="Also take a snapshot every so many steps of an epoch; left out: after each epoch only.",
-    )
-
-
 class TrainingOptions(Given):
     """How it is trained."""
 
@@ -299,6 +291,9 @@ class TrainingOptions(Given):
     )
     prefix_cache: Annotated[PrefixCache, BeforeValidator(as_mapping, json_schema_input_type=str | PrefixCache)] = Field(
         default=PrefixCache(), title="Prefix cache", description="Compute a frozen prefix once: auto, on or off."
+    )
+    strategy: Annotated[Strategy, BeforeValidator(as_strategy, json_schema_input_type=str | Strategy)] | None = Field(
+        default=None, title="Strategy", description="mirrored: each batch is spread over several devices."
     )
     masks_kept: Count = Field(default=16, title="Masks kept", description="For how many masks traced steps are kept.")
     callbacks: list[Annotated[CallbackSpec, BeforeValidator(_callback, json_schema_input_type=str | CallbackSpec)]] = (

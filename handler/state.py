@@ -18,7 +18,8 @@ class TrainingState:
     Attributes:
         epoch: epochs completed.
         step: steps completed in the epoch that follows; 0 between epochs.
-        arrays: `model/...` (weights, moving statistics, seed generators), `optimizer/...`, `random/global`,
+        arrays: `model/...` (weights, moving statistics, seed generators), `devices/...` (what other devices than the
+            first have otherwise), `optimizer/...`, `random/global`,
             `callbacks/...` (arrays a callback keeps) and, within an epoch, `metrics/...`; any dtype.
         callbacks: the callbacks' own state, by class name and position among those of that class; plain JSON.
         history: metric name -> one value per completed epoch.

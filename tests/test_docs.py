@@ -13,7 +13,7 @@ import flows.answers
 from flows.command import app
 from handler import spec
 from handler.data import arguments
-from handler.specification import callbacks, entries
+from handler.specification import callbacks, entries, prefix_cache, snapshots, strategy
 
 ROOT = Path(__file__).parent.parent
 SPECIFICATION = (ROOT / "docs" / "specification.md").read_text(encoding="utf-8")
@@ -32,7 +32,10 @@ def fields(module):
     )
 
 
-@pytest.mark.parametrize(("model", "key"), [*fields(spec), *fields(callbacks), *fields(entries), *fields(arguments)])
+FIELDS = [field for module in (spec, callbacks, entries, arguments, prefix_cache, snapshots, strategy) for field in fields(module)]
+
+
+@pytest.mark.parametrize(("model", "key"), FIELDS)
 def test_every_key_of_a_specification_is_in_the_reference(model, key):
     assert re.search(rf"`([\w.]+\.)?{key}`", SPECIFICATION), f"{model}.{key} isn't in docs/specification.md"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from keras.src.random.seed_generator import global_seed_generator
 
+from handler.distribution import components
 from handler.errors import SpecError
 
 # TensorFlow's own random operations: their counters live in kernels, or in variables Keras doesn't know.
@@ -31,7 +32,7 @@ def refuse_hidden_state(model: Any, graph: Any) -> None:
                 "not go on exactly; draw with keras.random and a keras.random.SeedGenerator kept by the layer",
             )
     keras_own = (*model.variables, *model.optimizer.variables, *model.metrics_variables, global_seed_generator().state)
-    known = {id(variable.value) for variable in keras_own}
+    known = {id(part) for variable in keras_own for part in components(variable)}
     for variable in graph.variables:
         if id(variable) not in known:
             raise SpecError(

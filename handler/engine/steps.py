@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from handler.distribution import devices_of
 from handler.engine import batches
 from handler.engine.loop import StepLoop, loop_of, resident
 from handler.interrupt import StopFlag
@@ -65,7 +66,7 @@ class Steps:
                 yield index + 1, logs
 
     def _loop(self, function: Step, sequencer: Any) -> StepLoop | None:
-        if self.masks.model.jit_compile is True:
+        if self.masks.model.jit_compile is True or devices_of(self.masks.model) > 1:
             return None
         if sequencer not in self._resident:
             self._resident[sequencer] = resident(sequencer)

@@ -13,6 +13,7 @@ from keras.src.backend.common.global_state import set_global_attribute
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 from keras.src.utils.python_utils import pythonify_logs
 
+from handler.distribution import of_other_devices, parts, refuse_empty_parts, scope_of
 from handler.engine import batches, log_files
 from handler.engine import callbacks as callback_state
 from handler.engine.hidden_state import refuse_hidden_state
@@ -22,7 +23,8 @@ from handler.interrupt import StopFlag
 from handler.interrupt import stop as stop_flag
 from handler.masks import CAPACITY, Masks
 from handler.observe import Observer
-from handler.optimizers import build_optimizer
+from handler.optimizers import build_optimizer, unwrapped
+from handler.sequencer import DLSequencer
 from handler.state import TrainingState, assign, named, to_array
 
 if TYPE_CHECKING:
@@ -68,6 +70,8 @@ class Trainer:
         self.model, self.sequencer, self.validation = model, sequencer, validation
         self.observers, self._unchecked = observers, resumable
         build_optimizer(model)
+        if isinstance(sequencer, DLSequencer):
+            refuse_empty_parts(model, sequencer.rows, sequencer.batch_size)
         self.masks = Masks(model, masks_kept)
         self.steps = Steps(self.masks, stop)
         self.user_callbacks = list(callbacks)
@@ -169,7 +173,7 @@ class Trainer:
             callbacks: a `CallbackList` that is told of it.
         """
         told = callbacks or keras.callbacks.CallbackList()
-        kept = [to_array(v) for v in self.model.metrics_variables]
+        kept = [to_array(v) for v in parts(self.model.metrics_variables)]
         told.on_test_begin()
         self.model.reset_metrics()
         test = self.masks.test(batches.signature(batches.tensors(sequencer[0])))
@@ -218,7 +222,7 @@ class Trainer:
         states, arrays = callback_state.capture(self.user_callbacks)
         variables = self._variables()
         if self.step:
-            variables |= named("metrics", self.model.metrics_variables)
+            variables |= named("metrics", parts(self.model.metrics_variables))
         arrays = {name: to_array(variable) for name, variable in variables.items()} | arrays
         if self.step:
             # After the last step they are the epoch's logs, where a train_step of one's own gives others than metrics.
@@ -242,10 +246,11 @@ class Trainer:
 
     def _assign(self, state: TrainingState, metrics: bool = True) -> None:
         assign(named("model", self.model.variables), state.arrays, "model")
+        assign(named("devices", self._of_devices()), state.arrays, "devices")
         assign(named("optimizer", self.model.optimizer.variables), state.arrays, "optimizer")
         assign(named("random", [self._generator.state]), state.arrays, "random")
         if metrics:
-            assign(named("metrics", self.model.metrics_variables), state.arrays, "metrics")
+            assign(named("metrics", parts(self.model.metrics_variables)), state.arrays, "metrics")
             logs = {name: array for name, array in state.arrays.items() if name.startswith("logs/")}
             self._last = {name.removeprefix("logs/"): array.item() for name, array in logs.items()}
         callback_state.restore(self.user_callbacks, state.callbacks, state.arrays)
@@ -256,9 +261,13 @@ class Trainer:
     def _variables(self) -> dict[str, Any]:
         return (
             named("model", self.model.variables)
+            | named("devices", self._of_devices())
             | named("optimizer", self.model.optimizer.variables)
             | named("random", [self._generator.state])
         )
+
+    def _of_devices(self) -> list[Any]:
+        return of_other_devices(self.model, unwrapped(self.model.optimizer)._trainable_variables)
 
     def trace(self, signature: Any, train_step: Any) -> None:
         """Traces a train step through the rest of the network, before there is anything to train on."""
@@ -286,7 +295,7 @@ class Trainer:
         if self._signature is None:
             batch = batches.tensors(self.sequencer[0])
             self._signature = batches.signature(batch)
-            with contextlib.suppress(RuntimeError, ValueError):
+            with contextlib.suppress(RuntimeError, ValueError), scope_of(self.model):
                 # Makes the metrics' variables, so that the first step isn't traced twice. A model that can't be built
                 # from shapes alone makes them in that second trace.
                 self.model._symbolic_build(data_batch=batch)
@@ -295,5 +304,5 @@ class Trainer:
 
     def _put_metrics(self, values: list[np.ndarray]) -> None:
         # Variables made since (by the first evaluation) start at zero.
-        for variable, value in zip(self.model.metrics_variables, values, strict=False):
+        for variable, value in zip(parts(self.model.metrics_variables), values, strict=False):
             variable.assign(value)

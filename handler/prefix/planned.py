@@ -25,6 +25,8 @@ def planned(
     """
     place, options = cut(graph, frozen), spec.training.prefix_cache
     why = refusal(place, options.mode, epochs, rows=rows, limit=options.max_bytes)
+    if spec.training.strategy is not None:
+        why = "batches are spread over devices"
     if spec.training.in_place:
         why = "X is rearranged in place"
     if augmented:

@@ -14,6 +14,7 @@ from handler import environment, identity
 from handler.backup import drop_unneeded
 from handler.chain import key_of
 from handler.data.out_of_core import IN_MEMORY
+from handler.distribution import devices_of
 from handler.engine import batches
 from handler.errors import Interrupted, StoreError
 from handler.masks import Masks
@@ -122,7 +123,7 @@ class Prefixes:
             self._held = None
 
     def _make(self, place: Cut, epochs: int) -> Prefix:
-        _refuse(unfit(self.sequencer))
+        _refuse("batches are spread over devices" if devices_of(self.masks.model) > 1 else unfit(self.sequencer))
         self._weigh(place, epochs, there=self.folder is not None)
         given, model = self.sequencer, self.masks.model
         batch = batches.tensors((given.examples([0, 1][: given.rows]),))[0]

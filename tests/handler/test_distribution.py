@@ -1,0 +1,185 @@
+"""Batches spread over two devices: the bits of Keras's own `fit`, masks and resumption as ever. In processes of their own,
+since a process has the devices it began with.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handler.store import Store
+from tests.handler.test_run import MODULE, SPEC
+
+ROOT = Path(__file__).parent.parent.parent
+MIRRORED = {
+    **SPEC,
+    "training": {**SPEC["training"], "threads": 1, "snapshot": {"steps": 2}, "strategy": {"name": "mirrored", "devices": 2}},
+}
+
+
+def in_a_process(code, folder):
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], cwd=folder, capture_output=True, text=True, check=False, timeout=240,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def trained(folder, store, kill_at=None, spec=MIRRORED):
+    """Trains in a process, which may kill itself; gives how it ended."""
+    (folder / "mine.py").write_text(MODULE)
+    return in_a_process(f"""
+        import json, os, signal
+        from handler.observe import Observer
+        from handler.run import RunInputs, TrainingRun
+        from handler.spec import parse_spec
+        from tests.faults import stages
+        class Kill(Observer):
+            def on_step(self, epoch, step, steps, logs):
+                if (epoch, step) == {kill_at!r}:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        run = TrainingRun(RunInputs(spec=parse_spec({spec!r}), folder=".", store={store!r}, name="mine"))
+        run.observers.append(Kill())
+        record = stages.train(run)
+        print(json.dumps({{"sources": [s.source for s in record.segments], "epochs": sum(s.trained_epochs for s in record.segments)}}))
+    """, folder)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    done = trained(folder, "store")
+    assert done.returncode == 0, done.stderr
+    return Store(folder / "store")
+
+
+def end_of(store):
+    record = store.runs.read("mine")
+    return record, store.states.read(record.state)
+
+
+def test_a_mirrored_training_has_the_bits_that_fit_gives_it(tmp_path):
+    done = in_a_process("""
+        import json
+        from handler import environment
+        from handler.specification.strategy import Strategy
+        mirrored = Strategy(name="mirrored", devices=2)
+        environment.prepare(1, strategy=mirrored)
+        import keras, numpy as np, tensorflow as tf
+        from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
+        from handler.distribution import scope
+        from handler.state import to_array
+        x = np.random.default_rng(3).normal(size=(90, 6)).astype("float32")  # five whole batches, and one of ten
+        y = x[:, :3].argmax(axis=1).astype("int64")
+        def build():
+            keras.backend.clear_session(free_memory=False)
+            keras.utils.set_random_seed(5)
+            with scope(mirrored):
+                given = keras.Input((6,))
+                h = keras.layers.BatchNormalization()(keras.layers.Dense(8, activation="relu")(given))
+                h = keras.layers.Dropout(0.3, seed=3)(h)
+                model = keras.Model(given, keras.layers.Dense(3, activation="softmax")(h))
+                model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+            return model
+        ours, theirs = build(), build()
+        before = [to_array(v) for v in theirs.variables]
+        mh = DLModelHandler(KerasArchitecture(ours), training_epochs=3, batch_size=16, seed=2)
+        history = DLTrainingHandler()(mh, x, y, []).history
+        order, given = mh.build_sequencer(x, y), {}
+        for epoch in range(3):
+            order.set_epoch(epoch)
+            rows = np.asarray(order.order)
+            batches = tf.data.Dataset.from_tensor_slices((x[rows], y[rows])).batch(16)
+            for name, values in theirs.fit(batches, epochs=1, verbose=0, shuffle=False).history.items():
+                given.setdefault(name, []).extend(values)
+        pairs = zip(ours.variables + ours.optimizer.variables, theirs.variables + theirs.optimizer.variables)
+        print(json.dumps({
+            "different": [a.path for a, b in pairs if to_array(a).tobytes() != to_array(b).tobytes()],
+            "moved": sum(to_array(v).tobytes() != was.tobytes() for v, was in zip(theirs.variables, before)),
+            "history": history == given,
+        }))
+    """, tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {"different": [], "moved": 9, "history": True}
+
+
+@pytest.mark.service
+@pytest.mark.parametrize("kill_at", [(1, 5), (4, 6)], ids=str)
+def test_killed_it_goes_on_to_the_same_bits(kill_at, whole, tmp_path):
+    assert trained(tmp_path, "store", kill_at).returncode == -signal.SIGKILL
+    done = trained(tmp_path, "store")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["sources"].count("resumed") == 1
+    (record, state), (expected, end) = end_of(Store(tmp_path / "store")), end_of(whole)
+    assert (record.weights, record.history, record.chain) == (expected.weights, expected.history, expected.chain)
+    assert list(state.arrays) == list(end.arrays)
+    moving = [name for name in end.arrays if "moving_mean" in name]
+    assert len(moving) == 2
+    assert not np.array_equal(*(end.arrays[name] for name in moving)), "each device has statistics of its own"
+    assert all(state.arrays[name].tobytes() == end.arrays[name].tobytes() for name in end.arrays)
+
+
+@pytest.mark.service
+def test_what_rests_does_not_move_and_one_device_gives_other_bits(whole, tmp_path):
+    record = whole.runs.read("mine")
+    for segment in record.segments[1:4]:
+        before, after = (whole.states.read(record.chain[epoch]).arrays for epoch in (segment.start, segment.end))
+        weights = [name for name in before if name.startswith("model/")]
+        resting = [name for name in weights if any(f" {layer}/" in name for layer in segment.frozen)]
+        assert len(resting) >= 2
+        assert [name for name in resting if not np.array_equal(before[name], after[name])] == []
+        assert [name for name in weights if not np.array_equal(before[name], after[name])] != []
+    assert trained(tmp_path, "alone", spec={**SPEC, "training": {**MIRRORED["training"], "strategy": None}}).returncode == 0
+    alone = Store(tmp_path / "alone").runs.read("mine")
+    assert alone.key != record.key
+    assert alone.weights != record.weights
+    assert len(alone.history["loss"]) == len(record.history["loss"])
+    assert np.allclose(alone.history["loss"], record.history["loss"], rtol=0.2), "the same training all the same"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"batch_size": 1}, "training.batch_size: a batch has 1 of 200 examples, fewer than the 2 devices; take another size"),
+        ({"batch_size": 199}, "training.batch_size: the last batch of an epoch has 1 of 200 examples, fewer than the 2 devices"),
+        ({"strategy": "mirrored"}, "training.strategy: mirrored needs two GPUs, there are 0; give `devices: 2` to take the processor as two"),
+        ({"strategy": {"name": "mirrored", "devices": 2}, "use_ema": True}, "model.compile.optimizer: Adam with use_ema isn't known to be exact on several devices"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_spread_is_refused(changes, said, tmp_path):
+    spec = {**MIRRORED, "training": {**MIRRORED["training"], **changes}}
+    if spec["training"].pop("use_ema", False):
+        compiled = SPEC["model"]["compile"]
+        spec["model"] = {**SPEC["model"], "compile": {**compiled, "optimizer": {**compiled["optimizer"], "use_ema": True}}}
+    done = trained(tmp_path, "store", spec=spec)
+    assert done.returncode == 1
+    assert said in done.stderr.splitlines()[-1]
+
+
+def test_a_process_that_began_with_one_device_says_so(tmp_path):
+    done = in_a_process("""
+        import tensorflow as tf
+        tf.ones(1)
+        from handler import environment
+        from handler.specification.strategy import Strategy
+        environment.prepare(tf.config.threading.get_intra_op_parallelism_threads() or 2, strategy=Strategy(name="mirrored", devices=2))
+    """, tmp_path)  # fmt: skip
+    assert "training.strategy: 2 devices asked for, but TensorFlow runs with one in this process already" in done.stderr
+
+
+def test_a_model_of_another_strategy_is_refused(tmp_path):
+    done = in_a_process("""
+        import keras, numpy as np, tensorflow as tf
+        from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
+        with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+            model.compile("sgd", "mse")
+        DLTrainingHandler()(DLModelHandler(KerasArchitecture(model)), np.ones((8, 2)), np.ones(8), [])
+    """, tmp_path)  # fmt: skip
+    assert "was built under OneDeviceStrategy; build it without, or under tf.distribute.MirroredStrategy" in done.stderr
