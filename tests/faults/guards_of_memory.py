@@ -184,9 +184,17 @@ MEMORY = [
         "killed within an epoch: the metrics of the steps before",
         "their variables are in the state",
         TRAINER,
-        '            assign(named("metrics", self.model.metrics_variables), state.arrays, "metrics")\n',
+        '            assign(named("metrics", parts(self.model.metrics_variables)), state.arrays, "metrics")\n',
         "",
         STEPS,
+    ),
+    Guard(
+        "killed on several devices: the statistics that each keeps",
+        "those of all devices are in the state",
+        TRAINER,
+        '        assign(named("devices", self._of_devices()), state.arrays, "devices")\n',
+        "",
+        "tests/handler/test_distribution.py::test_killed_it_goes_on_to_the_same_bits[(1, 5)]",
     ),
     Guard(
         "killed after a callback has ended the training",

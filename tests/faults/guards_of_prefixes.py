@@ -75,8 +75,8 @@ PREFIXES = [
         "examples are augmented anew in each epoch, or rearranged in place",
         "no prefix is kept then",
         FILE,
-        "_refuse(unfit(self.sequencer))",
-        "pass",
+        "else unfit(self.sequencer))",
+        'else "")',
         T + "examples_that_change_have_no_activations_to_keep",
     ),
     Guard(

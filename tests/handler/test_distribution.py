@@ -171,15 +171,3 @@ def test_a_process_that_began_with_one_device_says_so(tmp_path):
         environment.prepare(tf.config.threading.get_intra_op_parallelism_threads() or 2, strategy=Strategy(name="mirrored", devices=2))
     """, tmp_path)  # fmt: skip
     assert "training.strategy: 2 devices asked for, but TensorFlow runs with one in this process already" in done.stderr
-
-
-def test_a_model_of_another_strategy_is_refused(tmp_path):
-    done = in_a_process("""
-        import keras, numpy as np, tensorflow as tf
-        from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
-        with tf.distribute.OneDeviceStrategy("CPU:0").scope():
-            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-            model.compile("sgd", "mse")
-        DLTrainingHandler()(DLModelHandler(KerasArchitecture(model)), np.ones((8, 2)), np.ones(8), [])
-    """, tmp_path)  # fmt: skip
-    assert "was built under OneDeviceStrategy; build it without, or under tf.distribute.MirroredStrategy" in done.stderr
