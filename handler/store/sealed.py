@@ -91,14 +91,6 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
         remember_written(target / MANIFEST, text)
 
 
-def _is_intact(target: Path) -> bool:
-    try:
-        return there(target) and not damages(target, deep=True)
-    except DamagedError:  # what the store's URL leads to
-        mirror.withdraw(target)
-        return False
-
-
 def intact(target: Path) -> bool:
     """Whether a sealed directory is here, or where the store's URL leads, every byte as it was written.
 
@@ -107,7 +99,7 @@ def intact(target: Path) -> bool:
     try:
         return there(target) and not damages(target, deep=True)
     except DamagedError:
-        mirror.withdraw(target, lambda manifest: True)
+        mirror.withdraw(target)
         return False
 
 
