@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from handler.errors import SpecError
-from handler.specification.strategy import Strategy
+from handler.specification.strategy import NOT_SPREAD, Strategy
 
 FIELD = "training.strategy"
 
@@ -79,7 +79,7 @@ def refuse_unknown(model: Any) -> None:
     if type(model._distribute_strategy) is not tf.distribute.MirroredStrategy:
         what = f"{model.name!r} was built under {type(model._distribute_strategy).__name__}"
         raise SpecError("model", f"{what}; build it without, or under tf.distribute.MirroredStrategy")
-    for name in ("inner_optimizer", "optimizers", "use_ema", "gradient_accumulation_steps"):
+    for name in NOT_SPREAD:
         if getattr(model.optimizer, name, None):
             what = f"{type(model.optimizer).__name__} with {name} isn't known to be exact on several devices"
             raise SpecError("model.compile.optimizer", f"{what}; train on one, or with a plain optimizer")

@@ -32,7 +32,7 @@ from handler.specification.optimizer import check_optimizer
 from handler.specification.prefix_cache import PrefixCache, as_mapping
 from handler.specification.refusals import Count, Flag, Given, Seed, Weight, Whole, shown, spec_error, suggestion
 from handler.specification.snapshots import SnapshotOptions
-from handler.specification.strategy import Strategy
+from handler.specification.strategy import Strategy, check_spread
 from handler.specification.strategy import as_mapping as as_strategy
 from handler.specification.text import override, read_mapping
 
@@ -323,6 +323,7 @@ class TrainingSpec(Given):
         check_schedule(
             self.freeze_training, self.training.epochs, learning_rate_schedule=self.model.compile.learning_rate_schedule
         )
+        check_spread(self.training.strategy, self.training.batch_size, self.model.compile.optimizer)
         if self.training.in_place and isinstance(self.data.source, str) and form_of(self.data.source) == "zarr":
             problem = "a .zarr source is read as it is trained on, not rearranged; leave it false"
             raise SpecError("training.in_place", problem)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from handler.errors import SpecError
 from handler.specification.refusals import Count, Given
 
 
@@ -26,3 +27,24 @@ class Strategy(Given):
 def as_mapping(value: Any) -> Any:
     """A name alone as the mapping it stands for."""
     return {"name": value} if isinstance(value, str) else value
+
+
+NOT_SPREAD = ("inner_optimizer", "optimizers", "use_ema", "gradient_accumulation_steps", "loss_scale_factor")
+
+
+def check_spread(strategy: Strategy | None, batch_size: int, optimizer: str | dict[str, Any]) -> None:
+    """Refuses what can't be spread over devices, as far as a specification says.
+
+    Raises:
+        SpecError: names the field, the value and what would do.
+    """
+    if strategy is None:
+        return
+    given = optimizer if isinstance(optimizer, dict) else {"name": optimizer}
+    for name in NOT_SPREAD:
+        if given.get(name):
+            what = f"{name} isn't known to be exact on several devices"
+            raise SpecError("model.compile.optimizer", f"{what}; leave it out, or leave out training.strategy")
+    if batch_size < (strategy.devices or 2):
+        what = f"{batch_size} examples can't be spread over {strategy.devices or 2} devices"
+        raise SpecError("training.batch_size", f"{what}; give at least as many")

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from handler.errors import SpecError
+from handler.spec import parse_spec
 from handler.store import Store
 from tests.handler.test_run import MODULE, SPEC
 
@@ -145,21 +147,31 @@ def test_what_rests_does_not_move_and_one_device_gives_other_bits(whole, tmp_pat
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"batch_size": 1}, "training.batch_size: a batch has 1 of 200 examples, fewer than the 2 devices; take another size"),
         ({"batch_size": 199}, "training.batch_size: the last batch of an epoch has 1 of 200 examples, fewer than the 2 devices"),
         ({"strategy": "mirrored"}, "training.strategy: mirrored needs two GPUs, there are 0; give `devices: 2` to take the processor as two"),
-        ({"strategy": {"name": "mirrored", "devices": 2}, "use_ema": True}, "model.compile.optimizer: Adam with use_ema isn't known to be exact on several devices"),
     ],
     ids=str,
 )  # fmt: skip
 def test_what_cannot_be_spread_is_refused(changes, said, tmp_path):
-    spec = {**MIRRORED, "training": {**MIRRORED["training"], **changes}}
-    if spec["training"].pop("use_ema", False):
-        compiled = SPEC["model"]["compile"]
-        spec["model"] = {**SPEC["model"], "compile": {**compiled, "optimizer": {**compiled["optimizer"], "use_ema": True}}}
-    done = trained(tmp_path, "store", spec=spec)
+    done = trained(tmp_path, "store", spec={**MIRRORED, "training": {**MIRRORED["training"], **changes}})
     assert done.returncode == 1
     assert said in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "optimizer", "said"),
+    [
+        (3, "adam", "training.batch_size: 3 examples can't be spread over 4 devices; give at least as many"),
+        (8, {"name": "adam", "use_ema": True}, "model.compile.optimizer: use_ema isn't known to be exact on several devices"),
+        (8, {"name": "sgd", "gradient_accumulation_steps": 2}, "gradient_accumulation_steps isn't known to be exact"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_specification_of_what_cannot_be_spread_is_refused(batch_size, optimizer, said):
+    training = {**SPEC["training"], "batch_size": batch_size, "strategy": {"name": "mirrored", "devices": 4}}
+    model = {**SPEC["model"], "compile": {**SPEC["model"]["compile"], "optimizer": optimizer}}
+    with pytest.raises(SpecError, match=said):
+        parse_spec({**SPEC, "training": training, "model": model})
 
 
 def test_a_process_that_began_with_one_device_says_so(tmp_path):
