@@ -10,7 +10,7 @@ from handler.specification.refusals import join, shown
 
 ABSENT = "(not there)"
 # Where a declaration calls a field otherwise than the specification does.
-_IN_THE_SPECIFICATION = {"batch_size": "training.batch_size", "callbacks": "training.callbacks"}
+_IN_THE_SPECIFICATION = {name: f"training.{name}" for name in ("batch_size", "callbacks", "strategy")}
 
 
 def differences(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -28,6 +28,7 @@ NEUTRAL = {
 DECIDING = {
     "seed": [2, 2**32 - 1],
     "training.batch_size": [4, 9],
+    "training.strategy": ["mirrored", {"name": "mirrored", "devices": 2}, {"name": "mirrored", "devices": 3}],
     "training.callbacks": [[], [{**STEERS, "patience": 6}], [{**STEERS, "restore_best_weights": True}], [STEERS, STEERS], [STEERS, "TerminateOnNaN"]],
     "data.source": ["things:network", "points.npz", "other.npz"],
     "data.args": [{"examples": 33}, {}],
