@@ -59,9 +59,10 @@ def locked(
     try:
         _take(descriptor, lease, what, wait, waiting)
         with writing(path):
-            os.ftruncate(descriptor, 0)
             now = datetime.now().astimezone().isoformat(" ", "seconds")
-            os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename} since {now}\n".encode(), 0)
+            said = f"process {os.getpid()} on {os.uname().nodename} since {now}\n".encode()
+            os.pwrite(descriptor, said, 0)
+            os.ftruncate(descriptor, len(said))  # afterwards: whoever reads meanwhile finds somebody
         yield
     finally:
         if lease is not None:

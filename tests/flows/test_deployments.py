@@ -200,6 +200,8 @@ def test_a_run_that_is_busy_fails_with_a_clear_word_or_waits_by_choice(worker, p
 
 def test_a_worker_told_to_end_kills_its_flows_without_a_word_and_the_next_run_goes_on(worker, prefect, server, clone, paused, forker):
     paused("orphaned")
+    states = Store(clone / "orphaned").states
+    wait_for(lambda: any(int(key.rpartition("-")[2]) >= 14 for key in states.names() if "-step-" in key))  # written behind
     os.kill(worker.pid, signal.SIGTERM)
     worker.wait(60)
     wait_for(lambda: not Store(clone / "orphaned").runs.is_alive("orphaned"), seconds=60)
