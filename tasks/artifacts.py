@@ -25,7 +25,6 @@ from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RET
 
 from handler.observe import Observer
 from handler.record import Plan, RunRecord, SegmentRecord
-from handler.report import curves_image
 
 _not_taken: list[Callable[[], object]] = []
 
@@ -68,6 +67,8 @@ def final_figures(record: RunRecord) -> None:
 
 def final_pictures(record: RunRecord, page: str) -> None:
     """Shows the metrics by epoch as an image artifact, `curves-<run>`, and its page as a link, `page-<run>`."""
+    from handler.report import curves_image  # the templates are needed at the end alone
+
     name = record.run
     image = base64.b64encode(curves_image(record).encode()).decode()
     url = f"data:image/svg+xml;base64,{image}"

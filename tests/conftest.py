@@ -31,3 +31,13 @@ def forker(server, clean_environment, tmp_path_factory):
     environment = clean_environment | {"PREFECT_HOME": str(server.home), "PREFECT_API_URL": server.api_url, "COLUMNS": "160"}
     with warm(environment, tmp_path_factory.mktemp("typed")) as forker:
         yield forker
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """A real S3 server on loopback, with an empty bucket."""
+    from tests.s3_server import S3Server
+
+    server = S3Server()
+    yield server
+    server.close()

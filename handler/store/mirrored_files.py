@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from handler.store.files import files_within, sync, workplace
+from handler.store.files import files_within, write_file
 from handler.store.mirror import remote_of, within
 
 LOCK = "lock"
@@ -29,12 +29,10 @@ def send_all(folder: Path, *, last: str) -> None:
         return
     for path in sorted(files_within(folder), key=lambda path: path.name == last):
         name = path.relative_to(folder).as_posix()
-        if name != LOCK and not any(part.startswith(".") for part in name.split("/")):
-            about = path.stat()
-            state = (about.st_ino, about.st_size, about.st_mtime_ns)
-            if _SENT.get(path) != state:
-                send(path)
-                _SENT[path] = state
+        hidden = any(part.startswith(".") for part in name.split("/"))
+        if name != LOCK and not hidden and _SENT.get(path) != (present := _version(path)):
+            send(path)
+            _SENT[path] = present
 
 
 def bring_all(folder: Path) -> None:
@@ -43,8 +41,7 @@ def bring_all(folder: Path) -> None:
         if name != LOCK:
             path = folder / within(folder, name)
             refresh(path)
-            about = path.stat()
-            _SENT[path] = (about.st_ino, about.st_size, about.st_mtime_ns)
+            _SENT[path] = _version(path)
 
 
 def refresh(path: Path) -> None:
@@ -53,10 +50,7 @@ def refresh(path: Path) -> None:
     got = None if found is None else found[0].get(found[1])
     if got is None or (path.exists() and path.read_bytes() == got[0]):
         return
-    with workplace(path) as beside:
-        beside.write_bytes(got[0])
-        sync(beside)
-        beside.replace(path)
+    write_file(path, got[0])
 
 
 def forget(folder: Path) -> None:
@@ -70,3 +64,8 @@ def files_there(folder: Path) -> set[str]:
     """The names, from a folder on, of all objects below it there."""
     found = remote_of(folder)
     return set() if found is None else {name[len(found[1]) + 1 :] for name in found[0].below(found[1])}
+
+
+def _version(path: Path) -> tuple[int, int, int]:
+    about = path.stat()
+    return about.st_ino, about.st_size, about.st_mtime_ns

@@ -60,9 +60,6 @@ class Remote:
     Args:
         url: `s3://bucket/prefix`, or what else obstore knows.
 
-    Attributes:
-        requests: how many requests were begun, by kind.
-
     Raises:
         SpecError: obstore isn't installed, or there is no such kind of store.
     """
@@ -82,7 +79,7 @@ class Remote:
             )
         except BaseError as error:
             raise SpecError("store", f"{url} can't be used: {_said(error)}") from error
-        self.url, self.requests = url, dict[str, int]()
+        self.url = url
 
     def get(self, name: str) -> tuple[bytes, str] | None:
         """An object and its etag; None where there is none."""
@@ -158,7 +155,6 @@ class Remote:
         from obstore.exceptions import BaseError, GenericError
 
         for left in reversed(range(TRIES)):
-            self.requests[kind] = self.requests.get(kind, 0) + 1
             try:
                 return call()
             except FileNotFoundError:

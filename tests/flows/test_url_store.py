@@ -10,19 +10,11 @@ from flows.answers import TrainAnswer
 from handler.store import Store
 from tests.flows.conftest import MODELS
 from tests.flows.test_server import wait_for
-from tests.s3_server import S3Server
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
 SETS = ("--set", "training.callbacks=[{name: 'slow:Diary'}, {name: CSVLogger, filename: log.csv}, {name: 'slow:Gate', epoch: 3}]",
         "--set", "training.snapshot={steps: 5}")  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def s3():
-    server = S3Server()
-    yield server
-    server.close()
 
 
 @pytest.fixture

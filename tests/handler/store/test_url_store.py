@@ -15,17 +15,10 @@ from handler.record import RunRecord
 from handler.retention import Retention
 from handler.store import Store, leases, mirror, remote
 from tests.handler.store.test_states import ARRAYS, state_of
-from tests.s3_server import BUCKET, KEYS, S3Server
+from tests.s3_server import BUCKET, KEYS
 
 pytestmark = pytest.mark.timeout(300)
 COUNTER = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def s3():
-    server = S3Server()
-    yield server
-    server.close()
 
 
 @pytest.fixture
