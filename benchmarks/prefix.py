@@ -138,7 +138,10 @@ def residual(rounds: int, rows: int) -> list[dict[str, Any]]:
             row(f"{what}, {EPOCHS} epochs: Frostline, prefix computed", whole["computed"], **beside),
             row(f"{what}, {EPOCHS} epochs: Frostline, each epoch", whole["each epoch"]),
             row(f"{what}, one epoch: Frostline", epochs["found"], beside=epochs["each epoch"], peer="each epoch"),
-        ]
+            *(row(f"{what}, what isn't epochs: Frostline, {called}",
+                  [s.seconds - EPOCHS * s.epoch for s in trained[way]])
+              for way, called in (("found", "prefix found"), ("computed", "prefix computed"), ("each epoch",) * 2)),
+        ]  # fmt: skip
     return lines
 
 
@@ -179,7 +182,8 @@ def main() -> None:
         "What does it save to compute a frozen prefix once?",
         rows,
         f"seconds of a whole segment of {options.rows} examples (MobileNetV2: {options.rows * 2} of 96 x 96), batches "
-        f"of {BATCH}: computing the prefix, writing it, its traces and all epochs; of one epoch where it says so",
+        f"of {BATCH}: computing the prefix, writing it, its traces, all epochs; where it says so, of one epoch or of "
+        "what isn't epochs: the pass, the writing and the traces",
     )
 
 

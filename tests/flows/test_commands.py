@@ -19,7 +19,6 @@ from flows.answers import (
     ShowAnswer,
     VerifyAnswer,
 )
-from handler.store import Store
 from tests.flows.conftest import MODELS
 from tests.models.small import arrays
 
@@ -202,13 +201,13 @@ def test_predictions_for_arrays_are_written_and_scored(frostline, trained, tmp_p
         (("trian", "small.yaml"), "No such command 'trian'"),
     ],
 )
-def test_what_cant_be_used_is_refused_in_one_sentence(arguments, message, type_here):
+def test_what_cant_be_used_is_refused_in_one_sentence(arguments, message, type_here, trained):
     code, out, err = type_here(*arguments, "--json")
     failure = FailureAnswer.model_validate_json(out)
     assert (code, failure.status, failure.resume) == (2, "refused", None)
     assert message in failure.error
     assert message in err
-    assert not (Store(".frostline").root).exists()
+    assert not (trained[0] / ".frostline").exists()
 
 
 def test_interrupted_and_killed_runs_are_resumed_and_changed_ones_refused(forker, project):
