@@ -73,6 +73,7 @@ def test_a_training_stopped_within_an_epoch_ends_with_the_weights_of_one_that_wa
     assert (answer.weights, answer.history) == (expected.weights, expected.history)
 
 
+@pytest.mark.service
 def test_ctrl_c_in_a_terminal_ends_everything_the_embedded_server_too(project, clean_environment, tmp_path):
     home = tmp_path / "prefect"
     environment = clean_environment | {"PREFECT_HOME": str(home), "TERM": "xterm-256color", "COLUMNS": "120"}

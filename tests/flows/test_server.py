@@ -63,6 +63,7 @@ def wait_for(condition, seconds=60):
         time.sleep(0.05)
 
 
+@pytest.mark.service
 def test_the_server_lives_as_long_as_its_last_user_killed_or_not(tmp_path):
     mine = embedded.start_or_join(tmp_path)
     mine.wait()

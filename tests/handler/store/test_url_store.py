@@ -117,6 +117,7 @@ def test_a_writer_that_dies_before_any_of_its_requests_leaves_all_or_nothing(mac
     assert not visible[0]
 
 
+@pytest.mark.service
 @pytest.mark.parametrize("seed", range(4))
 def test_errors_slow_answers_and_cut_connections_change_nothing(machine, s3, seed):
     writer, names = machine("writer"), [f"k{n}" for n in range(6)]
