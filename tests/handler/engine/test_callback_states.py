@@ -13,7 +13,7 @@ from tests.handler.conftest import same
 
 STEPS = 6
 EPOCHS = 6
-CUTS = [(4, 2), (1, 0), (4, STEPS)]
+CUTS = [(4, 2), (1, 0), (2, 3), (4, STEPS)]  # in the third ReduceLROnPlateau has waited for an epoch
 # Best at epoch 1, over at epoch 4.
 STOPS = {"patience": 3, "min_delta": 10.0, "start_from_epoch": 1, "restore_best_weights": True}
 
