@@ -66,17 +66,28 @@ class Ways:
         self.make().fit(*self.data, batch_size=self.batch, epochs=EPOCHS, verbose=0)
 
 
+KINDS: dict[str, tuple[str, Callable[[], Ways]]] = {
+    "residual": (
+        "residual network",
+        lambda: Ways(networks.residual, networks.examples(networks.residual(), 350), 32),
+    ),
+    "points": (
+        "98 layers over points",
+        lambda: Ways(networks.pointwise, networks.examples(networks.pointwise(), 480), 32),
+    ),
+    "autoencoder": ("ConvAutoencPwiseClassif", lambda: Ways(*networks.autoencoder(), 8)),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="What does a whole freeze training cost?")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--networks", nargs="+", choices=KINDS, default=["residual", "points"])
     options = parser.parse_args()
-    kinds = {
-        "residual network": Ways(networks.residual, networks.examples(networks.residual(), 350), 32),
-        "98 layers over points": Ways(networks.pointwise, networks.examples(networks.pointwise(), 480), 32),
-        "ConvAutoencPwiseClassif": Ways(*networks.autoencoder(), 8),
-    }
     rows = []
-    for name, ways in kinds.items():
+    for kind in options.networks:
+        name, make = KINDS[kind]
+        ways = make()
         times = alternate({"ours": ways.frostline, "naive": ways.naive, "plain": ways.plain}, options.rounds)
         what = f"{name}, {EPOCHS} epochs in 15 segments"
         rows += [
