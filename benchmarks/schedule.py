@@ -2,9 +2,10 @@
 
     python -m benchmarks.schedule
 
-30 epochs in which groups of layers rest in turn, two epochs each: 15 segments. Frostline (`DLTrainingHandler` with a
-store: every segment's state durable), the naive loop (flags, compile with a new optimizer, fit), and plain `fit` of the
-same epochs with nothing at rest. All that happens between the first epoch's begin and the last one's end counts.
+30 epochs of about two seconds, in which groups of layers rest in turn, two epochs each: 15 segments. Frostline
+(`DLTrainingHandler` with a store: every segment's state durable), the naive loop (flags, compile with a new optimizer,
+fit), and plain `fit` of the same epochs with nothing at rest. All that happens between the first epoch's begin and the
+last one's end counts.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +30,7 @@ from handler.model import DLModelHandler
 from handler.schedule import compute_schedule
 
 EPOCHS, PERIOD, GROUPS = 30, 2, 3
+EPOCH_SECONDS = 2.0
 
 
 def entry(paths: list[str]) -> dict[str, Any]:
@@ -66,15 +69,21 @@ class Ways:
         self.make().fit(*self.data, batch_size=self.batch, epochs=EPOCHS, verbose=0)
 
 
+def of_this_machine(make: Callable[[], Any], batch: int = 32) -> Ways:
+    """The ways on as many full batches as plain `fit` takes `EPOCH_SECONDS` for."""
+    model, few = make(), 10
+    x, y = networks.examples(model, few * batch)
+    seconds = []
+    for _ in range(4):
+        began = time.perf_counter()
+        model.fit(x, y, batch_size=batch, verbose=0)
+        seconds.append(time.perf_counter() - began)
+    return Ways(make, networks.examples(model, round(EPOCH_SECONDS * few / min(seconds)) * batch), batch)
+
+
 KINDS: dict[str, tuple[str, Callable[[], Ways]]] = {
-    "residual": (
-        "residual network",
-        lambda: Ways(networks.residual, networks.examples(networks.residual(), 350), 32),
-    ),
-    "points": (
-        "98 layers over points",
-        lambda: Ways(networks.pointwise, networks.examples(networks.pointwise(), 480), 32),
-    ),
+    "residual": ("residual network", lambda: of_this_machine(networks.residual)),
+    "points": ("98 layers over points", lambda: of_this_machine(networks.pointwise)),
     "autoencoder": ("ConvAutoencPwiseClassif", lambda: Ways(*networks.autoencoder(), 8)),
 }
 
@@ -84,10 +93,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--networks", nargs="+", choices=KINDS, default=["residual", "points"])
     options = parser.parse_args()
-    rows = []
+    rows, sizes = [], []
     for kind in options.networks:
         name, make = KINDS[kind]
         ways = make()
+        sizes.append(f"{name}: {len(ways.data[1])} examples")
         times = alternate({"ours": ways.frostline, "naive": ways.naive, "plain": ways.plain}, options.rounds)
         what = f"{name}, {EPOCHS} epochs in 15 segments"
         rows += [
@@ -99,7 +109,8 @@ def main() -> None:
     answer(
         "What does a whole freeze training cost?",
         rows,
-        f"seconds of all epochs; {GROUPS} groups of layers rest in turn, {PERIOD} epochs each; Frostline keeps states",
+        f"seconds of all epochs; {GROUPS} groups of layers rest in turn, {PERIOD} epochs each; Frostline keeps states. "
+        + "; ".join(sizes),
     )
 
 
