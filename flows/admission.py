@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import prefect.runtime
@@ -28,6 +29,12 @@ ROOTS = "FROSTLINE_DATA_ROOTS"
 
 def is_from_outside() -> bool:
     """Whether this flow run was started by a deployment, so perhaps through the server's API."""
+    flow_run = prefect.runtime.flow_run.id
+    return prefect.runtime.deployment.id is not None if flow_run is None else _is_deployed(flow_run)
+
+
+@lru_cache(maxsize=1)  # the server is asked each time, and has one answer
+def _is_deployed(flow_run: str) -> bool:
     return prefect.runtime.deployment.id is not None
 
 

@@ -53,13 +53,11 @@ def unanswered() -> Exception | None:
     """Why Prefect's server doesn't answer, in seconds; None where it does."""
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
-    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    from tasks.asking import asking
 
     try:
-        with (
-            temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
-            get_client(sync_client=True, httpx_settings={"timeout": ANSWER_SECONDS}) as client,
-        ):
+        with asking(0), get_client(sync_client=True, httpx_settings={"timeout": ANSWER_SECONDS}) as client:
             client.hello()
     except PrefectHTTPStatusError as error:
         return error if error.response.status_code in (401, 403) else None
@@ -105,7 +103,8 @@ def wait_until_recorded(seconds: float) -> bool:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
     from prefect.events.worker import EventsWorker
-    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    from tasks.asking import asking
 
     if _flow_run is None:
         return True
@@ -114,7 +113,7 @@ def wait_until_recorded(seconds: float) -> bool:
     if unanswered() is not None:
         return False
     EventsWorker.drain_all(timeout=seconds, at_exit=False)  # all queues, the log's too
-    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
+    with asking(0), get_client(sync_client=True) as client:
         while True:
             try:
                 found = client.read_task_runs(flow_run_filter=ours, limit=200)

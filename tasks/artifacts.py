@@ -21,10 +21,10 @@ from prefect.artifacts import (
 )
 from prefect.events import emit_event
 from prefect.exceptions import MissingContextError
-from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from handler.observe import Observer
 from handler.record import Plan, RunRecord, SegmentRecord
+from tasks.asking import asking
 
 _not_taken: list[Callable[[], object]] = []
 
@@ -126,7 +126,7 @@ def show_again() -> None:
 
 def _show(show: Callable[[], object]) -> None:
     try:
-        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1, PREFECT_API_REQUEST_TIMEOUT: 10.0}):
+        with asking(1, seconds=10.0):
             show()
     except Exception as error:  # whatever a server or the way to it can do
         _not_taken.append(show)
