@@ -40,7 +40,7 @@ class Chunks:
         self._inner = "".join("/0" for _ in shape[1:])
         self.digests: dict[str, str] = {}
         self._waiting: list[np.ndarray] = []
-        self._written = 0
+        self._appended = 0  # bytes
 
     @classmethod
     def create(cls, path: Path, shape: tuple[int, ...], limit: int = CHUNK_BYTES) -> Chunks:
@@ -110,20 +110,16 @@ class Chunks:
         Args:
             part: contiguous uint8, whole rows; not to be changed afterwards.
         """
-        left = part.reshape(-1)
+        left, last = part.reshape(-1), self.rows * self.width
         while left.size:
-            taken = left[: self._room() * self.width]
-            self._waiting.append(taken)
+            full = self.chunk_rows * self.width
+            taken = left[: min(full, last - self._appended // full * full) - self._appended % full]
             left = left[taken.size :]
-            if not self._room():
-                self._written += sum(p.size for p in self._waiting) // self.width
-                self.write(self._written - 1, *self._waiting)
+            self._waiting.append(taken)
+            self._appended += taken.size
+            if self._appended % full == 0 or self._appended == last:
+                self.write((self._appended - 1) // self.width, *self._waiting)
                 self._waiting = []
-
-    def _room(self) -> int:
-        """Rows that the chunk which is being filled still takes."""
-        waiting = sum(p.size for p in self._waiting) // self.width
-        return min(self.chunk_rows, self.rows - self._written) - waiting
 
     def read(self, start: int, out: np.ndarray) -> None:
         """Reads rows from `start` on.
