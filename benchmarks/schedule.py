@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
 from benchmarks import networks
-from benchmarks.harness import alternate, answer, row
+from benchmarks.harness import alternate, answer, row, seconds
 from handler import DLTrainingHandler
 from handler.arch.keras_model import KerasArchitecture
 from handler.layers import addressable, outline
@@ -73,12 +72,8 @@ def of_this_machine(make: Callable[[], Any], batch: int = 32) -> Ways:
     """The ways on as many full batches as plain `fit` takes `EPOCH_SECONDS` for."""
     model, few = make(), 10
     x, y = networks.examples(model, few * batch)
-    seconds = []
-    for _ in range(4):
-        began = time.perf_counter()
-        model.fit(x, y, batch_size=batch, verbose=0)
-        seconds.append(time.perf_counter() - began)
-    return Ways(make, networks.examples(model, round(EPOCH_SECONDS * few / min(seconds)) * batch), batch)
+    least = min(seconds(lambda: model.fit(x, y, batch_size=batch, verbose=0)) for _ in range(4))
+    return Ways(make, networks.examples(model, round(EPOCH_SECONDS * few / least) * batch), batch)
 
 
 KINDS: dict[str, tuple[str, Callable[[], Ways]]] = {

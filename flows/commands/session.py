@@ -120,11 +120,12 @@ class Session:
         if self.server is not None:
             self.server.wait(unless=lambda: stop.requested)
             self.display.note(f"Prefect's pages: {self.server.url} (as long as this runs)")
+        self._stop_if_asked()
+        if self.server is not None:
             from prefect.settings import get_current_settings
 
             # Nobody listens for heartbeats there, and a flow waits at its end for the second in which they sleep.
             get_current_settings().flows.heartbeat_frequency = None
-        self._stop_if_asked()
 
     def _through_prefect(self, run: TrainingRun, inputs: RunInputs, store: str, wait: bool) -> TrainAnswer:
         self.connect(Path(inputs.store))

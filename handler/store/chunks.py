@@ -110,14 +110,13 @@ class Chunks:
         Args:
             part: contiguous uint8, whole rows; not to be changed afterwards.
         """
-        left, last = part.reshape(-1), self.rows * self.width
+        left, full = part.reshape(-1), self.chunk_rows * self.width
         while left.size:
-            full = self.chunk_rows * self.width
-            taken = left[: min(full, last - self._appended // full * full) - self._appended % full]
+            taken = left[: full - self._appended % full]
             left = left[taken.size :]
             self._waiting.append(taken)
             self._appended += taken.size
-            if self._appended % full == 0 or self._appended == last:
+            if self._appended % full == 0 or self._appended == self.rows * self.width:
                 self.write((self._appended - 1) // self.width, *self._waiting)
                 self._waiting = []
 
