@@ -90,4 +90,5 @@ def _spread(r: dict[str, Any]) -> str:
 
 
 def _ratio(r: dict[str, Any]) -> str:
-    return f"{r['ratio']:.2g}x of {r['peer']}" if "ratio" in r else ""
+    # Hundredths, so that what takes longer than its peer doesn't read as equal to it.
+    return f"{r['ratio']:.{'2f' if r['ratio'] >= 0.1 else '2g'}}x of {r['peer']}" if "ratio" in r else ""
