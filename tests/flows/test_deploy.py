@@ -5,7 +5,6 @@ import shutil
 import pytest
 
 from flows.answers import FailureAnswer
-from flows.command import run
 from tests.flows.conftest import ROOT
 
 
@@ -14,21 +13,15 @@ from tests.flows.conftest import ROOT
     [
         (["--dead-after", "59"], True, "http://127.0.0.1:9/api", 2, "--dead-after: 59 s is too short: a heartbeat comes every 30 s; give 75 or more"),
         ([], False, "http://127.0.0.1:9/api", 2, "prefect.yaml: there is none in "),
-        ([], True, None, 1, "there is no Prefect server to deploy to; start one with `prefect server start`"),
+        ([], True, "", 1, "there is no Prefect server to deploy to; start one with `prefect server start`"),
         ([], True, "http://127.0.0.1:9/api", 1, "the Prefect server at http://127.0.0.1:9/api doesn't answer, or refuses (ConnectError"),
     ],
     ids=["too soon", "no file", "no server", "a server that isn't there"],
 )  # fmt: skip
-def test_what_cannot_be_deployed_is_refused(arguments, file, url, code, said, tmp_path, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+def test_what_cannot_be_deployed_is_refused(arguments, file, url, code, said, forker, tmp_path):
     if file:
         shutil.copy(ROOT / "prefect.yaml", tmp_path)
-    if url is None:
-        monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    else:
-        monkeypatch.setenv("PREFECT_API_URL", url)
-    found, _ = run(["deploy", "--json", *arguments])
-    failure = FailureAnswer.model_validate_json(capfd.readouterr().out)
-    assert found == code
-    assert failure.error.startswith(said)
+    typed = forker.type("deploy", "--json", *arguments, folder=tmp_path,
+                        PREFECT_HOME=str(tmp_path / "prefect"), PREFECT_API_URL=url)  # fmt: skip
+    assert typed.code == code
+    assert FailureAnswer.model_validate(typed.answer).error.startswith(said)
