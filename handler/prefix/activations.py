@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -125,8 +126,19 @@ def gather(examples: Examples, after: Callable[[int], None]) -> list[np.ndarray]
 
 
 def graph_digest(function: Any) -> bytes:
-    """What a traced function computes, as bytes: the same in every process where nothing differs."""
-    return bytes(function.graph.as_graph_def().SerializeToString(deterministic=True))
+    """What a traced function computes, as bytes: the same in every process, and however its layers are called.
+
+    Keras counts the layers of a process that have no name, so a network built a second time is called otherwise.
+    """
+    graph = function.graph.as_graph_def()
+    places = {node.name: str(place) for place, node in enumerate(graph.node)}
+    for node in graph.node:
+        node.name = places[node.name]
+        for i, given in enumerate(node.input):  # "name", "name:output" or "^name"
+            node.input[i] = re.sub(r"[^:^]+", lambda name: places[name[0]], given, count=1)
+        node.attr.pop("_class", None)  # with which other node it is placed
+        node.ClearField("experimental_debug_info")
+    return bytes(graph.SerializeToString(deterministic=True))
 
 
 def values_of(function: Any) -> list[np.ndarray]:

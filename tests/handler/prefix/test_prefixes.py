@@ -1,5 +1,6 @@
 """A segment trained on the activations of its frozen prefix ends with the bits and the history of the whole network."""
 
+import random
 import re
 from types import SimpleNamespace
 
@@ -270,6 +271,23 @@ def test_activations_are_computed_once_for_runs_that_share_them(tmp_path):
     assert again.shares[-1] is not None
     assert again.filled == []
     assert len(list((tmp_path / "prefixes").glob("*.zarr"))) == 1
+
+
+def test_they_are_found_for_a_network_that_the_process_builds_a_second_time(tmp_path):
+    def second(inputs):
+        drawn = random.getstate()
+        residual(keras.Input(X.shape[1:]))
+        random.setstate(drawn)
+        return residual(inputs)
+
+    layers = ["low*", "mid"]
+    first, _, _ = train(residual, layers, store=tmp_path)
+    again, _, seen = train(second, layers, store=tmp_path, epochs=EPOCHS + 2)
+    assert [layer.name for layer in first.layers] != [layer.name for layer in again.layers], "Keras counts"
+    assert seen.shares[-1] is not None
+    assert seen.filled == []
+    train(lambda inputs: second(inputs * 2.0), layers, store=tmp_path, seen=seen)
+    assert seen.filled[-1] == (ROWS, ROWS), "it computes something else"
 
 
 def test_a_prefix_that_has_trained_since_is_computed_anew(tmp_path, values):
