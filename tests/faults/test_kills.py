@@ -67,6 +67,7 @@ def test_killed_before_and_early_in_the_training_it_ends_with_the_same_bits(begu
     assert_as_whole(training, uninterrupted("mlp", "fixed", IN_PLACE))
 
 
+@pytest.mark.service
 def test_killed_late_in_the_training_and_after_it_it_ends_with_the_same_bits(begun, uninterrupted):
     training = begun("mlp", "fixed", IN_PLACE)
     killed_in_turn(training, LATE)

@@ -229,6 +229,7 @@ def entry(interval, layers, rate):
     return {"training_interval": interval, "layers": layers} | ({} if rate is None else {"initial_learning_rate": rate})
 
 
+@pytest.mark.service
 def test_a_start_that_another_run_trained_changes_no_bit(train, whole):
     other = {"freeze_training": [SMALL["freeze_training"][0], {"training_interval": [3, 6], "layers": ["high"]}]}
     alone, first = train(other), train()

@@ -32,6 +32,7 @@ def test_every_stage_that_fails_once_is_tried_again_to_the_same_weights(trained,
     assert typed.stderr.count("the disk is tired") == len(STAGES)  # the user is told of each
 
 
+@pytest.mark.service
 def test_killed_in_every_stage_in_turn_the_same_command_ends_with_the_same_weights(trained, forker, project):
     command = ("train", "small.yaml", "--store", "s", "--json", *IN_PLACE)
     for stage in STAGES:

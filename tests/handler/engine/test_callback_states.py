@@ -227,7 +227,7 @@ def test_a_validation_that_was_broken_off_is_remembered_by_no_callback(trainer_o
         ("best.weights.h5", {"save_best_only": True, "save_weights_only": True}),
         ("steps.keras", {"save_best_only": True, "monitor": "loss", "save_freq": 4}),
         ("{epoch}.keras", {}),
-        ("{epoch}-{batch}.weights.h5", {"save_freq": 4, "save_weights_only": True}),
+        pytest.param("{epoch}-{batch}.weights.h5", {"save_freq": 4, "save_weights_only": True}, marks=pytest.mark.service),
     ],
 )
 def test_the_models_that_are_saved_are_those_of_an_uninterrupted_training(trainer_of, tmp_path, saved, told):

@@ -131,7 +131,7 @@ def train(body, layers, data=(X,), mode="on", *, store=None, policy="float32", e
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["in a store", "in memory"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.service) if n.startswith("attention") else n for n in NETWORKS])
 def test_the_bits_and_the_history_are_those_of_the_whole_network(name, kept, values, tmp_path):
     body, layers, data, more = NETWORKS[name]
     whole, history, _ = train(body, layers, data, "off", **more)
