@@ -36,7 +36,7 @@ class TrainingState:
 
 def to_array(variable: Any) -> np.ndarray:
     """A copy of a Keras variable's value."""
-    return np.array(variable.numpy())
+    return np.asarray(variable.numpy())  # which copies already
 
 
 def named(group: str, variables: list[Any]) -> dict[str, Any]:
