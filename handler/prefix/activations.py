@@ -126,9 +126,10 @@ def gather(examples: Examples, after: Callable[[int], None]) -> list[np.ndarray]
 
 
 def graph_digest(function: Any) -> bytes:
-    """What a traced function computes, as bytes: the same in every process, and however its layers are called.
+    """What a traced function computes, as bytes: the same in every process, and whatever its layers are called.
 
-    Keras counts the layers of a process that have no name, so a network built a second time is called otherwise.
+    Keras counts the layers of a process that have no name, so a network built a second time has other names. Functions
+    within the graph (a recurrent layer's loop) keep theirs, which TensorFlow counts too: there it is another graph.
     """
     graph = function.graph.as_graph_def()
     places = {node.name: str(place) for place, node in enumerate(graph.node)}

@@ -286,8 +286,22 @@ def test_they_are_found_for_a_network_that_the_process_builds_a_second_time(tmp_
     assert [layer.name for layer in first.layers] != [layer.name for layer in again.layers], "Keras counts"
     assert seen.shares[-1] is not None
     assert seen.filled == []
-    train(lambda inputs: second(inputs * 2.0), layers, store=tmp_path, seen=seen)
-    assert seen.filled[-1] == (ROWS, ROWS), "it computes something else"
+
+
+def test_a_graph_is_told_by_what_it_computes_and_not_by_its_names():
+    def digest(compute, scope="layer"):
+        def named(x, y):
+            with tf.name_scope(scope):
+                return compute(x, y)
+
+        specs = [tf.TensorSpec([None, 2])] * 2
+        return activations.graph_digest(tf.function(named, input_signature=specs, autograph=False).get_concrete_function())
+
+    parts = [lambda x, y, part=part: tf.split(x - y, 2, axis=1)[part] for part in (0, 1)]
+    assert digest(parts[0]) == digest(parts[0], "layer_1")
+    assert digest(parts[0]) != digest(parts[1]), "another output of the same operation"
+    assert digest(lambda x, y: x - y) != digest(lambda x, y: y - x), "the same operations, joined otherwise"
+    assert digest(lambda x, y: x * 2.0) != digest(lambda x, y: x * 3.0)
 
 
 def test_a_prefix_that_has_trained_since_is_computed_anew(tmp_path, values):
