@@ -1,8 +1,8 @@
 """Kills trainings at random, goes on with each by the same command until it is complete, and compares what is left.
 
-    python -m tests.faults.soak [--kills 100] [--seed N] [--workers 2] [--write]
+    python -m tests.faults.soak [--kills 100] [--seed N] [--workers 2] [--models mlp shared] [--write]
 
-Three networks under three schedules. Every second training goes through `frostline train` and Prefect, the others through the
+Five networks under three schedules. Every second training goes through `frostline train` and Prefect, the others through the
 stages alone. Half of the kills come at a random time between the beginning and the time the whole training takes; the other
 half at a random one of the points it passes (a step, a state's manifest, a rename, ...), of which there are some that
 last too short a time to be hit otherwise. Exits with 1, and keeps the folder, if anything differs from the uninterrupted training.
@@ -184,9 +184,9 @@ def not_trivial(left: dict[str, Any], whole: Attempt) -> list[str]:
     return wrong + ([] if len(set(losses)) == len(losses) and losses[-1] < losses[0] else ["nothing was learned"])
 
 
-def run(kills: int, seed: int, workers: int, folder: Path) -> list[Tally]:
-    """Soaks the nine kinds of trainings, some at a time."""
-    kinds = [(model, schedule) for model in trainings.BASES for schedule in trainings.SCHEDULES]
+def run(kills: int, seed: int, workers: int, folder: Path, models: list[str]) -> list[Tally]:
+    """Soaks the trainings of these networks, each under every schedule, some at a time."""
+    kinds = [(model, schedule) for model in models for schedule in trainings.SCHEDULES]
     shares = [kills // len(kinds) + (i < kills % len(kinds)) for i in range(len(kinds))]
     soak = Soak(folder, seed, kills)
     with ExitStack() as stack:
@@ -218,12 +218,13 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--models", nargs="+", default=list(trainings.BASES), choices=list(trainings.BASES))
     parser.add_argument("--write", action="store_true", help="put the tables into docs/reliability.md")
     given = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
     folder, began = Path(tempfile.mkdtemp(prefix="frostline-soak-")), time.monotonic()
-    tallies = run(given.kills, seed, given.workers, folder)
+    tallies = run(given.kills, seed, given.workers, folder, given.models)
     text = soak_table.text(tallies, seed, time.monotonic() - began)
     print(f"\n{text}")
     wrong = [line for tally in tallies for line in tally.wrong]

@@ -1,4 +1,4 @@
-"""The trainings that are killed: three networks, three schedules, as specifications."""
+"""The trainings that are killed: five networks, three schedules, as specifications."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ UNITS = {
     "mlp": [["low", "low_norm"], ["middle"], ["high", "high_norm"]],
     "residual": [["stem*"], ["block1/*"], ["block2/*"]],
     "autoencoder": [["enc*"], ["mid_*", "dec2_*"], ["dec1_*"]],
+    "recurrent": [["embedding"], ["first"], ["second", "norm"]],
+    "shared": [["tower/wide", "tower/norm"], ["tower/inner"], ["mix"]],
 }
 BASES: dict[str, dict[str, Any]] = {
     "mlp": {
@@ -66,6 +68,32 @@ BASES: dict[str, dict[str, Any]] = {
             ],
         },
     },
+    "recurrent": {
+        "data": {"source": "recurrent:sequences"},
+        "model": {
+            "architecture": "recurrent:network",
+            "compile": {"optimizer": {"name": "adam", "learning_rate": 0.005}, "metrics": ["accuracy"]},
+        },
+        "training": {
+            "epochs": 8, "batch_size": 16, "threads": 1, "snapshot": {"steps": 5},
+            "callbacks": [
+                {"name": "EarlyStopping", "monitor": "val_loss", "patience": 6, "restore_best_weights": True},
+                {"name": "ReduceLROnPlateau", "monitor": "val_loss", "patience": 1, "factor": 0.5, "min_delta": 0.01},
+                {"name": "CSVLogger", "filename": "log.csv"},
+            ],
+        },
+    },
+    "shared": {
+        "data": {"source": "shared:pairs"},
+        "model": {
+            "architecture": "shared:network",
+            "compile": {"optimizer": {"name": "adamw", "learning_rate": 0.004, "weight_decay": 0.001}, "metrics": ["accuracy"]},
+        },
+        "training": {
+            "epochs": 8, "batch_size": 16, "threads": 1, "snapshot": {"steps": 4},
+            "callbacks": [{"name": "CSVLogger", "filename": "log.csv"}],
+        },
+    },
 }  # fmt: skip
 IN_PLACE = "training.in_place=true"
 SCHEDULES = ("fixed", "round_robin", "random")
@@ -92,7 +120,7 @@ def entries(model: str, schedule: str) -> list[dict[str, Any]]:
 
 
 def specification(model: str, schedule: str) -> dict[str, Any]:
-    """The specification of one of the nine trainings."""
+    """The specification of one of the fifteen trainings."""
     return {"name": f"{model}-{schedule}", "seed": 7, **BASES[model], "freeze_training": entries(model, schedule)}
 
 
