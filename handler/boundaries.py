@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from handler.errors import ScheduleError
-from handler.layers import addressable
+from handler.layers import freezable
 from handler.optimizers import is_divided, unwrapped
 from handler.schedule import Schedule
 from handler.specification.entries import FIELD, parse_entries
@@ -22,8 +22,8 @@ class Boundaries:
 
     def __init__(self, model: Any, freeze_training: Any = None) -> None:
         self.model, self.entries = model, parse_entries(freeze_training)
-        self._layers = {path: {id(w) for w in layer.trainable_weights} for path, layer in addressable(model).items()}
-        self._others = {id(w) for w in model.trainable_weights}.difference(*self._layers.values())
+        self._layers = {path: {id(w) for w in layer.trainable_weights} for path, layer in freezable(model).items()}
+        self._all = frozenset(id(w) for w in model.trainable_weights)
 
     @property
     def steps(self) -> int:
@@ -92,7 +92,7 @@ class Boundaries:
 
     def _awake(self, frozen: tuple[str, ...]) -> frozenset[int]:
         """The variables that train under a mask."""
-        return frozenset(self._others.union(*(ids for path, ids in self._layers.items() if path not in frozen)))
+        return self._all.difference(*(self._layers[path] for path in frozen))
 
     def _entry(self, epoch: int) -> str:
         """The path of the entry that is at work in an epoch, or has just ended there."""

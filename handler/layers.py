@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 from handler import optimizers
@@ -20,6 +21,7 @@ class LayerInfo:
         parameters: number of elements of all its weights; what layers share is counted at the first of them.
         trainable_parameters: number of elements that train when the layer isn't frozen.
         trainable: False where the user froze it before training; a schedule never unfreezes it.
+        held: it has weights that only the user's `trainable = False` keeps from training.
     """
 
     path: str
@@ -27,6 +29,7 @@ class LayerInfo:
     parameters: int = 0
     trainable_parameters: int = 0
     trainable: bool = True
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,16 @@ class Outline:
     """The layers of a network as a schedule sees them.
 
     Attributes:
-        layers: the layers with weights, depth first through nested models, first occurrence.
+        layers: the layers with weights, depth first through nested models, first occurrence. A weight that a model
+            holds itself is listed like a layer, of the kind `Weight`, before the model's layers.
         weightless: paths of the layers without weights (to refuse them by name).
         models: paths of the nested models; a model's path stands for everything below it.
         learning_rate: the optimizer's rate, None where it follows a schedule of its own or isn't known.
         learning_rate_schedule: True where the optimizer has a learning-rate schedule (no entry may set a rate then).
         aliases: further paths of a layer or nested model that occurs more than once -> its path among the above.
-        shared: layers that have weights in common, so that one can't rest while another trains.
+        shared: layers that have weights in common, so that one can't be frozen while another trains.
+        parts: for each layer that holds layers with weights (a wrapper, a block): these, by path, nested ones too.
+        repeated: paths that two different layers have.
     """
 
     layers: tuple[LayerInfo, ...]
@@ -50,11 +56,38 @@ class Outline:
     learning_rate_schedule: bool = False
     aliases: dict[str, str] = field(default_factory=dict)
     shared: tuple[tuple[str, ...], ...] = ()
+    parts: dict[str, tuple[LayerInfo, ...]] = field(default_factory=dict)
+    repeated: tuple[str, ...] = ()
 
     @property
     def paths(self) -> tuple[str, ...]:
         """The paths of the layers with weights, in order."""
         return tuple(layer.path for layer in self.layers)
+
+    @cached_property
+    def whole_of(self) -> dict[str, str]:
+        """Path of a part -> path of the layer that it is a part of."""
+        return {part.path: path for path, parts in self.parts.items() for part in parts}
+
+    def parts_of(self, path: str) -> tuple[str, ...]:
+        """The paths of a layer's parts; its own where it has none."""
+        return tuple(part.path for part in self.parts.get(path, ())) or (path,)
+
+    def joined(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """The same layers in the same order, each one whole where all of its parts are among them."""
+        given = tuple(paths)
+        full = {whole for whole, parts in self.parts.items() if {part.path for part in parts} <= set(given)}
+        named = (self.whole_of[path] if self.whole_of.get(path) in full else path for path in given)
+        return tuple(dict.fromkeys(named))
+
+    def listed(self, named: Collection[str]) -> list[LayerInfo]:
+        """The layers in order; in place of one of which `named` has parts stand its parts."""
+        apart = {self.whole_of[path] for path in named if path in self.whole_of}
+        return [info for layer in self.layers for info in (self.parts[layer.path] if layer.path in apart else (layer,))]
+
+    def unfrozen(self, frozen: Collection[str]) -> list[LayerInfo]:
+        """What trains while some layers or parts of layers are frozen, in order; what the user froze isn't in it."""
+        return [info for info in self.listed(frozen) if info.trainable and info.path not in frozen]
 
     def to_json(self) -> dict[str, Any]:
         """The outline as JSON-able data."""
@@ -65,20 +98,55 @@ class Outline:
         """The outline that `to_json` wrote."""
         fields = {**data, "layers": tuple(LayerInfo(**layer) for layer in data["layers"])}
         fields["weightless"], fields["models"] = tuple(data["weightless"]), tuple(data["models"])
-        fields["shared"] = tuple(tuple(group) for group in data.get("shared", ()))
+        fields["shared"] = tuple(tuple(group) for group in data["shared"])
+        fields["parts"] = {path: tuple(LayerInfo(**part) for part in parts) for path, parts in data["parts"].items()}
+        fields["repeated"] = tuple(data["repeated"])
         return cls(**fields)
+
+
+class OwnWeight:
+    """A weight that a model or a block holds itself, beside those of its layers; a mask treats it like a layer.
+
+    Args:
+        variable: the Keras variable.
+    """
+
+    def __init__(self, variable: Any) -> None:
+        self.variable, self.name, self.weights = variable, variable.name, [variable]
+
+    @property
+    def trainable(self) -> bool:
+        """The variable's flag."""
+        return bool(self.variable.trainable)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self.variable.trainable = value
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """The variable, if it trains."""
+        return [self.variable] if self.trainable else []
+
+    @property
+    def _trainable_variables(self) -> list[Any]:
+        return self.weights
+
+    def _flatten_layers(self) -> list[OwnWeight]:
+        return [self]
 
 
 def walk(model: Any) -> Iterator[tuple[str, Any]]:
     """Yields `(path, layer)` for every layer below a Keras model, depth first through nested models.
 
-    A layer that occurs twice is yielded once, where it occurs first. Nested models are yielded before their layers.
-    Any other layer is one layer, whatever it holds.
+    A layer that occurs twice is yielded once, where it occurs first. Nested models are yielded before their layers; a
+    weight that a model holds itself is yielded as an `OwnWeight` before that model's layers. Any other layer is one
+    layer, whatever it holds; see `parts_of`.
     """
     seen: set[int] = set()
     for path, layer in _occurrences(model, ""):
-        if id(layer) not in seen:
-            seen.add(id(layer))
+        if _identity(layer) not in seen:
+            seen.add(_identity(layer))
             yield path, layer
 
 
@@ -86,42 +154,123 @@ def _occurrences(parent: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     """As `walk`, but each path by which a layer is reached."""
     import keras
 
-    for layer in parent._flatten_layers(include_self=False, recursive=False):
-        path = f"{prefix}/{layer.name}" if prefix else layer.name
+    for own in _own_weights(parent):
+        yield join(prefix, own.name), own
+    for layer in _children(parent):
+        path = join(prefix, layer.name)
         yield path, layer
         if isinstance(layer, keras.Model):
             yield from _occurrences(layer, path)
 
 
+def parts_of(layer: Any, path: str) -> list[tuple[str, Any]]:
+    """What a wrapper or a block holds: `(path, layer)` for each layer with weights below it that holds no other, and
+    each `OwnWeight`. Empty for a layer that holds none.
+    """
+    inner = [child for child in _children(layer) if child.weights]
+    found = [(join(path, own.name), own) for own in _own_weights(layer)] if inner else []
+    for child in inner:
+        below = join(path, child.name)
+        found += parts_of(child, below) or [(below, child)]
+    unique = {_identity(part): (place, part) for place, part in reversed(found)}
+    return [unique[_identity(part)] for place, part in found if unique[_identity(part)][0] == place]
+
+
+def join(prefix: str, name: str) -> str:
+    """A path one name longer."""
+    return f"{prefix}/{name}" if prefix else name
+
+
+def _children(layer: Any) -> list[Any]:
+    children: list[Any] = layer._flatten_layers(include_self=False, recursive=False)
+    return children
+
+
+def _own_weights(holder: Any) -> list[OwnWeight]:
+    """The weights that are no layer's of a holder of layers."""
+    theirs = {id(weight) for child in _children(holder) for weight in child.weights}
+    own = {id(v): v for v in (*holder._trainable_variables, *holder._non_trainable_variables) if id(v) not in theirs}
+    return [OwnWeight(variable) for variable in own.values()]
+
+
+def _identity(layer: Any) -> int:
+    return id(layer.variable) if isinstance(layer, OwnWeight) else id(layer)
+
+
 def addressable(model: Any) -> dict[str, Any]:
-    """The layers with weights that a schedule can name: path -> Keras layer, in layer order."""
+    """The layers with weights that a schedule can name: path -> Keras layer or `OwnWeight`, in layer order."""
     import keras
 
     return {path: layer for path, layer in walk(model) if not isinstance(layer, keras.Model) and layer.weights}
+
+
+def freezable(model: Any) -> dict[str, Any]:
+    """All that a mask can freeze: the addressable layers, each followed by its parts."""
+    layers = addressable(model)
+    return {name: part for path, layer in layers.items() for name, part in [(path, layer), *_inside(path, layer)]}
+
+
+def _inside(path: str, layer: Any) -> list[tuple[str, Any]]:
+    return [] if isinstance(layer, OwnWeight) else parts_of(layer, path)
 
 
 def outline(model: Any) -> Outline:
     """The outline of a built Keras model, with its optimizer's rate if it is compiled."""
     import keras
 
-    layers, weightless, models, counted = [], [], [], set[int]()
-    holders: dict[int, list[str]] = {}
+    layers, weightless, models = [], [], []
+    parts: dict[str, tuple[LayerInfo, ...]] = {}
+    count, counted_parts = _Count(), _Count()
+    holders: dict[int, dict[str, None]] = {}
+    names: dict[str, set[int]] = {}
     for path, layer in walk(model):
+        names.setdefault(path, set()).add(_identity(layer))
         if isinstance(layer, keras.Model):
             models.append(path)
         elif not layer.weights:
             weightless.append(path)
+            names[path].discard(_identity(layer))
         else:
-            new = [weight for weight in layer.weights if id(weight) not in counted]
-            training = {id(weight) for weight in layer.trainable_weights}
-            total, awake = (sum(math.prod(w.shape) for w in ws) for ws in (new, [w for w in new if id(w) in training]))
-            layers.append(LayerInfo(path, type(layer).__name__, total, awake, bool(layer.trainable)))
-            counted.update(id(weight) for weight in new)
-            for weight in layer.weights:
-                holders.setdefault(id(weight), []).append(path)
-    paths = {id(layer): path for path, layer in walk(model)}
-    also = {path: paths[id(layer)] for path, layer in _occurrences(model, "") if paths[id(layer)] != path}
+            layers.append(count.info(path, layer))
+            inside = _inside(path, layer)
+            if inside:
+                parts[path] = tuple(counted_parts.info(*part) for part in inside)
+            for place, part in inside or [(path, layer)]:
+                names.setdefault(place, set()).add(_identity(part))
+                for weight in part.weights:
+                    holders.setdefault(id(weight), {})[place] = None
+    paths = {_identity(layer): path for path, layer in walk(model)}
+    also = {path: paths[_identity(x)] for path, x in _occurrences(model, "") if paths[_identity(x)] != path}
+    for path, meant in also.items():  # a further path of one layer may be another layer's
+        names.setdefault(path, set()).update(names.get(meant, ()))
     shared = dict.fromkeys(tuple(group) for group in holders.values() if len(group) > 1)
     optimizer = getattr(model, "optimizer", None)
     rate, follows = (None, False) if optimizer is None else optimizers.rate(optimizer)
-    return Outline(tuple(layers), tuple(weightless), tuple(models), rate, follows, also, tuple(shared))
+    return Outline(
+        tuple(layers),
+        tuple(weightless),
+        tuple(models),
+        rate,
+        follows,
+        also,
+        tuple(shared),
+        parts,
+        tuple(path for path, known in names.items() if len(known) > 1),
+    )
+
+
+class _Count:
+    """Counts the elements of layers' weights, each weight once."""
+
+    def __init__(self) -> None:
+        self._counted: set[int] = set()
+
+    def info(self, path: str, layer: Any) -> LayerInfo:
+        new = [weight for weight in layer.weights if id(weight) not in self._counted]
+        self._counted.update(id(weight) for weight in new)
+        training = {id(weight) for weight in layer.trainable_weights}
+        total, awake = (sum(math.prod(w.shape) for w in ws) for ws in (new, [w for w in new if id(w) in training]))
+        could_train = any(part._trainable_variables for part in layer._flatten_layers())
+        held = could_train and not training
+        kind = "Weight" if isinstance(layer, OwnWeight) else type(layer).__name__
+        return LayerInfo(path, kind, total, awake, bool(layer.trainable) and not held, held)

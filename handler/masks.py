@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from handler.at_rest import at_rest, refuse_movement
 from handler.distribution import replicated, scope_of
 from handler.errors import ScheduleError
-from handler.layers import addressable
+from handler.layers import OwnWeight, addressable, freezable
 
 CAPACITY = 16
 Step = Callable[[Any], Any]
@@ -39,9 +39,11 @@ class Masks:
     def __init__(self, model: Any, capacity: int = CAPACITY) -> None:
         self.model = model
         self.capacity = capacity
-        self.layers = addressable(model)
+        self.layers = freezable(model)
         self.frozen: frozenset[str] = frozenset()
-        self.flags = {id(part): part.trainable for part in model._flatten_layers()}
+        self._wholes = [self.layers[path] for path in addressable(model)]
+        self._own = {path: part for path, part in self.layers.items() if isinstance(part, OwnWeight)}
+        self.flags = {id(part): part.trainable for part in (*model._flatten_layers(), *self._own.values())}
         self._variables = [(v, v.trainable) for v in model.variables]
         self._kept: OrderedDict[frozenset[str], dict[Hashable, Any]] = OrderedDict()
 
@@ -54,16 +56,21 @@ class Masks:
         unknown = sorted(set(frozen) - set(self.layers))
         if unknown:
             raise ScheduleError("freeze_training", f"the network has no layer {unknown[0]!r}")
-        for path, layer in self.layers.items():
-            # Parents first: setting one sets all below it. Written on change only.
-            for part in layer._flatten_layers():
-                flag = path not in frozen and self.flags[id(part)]
-                if part.trainable != flag:
-                    part.trainable = flag
+        resting = {id(part) for path in frozen for part in self.layers[path]._flatten_layers()}
+        # Parents first: setting one sets all below it, weights of its own too. Written on change only.
+        for part in (part for layer in self._wholes for part in layer._flatten_layers()):
+            self._set(part, id(part) not in resting)
+        for path, weight in self._own.items():
+            self._set(weight, not any(path == name or path.startswith(f"{name}/") for name in frozen))
         for variable, flag in self._variables:
             if variable.trainable and not flag:
                 variable.trainable = False
         self.frozen = frozenset(frozen)
+
+    def _set(self, part: Any, flag: bool) -> None:
+        flag = flag and self.flags[id(part)]
+        if part.trainable != flag:
+            part.trainable = flag
 
     def release(self) -> None:
         """Puts every flag back to what the user had set."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from handler.layers import Outline
 from handler.prefix.graph import Graph
 from handler.prefix.planned import planned
 from handler.record import Plan, PlannedPrefix, PlannedSegment, RunRecord
-from handler.schedule import Schedule, compute_schedule
+from handler.schedule import Schedule, compute_schedule, held_layers
 from handler.spec import TrainingSpec, is_cloud
 from handler.specification.callback_memory import warnings
 from handler.specification.callbacks import check_packages
@@ -106,19 +107,14 @@ class Planning:
         callbacks = self.spec.training.callbacks
         check_packages(callbacks)
         position = furthest(self.chain, self.store.states)
-        rate, parameters = (
-            self.outline.learning_rate,
-            {layer.path: layer.trainable_parameters for layer in self.outline.layers},
-        )
+        rate = self.outline.learning_rate
         if any(callback.name in MOVES_RATE for callback in callbacks):
             rate = None
         segments, reached = [], position.epoch if position else -1
         for segment in self.schedule.segments:
             if segment.learning_rate is not None:
                 rate = segment.learning_rate
-            trainable = [
-                layer.path for layer in self.outline.layers if layer.trainable and layer.path not in segment.frozen
-            ]
+            trainable = self.outline.unfrozen(segment.frozen)
             cached = segment.end <= reached or bool(position and position.stopped)
             if position and position.stopped and segment.start >= reached:
                 break
@@ -128,8 +124,8 @@ class Planning:
                     start=segment.start,
                     end=min(segment.end, reached) if cached else segment.end,
                     frozen=list(segment.frozen),
-                    trainable=trainable,
-                    trainable_parameters=sum(parameters[path] for path in trainable),
+                    trainable=[layer.path for layer in trainable],
+                    trainable_parameters=sum(layer.trainable_parameters for layer in trainable),
                     learning_rate=rate,
                     sets_learning_rate=segment.learning_rate is not None,
                     state=self.chain.keys[segment.end],
@@ -147,13 +143,13 @@ class Planning:
             epochs=self.schedule.training_epochs,
             key=self.key,
             state=last.state,
-            layers=self.outline.to_json()["layers"],
+            layers=[asdict(layer) for layer in self.outline.listed(self.schedule.named)],
             segments=segments,
             cached_epochs=max(reached, 0),
             parameters=sum(layer.parameters for layer in self.outline.layers),
             estimated_seconds=self._seconds(segments, max(reached, 0)),
             estimated_bytes=self._bytes(segments),
-            warnings=warnings(callbacks, self.folder),
+            warnings=[*warnings(callbacks, self.folder), *held_layers(self.outline, self.schedule)],
         )
 
     def record(self) -> RunRecord | None:
@@ -190,7 +186,7 @@ class Planning:
         )  # refused before anything is written
         with contextlib.suppress(StoreError):  # a store that can only be read
             graph = Flat(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
-            write_file(self._memory, with_checksum({"format": 1, "outline": found.to_json(), "graph": graph.to_json()}))
+            write_file(self._memory, with_checksum({"format": 2, "outline": found.to_json(), "graph": graph.to_json()}))
             mirrored_files.send(self._memory)
         return found
 

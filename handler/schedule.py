@@ -7,8 +7,8 @@ is a function of the schedule and the epoch alone, and going on in the middle is
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -93,6 +93,11 @@ class Schedule:
         i = bisect_right(self.op_epoch, epoch) - 1
         return self.lrs[i] if self.lrs is not None and i >= 0 and self.op_epoch[i] == epoch else None
 
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """All layers that the entries name."""
+        return frozenset(path for op in self.ops for path in (*op.freeze, *op.unfreeze))
+
     def triple(self) -> tuple[list[int], list[dict[str, list[str]]], list[float | None] | None]:
         """`(op_epoch, op, lrs)` as lists."""
         return list(self.op_epoch), [op.to_dict() for op in self.ops], None if self.lrs is None else list(self.lrs)
@@ -115,15 +120,34 @@ def compute_schedule(freeze_training: Any, training_epochs: int, outline: Outlin
     entries = parse_entries(freeze_training)
     check_schedule(entries, epochs, learning_rate_schedule=outline is not None and outline.learning_rate_schedule)
     stretches = []
-    for i, entry in enumerate(entries):
-        units = resolve_units(entry.layers, entry.except_, outline, f"{FIELD}[{i}]")
+    for i, (entry, units) in enumerate(zip(entries, _resolved(entries, outline), strict=True)):
         if outline is not None:
             at_once = isinstance(entry.strategy, FixedStrategy)
             _check_shared([units.domain] if at_once else units.units, outline, f"{FIELD}[{i}].layers")
         _check_count(entry.strategy, len(units.units), f"{FIELD}[{i}].strategy.count")
         start, end = entry.training_interval or (0, epochs)
         stretches.append(_Stretch(start, end, entry.initial_learning_rate, units, entry.strategy))
-    return _chain(sorted(stretches, key=lambda stretch: stretch.start), epochs)
+    schedule = _chain(sorted(stretches, key=lambda stretch: stretch.start), epochs)
+    if outline is None:
+        return schedule
+    ops = tuple(Op(outline.joined(op.freeze), outline.joined(op.unfreeze)) for op in schedule.ops)
+    return replace(schedule, ops=ops)
+
+
+def _resolved(entries: Sequence[Entry], outline: Outline | None) -> list[Units]:
+    """The units of each entry. A layer of which any entry names a part stands in all of them by its parts."""
+
+    def resolve(apart: Collection[str] = ()) -> list[Units]:
+        places = (f"{FIELD}[{i}]" for i in range(len(entries)))
+        return [
+            resolve_units(entry.layers, entry.except_, outline, place, apart)
+            for entry, place in zip(entries, places, strict=True)
+        ]
+
+    found = resolve()
+    wholes = {} if outline is None else outline.whole_of
+    apart = {wholes[path] for units in found for path in units.domain if path in wholes}
+    return resolve(apart) if apart else found
 
 
 def check_schedule(entries: Sequence[Entry], training_epochs: int, *, learning_rate_schedule: bool = False) -> None:
@@ -275,17 +299,35 @@ def _chain(stretches: Sequence[_Stretch], training_epochs: int) -> Schedule:
     return Schedule(training_epochs, tuple(ops), tuple(ops.values()), lrs)
 
 
+def held_layers(outline: Outline, schedule: Schedule) -> list[str]:
+    """A sentence on the layers that a schedule names but can't unfreeze, since the user froze them; or none."""
+    held: list[str] = []
+    for layer in outline.listed(schedule.named):
+        if layer.path in schedule.named:
+            inside = (part.path for part in outline.parts.get(layer.path, ()) if part.held)
+            held += [layer.path] if layer.held else inside
+    if not held:
+        return []
+    more = f" and {len(held) - 4} more" if len(held) > 4 else ""
+    return [
+        f"freeze_training names {', '.join(held[:4])}{more}, frozen before the training: no entry can unfreeze them, "
+        "they stay frozen in every epoch; remove `trainable = False` where the network is built to have them trained"
+    ]
+
+
 def _check_shared(units: Sequence[Sequence[str]], outline: Outline, path: str) -> None:
     """Refuses units that part layers with common weights: these would train with one and rest with the other."""
     for group in outline.shared:
         for unit in units:
-            apart = [layer for layer in group if layer not in unit]
+            held = {part for layer in unit for part in outline.parts_of(layer)}
+            apart = [layer for layer in group if layer not in held]
             if 0 < len(apart) < len(group):
-                inside = next(layer for layer in group if layer in unit)
+                named = {path: path if path in unit else outline.whole_of.get(path, path) for path in group}
+                inside = next(named[layer] for layer in group if layer in held)
                 raise ScheduleError(
                     path,
-                    f"{inside!r} and {apart[0]!r} share weights, so one can't rest while the other trains; put them "
-                    f"into one unit, [[{', '.join(group)}]], or leave both out",
+                    f"{inside!r} and {named[apart[0]]!r} share weights, so one can't rest while the other trains; "
+                    f"put them into one unit, [[{', '.join(named.values())}]], or leave both out",
                 )
 
 

@@ -21,7 +21,7 @@ from handler.layers import outline
 from handler.memory import enough_memory
 from handler.observe import Observer
 from handler.prefix.prefixes import PrefixOptions
-from handler.schedule import compute_schedule
+from handler.schedule import compute_schedule, held_layers
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
 from handler.store import Store
@@ -242,7 +242,11 @@ class DLTrainingHandler:
 
     def _fit_segments(self, mh: Any, callbacks: Sequence[Any], input_X: Any) -> Any:
         nn = mh.compiled
-        schedule = compute_schedule(self.freeze_training, mh.training_epochs, outline(nn))
+        layers = outline(nn)
+        schedule = compute_schedule(self.freeze_training, mh.training_epochs, layers)
+        for text in held_layers(layers, schedule):
+            for observer in self.observers:
+                observer.on_note(text)
         Boundaries(nn, self.freeze_training).check(schedule, len(input_X))
         trainer = self._trainer(mh, callbacks, input_X)
         start, found = "live", dict[str, Any]()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -46,7 +46,11 @@ class Units:
 
 
 def resolve_units(
-    layers: str | Sequence[str | list[str]], leave_out: Sequence[str], outline: Outline | None, path: str
+    layers: str | Sequence[str | list[str]],
+    leave_out: Sequence[str],
+    outline: Outline | None,
+    path: str,
+    apart: Collection[str] = (),
 ) -> Units:
     """The units of an entry.
 
@@ -55,9 +59,10 @@ def resolve_units(
         leave_out: names, globs and paths taken out of them.
         outline: the network; None takes plain names as they are.
         path: where the entry stands.
+        apart: layers in whose place their parts stand, beside those of which the entry names a part.
 
     Raises:
-        ScheduleError: a layer that isn't there, has no weights or is in two units; with what would do.
+        ScheduleError: a layer that isn't there, has no weights, is in two units or shares its path; with what would do.
     """
     if outline is None:
         return _without_network(layers, leave_out, path)
@@ -79,13 +84,20 @@ def resolve_units(
                     for part in names.units(name, f"{where}[{j}]")
                     for layer in part
                 }
-                units.append(tuple(layer for layer in outline.paths if layer in members))
+                units.append(tuple(members))
     out = {
         layer for i, name in enumerate(leave_out) for part in names.units(name, f"{path}.except[{i}]") for layer in part
     }
     if layers == "all_reverse":
         units.reverse()
-    return _units(units, out, f"{path}.layers").in_order(outline.paths)
+    _refuse_repeated((layer for unit in [*units, out] for layer in unit), outline, f"{path}.layers")
+    parts = {whole for unit in [*units, out] for layer in unit if (whole := outline.whole_of.get(layer))} | set(apart)
+    order = [part for path in outline.paths for part in ((path, *outline.parts_of(path)) if path in parts else (path,))]
+    units = [_taken_apart(unit, parts, outline, f"{path}.layers") for unit in units]
+    out = set(_taken_apart(out, parts, outline, f"{path}.except"))
+    place = {layer: i for i, layer in enumerate(order)}
+    units = [tuple(sorted(dict.fromkeys(unit), key=place.__getitem__)) for unit in units]
+    return _units(units, out, f"{path}.layers").in_order(order)
 
 
 def listed_units(layers: Sequence[str | list[str]], path: str, *, plain: bool = False) -> Units | None:
@@ -118,6 +130,23 @@ def _without_network(layers: str | Sequence[str | list[str]], leave_out: Sequenc
     return _units([] if units is None else units.units, set(leave_out), f"{path}.layers")
 
 
+def _taken_apart(unit: Collection[str], apart: Collection[str], outline: Outline, path: str) -> tuple[str, ...]:
+    """A unit, with their parts in place of some of its layers."""
+    parts = tuple(part for layer in unit for part in (outline.parts_of(layer) if layer in apart else (layer,)))
+    _refuse_repeated(parts, outline, path)
+    return parts
+
+
+def _refuse_repeated(layers: Iterable[str], outline: Outline, path: str) -> None:
+    for layer in layers:
+        if layer in outline.repeated:
+            raise ScheduleError(
+                path,
+                f"two different layers or weights of the network are called {layer!r}, so one would be frozen and the "
+                "other not; give each a name of its own",
+            )
+
+
 def _units(units: Sequence[tuple[str, ...]], out: Collection[str], path: str) -> Units:
     """Checks that no layer is in two units, and takes some out."""
     first: dict[str, int] = {}
@@ -148,14 +177,15 @@ class _Names:
 
     def units(self, name: str, where: str) -> list[tuple[str, ...]]:
         """The units a name, glob or path stands for."""
-        name = self.outline.aliases.get(name, name)
-        if name in self.weighted:
+        name = self._first_path(name)
+        if name in self.weighted or name in self.outline.whole_of:
             return [(name,)]
         if name in self.outline.models:
             inside = tuple(
                 path for path in self.outline.paths if any(known.startswith(f"{name}/") for known in self._known(path))
             )
             if inside:
+                _refuse_repeated([name], self.outline, where)
                 return [inside]
             raise ScheduleError(
                 where, f"the model {name!r} has no layer with weights of its own; there is nothing to freeze"
@@ -168,19 +198,43 @@ class _Names:
             matches: list[tuple[str, ...]] = [
                 (path,) for path in self.outline.paths if any(fnmatchcase(known, name) for known in self._known(path))
             ]
+            matches = matches or self._parts_matching(name)
             if matches:
                 return matches
             bare = [path for path in self.outline.weightless if fnmatchcase(path, name)]
             why = f"matches only layers without weights ({', '.join(bare[:3])})" if bare else "matches no layer"
             raise ScheduleError(where, f"the glob {name!r} {why}; {self._instead(name)}")
+        inside = tuple(part for part in self.outline.whole_of if part.startswith(f"{name}/"))
+        if inside:  # a model or a block within a wrapper
+            return [inside]
         raise ScheduleError(where, f"there is no layer {name!r} in the network; {self._instead(name)}")
+
+    def _first_path(self, name: str) -> str:
+        """The path by which a layer is listed, of any path by which it is reached."""
+        for alias, path in self.outline.aliases.items():
+            if name == alias or name.startswith(f"{alias}/"):
+                return path + name.removeprefix(alias)
+        return name
+
+    def _parts_matching(self, glob: str) -> list[tuple[str, ...]]:
+        """What a glob that matches no layer stands for within wrappers and blocks: parts, or else groups of them."""
+        parts: list[tuple[str, ...]] = [(part,) for part in self.outline.whole_of if fnmatchcase(part, glob)]
+        if parts:
+            return parts
+        groups: dict[str, list[str]] = {}
+        for part, whole in self.outline.whole_of.items():
+            for i in range(len(whole) + 1, len(part)):
+                if part[i] == "/" and fnmatchcase(part[:i], glob):
+                    groups.setdefault(part[:i], []).append(part)
+                    break
+        return [tuple(group) for group in groups.values()]
 
     def _known(self, path: str) -> list[str]:
         """All paths by which a layer is reached."""
         return [path, *self.also.get(path, ())]
 
     def _instead(self, name: str) -> str:
-        known = [*self.outline.paths, *self.outline.models]
+        known = [*self.outline.paths, *self.outline.models, *self.outline.whole_of]
         below = [path for path in known if path.split("/")[-1] == name.split("/")[-1]]
         last = {path.split("/")[-1]: path for path in reversed(known)}
         near = [last[word] for word in difflib.get_close_matches(name, last, 3, 0.6)]

@@ -124,7 +124,7 @@ def test_layers_that_share_a_weight_rest_together_or_are_refused():
     assert not model.get_layer("down").trainable, "Keras freezes what a layer holds with it"
     model.get_layer("up").trainable = True
     found = outline(model)
-    assert found.shared == (("down", "up"),)
+    assert found.shared == (("down", "up/down"),)
     assert sum(layer.parameters for layer in found.layers) == model.count_params()
     for layers_apart in (["down"], ["up"], "all"):
         entry = {"training_interval": [1, 2], "layers": layers_apart, "strategy": {"name": "round_robin"}}
