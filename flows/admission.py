@@ -1,8 +1,9 @@
 """What a flow run that Prefect's server started may touch: whoever reaches the server is not whoever owns the machine.
 
-The code that a specification names lies in the worker's own project (or in modules that `FROSTLINE_ALLOWED_MODULES`
+The code that a specification names belongs to the worker's own project (or to modules that `FROSTLINE_ALLOWED_MODULES`
 names); specification, data and store lie there too, or below a folder or a URL of `FROSTLINE_DATA_ROOTS` (separated
-like a PATH). What is typed by hand on a machine isn't limited.
+like a PATH). Addresses are those of `FROSTLINE_ALLOWED_ADDRESSES` (separated by commas). What is typed by hand on a
+machine isn't limited.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ import prefect.runtime
 
 from handler.data.sources import files
 from handler.errors import SpecError
-from handler.run import RunInputs
 from handler.spec import TrainingSpec
-from handler.specification.code import allowed_elsewhere
+from handler.specification.addresses import addresses, is_allowed
 from handler.specification.named import is_reference
+from handler.specification.project_code import check_own, environment_of
 from handler.specification.references import references
+from handler.specification.refusals import shown
 from handler.store.remote import url_of
 
 ROOTS = "FROSTLINE_DATA_ROOTS"
+ADDRESSES = "FROSTLINE_ALLOWED_ADDRESSES"
 
 
 def is_from_outside() -> bool:
@@ -50,32 +53,65 @@ def admit_path(field: str, path: str | Path | None) -> None:
     """
     if path is None or not is_from_outside():
         return
-    named = [root for root in re.split(r":(?!//)", os.environ.get(ROOTS, "")) if root]
-    if not any(_is_below(path, root) for root in [str(Path.cwd()), *named]):
+    named = _roots()
+    root = next((root for root in [str(Path.cwd()), *named] if _is_below(path, root)), None)
+    if root is None:
         raise SpecError(
             field,
             f"{path} is outside of the worker's project ({Path.cwd()}) and of {ROOTS} ({', '.join(named) or 'not set'})"
             "; put it there, or name its folder in that variable where the worker runs",
         )
+    environment = None if url_of(path) else environment_of(Path(os.path.realpath(path)))
+    if environment is not None and environment != environment_of(Path(os.path.realpath(root))):
+        raise SpecError(field, f"{path} lies in {environment}; name a folder of the project")
 
 
-def admit(inputs: RunInputs) -> None:
-    """Refuses a training that reads or runs what a flow run from outside may not; its store, `admit_path` does.
+def admit_address(field: str, address: str | None) -> None:
+    """Refuses an address that a flow run from outside may not reach.
+
+    Args:
+        field: what it was given as.
+        address: `scheme://host:port/path`, or `host:port`; None is none.
 
     Raises:
-        SpecError: names the field, the path or module and what would do.
+        SpecError: names the field, the address and what would do.
+    """
+    if address is None or not is_from_outside():
+        return
+    allowed = [known for known in re.split(r"[,\s]+", os.environ.get(ADDRESSES, "")) if known]
+    if not is_allowed(address, [*allowed, *(root for root in _roots() if "://" in root)]):
+        raise SpecError(
+            field,
+            f"{shown(address)} is not among the addresses of {ADDRESSES} ({', '.join(allowed) or 'not set'}); name it "
+            "in that variable where the worker runs",
+        )
+
+
+def admit_spec(spec: TrainingSpec, folder: Path) -> None:
+    """Refuses a specification that reads, runs or reaches what a flow run from outside may not.
+
+    Nothing that it names is read for that, unless it is admitted.
+
+    Args:
+        spec: the specification.
+        folder: where its modules and relative paths are looked up.
+
+    Raises:
+        SpecError: names the field, the path, module or address, and what would do.
     """
     if not is_from_outside():
         return
-    for field, reference in references(inputs.spec):
-        if not allowed_elsewhere(reference.split(":")[0]) and not _is_below(inputs.folder, Path.cwd()):
-            raise SpecError(
-                field,
-                f"{reference!r} is looked up in {inputs.folder}, outside of the worker's project ({Path.cwd()}); put "
-                "it there, or name its module in FROSTLINE_ALLOWED_MODULES where the worker runs",
-            )
-    for field, path in _read(inputs.spec, Path(inputs.folder)):
+    admit_path("folder", folder)
+    for field, address in addresses(spec):
+        admit_address(field, address)
+    for field, path in _read(spec, folder):
         admit_path(field, path)
+    for field, reference in references(spec):
+        check_own(reference, folder, Path.cwd(), field)
+
+
+def _roots() -> list[str]:
+    return [root for root in re.split(r":(?!//)", os.environ.get(ROOTS, "")) if root]
 
 
 def _read(spec: TrainingSpec, folder: Path) -> Iterator[tuple[str, Path]]:
@@ -83,11 +119,14 @@ def _read(spec: TrainingSpec, folder: Path) -> Iterator[tuple[str, Path]]:
     for field, source in (("data.source", spec.data.source), ("data.validation", spec.data.validation)):
         for item in source if isinstance(source, list) else [source] if source else []:
             if item != "synthetic" and not is_reference(item):
-                yield field, folder / re.split(r"[*?\[]", item)[0]  # before a file's absence would say anything of it
-    for file in files(spec.data, folder):
-        yield "data.source", file
+                fixed, _, pattern = re.match(r"([^*?\[]*)(.?)(.*)", item, re.DOTALL).groups()  # type: ignore[union-attr]
+                if ".." in re.split(r"[/\\]", pattern):
+                    raise SpecError(field, f"{item!r} has '..' behind a wildcard; name the folder itself")
+                yield field, folder / fixed  # before a file's absence would say anything of it
     if spec.model.weights is not None and not spec.model.weights.startswith("run:"):
         yield "model.weights", folder / spec.model.weights
+    for file in files(spec.data, folder):
+        yield "data.source", file
 
 
 def _is_below(path: str | Path, root: str | Path) -> bool:

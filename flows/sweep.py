@@ -1,7 +1,7 @@
 """The flow `sweep`: many trainings, what they share trained once, side by side in processes or on a Dask cluster.
 
-    frostline sweep examples/keras_model.yaml --grid freeze_training.0.strategy.period=1,2,4
-    prefect deployment run sweep/sweep --param 'spec_files=["a.yaml"]' --param 'grid={"seed": [1, 2]}'
+frostline sweep examples/keras_model.yaml --grid freeze_training.0.strategy.period=1,2,4
+prefect deployment run sweep/sweep --param 'spec_files=["a.yaml"]' --param 'grid={"seed": [1, 2]}'
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prefect.futures import as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
-from flows.admission import admit, admit_path
+from flows.admission import admit_address
 from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
 from flows.inputs import run_inputs
 from flows.recorded import tasks_untagged
@@ -76,6 +76,7 @@ def sweep(
         SpecError: one of them can't be used; nothing was started.
     """
     name = check_run_name(name or Path(spec_files[0] if spec_files else "sweep").stem)
+    admit_address("dask", dask)
     found, inputs = prepare(spec_files, grid, overrides, store, allow_environment_change=allow_environment_change)
     typed = SignalWatch.active is not None
     watch = SignalWatch.active or SignalWatch()
@@ -102,16 +103,13 @@ def prepare(
     Raises:
         SpecError: one can't be used; says which.
     """
-    admit_path("store", store)
     found, inputs = variants(files, grid, overrides), []
     for variant in found:
-        admit_path("spec_files", variant.file)
         with named_in_errors(variant):
             made = run_inputs(
                 None, variant.file, list(variant.overrides), ".", store, variant.name,
                 allow_environment_change=allow_environment_change,
             )  # fmt: skip
-            admit(made)
         inputs.append(made)
     return found, inputs
 

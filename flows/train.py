@@ -24,7 +24,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.utilities import engine
 from pydantic import Field
 
-from flows.admission import admit, admit_path, is_from_outside
+from flows.admission import is_from_outside
 from flows.answers import TrainAnswer
 from flows.inputs import inputs_as_started, run_inputs, training_name
 from flows.leaving import AT_MOST_SECONDS, leave_at_most_in, record_abandoned, tell_prefect
@@ -85,8 +85,6 @@ def train(
         SpecError: the specification can't be used. MismatchError: data or code of a run to go on with changed since it
             was started. BusyError: another process is at work on this run.
     """
-    admit_path("store", store)
-    admit_path("spec_file", spec_file)
     if go_on:
         inputs = inputs_as_started(spec or spec_file, store, name, allow_environment_change)
     else:
@@ -94,7 +92,6 @@ def train(
         inputs = run_inputs(
             spec, spec_file, overrides, folder, store, name, allow_environment_change=allow_environment_change
         )
-    admit(inputs)
     if is_from_outside():
         outlive_the_worker()
     run = TrainingRun.of(inputs)

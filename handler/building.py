@@ -18,6 +18,7 @@ from handler.arch.architecture import Architecture
 from handler.arch.keras_model import KerasArchitecture
 from handler.data import Dataset, DataShape
 from handler.distribution import scope
+from handler.engine.written_files import placed, watch_names
 from handler.errors import SpecError
 from handler.model import DLModelHandler
 from handler.spec import CallbackSpec, TrainingSpec, resolve_function
@@ -116,19 +117,12 @@ def build_callbacks(spec: TrainingSpec, folder: Path, files: Path) -> list[Any]:
     made = []
     for i, callback in enumerate(spec.training.callbacks):
         path = f"training.callbacks[{i}]"
-        arguments = callback.arguments()
-        for name in ("filename", "filepath", "log_dir"):
-            if name in arguments and ":" not in callback.name:
-                target = (files / str(arguments[name])).resolve()
-                if not target.is_relative_to(files.resolve()):
-                    raise SpecError(
-                        f"{path}.{name}", f"{arguments[name]!r} leaves the run's folder; give a name below it"
-                    )
-                target.parent.mkdir(parents=True, exist_ok=True)
-                arguments[name] = str(target)
+        made_by = _callback_class(callback, folder)
+        arguments = placed(made_by, callback.arguments(), files, path)
         if is_reference(arguments.get("schedule")):
             arguments["schedule"] = resolve_function(arguments["schedule"], folder, f"{path}.schedule")
-        made.append(_call(path, _callback_class(callback, folder), arguments))
+        made.append(_call(path, made_by, arguments))
+        watch_names(made[-1], callback.arguments().get("filepath"), files, path)
     return made
 
 

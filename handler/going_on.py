@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from handler.differences import first_difference, in_words
 from handler.errors import MismatchError, SpecError
 from handler.record import RunRecord
 from handler.run import RunInputs, TrainingRun
-from handler.spec import parse_spec
+from handler.spec import TrainingSpec, parse_spec
 from handler.store import Store
 
 
 def stored_inputs(
-    store: Store, record: RunRecord, *, allow_environment_change: bool = False, elsewhere: Path | None = None
+    store: Store,
+    record: RunRecord,
+    *,
+    allow_environment_change: bool = False,
+    elsewhere: Path | None = None,
+    admit: Callable[[TrainingSpec, Path], None] = lambda spec, folder: None,
 ) -> RunInputs:
     """The inputs a run was started with.
 
@@ -23,6 +29,7 @@ def stored_inputs(
         allow_environment_change: go on from states made in another environment.
         elsewhere: where its modules and relative paths are looked up if the folder it was started from isn't there,
             as on another machine.
+        admit: given the specification and that folder, refuses what may not be read.
 
     Raises:
         SpecError: that folder isn't there. MismatchError: data or code changed since; names the first difference.
@@ -37,6 +44,7 @@ def stored_inputs(
         name=record.run,
         allow_environment_change=allow_environment_change,
     )
+    admit(inputs.spec, Path(inputs.folder))
     planning = TrainingRun.of(inputs).planning
     if planning.key != record.key:
         difference = first_difference(record.declared, planning.declared)

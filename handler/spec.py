@@ -6,8 +6,7 @@ path, the value given and what would do. What needs the network (layer names) is
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,6 +30,7 @@ from handler.specification.named import (
 from handler.specification.optimizer import check_optimizer
 from handler.specification.prefix_cache import PrefixCache, as_mapping
 from handler.specification.refusals import Count, Flag, Given, Seed, Weight, Whole, shown, spec_error, suggestion
+from handler.specification.run_name import check_run_name
 from handler.specification.snapshots import SnapshotOptions
 from handler.specification.strategy import Strategy, check_spread
 from handler.specification.strategy import as_mapping as as_strategy
@@ -55,22 +55,6 @@ __all__ = [
 
 ARCHITECTURES = ("conv_autoencoder", "pointnet")
 CLOUDS, ARRAYS = (".las", ".laz"), (".npz", ".zarr")
-RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-
-
-def check_run_name(name: Any) -> str:
-    """A run's name, which is also the name of its folder in the store.
-
-    Raises:
-        SpecError: it isn't made of letters, digits, `.`, `_` and `-`, or begins so that it could leave the store.
-    """
-    if isinstance(name, str) and RUN_NAME.fullmatch(name) and len(name) <= 100:
-        return name
-    raise SpecError(
-        "",
-        f"{shown(name)} can't name a run; use up to 100 letters, digits, '.', '_' and '-', beginning with a letter, "
-        "a digit or '_'",
-    )
 
 
 def form_of(source: Any) -> Literal["synthetic", "function", "cloud", "npz", "zarr"]:
@@ -359,18 +343,27 @@ def parse_spec(data: Any) -> TrainingSpec:
         raise spec_error(error, model=TrainingSpec) from error
 
 
-def read_spec(path: Path) -> TrainingSpec:
+def read_spec(path: Path, overrides: Sequence[str] = ()) -> TrainingSpec:
     """A specification as it was stored; whether its files and functions are still there isn't looked at."""
-    return parse_spec(read_mapping(path))
+    data = read_mapping(Path(path))
+    for text in overrides:
+        override(data, text)
+    return parse_spec(data)
 
 
-def load_spec(path: Path, overrides: Sequence[str] = (), folder: Path | None = None) -> tuple[TrainingSpec, Path]:
+def load_spec(
+    path: Path,
+    overrides: Sequence[str] = (),
+    folder: Path | None = None,
+    admit: Callable[[TrainingSpec, Path], None] = lambda spec, folder: None,
+) -> tuple[TrainingSpec, Path]:
     """Reads a specification.
 
     Args:
         path: a YAML or JSON file.
         overrides: `key.path=value`, the value as in YAML; they change what the file says.
         folder: where modules and relative paths are looked up; the file's own folder if not given.
+        admit: given the specification and that folder, refuses what may not be read, before it is.
 
     Returns:
         The specification and that folder.
@@ -380,11 +373,9 @@ def load_spec(path: Path, overrides: Sequence[str] = (), folder: Path | None = N
     """
     from handler.specification.references import check_references
 
-    data = read_mapping(Path(path))
-    for text in overrides:
-        override(data, text)
-    spec = parse_spec(data)
+    spec = read_spec(path, overrides)
     folder = (folder or Path(path).parent).resolve()
+    admit(spec, folder)
     check_references(spec, folder)
     return spec, folder
 

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, model_validator
 from handler.errors import SpecError
 from handler.specification.named import CALLBACK, check_arguments, check_name, is_reference, plain
 from handler.specification.refusals import Given, shown, suggestion
+from handler.specification.written_names import check_fields, check_written
 
 # They write what happens and change nothing, so they don't enter keys.
 LOGGERS = frozenset({"CSVLogger", "ModelCheckpoint", "RemoteMonitor", "TensorBoard"})
@@ -50,6 +51,7 @@ class CallbackSpec(Given):
         check_name(CALLBACK, self.name, "name")
         check_arguments(CALLBACK, self.name, arguments)
         _check_values(self.name, arguments)
+        check_written(self.name, arguments)
         return self
 
     @property
@@ -110,7 +112,7 @@ def check_packages(callbacks: Sequence[CallbackSpec]) -> None:
 def check_monitors(
     callbacks: Sequence[CallbackSpec], *, logs: tuple[set[str], bool], learning_rate_schedule: bool
 ) -> None:
-    """Refuses callbacks that watch what will not exist, or set a rate that a schedule sets.
+    """Refuses callbacks that watch or write what will not exist, or set a rate that a schedule sets.
 
     Args:
         callbacks: the specification's callbacks.
@@ -129,6 +131,8 @@ def check_monitors(
                 f"{callback.name} can't set the rate: model.compile.optimizer has a learning-rate schedule; "
                 "leave one of them out",
             )
+        if callback.name == "ModelCheckpoint" and complete:
+            check_fields(arguments["filepath"], f"{path}.filepath", _fields(arguments, known))
         watched = callback.watched()
         if watched is None or watched in known or (not complete and _may_be_own(watched, known)):
             continue
@@ -142,6 +146,13 @@ def check_monitors(
             f"{path}.monitor",
             f"{watched!r}{default} can't be watched, {why}; {suggestion(watched, sorted(known), 'there will be')}",
         )
+
+
+def _fields(arguments: dict[str, Any], known: set[str]) -> set[str]:
+    """What a checkpoint's name can be formatted with: within an epoch there is no validation, at its end no batch."""
+    if arguments.get("save_freq", "epoch") == "epoch":
+        return {"epoch", *known}
+    return {"epoch", "batch", *(name for name in known if not name.startswith("val_"))}
 
 
 def _may_be_own(watched: Any, known: set[str]) -> bool:

@@ -197,12 +197,31 @@ def import_module(module: str, folder: Path) -> ModuleType:
                 f"{file.name} has the name of a module that is already loaded from "
                 f"{getattr(present, '__file__', None) or 'Python itself'}; give it another name",
             )
+        if present is None and (other := _imported_instead(module, file)) is not None:
+            raise SpecError("", f"{file} isn't what Python imports as {module!r}, {other} is; give it another name")
         found = importlib.import_module(module)
         # Imports within functions run later, when the folder isn't looked into any more: what they name is loaded now.
         for late in own_imports(module, folder):
             with contextlib.suppress(Exception):  # then it fails where the user's code asks for it
                 importlib.import_module(late)
         return found
+
+
+def _imported_instead(module: str, file: Path) -> str | None:
+    """What Python would import in the place of a module's file: compiled code or a package beside it, or one of another
+    folder; None if it is the file.
+    """
+    search: list[str] | None = None
+    origin: str | None = None
+    parts = module.split(".")
+    for i in range(len(parts)):
+        name = ".".join(parts[: i + 1])
+        loaded = sys.modules.get(name)
+        found = PathFinder.find_spec(name, search) if loaded is None else loaded.__spec__
+        if found is None:
+            return f"nothing in {search}"
+        origin, search = found.origin, list(found.submodule_search_locations or [])
+    return None if origin is not None and Path(origin).resolve() == file.resolve() else origin or str(search)
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from handler.errors import DamagedError, FrostlineError, StoreError
 from handler.retention import Retention, outlived
+from handler.specification.run_name import RUN_NAME
 from handler.store import checked, files, locks, mirror, sealed
-from handler.store.runs import FILES, NAME
+from handler.store.runs import FILES
 
 if TYPE_CHECKING:
     from handler.store import Store
@@ -83,7 +84,7 @@ def _memory(file: Path) -> list[checked.Damage]:
 def _begun(store: Store) -> list[str]:
     """The names of all runs, those that have files but no record too."""
     found = {p.parent.name for file in FILES for p in store.root.glob(f"runs/*/{file}")}
-    return sorted({*store.runs.names(), *(name for name in found if NAME.fullmatch(name))})
+    return sorted({*store.runs.names(), *(name for name in found if RUN_NAME.fullmatch(name))})
 
 
 def _prefit(store: Store, runs: list[str]) -> list[Path]:

@@ -6,7 +6,6 @@ The record ends with a checksum of itself; that of a completed run has the check
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,12 +13,12 @@ from pydantic import ValidationError
 
 from handler.errors import DamagedError, SpecError
 from handler.record import RunRecord
+from handler.specification.run_name import RUN_NAME, check_run_name
 from handler.store import checked, locks, mirror, mirrored_files
 from handler.store.files import remove, write_file
 
 RECORD = "run.json"
 FILES = ("spec.yaml", "history.csv", "report.html", "model.keras")
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 
 class RunStore:
@@ -30,12 +29,7 @@ class RunStore:
 
     def folder(self, name: str) -> Path:
         """The folder of a run. Raises SpecError for a name that isn't one (it could leave the store)."""
-        if not NAME.fullmatch(name):
-            raise SpecError(
-                "run",
-                f"{name!r} can't name a run; use letters, digits, '.', '_' and '-', starting with a letter or digit",
-            )
-        return self.root / name
+        return self.root / check_run_name(name, "run")
 
     def names(self) -> list[str]:
         """The names of the runs that have a record."""
@@ -44,7 +38,7 @@ class RunStore:
         else:
             there = mirrored_files.files_there(self.root)
             found = {name.removesuffix("/run.json") for name in there if name.endswith("/run.json")}
-        return sorted(name for name in found if NAME.fullmatch(name))
+        return sorted(name for name in found if RUN_NAME.fullmatch(name))
 
     def read(self, name: str) -> RunRecord:
         """The record of a run.

@@ -1,0 +1,168 @@
+"""Which code belongs to a project: files of its own folder, and names that these files define themselves.
+
+An environment, an installed package and Python's own library may lie below a project's folder. None of it is the
+project's, and neither is what a module of the project merely imports from there.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import site
+import sysconfig
+from functools import lru_cache
+from pathlib import Path
+
+import handler
+from handler.errors import SpecError
+from handler.specification.code import OWN, allowed_elsewhere, check_reference, locate, parse, top_level
+
+ENVIRONMENTS = frozenset({"site-packages", "dist-packages", "node_modules", "venv", "virtualenv", "__pypackages__"})
+MARKS = {"pyvenv.cfg": "a virtual environment", "conda-meta": "a conda environment"}
+FROSTLINE = Path(handler.__file__).resolve().parents[1]
+_STORE = frozenset({"runs", "states", "sweeps", "prefit", "prefixes", "backups", "plans", "results"})
+_PARTS = frozenset({*OWN, "tests", "benchmarks", "docs"})  # of Frostline's own checkout
+
+
+def check_own(reference: str, folder: Path, project: Path, path: str) -> None:
+    """Refuses `module:function` unless the project itself defines it. Nothing is imported.
+
+    Args:
+        reference: what a specification names.
+        folder: the specification's folder, where the module is looked up.
+        project: the folder that the code has to belong to.
+        path: the field that holds the reference, for messages.
+
+    Raises:
+        SpecError: the module or the name comes from elsewhere; says from where and what would do.
+    """
+    module, name = reference.split(":")
+    if allowed_elsewhere(module):
+        return
+    file = folder.joinpath(*module.split("."))
+    why = outside(file, project)
+    if why is None:
+        why = outside(check_reference(reference, folder, path), project)
+    if why is None:
+        why = _imported_from(module, name, folder, project, frozenset())
+    if why is not None:
+        raise SpecError(
+            path,
+            f"{reference!r} {why}; define it in a module of the project ({project}), or name its module in "
+            "FROSTLINE_ALLOWED_MODULES where the worker runs",
+        )
+
+
+def outside(file: Path, project: Path) -> str | None:
+    """Why a file doesn't belong to a project; None if it does. Links are followed, and their own places count too.
+
+    Args:
+        file: the file or folder, absolute.
+        project: the project's folder.
+    """
+    root = Path(os.path.realpath(project))
+    real = Path(os.path.realpath(file))
+    if not real.is_relative_to(root):
+        return f"is looked up in {file.parent}, outside of the worker's project"
+    if (environment := environment_of(real)) is not None:
+        return f"lies in {environment}"
+    lexical = Path(os.path.normpath(file))
+    given = lexical.relative_to(project).parts if lexical.is_relative_to(project) else ()
+    for part in (*given, *real.relative_to(root).parts):
+        if part.startswith("."):
+            return f"lies in the hidden folder {part!r}"
+        if part in ENVIRONMENTS:
+            return f"lies in the environment {part!r}"
+    if real.is_relative_to(FROSTLINE) and real.relative_to(FROSTLINE).parts[:1] in {(part,) for part in _PARTS}:
+        return "is Frostline's own code"
+    for folder in real.parents:
+        if folder.name in _STORE and all((folder.parent / part).is_dir() for part in ("runs", "states")):
+            return f"lies in the store {folder.parent}"
+    return None
+
+
+def environment_of(path: Path) -> str | None:
+    """The environment that a path lies in, in words; None if it lies in none."""
+    for folder in (path, *path.parents):
+        for mark, kind in MARKS.items():
+            if (folder / mark).exists():
+                return f"{kind} ({folder})"
+        if folder.name in ("site-packages", "dist-packages", "node_modules"):
+            return f"an environment ({folder})"
+        if folder in _installed():
+            return f"a library of Python ({folder})"
+    return None
+
+
+@lru_cache(maxsize=1)
+def _installed() -> frozenset[Path]:
+    """The folders that hold Python's own library and what is installed for it."""
+    named = [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
+    named += [*site.getsitepackages(), site.getusersitepackages()]
+    return frozenset(Path(os.path.realpath(place)) for place in named)
+
+
+def _imported_from(module: str, name: str, folder: Path, project: Path, seen: frozenset[str]) -> str | None:
+    """From where a module has a name that it doesn't define itself; None where the project defines it."""
+    file = locate(module, folder)
+    if file is None or module in seen:
+        return f"comes from {module!r}, which isn't a module of {folder}"
+    if (why := outside(file, project)) is not None:
+        return why
+    parts = module.split(".")
+    bound, stars = _bindings(parse(file), parts if file.name == "__init__.py" else parts[:-1])
+    for origin in bound.get(name, ()):
+        source, _, original = (origin or "").rpartition(".")
+        if origin is None or allowed_elsewhere(source):
+            continue
+        if _imported_from(source, original, folder, project, seen | {module}) is not None:
+            return f"is {origin}, which {file.name} only imports"
+    if name in bound:
+        return None
+    for source in stars:
+        if allowed_elsewhere(source) or _imported_from(source, name, folder, project, seen | {module}) is None:
+            return None
+    return f"isn't defined in {file.name}"
+
+
+def _bindings(tree: ast.Module, package: list[str]) -> tuple[dict[str, list[str | None]], list[str]]:
+    """What the names of a module are bound to, in any of its branches, and the modules of which it takes all names.
+
+    A name is bound to None where the module makes the value itself, else to the dotted name of what it imports.
+    """
+    bound: dict[str, list[str | None]] = {}
+    stars: list[str] = []
+    for node in top_level(tree.body):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                bound.setdefault(node.name, []).append(None)
+            case ast.Import():
+                for alias in node.names:
+                    top = alias.name.split(".")[0]
+                    bound.setdefault(alias.asname or top, []).append(alias.name if alias.asname else top)
+            case ast.ImportFrom():
+                base = package[: len(package) - node.level + 1] if node.level else []
+                source = ".".join([*base, *(node.module.split(".") if node.module else [])])
+                for alias in node.names:
+                    if alias.name == "*":
+                        stars.append(source)
+                    else:
+                        bound.setdefault(alias.asname or alias.name, []).append(f"{source}.{alias.name}")
+            case ast.Assign() | ast.AnnAssign():
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                for part in (part for target in targets for part in ast.walk(target)):
+                    if isinstance(part, ast.Name):
+                        bound.setdefault(part.id, []).extend(_aliases(node.value, bound))
+    return bound, stars
+
+
+def _aliases(value: ast.expr | None, bound: dict[str, list[str | None]]) -> list[str | None]:
+    """What a value is another name of, such as `np.load`; None where it is made here, as by a call."""
+    attributes: list[str] = []
+    while isinstance(value, ast.Attribute):
+        attributes.insert(0, value.attr)
+        value = value.value
+    if not isinstance(value, ast.Name):
+        return [None]
+    origins = bound.get(value.id, [f"builtins.{value.id}"])
+    return [None if origin is None else ".".join([origin, *attributes]) for origin in origins]

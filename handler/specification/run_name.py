@@ -1,0 +1,30 @@
+"""What can name a run, which is also the name of its folder in the store."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from handler.errors import SpecError
+from handler.specification.refusals import shown
+
+RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+
+
+def check_run_name(name: Any, path: str = "") -> str:
+    """A run's name, which is also the name of its folder in the store.
+
+    Args:
+        name: what is given as one.
+        path: where it stands, for messages.
+
+    Raises:
+        SpecError: it isn't made of letters, digits, `.`, `_` and `-`, or begins so that it could leave the store.
+    """
+    if isinstance(name, str) and RUN_NAME.fullmatch(name):
+        return name
+    raise SpecError(
+        path,
+        f"{shown(name)} can't name a run; use up to 100 letters, digits, '.', '_' and '-', beginning with a letter, "
+        "a digit or '_'",
+    )

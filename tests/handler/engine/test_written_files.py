@@ -1,0 +1,107 @@
+"""Where callbacks write: below the run's folder, the user's own among them, and whatever a name is formatted to."""
+
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+
+from handler.building import build_callbacks
+from handler.errors import SpecError
+from handler.spec import parse_spec
+from handler.specification.written_names import OWN_FILES, WRITTEN
+from handler.store import Store
+from handler.store.runs import FILES, RECORD
+from tests.bad_specs import changed, write_good
+
+OWN = """
+import keras
+
+class Log(keras.callbacks.CSVLogger):
+    pass
+
+class Best(keras.callbacks.ModelCheckpoint):
+    pass
+"""
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Builds one callback of a specification, for a run in `tmp_path/run`."""
+    write_good(tmp_path)
+    (tmp_path / "own.py").write_text(textwrap.dedent(OWN))
+    (tmp_path / "run").mkdir()
+
+    def build_(**callback):
+        return build_callbacks(parse_spec(changed({"training.callbacks": [callback]})), tmp_path, tmp_path / "run")[0]
+
+    return build_
+
+
+@pytest.mark.parametrize(
+    ("callback", "said"),
+    [
+        ({"name": "own:Log", "filename": "../log.csv"}, "filename: '../log.csv' leaves the run's folder"),
+        ({"name": "own:Log", "filename": "run.json"}, "filename: 'run.json' is a file of the run itself"),
+        ({"name": "own:Best", "filepath": "{epoch.__doc__}.keras"}, "the field {epoch.__doc__} can't be used"),
+        ({"name": "own:Best", "filepath": "/tmp/x.keras"}, "leaves the run's folder"),
+    ],
+    ids=str,
+)
+def test_ones_own_class_that_derives_from_a_logger_stays_in_the_folder(callback, said, build, tmp_path):
+    with pytest.raises(SpecError, match=said):
+        build(**callback)
+    assert not list((tmp_path / "run").iterdir())
+    assert build(name="own:Log", filename="a/log.csv").filename == str(tmp_path.resolve() / "run" / "a" / "log.csv")
+
+
+def test_a_tensorboard_without_a_folder_writes_to_the_runs(build, tmp_path):
+    assert build(name="TensorBoard").log_dir == str(tmp_path.resolve() / "run" / "logs")
+
+
+def test_a_formatted_name_is_looked_at_again(build, tmp_path):
+    made = build(name="ModelCheckpoint", filepath="{epoch:02d}-{loss:.1f}.keras")
+    assert made._get_file_path(epoch=0, batch=None, logs={"loss": 0.25}) == str(tmp_path.resolve() / "run" / "01-0.2.keras")
+    for value, said in ((_Value("/../../x"), "leaves the run's folder"), (_Value("/.x"), "is hidden"), (_Value("\0"), "can't name a file")):
+        with pytest.raises(SpecError, match=said):
+            made._get_file_path(epoch=0, batch=None, logs={"loss": value})
+    (tmp_path / "run" / "02-0.2.keras").symlink_to(tmp_path / "outside.keras")
+    with pytest.raises(SpecError, match="leads out of the run's folder by a link"):
+        made._get_file_path(epoch=1, batch=None, logs={"loss": 0.25})
+
+
+class _Value:
+    """A metric's value that formats itself."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __format__(self, form):
+        return self.text
+
+
+def test_a_folder_with_braces_in_its_name_is_only_a_folder(tmp_path):
+    write_good(tmp_path)
+    folder = tmp_path / "{epoch.__doc__}"
+    folder.mkdir()
+    spec = parse_spec(changed({"training.callbacks": [{"name": "ModelCheckpoint", "filepath": "{epoch}.keras"}]}))
+    made = build_callbacks(spec, tmp_path, folder)[0]
+    made.set_model(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]))
+    made.on_epoch_end(0, {"loss": np.float32(1)})
+    assert [file.name for file in folder.iterdir()] == ["1.keras"]
+
+
+def test_all_of_keras_callbacks_that_write_are_known():
+    writers = {"CSVLogger", "ModelCheckpoint", "TensorBoard", "BackupAndRestore", "OrbaxCheckpoint"}  # the last two are refused
+    paths = {"filename", "filepath", "log_dir", "backup_dir", "directory"}
+    found = {
+        name
+        for name, cls in vars(keras.callbacks).items()
+        if isinstance(cls, type) and paths & set(cls.__init__.__code__.co_varnames[: cls.__init__.__code__.co_argcount])
+    }
+    assert found <= writers
+    assert set(WRITTEN) <= writers
+
+
+def test_a_runs_own_files_are_known(tmp_path):
+    assert {*FILES, RECORD, Store(tmp_path).runs.folder("a").joinpath("lock").name} <= OWN_FILES
