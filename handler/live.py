@@ -20,11 +20,10 @@ from handler.data.dataset import parts_of
 from handler.data.out_of_core import bring
 from handler.engine.callbacks import forgets
 from handler.engine.trainer import Trainer
-from handler.errors import DataError, SpecError
+from handler.errors import DataError, SpecError, StoreError
 from handler.final import save_model, weights_digest
 from handler.interrupt import stop
 from handler.model import DLModelHandler
-from handler.observe import Observer
 from handler.prefix.prefixes import PrefixOptions
 from handler.record import EnvironmentChange
 from handler.segments import SegmentWalk
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from handler.run import TrainingRun
 
 
-class Live(Observer):
+class Live:
     """The live objects of one run, and what the stages do with them.
 
     Attributes:
@@ -96,7 +95,7 @@ class Live(Observer):
     @cached_property
     def sequencer(self) -> DLSequencer:
         """The batches."""
-        assert self.cache_map is not None
+        self.run_pre_fit()
         return self.mh.build_sequencer(self.dataset.X, self.dataset.y)
 
     @cached_property
@@ -107,7 +106,7 @@ class Live(Observer):
     @cached_property
     def trainer(self) -> Trainer:
         """The trainer."""
-        assert self.found
+        self.take_digests()
         return Trainer(
             self.mh.compiled,
             self.sequencer,
@@ -129,10 +128,19 @@ class Live(Observer):
             found=lambda: self.found,
             allow_environment_change=self.run.inputs.allow_environment_change,
             snapshot_steps=self.run.spec.training.snapshot.steps,
-            observers=[*self.run.observers, self],
+            observers=self.run.observers,
+            note=self.run.note,
             prefixes=PrefixOptions(**self.run.spec.training.prefix_cache.model_dump()),
             prefix_folder=self.run.store.prefixes,
         )
+
+    def run_pre_fit(self) -> dict[str, Any]:
+        """Has the architecture compute its structure, once: the batches are built with it."""
+        return self.cache_map
+
+    def take_digests(self) -> dict[str, Any]:
+        """Takes the digests of what was found, once: before anything is trained or rearranged."""
+        return self.found
 
     def _copied(self, done: int, of: int) -> None:
         for observer in self.run.observers:
@@ -146,16 +154,19 @@ class Live(Observer):
 
     def pre_fit(self) -> dict[str, Any]:
         """Loads the data and computes the structure; returns what the record says of both."""
-        keys = [key for key in (self.dataset.prefit, self.cache_map.get("key")) if key]
-        structure = {name: list(array.shape) for name, array in (self.cache_map.get("structure") or {}).items()}
-        return {"dataset": self.dataset.describe(), "prefit": keys, "structure": structure, "found": self.found}
+        cache_map = self.run_pre_fit()
+        keys = [key for key in (self.dataset.prefit, cache_map.get("key")) if key]
+        structure = {name: list(array.shape) for name, array in (cache_map.get("structure") or {}).items()}
+        described = {"dataset": self.dataset.describe(), "prefit": keys, "structure": structure}
+        return {**described, "found": self.take_digests()}
 
     def backup(self) -> Path:
         """Backs X and y up."""
-        assert self.found  # digests are taken before anything is rearranged
+        self.take_digests()
         if self.backed_up is None:
             self.backed_up = self.handler.store_fit_backup(self.mh, self.dataset.X, self.dataset.y)
-        assert self.backed_up is not None
+        if self.backed_up is None:
+            raise StoreError("the training rearranges X and y, but no backup of them was written")
         return self.backed_up
 
     def restore(self) -> None:
@@ -185,10 +196,6 @@ class Live(Observer):
             "history": history,
             "validation": measured,
         }
-
-    def on_note(self, text: str) -> None:
-        """Keeps a note in the run's record."""
-        self.run._notes.append(text)
 
 
 def check_fits(model: Any, dataset: Dataset) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 from handler import environment
 from handler.chain import Chain, furthest
+from handler.checkpoint.completion import completed_end
+from handler.checkpoint.holes import find_holes
 from handler.declared import Digests, declared, initial_key
 from handler.errors import DamagedError, SpecError, StoreError
 from handler.layers import Outline
@@ -47,32 +49,27 @@ class Planning:
     @cached_property
     def declared(self) -> dict:
         """What key[0] hashes."""
-        return declared(self.spec, self.folder, self._digests)
+        return self._declaration[0]
 
     @property
     def sources(self) -> dict:
         """What the digests in it are of."""
-        assert self.declared
-        return self._digests.sources(self.folder)
+        return self._declaration[1].sources(self.folder)
 
     @cached_property
     def key(self) -> str:
         """key[0]."""
         return initial_key(self.declared)
 
-    @cached_property
+    @property
     def outline(self) -> Outline:
         """The network's layers: remembered in the store, or from the network, built once."""
-        return self.remembered or self._build_outline()
+        return self._network[0]
 
-    @cached_property
+    @property
     def graph(self) -> Graph:
         """The network as its frozen prefixes see it, remembered with its layers."""
-        assert self.outline
-        try:
-            return Graph.from_json(self._remembered()["graph"])
-        except (StoreError, TypeError, KeyError):
-            return Graph(problem="the network isn't remembered")
+        return self._network[1]
 
     @property
     def remembered(self) -> Outline | None:
@@ -115,14 +112,15 @@ class Planning:
             if segment.learning_rate is not None:
                 rate = segment.learning_rate
             trainable = self.outline.unfrozen(segment.frozen)
-            cached = segment.end <= reached or bool(position and position.stopped)
+            end = completed_end(segment, position)
+            cached = end is not None
             if position and position.stopped and segment.start >= reached:
                 break
             segments.append(
                 PlannedSegment(
                     index=segment.index,
                     start=segment.start,
-                    end=min(segment.end, reached) if cached else segment.end,
+                    end=segment.end if end is None else end,
                     frozen=list(segment.frozen),
                     trainable=[layer.path for layer in trainable],
                     trainable_parameters=sum(layer.trainable_parameters for layer in trainable),
@@ -149,7 +147,11 @@ class Planning:
             parameters=sum(layer.parameters for layer in self.outline.layers),
             estimated_seconds=self._seconds(segments, max(reached, 0)),
             estimated_bytes=self._bytes(segments),
-            warnings=[*warnings(callbacks, self.folder), *held_layers(self.outline, self.schedule)],
+            warnings=[
+                *warnings(callbacks, self.folder),
+                *held_layers(self.outline, self.schedule),
+                *(hole.text for hole in find_holes(self.chain, self.store.states, position)),
+            ],
         )
 
     def record(self) -> RunRecord | None:
@@ -160,8 +162,21 @@ class Planning:
             return None
 
     @cached_property
-    def _digests(self) -> Digests:
-        return Digests(self.store.root)
+    def _declaration(self) -> tuple[dict, Digests]:
+        """What key[0] hashes, and the digests that were taken for it."""
+        digests = Digests(self.store.root)
+        return declared(self.spec, self.folder, digests), digests
+
+    @cached_property
+    def _network(self) -> tuple[Outline, Graph]:
+        """The network's layers and graph: remembered in the store, or from the network, built once."""
+        outline = self.remembered
+        if outline is None:
+            return self._build_network()
+        try:
+            return outline, Graph.from_json(self._remembered()["graph"])
+        except (StoreError, TypeError, KeyError):
+            return outline, Graph(problem="the network isn't remembered")
 
     @property
     def _memory(self) -> Path:
@@ -172,7 +187,7 @@ class Planning:
             mirrored_files.refresh(self._memory)
         return read_checked(self._memory)
 
-    def _build_outline(self) -> Outline:
+    def _build_network(self) -> tuple[Outline, Graph]:
         environment.prepare(self.threads, strategy=self.spec.training.strategy)
         from handler.building import build_model_handler
         from handler.data import shape
@@ -184,11 +199,11 @@ class Planning:
         compute_schedule(
             self.spec.freeze_training, self.spec.training.epochs, found
         )  # refused before anything is written
+        graph = Flat(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
         with contextlib.suppress(StoreError):  # a store that can only be read
-            graph = Flat(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
             write_file(self._memory, with_checksum({"format": 2, "outline": found.to_json(), "graph": graph.to_json()}))
             mirrored_files.send(self._memory)
-        return found
+        return found, graph
 
     def _why(self, start: int, end: int, reached: int) -> str:
         if self.chain.keys[end] in self.store.states.there():

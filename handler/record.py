@@ -93,6 +93,7 @@ class Reason(Record):
 class SegmentRecord(Record):
     """A segment as it was run: `trained_epochs` and `seconds` count this invocation only.
 
+    `state` is the key of the state that satisfies it: the one at `end`, or a later one where only that is intact.
     `stopped` is True where a callback ended the training in it; `end` is that epoch then. `prefix` is the share of the
     network's forward pass that was computed once for it, None where the whole network was.
     """

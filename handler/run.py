@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel
 
 from handler.backup import drop_unneeded
-from handler.chain import Position, furthest, reached, snapshots_behind
+from handler.chain import Position, furthest, reached
+from handler.checkpoint.completion import Completion, find_completion, use_completed
+from handler.checkpoint.holes import find_holes
 from handler.errors import MismatchError, StoreError
 from handler.interrupt import stop
 from handler.memory import enough_memory
@@ -28,9 +29,7 @@ from handler.record import EnvironmentChange, Plan, Resumption, RunRecord, Segme
 from handler.spec import TrainingSpec, dump_spec
 from handler.store import Store
 from handler.store.files import write_file
-
-RECORD_SECONDS = 1.0  # the record isn't written more often than this, nor for more than a fiftieth of the time
-RECORD_SHARE = 50
+from handler.store.record_writer import RecordWriter, now
 
 if TYPE_CHECKING:
     from handler.live import Live
@@ -61,7 +60,6 @@ class TrainingRun:
         inputs: what it was made from.
         store: the store.
         observers: told what the training does; add to it before a stage is called.
-        held: whether this process is the one writer of the run.
         ended: the record that its last writer here ended with: complete, interrupted or failed.
     """
 
@@ -74,13 +72,9 @@ class TrainingRun:
         self.store.runs.folder(inputs.name)  # refuses a name that isn't one
         self.planning = Planning(self.spec, self.folder, self.store, inputs.name)
         self.observers: list[Observer] = []
-        self.held = False
         self.ended: RunRecord | None = None
         self._seconds: dict[str, float] = {}
-        self._notes: list[str] = []
-        self._record: RunRecord | None = None
-        self._unwritten: RunRecord | None = None
-        self._next_writing = 0.0
+        self._writer = RecordWriter(self.store.runs, inputs.name)
 
     @classmethod
     def of(cls, inputs: RunInputs) -> TrainingRun:
@@ -96,7 +90,7 @@ class TrainingRun:
 
     def finished(self) -> RunRecord | None:
         """The complete record if nothing is left to do, its segments told as cached; None otherwise. No TensorFlow,
-        no data.
+        no data. Damaged states that no training needs are noted.
         """
         record = self.planning.record()
         if (
@@ -113,7 +107,21 @@ class TrainingRun:
             return None
         if [(s.start, s.end, s.state) for s in record.plan] != [(s.start, s.end, s.state) for s in plan.segments]:
             return None
-        return record.model_copy(update={"segments": self._as_cached(plan, record)})
+        schedule, states = self.planning.schedule, self.store.states
+        cached = [use_completed(self.planning.chain, states, schedule.segments[s.index]) for s in plan.segments]
+        segments = [segment for segment in cached if segment is not None]
+        if len(segments) < len(cached):
+            return None  # another process has just removed a state
+        for hole in find_holes(self.planning.chain, states, furthest(self.planning.chain, states)):
+            self.note(hole.text)
+        for segment in segments:
+            for observer in self.observers:
+                observer.on_segment_end(segment)
+        return record.model_copy(update={"segments": segments})
+
+    def find_completion(self, index: int) -> Completion | None:
+        """The state that satisfies a segment; None where epochs of it are left to train."""
+        return find_completion(self.planning.chain, self.store.states, self.planning.schedule.segments[index])
 
     def begin(self, plan: Plan, started_by: str | None = None) -> RunRecord:
         """Writes the run's specification and its record, `running`; sweeps up what died writers left.
@@ -123,7 +131,7 @@ class TrainingRun:
             started_by: the id of what begins it, for the record.
         """
         self.store.sweep()
-        now, before = _now(), self.planning.record()
+        began, before = now(), self.planning.record()
         same = before is not None and before.key == plan.key
         goes_on = before is not None and same and before.status not in ("planned", "completed")
         record = RunRecord(
@@ -139,8 +147,8 @@ class TrainingRun:
             sources=self.planning.sources,
             spec_folder=self.inputs.folder,
             started_by=started_by,
-            started=before.started if before is not None and same else now,
-            updated=now,
+            started=before.started if before is not None and same else began,
+            updated=began,
             dataset=before.dataset if before is not None and same else {},
             prefit=before.prefit if before is not None and same else [],
             resumptions=self._resumptions(before) if before is not None and goes_on else [],
@@ -152,8 +160,7 @@ class TrainingRun:
         )
         for text in plan.warnings:
             self.note(text)
-        self._record = record if self.held else None
-        self.store.runs.write(record)  # first: it vouches for no other file until the run is complete
+        self._writer.begin(record)  # first: it vouches for no other file until the run is complete
         write_file(self.store.runs.folder(self.inputs.name) / "spec.yaml", dump_spec(self.spec).encode())
         return record
 
@@ -163,7 +170,7 @@ class TrainingRun:
         """
         with self._timed("pre-fit"):
             described = self.live.pre_fit()
-        self._change(dataset=described["dataset"], prefit=described["prefit"])
+        self._writer.change(dataset=described["dataset"], prefit=described["prefit"])
         return described
 
     def needs_backup(self) -> bool:
@@ -186,15 +193,13 @@ class TrainingRun:
             Interrupted: a stop was asked for; the state is saved.
         """
         segment = self.planning.schedule.segments[index]
-        position = furthest(self.planning.chain, self.store.states)
         with self._timed("fit"):
-            if position is not None and (position.epoch >= segment.end or position.stopped):
-                record = self._found(index, position)
-            else:
+            record = use_completed(self.planning.chain, self.store.states, segment, self.observers)
+            if record is None:
                 record = self.live.walk.run(segment)
-        done = [s for s in self._read().segments if s.index < index]
+        done = [s for s in self._writer.read().segments if s.index < index]
         end = None if record.source == "cached" else Position(record.state, record.end, stopped=record.stopped)
-        self._change(segments=[*done, record], **self._reached(end), at_once=False)
+        self._writer.change(segments=[*done, record], **self._reached(end), at_once=False)
         return record
 
     def restore(self) -> dict[str, Any] | None:
@@ -215,7 +220,7 @@ class TrainingRun:
         with self._timed("post-fit"):
             folder = self.store.runs.folder(self.inputs.name)
             final = self.live.finish(position, folder)
-        self._change(**{name: final[name] for name in ("weights", "model", "validation")}, **self._reached())
+        self._writer.change(**{name: final[name] for name in ("weights", "model", "validation")}, **self._reached())
         return {**final, "state": position.key, "epochs": position.epoch, "stopped": position.stopped}
 
     def report(self) -> str:
@@ -223,7 +228,7 @@ class TrainingRun:
         from handler.report import write_report
 
         folder = self.store.runs.folder(self.inputs.name)
-        record = self._change(report="report.html")
+        record = self._writer.change(report="report.html")
         names = list(record.history)
         rows = zip(*record.history.values(), strict=True)
         lines = [",".join(["epoch", *names]), *(",".join([str(e), *map(repr, row)]) for e, row in enumerate(rows))]
@@ -256,19 +261,26 @@ class TrainingRun:
             BusyError: another process has it. Interrupted: asked to stop while waiting.
         """
         with self.store.runs.lock(self.inputs.name, wait=wait, waiting=self._tell):
-            self.held, self.ended = True, None
+            self._writer.held, self.ended = True, None
             try:
                 yield
             finally:
-                if self._unwritten is not None:
-                    with suppress(StoreError):
-                        self._write(self._unwritten)
-                self.held, self._record = False, None
+                self._writer.release()
+
+    @property
+    def held(self) -> bool:
+        """Whether this process is the one writer of the run."""
+        return self._writer.held
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of this attempt."""
+        return list(self._writer.notes)
 
     def note(self, text: str) -> None:
         """Keeps something a person should know, and tells whoever watches."""
-        if text not in self._notes:
-            self._notes.append(text)
+        if text not in self._writer.notes:
+            self._writer.notes.append(text)
             self._tell(text)
 
     @cached_property
@@ -286,38 +298,16 @@ class TrainingRun:
             observer.on_note(text)
 
     def _position(self) -> Position:
-        position = furthest(self.planning.chain, self.store.states)
-        if position is None or (position.epoch < self.spec.training.epochs and not position.stopped):
+        """The state that the training ends with."""
+        chain, states, segments = self.planning.chain, self.store.states, self.planning.schedule.segments
+        done = find_completion(chain, states, segments[-1])
+        if done is None:
+            position = furthest(chain, states)
             raise MismatchError(
                 f"run {self.inputs.name!r}: post-fit needs the state at the training's end, the store has "
                 f"{position.epoch if position else 'no'} epochs; train the segments first"
             )
-        return position
-
-    def _found(self, index: int, position: Position) -> SegmentRecord:
-        """A segment that is on disk; its state is kept from now on, and no snapshot inside it."""
-        segment = self.planning.schedule.segments[index]
-        end = min(segment.end, position.epoch)
-        stopped = position.stopped and end == position.epoch
-        key = self.planning.chain.keys[end]
-        if self.store.states.intact(key):
-            self.store.states.keep(key)
-            self.store.states.drop_snapshots(snapshots_behind(self.planning.chain, self.store.states, end))
-        record = SegmentRecord(
-            index=index,
-            start=segment.start,
-            end=end,
-            state=key,
-            source="cached",
-            trained_epochs=0,
-            seconds=0.0,
-            frozen=list(segment.frozen),
-            learning_rate=segment.learning_rate,
-            stopped=stopped,
-        )
-        for observer in self.observers:
-            observer.on_segment_end(record)
-        return record
+        return Position(done.state, done.end, stopped=done.stopped)
 
     def _resumptions(self, before: RunRecord) -> list[Resumption]:
         """Where this run went on before, and where it does now."""
@@ -325,11 +315,6 @@ class TrainingRun:
         if position is None:
             return before.resumptions
         return [*before.resumptions, Resumption(epoch=position.epoch, step=position.step, after=before.status)]
-
-    def _as_cached(self, plan: Plan, record: RunRecord) -> list[SegmentRecord]:
-        position = furthest(self.planning.chain, self.store.states)
-        assert position is not None
-        return [self._found(segment.index, position) for segment in plan.segments]
 
     def _reached(self, position: Position | None = None) -> dict[str, Any]:
         """What the record says of the furthest state, or of one that has just been trained."""
@@ -354,31 +339,8 @@ class TrainingRun:
     def _end(self, **changes: Any) -> RunRecord:
         if "live" in self.__dict__:
             self.live.drop_backup()
-        self.ended = self._change(**changes, seconds=dict(self._seconds))
+        self.ended = self._writer.change(**changes, seconds=dict(self._seconds))
         return self.ended
-
-    def _read(self) -> RunRecord:
-        """The record as it is now: in mind while this process is the run's one writer."""
-        return self._record or self.store.runs.read(self.inputs.name)
-
-    def _change(self, *, at_once: bool = True, **changes: Any) -> RunRecord:
-        """Changes the record; written at once, or else now and then: it grows, and what it says is in the states."""
-        record = self._changed(**changes)
-        self._record = self._unwritten = record if self.held else None
-        if at_once or not self.held or time.monotonic() > self._next_writing:
-            self._write(record)
-        return record
-
-    def _write(self, record: RunRecord) -> None:
-        began = time.monotonic()
-        self.store.runs.write(record)
-        ended = time.monotonic()
-        self._unwritten, self._next_writing = None, ended + max(RECORD_SECONDS, RECORD_SHARE * (ended - began))
-
-    def _changed(self, **changes: Any) -> RunRecord:
-        record = self._read().model_copy(update={**changes, "updated": _now()})
-        told = dict.fromkeys([*record.notes, *self._notes, *(c.text for c in record.environment_changes)])
-        return record.model_copy(update={"notes": list(told)})
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -388,7 +350,3 @@ class TrainingRun:
                 yield
         finally:
             self._seconds[stage] = round(self._seconds.get(stage, 0.0) + time.perf_counter() - began, 3)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

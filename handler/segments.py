@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from handler import environment, identity
-from handler.chain import Chain, Position, furthest, snapshots_behind
+from handler.chain import Chain, Position, furthest
+from handler.checkpoint.completion import record_segment, use_completed
 from handler.engine.trainer import Trainer
 from handler.errors import DamagedError, Interrupted, StoreError
 from handler.executor import set_segment
@@ -38,6 +39,7 @@ class SegmentWalk:
         observers: told what happens.
         prefixes: how frozen prefixes are used.
         prefix_folder: where their activations are kept; None: in memory.
+        note: called with what a person should know; None: the observers are.
 
     Attributes:
         environment_changes: where the training went on from states of another environment, as far as it has got.
@@ -55,11 +57,12 @@ class SegmentWalk:
         observers: Sequence[Observer] = (),
         prefixes: PrefixOptions | None = None,
         prefix_folder: Path | None = None,
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self.chain, self.states, self._live, self._found = chain, states, live, found
         self.allow_environment_change, self.snapshot_steps = allow_environment_change, snapshot_steps
         self._writer = StateWriter(chain, states) if states is not None else None
-        self.observers = observers
+        self.observers, self._note = observers, note or self._tell_observers
         self._prefix_options, self._prefix_folder = prefixes or PrefixOptions(), prefix_folder
         self._prefixes: Prefixes | None = None
         # The key the live objects stand at; None after a failed attempt: they are loaded from disk then.
@@ -78,16 +81,10 @@ class SegmentWalk:
             MismatchError: what was found, or the environment, isn't what the state on disk was made with.
         """
         began = time.perf_counter()
+        done = use_completed(self.chain, self.states, segment, self.observers) if self.states is not None else None
+        if done is not None:
+            return done
         position = self.position()
-        if position is not None and (position.epoch >= segment.end or position.stopped):
-            end = min(segment.end, position.epoch)
-            if self.states is not None:
-                if end == position.epoch and not self.states.keep(position.key):
-                    return self.run(segment)  # another process has dropped it meanwhile: it was a snapshot there
-                self.states.drop_snapshots(snapshots_behind(self.chain, self.states, end))
-            return self._tell(
-                self._record(segment, end, "cached", 0, began, position.stopped and end == position.epoch)
-            )
         trainer = self._live()
         start = self._stand(trainer, position)
         self.at = None
@@ -96,10 +93,20 @@ class SegmentWalk:
             observer.on_segment_begin(segment, start, len(trainer.sequencer))
         end = self._train(trainer, start, segment.end)
         self.at = self.chain.keys[end]
-        record = self._record(segment, end, source, end - start, began, bool(trainer.model.stop_training))
+        record = record_segment(
+            segment,
+            end,
+            self.at,
+            source,
+            trained_epochs=end - start,
+            seconds=round(time.perf_counter() - began, 3),
+            stopped=bool(trainer.model.stop_training),
+        )
         if trainer.prefix is not None:
             record.prefix = round(trainer.prefix.cut.share, 4)
-        return self._tell(record)
+        for observer in self.observers:
+            observer.on_segment_end(record)
+        return record
 
     def stand_at_end(self, epoch: int) -> Trainer:
         """The trainer, standing at the state after `epoch` epochs: loaded if the live objects are elsewhere, trained
@@ -233,27 +240,6 @@ class SegmentWalk:
         if not any(environment.differences(manifest["environment"], here)):
             identity.compare(manifest, found, "initial")
 
-    def _record(
-        self, segment: Segment, end: int, source: Source, done: int, began: float, stopped: bool
-    ) -> SegmentRecord:
-        return SegmentRecord(
-            index=segment.index,
-            start=segment.start,
-            end=end,
-            state=self.chain.keys[end],
-            source=source,
-            trained_epochs=done,
-            seconds=round(time.perf_counter() - began, 3),
-            frozen=list(segment.frozen),
-            learning_rate=segment.learning_rate,
-            stopped=stopped,
-        )
-
-    def _tell(self, record: SegmentRecord) -> SegmentRecord:
-        for observer in self.observers:
-            observer.on_segment_end(record)
-        return record
-
-    def _note(self, text: str) -> None:
+    def _tell_observers(self, text: str) -> None:
         for observer in self.observers:
             observer.on_note(text)

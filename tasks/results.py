@@ -9,14 +9,14 @@ from handler.store import Store
 
 
 class SegmentResult(BaseModel):
-    """A trained segment as its task returns it.
+    """A segment that is done, as its task returns it.
 
     Prefect decodes the record whenever it looks for it; one that doesn't validate is no record, and the task runs. So a
     state that was lost, cut or collected is trained again, or found by the handler under another path.
 
     Attributes:
         store: the store's path.
-        record: the segment, as it was when it was trained.
+        record: the segment, as it was when it was trained; its `state` is the one that satisfies it.
 
     Raises:
         ValueError: the segment's state isn't intact in the store.

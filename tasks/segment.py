@@ -18,7 +18,9 @@ def segment(inputs: RunInputs, planned: PlannedSegment) -> SegmentResult:
         inputs: the training.
         planned: which of its segments.
     """
-    return SegmentResult(store=inputs.store, record=TrainingRun.of(inputs).train_segment(planned.index))
+    record = TrainingRun.of(inputs).train_segment(planned.index)
+    # Not validated here: another process may remove a snapshot that satisfies the segment. The record is none then.
+    return SegmentResult.model_construct(store=inputs.store, record=record)
 
 
 def run_segment(inputs: RunInputs, planned: PlannedSegment) -> SegmentRecord:
@@ -31,10 +33,12 @@ def run_segment(inputs: RunInputs, planned: PlannedSegment) -> SegmentRecord:
     Returns:
         The segment; `source` is `cached` where nothing had to be trained.
     """
+    done = TrainingRun.of(inputs).find_completion(planned.index)
     named = shared(
         segment,
         Path(inputs.store),
-        f"segment-{planned.state}",
+        # Another run may have the same segment without the later state that satisfies it here, and has to train it.
+        f"segment-{planned.state if done is None else done.state}",
         waiting=lambda: note(inputs, f"epochs {planned.start}-{planned.end}: another run trains them; waiting for it"),
     ).with_options(task_run_name=title(planned))
     state = named(inputs, planned, return_state=True)

@@ -34,7 +34,7 @@ def resume_runs(output: Output, named: list[str], folder: str, allow_environment
                 inputs = stored_inputs(
                     store, store.runs.read(name), allow_environment_change=allow_environment_change
                 )
-                answers.append(finished(inputs, folder) or session.train(inputs, folder, resume, wait=wait))
+                answers.append(finished(inputs, folder, output.say) or session.train(inputs, folder, resume, wait=wait))
             except (CommandFailed, FrostlineError) as error:
                 failure = error if isinstance(error, CommandFailed) else CommandFailed.because(error, name, resume)
                 output.say(f"frostline: {failure.answer.error}")

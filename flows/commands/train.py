@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ def train_spec(
         name=check_run_name(name or spec.name),
         allow_environment_change=allow_environment_change,
     )
-    answer = finished(inputs, store)
+    answer = finished(inputs, store, output.say)
     if answer is not None:
         output.say(f"{inputs.name} is finished and nothing changed: nothing was trained")
     else:
@@ -48,13 +49,23 @@ def train_spec(
     show_answer(output, answer)
 
 
-def finished(inputs: RunInputs, store: str) -> TrainAnswer | None:
-    """The answer of a run that has nothing left to do; None where it has."""
+def finished(inputs: RunInputs, store: str, say: Callable[[str], None]) -> TrainAnswer | None:
+    """The answer of a run that has nothing left to do; None where it has.
+
+    Args:
+        inputs: the run.
+        store: the store as it was typed.
+        say: called with what a person should know of it.
+    """
     from flows.answers import TrainAnswer
 
     run = TrainingRun.of(inputs)
     record = None if run.store.runs.is_alive(inputs.name) else run.finished()
-    return None if record is None else TrainAnswer.of(record, store)
+    if record is None:
+        return None
+    for text in run.notes:
+        say(f"note: {text}")
+    return TrainAnswer.of(record, store)
 
 
 def show_answer(output: Output, answer: TrainAnswer) -> None:

@@ -229,7 +229,7 @@ def test_more_epochs_are_not_trained_yet(made):
 @pytest.mark.parametrize(("status", "how"), [("running", "was killed"), ("interrupted", "was interrupted"), ("failed", "failed")])
 def test_a_run_that_ended_before_its_end_is_named_with_the_epoch_it_got_to(status, how, folder):
     run = train(folder, changed(seed=9), "half", segments=2)
-    run._change(status=status, epochs=1)  # as a record is that was written before the last state
+    run._writer.change(status=status, epochs=1)  # as a record is that was written before the last state
     (reason,) = why(folder, changed(seed=9), "half")
     assert (reason.segment, reason.field, reason.stored, reason.found, reason.run) == (2, "epochs", 3, 5, "half")
     assert reason.text == f"not trained yet: run 'half' got to epoch 3 of 6 and {how}"

@@ -1,0 +1,73 @@
+"""Holes in a chain: states that were written, that later states follow, and that are damaged or missing now.
+
+No training needs them: it resumes from a later state. They are needed to export the model of their epoch, and by
+another schedule that resumes from them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from handler.chain import Chain, Position
+from handler.errors import DamagedError
+from handler.store import StateStore, mirror
+
+REPAIR = "frostline verify --repair"
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A state of a chain that is damaged or missing, while a later one is intact."""
+
+    key: str
+    epoch: int
+    what: str
+
+    @property
+    def text(self) -> str:
+        """The hole as a sentence with its remedy."""
+        return (
+            f"the state after epoch {self.epoch} ({self.key}) {self.what}; a later state is intact, so nothing is "
+            f"trained again; `{REPAIR}` rebuilds it"
+        )
+
+
+def find_holes(chain: Chain, states: StateStore, position: Position | None) -> list[Hole]:
+    """The holes before the furthest intact state, at the epochs in which the chain's segments end.
+
+    A state that is missing is a hole only where a state in the store names it as its parent: the state of a segment
+    that was trained as a part of a longer one has never been written.
+
+    Args:
+        chain: the keys.
+        states: where the states are; those at a URL are not fetched, so that only missing ones are named there.
+        position: the furthest intact state.
+    """
+    if position is None:
+        return []
+    there, parents = states.there(), None
+    at_url = mirror.remote_of(states.root) is not None
+    holes = []
+    for epoch in sorted(end for end in chain.ends if end < position.epoch or (end == position.epoch and position.step)):
+        key = chain.keys[epoch]
+        if key in there:
+            if not at_url and not states.intact(key):
+                wrong = [f" ({damage.path}: {damage.what})" for damage in states.damages(key)[:1]]
+                holes.append(Hole(key, epoch, f"is damaged{''.join(wrong)}"))
+            continue
+        if parents is None:
+            parents = find_parents(chain, states, there)
+        if key in parents:
+            holes.append(Hole(key, epoch, "is missing"))
+    return holes
+
+
+def find_parents(chain: Chain, states: StateStore, there: set[str]) -> set[str]:
+    """The states that the intact manifests of a chain's states name as their parents."""
+    found = set[str]()
+    for key in chain.keys:
+        if key in there:
+            with contextlib.suppress(DamagedError):
+                found.add(str(states.manifest(key)["parent"]))
+    return found
