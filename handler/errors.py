@@ -8,6 +8,7 @@
     │   └── DamagedError         a file of the store isn't what its manifest says
     ├── MismatchError            what was found isn't what was declared or stored
     │   └── EnvironmentMismatch  a state made in another environment
+    ├── NonFiniteError           a loss, a metric or a weight became NaN or infinite
     ├── ResourcesError           memory ran out
     ├── BusyError                somebody else is at it
     └── Interrupted              asked to stop; the state is saved
@@ -65,6 +66,20 @@ class MismatchError(FrostlineError):
 
 class EnvironmentMismatch(MismatchError):
     """A state was made in another environment (`--allow-environment-change` goes on all the same)."""
+
+
+class NonFiniteError(FrostlineError):
+    """A loss, a metric or a weight became NaN or infinite; the last finite state is kept.
+
+    Args:
+        message: what became so, where, and what would do.
+        epoch: in which epoch, from 0.
+        step: after how many steps of it.
+    """
+
+    def __init__(self, message: str, epoch: int, step: int) -> None:
+        super().__init__(message)
+        self.epoch, self.step = epoch, step
 
 
 class ResourcesError(FrostlineError):

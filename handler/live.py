@@ -116,6 +116,8 @@ class Live:
             observers=self.run.observers,
             resumable=True,
             masks_kept=self.run.spec.training.masks_kept,
+            non_finite=self.run.spec.training.non_finite,
+            note=self.run.note,
         )
 
     @cached_property

@@ -30,6 +30,7 @@ from handler.store.checked import read_checked, with_checksum
 from handler.store.files import write_file
 
 MOVES_RATE = ("ReduceLROnPlateau", "LearningRateScheduler")
+REMEMBERED = 2  # what is remembered of a network; another version's is read from the network again
 SLOTS = 3  # a weight and two slots of an optimizer like Adam, 4 bytes each
 
 
@@ -185,7 +186,10 @@ class Planning:
     def _remembered(self) -> dict[str, Any]:
         if not self._memory.exists():
             mirrored_files.refresh(self._memory)
-        return read_checked(self._memory)
+        found = read_checked(self._memory)
+        if found.get("version") != REMEMBERED:
+            raise KeyError("version")
+        return found
 
     def _build_network(self) -> tuple[Outline, Graph]:
         environment.prepare(self.threads, strategy=self.spec.training.strategy)
@@ -201,7 +205,8 @@ class Planning:
         )  # refused before anything is written
         graph = Flat(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
         with contextlib.suppress(StoreError):  # a store that can only be read
-            write_file(self._memory, with_checksum({"format": 2, "outline": found.to_json(), "graph": graph.to_json()}))
+            network = {"outline": found.to_json(), "graph": graph.to_json()}
+            write_file(self._memory, with_checksum({"format": 1, "version": REMEMBERED} | network))
             mirrored_files.send(self._memory)
         return found, graph
 

@@ -143,6 +143,15 @@ class Resumption(Record):
         return f"resumed from {_moment(self.epoch, self.step)} after it {ended}"
 
 
+class Divergence(Record):
+    """Where a training ended because a value became NaN or infinite: `key` is that of the state it did not reach."""
+
+    key: str
+    epoch: int
+    step: int
+    text: str
+
+
 def _moment(epoch: int, step: int) -> str:
     return f"epoch {epoch}" + (f", step {step}" if step else "")
 
@@ -157,7 +166,7 @@ class RunRecord(Record):
     `declared` are of: a file's name, or the files of a module with what they define. `environment` is the one of the
     last invocation; `environment_changes` are those that lie behind the state it reached. `seconds` is the wall time of
     each stage of the last invocation. `started_by` is what last began it, where that has an id of its own (Prefect's
-    flow run); `stopped_by` is the signal that interrupted it.
+    flow run); `stopped_by` is the signal that interrupted it. `divergence` is where a value became NaN or infinite.
     """
 
     format: int = 1
@@ -189,6 +198,7 @@ class RunRecord(Record):
     seconds: dict[str, float] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
     error: str | None = None
+    divergence: Divergence | None = None
     started_by: str | None = None
     stopped_by: str | None = None
     spec_folder: str

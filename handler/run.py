@@ -20,6 +20,8 @@ from handler.backup import drop_unneeded
 from handler.chain import Position, furthest, reached
 from handler.checkpoint.completion import Completion, find_completion, use_completed
 from handler.checkpoint.holes import find_holes
+from handler.engine.divergence import divergence_of, is_finite, refuse_again
+from handler.engine.history import from_json, to_table
 from handler.errors import MismatchError, StoreError
 from handler.interrupt import stop
 from handler.memory import enough_memory
@@ -107,6 +109,8 @@ class TrainingRun:
             return None
         if [(s.start, s.end, s.state) for s in record.plan] != [(s.start, s.end, s.state) for s in plan.segments]:
             return None
+        if self.spec.training.non_finite == "stop" and not is_finite(record, self.store.states):
+            return None
         schedule, states = self.planning.schedule, self.store.states
         cached = [use_completed(self.planning.chain, states, schedule.segments[s.index]) for s in plan.segments]
         segments = [segment for segment in cached if segment is not None]
@@ -151,6 +155,7 @@ class TrainingRun:
             updated=began,
             dataset=before.dataset if before is not None and same else {},
             prefit=before.prefit if before is not None and same else [],
+            divergence=before.divergence if before is not None and same else None,
             resumptions=self._resumptions(before) if before is not None and goes_on else [],
             # Those of the environment come from the state that is reached.
             notes=[n for n in before.notes if n not in {c.text for c in before.environment_changes}]
@@ -168,6 +173,8 @@ class TrainingRun:
         """Loads the data and computes what the architecture derives from it; both are read from the store from then
         on.
         """
+        if self.spec.training.non_finite == "stop" and not self.inputs.allow_environment_change:
+            refuse_again(self._writer.read(), self.planning.chain)
         with self._timed("pre-fit"):
             described = self.live.pre_fit()
         self._writer.change(dataset=described["dataset"], prefit=described["prefit"])
@@ -229,10 +236,7 @@ class TrainingRun:
 
         folder = self.store.runs.folder(self.inputs.name)
         record = self._writer.change(report="report.html")
-        names = list(record.history)
-        rows = zip(*record.history.values(), strict=True)
-        lines = [",".join(["epoch", *names]), *(",".join([str(e), *map(repr, row)]) for e, row in enumerate(rows))]
-        write_file(folder / "history.csv", ("\n".join(lines) + "\n").encode())
+        write_file(folder / "history.csv", to_table(record.history).encode())
         return str(write_report(record.model_copy(update={"status": "completed", "seconds": self._seconds}), folder))
 
     def finish(self) -> RunRecord:
@@ -243,7 +247,9 @@ class TrainingRun:
     def fail(self, error: BaseException) -> None:
         """The run has failed: its record says why. A disk that refuses even that must not hide the error."""
         with suppress(StoreError):
-            self._end(status="failed", error=str(error) or type(error).__name__)
+            ended = divergence_of(error, self.planning.chain)
+            kept = {} if ended is None else {"divergence": ended, **self._reached()}
+            self._end(status="failed", error=str(error) or type(error).__name__, **kept)
 
     def interrupted(self, error: BaseException | str) -> None:
         """The run was asked to stop: its record says so, unless the disk refuses that."""
@@ -332,7 +338,7 @@ class TrainingRun:
             "environment_changes": walked or [EnvironmentChange(**c) for c in manifest.get("environment_changes", [])],
             "epochs": position.epoch,
             "stopped": position.stopped,
-            "history": manifest["history"],
+            "history": from_json(manifest["history"], manifest["epoch"]),
             "environment": manifest["environment"],
         }
 

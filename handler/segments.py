@@ -15,6 +15,7 @@ from typing import Any
 from handler import environment, identity
 from handler.chain import Chain, Position, furthest
 from handler.checkpoint.completion import record_segment, use_completed
+from handler.engine.finite import check_history
 from handler.engine.trainer import Trainer
 from handler.errors import DamagedError, Interrupted, StoreError
 from handler.executor import set_segment
@@ -79,6 +80,7 @@ class SegmentWalk:
         Raises:
             Interrupted: a stop was asked for; the state is saved.
             MismatchError: what was found, or the environment, isn't what the state on disk was made with.
+            NonFiniteError: a loss, a metric or a weight became NaN or infinite; the states before it are kept.
         """
         began = time.perf_counter()
         done = use_completed(self.chain, self.states, segment, self.observers) if self.states is not None else None
@@ -227,6 +229,8 @@ class SegmentWalk:
             raise StoreError("a training without a store can't be taken up again; start it again, or give it a store")
         manifest = self.states.manifest(position.key)
         self._compare(manifest, trainer)
+        if trainer.non_finite == "stop":
+            check_history(manifest["history"])
         state = self.states.read(position.key)
         self.at = None
         trainer.restore(state)

@@ -27,6 +27,7 @@ from handler.specification.named import (
     plain,
     schema,
 )
+from handler.specification.non_finite import NonFinite
 from handler.specification.optimizer import check_optimizer
 from handler.specification.prefix_cache import PrefixCache, as_mapping
 from handler.specification.refusals import Count, Flag, Given, Seed, Weight, Whole, shown, spec_error, suggestion
@@ -279,6 +280,7 @@ class TrainingOptions(Given):
     strategy: Annotated[Strategy, BeforeValidator(as_strategy, json_schema_input_type=str | Strategy)] | None = Field(
         default=None, title="Strategy", description="mirrored: each batch is spread over several devices."
     )
+    non_finite: NonFinite = Field(default="stop", title="Not finite", description="What a loss that becomes NaN does.")
     masks_kept: Count = Field(default=16, title="Masks kept", description="For how many masks traced steps are kept.")
     callbacks: list[Annotated[CallbackSpec, BeforeValidator(_callback, json_schema_input_type=str | CallbackSpec)]] = (
         Field(default=[], title="Callbacks", description="Keras callbacks, or your own as module:Class.")

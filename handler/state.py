@@ -22,7 +22,7 @@ class TrainingState:
             first have otherwise), `optimizer/...`, `random/global`,
             `callbacks/...` (arrays a callback keeps) and, within an epoch, `metrics/...`; any dtype.
         callbacks: the callbacks' own state, by class name and position among those of that class; plain JSON.
-        history: metric name -> one value per completed epoch.
+        history: metric name -> one value per completed epoch, None where it had none.
         stopped: True where a callback ended the training here.
     """
 
@@ -30,7 +30,7 @@ class TrainingState:
     step: int = 0
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     callbacks: dict[str, Any] = field(default_factory=dict)
-    history: dict[str, list[float]] = field(default_factory=dict)
+    history: dict[str, list[float | None]] = field(default_factory=dict)
     stopped: bool = False
 
 

@@ -24,6 +24,7 @@ from handler.prefix.prefixes import PrefixOptions
 from handler.schedule import compute_schedule, held_layers
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
+from handler.specification.non_finite import NonFinite
 from handler.store import Store
 
 
@@ -39,6 +40,8 @@ class DLTrainingHandler:
         allow_environment_change: go on from states made in another environment.
         snapshot_steps: with a store, also take a snapshot every so many steps; None: only after each epoch.
         prefixes: how the activations of frozen prefixes are used; None: computed once where that pays.
+        non_finite: what a loss, a metric or a weight that becomes NaN or infinite does: `stop` ends the training with
+            a `NonFiniteError` that names the epoch and the step, `continue` tells the observers.
     """
 
     def __init__(
@@ -50,7 +53,9 @@ class DLTrainingHandler:
         allow_environment_change: bool = False,
         snapshot_steps: int | None = None,
         prefixes: PrefixOptions | None = None,
+        non_finite: NonFinite = "stop",
     ) -> None:
+        self.non_finite = non_finite
         self.executor = DLFreezeTrainingExecutor(freeze_training)
         self.store = store if isinstance(store, Store) or store is None else Store(store)
         self.observers = observers
@@ -288,6 +293,7 @@ class DLTrainingHandler:
             observers=self.observers,
             validation=build_validation() if build_validation else None,
             resumable=self.store is not None,
+            non_finite=self.non_finite,
         )
 
     def _drop_backup(self, backup: Path | None) -> None:

@@ -56,7 +56,8 @@ def show_run(output: Output, name: str, folder: str) -> None:
     history = table("metric", "first epoch", "last epoch", "lowest", "highest", title="history")
     for metric, values in record.history.items():
         if values:
-            history.add_row(metric, *(f"{value:.5g}" for value in (values[0], values[-1], min(values), max(values))))
+            known = [value for value in values if value == value] or [values[-1]]  # an epoch may have none
+            history.add_row(metric, *(f"{value:.5g}" for value in (values[0], values[-1], min(known), max(known))))
     where = table("file", title="files")
     for file in files:
         where.add_row(file)

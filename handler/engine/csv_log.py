@@ -71,7 +71,8 @@ class CSVLog(LogFiles):
             if len(values) == state.epoch and (self._logs_rate or not name.startswith("learning_rate"))
         }
         for epoch in range(first, state.epoch):
-            writer.on_epoch_end(epoch, {name: values[epoch] for name, values in history.items()})
+            row = {name: values[epoch] for name, values in history.items() if values[epoch] is not None}
+            writer.on_epoch_end(epoch, row)
         self._columns = writer.keys
         return writer.csv_file.getvalue().encode()
 

@@ -64,6 +64,8 @@ class EventLog(LogFiles):
         for name, values in state.history.items():
             metric = name.removeprefix("val_")
             for epoch in range(first, state.epoch if len(values) == state.epoch else first):
+                if values[epoch] is None:
+                    continue
                 with (self.callback._train_writer if metric == name else self.callback._val_writer).as_default():
                     scalar(f"epoch_{metric}", values[epoch], step=epoch)
                     if metric != name:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from handler.engine import batches
+from handler.engine.finite import losses_of
 from handler.masks import Step
 from handler.memory import copy_limit
 
@@ -41,17 +42,18 @@ class StepLoop:
         step: a `tf.function` with one signature, from a batch to the logs.
         data: the examples, as `resident` gives them.
         batch_size: examples a batch; the last one of an epoch may be smaller.
+        guarded: the first step whose loss is not finite is taken note of.
 
     Raises:
         TypeError: the step's logs aren't a number each.
     """
 
-    def __init__(self, step: Any, data: Any, batch_size: int) -> None:
+    def __init__(self, step: Any, data: Any, batch_size: int, *, guarded: bool = False) -> None:
         logs = step.get_concrete_function().structured_outputs
         if not isinstance(logs, dict) or not all(isinstance(v, tf.Tensor) and v.shape == () for v in logs.values()):
             raise TypeError("a loop carries logs of one number each")
         self.data = data
-        self._step, self._batch_size = step, batch_size
+        self._step, self._batch_size, self._guarded = step, batch_size, guarded
         self._logs = {name: tf.zeros((), value.dtype) for name, value in logs.items()}
         self._done, self._rate = 0, 0.0
         specs = tf.nest.map_structure(tf.TensorSpec.from_tensor, data)
@@ -70,16 +72,18 @@ class StepLoop:
             last: the step to stop before.
 
         Returns:
-            The step it got to, and the logs of the last one done.
+            The step it got to, and the logs of the last one done; where it is guarded, the first step whose loss was
+            not finite, with the logs of a later one, whose loss is not either.
         """
         began = time.perf_counter()
         end = min(last, first + self._size())
-        logs = self._function(self.data, tf.constant(order), tf.constant(first, tf.int64), tf.constant(end, tf.int64))
+        places = tf.constant(first, tf.int64), tf.constant(end, tf.int64)
+        wrong, logs = self._function(self.data, tf.constant(order), *places)
         tf.nest.flatten(logs)[0].numpy()  # it is done when this is there
         self._done += 1
         if self._done >= ALONE:
             self._rate = (time.perf_counter() - began) / (end - first)
-        return end, logs
+        return int(wrong) or end, logs
 
     def _size(self) -> int:
         """Steps in the next chunk."""
@@ -88,19 +92,23 @@ class StepLoop:
     def _steps(self, data: Any, order: tf.Tensor, first: tf.Tensor, last: tf.Tensor) -> Any:
         rows = tf.shape(order, tf.int64)[0]
 
-        def body(index: tf.Tensor, _: Any) -> tuple[tf.Tensor, Any]:
+        def body(index: tf.Tensor, wrong: tf.Tensor, _: Any) -> tuple[tf.Tensor, tf.Tensor, Any]:
             chosen = order[index * self._batch_size : tf.minimum((index + 1) * self._batch_size, rows)]
-            batch = tf.nest.map_structure(lambda array: tf.gather(array, chosen), data)
-            return index + 1, self._step(batch)
+            logs = self._step(tf.nest.map_structure(lambda array: tf.gather(array, chosen), data))
+            for loss in losses_of(logs).values() if self._guarded else ():
+                # Not a condition of the loop: a device would be waited for in each step.
+                wrong = tf.where((wrong > 0) | tf.math.is_finite(loss), wrong, index + 1)
+            return index + 1, wrong, logs
 
-        return tf.while_loop(lambda index, _: index < last, body, (first, self._logs), parallel_iterations=1)[1]
+        begin = (first, tf.zeros((), tf.int64), self._logs)
+        return tf.while_loop(lambda index, *_: index < last, body, begin, parallel_iterations=1)[1:]
 
 
-def loop_of(step: Step, data: Any, batch_size: int) -> StepLoop | None:
+def loop_of(step: Step, data: Any, batch_size: int, *, guarded: bool = False) -> StepLoop | None:
     """The loop of a step function; None where it runs eagerly, or its logs can't be carried."""
     if not hasattr(step, "get_concrete_function"):
         return None
     try:
-        return StepLoop(step, data, batch_size)
+        return StepLoop(step, data, batch_size, guarded=guarded)
     except TypeError:
         return None

@@ -37,6 +37,7 @@ class Steps:
         end: Callable[[int, Any], None],
         every: int = 0,
         each: bool = True,
+        guarded: bool = False,
     ) -> Generator[tuple[int, Any]]:
         """Does the steps `[first, last)` and yields how many are done, and the logs of the last, from time to time.
 
@@ -48,11 +49,12 @@ class Steps:
             begin, end: told of each batch where it is done by itself.
             every: it also yields at multiples of this.
             each: whether each batch is to be done by itself.
+            guarded: of many steps in a graph call, say at which a loss was not finite first.
 
         Raises:
             Interrupted: a stop was asked for.
         """
-        step, loop = first, None if each else self._loop(function, sequencer)
+        step, loop = first, None if each else self._loop(function, sequencer, guarded)
         while loop and step < last:
             self.stop.halt()
             step, logs = loop.run(sequencer.order, step, min(last, step - step % every + every) if every else last)
@@ -65,7 +67,7 @@ class Steps:
                 end(index, logs)
                 yield index + 1, logs
 
-    def _loop(self, function: Step, sequencer: Any) -> StepLoop | None:
+    def _loop(self, function: Step, sequencer: Any, guarded: bool) -> StepLoop | None:
         if self.masks.model.jit_compile is True or devices_of(self.masks.model) > 1:
             return None
         if sequencer not in self._resident:
@@ -73,4 +75,6 @@ class Steps:
         data = self._resident[sequencer]
         if data is None:
             return None
-        return self.masks.keep((function, id(data)), lambda: loop_of(function, data, sequencer.batch_size))
+        return self.masks.keep(
+            (function, id(data)), lambda: loop_of(function, data, sequencer.batch_size, guarded=guarded)
+        )

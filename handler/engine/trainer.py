@@ -14,8 +14,9 @@ from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_g
 from keras.src.utils.python_utils import pythonify_logs
 
 from handler.distribution import of_other_devices, parts, refuse_empty_parts, scope_of
-from handler.engine import batches, log_files
+from handler.engine import batches, history, log_files
 from handler.engine import callbacks as callback_state
+from handler.engine.finite import LossWatch, first_not_finite, first_weight_not_finite, non_finite_error
 from handler.engine.hidden_state import refuse_hidden_state
 from handler.engine.steps import Steps
 from handler.errors import Interrupted
@@ -25,6 +26,7 @@ from handler.masks import CAPACITY, Masks
 from handler.observe import Observer
 from handler.optimizers import build_optimizer, unwrapped
 from handler.sequencer import DLSequencer
+from handler.specification.non_finite import NonFinite
 from handler.state import TrainingState, assign, named, to_array
 
 if TYPE_CHECKING:
@@ -49,6 +51,9 @@ class Trainer:
         stop: read between steps.
         resumable: states of it are kept, so a network that draws or remembers what no state holds is refused.
         masks_kept: for how many masks traced steps are kept.
+        non_finite: what a loss, a metric or a weight that becomes NaN or infinite does: it ends the training with an
+            error, or a note says it and it continues.
+        note: takes what a person should know; by default the observers get it.
 
     Attributes:
         prefix: the frozen prefix whose activations are trained on, to be set with the mask; None: the whole network.
@@ -66,7 +71,10 @@ class Trainer:
         stop: StopFlag = stop_flag,
         resumable: bool = False,
         masks_kept: int = CAPACITY,
+        non_finite: NonFinite = "stop",
+        note: Callable[[str], None] | None = None,
     ) -> None:
+        self.non_finite, self._note = non_finite, note or self._tell_observers
         self.model, self.sequencer, self.validation = model, sequencer, validation
         self.observers, self._unchecked = observers, resumable
         build_optimizer(model)
@@ -111,6 +119,7 @@ class Trainer:
 
         Raises:
             Interrupted: a stop was asked for; `self.step` steps are done and `capture` gives their state.
+            NonFiniteError: a loss, a metric or a weight became NaN or infinite.
         """
         self.begin()
         if hasattr(self.sequencer, "set_epoch"):
@@ -135,23 +144,37 @@ class Trainer:
         each = watched or (after_step is not None and every == 1) or callback_state.wants_batches(self.user_callbacks)
         done = self.steps.run(
             function, sequencer, self.step, last, begin=self.callbacks.on_train_batch_begin, end=self._end_step,
-            every=every if after_step else 0, each=each,
+            every=every if after_step else 0, each=each, guarded=self.non_finite == "stop",
         )  # fmt: skip
-        with contextlib.closing(done):
-            for self.step, logs in done:
-                self._last = logs
-                for observer in self.observers:
-                    observer.on_step(epoch, self.step, steps, logs)
-                if self.model.stop_training:
-                    break
-                if after_step:
-                    after_step()
+        watch = LossWatch()
+        try:
+            with contextlib.closing(done):
+                for self.step, logs in done:
+                    self._last = logs
+                    self._check_loss(epoch, watch.see(self.step, logs))
+                    for observer in self.observers:
+                        observer.on_step(epoch, self.step, steps, logs)
+                    if self.model.stop_training:
+                        break
+                    if after_step:
+                        if self.step % every == 0:
+                            self._check_loss(epoch, watch.look())
+                        after_step()
+        except Interrupted:
+            self._check_loss(epoch, watch.look())  # the state would be saved as it is now
+            raise
+        self._check_loss(epoch, watch.look())
         results = dict(self.model._get_metrics_result_or_logs(logs or self.model.get_metrics_result()))
         if self.validation is not None:
             results |= {f"val_{name}": value for name, value in self._validate().items()}
+        self._check_epoch(epoch, results)
         if hasattr(self.sequencer, "on_epoch_end"):
             self.sequencer.on_epoch_end()
+        before = {name: len(values) for name, values in self.history.history.items()}
         self.callbacks.on_epoch_end(epoch, results)
+        past = self.history.history  # callbacks may have added metrics of their own
+        present = [name for name, values in past.items() if len(values) > before.get(name, 0)]
+        history.align(past, len(self.history.epoch), present)
         self.step, self._last = 0, {}
         return pythonify_logs(results)
 
@@ -191,6 +214,29 @@ class Trainer:
         self._put_metrics(kept)
         return results
 
+    def _check_loss(self, epoch: int, found: tuple[int, str, float] | None) -> None:
+        """Refuses to go past a step whose loss is not finite."""
+        if found is not None and self.non_finite == "stop":
+            step, name, value = found
+            raise non_finite_error(f"{name} is {value}", epoch, step, len(self.sequencer))
+
+    def _check_epoch(self, epoch: int, results: dict[str, Any]) -> None:
+        """Refuses an epoch whose figures or weights are not finite, or says it of the first such epoch."""
+        found = first_not_finite(results)
+        what = None if found is None else f"{found[0]} is {found[1]}"
+        if self.non_finite == "stop":
+            if what is None:
+                path = first_weight_not_finite(unwrapped(self.model.optimizer)._trainable_variables)
+                what = None if path is None else f"the weights {path} are not finite"
+            if what is not None:
+                raise non_finite_error(what, epoch, self.step, len(self.sequencer))
+        elif found is not None and np.isfinite((self.history.history.get(found[0]) or [0.0])[-1]):
+            self._note(f"{what} in epoch {epoch} (the first is 0); training.non_finite: continue trains on")
+
+    def _tell_observers(self, text: str) -> None:
+        for observer in self.observers:
+            observer.on_note(text)
+
     def _end_step(self, index: int, logs: Any) -> None:
         self._last = logs
         self.callbacks.on_train_batch_end(index, logs)
@@ -228,8 +274,8 @@ class Trainer:
             # After the last step they are the epoch's logs, where a train_step of one's own gives others than metrics.
             logs = pythonify_logs(self._last)
             arrays |= {f"logs/{name}": np.array(value) for name, value in logs.items() if isinstance(value, float)}
-        history = {name: [float(v) for v in values] for name, values in self.history.history.items()}
-        state = TrainingState(epoch, self.step, arrays, states, history, bool(self.model.stop_training))
+        past = history.to_json(self.history.history)
+        state = TrainingState(epoch, self.step, arrays, states, past, bool(self.model.stop_training))
         log_files.mark(self.logs, state)
         return state
 
@@ -238,8 +284,7 @@ class Trainer:
         self.started = False
         self.begin(state)
         for text in callback_state.lost(self.user_callbacks, state.callbacks):
-            for observer in self.observers:
-                observer.on_note(text)
+            self._note(text)
         self._assign(state, metrics=False)
         self.step, self._last = state.step, {}
         self._within = state if state.step else None
@@ -254,7 +299,7 @@ class Trainer:
             logs = {name: array for name, array in state.arrays.items() if name.startswith("logs/")}
             self._last = {name.removeprefix("logs/"): array.item() for name, array in logs.items()}
         callback_state.restore(self.user_callbacks, state.callbacks, state.arrays)
-        self.history.history = {name: list(values) for name, values in state.history.items()}
+        self.history.history = history.from_json(state.history, state.epoch)
         self.history.epoch = list(range(state.epoch))
         self.model.stop_training = state.stopped
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -118,15 +119,17 @@ def _chart(metric: str, rows: Sequence[Row], records: Sequence[RunRecord]) -> Ma
 
     parts = [gridlines(figures.ticks(low, high, 5), y), epoch_labels(epochs, x)]
     for row in rows:
-        points = [(x(e + 0.5), y(v)) for e, v in enumerate(curves.get(row.name, ())) if math.isfinite(v)]
-        parts.append(
-            element(
-                "polyline",
-                element("title", f"{row.name}: {figures.number(row.last.get(metric, ''))}"),
-                class_="run",
-                points=" ".join(f"{across:.1f},{down:.1f}" for across, down in points),
-                stroke=row.hue,
-                stroke_dasharray=row.dash,
+        values = curves.get(row.name, ())
+        drawn = itertools.groupby(enumerate(values), key=lambda pair: math.isfinite(pair[1]))
+        for points in ([(x(e + 0.5), y(v)) for e, v in part] for finite, part in drawn if finite):
+            parts.append(
+                element(
+                    "polyline",
+                    element("title", f"{row.name}: {figures.number(row.last.get(metric, ''))}"),
+                    class_="run",
+                    points=" ".join(f"{across:.1f},{down:.1f}" for across, down in points),
+                    stroke=row.hue,
+                    stroke_dasharray=row.dash,
+                )
             )
-        )
     return picture(WIDTH, HEIGHT, f"{metric} of {len(curves)} runs over {epochs} epochs", *parts, class_="chart")

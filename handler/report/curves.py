@@ -44,7 +44,7 @@ def charts(
         curves = {
             kind: history[key] for kind, key in (("training", name), ("validation", f"val_{name}")) if key in history
         }
-        if any(math.isfinite(v) for values in curves.values() for v in values):
+        if any(curves.values()):
             found.append(Chart(name, _best(name, curves), _draw(name, curves, segments, readings)))
     return found
 
@@ -52,13 +52,12 @@ def charts(
 def _best(name: str, curves: dict[str, list[float]]) -> str:
     """The last value and, where it is another one, the best one, in words."""
     kind, values = list(curves.items())[-1]
-    finite = [(v, e) for e, v in enumerate(values) if math.isfinite(v)]
-    if not finite:
-        return ""
-    value, epoch = min(finite) if falls(name) else max(finite, key=lambda pair: (pair[0], -pair[1]))
-    last = figures.number(finite[-1][0])
     word = {"training": "", "validation": "validation "}[kind]
-    return f"{word}{last}" if epoch == finite[-1][1] else f"{word}{last}, best {figures.number(value)} in epoch {epoch}"
+    last, finite = f"{word}{figures.number(values[-1])}", [(v, e) for e, v in enumerate(values) if math.isfinite(v)]
+    if not finite:
+        return f"{word}not finite"
+    value, epoch = min(finite) if falls(name) else max(finite, key=lambda pair: (pair[0], -pair[1]))
+    return last if epoch == len(values) - 1 else f"{last}, best {figures.number(value)} in epoch {epoch}"
 
 
 def falls(metric: str) -> bool:
@@ -67,7 +66,7 @@ def falls(metric: str) -> bool:
 
 
 def _draw(name: str, curves: dict[str, list[float]], segments: Sequence[PlannedSegment], readings: bool) -> Markup:
-    values = [v for curve in curves.values() for v in curve if math.isfinite(v)]
+    values = [v for curve in curves.values() for v in curve if math.isfinite(v)] or [0.0]
     epochs = max(len(curve) for curve in curves.values())
     low, high = min(values), max(values)
     logarithmic = low > 0 and high / low > 40
@@ -153,11 +152,13 @@ def _curve(kind: str, points: list[tuple[float, float] | None]) -> Markup:
     for point in points:
         path += f"{'L' if pen else 'M'}{point[0]:.1f} {point[1]:.1f}" if point else ""
         pen = point is not None
-    dots = (
-        [element("circle", class_=f"dot {kind}", cx=p[0], cy=p[1], r=2.4) for p in points if p]
-        if len(points) <= 40
-        else []
-    )
+    beside = zip([None, *points], points, [*points[1:], None], strict=False)
+    alone = [point for before, point, after in beside if point and not before and not after]
+    dots = [
+        element("circle", class_=f"dot {kind}", cx=point[0], cy=point[1], r=2.4)
+        for point in (points if len(points) <= 40 else alone)
+        if point
+    ]
     return element("g", element("path", class_=f"curve {kind}", d=path), *dots)
 
 

@@ -176,7 +176,7 @@ MEMORY = [
         "killed: the history of the epochs before",
         "it is in the state",
         TRAINER,
-        "        self.history.history = {name: list(values) for name, values in state.history.items()}\n",
+        "        self.history.history = history.from_json(state.history, state.epoch)\n",
         "",
         STEPS,
     ),

@@ -155,7 +155,8 @@ def test_a_training_in_place_goes_on_with_the_rates_it_logged(trainer_of, values
 def test_a_loss_that_is_no_number_ends_the_training_for_good(network, blobs, values):
     def trainer():
         steep = network(keras.optimizers.SGD(1e20))
-        return Trainer(steep, DLSequencer(*blobs, 16, seed=5), [keras.callbacks.TerminateOnNaN()], epochs=3)
+        return Trainer(steep, DLSequencer(*blobs, 16, seed=5), [keras.callbacks.TerminateOnNaN()], epochs=3,
+                       non_finite="continue")  # fmt: skip
 
     whole = Taken(trainer()).run(0, 3)
     assert list(whole.states) == [(0, 0), (0, 1), (1, 0)], "it stopped within the epoch"

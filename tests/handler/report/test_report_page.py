@@ -196,7 +196,8 @@ def test_values_that_are_not_finite_leave_a_gap(folder):
     assert curve
     assert curve[1].count("M") == 3
     assert "nan" not in curve[1]
-    assert "accuracy over" not in text
+    assert "accuracy over" in text
+    assert "<b>not finite</b><span>accuracy" in text, "the tile stays"
 
 
 def test_values_over_many_orders_are_drawn_on_a_logarithmic_scale(folder):

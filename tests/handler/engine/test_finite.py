@@ -1,0 +1,157 @@
+"""Losses, metrics and weights that become NaN or infinite, and metrics that not every epoch has."""
+
+import keras
+import numpy as np
+import pytest
+
+from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
+from handler.engine.finite import check_history
+from handler.engine.history import GAP, align, from_json, to_json, to_table
+from handler.engine.trainer import Trainer
+from handler.errors import NonFiniteError
+from handler.sequencer import DLSequencer
+from handler.store import Store
+from tests.handler.conftest import Epochs, same
+from tests.handler.engine.test_steps import Each
+
+
+class Late(keras.callbacks.Callback):
+    """Adds a metric from the second epoch on, and leaves another out of the third."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch >= 1:
+            logs["late"] = float(epoch)
+        if epoch != 2:
+            logs["often"] = float(epoch)
+
+
+class Quiet(keras.callbacks.Callback):
+    """Becomes NaN in the weights alone, after the last step of the second epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == (1, 5):
+            kernel = self.model.get_layer("head").kernel
+            kernel.assign(np.full(kernel.shape, np.nan))
+
+
+def trainer_of(network, blobs, observers=(), callbacks=(), optimizer=None, **options):
+    return Trainer(
+        network(optimizer), DLSequencer(*blobs, 16, seed=2), callbacks, epochs=4, observers=observers, **options
+    )
+
+
+class PoisonAt(keras.callbacks.Callback):
+    """Sets the bias of the head to infinity as an epoch begins, so that the loss of its first step is not finite."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            self.model.get_layer("head").bias.assign([np.inf, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("each", [False, True], ids=["many steps in a graph call", "step by step"])
+def test_a_loss_that_is_not_finite_ends_the_training_at_its_step(network, blobs, each):
+    # The gradient of the first steps is finite, what they make of the weights overflows in the next one.
+    trainer = trainer_of(network, blobs, [Each()] if each else [], optimizer=keras.optimizers.SGD(1e20))
+    with pytest.raises(NonFiniteError, match=r"^loss is (nan|inf) after step 2 of 6 in epoch 0 \(the first is 0\); "):
+        trainer.run(0, 4)
+    assert trainer.history.history == {}
+
+
+def test_the_error_says_where_and_the_state_before_is_kept(network, blobs, tmp_path, values):
+    def handler_of():
+        return DLModelHandler(KerasArchitecture(network()), training_epochs=4, batch_size=16, seed=2)
+
+    entries = [{"training_interval": [0, 3], "layers": ["first"]}]
+    with pytest.raises(NonFiniteError, match="loss is nan after step 1 of 6 in epoch 2") as caught:
+        DLTrainingHandler(entries, store=tmp_path)(handler_of(), *blobs, [PoisonAt()])
+    assert (caught.value.epoch, caught.value.step, caught.value.exit_code) == (2, 1, 1)
+    states = Store(tmp_path).states
+    assert sorted(states.manifest(key)["epoch"] for key in states.there()) == [0, 1, 2]
+    with pytest.raises(NonFiniteError, match="in epoch 2"):
+        DLTrainingHandler(entries, store=tmp_path)(handler_of(), *blobs, [PoisonAt()])
+
+
+def test_weights_that_are_not_finite_are_not_kept(network, blobs):
+    trainer = trainer_of(network, blobs, callbacks=[Quiet()])
+    with pytest.raises(NonFiniteError, match="the weights head/kernel are not finite after step 6 of 6 in epoch 1"):
+        trainer.run(0, 4)
+    assert len(trainer.history.history["loss"]) == 1
+
+
+def test_a_metric_that_is_not_finite_ends_the_training_too(network, blobs):
+    def undefined(y, p):
+        return keras.ops.sum(p) / 0.0
+
+    model = network()
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=[undefined])
+    trainer = Trainer(model, DLSequencer(*blobs, 16, seed=2), epochs=4)
+    with pytest.raises(NonFiniteError, match="undefined is inf after step 6 of 6 in epoch 0"):
+        trainer.run_epoch(0)
+
+
+def test_continue_trains_on_and_says_it_once(network, blobs):
+    watch = Epochs()
+    trainer = trainer_of(network, blobs, [watch], [PoisonAt()], non_finite="continue")
+    trainer.run(0, 4)
+    assert [np.isfinite(v) for v in trainer.history.history["loss"]] == [True, True, False, False]
+    assert watch.notes == ["loss is nan in epoch 2 (the first is 0); training.non_finite: continue trains on"]
+
+
+def test_states_that_were_trained_on_are_refused_where_the_training_stops(network, blobs, tmp_path):
+    def go(non_finite):
+        mh = DLModelHandler(KerasArchitecture(network()), training_epochs=4, batch_size=16, seed=2)
+        return DLTrainingHandler(store=tmp_path, non_finite=non_finite)(mh, *blobs, [PoisonAt()])
+
+    go("continue")
+    with pytest.raises(NonFiniteError, match=r"loss is nan in epoch 2 .* set it to accept them"):
+        go("stop")
+    assert len(go("continue").history["loss"]) == 4, "the choice enters no key"
+
+
+def test_a_metric_that_not_every_epoch_has_leaves_gaps(network, blobs):
+    trainer = trainer_of(network, blobs, callbacks=[Late()])
+    trainer.run(0, 4)
+    history = trainer.history.history
+    assert {len(values) for values in history.values()} == {4}
+    assert repr(history["late"]) == repr([float("nan"), 1.0, 2.0, 3.0])
+    assert repr(history["often"]) == repr([0.0, 1.0, float("nan"), 3.0])
+
+
+def test_a_history_with_gaps_is_the_same_after_a_resumption(network, blobs, values):
+    whole, resumed = trainer_of(network, blobs, callbacks=[Late()]), trainer_of(network, blobs, callbacks=[Late()])
+    whole.run(0, 3)
+    resumed.restore(whole.capture(3))
+    for trainer in (whole, resumed):
+        trainer.run(3, 4)
+    assert same(values(whole.model), values(resumed.model))
+    assert to_json(whole.history.history) == to_json(resumed.history.history)
+    assert to_json(resumed.history.history)["often"] == [0.0, 1.0, None, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("before", "present", "after"),
+    [
+        ({"loss": [1, 2, 3]}, ["loss"], {"loss": [1, 2, 3]}),
+        ({"loss": [1, 2, 3], "new": [7]}, ["loss", "new"], {"loss": [1, 2, 3], "new": [None, None, 7]}),
+        ({"loss": [1, 2, 3], "left": [7, 8]}, ["loss"], {"loss": [1, 2, 3], "left": [7, 8, None]}),
+    ],
+)
+def test_each_metric_has_one_value_per_epoch(before, present, after):
+    align(before, 3, present)
+    assert to_json(before) == after
+
+
+def test_a_gap_is_told_from_a_value_that_is_not_a_number():
+    history = {"a": [GAP, float("nan"), 1.0]}
+    stored = to_json(history)
+    assert [value is None for value in stored["a"]] == [True, False, False]
+    assert to_json(from_json(stored, 3))["a"][0] is None
+    check_history({"a": [None, 1.0]})
+    assert to_table(history) == "epoch,a\n0,\n1,\n2,1.0\n"
+
+
+def test_a_state_of_an_older_version_has_shorter_lists():
+    assert repr(from_json({"loss": [1.0, 0.5], "late": [2.0]}, 2)) == repr({"loss": [1.0, 0.5], "late": [GAP, 2.0]})

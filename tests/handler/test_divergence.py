@@ -1,0 +1,105 @@
+"""A training from a specification whose loss becomes NaN or infinite, and one whose metrics come late."""
+
+import json
+
+import pytest
+
+from handler.errors import NonFiniteError
+from handler.report.comparison import write_comparison
+from handler.run import RunInputs, TrainingRun
+from handler.spec import parse_spec
+from handler.sweep import Variant
+from tests.handler.test_run import MODULE, SPEC, trains_in
+
+LATE = """
+
+class Late(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch >= 2:
+            logs["late"] = float(epoch)
+
+    def get_state(self):
+        return {}
+
+    def set_state(self, state):
+        pass
+"""
+STEEP = {"model": {**SPEC["model"], "compile": {"optimizer": {"name": "sgd", "learning_rate": 1e30}}}}
+
+
+def steep(**training):
+    return {**STEEP, "training": {**SPEC["training"], **training}}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "mine.py").write_text(MODULE + LATE)
+    return tmp_path
+
+
+def begun(folder, changes):
+    spec = parse_spec({**SPEC, **changes})
+    run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name=spec.name))
+    run.begin(run.plan())
+    return run
+
+
+def test_a_run_that_diverged_says_the_same_again_without_training(folder):
+    run = begun(folder, steep())
+    with pytest.raises(NonFiniteError, match=r"loss is (nan|inf) after step 2 of 7 in epoch 0") as caught:
+        run.train_segment(0)
+    run.fail(caught.value)
+    record = run.store.runs.read("mine")
+    assert (record.status, record.error, record.epochs) == ("failed", str(caught.value), 0)
+    assert (record.divergence.epoch, record.divergence.step) == (0, 2)
+    again = begun(folder, steep())
+    with pytest.raises(NonFiniteError) as same:
+        again.pre_fit()
+    assert str(same.value) == str(caught.value)
+    assert "live" not in again.__dict__, "no data and no network was loaded"
+
+
+def test_another_rate_or_continue_trains_a_run_that_diverged(folder):
+    run = begun(folder, steep())
+    with pytest.raises(NonFiniteError) as caught:
+        run.train_segment(0)
+    run.fail(caught.value)
+    begun(folder, {}).pre_fit()
+    begun(folder, steep(non_finite="continue")).pre_fit()
+
+
+def test_continue_is_said_in_the_record_and_the_report(folder):
+    _, _, watch = trains_in(folder)(steep(non_finite="continue"))
+    said = "training.non_finite: continue trains on"
+    assert [note for note in watch.notes if said in note]
+    home = folder / "store" / "runs" / "mine"
+    assert any(said in note for note in json.loads((home / "run.json").read_text())["notes"])
+    page = (home / "report.html").read_text()
+    assert said in page
+    assert "loss over 6 epochs" in page, "the curve is drawn with its gaps"
+    stopped = begun(folder, steep())
+    assert stopped.finished() is None, "not answered as complete where it should have stopped"
+    assert [stopped.train_segment(i).source for i in range(5)] == ["cached"] * 5
+    with pytest.raises(NonFiniteError, match="set it to accept them"):
+        stopped.post_fit()
+
+
+def test_a_metric_that_comes_late_is_in_every_file_with_gaps(folder):
+    late = {"training": {**SPEC["training"], "callbacks": ["mine:Late"]}}
+    final, _, _ = trains_in(folder)(late)
+    assert repr(final["history"]["late"]) == "[nan, nan, 2.0, 3.0, 4.0, 5.0]"
+    home = folder / "store" / "runs" / "mine"
+    rows = [line.split(",") for line in (home / "history.csv").read_text().splitlines()]
+    assert [row[rows[0].index("late")] for row in rows[1:]] == ["", "", "2.0", "3.0", "4.0", "5.0"]
+    assert "late over 6 epochs" in (home / "report.html").read_text()
+    run = TrainingRun(RunInputs(spec=parse_spec({**SPEC, **late}), folder=str(folder), store=str(folder / "store"), name="mine"))  # fmt: skip
+    record = run.finished()
+    assert record is not None, "a gap is not a value that became NaN"
+    page = write_comparison("all", [Variant(name="mine", file="a.yaml", overrides=(), values={})], [record], folder)
+    assert "late of 1 runs over 6 epochs" in page.read_text()
+
+
+def test_what_a_loss_that_is_not_finite_does_enters_no_key():
+    assert parse_spec({**SPEC, **steep()}).training.non_finite == "stop"
+    with pytest.raises(ValueError, match=r"training.non_finite: must be 'stop' or 'continue', not 'maybe'"):
+        parse_spec({**SPEC, **steep(non_finite="maybe")})
