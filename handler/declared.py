@@ -221,11 +221,16 @@ def _source(spec: TrainingSpec, which: str, folder: Path, digests: Digests, repl
     if isinstance(value, str) and form_of(value) == "zarr":
         return {"content": [digests.content(folder / value, folder)]}
     from handler.data import files
+    from handler.data.las import SUFFIXES, scale_of_file
 
+    listed = [
+        file
+        for item in (value if isinstance(value, list) else [value])
+        for file in files(spec.data.model_copy(update={"source": item, "validation": None}), folder)
+    ]
+    scales = [list(scale_of_file(file, f"data.{which}")) for file in listed if file.suffix.lower() in SUFFIXES]
     return {
-        "content": [
-            digests.content(file, folder)
-            for item in (value if isinstance(value, list) else [value])
-            for file in files(spec.data.model_copy(update={"source": item, "validation": None}), folder)
-        ]
+        "content": [digests.content(file, folder) for file in listed],
+        # Of what is in metres nothing is said: its key is the one from before units were converted.
+        **({"metres": scales} if any(scale != [1.0, 1.0] for scale in scales) else {}),
     }

@@ -14,7 +14,9 @@ from handler.store import Store
 if TYPE_CHECKING:
     import numpy as np
 
+    from handler.data.cloud import Cloud
     from handler.final import TrainedModel
+    from handler.record import RunRecord
 
 CLOUDS = (".las", ".laz")
 
@@ -33,7 +35,7 @@ def predict_file(output: Output, run: str, source: Path, to: Path, folder: str) 
     Raises:
         SpecError: there is no such run, no such file, or it doesn't fit the run.
     """
-    Store(folder).runs.read(run)
+    record = Store(folder).runs.read(run)
     kind = source.suffix.lower()
     if kind not in (*CLOUDS, ".npz"):
         raise SpecError("input", f"{source} is no .las, .laz or .npz file")
@@ -43,36 +45,59 @@ def predict_file(output: Output, run: str, source: Path, to: Path, folder: str) 
         raise SpecError("--output", f"{to} is of another kind than {source}; end it in {kind}")
     if not to.absolute().parent.is_dir():
         raise SpecError("--output", f"there is no folder {to.absolute().parent}")
+    prepared = _read_cloud(record, source, to) if kind in CLOUDS else None
     from handler.final import TrainedModel
 
     model = TrainedModel(folder, run)
-    points, scores = _cloud(output, model, source, to) if kind in CLOUDS else _arrays(model, source, to)
+    points, scores, notes = _cloud(output, model, prepared, source, to) if prepared else _arrays(model, source, to)
     answer = PredictAnswer(output=str(to), points=points, scores=scores)
-    output.answer(answer, f"{to}: {points} points classified", *(scores_tables(scores) if scores else []))
+    output.answer(answer, f"{to}: {points} points classified", *notes, *(scores_tables(scores) if scores else []))
 
 
-def _cloud(output: Output, model: TrainedModel, source: Path, to: Path) -> tuple[int, dict[str, Any] | None]:
-    from handler.data.cloud import codes_of, labels_of
-    from handler.data.inference import predict_cloud, read_cloud, scores, write_cloud
+Found = tuple[int, "dict[str, Any] | None", list[str]]
+"""How many points were classified, how well, and what else a user should know."""
 
-    preparation = model.record.dataset.get("preparation")
+
+def _read_cloud(record: RunRecord, source: Path, to: Path) -> Cloud:
+    """The cloud to be classified. Whatever can be refused is refused here, before the network is loaded."""
+    from handler.data.las import check_output, read_cloud
+
+    preparation = record.dataset.get("preparation")
     if not preparation:
-        raise SpecError("run", f"{model.record.run!r} wasn't trained on clouds; give it an .npz file")
-    classes = preparation["classes"]
-    cloud = read_cloud(source, "input")
+        raise SpecError("run", f"{record.run!r} wasn't trained on clouds; give it an .npz file")
+    check_output(source, to, [codes[0] for codes in preparation["classes"].values()])
+    return read_cloud(source, "input", preparation["features"])
+
+
+def _cloud(output: Output, model: TrainedModel, cloud: Cloud, source: Path, to: Path) -> Found:
+    import numpy as np
+
+    from handler.data.cloud import codes_of, labels_of, left_out, without
+    from handler.data.inference import predict_cloud, scores
+    from handler.data.las import write_cloud
+
+    preparation = model.record.dataset["preparation"]
+    classes, unwanted = preparation["classes"], preparation.get("leave_out", [])
+    kept = ~left_out(cloud, unwanted)
+    seen = without(cloud, unwanted, "input")
     with output.people.status("classifying") as status:
         found = predict_cloud(
             model.predict,
-            cloud,
+            seen,
             preparation,
             progress=lambda done, fields: status.update(f"classifying: {done} of {fields} receptive fields"),
         ).argmax(axis=1)
-    write_cloud(source, to, codes_of(found, classes))
-    labels = labels_of(cloud, classes)
-    return len(found), scores(labels, found, list(classes)) if (labels >= 0).any() else None
+    codes = cloud.classification.copy()
+    codes[kept] = codes_of(found, classes)
+    note = write_cloud(source, to, codes)
+    notes = [note] if note else []
+    if not kept.all():
+        notes.append(f"{np.count_nonzero(~kept)} points of the codes {', '.join(map(str, unwanted))} are as they were")
+    labels = labels_of(seen, classes)
+    return len(found), scores(labels, found, list(classes)) if (labels >= 0).any() else None, notes
 
 
-def _arrays(model: TrainedModel, source: Path, to: Path) -> tuple[int, dict[str, Any] | None]:
+def _arrays(model: TrainedModel, source: Path, to: Path) -> Found:
     import numpy as np
 
     from handler.store.files import replacing
@@ -88,7 +113,8 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> tuple[int, dict[str,
     )
     with replacing(to) as beside, beside.open("wb") as file:
         np.savez_compressed(file, predictions=predictions, labels=labels)
-    return int(labels.size), _scores(model, y, labels, predictions.shape[-1]) if several and y is not None else None
+    scored = _scores(model, y, labels, predictions.shape[-1]) if several and y is not None else None
+    return int(labels.size), scored, []
 
 
 def _read(source: Path) -> tuple[list[np.ndarray], np.ndarray | None]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from handler.data.features import ALL_FEATURES, known
+from handler.data.features import ALL_FEATURES
 
 Code = Annotated[int, Field(ge=0, le=255)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -65,7 +64,13 @@ class CloudArguments(Arguments):
         default={"ground": [2], "vegetation": [3, 4, 5], "building": [6]},
         description="class name -> classification codes; points of other codes are input, never a target",
     )
-    features: list[str] = Field(default=list(ALL_FEATURES), description="see `handler.data.features`")
+    features: list[str] = Field(
+        default=list(ALL_FEATURES),
+        description="see `handler.data.features`; any other name is a dimension of the files",
+    )
+    leave_out: list[Code] = Field(
+        default=[], description="classification codes of points that are no part of features and fields"
+    )
     receptive_fields: FieldArguments = FieldArguments()
     augmentation: AugmentationArguments | None = AugmentationArguments()
     scene: SceneArguments = SceneArguments()
@@ -87,14 +92,22 @@ class CloudArguments(Arguments):
 
     @field_validator("features")
     @classmethod
-    def _features_exist(cls, features: list[str]) -> list[str]:
+    def _features_can_be_used(cls, features: list[str]) -> list[str]:
         for i, name in enumerate(features):
-            if not known(name):
-                close = get_close_matches(name, ALL_FEATURES, 3, 0.5) or list(ALL_FEATURES[:3])
-                raise ValueError(f"there is no feature {name!r}; {' or '.join(close)} would do")
+            if name == "classification":
+                raise ValueError("'classification' is what is learned; leave it out of the features")
             if name in features[:i]:
                 raise ValueError(f"feature {name!r} is named twice; name it once")
         return features
+
+    @field_validator("leave_out")
+    @classmethod
+    def _no_class_is_left_out(cls, leave_out: list[int], info: ValidationInfo) -> list[int]:
+        for name, codes in info.data.get("classes", {}).items():
+            for code in leave_out:
+                if code in codes:
+                    raise ValueError(f"code {code} is in class {name!r}; take it out of leave_out or of the class")
+        return leave_out
 
 
 class ArrayArguments(Arguments):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from handler.errors import DataError
+
+_COLUMNS = ("xyz", "intensity", "return_number", "number_of_returns", "classification")
 IGNORED = -1
 """The label of points that are input but never a training target."""
 
@@ -22,6 +25,7 @@ class Cloud:
         return_number: (n,) uint8, 1-based.
         number_of_returns: (n,) uint8.
         classification: (n,) uint8, ASPRS codes.
+        dimensions: further dimensions of the file, each (n,) float64, by name.
     """
 
     name: str
@@ -30,9 +34,42 @@ class Cloud:
     return_number: np.ndarray
     number_of_returns: np.ndarray
     classification: np.ndarray
+    dimensions: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.xyz)
+
+
+def left_out(cloud: Cloud, codes: Sequence[int]) -> np.ndarray:
+    """Which points have one of the codes: (n,) bool."""
+    return np.isin(cloud.classification, list(codes))
+
+
+def without(cloud: Cloud, codes: Sequence[int], where: str) -> Cloud:
+    """The cloud without the points of some codes; the cloud itself where it has none of them.
+
+    Args:
+        cloud: the tile.
+        codes: ASPRS codes, `data.args.leave_out`.
+        where: the field that named the cloud, for messages.
+
+    Raises:
+        DataError: no point would be left.
+    """
+    kept = ~left_out(cloud, codes)
+    if kept.all():
+        return cloud
+    if not kept.any():
+        raise DataError(
+            where,
+            f"every point of {cloud.name} has a code of data.args.leave_out ({', '.join(map(str, codes))}); give a "
+            "file with other points, or leave fewer codes out",
+        )
+    return replace(
+        cloud,
+        **{name: getattr(cloud, name)[kept] for name in _COLUMNS},
+        dimensions={name: values[kept] for name, values in cloud.dimensions.items()},
+    )
 
 
 def labels_of(cloud: Cloud, classes: Mapping[str, Sequence[int]]) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from handler.data.arguments import CloudArguments, SceneArguments
 from handler.data.augmentation import Augmentation
-from handler.data.cloud import IGNORED, Cloud, labels_of
+from handler.data.cloud import IGNORED, Cloud, labels_of, without
 from handler.data.dataset import Dataset, DataShape
 from handler.data.features import compute_features
 from handler.data.receptive_fields import Tile, draw_fields, prepare_tile, standardisation, standardise
@@ -45,13 +45,25 @@ class CloudSource:
         self.identity, self.read = identity, read
 
 
-def file_source(paths: Sequence[Path], where: str) -> CloudSource:
-    """The clouds of .las and .laz files, one tile each."""
-    from handler.data.las import read_cloud
+def file_source(paths: Sequence[Path], where: str, features: Sequence[str] = ()) -> CloudSource:
+    """The clouds of .las and .laz files, one tile each.
+
+    Args:
+        paths: the files.
+        where: the field that named them, for messages.
+        features: names of features; those that are dimensions of the files are read too.
+
+    Raises:
+        DataError: a file is damaged or has coordinates in degrees.
+    """
+    from handler.data.las import read_cloud, scale_of_file
+
+    def identity(path: Path) -> Any:
+        digest, scale = hashlib.sha256(path.read_bytes()).hexdigest(), scale_of_file(path, where)
+        return digest if scale == (1.0, 1.0) else {"content": digest, "metres": list(scale)}
 
     return CloudSource(
-        [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths],
-        lambda: [read_cloud(path, where) for path in paths],
+        [identity(path) for path in paths], lambda: [read_cloud(path, where, features) for path in paths]
     )
 
 
@@ -117,7 +129,8 @@ def _key(training: CloudSource, validation: CloudSource | None, args: CloudArgum
         "seed": seed,
         "training": training.identity,
         "validation": validation.identity if validation else None,
-        "args": args.model_dump(exclude={"augmentation", "scene"}),
+        # What leaves nothing out has the key that it had before points could be left out.
+        "args": args.model_dump(exclude={"augmentation", "scene", *(() if args.leave_out else ("leave_out",))}),
     }
     # No sorted keys: the order of the classes is the order of the outputs.
     return hashlib.sha256(json.dumps(determines).encode()).hexdigest()[:32]
@@ -126,7 +139,7 @@ def _key(training: CloudSource, validation: CloudSource | None, args: CloudArgum
 def _draw(
     training: CloudSource, validation: CloudSource | None, args: CloudArguments, seed: int
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    clouds = training.read()
+    clouds = [without(cloud, args.leave_out, "data.source") for cloud in training.read()]
     _check_labels(clouds, args, "data.source")
     features = [compute_features(cloud, args.features) for cloud in clouds]
     mean, std = standardisation(features)
@@ -139,6 +152,7 @@ def _draw(
         "clip": CLIP,
         "radius": fields.radius,
         "points": fields.points,
+        **({"leave_out": list(args.leave_out)} if args.leave_out else {}),
     }
     tiles = [
         Tile(cloud, standardise(values, preparation), labels_of(cloud, args.classes))
@@ -155,7 +169,7 @@ def _draw(
     )
     arrays = _named(drawn, "")
     if validation is not None:
-        held_out = validation.read()
+        held_out = [without(cloud, args.leave_out, "data.validation") for cloud in validation.read()]
         _check_labels(held_out, args, "data.validation")
         drawn = draw_fields(
             [prepare_tile(cloud, preparation) for cloud in held_out],

@@ -8,6 +8,10 @@
     return_number, number_of_returns
     is_last_return           1 or 0
     log_density              log of the points per cubic metre among the 16 nearest
+    red, nir, user_data, ... any other dimension of the file by its name, its value as the file's reader gives it: extra
+                             bytes times their scale plus their offset, `name[i]` for one of several values; gps_time
+                             counts from the tile's first point. As every feature it is standardised by the training
+                             tiles' mean and standard deviation
 
 and, over the k nearest points (`linearity_16`, `linearity_64`, ... for any k from 4 to 256), with the eigenvalues
 l1 >= l2 >= l3 of their covariance (dimensionality features after Demantké et al., 2011):
@@ -25,6 +29,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from handler.data.cells import Cells
 from handler.data.cloud import Cloud
 
 POINTWISE = (
@@ -60,8 +65,13 @@ _SCALED = re.compile(r"(\w+?)_(\d+)")
 
 
 def known(name: str) -> bool:
-    """Whether a feature of that name exists."""
+    """Whether a feature of that name is computed here; any other is a dimension of the file."""
     return name in POINTWISE or _scale(name) is not None
+
+
+def dimensions_of(names: Sequence[str]) -> list[str]:
+    """The names among features that are dimensions of the file."""
+    return [name for name in names if not known(name)]
 
 
 def compute_features(cloud: Cloud, names: Sequence[str], threads: int = 2) -> np.ndarray:
@@ -74,9 +84,12 @@ def compute_features(cloud: Cloud, names: Sequence[str], threads: int = 2) -> np
 
     Returns:
         (points, features) float32, in the order of `names`.
+
+    Raises:
+        KeyError: a dimension is named that the cloud was read without.
     """
     relative = cloud.xyz - cloud.xyz.mean(axis=0)
-    columns = _pointwise(cloud, relative)
+    columns = {**cloud.dimensions, **_pointwise(cloud, relative)}
     scales = sorted({scale[1] for name in names if (scale := _scale(name))})
     if scales or "log_density" in names:
         columns |= _neighbourhoods(cloud, relative, scales, threads)
@@ -99,21 +112,14 @@ def _relative_intensity(cloud: Cloud) -> np.ndarray:
 
 
 def _pointwise(cloud: Cloud, xyz: np.ndarray) -> dict[str, np.ndarray]:
-    from scipy.ndimage import maximum_filter, minimum_filter
-
     z = xyz[:, 2]
-    cells = np.floor((xyz[:, :2] - xyz[:, :2].min(axis=0)) / CELL).astype(np.intp)
-    shape = tuple(cells.max(axis=0) + 1)
-    where = tuple(cells.T)
-    low, top = np.full(shape, np.inf), np.full(shape, -np.inf)
-    np.minimum.at(low, where, z)
-    np.maximum.at(top, where, z)
-    height = z - minimum_filter(low, GROUND_WINDOW, mode="nearest")[where]
+    cells = Cells(xyz[:, :2], CELL)
+    height = z - cells.lowest(z, GROUND_WINDOW)
     return {
         "height_above_ground": height,
         "log_height_above_ground": np.log1p(height),
-        "height_above_low": z - minimum_filter(low, LOCAL_WINDOW, mode="nearest")[where],
-        "depth_below_top": maximum_filter(top, LOCAL_WINDOW, mode="nearest")[where] - z,
+        "height_above_low": z - cells.lowest(z, LOCAL_WINDOW),
+        "depth_below_top": cells.highest(z, LOCAL_WINDOW) - z,
         "intensity": _relative_intensity(cloud),
         "return_number": cloud.return_number,
         "number_of_returns": cloud.number_of_returns,

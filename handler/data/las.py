@@ -2,88 +2,221 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from handler.data.cloud import Cloud
+from handler.data.features import ALL_FEATURES, dimensions_of
+from handler.data.las_header import LasHeader, read_header, unreadable
+from handler.data.las_units import Scale, scale_of
+from handler.data.reader_process import ReaderFailed, decompress_points
 from handler.errors import DataError
 from handler.memory import require_room
 from handler.store.files import replacing
 
 SUFFIXES = (".las", ".laz")
+COPC_SUFFIX = ".copc.laz"
+_RAW = ("X", "Y", "Z", "classification")  # dimensions that are no features: coordinates as integers, and the target
 
 
-def read_cloud(path: Path, where: str = "data.source") -> Cloud:
-    """Reads one .las or .laz file, all its points.
+def read_cloud(path: Path, where: str = "data.source", features: Sequence[str] = ()) -> Cloud:
+    """Reads one .las or .laz file, all its points, in metres.
 
     Args:
         path: the file.
         where: the field that named the file, for messages.
+        features: names of features; those that are dimensions of the file are read too.
 
     Raises:
-        DataError: the file is missing, is no LAS file or has no points.
+        DataError: the file is missing, damaged or no LAS file, has no points, lacks a dimension, or its coordinates are
+            in degrees.
     """
-    las = _read(path, where)
-    if len(las.points) == 0:
+    header = read_header(path, where)
+    scale = scale_of(header, path, where)
+    if header.points == 0:
         raise DataError(where, f"{path} has no points; give a file that has some")
+    las = _read(path, header, where)
+    _check_dimensions(path, las.header, features, ())
     return Cloud(
         name=path.name,
-        xyz=np.ascontiguousarray(las.xyz, np.float64),
+        xyz=_metres(np.ascontiguousarray(las.xyz, np.float64), scale),
         intensity=np.asarray(las.intensity, np.float32),
         return_number=np.asarray(las.return_number, np.uint8),
         number_of_returns=np.asarray(las.number_of_returns, np.uint8),
         classification=np.asarray(las.classification, np.uint8),
+        dimensions={name: _dimension(las, name, path, where) for name in dimensions_of(features)},
     )
 
 
-def write_cloud(source: Path, output: Path, codes: np.ndarray) -> None:
+def scale_of_file(path: Path, where: str = "data.source") -> Scale:
+    """Metres of one unit of a file's coordinates, horizontal and vertical; (1, 1) for a file in metres.
+
+    Raises:
+        DataError: the file is missing, damaged or no LAS file, or its coordinates are in degrees.
+    """
+    return scale_of(read_header(path, where), path, where)
+
+
+def check_dimensions(paths: Sequence[Path], features: Sequence[str], where: str) -> None:
+    """Refuses features that are neither computed nor a dimension of every file. Reads headers only.
+
+    Args:
+        paths: the files.
+        features: names of features.
+        where: the field that named the files, for messages.
+
+    Raises:
+        DataError: says which file has no dimension of which name, and what it has.
+    """
+    if not dimensions_of(features):
+        return
+    seen: list[tuple[Path, Any]] = []
+    for path in paths:
+        header = _laspy_header(path, read_header(path, where), where)
+        _check_dimensions(path, header, features, seen)
+        seen.append((path, header))
+
+
+def check_output(source: Path, output: Path, codes: Sequence[int]) -> None:
+    """Refuses what `write_cloud` could not write, before the points are classified.
+
+    Args:
+        source: the .las or .laz file to be classified.
+        output: the file to write.
+        codes: the ASPRS codes that the points may get.
+
+    Raises:
+        DataError: the output is of another kind, or a code does not fit the point format.
+    """
+    if output.name.lower().endswith(COPC_SUFFIX):
+        plain = f"{output.name[: -len(COPC_SUFFIX)]}.laz"
+        raise DataError(
+            "output", f"{output} names a cloud-optimised file, and a plain .laz is written; call it {plain}"
+        )
+    if output.suffix.lower() != source.suffix.lower():
+        raise DataError("output", f"{output} is of another kind than {source}; end it in {source.suffix}")
+    number = read_header(source, "input").point_format
+    most = 31 if number < 6 else 255
+    if max(codes, default=0) > most:
+        raise DataError(
+            "data.args.classes",
+            f"code {max(codes)} does not fit point format {number} of {source}, which holds 0 to {most}; map the class "
+            "to a smaller code",
+        )
+
+
+def write_cloud(source: Path, output: Path, codes: np.ndarray) -> str | None:
     """Writes `source` again with another classification; every point and every other dimension stays as it is.
+
+    A cloud-optimised file (.copc.laz) is written as a plain one: the records of its index are left out.
 
     Args:
         source: the .las or .laz file that was classified.
         output: the file to write, of the same kind; appears whole or not at all.
         codes: (points,) ASPRS codes, in the order of the source.
 
+    Returns:
+        What a user should know of the file that was written, None if there is nothing.
+
     Raises:
         DataError: the output is of another kind, or the codes fit neither the points nor the point format.
         StoreError: the disk refuses.
     """
-    if output.suffix.lower() != source.suffix.lower():
-        raise DataError("output", f"{output} is of another kind than {source}; end it in {source.suffix}")
-    las = _read(source, "input")
-    if len(codes) != len(las.points):
-        raise DataError(
-            "output", f"{len(codes)} classes for the {len(las.points)} points of {source}; give one for each"
-        )
-    most = 31 if las.header.point_format.id < 6 else 255
-    if len(codes) and int(np.max(codes)) > most:
-        raise DataError(
-            "data.args.classes",
-            f"code {int(np.max(codes))} does not fit point format "
-            f"{las.header.point_format.id} of {source}, which holds 0 to {most}; map the class to a smaller code",
-        )
+    check_output(source, output, np.unique(codes).tolist())
+    header = read_header(source, "input")
+    if len(codes) != header.points:
+        raise DataError("output", f"{len(codes)} classes for the {header.points} points of {source}; give one for each")
+    las = _read(source, header, "input", whole=True)
     las.classification = np.asarray(codes, np.uint8)
+    las.header.vlrs = [record for record in las.header.vlrs if record.user_id != "copc"]
+    if las.header.evlrs is not None:
+        las.header.evlrs = type(las.header.evlrs)(r for r in las.header.evlrs if r.user_id != "copc")
     with replacing(output) as beside:
         las.write(beside, do_compress=output.suffix.lower() == ".laz")
+    return f"{source.name} is cloud-optimised (COPC); {output.name} is plain LAZ" if header.is_copc else None
 
 
-def _read(path: Path, where: str) -> Any:
+def _read(path: Path, header: LasHeader, where: str, *, whole: bool = False) -> Any:
+    """The file as laspy has it, extended records too if it is to be the whole file.
+
+    Compressed points are read in a process of their own.
+    """
+    import laspy
+
+    require_room(where, f"{path} with its {header.points} points", header.points * (header.point_size + 3 * 8 + 4 + 3))
+    described = _laspy_header(path, header, where, whole=whole)
+    try:
+        if header.compressed and header.points:
+            raw = decompress_points(path, header)
+        else:
+            raw = np.fromfile(path, np.uint8, header.points * header.point_size, offset=header.start)
+        record = laspy.PackedPointRecord(raw.view(described.point_format.dtype()), described.point_format)
+    except (ReaderFailed, OSError, ValueError) as error:
+        raise unreadable(path, where, str(error)) from error
+    points = laspy.ScaleAwarePointRecord(record.array, record.point_format, described.scales, described.offsets)
+    return laspy.LasData(described, points)
+
+
+def _laspy_header(path: Path, header: LasHeader, where: str, *, whole: bool = False) -> Any:
     import laspy
 
     try:
-        with laspy.open(path) as file:
-            require_room(where, f"{path} with its {file.header.point_count} points", _size(file.header))
-            return file.read()
-    except FileNotFoundError:
-        raise DataError(where, f"no file {path}; give a .las or .laz file that exists") from None
-    except (laspy.LaspyException, OSError, ValueError, RuntimeError) as error:
+        with path.open("rb") as file:
+            described = laspy.LasHeader.read_from(file, read_evlrs=whole)
+        if described.point_format.size != header.point_size or described.point_count != header.points:
+            raise ValueError(f"its extra bytes don't fit points of {header.point_size} bytes")
+    except Exception as error:  # the checked lengths hold, but a record's content may be anything
+        raise unreadable(path, where, " ".join(str(error).split())) from error
+    described.vlrs.extract("LasZipVlr")
+    return described
+
+
+def _metres(xyz: np.ndarray, scale: Scale) -> np.ndarray:
+    return xyz if scale == (1.0, 1.0) else xyz * np.array([scale[0], scale[0], scale[1]])
+
+
+def _names(header: Any) -> list[str]:
+    """The names that a file's dimensions have as features: one for each of several values."""
+    names: list[str] = []
+    for dimension in header.point_format.dimensions:
+        if dimension.name not in _RAW:
+            several = dimension.num_elements > 1
+            names += [f"{dimension.name}[{i}]" for i in range(dimension.num_elements)] if several else [dimension.name]
+    return names
+
+
+def _check_dimensions(path: Path, header: Any, features: Sequence[str], seen: Sequence[tuple[Path, Any]]) -> None:
+    from handler.specification.refusals import suggestion
+
+    names = _names(header)
+    for name in dimensions_of(features):
+        if name in names:
+            continue
+        having = next((other for other, its_header in seen if name in _names(its_header)), None)
+        if having is not None:
+            raise DataError(
+                "data.args.features",
+                f"{path} has no dimension {name!r}, which {having} has; give files that all have it, or leave it out",
+            )
         raise DataError(
-            where, f"{path} can't be read as LAS ({error}); give a whole .las or .laz file"
-        ) from error
+            "data.args.features",
+            f"there is no feature {name!r} and no such dimension in {path}; "
+            + suggestion(name, [*ALL_FEATURES, *names], "there are", len(ALL_FEATURES) + len(names)),
+        )
 
 
-def _size(header: Any) -> int:
-    """Bytes that the points take: as they are in the file, and as `Cloud` has them."""
-    return int(header.point_count) * (header.point_format.size + 3 * 8 + 4 + 3)
+def _dimension(las: Any, name: str, path: Path, where: str) -> np.ndarray:
+    base, _, element = name.partition("[")
+    values = np.asarray(las[base], np.float64)
+    values = values[:, int(element[:-1])] if element else values
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise DataError(
+            where,
+            f"{name} of {path} is not finite at {len(bad)} of {len(values)} points, first at point {bad[0]}; leave it "
+            "out of data.args.features",
+        )
+    return values - values.min() if name == "gps_time" else values

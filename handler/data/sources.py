@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from handler.data import arrays, clouds, las
 from handler.data.arguments import CloudArguments, checked
 from handler.data.dataset import Dataset, DataShape
+from handler.data.features import ALL_FEATURES, dimensions_of
 from handler.errors import DataError
+from handler.specification.refusals import suggestion
 from handler.store.files import files_within
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ def load(data: DataSpec, folder: Path, seed: int, cache: clouds.PrefitCache | No
     """
     form = _form(data.source, "data.source")
     if form == "clouds":
-        args = checked(CloudArguments, data.args)
+        args = _cloud_arguments(data)
+        check_clouds(data, folder)
         validation = None
         if data.validation is not None:
             _same_form(form, data.validation)
@@ -68,7 +71,7 @@ def shape(data: DataSpec, folder: Path) -> DataShape:
     form = _form(data.source, "data.source")
     source = str(data.source)
     if form == "clouds":
-        return clouds.cloud_shape(checked(CloudArguments, data.args))
+        return clouds.cloud_shape(_cloud_arguments(data))
     if form == "function":
         key = _call_key(source, data.args, folder)
         if key not in _called:
@@ -77,6 +80,24 @@ def shape(data: DataSpec, folder: Path) -> DataShape:
         return arrays.shape_of(_called[key])
     read: Callable[[Path, dict[str, Any]], DataShape] = arrays.npz_shape if form == "npz" else arrays.zarr_shape
     return read(_existing(source, folder, "data.source"), data.args)
+
+
+def check_clouds(data: DataSpec, folder: Path) -> None:
+    """Refuses clouds that can't be read or lack a dimension that is a feature. Reads the files' headers only.
+
+    Raises:
+        DataError: a file is missing or damaged, its coordinates are degrees, or it lacks a dimension.
+        SpecError: the arguments don't fit.
+    """
+    args = _cloud_arguments(data)
+    found: list[Path] = []
+    for source, where in ((data.source, "data.source"), (data.validation, "data.validation")):
+        if source is not None and source != SYNTHETIC:
+            listed = _cloud_files(source, folder, where)
+            for path in listed:
+                las.scale_of_file(path, where)
+            found += listed
+    las.check_dimensions(found, args.features, "data.source")
 
 
 def files(data: DataSpec, folder: Path) -> list[Path]:
@@ -124,10 +145,19 @@ def _same_form(form: str, validation: str | list[str]) -> None:
         )
 
 
+def _cloud_arguments(data: DataSpec) -> CloudArguments:
+    args = checked(CloudArguments, data.args)
+    unknown = next(iter(dimensions_of(args.features)), None)
+    if unknown is not None and SYNTHETIC in (data.source, data.validation):
+        would_do = suggestion(unknown, ALL_FEATURES, "there are", len(ALL_FEATURES))
+        raise DataError("data.args.features", f"there is no feature {unknown!r}; {would_do}")
+    return args
+
+
 def _clouds(source: str | list[str], args: CloudArguments, folder: Path, where: str) -> clouds.CloudSource:
     if source == SYNTHETIC:
         return clouds.scene_source(args.scene, shift=0 if where == "data.source" else 1)
-    return clouds.file_source(_cloud_files(source, folder, where), where)
+    return clouds.file_source(_cloud_files(source, folder, where), where, args.features)
 
 
 def _cloud_files(source: str | list[str], folder: Path, where: str) -> list[Path]:

@@ -80,6 +80,7 @@ def check_source(source: str, folder: Path, path: str) -> None:
 
 def _check_arguments(spec: TrainingSpec, folder: Path) -> None:
     """Arguments of the source and of the user's own architecture, and classes that are weighed."""
+    from handler.data import check_clouds
     from handler.data.arguments import ArrayArguments, CloudArguments, checked
 
     source, weights = spec.data.source, spec.model.compile.class_weight
@@ -89,6 +90,7 @@ def _check_arguments(spec: TrainingSpec, folder: Path) -> None:
         checked(ArrayArguments, spec.data.args)
     else:
         classes = list(checked(CloudArguments, spec.data.args).classes)
+        check_clouds(spec.data, folder)
         for label in weights or ():
             if label not in classes and not (label.isdecimal() and int(label) < len(classes)):
                 raise SpecError(

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 
+import laspy
 import numpy as np
 import pytest
 import xxhash
@@ -175,18 +176,38 @@ def test_files_enter_by_content(folder, declare):
 
 
 def test_tiles_enter_in_the_order_in_which_they_are_listed(folder, declare):
-    for name in "ab":
-        (folder / f"{name}.las").write_bytes(name.encode())
+    digests = [_write_tile(folder / f"{name}.las", points) for name, points in (("a", 1), ("b", 2))]
     cloud = {"training.callbacks": [], "model.architecture": "pointnet", "model.args": {}}
     listed = [
         declare(cloud | {"data": {"source": source}})["data"]["source"]["content"]
         for source in (["a.las", "b.las"], "*.las")
     ]
-    assert listed[0] == listed[1] == [xxhash.xxh3_128_hexdigest(b"a"), xxhash.xxh3_128_hexdigest(b"b")]
+    assert listed[0] == listed[1] == digests
     assert declare(cloud | {"data": {"source": ["b.las", "a.las"]}})["data"]["source"]["content"] == listed[0][::-1]
     assert declare(cloud | {"data": {"source": "a.las", "validation": "b.las"}})["data"]["validation"] == {
         "content": [listed[0][1]]
     }
+
+
+def _write_tile(path, points, wkt=None):
+    """Writes a tile of so many points, in a coordinate reference system; returns the digest of the file."""
+    las = laspy.LasData(laspy.LasHeader(point_format=6, version="1.4"))
+    las.xyz = np.zeros((points, 3))
+    if wkt is not None:
+        las.header.vlrs.append(laspy.VLR("LASF_Projection", 2112, "", wkt.encode() + b"\0"))
+        las.header.global_encoding.wkt = True
+    las.write(path)
+    return xxhash.xxh3_128_hexdigest(path.read_bytes())
+
+
+def test_the_unit_of_a_tile_enters_where_it_is_not_the_metre(folder, declare):
+    cloud = {"training.callbacks": [], "model.architecture": "pointnet", "model.args": {}}
+    _write_tile(folder / "metres.las", 1, 'PROJCS["x",GEOGCS["y"],UNIT["metre",1]]')
+    _write_tile(folder / "feet.las", 1, 'PROJCS["x",GEOGCS["y"],UNIT["foot",0.3048]]')
+    sources = [
+        declare(cloud | {"data": {"source": f"{name}.las"}})["data"]["source"] for name in ("metres", "feet")
+    ]
+    assert [source.get("metres") for source in sources] == [None, [[0.3048, 0.3048]]]
 
 
 def test_a_zarr_enters_by_its_files_and_their_names(folder, declare):

@@ -225,7 +225,7 @@ def test_clouds_without_a_labelled_point_are_refused_with_the_codes_found(tmp_pa
     ({"classes": {"a": [2], "b": [2, 3]}}, r"data\.args\.classes.*code 2 is in 'a' and in 'b'"),
     ({"classes": {"a": [2], "b": []}}, r"data\.args\.classes.*'b' has no codes"),
     ({"classes": {"a": [2], "b": [300]}}, r"data\.args\.classes"),
-    ({"features": ["intensty"]}, r"data\.args\.features.*no feature 'intensty'; intensity"),
+    ({"features": ["intensty"]}, r"data\.args\.features.*no feature 'intensty'; did you mean 'intensity'"),
     ({"features": ["intensity", "intensity"]}, r"data\.args\.features.*twice"),
     ({"receptive_fields": {"radius": 0}}, r"data\.args\.receptive_fields\.radius"),
     ({"receptive_fields": {"points": 2.5}}, r"data\.args\.receptive_fields\.points"),
