@@ -10,7 +10,7 @@ import numpy as np
 
 from handler.data.cloud import Cloud
 from handler.data.features import ALL_FEATURES, dimensions_of
-from handler.data.las_header import LasHeader, read_header, unreadable
+from handler.data.las_header import FARTHEST, LasHeader, read_header, unreadable
 from handler.data.las_units import Scale, scale_of
 from handler.data.reader_process import ReaderFailed, decompress_points
 from handler.errors import DataError
@@ -40,9 +40,12 @@ def read_cloud(path: Path, where: str = "data.source", features: Sequence[str] =
         raise DataError(where, f"{path} has no points; give a file that has some")
     las = _read(path, header, where)
     _check_dimensions(path, las.header, features, ())
+    xyz = _metres(np.ascontiguousarray(las.xyz, np.float64), scale)
+    if np.abs(xyz).max() > FARTHEST:
+        raise unreadable(path, where, f"coordinates up to {np.abs(xyz).max():.1g} m lie nowhere on Earth")
     return Cloud(
         name=path.name,
-        xyz=_metres(np.ascontiguousarray(las.xyz, np.float64), scale),
+        xyz=xyz,
         intensity=np.asarray(las.intensity, np.float32),
         return_number=np.asarray(las.return_number, np.uint8),
         number_of_returns=np.asarray(las.number_of_returns, np.uint8),
@@ -204,7 +207,7 @@ def _check_dimensions(path: Path, header: Any, features: Sequence[str], seen: Se
         raise DataError(
             "data.args.features",
             f"there is no feature {name!r} and no such dimension in {path}; "
-            + suggestion(name, [*ALL_FEATURES, *names], "there are", len(ALL_FEATURES) + len(names)),
+            + suggestion(name, [*names, *ALL_FEATURES], "its dimensions are", len(names)),
         )
 
 

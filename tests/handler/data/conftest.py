@@ -11,6 +11,7 @@ from handler.data.cloud import Cloud
 from handler.data.synthetic import synthetic_scene
 
 CLASSES = {"ground": [2], "vegetation": [3, 4, 5], "building": [6]}
+COPC_INFO, COPC_HIERARCHY = 1, 1000
 REAL = Path(__file__).parents[4] / "shared" / "data" / "ign_lidarhd_block"
 
 
@@ -61,6 +62,46 @@ def write_las():
             las.red, las.nir = (rng.integers(0, 60000, len(cloud)).astype(np.uint16) for _ in range(2))
             las.scan_angle = rng.integers(-5000, 5000, len(cloud)).astype(np.int16)
         las.write(path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_copc():
+    """Writes 500 points as a .copc.laz: chunks of unequal length, the records of the index, and others to be kept."""
+    import laspy
+    import lazrs
+    from laspy._compression.lazrsbackend import LazrsBackend
+    from laspy.vlrs.vlrlist import VLRList
+
+    class InChunks(LazrsBackend):
+        def create_writer(self, dest, header):
+            writer = super().create_writer(dest, header)
+            sizes = header.point_format.id, header.point_format.num_extra_bytes
+            writer.vlr, writer.parallel = lazrs.LazVlr.new_for_compression(*sizes, use_variable_size_chunks=True), False
+            return writer
+
+    def write(path, point_format=6):
+        rng = np.random.default_rng(point_format)
+        header = laspy.LasHeader(point_format=point_format, version="1.4")
+        header.scales, header.global_encoding.wkt = [0.001] * 3, True
+        header.add_extra_dim(laspy.ExtraBytesParams("amplitude", "float32"))
+        header.vlrs.append(laspy.VLR("INFO", COPC_INFO, "", bytes(160)))  # laspy refuses to write one of copc
+        header.vlrs.append(laspy.VLR("LASF_Projection", 2112, "", b'PROJCS["x",GEOGCS["g"],UNIT["metre",1]]\0'))
+        points = laspy.ScaleAwarePointRecord.zeros(500, header=header)
+        points.x, points.y, points.z = rng.uniform(0, 20, (3, 500))
+        points["amplitude"], points["gps_time"] = rng.random(500), rng.random(500)
+        points["classification"][:] = rng.choice([2, 6], 500).astype(np.uint8)
+        for name in {"red", "nir"} & set(header.point_format.dimension_names):
+            points[name] = rng.integers(0, 60000, 500).astype(np.uint16)
+        with laspy.open(path, "w", header=header, laz_backend=InChunks(), do_compress=True) as writer:
+            for begin, end in ((0, 70), (70, 71), (71, 500)):
+                writer.write_points(points[begin:end])
+                writer.point_writer.compressor.finish_current_chunk()
+            kept = laspy.VLR("mine", 8, "a long one", b"kept" * 20_000)
+            writer.write_evlrs(VLRList([laspy.VLR("copc", COPC_HIERARCHY, "", bytes(64)), kept]))
+        path.write_bytes(path.read_bytes().replace(b"INFO", b"copc"))
         return path
 
     return write

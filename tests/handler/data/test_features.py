@@ -105,7 +105,7 @@ def test_features_are_known_by_name(name, exists):
 
 
 def test_a_stray_point_far_away_costs_no_more_than_its_own_cell(scene):
-    far = scene[0].xyz.mean(axis=0) + [50_000.0, 50_000.0, 0.0]
+    far = scene[0].xyz.mean(axis=0) + np.array([50_000.0, 50_000.0, 0.0])
     columns = {name: np.append(getattr(scene[0], name), getattr(scene[0], name)[:1]) for name in
                ("intensity", "return_number", "number_of_returns", "classification")}
     cloud = Cloud("stray", np.vstack([scene[0].xyz, far]), **columns)

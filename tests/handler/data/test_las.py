@@ -2,9 +2,10 @@ import laspy
 import numpy as np
 import pytest
 
+from handler.data.arguments import CloudArguments, checked
 from handler.data.cloud import codes_of, labels_of
-from handler.data.las import read_cloud, write_cloud
-from handler.errors import DataError
+from handler.data.las import check_dimensions, check_output, read_cloud, write_cloud
+from handler.errors import DataError, SpecError
 from tests.handler.data.conftest import CLASSES
 
 
@@ -91,3 +92,74 @@ def test_the_real_tiles_hold_what_their_readme_says(real_tiles):
     codes, counts = np.unique(np.concatenate([cloud.classification for cloud in clouds]), return_counts=True)
     assert dict(zip(codes.tolist(), counts.tolist(), strict=True)) == {
         1: 16603, 2: 163898, 3: 7903, 4: 10820, 5: 97148, 6: 109355, 64: 210}
+
+
+@pytest.mark.parametrize("point_format", [6, 7, 8])
+def test_a_cloud_optimised_file_is_read_and_written_as_a_plain_one(tmp_path, write_copc, point_format):
+    source, output = write_copc(tmp_path / "in.copc.laz", point_format), tmp_path / "out.laz"
+    note = write_cloud(source, output, np.arange(500) % 200)
+    assert note == "in.copc.laz is cloud-optimised (COPC); out.laz is plain LAZ"
+    before, after = laspy.read(source), laspy.read(output)
+    assert {(r.user_id, r.record_id) for r in after.vlrs} == {("LASF_Projection", 2112), ("LASF_Spec", 4)}
+    assert [(r.user_id, r.record_id, r.record_data) for r in after.evlrs] == [("mine", 8, b"kept" * 20_000)]
+    assert after.header.global_encoding.wkt
+    for name in before.point_format.dimension_names:
+        if name != "classification":
+            np.testing.assert_array_equal(np.asarray(after[name]), np.asarray(before[name]), err_msg=name)
+    np.testing.assert_array_equal(after.classification, np.arange(500) % 200)
+    np.testing.assert_array_equal(read_cloud(source).xyz, read_cloud(output).xyz)
+
+
+def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, write_copc):
+    source = write_copc(tmp_path / "in.copc.laz")
+    with pytest.raises(DataError, match=r"out\.copc\.laz names a cloud-optimised file.*call it out\.laz"):
+        check_output(source, tmp_path / "out.copc.laz", [2])
+    with pytest.raises(DataError, match=r"out\.las is of another kind"):
+        check_output(source, tmp_path / "out.las", [2])
+    check_output(source, tmp_path / "out.laz", [2, 255])
+
+
+def test_any_dimension_of_a_file_can_be_read_as_a_feature(tmp_path, write_copc):
+    path = write_copc(tmp_path / "a.laz", 8)
+    found, file = read_cloud(path, features=["red", "intensity", "amplitude", "gps_time"]), laspy.read(path)
+    assert list(found.dimensions) == ["red", "amplitude", "gps_time"]  # intensity is a feature of our own
+    np.testing.assert_array_equal(found.dimensions["red"], file.red)
+    np.testing.assert_array_equal(found.dimensions["amplitude"], file.amplitude)
+    np.testing.assert_array_equal(found.dimensions["gps_time"], file.gps_time - file.gps_time.min())
+
+
+def test_a_dimension_of_several_values_is_named_by_index(tmp_path):
+    header = laspy.LasHeader(point_format=6, version="1.4")
+    header.add_extra_dim(laspy.ExtraBytesParams("normal", "3int16", scales=np.full(3, 0.5), offsets=np.ones(3)))
+    las = laspy.LasData(header)
+    las.xyz = np.zeros((2, 3))
+    las["normal"] = np.array([[1.0, 2.5, 3.0], [4.0, 5.0, 6.0]])
+    las.write(tmp_path / "a.las")
+    assert read_cloud(tmp_path / "a.las", features=["normal[1]"]).dimensions["normal[1]"].tolist() == [2.5, 5.0]
+    with pytest.raises(DataError, match=r"no such dimension in .*a\.las; did you mean .*'normal\[2\]'"):
+        read_cloud(tmp_path / "a.las", features=["normal"])
+
+
+def test_unknown_and_missing_dimensions_are_named(tmp_path, write_copc):
+    colours, plain = write_copc(tmp_path / "colours.laz", 8), write_copc(tmp_path / "plain.laz", 6)
+    with pytest.raises(DataError, match=r"no feature 'rad' and no such dimension in .*colours\.laz; did you mean 'red'"):
+        check_dimensions([colours, plain], ["rad"], "data.source")
+    with pytest.raises(DataError, match=r"plain\.laz has no dimension 'nir', which .*colours\.laz has"):
+        check_dimensions([colours, plain], ["intensity", "amplitude", "nir"], "data.source")
+    with pytest.raises(DataError, match=r"no such dimension in .*plain\.laz; its dimensions are: intensity.*amplitude"):
+        check_dimensions([plain], ["zzz"], "data.source")
+
+
+def test_a_dimension_that_is_not_finite_is_refused_by_point(tmp_path):
+    header = laspy.LasHeader(point_format=6, version="1.4")
+    header.add_extra_dim(laspy.ExtraBytesParams("amplitude", "float32"))
+    las = laspy.LasData(header)
+    las.xyz, las["amplitude"] = np.zeros((3, 3)), np.array([0.0, np.nan, 1.0])
+    las.write(tmp_path / "a.las")
+    with pytest.raises(DataError, match=r"amplitude of .*a\.las is not finite at 1 of 3 points, first at point 1"):
+        read_cloud(tmp_path / "a.las", features=["amplitude"])
+
+
+def test_the_classification_is_no_feature(tmp_path):
+    with pytest.raises(SpecError, match="'classification' is what is learned"):
+        checked(CloudArguments, {"features": ["classification"]})

@@ -1,0 +1,75 @@
+"""Clouds become receptive fields: without their noise, in metres, with any dimension of the file."""
+
+import laspy
+import numpy as np
+import pytest
+
+from handler.data import check_clouds, load, shape
+from handler.data.cloud import Cloud, without
+from handler.data.clouds import file_source
+from handler.data.dataset import parts_of
+from handler.errors import DataError, SpecError
+from handler.spec import DataSpec
+
+ARGS = {"receptive_fields": {"radius": 4.0, "points": 64, "count": 6}, "features": ["height_above_ground", "z_std_16"]}
+
+
+def same(one, other):
+    first, second = ([part.tobytes() for part in (*parts_of(data.X), data.y)] for data in (one, other))
+    return first == second
+
+
+def noisy(scene):
+    """A cloud and the same one with 20 points of low noise 30 m under the ground, at its end."""
+    clean = scene[0]
+    chosen = np.random.default_rng(3).choice(len(clean), 20, replace=False)
+    columns = {name: np.concatenate([getattr(clean, name), getattr(clean, name)[chosen]])
+               for name in ("intensity", "return_number", "number_of_returns")}
+    xyz = np.concatenate([clean.xyz, clean.xyz[chosen] - [0, 0, 30]])
+    return Cloud("noisy", xyz, classification=np.append(clean.classification, np.full(20, 7, np.uint8)), **columns)
+
+
+def test_points_that_are_left_out_are_no_part_of_features_and_fields(tmp_path, scene, write_las):
+    noise = np.isin(scene[0].classification, [7, 18])
+    write_las(without(scene[0], [7, 18], ""), tmp_path / "clean.las")
+    write_las(noisy(scene), tmp_path / "noisy.las")
+    args = ARGS | {"leave_out": [7, 18]}
+    clean, cleaned = (load(DataSpec(source=f"{name}.las", args=args), tmp_path, seed=1) for name in ("clean", "noisy"))
+    assert noise.any()
+    assert same(clean, cleaned)
+    assert cleaned.preparation["leave_out"] == [7, 18]
+    assert not same(clean, load(DataSpec(source="noisy.las", args=ARGS), tmp_path, seed=1))
+    assert "leave_out" not in load(DataSpec(source="clean.las", args=ARGS), tmp_path, seed=1).preparation
+
+
+def test_a_code_of_a_class_cannot_be_left_out(tmp_path):
+    with pytest.raises(SpecError, match=r"data\.args\.leave_out.*code 2 is in class 'ground'"):
+        shape(DataSpec(source="synthetic", args={"leave_out": [7, 2]}), tmp_path)
+
+
+def test_a_file_of_nothing_but_noise_is_refused_by_name(tmp_path, make_cloud, write_las):
+    write_las(make_cloud(np.random.default_rng(0).uniform(0, 9, (99, 3)), 7), tmp_path / "noise.las")
+    with pytest.raises(DataError, match=r"every point of noise\.las has a code of data\.args\.leave_out \(7, 18\)"):
+        load(DataSpec(source="noise.las", args=ARGS | {"leave_out": [7, 18]}), tmp_path, seed=1)
+
+
+def test_a_dimension_is_a_feature_of_the_fields(tmp_path, scene, write_las):
+    write_las(scene[0], tmp_path / "a.laz")
+    spec = DataSpec(source="a.laz", args=ARGS | {"features": ["intensity", "red", "user_data"]})
+    assert load(spec, tmp_path, seed=1).X[1].shape[-1] == shape(spec, tmp_path).inputs[1][0][-1] == 3
+    with pytest.raises(SpecError, match=r"data\.args\.features.*no feature 'redd'.*did you mean 'red'"):
+        check_clouds(DataSpec(source="a.laz", args=ARGS | {"features": ["redd"]}), tmp_path)
+
+
+def test_fields_in_feet_are_those_in_metres_and_have_another_key(tmp_path, scene, write_las):
+    las = laspy.read(write_las(scene[0], tmp_path / "metres.las"))
+    las.header.scales = las.header.scales / 0.3048
+    las.header.offsets = las.header.offsets / 0.3048
+    las.points.scales, las.points.offsets = las.header.scales, las.header.offsets
+    las.header.vlrs.append(laspy.VLR("LASF_Projection", 2112, "", b'PROJCS["x",GEOGCS["g"],UNIT["foot",0.3048]]'))
+    las.write(tmp_path / "feet.las")
+    metres, feet = (load(DataSpec(source=f"{name}.las", args=ARGS), tmp_path, seed=1) for name in ("metres", "feet"))
+    np.testing.assert_allclose(feet.X[0], metres.X[0], atol=1e-4)
+    identities = [file_source([tmp_path / f"{name}.las"], "").identity[0] for name in ("metres", "feet")]
+    assert isinstance(identities[0], str)
+    assert identities[1]["metres"] == [0.3048, 0.3048]
