@@ -48,10 +48,11 @@ def load(data: DataSpec, folder: Path, seed: int, cache: clouds.PrefitCache | No
     form = _form(data.source, "data.source")
     if form == "clouds":
         args = _cloud_arguments(data)
+        if data.validation is not None:
+            _same_form(form, data.validation)
         check_clouds(data, folder)
         validation = None
         if data.validation is not None:
-            _same_form(form, data.validation)
             validation = _clouds(data.validation, args, folder, "data.validation")
         return clouds.load_clouds(_clouds(data.source, args, folder, "data.source"), validation, args, seed, cache)
     dataset = _array_data(str(data.source), data.args, folder, "data.source")
