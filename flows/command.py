@@ -21,7 +21,8 @@ from handler.memory import enough_memory
 app = typer.Typer(
     name="frostline",
     help="Resumable freeze training of Keras models, as a Prefect pipeline.",
-    epilog="Exit: 0 done, 1 failed, 2 bad input (nothing started), 75 interrupted or busy (type it again to go on).",
+    epilog="Exit: 0 done, 1 failed, 2 bad input (nothing started), 75 interrupted or busy (type it again to go on), "
+    "130 ended by a second Ctrl-C.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -72,13 +73,17 @@ def train(
     name: Name = None,
     overrides: Overrides = None,
     allow_environment_change: OtherEnvironment = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where modules and relative paths are looked up; by default SPEC's folder."),
+    ] = None,
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Train, here and now. The same command again goes on where it was stopped or killed."""
     from flows.commands.train import train_spec
 
-    train_spec(output(as_json), spec, store, name, overrides or [], allow_environment_change, wait)
+    train_spec(output(as_json), spec, store, name, overrides or [], allow_environment_change, wait, folder)
 
 
 @app.command()
@@ -224,7 +229,7 @@ def main() -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-    if "tensorflow" in sys.modules:
+    if not sys.modules.keys().isdisjoint(("tensorflow", "prefect")):
         end(code)
     return code
 

@@ -13,7 +13,8 @@ _WRITTEN_TO = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 
 def end(code: int) -> None:
-    """Ends this process as the interpreter's end does, but for taking its modules apart: TensorFlow's take a second.
+    """Ends this process as the interpreter's end does, but for taking its modules apart: TensorFlow's and
+    Prefect's take a second.
 
     Threads that aren't daemons are waited for, what is registered for the exit is run, and files that somebody's code
     left open are flushed.

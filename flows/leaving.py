@@ -16,6 +16,7 @@ from handler.run import TrainingRun
 
 TELL_SECONDS = 3.0
 AT_MOST_SECONDS = 6.0
+HURRY_SECONDS = 1.0
 
 
 def leave_at_most_in(seconds: float, code: int) -> None:
@@ -25,12 +26,13 @@ def leave_at_most_in(seconds: float, code: int) -> None:
     timer.start()
 
 
-def record_abandoned(run: TrainingRun | None, in_a_step: bool) -> str:
+def record_abandoned(run: TrainingRun | None, in_a_step: bool, why: str = "what it was in took too long") -> str:
     """Writes into the record of a run that this process is at work on that it was interrupted.
 
     Args:
         run: the run, if there is one yet.
         in_a_step: whether it is inside a step.
+        why: why the step isn't waited for.
 
     Returns:
         What happened, in a sentence.
@@ -42,7 +44,7 @@ def record_abandoned(run: TrainingRun | None, in_a_step: bool) -> str:
         return said
     try:
         if in_a_step:
-            said = f"stopped by {stop.reason}; what it was in took too long, so it goes on from {_reached(run)}"
+            said = f"stopped by {stop.reason}; {why}, so it goes on from {_reached(run)}"
         record = run.planning.record()
         if record is not None and record.status == "running":
             run.interrupted(said)

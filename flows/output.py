@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
-import shutil
 import sys
-from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from handler.errors import BusyError, FrostlineError, Interrupted
+from handler.specification.command_line import command_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,13 +18,6 @@ if TYPE_CHECKING:
 
 
 NO_ROOM_OR_LEAVE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
-
-
-def command_line(*arguments: str) -> str:
-    """A `frostline` command as it can be typed here: by its path where the shell wouldn't find it by its name."""
-    called = Path(sys.argv[0])
-    by_path = called.name == "frostline" and shutil.which("frostline") is None
-    return shlex.join([str(called) if by_path else "frostline", *arguments])
 
 
 def foreseen(error: BaseException) -> str | None:

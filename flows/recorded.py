@@ -102,7 +102,6 @@ def wait_until_recorded(seconds: float) -> bool:
     """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-    from prefect.events.worker import EventsWorker
 
     from tasks.asking import asking
 
@@ -110,9 +109,8 @@ def wait_until_recorded(seconds: float) -> bool:
         return True
     end = time.monotonic() + seconds
     ours = FlowRunFilter(id=FlowRunFilterId(any_=[_flow_run]))
-    if unanswered() is not None:
+    if unanswered() is not None or not send_queued(seconds):
         return False
-    EventsWorker.drain_all(timeout=seconds, at_exit=False)  # all queues, the log's too
     with asking(0), get_client(sync_client=True) as client:
         while True:
             try:
@@ -127,6 +125,25 @@ def wait_until_recorded(seconds: float) -> bool:
             if time.monotonic() > end:
                 return False
             time.sleep(0.05)
+
+
+def send_queued(seconds: float) -> bool:
+    """Sends the events and log lines that are queued for the server, while there is one.
+
+    What is left in a queue is sent at the interpreter's end, and a server that has gone is tried for a minute then.
+
+    Args:
+        seconds: how long at most.
+
+    Returns:
+        Whether the queues are empty.
+    """
+    if "prefect.events.worker" not in sys.modules:
+        return True
+    from prefect.events.worker import EventsWorker
+
+    drained: Any = EventsWorker.drain_all(timeout=seconds, at_exit=False)  # of all services, the log's too
+    return not drained.not_done
 
 
 def tell_ended(why: str, *, crashed: bool = False) -> None:

@@ -20,9 +20,9 @@ from pydantic import Field
 from flows.admission import admit_address
 from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
 from flows.inputs import run_inputs
-from flows.recorded import tasks_untagged
+from flows.recorded import flow_run_began, flow_run_ends, tasks_untagged
 from flows.signals import LIMIT, SignalWatch
-from flows.train import end_interrupted, prefect_defers_to
+from flows.train import end_interrupted, prefect_defers_to, see_recorded
 from handler.environment import core_count
 from handler.errors import SpecError
 from handler.interrupt import stop
@@ -82,9 +82,14 @@ def sweep(
     watch = SignalWatch.active or SignalWatch()
     watch.unfinished, watch.limit = True, LIMIT + 6  # the trainings have LIMIT to save their states
     with nullcontext() if typed else watch, prefect_defers_to(watch), ended_at_last(), tasks_untagged():
-        workers = processes or at_a_time(inputs)
-        answers = run_all(found, url_of(store) or str(local_root(store)), workers, dask, allow_environment_change)
-        answer = compare(found, answers, name, store)
+        flow_run_began(str(prefect.runtime.flow_run.id))
+        try:
+            workers = processes or at_a_time(inputs)
+            answers = run_all(found, url_of(store) or str(local_root(store)), workers, dask, allow_environment_change)
+            answer = compare(found, answers, name, store)
+        finally:
+            see_recorded(name, say)
+            flow_run_ends()
     if stop.requested:
         return end_interrupted(f"stopped by {stop.reason}", typed)  # type: ignore[return-value]
     return answer

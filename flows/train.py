@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Annotated, Any
 
@@ -103,7 +103,7 @@ def train(
         except (TrainingInterrupted, Interrupted) as interrupted:
             why = str(interrupted)
         finally:
-            see_recorded(inputs)
+            see_recorded(inputs.name, lambda text: note(inputs, text))
             flow_run_ends()
     return end_interrupted(why, typed)  # type: ignore[return-value]
 
@@ -145,17 +145,22 @@ def train_segments(run: TrainingRun, inputs: RunInputs, segments: list[PlannedSe
             restore(inputs)
 
 
-def see_recorded(inputs: RunInputs) -> None:
-    """Waits for a server that has gone away, and shows it again what it didn't take."""
+def see_recorded(name: str, say: Callable[[str], None]) -> None:
+    """Waits for a server that has gone away, and shows it again what it didn't take.
+
+    Args:
+        name: the run's or the sweep's.
+        say: shows a text to the user.
+    """
     said = "the training has ended; waiting for Prefect's server to come back, to tell it (Ctrl-C ends the waiting)"
-    there = wait_for_return(lambda: note(inputs, said))
+    there = wait_for_return(lambda: say(said))
     if SignalWatch.active is not None:
         SignalWatch.active.unfinished = True  # asked to stop now, it still tells how it ended
     if not there:
         give_server_up()
     elif not stop.requested:
         show_again()
-        run_event(inputs.name, "run.ended", {})  # opens the way for the events that are still on theirs
+        run_event(name, "run.ended", {})  # opens the way for the events that are still on theirs
 
 
 @contextmanager

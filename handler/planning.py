@@ -23,13 +23,13 @@ from handler.prefix.planned import planned
 from handler.record import Plan, PlannedPrefix, PlannedSegment, RunRecord
 from handler.schedule import Schedule, compute_schedule, held_layers
 from handler.spec import TrainingSpec, is_cloud
+from handler.specification.callback_effects import SETS_RATE, conflicts, rate_setter
 from handler.specification.callback_memory import warnings
 from handler.specification.callbacks import check_packages
 from handler.store import Store, mirrored_files
 from handler.store.checked import read_checked, with_checksum
 from handler.store.files import write_file
 
-MOVES_RATE = ("ReduceLROnPlateau", "LearningRateScheduler")
 REMEMBERED = 2  # what is remembered of a network; another version's is read from the network again
 SLOTS = 3  # a weight and two slots of an optimizer like Adam, 4 bytes each
 
@@ -105,13 +105,13 @@ class Planning:
         callbacks = self.spec.training.callbacks
         check_packages(callbacks)
         position = furthest(self.chain, self.store.states)
-        rate = self.outline.learning_rate
-        if any(callback.name in MOVES_RATE for callback in callbacks):
+        rate, setter = self.outline.learning_rate, rate_setter(callbacks)
+        if setter:
             rate = None
         segments, reached = [], position.epoch if position else -1
         for segment in self.schedule.segments:
-            if segment.learning_rate is not None:
-                rate = segment.learning_rate
+            if setter != SETS_RATE:  # which holds in each epoch, whatever the schedule sets
+                rate = segment.learning_rate or (None if setter else rate)
             trainable = self.outline.unfrozen(segment.frozen)
             end = completed_end(segment, position)
             cached = end is not None
@@ -126,6 +126,7 @@ class Planning:
                     trainable=[layer.path for layer in trainable],
                     trainable_parameters=sum(layer.trainable_parameters for layer in trainable),
                     learning_rate=rate,
+                    rate_setter="" if rate is not None else setter or "the optimizer",
                     sets_learning_rate=segment.learning_rate is not None,
                     state=self.chain.keys[segment.end],
                     cached=cached,
@@ -150,6 +151,7 @@ class Planning:
             estimated_bytes=self._bytes(segments),
             warnings=[
                 *warnings(callbacks, self.folder),
+                *conflicts(callbacks, self.schedule),
                 *held_layers(self.outline, self.schedule),
                 *(hole.text for hole in find_holes(self.chain, self.store.states, position)),
             ],

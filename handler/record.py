@@ -17,6 +17,16 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
 
+def rate_text(rate: float | None, otherwise: str = "not set") -> str:
+    """A learning rate as it is shown everywhere, without the zeros of its exponent: `0.001`, `5e-5`.
+
+    Args:
+        rate: the rate; None where it isn't known.
+        otherwise: what is shown then.
+    """
+    return otherwise if rate is None else f"{rate:g}".replace("e-0", "e-").replace("e+", "e").replace("e0", "e")
+
+
 class PlannedPrefix(Record):
     """Whether a segment trains on the activations of its frozen prefix, computed once.
 
@@ -36,10 +46,10 @@ class PlannedPrefix(Record):
 class PlannedSegment(Record):
     """A segment before it is trained.
 
-    `frozen` and `trainable` are layer paths in layer order; `learning_rate` is the rate in force (None: the
-    optimizer's own schedule, or unknown); `sets_learning_rate` is True where the schedule sets it at `start`.
-    `state` is the key of the state at `end`; `cached` says whether it need not be trained, `why` what is missing (""
-    when cached). `prefix` is None for what is cached.
+    `frozen` and `trainable` are layer paths in layer order; `learning_rate` is the rate at `start`, None where
+    `rate_setter` (a callback, or the optimizer) sets it; `sets_learning_rate` is True where the schedule sets it at
+    `start`. `state` is the key of the state at `end`; `cached` says whether it need not be trained, `why` what is
+    missing ("" when cached). `prefix` is None for what is cached.
     """
 
     index: int
@@ -49,11 +59,17 @@ class PlannedSegment(Record):
     trainable: list[str]
     trainable_parameters: int
     learning_rate: float | None = None
+    rate_setter: str = ""
     sets_learning_rate: bool = False
     state: str
     cached: bool = False
     why: str = ""
     prefix: PlannedPrefix | None = None
+
+    @property
+    def rate_text(self) -> str:
+        """The rate as it is shown, or what sets it."""
+        return rate_text(self.learning_rate, self.rate_setter or "not known")
 
 
 class Plan(Record):

@@ -11,7 +11,7 @@ from handler.chain import Position, backwards, furthest
 from handler.differences import differences, in_words, spec_field
 from handler.errors import DamagedError, SpecError
 from handler.planning import Planning
-from handler.record import Plan, PlannedSegment, Reason, RunRecord
+from handler.record import Plan, PlannedSegment, Reason, RunRecord, rate_text
 
 AT_MOST = 6  # names in a sentence
 _ENDED = {"failed": "failed", "interrupted": "was interrupted"}
@@ -152,7 +152,7 @@ class _Comparison:
             now = self.planning.schedule.learning_rate(epoch)
             if rate != now:
                 field = f"epochs[{epoch}].learning_rate"
-                yield field, rate, now, f"{field}: was {_rate(rate)} {run}, is {_rate(now)}"
+                yield field, rate, now, f"{field}: was {rate_text(rate)} {run}, is {rate_text(now)}"
 
     # Another declaration
 
@@ -225,7 +225,3 @@ def _names(names: Sequence[str]) -> str:
 
 def _at(epoch: int, step: int) -> str:
     return f"epoch {epoch}" + (f", step {step}" if step else "")
-
-
-def _rate(rate: float | None) -> str:
-    return "not set" if rate is None else f"{rate:g}"

@@ -35,7 +35,7 @@ def plan_table(plan: Plan) -> None:
         {
             "segment": s.index,
             "epochs": f"{s.start}-{s.end}",
-            "learning rate": "unchanged" if s.learning_rate is None else s.learning_rate,
+            "learning rate": s.rate_text,
             "trainable parameters": s.trainable_parameters,
             "in the store": "yes" if s.cached else s.why or "no",
             "frozen": ", ".join(s.frozen) or "none",  # the last: it may be long

@@ -1,6 +1,8 @@
 """One Prefect server and one warm process for all tests that type a command or kill a training."""
 
 import os
+import sys
+from pathlib import Path
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as handler/environment.py has it; read when TensorFlow is imported
 
@@ -21,8 +23,9 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def clean_environment():
-    """The environment without what would make a test depend on the user's own Prefect."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "FROSTLINE"))}
+    """The environment without what would make a test depend on the user's own Prefect; `frostline` is on its PATH."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "FROSTLINE"))}
+    return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"}
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from flows.answers import PlanAnswer
-from flows.commands.tables import duration, names, rate, size, table
+from flows.commands.tables import duration, names, size, table
 from flows.output import Output
 from handler.errors import SpecError
 from handler.record import Plan, Reason
@@ -50,7 +50,7 @@ def show_plan(
             names(s.frozen, at_most=3),
             names(s.trainable, at_most=2),
             f"{s.trainable_parameters:,}",
-            f"[bold]{rate(s.learning_rate)}[/]" if s.sets_learning_rate else rate(s.learning_rate),
+            f"[bold]{s.rate_text}[/]" if s.sets_learning_rate else s.rate_text,
             "[green]yes[/]" if s.cached else s.why,
             s.state[:12],
         )

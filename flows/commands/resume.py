@@ -8,9 +8,10 @@ from flows.answers import FailureAnswer, ResumeAnswer, TrainAnswer
 from flows.commands.session import Session
 from flows.commands.tables import coloured, table
 from flows.commands.train import finished
-from flows.output import CommandFailed, Output, command_line
+from flows.output import CommandFailed, Output
 from handler.errors import FrostlineError
 from handler.going_on import stored_inputs
+from handler.specification.command_line import command_line
 from handler.store import Store
 
 

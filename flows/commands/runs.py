@@ -5,6 +5,7 @@ from __future__ import annotations
 from flows.answers import RunsAnswer, RunSummary, standing
 from flows.commands.tables import coloured, moment, table
 from flows.output import Output
+from handler.chain import RecordedChain, furthest
 from handler.errors import StoreError
 from handler.store import Store
 
@@ -20,13 +21,18 @@ def list_runs(output: Output, folder: str) -> None:
         except StoreError as error:
             unreadable[name] = str(error)
             continue
+        epochs = record.epochs
+        if record.status != "completed":  # its states are newer than its record, which is written now and then
+            reached = furthest(RecordedChain(tuple(record.chain)), store.states)
+            epochs = reached.epoch if reached is not None else epochs
         last = {metric: values[-1] for metric, values in record.history.items() if values}
-        kept = ("run", "epochs", "training_epochs", "state", "started", "updated", "error")
+        kept = ("run", "training_epochs", "state", "started", "updated", "error")
         found.append(
             RunSummary(
                 status=standing(record, alive),
                 alive=alive,
                 last=last,
+                epochs=epochs,
                 **{field: getattr(record, field) for field in kept},
             )
         )

@@ -7,6 +7,8 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 from flows import environment, recorded
 from flows.answers import FailureAnswer, TrainAnswer
 from flows.display import display_for
-from flows.leaving import AT_MOST_SECONDS, leave_at_most_in, record_abandoned, tell_prefect
+from flows.leaving import AT_MOST_SECONDS, HURRY_SECONDS, leave_at_most_in, record_abandoned, tell_prefect
 from flows.output import CommandFailed, Output, foreseen
 from flows.server import EmbeddedServer, ServerError, configured_api_url, start_or_join
 from flows.signals import SignalWatch
@@ -37,9 +39,7 @@ class Session:
         self.output = output
         self.display: Display = display_for(output.people)
         self.server: EmbeddedServer | None = None
-        self.watch = SignalWatch(
-            abandon=self._abandon, hurry=lambda: os._exit(130), say=lambda text: self.display.note(text)
-        )
+        self.watch = SignalWatch(abandon=self._abandon, hurry=self._hurry, say=lambda text: self.display.note(text))
         self._run: TrainingRun | None = None
         self._resume = output.command
         self._ending = threading.Lock()
@@ -56,6 +56,8 @@ class Session:
         self._ending.acquire()  # from here on the process ends by itself
         self.display.close()
         recorded.may_return = lambda: True
+        if not recorded.send_queued(2.0):  # or what is left keeps the process, once the server is let go
+            self.output.leaves_at_once = True
         if self.server is not None:
             self.server.release()
         self.watch.__exit__(kind, error, trace)
@@ -133,16 +135,13 @@ class Session:
         plan = run.plan()  # while the server starts; a fault in the specification shows before anything is begun
         self.display.begin(plan.epochs, plan.cached_epochs)
         self.wait_for_server()
-        from prefect import tags
-        from prefect.exceptions import CancelledRun
-
         from flows.train import train
 
         self.display.status("reading the data")
         run.observers.append(self.display)
         try:
-            with tags("frostline"):
-                answer = train(
+            with self.flow_run(f"{inputs.name} was interrupted; its state is saved"):
+                return train(
                     spec=inputs.spec,
                     folder=inputs.folder,
                     store=store,
@@ -150,19 +149,36 @@ class Session:
                     allow_environment_change=inputs.allow_environment_change,
                     wait=wait,
                 )
-        except CancelledRun as cancelled:
-            raise Interrupted(f"{inputs.name} was interrupted; its state is saved") from cancelled
         except FrostlineError:
             raise
         except Exception as error:
-            answer = self._ended_untold(run, store, error)
+            return self._ended_untold(run, store, error)
         finally:
             run.observers[:] = [observer for observer in run.observers if observer is not self.display]
+
+    @contextmanager
+    def flow_run(self, interrupted: str) -> Iterator[None]:
+        """Calls a flow inside of this. At its end the server has what it must know, or the process doesn't wait for it.
+
+        Args:
+            interrupted: what to say where the flow run was interrupted.
+
+        Raises:
+            Interrupted: it was.
+        """
+        from prefect import tags
+        from prefect.exceptions import CancelledRun
+
+        try:
+            with tags("frostline"):
+                yield
+        except CancelledRun as cancelled:
+            raise Interrupted(interrupted) from cancelled
+        finally:
             self.display.status("")
             if not recorded.wait_until_recorded(2.0 if stop.requested else 30.0):
                 self.display.note("Prefect's server hasn't recorded all stages of this run")
-                self.output.leaves_at_once = True  # or what is queued for the server keeps the process
-        return answer
+                self.output.leaves_at_once = True
 
     def _find_server(self, url: str) -> None:
         error = recorded.unanswered()
@@ -212,3 +228,19 @@ class Session:
         finally:
             sys.stderr.flush()
             os._exit(75)
+
+    def _hurry(self) -> None:
+        """Ends the process at a second Ctrl-C: the terminal as it was, how to continue said, the record up to date."""
+        leave_at_most_in(HURRY_SECONDS, 130)
+        try:
+            self.display.close()
+            if self._ending.acquire(blocking=False):
+                self.output.say(f"ended by a second Ctrl-C\nto go on: {self._resume}")
+                record_abandoned(self._run, self.watch.unfinished, "a second Ctrl-C didn't wait for it")
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            if sys.stderr.isatty():  # the display may not have got as far
+                sys.stderr.write("\x1b[?25h")
+            sys.stderr.flush()
+            os._exit(130)

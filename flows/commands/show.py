@@ -6,7 +6,8 @@ from rich.markup import escape
 
 from flows.answers import ShowAnswer, standing
 from flows.commands.tables import coloured, duration, moment, segments_table, table
-from flows.output import Output, command_line
+from flows.output import Output
+from handler.specification.command_line import command_line
 from handler.store import Store
 from handler.store.mirrored_files import files_there
 

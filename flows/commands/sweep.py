@@ -10,7 +10,7 @@ from flows.answers import SweepAnswer, TrainAnswer
 from flows.commands.session import Session
 from flows.commands.tables import coloured, duration, table
 from flows.output import CommandFailed, Output
-from handler.errors import FrostlineError, Interrupted
+from handler.errors import FrostlineError
 from handler.spec import check_run_name, load_spec
 from handler.store import local_root
 from handler.sweep import named_in_errors, parse_grid, variants
@@ -41,27 +41,21 @@ def sweep_specs(
         try:
             session.connect(local_root(store))
             session.wait_for_server()
-            from prefect import tags
-            from prefect.exceptions import CancelledRun
-
             from flows import sweep as flow
 
             flow.say = session.display.note
             session.display.status("training")
-            try:
-                with tags("frostline"):
-                    answer = flow.sweep(
-                        [str(file.absolute()) for file in files],
-                        grid=axes,
-                        overrides=overrides,
-                        name=title,
-                        store=store,
-                        processes=processes,
-                        dask=dask,
-                        allow_environment_change=allow_environment_change,
-                    )
-            except CancelledRun as cancelled:
-                raise Interrupted(f"{title} was interrupted; the states of its runs are saved") from cancelled
+            with session.flow_run(f"{title} was interrupted; the states of its runs are saved"):
+                answer = flow.sweep(
+                    [str(file.absolute()) for file in files],
+                    grid=axes,
+                    overrides=overrides,
+                    name=title,
+                    store=store,
+                    processes=processes,
+                    dask=dask,
+                    allow_environment_change=allow_environment_change,
+                )
         except FrostlineError as error:
             session.display.close()
             raise CommandFailed.because(error, None, output.command) from error

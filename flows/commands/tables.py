@@ -8,7 +8,7 @@ from datetime import datetime
 from rich import box
 from rich.table import Table
 
-from handler.record import SegmentRecord
+from handler.record import SegmentRecord, rate_text
 
 COLOURS = {"completed": "green", "running": "cyan", "interrupted": "yellow", "killed": "yellow", "failed": "red"}
 
@@ -38,11 +38,6 @@ def names(layers: Sequence[str], at_most: int = 4) -> str:
         return "-"
     more = len(layers) - at_most
     return ", ".join(layers[:at_most]) + (f" +{more}" if more > 0 else "")
-
-
-def rate(value: float | None) -> str:
-    """A learning rate; a dash where it isn't known."""
-    return "-" if value is None else f"{value:g}"
 
 
 def duration(seconds: float) -> str:
@@ -78,7 +73,7 @@ def segments_table(segments: Sequence[SegmentRecord]) -> Table:
         made.add_row(
             f"{s.start}-{s.end}",
             names(s.frozen),
-            rate(s.learning_rate),
+            rate_text(s.learning_rate),
             f"[{colour}]{s.source}[/]",
             f"{s.seconds:.1f}" if s.trained_epochs else "-",
             s.state[:12],

@@ -25,6 +25,7 @@ def train_spec(
     overrides: list[str],
     allow_environment_change: bool,
     wait: bool,
+    folder: Path | None = None,
 ) -> None:
     """Trains a specification; a finished one is answered from the store, without Prefect and TensorFlow.
 
@@ -32,10 +33,10 @@ def train_spec(
         SpecError: the specification can't be used; nothing was started.
         CommandFailed: the training failed, was interrupted, or is busy in another process.
     """
-    spec, folder = load_spec(file, overrides)
+    spec, where = load_spec(file, overrides, folder)
     inputs = RunInputs(
         spec=spec,
-        folder=str(folder.absolute()),
+        folder=str(where.absolute()),
         store=str(local_root(store)),
         name=check_run_name(name or spec.name),
         allow_environment_change=allow_environment_change,

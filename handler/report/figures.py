@@ -44,13 +44,6 @@ def number(value: Any) -> str:
     return f"{value:.4g}"
 
 
-def rate(value: float | None) -> str:
-    """A learning rate, without the zeros of its exponent: `0.001`, `5e-5`."""
-    if value is None:
-        return "own schedule"
-    return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e")
-
-
 def epochs(start: int, end: int) -> str:
     """The half-open interval of epochs as its first and last one: `3`, `3-7`."""
     return f"{start}" if end - start == 1 else f"{start}\u2013{end - 1}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from handler.record import Plan
+from handler.record import Plan, rate_text
 from handler.report import figures
 from handler.report.mask import Row, rows, trainable_share
 from handler.store.files import replacing
@@ -92,7 +92,7 @@ def _rates(axes, plan: Plan) -> None:  # type: ignore[no-untyped-def]
     axes.set_ylabel("learning rate", fontsize=8, color=MUTED, rotation=0, ha="right", va="center")
     axes.set_ylim(0, 1)
     if not known:
-        axes.text(0, 0.4, "the optimizer's own schedule", fontsize=8, color=MUTED)
+        axes.text(0, 0.4, f"set by {plan.segments[0].rate_setter or 'the optimizer'}", fontsize=8, color=MUTED)
         return
     axes.set_yscale("log")
     values = [s.learning_rate or 1.0 for s in known]
@@ -105,7 +105,7 @@ def _rates(axes, plan: Plan) -> None:  # type: ignore[no-untyped-def]
         if before is not None and before[1] == segment.start:
             axes.plot([segment.start] * 2, [before[0], value], color=RATE, linewidth=1.0)
         if (before is None or value != before[0]) and segment.start >= free:
-            text = figures.rate(value)
+            text = rate_text(value)
             axes.annotate(
                 text, (segment.start, value), xytext=(3, 4), textcoords="offset points", fontsize=7.5, color=RATE
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,9 @@ from handler.report import figures
 from handler.report.curves import charts
 from handler.report.picture import schedule_picture
 from handler.report.templates import fill
+from handler.specification.command_line import command_line
 from handler.store.files import write_file
+from handler.store.mirror import place_of
 
 NAMES = {"overall_accuracy": "overall accuracy", "mean_iou": "mean IoU", "f1": "F1", "iou": "IoU"}
 
@@ -183,15 +184,13 @@ def _stages(seconds: Mapping[str, float]) -> list[dict[str, Any]]:
 
 
 def _commands(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
-    """What to type, with what it does: to go on here, and to do all of it again elsewhere."""
-    run, spec = shlex.quote(record.run), folder / "spec.yaml"
-    store = shlex.quote(str(folder.parent.parent))
-    copy = shlex.quote(str(Path(record.spec_folder) / f"{record.run}.yaml"))
+    """What to type, with what it does: to continue here, and to train all of it again elsewhere. Both write nothing
+    outside of a store.
+    """
+    store, spec = place_of(folder.parent.parent), str(folder / "spec.yaml")
     again = "asks for it again: all of it is found" if record.status == "completed" else "goes on where it stopped"
+    anew = ("train", spec, "--folder", record.spec_folder, "--name", record.run, "--store", "frostline-again")
     return [
-        (again, f"frostline resume {run} --store {store}"),
-        (
-            "trains all of it anew, in a store of its own",
-            f"cp {shlex.quote(str(spec))} {copy} && frostline train {copy} --store frostline-again",
-        ),
+        (again, command_line("resume", record.run, "--store", store, anywhere=True)),
+        ("trains all of it anew, in a store of its own", command_line(*anew, anywhere=True)),
     ]

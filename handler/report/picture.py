@@ -134,7 +134,11 @@ def _rate_strip(segments: Sequence[PlannedSegment], frame: Frame, y: float) -> M
     parts = [_side(frame, "learning rate", y + 25)]
     if not known:
         return element(
-            "g", *parts, element("text", "the optimizer's own schedule", class_="note", x=frame.left, y=y + 25)
+            "g",
+            *parts,
+            element(
+                "text", f"set by {segments[0].rate_setter or 'the optimizer'}", class_="note", x=frame.left, y=y + 25
+            ),
         )
     low, high = math.log10(min(known)), math.log10(max(known))
     crowded = frame.scale * frame.epochs / len(segments) < 12
@@ -147,7 +151,7 @@ def _rate_strip(segments: Sequence[PlannedSegment], frame: Frame, y: float) -> M
         level = y + 14 + (height - 16) * (1 - part)
         x = frame.x(s.start)
         path += f"{'M' if before is None else 'L'}{x:.1f} {level:.1f}L{frame.x(s.end):.1f} {level:.1f}"
-        text = figures.rate(s.learning_rate)
+        text = s.rate_text
         if s.learning_rate != before and x >= right:
             marks.append(element("text", text, class_="rate-label", x=x + 4, y=level - 4))
             right = x + 7 * len(text) + 12

@@ -32,7 +32,6 @@ def fill(template: str, title: str, filters: dict[str, Callable[..., Any]] | Non
         "count": figures.count,
         "duration": figures.duration,
         "number": figures.number,
-        "rate": figures.rate,
         **(filters or {}),
     }
     return environment.get_template(template).render(title=title, style=style(), **given)

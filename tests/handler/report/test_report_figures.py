@@ -2,6 +2,7 @@ from itertools import pairwise
 
 import pytest
 
+from handler.record import rate_text
 from handler.report import figures
 
 
@@ -33,10 +34,10 @@ def test_counts_read_well(value, text):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.001, "0.001"), (5e-5, "5e-5"), (None, "own schedule"), (0.00064, "0.00064")]
+    ("value", "text"), [(0.001, "0.001"), (5e-5, "5e-5"), (None, "not set"), (0.00064, "0.00064"), (1e12, "1e12")]
 )
 def test_rates_read_well(value, text):
-    assert figures.rate(value) == text
+    assert rate_text(value) == text
 
 
 def test_ticks_are_round_and_inside():

@@ -213,7 +213,8 @@ def test_the_command_that_repeats_the_run_can_be_pasted(folder):
     record.run, record.spec_folder = "odd name; rm -rf x", "my specs"
     text = html.unescape(written(record, folder))
     assert "frostline resume 'odd name; rm -rf x' --store" in text
-    assert "'my specs/odd name; rm -rf x.yaml'" in text
+    assert "--folder 'my specs' --name 'odd name; rm -rf x' --store frostline-again" in text
+    assert "cp " not in text
 
 
 def test_many_layers_and_epochs_stay_below_two_megabytes(folder):

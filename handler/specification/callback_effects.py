@@ -1,0 +1,72 @@
+"""What Keras's own callbacks do to a schedule: which rate holds, and which epochs may not be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from handler.specification.callbacks import CallbackSpec
+
+if TYPE_CHECKING:
+    from handler.schedule import Schedule
+
+SETS_RATE = "LearningRateScheduler"
+LOWERS_RATE = "ReduceLROnPlateau"
+
+
+def rate_setter(callbacks: Sequence[CallbackSpec]) -> str:
+    """The callback that decides the rate: the one that sets it in each epoch before the one that may lower it; "" for
+    none.
+    """
+    names = {callback.name for callback in callbacks}
+    return next((name for name in (SETS_RATE, LOWERS_RATE) if name in names), "")
+
+
+def conflicts(callbacks: Sequence[CallbackSpec], schedule: Schedule) -> list[str]:
+    """A sentence for each callback that keeps a part of the schedule from taking effect.
+
+    Args:
+        callbacks: the specification's callbacks.
+        schedule: the schedule.
+    """
+    sentences = []
+    for i, callback in enumerate(callbacks):
+        text = ""
+        if callback.name == SETS_RATE:
+            text = _overrides_rate(schedule)
+        elif callback.name == "EarlyStopping":
+            text = _ends_early(callback, schedule)
+        if text:
+            sentences.append(f"training.callbacks[{i}]: {callback.name} {text}")
+    return sentences
+
+
+def _overrides_rate(schedule: Schedule) -> str:
+    setting = [segment for segment in schedule.segments if segment.learning_rate is not None]
+    if not setting:
+        return ""
+    rates = ", ".join(f"{segment.learning_rate:g} from epoch {segment.start} on" for segment in setting)
+    return (
+        f"sets the rate of every epoch, so a rate that the schedule sets ({rates}) holds for no step: the callback's "
+        "function is only given it; let the function return it, or leave the callback or initial_learning_rate out"
+    )
+
+
+def _ends_early(callback: CallbackSpec, schedule: Schedule) -> str:
+    first = earliest_end(callback)
+    last = schedule.segments[-1].start
+    if last < first:
+        return ""
+    missed = [f"{segment.start}-{segment.end}" for segment in schedule.segments if segment.start >= first]
+    return (
+        f"may end the training after {first} epochs; the segments of epochs {', '.join(missed)} are not trained then; "
+        f"start_from_epoch: {last} reaches all segments"
+    )
+
+
+def earliest_end(callback: CallbackSpec) -> int:
+    """The number of epochs after which an EarlyStopping may end a training at the earliest."""
+    given = callback.arguments()
+    # The first epoch that counts is the best so far. With a baseline that it misses it counts as one without progress.
+    waiting = given.get("patience", 0) - (given.get("baseline") is not None)
+    return int(given.get("start_from_epoch", 0)) + max(waiting, 1) + 1

@@ -1,0 +1,30 @@
+"""The commands that a run's page prints, typed as they are printed."""
+
+import html
+import re
+import subprocess
+
+import pytest
+
+from handler.store import Store
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(300)]
+
+
+def commands_of(page):
+    return [html.unescape(text) for text in re.findall(r"\$ </span>(.*?)</pre>", page)]
+
+
+def test_the_pages_commands_work_and_write_nothing_of_the_users(trained, tmp_path, clean_environment):
+    folder, typed = trained
+    mine = folder / "whole.yaml"  # where a copy of the run's specification would be put
+    mine.write_text("# mine\n")
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    again, anew = commands_of((folder / typed.answer["report"]).read_text())
+    environment = clean_environment | {"PREFECT_HOME": str(tmp_path / "home")}
+    for command in (again, anew):
+        done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, command + done.stdout + done.stderr
+    assert Store(tmp_path / "frostline-again").runs.read("whole").weights == typed.answer["weights"]
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    mine.unlink()

@@ -1,0 +1,101 @@
+import keras
+import numpy as np
+import pytest
+
+from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
+from handler.planning import Planning
+from handler.schedule import compute_schedule
+from handler.spec import parse_spec
+from handler.specification.callback_effects import conflicts, earliest_end
+from handler.specification.callbacks import CallbackSpec
+from handler.store import Store
+
+TWO = [{"training_interval": [0, 2], "layers": ["a"]}, {"training_interval": [5, 8], "layers": ["b"], "initial_learning_rate": 1e-3}]
+SCHEDULE = compute_schedule(TWO, 10)
+
+
+def callback(name, **arguments):
+    return CallbackSpec(name=name, **arguments)
+
+
+def test_early_stopping_that_may_end_before_later_entries_is_said():
+    (text,) = conflicts([callback("EarlyStopping", patience=1, monitor="loss")], SCHEDULE)
+    assert text.startswith("training.callbacks[0]: EarlyStopping may end the training after 2 epochs")
+    assert "the segments of epochs 2-5, 5-8, 8-10 are not trained then" in text
+    assert "start_from_epoch: 8 reaches all segments" in text
+
+
+@pytest.mark.parametrize("arguments", [{"start_from_epoch": 8}, {"patience": 8}, {"patience": 6, "start_from_epoch": 2}])
+def test_early_stopping_that_reaches_all_entries_is_not_said(arguments):
+    assert conflicts([callback("EarlyStopping", monitor="loss", **arguments)], SCHEDULE) == []
+
+
+@pytest.mark.parametrize("start", [0, 2])
+@pytest.mark.parametrize("patience", [0, 1, 3])
+@pytest.mark.parametrize("baseline", [None, -1.0])
+def test_keras_ends_no_training_earlier_than_is_said(patience, start, baseline):
+    given = {"monitor": "loss", "patience": patience, "start_from_epoch": start, "baseline": baseline}
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    stopping = keras.callbacks.EarlyStopping(**given)
+    stopping.set_model(model)
+    stopping.on_train_begin()
+    for epoch in range(20):
+        stopping.on_epoch_end(epoch, {"loss": 1.0})
+        if model.stop_training:
+            break
+    assert epoch + 1 == earliest_end(callback("EarlyStopping", **given))
+
+
+def test_a_rate_that_a_scheduler_overrides_is_said():
+    (text,) = conflicts([callback("LearningRateScheduler", schedule="rates:falling")], SCHEDULE)
+    assert "LearningRateScheduler sets the rate of every epoch" in text
+    assert "0.001 from epoch 5 on" in text
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """Makes the plan of a small training with some callbacks."""
+    (tmp_path / "own.py").write_text(
+        "import keras, numpy as np\n"
+        "def data(): return np.zeros((8, 2), 'float32'), np.zeros(8, 'int64')\n"
+        "def network():\n"
+        "    i = keras.Input((2,))\n"
+        "    return keras.Model(i, keras.layers.Dense(2, name='b')(keras.layers.Dense(2, name='a')(i)))\n"
+        "def falling(epoch, rate): return 0.5\n"
+    )
+
+    def made(*callbacks):
+        spec = parse_spec({
+            "name": "small", "data": {"source": "own:data"}, "model": {"architecture": "own:network"},
+            "training": {"epochs": 10, "callbacks": list(callbacks)}, "freeze_training": TWO,
+        })  # fmt: skip
+        return Planning(spec, tmp_path, Store(tmp_path / "s"), "small").plan()
+
+    return made
+
+
+def test_the_plan_shows_the_rate_that_holds_and_the_conflicts(plan):
+    scheduler = {"name": "LearningRateScheduler", "schedule": "own:falling"}
+    plateau = {"name": "ReduceLROnPlateau", "monitor": "loss"}
+    shown = [[segment.rate_text for segment in plan(*callbacks).segments] for callbacks in ([], [scheduler], [plateau], [plateau, scheduler])]
+    assert shown == [
+        ["0.001"] * 4,
+        ["LearningRateScheduler"] * 4,
+        ["ReduceLROnPlateau", "ReduceLROnPlateau", "0.001", "ReduceLROnPlateau"],
+        ["LearningRateScheduler"] * 4,
+    ]
+    stopping = {"name": "EarlyStopping", "patience": 1, "monitor": "loss"}
+    warned = plan(stopping, scheduler).warnings
+    assert [text.split(" ", 3)[1] for text in warned] == ["EarlyStopping", "LearningRateScheduler"]
+
+
+def test_the_overridden_rate_holds_for_no_step():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, name="a"), keras.layers.Dense(1, name="b")])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    seen = set()
+    note = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: seen.add(float(model.optimizer.learning_rate)))
+    callbacks = [keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.5), note]
+    mh = DLModelHandler(KerasArchitecture(model), training_epochs=10, batch_size=8, callbacks=callbacks)
+    DLTrainingHandler(TWO)(mh, np.ones((8, 1), "float32"), np.ones(8, "float32"), None)
+    assert seen == {0.5}
