@@ -15,7 +15,7 @@ import typer
 
 from flows.ending import end
 from flows.output import CommandFailed, Output, foreseen
-from handler.errors import FrostlineError
+from handler.errors import FrostlineError, UserCodeError
 from handler.memory import enough_memory
 
 app = typer.Typer(
@@ -256,11 +256,13 @@ def _run(typed: list[str], shown: Output) -> int:
         return code if isinstance(code, int) else 0  # of a typer.Exit
     except (CommandFailed, FrostlineError) as error:
         failure = error if isinstance(error, CommandFailed) else CommandFailed.because(error)
+        if isinstance(error, UserCodeError) and error.frames:
+            shown.say(error.frames)
         shown.failed(failure.answer)
         return failure.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except Exception as error:
+    except BaseException as error:
         if hasattr(error, "format_message"):
             return _usage(error, shown)
         if foreseen(error) is None:

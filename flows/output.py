@@ -37,7 +37,7 @@ class CommandFailed(Exception):
         self.answer, self.exit_code = answer, exit_code
 
     @classmethod
-    def because(cls, error: Exception, run: str | None = None, resume: str | None = None) -> CommandFailed:
+    def because(cls, error: BaseException, run: str | None = None, resume: str | None = None) -> CommandFailed:
         """The failure that an error means: its exit code and status are in its class."""
         from flows.answers import FailureAnswer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,14 @@ from handler.engine.written_files import placed, watch_names
 from handler.errors import SpecError
 from handler.model import DLModelHandler
 from handler.spec import CallbackSpec, TrainingSpec, resolve_function
+from handler.specification.generators import entropy_from
 from handler.specification.keras_objects import keras_object
 from handler.specification.named import LOSS, METRIC, OPTIMIZER, is_reference
+from handler.specification.user_code import UserCode, call
 from handler.store import Store
 from handler.weights import start_from
 
+NUMBER = re.compile(r"-?[0-9]+")
 SHIPPED = {
     "conv_autoencoder": ("handler.arch.conv_autoencoder", "ConvAutoencPwiseClassif"),
     "pointnet": ("handler.arch.pointnet", "PointNetPwiseClassif"),
@@ -42,7 +46,8 @@ def build_architecture(spec: TrainingSpec, folder: Path) -> Architecture:
     with seeded(spec.seed), scope(spec.training.strategy):
         name = spec.model.architecture
         arch = _shipped(spec, folder) if name in SHIPPED else _own(spec, folder)
-        arch.build()
+        with UserCode(folder):
+            arch.build()
     return arch
 
 
@@ -94,7 +99,8 @@ def seeded(seed: int) -> Iterator[None]:
     keras.utils.set_random_seed(seed)
     shared, seed_generator.python_random = seed_generator.python_random, random.Random(seed)  # noqa: S311
     try:
-        yield
+        with entropy_from(random.Random(seed)):  # noqa: S311
+            yield
         seed_generator.global_seed_generator()  # made when it is first asked for, so now
     finally:
         seed_generator.python_random = shared
@@ -117,11 +123,11 @@ def build_callbacks(spec: TrainingSpec, folder: Path, files: Path) -> list[Any]:
     made = []
     for i, callback in enumerate(spec.training.callbacks):
         path = f"training.callbacks[{i}]"
-        made_by = _callback_class(callback, folder)
+        made_by = _callback_class(callback, folder, path)
         arguments = placed(made_by, callback.arguments(), files, path)
         if is_reference(arguments.get("schedule")):
             arguments["schedule"] = resolve_function(arguments["schedule"], folder, f"{path}.schedule")
-        made.append(_call(path, made_by, arguments))
+        made.append(_callback(callback, made_by, arguments, folder, path))
         watch_names(made[-1], callback.arguments().get("filepath"), files, path)
     return made
 
@@ -135,7 +141,7 @@ def _shipped(spec: TrainingSpec, folder: Path) -> Architecture:
     from importlib import import_module
 
     module, name = SHIPPED[spec.model.architecture]
-    shape = sources.shape(spec.data, folder)
+    shape = sources.shape(spec.data, folder, spec.seed)
     if shape.classes is None or not shape.inputs or len(shape.inputs[0][0]) != 2 or shape.inputs[0][0][-1] != 3:
         raise SpecError(
             "model.architecture",
@@ -153,7 +159,7 @@ def _shipped(spec: TrainingSpec, folder: Path) -> Architecture:
 
 def _own(spec: TrainingSpec, folder: Path) -> Architecture:
     function = resolve_function(spec.model.architecture, folder, "model.architecture")
-    made = _call("model.args", function, dict(spec.model.args))
+    made = call(function, spec.model.architecture, spec.model.args, folder, "model.architecture", at="model.args")
     if isinstance(made, Architecture):
         return made
     if isinstance(made, keras.Model):
@@ -179,8 +185,21 @@ def _call(path: str, function: Any, arguments: dict[str, Any]) -> Any:
         raise SpecError(path, f"{getattr(function, '__name__', function)} refuses {arguments}: {error}") from error
 
 
-def _callback_class(callback: CallbackSpec, folder: Path) -> Any:
-    return resolve_function(callback.name, folder) if ":" in callback.name else getattr(keras.callbacks, callback.name)
+def _callback_class(callback: CallbackSpec, folder: Path, path: str) -> Any:
+    return (
+        resolve_function(callback.name, folder, path)
+        if ":" in callback.name
+        else getattr(keras.callbacks, callback.name)
+    )
+
+
+def _callback(callback: CallbackSpec, made_by: Any, arguments: dict[str, Any], folder: Path, path: str) -> Any:
+    if ":" not in callback.name:
+        return _call(path, made_by, arguments)
+    made = call(made_by, callback.name, arguments, folder, path)
+    if not isinstance(made, keras.callbacks.Callback):
+        raise SpecError(path, f"{callback.name} gives {type(made).__name__}; give a keras.callbacks.Callback")
+    return made
 
 
 def _class_weight(spec: TrainingSpec, shape: DataShape) -> dict[int, float] | None:
@@ -188,7 +207,7 @@ def _class_weight(spec: TrainingSpec, shape: DataShape) -> dict[int, float] | No
     if given is None:
         return None
     names = {name: i for i, name in enumerate(shape.class_names or ())}
-    unknown = [label for label in given if label not in names and not str(label).lstrip("-").isdigit()]
+    unknown = [label for label in given if label not in names and not NUMBER.fullmatch(label)]
     if unknown:
         raise SpecError(
             "model.compile.class_weight",

@@ -9,6 +9,7 @@
     ├── MismatchError            what was found isn't what was declared or stored
     │   └── EnvironmentMismatch  a state made in another environment
     ├── NonFiniteError           a loss, a metric or a weight became NaN or infinite
+    ├── UserCodeError            a function or class of the user's own failed
     ├── ResourcesError           memory ran out
     ├── BusyError                somebody else is at it
     └── Interrupted              asked to stop; the state is saved
@@ -80,6 +81,19 @@ class NonFiniteError(FrostlineError):
     def __init__(self, message: str, epoch: int, step: int) -> None:
         super().__init__(message)
         self.epoch, self.step = epoch, step
+
+
+class UserCodeError(FrostlineError):
+    """A function or class of the user's own failed; what it raised is chained.
+
+    Args:
+        message: one sentence that names the function, its arguments and what it raised.
+        frames: where in the user's own files it happened, as text; "" where it happened in none of them.
+    """
+
+    def __init__(self, message: str, frames: str = "") -> None:
+        super().__init__(message)
+        self.frames = frames
 
 
 class ResourcesError(FrostlineError):

@@ -11,6 +11,7 @@ import numpy as np
 
 from handler.errors import DamagedError, SpecError
 from handler.record import RunRecord
+from handler.specification.user_code import UserCode
 from handler.state import to_array
 from handler.store import Store
 from handler.store.files import replacing
@@ -50,6 +51,7 @@ class TrainedModel:
         environment.quiet()
         self.store = store if isinstance(store, Store) else Store(store)
         self.record: RunRecord = self.store.runs.read(name)
+        self.folder = Path(self.record.spec_folder)
         if epoch is None and not (self.record.model and (self.store.runs.folder(name) / self.record.model).is_file()):
             raise SpecError(
                 "run",
@@ -68,11 +70,15 @@ class TrainedModel:
 
     def predict(self, X: list[np.ndarray]) -> np.ndarray:
         """What the network gives for prepared inputs, structure computed here."""
-        return self.mh.predict(X)
+        with UserCode(self.folder):
+            return self.mh.predict(X)
 
     def save(self, file: Path) -> Path:
         """Writes the model as a `.keras` file."""
-        return save_model(self.mh.arch.nn, file)
+        file = file.absolute()
+        with UserCode(self.folder):
+            save_model(self.mh.arch.nn, file)
+        return file
 
     def _handler(self, name: str) -> Any:
         from handler.building import build_model_handler
@@ -81,7 +87,7 @@ class TrainedModel:
 
         spec, folder = parse_spec(self.record.spec), Path(self.record.spec_folder)
         spec = spec.model_copy(update={"model": spec.model.model_copy(update={"weights": None})})
-        return build_model_handler(spec, folder, self.store, shape(spec.data, folder))
+        return build_model_handler(spec, folder, self.store, shape(spec.data, folder, spec.seed))
 
     def _load(self, epoch: int) -> None:
         from handler.state import load_state

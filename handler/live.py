@@ -46,7 +46,9 @@ class Live:
     def __init__(self, run: TrainingRun) -> None:
         self.run = run
         self.handler = DLTrainingHandler(run.spec.freeze_training, store=run.store)
-        self.mh: DLModelHandler = build_model_handler(run.spec, run.folder, run.store, shape(run.spec.data, run.folder))
+        self.mh: DLModelHandler = build_model_handler(
+            run.spec, run.folder, run.store, shape(run.spec.data, run.folder, run.spec.seed)
+        )
         self.initial = identity.variables(self.mh.compiled)
         self.backed_up: Path | None = None
         self.restored = False

@@ -200,7 +200,8 @@ class Planning:
         from handler.layers import outline
         from handler.prefix.flatten import Flat
 
-        mh = build_model_handler(self.spec, self.folder, self.store, shape(self.spec.data, self.folder))
+        given = shape(self.spec.data, self.folder, self.spec.seed)
+        mh = build_model_handler(self.spec, self.folder, self.store, given)
         found = outline(mh.compiled)
         compute_schedule(
             self.spec.freeze_training, self.spec.training.epochs, found

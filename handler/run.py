@@ -29,7 +29,9 @@ from handler.observe import Observer
 from handler.planning import Planning
 from handler.record import EnvironmentChange, Plan, Resumption, RunRecord, SegmentRecord
 from handler.spec import TrainingSpec, dump_spec
+from handler.specification.user_code import UserCode
 from handler.store import Store
+from handler.store.failure_log import log_failure
 from handler.store.files import write_file
 from handler.store.record_writer import RecordWriter, now
 
@@ -246,6 +248,7 @@ class TrainingRun:
 
     def fail(self, error: BaseException) -> None:
         """The run has failed: its record says why. A disk that refuses even that must not hide the error."""
+        log_failure(self.store.runs.folder(self.inputs.name), error)
         with suppress(StoreError):
             ended = divergence_of(error, self.planning.chain)
             kept = {} if ended is None else {"divergence": ended, **self._reached()}
@@ -352,7 +355,7 @@ class TrainingRun:
     def _timed(self, stage: str) -> Iterator[None]:
         began = time.perf_counter()
         try:
-            with enough_memory(stage):
+            with enough_memory(stage), UserCode(self.folder):
                 yield
         finally:
             self._seconds[stage] = round(self._seconds.get(stage, 0.0) + time.perf_counter() - began, 3)

@@ -20,9 +20,10 @@ from flows.leaving import AT_MOST_SECONDS, HURRY_SECONDS, leave_at_most_in, reco
 from flows.output import CommandFailed, Output, foreseen
 from flows.server import EmbeddedServer, ServerError, configured_api_url, start_or_join
 from flows.signals import SignalWatch
-from handler.errors import FrostlineError, Interrupted
+from handler.errors import FrostlineError, Interrupted, UserCodeError
 from handler.interrupt import stop
 from handler.run import RunInputs, TrainingRun
+from handler.store.failure_log import log_failure
 
 if TYPE_CHECKING:
     from flows.display import Display
@@ -89,8 +90,7 @@ class Session:
             return self._through_prefect(run, inputs, store, wait)
         except Exception as error:
             self.display.close()
-            if foreseen(error) is None:
-                self.output.say("".join(traceback.format_exception(error)).rstrip())
+            self._tell_failure(run, error)
             raise CommandFailed.because(error, inputs.name, resume) from error
 
     def connect(self, store: Path) -> None:
@@ -179,6 +179,16 @@ class Session:
             if not recorded.wait_until_recorded(2.0 if stop.requested else 30.0):
                 self.display.note("Prefect's server hasn't recorded all stages of this run")
                 self.output.leaves_at_once = True
+
+    def _tell_failure(self, run: TrainingRun, error: Exception) -> None:
+        """Says where in the user's files it failed, and where the whole traceback is."""
+        frames = error.frames if isinstance(error, UserCodeError) else ""
+        if foreseen(error) is not None and not isinstance(error, UserCodeError):
+            return
+        if frames:
+            self.output.say(frames)
+        log = log_failure(run.store.runs.folder(run.inputs.name), error)
+        self.output.say(f"the whole traceback: {log}" if log else "".join(traceback.format_exception(error)).rstrip())
 
     def _find_server(self, url: str) -> None:
         error = recorded.unanswered()

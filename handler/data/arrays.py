@@ -12,7 +12,7 @@ import numpy as np
 
 from handler.data.arguments import ArrayArguments, checked
 from handler.data.dataset import Arrays, Dataset, DataShape, parts_of
-from handler.errors import DataError, SpecError
+from handler.errors import DataError
 from handler.memory import require_room
 from handler.store.arrays import slabs
 
@@ -202,19 +202,3 @@ def _zarr_members(path: Path, where: str) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """Arrays as they are (zarr's too); anything else as NumPy makes it."""
     return value if hasattr(value, "dtype") and hasattr(value, "shape") else np.asarray(value)
-
-
-def call(function: Any, reference: str, args: dict[str, Any]) -> Any:
-    """Calls a data function with `data.args`.
-
-    Raises:
-        SpecError: the arguments don't fit its signature.
-    """
-    import inspect
-
-    try:
-        inspect.signature(function).bind(**args)
-    except TypeError as error:
-        takes = ", ".join(inspect.signature(function).parameters) or "nothing"
-        raise SpecError("data.args", f"{reference}: {error}; it takes {takes}") from error
-    return function(**args)

@@ -18,7 +18,9 @@ from handler.data.arguments import CloudArguments, checked
 from handler.data.dataset import Dataset, DataShape
 from handler.data.features import ALL_FEATURES, dimensions_of
 from handler.errors import DataError
+from handler.specification.generators import seed_for
 from handler.specification.refusals import suggestion
+from handler.specification.user_code import call
 from handler.store.files import files_within
 
 if TYPE_CHECKING:
@@ -38,46 +40,55 @@ def load(data: DataSpec, folder: Path, seed: int, cache: clouds.PrefitCache | No
     Args:
         data: the `data` section.
         folder: relative paths and modules are looked up here.
-        seed: receptive fields are drawn by it.
+        seed: receptive fields are drawn by it, and what a function draws from without a seed of its own.
         cache: the store's `prefit/`: fields drawn before are read from it.
 
     Raises:
         DataError: a source that can't be read or is of no known form.
         SpecError: arguments that don't fit.
+        UserCodeError: a function failed.
     """
     form = _form(data.source, "data.source")
     if form == "clouds":
-        args = _cloud_arguments(data)
+        of_clouds = _cloud_arguments(data)
         if data.validation is not None:
             _same_form(form, data.validation)
         check_clouds(data, folder)
         validation = None
         if data.validation is not None:
-            validation = _clouds(data.validation, args, folder, "data.validation")
-        return clouds.load_clouds(_clouds(data.source, args, folder, "data.source"), validation, args, seed, cache)
-    dataset = _array_data(str(data.source), data.args, folder, "data.source")
+            validation = _clouds(data.validation, of_clouds, folder, "data.validation")
+        source = _clouds(data.source, of_clouds, folder, "data.source")
+        return clouds.load_clouds(source, validation, of_clouds, seed, cache)
+    dataset = _array_data(str(data.source), data.args, folder, "data.source", seed)
     if data.validation is not None:
-        held_out = _array_data(
-            str(data.validation), {} if ":" in str(data.validation) else data.args, folder, "data.validation"
-        )
+        args = {} if ":" in str(data.validation) else data.args
+        held_out = _array_data(str(data.validation), args, folder, "data.validation", seed)
         dataset.validation = (held_out.X, held_out.y)
     return dataset
 
 
-def shape(data: DataSpec, folder: Path) -> DataShape:
+def shape(data: DataSpec, folder: Path, seed: int = 0) -> DataShape:
     """What can be said of the data without loading it: from the arguments or the files' headers.
 
     A function has to be called for it; what it returned is kept for the `load` that follows.
+
+    Args:
+        data: the `data` section.
+        folder: relative paths and modules are looked up here.
+        seed: what a function draws from without a seed of its own is seeded by it.
+
+    Raises:
+        DataError: a source that can't be read. UserCodeError: a function failed.
     """
     form = _form(data.source, "data.source")
     source = str(data.source)
     if form == "clouds":
         return clouds.cloud_shape(_cloud_arguments(data))
     if form == "function":
-        key = _call_key(source, data.args, folder)
+        key = _call_key(source, data.args, folder, "data.source", seed)
         if key not in _called:
             _called.clear()
-            _called[key] = _array_data(source, data.args, folder, "data.source")
+            _called[key] = _array_data(source, data.args, folder, "data.source", seed)
         return arrays.shape_of(_called[key])
     read: Callable[[Path, dict[str, Any]], DataShape] = arrays.npz_shape if form == "npz" else arrays.zarr_shape
     return read(_existing(source, folder, "data.source"), data.args)
@@ -189,20 +200,23 @@ def _existing(source: str, folder: Path, where: str) -> Path:
     return path
 
 
-def _array_data(source: str, args: dict[str, Any], folder: Path, where: str) -> Dataset:
+def _array_data(source: str, args: dict[str, Any], folder: Path, where: str, seed: int) -> Dataset:
     form = _form(source, where)
     if form == "clouds":
         raise DataError(where, f"{source!r} is of another kind than data.source; give arrays for arrays")
     if form == "function":
         from handler.spec import resolve_function
 
-        kept = _called.pop(_call_key(source, args, folder), None)
+        kept = _called.pop(_call_key(source, args, folder, where, seed), None)
         if kept is not None:
             return kept
-        return arrays.from_call(arrays.call(resolve_function(source, folder, where), source, args), source, where)
+        function = resolve_function(source, folder, where)
+        at = "data.args" if where == "data.source" else where
+        returned = call(function, source, args, folder, where, at=at, seed=seed_for(seed, where))
+        return arrays.from_call(returned, source, where)
     read = arrays.load_npz if form == "npz" else arrays.load_zarr
     return read(_existing(source, folder, where), args, where)
 
 
-def _call_key(source: str, args: dict[str, Any], folder: Path) -> str:
-    return json.dumps([source, args, str(folder)], sort_keys=True, default=str)
+def _call_key(source: str, args: dict[str, Any], folder: Path, where: str, seed: int) -> str:
+    return json.dumps([source, args, str(folder), where, seed], sort_keys=True, default=str)

@@ -20,8 +20,10 @@ from types import ModuleType
 from typing import Any
 
 from handler.errors import SpecError
+from handler.specification.generators import seed_for
 from handler.specification.named import is_reference
 from handler.specification.refusals import shown, suggestion
+from handler.specification.user_code import UserCode
 
 OWN = frozenset({"flows", "tasks", "handler"})
 _loaded: dict[
@@ -167,16 +169,16 @@ def resolve_function(reference: str, folder: Path, path: str = "") -> Any:
         The function or class.
 
     Raises:
-        SpecError: there is no such thing, it can't be called, or its module fails on import.
+        SpecError: there is no such thing, or it can't be called. UserCodeError: its module fails on import.
     """
     check_reference(reference, folder, path)
     module, function = reference.split(":")
     try:
-        found = getattr(import_module(module, folder), function, None)
+        # Once in a process, for all trainings in it: so the seed is the module's.
+        with UserCode(folder, f"{path}: importing {module!r}".removeprefix(": "), seed=seed_for(0, module)):
+            found = getattr(import_module(module, folder), function, None)
     except SpecError as error:
         raise SpecError(path, error.message) from error
-    except Exception as error:
-        raise SpecError(path, f"importing {module!r} failed: {type(error).__name__}: {error}") from error
     if not callable(found):
         raise SpecError(path, f"{reference!r} is {shown(found)}, not a function or a class")
     return found
@@ -202,7 +204,7 @@ def import_module(module: str, folder: Path) -> ModuleType:
         found = importlib.import_module(module)
         # Imports within functions run later, when the folder isn't looked into any more: what they name is loaded now.
         for late in own_imports(module, folder):
-            with contextlib.suppress(Exception):  # then it fails where the user's code asks for it
+            with contextlib.suppress(Exception, SystemExit):  # then it fails where the user's code asks for it
                 importlib.import_module(late)
         return found
 

@@ -13,7 +13,14 @@ from handler.errors import SpecError
 from handler.specification.code import resolve_function
 from handler.specification.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, Kind, is_reference
 from handler.specification.refusals import join, shown
+from handler.specification.user_code import call
 
+_MADE: dict[str, type] = {
+    OPTIMIZER.what: keras.optimizers.Optimizer,
+    RATE_SCHEDULE.what: keras.optimizers.schedules.LearningRateSchedule,
+    LOSS.what: keras.losses.Loss,
+    METRIC.what: keras.metrics.Metric,
+}
 _GET: dict[str, Callable[[Any], Any]] = {
     OPTIMIZER.what: keras.optimizers.get,
     RATE_SCHEDULE.what: keras.optimizers.schedules.deserialize,
@@ -62,9 +69,7 @@ def _own(kind: Kind, reference: str, arguments: dict[str, Any], folder: Path, pa
                 path, f"{reference!r} is a function, which takes no arguments here; make it a class that keeps them"
             )
         return found
-    try:
-        return found(**arguments)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, SpecError):
-            raise
-        raise SpecError(path, f"{reference} refuses {shown(arguments)}: {error}") from error
+    made = call(found, reference, arguments, folder, path)
+    if not isinstance(made, str | _MADE[kind.what]) and not (kind is not OPTIMIZER and callable(made)):
+        raise SpecError(path, f"{reference} gives {type(made).__name__}; give a Keras {kind.what}")
+    return made

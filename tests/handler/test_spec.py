@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from handler.errors import SpecError
+from handler.errors import SpecError, UserCodeError
 from handler.spec import TrainingSpec, check_run_name, dump_spec, load_spec, parse_spec, read_spec, resolve_function
 from handler.specification.refusals import suggestion
 from tests.bad_specs import GOOD, changed, write_good
@@ -216,7 +216,7 @@ def test_finding_a_function_does_not_run_its_module(folder):
         "raise RuntimeError('run')\ndef data(examples):\n    pass\ndef network(width):\n    pass\n"
     )
     load_spec(folder / "spec.yaml")
-    with pytest.raises(SpecError, match="importing 'things' failed: RuntimeError: run"):
+    with pytest.raises(UserCodeError, match="importing 'things' failed: RuntimeError: run"):
         resolve_function("things:data", folder)
 
 

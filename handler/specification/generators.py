@@ -1,0 +1,81 @@
+"""The global random generators that the user's code may draw from without a seed of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import xxhash
+
+
+def seed_for(seed: int, field: str) -> int:
+    """The seed of what is called for a field, below 2**32: a training and its validation draw different numbers."""
+    return xxhash.xxh32_intdigest(f"{seed} {field}".encode())
+
+
+@contextlib.contextmanager
+def seeded_generators(seed: int) -> Iterator[None]:
+    """Seeds the global generators of Python, NumPy, TensorFlow and Keras, and restores those of Python and NumPy.
+
+    What is drawn inside is a function of the seed alone, whatever was drawn before in this process; what is drawn
+    after it isn't changed by it. A NumPy generator that is made inside without a seed gets one too.
+
+    Args:
+        seed: 0 <= seed < 2**32.
+    """
+    import numpy as np
+
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    with entropy_from(random.Random(seed)), _of_tensorflow(seed):  # noqa: S311
+        try:
+            yield
+        finally:
+            random.setstate(of_python)
+            np.random.set_state(of_numpy)
+
+
+@contextlib.contextmanager
+def entropy_from(generator: random.Random) -> Iterator[None]:
+    """`numpy.random.default_rng()` takes its seed from a generator instead of from the system."""
+    from numpy.random import bit_generator
+
+    names = vars(bit_generator)  # where `numpy.random.SeedSequence` looks `secrets.randbits` up
+    systems = names["randbits"]
+    names["randbits"] = generator.getrandbits
+    try:
+        yield
+    finally:
+        names["randbits"] = systems
+
+
+@contextlib.contextmanager
+def _of_tensorflow(seed: int) -> Iterator[None]:
+    """Seeds TensorFlow's global generator and Keras's, where they are loaded, and puts back what they were."""
+    if "tensorflow" not in sys.modules:
+        yield
+        return
+    import tensorflow as tf
+    from keras.src.backend.common import global_state
+    from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
+    from keras.src.utils.rng_utils import GLOBAL_RANDOM_SEED
+    from tensorflow.python.eager.context import context
+
+    of_keras: dict[str, Any] = {
+        name: global_state.get_global_attribute(name) for name in (GLOBAL_RANDOM_SEED, GLOBAL_SEED_GENERATOR)
+    }
+    present = context()
+    of_tensorflow = {name: vars(present)[name] for name in ("_seed", "_rng") if name in vars(present)}
+    global_state.set_global_attribute(GLOBAL_RANDOM_SEED, seed)
+    global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
+    tf.random.set_seed(seed)
+    try:
+        yield
+    finally:
+        vars(present).update(of_tensorflow)
+        for name, value in of_keras.items():
+            global_state.set_global_attribute(name, value)

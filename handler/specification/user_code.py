@@ -1,0 +1,157 @@
+"""The boundary around each call of the user's code: where it runs, what it draws from, and what becomes of its faults.
+
+Inside, the working directory is the specification's folder. Outside, it is what it was, whatever the code did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+from handler.errors import FrostlineError, SpecError, UserCodeError
+from handler.specification.generators import seeded_generators
+from handler.specification.refusals import shown
+from handler.specification.user_frames import frames_of, given, outermost_call, raised_by_user, sentence_of
+
+
+class UserCode:
+    """Entered (`with`) around code of the user's own.
+
+    Any exception of that code leaves as a `UserCodeError`: SystemExit, GeneratorExit and StopIteration too. What isn't
+    the code's own leaves as it is: Ctrl-C, a stop, a refusal of Frostline's, memory that ran out, Prefect's signals.
+
+    Args:
+        folder: the specification's folder.
+        what: the field and the function that is called, for the message. "" where the code is called from within
+            other code, as callbacks and layers are: then only exceptions that came through the user's own files count.
+        arguments: what the function is called with.
+        seed: what the global generators of Python, NumPy and TensorFlow are seeded with; None leaves them alone.
+    """
+
+    def __init__(
+        self, folder: Path, what: str = "", arguments: Mapping[str, Any] | None = None, seed: int | None = None
+    ) -> None:
+        self.folder, self.what, self.arguments, self.seed = folder.resolve(), what, arguments, seed
+        self._entered = ExitStack()
+
+    def __enter__(self) -> UserCode:
+        with ExitStack() as entered:
+            entered.enter_context(_working_in(self.folder))
+            if self.seed is not None:
+                entered.enter_context(seeded_generators(self.seed))
+            self._entered = entered.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._entered.close()
+        if error is not None and self._is_the_codes_own(error):
+            self._tell(error)
+
+    def _is_the_codes_own(self, error: BaseException) -> bool:
+        if isinstance(error, FrostlineError | KeyboardInterrupt | MemoryError):
+            return False
+        kind = type(error)
+        if kind.__name__ == "ResourceExhaustedError" or kind.__module__.startswith("prefect."):
+            return False
+        return bool(self.what) or isinstance(error, SystemExit | GeneratorExit) or raised_by_user(error, self.folder)
+
+    def _tell(self, error: BaseException) -> NoReturn:
+        if self.arguments is None:
+            called = self.what or outermost_call(error, self.folder)
+        else:
+            called = f"{self.what}({given(dict(self.arguments))})"
+        raise UserCodeError(f"{called} failed: {sentence_of(error)}", frames_of(error, self.folder)) from error
+
+
+def call(
+    function: Callable[..., Any],
+    reference: str,
+    arguments: Mapping[str, Any],
+    folder: Path,
+    path: str,
+    *,
+    at: str = "",
+    seed: int | None = None,
+) -> Any:
+    """Calls a function or class of the user's with the arguments that the specification gives.
+
+    Args:
+        function: what is called.
+        reference: its name as `module:function`.
+        arguments: keyword arguments.
+        folder: the specification's folder.
+        path: the field that names the function.
+        at: the field that has the arguments; `path` by default.
+        seed: see `UserCode`.
+
+    Raises:
+        SpecError: the arguments don't fit its signature.
+        UserCodeError: it failed.
+    """
+    signature = _signature(function)
+    try:
+        if signature is not None:
+            signature.bind(**arguments)
+    except TypeError as error:
+        takes = ", ".join(signature.parameters if signature else ()) or "nothing"
+        raise SpecError(
+            at or path, f"{reference} refuses {shown(dict(arguments))}: {error}; it takes {takes}"
+        ) from error
+    with UserCode(folder, f"{path}: {reference}", arguments, seed):
+        return function(**arguments)
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):  # a function of C may have none
+        return None
+
+
+_entering = threading.Lock()
+_inside: list[Path] = []
+_outside: int | None = None
+
+
+@contextlib.contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    """Makes a folder the process's working directory. The last to leave, of whatever thread, restores the first one."""
+    global _outside
+    with _entering:
+        if not _inside:
+            _outside = _present_directory()
+        _inside.append(folder)
+        _change_to(folder)
+    try:
+        yield
+    finally:
+        with _entering:
+            _inside.remove(folder)
+            if _inside:
+                _change_to(_inside[-1])
+            elif _outside is not None:
+                os.fchdir(_outside)
+                os.close(_outside)
+                _outside = None
+
+
+def _present_directory() -> int | None:
+    """A descriptor of the working directory, which may have another name, or none, by the time it is restored."""
+    try:
+        return os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+
+
+def _change_to(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # a run whose folder is gone may still be asked
+        os.chdir(folder)

@@ -1,0 +1,147 @@
+"""What an exception of the user's code says: its own frames, and one sentence, without those of any library."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from handler.specification.refusals import shown
+
+_ROOT = Path(__file__).resolve().parents[2]
+_OWN = tuple(_ROOT / room for room in ("flows", "handler", "tasks"))
+_ELSEWHERE = {"site-packages", "dist-packages"}
+_LIBRARY = tuple(Path(prefix).resolve() for prefix in {sys.prefix, sys.base_prefix} if Path(prefix) != Path("/usr"))
+_CALLED = re.compile(r'File "(.+?)", line (\d+), in (\w+)')
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_BOLD = re.compile(r"\x1b\[1m(.+?)\x1b\[0m", re.DOTALL)
+_LONGEST = 300
+_FRAMES = 6  # at the beginning and at the end of what is shown
+
+
+def is_users(file: str, folder: Path) -> bool:
+    """Whether a source file lies below the specification's folder, and neither in a library nor in Frostline."""
+    path = Path(file)
+    if not path.is_absolute() or not path.is_relative_to(folder) or _ELSEWHERE & set(path.parts):
+        return False
+    return not any(path.is_relative_to(root) for root in (*_OWN, *_inner_libraries(folder)))
+
+
+def _inner_libraries(folder: Path) -> list[Path]:
+    """The environments that lie within the folder; where the folder lies within one, its files are the user's all the
+    same.
+    """
+    return [root for root in _LIBRARY if root.is_relative_to(folder) and root != folder]
+
+
+def chain_of(error: BaseException) -> list[BaseException]:
+    """An exception and what it was raised from, the latest first."""
+    found: list[BaseException] = []
+    present: BaseException | None = error
+    while present is not None and present not in found:
+        found.append(present)
+        present = present.__cause__ or (None if present.__suppress_context__ else present.__context__)
+    return found
+
+
+def raised_by_user(error: BaseException, folder: Path) -> bool:
+    """Whether the user's code raised an exception, or called the library that did: of the frames that are the user's
+    or Frostline's, the innermost is the user's.
+    """
+    for part in reversed(chain_of(error)):
+        for frame, _ in reversed(list(_walk(part.__traceback__))):
+            file = frame.f_code.co_filename
+            if is_users(file, folder):
+                return True
+            if any(Path(file).is_relative_to(root) for root in _OWN):
+                break
+        if any(is_users(file, folder) for file, _, _ in _CALLED.findall(_text(part))):
+            return True
+    return False
+
+
+def frames_of(error: BaseException, folder: Path) -> str:
+    """The user's own frames of an exception as a traceback shows them, files relative to the folder; "" without any.
+
+    Those of what it was raised from come first.
+    """
+    lines: list[str] = []
+    for part in reversed(chain_of(error)):
+        frames = [frame for frame in traceback.extract_tb(part.__traceback__) if is_users(frame.filename, folder)]
+        if not frames:  # TensorFlow tells of functions that it has rewritten in the exception's text
+            told = _CALLED.findall(_text(part))
+            frames = [
+                traceback.FrameSummary(file, int(line), name) for file, line, name in told if is_users(file, folder)
+            ]
+        shown_last = max(len(frames) - _FRAMES, _FRAMES)
+        for i, frame in enumerate(frames):
+            if i == _FRAMES < shown_last:
+                lines.append(f"  ... {shown_last - _FRAMES} more")
+            if i < _FRAMES or i >= shown_last:
+                lines.append(f"  {Path(frame.filename).relative_to(folder)}, line {frame.lineno}, in {frame.name}")
+                lines += [f"    {frame.line}"] if frame.line else []
+    return "\n".join(lines)
+
+
+def sentence_of(error: BaseException) -> str:
+    """What an exception says, as one line: its class, and the first line of its text if it has any."""
+    error = next((part for part in chain_of(error) if not _stands_for_another(part)), error)
+    text = _raw(error)
+    quoted = _BOLD.findall(text)
+    if "Error encountered:" in text:
+        text = text.partition("Error encountered:")[2].strip().strip("'")
+    elif quoted:  # Keras wraps the text of what a layer raised, and prints it in bold
+        text = quoted[0]
+    elif text.startswith("in user code:"):
+        text = text.strip().splitlines()[-1].strip().removeprefix(f"{type(error).__name__}: ")
+    text = next((" ".join(line.split()) for line in _COLOURS.sub("", text).splitlines() if line.strip()), "")
+    text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def outermost_call(error: BaseException, folder: Path) -> str:
+    """The function of the user's that was called when an exception was raised, with its plain arguments."""
+    for part in reversed(chain_of(error)):
+        for frame, _ in _walk(part.__traceback__):
+            if is_users(frame.f_code.co_filename, folder):
+                file = Path(frame.f_code.co_filename).relative_to(folder)
+                return f"{frame.f_code.co_qualname}({_arguments(frame)}) in {file}"
+        for file, line, name in _CALLED.findall(_text(part)):
+            if is_users(file, folder):
+                return f"{name} in {Path(file).relative_to(folder)}, line {line}"
+    return "the user's code"
+
+
+def given(arguments: dict[str, object]) -> str:
+    """Arguments as they would be typed in a call."""
+    return ", ".join(f"{name}={shown(value, 40)}" for name, value in arguments.items())
+
+
+def _stands_for_another(error: BaseException) -> bool:
+    """Whether Python itself raised an exception because of another: a generator that ended by StopIteration."""
+    return isinstance(error, RuntimeError) and "raised StopIteration" in str(error) and error.__cause__ is not None
+
+
+def _walk(trace: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
+    return traceback.walk_tb(trace)
+
+
+def _arguments(frame: FrameType) -> str:
+    code = frame.f_code
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    plain = {name: frame.f_locals.get(name) for name in names if name not in ("self", "cls")}
+    return given({k: v for k, v in plain.items() if v is None or type(v) in (bool, int, float, str)})
+
+
+def _text(error: BaseException) -> str:
+    return _COLOURS.sub("", _raw(error))
+
+
+def _raw(error: BaseException) -> str:
+    try:
+        return str(error).encode(errors="backslashreplace").decode()
+    except Exception:  # it is the user's class
+        return ""

@@ -1,0 +1,40 @@
+"""A run's `log`: the whole tracebacks of what it failed with, for whoever needs more than the sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+LOG = "log"
+_TOLD = "frostline_log"
+
+
+def log_failure(folder: Path, error: BaseException) -> Path | None:
+    """Appends an exception with its whole traceback to the log in a run's folder, once.
+
+    Args:
+        folder: the run's folder; made if it isn't there.
+        error: the exception.
+
+    Returns:
+        The log; None where it can't be written.
+    """
+    told = getattr(error, _TOLD, None)
+    if isinstance(told, Path):
+        return told
+    file = folder / LOG
+    text = "".join(traceback.format_exception(error))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Not through a link: the name is one that anybody knows.
+        number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
+        with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as log:
+            log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')}\n{text}\n")
+    except OSError:
+        return None
+    with contextlib.suppress(AttributeError):
+        setattr(error, _TOLD, file)
+    return file
