@@ -1,6 +1,6 @@
 """The flow `housekeeping`: drops old runs under a policy, and what no run needs any more.
 
-    prefect deployment run housekeeping/housekeeping --param keep='{"newest": 20, "best": 3, "metric": "val_loss"}'
+prefect deployment run housekeeping/housekeeping --param keep='{"newest": 20, "best": 3, "metric": "val_loss"}'
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pydantic import Field
 
 from flows.admission import admit_path
 from flows.answers import GcAnswer
+from handler.errors import BusyError
 from handler.retention import Retention
 from handler.store import Store
 from tasks.artifacts import log
@@ -31,13 +32,16 @@ def housekeeping(
         store: the store's directory.
         keep: the policy.
         dry_run: only tell what would go.
+
+    Raises:
+        SpecError: the folder is no store, or no run has the metric of the policy.
     """
     admit_path("store", store)
     there = Store(store)
-    busy = there.runs.at_work()
-    if busy:
-        log(f"{', '.join(busy)} is at work: nothing is removed this time")
+    try:
+        removed, size = there.collect(keep=keep, dry_run=dry_run)
+    except BusyError as busy:
+        log(f"{busy}: nothing is removed this time")
         return GcAnswer(removed=[], bytes=0, dry_run=dry_run)
-    removed, size = there.collect(keep=keep, dry_run=dry_run)
     log(f"{len(removed)} {'would go' if dry_run else 'removed'}, {size / 1e6:.1f} MB")
     return GcAnswer(removed=removed, bytes=size, dry_run=dry_run)

@@ -26,7 +26,7 @@ from handler.spec import TrainingSpec, is_cloud
 from handler.specification.callback_effects import SETS_RATE, conflicts, rate_setter
 from handler.specification.callback_memory import warnings
 from handler.specification.callbacks import check_packages
-from handler.store import Store, mirrored_files
+from handler.store import Store, marker, mirrored_files
 from handler.store.checked import read_checked, with_checksum
 from handler.store.files import write_file
 
@@ -208,6 +208,7 @@ class Planning:
         )  # refused before anything is written
         graph = Flat(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
         with contextlib.suppress(StoreError):  # a store that can only be read
+            marker.claim(self.store.root)
             network = {"outline": found.to_json(), "graph": graph.to_json()}
             write_file(self._memory, with_checksum({"format": 1, "version": REMEMBERED} | network))
             mirrored_files.send(self._memory)

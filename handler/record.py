@@ -183,6 +183,8 @@ class RunRecord(Record):
     last invocation; `environment_changes` are those that lie behind the state it reached. `seconds` is the wall time of
     each stage of the last invocation. `started_by` is what last began it, where that has an id of its own (Prefect's
     flow run); `stopped_by` is the signal that interrupted it. `divergence` is where a value became NaN or infinite.
+    `replaces` is the record of the completed training that had the run's name before, kept until this one is complete:
+    what it needs is not collected.
     """
 
     format: int = 1
@@ -221,3 +223,4 @@ class RunRecord(Record):
     report: str | None = None
     model: str | None = None
     files: dict[str, str] = Field(default_factory=dict)
+    replaces: RunRecord | None = None

@@ -8,7 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from handler.errors import SpecError
 from handler.record import RunRecord
+from handler.specification.refusals import suggestion
 
 
 class Retention(BaseModel):
@@ -28,7 +30,7 @@ class Retention(BaseModel):
     best: int = Field(default=0, ge=0, description="The best runs by `metric`.")
     metric: str | None = Field(default=None, description="A name in the runs' history, such as val_loss.")
     mode: Literal["auto", "min", "max"] = Field(default="auto", description="Whether less of it is better.")
-    days: float = Field(default=0.0, ge=0, description="Every run younger than so many days.")
+    days: float = Field(default=0.0, ge=0, le=36500, description="Every run younger than so many days, up to 36500.")
 
     @model_validator(mode="after")
     def _best_of_something(self) -> Retention:
@@ -44,8 +46,15 @@ def outlived(records: Iterable[RunRecord], policy: Retention, now: datetime | No
         records: of all runs of a store.
         policy: what is kept.
         now: the time to count days from; the present by default.
+
+    Raises:
+        SpecError: no run has the metric; says which there are.
     """
     known = {record.run: record for record in records}
+    metrics = sorted({metric for record in known.values() for metric in record.history})
+    if policy.metric is not None and metrics and policy.metric not in metrics:
+        what = f"no run of this store has {policy.metric!r}; {suggestion(policy.metric, metrics, 'the runs have')}"
+        raise SpecError("keep.metric", what)
     since = (now or datetime.now(UTC)) - timedelta(days=policy.days)
     by_age = sorted(known.values(), key=lambda record: (_time(record), record.run), reverse=True)
     kept = {record.run for record in by_age[: policy.newest]}

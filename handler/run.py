@@ -27,13 +27,14 @@ from handler.interrupt import stop
 from handler.memory import enough_memory
 from handler.observe import Observer
 from handler.planning import Planning
-from handler.record import EnvironmentChange, Plan, Resumption, RunRecord, SegmentRecord
+from handler.record import EnvironmentChange, Plan, RunRecord, SegmentRecord
 from handler.spec import TrainingSpec, dump_spec
 from handler.specification.user_code import UserCode
 from handler.store import Store
 from handler.store.failure_log import log_failure
 from handler.store.files import write_file
 from handler.store.record_writer import RecordWriter, now
+from handler.store.replaced import ReplacedRun
 
 if TYPE_CHECKING:
     from handler.live import Live
@@ -79,6 +80,7 @@ class TrainingRun:
         self.ended: RunRecord | None = None
         self._seconds: dict[str, float] = {}
         self._writer = RecordWriter(self.store.runs, inputs.name)
+        self._replaced: ReplacedRun | None = None
 
     @classmethod
     def of(cls, inputs: RunInputs) -> TrainingRun:
@@ -137,9 +139,8 @@ class TrainingRun:
             started_by: the id of what begins it, for the record.
         """
         self.store.sweep()
-        began, before = now(), self.planning.record()
-        same = before is not None and before.key == plan.key
-        goes_on = before is not None and same and before.status not in ("planned", "completed")
+        began, position = now(), furthest(self.planning.chain, self.store.states)
+        self._replaced = ReplacedRun.of(self.store.runs, self.inputs.name, self.planning.record(), plan.key, position)
         record = RunRecord(
             run=self.inputs.name,
             status="running",
@@ -153,17 +154,9 @@ class TrainingRun:
             sources=self.planning.sources,
             spec_folder=self.inputs.folder,
             started_by=started_by,
-            started=before.started if before is not None and same else began,
             updated=began,
-            dataset=before.dataset if before is not None and same else {},
-            prefit=before.prefit if before is not None and same else [],
-            divergence=before.divergence if before is not None and same else None,
-            resumptions=self._resumptions(before) if before is not None and goes_on else [],
-            # Those of the environment come from the state that is reached.
-            notes=[n for n in before.notes if n not in {c.text for c in before.environment_changes}]
-            if before is not None and goes_on
-            else [],
             spec=self.spec.model_dump(mode="json", by_alias=True),
+            **self._replaced.carried_over(began),
         )
         for text in plan.warnings:
             self.note(text)
@@ -244,10 +237,19 @@ class TrainingRun:
     def finish(self) -> RunRecord:
         """The run is complete: its record says so, and vouches for its files. No attempt's backup is left."""
         drop_unneeded(*self.store.backups.glob("*.zarr"))
-        return self._end(status="completed", error=None, files=self.store.runs.digests(self.inputs.name))
+        return self._end(status="completed", error=None, replaces=None, files=self.store.runs.digests(self.inputs.name))
 
     def fail(self, error: BaseException) -> None:
-        """The run has failed: its record says why. A disk that refuses even that must not hide the error."""
+        """The run has failed: its record says why, unless the failure leaves the run as it was.
+
+        A disk that refuses even that must not hide the error.
+        """
+        with suppress(StoreError, OSError):
+            position = furthest(self.planning.chain, self.store.states)
+            if self._replaced is not None and self._replaced.returns_after(error, position):
+                self._writer.forget()
+                self._replaced.give_back(self.store.runs)
+                return
         log_failure(self.store.runs.folder(self.inputs.name), error)
         with suppress(StoreError):
             ended = divergence_of(error, self.planning.chain)
@@ -318,12 +320,6 @@ class TrainingRun:
             )
         return Position(done.state, done.end, stopped=done.stopped)
 
-    def _resumptions(self, before: RunRecord) -> list[Resumption]:
-        """Where this run went on before, and where it does now."""
-        position = furthest(self.planning.chain, self.store.states)
-        if position is None:
-            return before.resumptions
-        return [*before.resumptions, Resumption(epoch=position.epoch, step=position.step, after=before.status)]
 
     def _reached(self, position: Position | None = None) -> dict[str, Any]:
         """What the record says of the furthest state, or of one that has just been trained."""

@@ -5,6 +5,7 @@ objects.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,10 @@ class DLTrainingHandler:
         Raises:
             StoreError: the disk refuses. ResourcesError: memory ran out. Both leave X, y and the store as they were.
         """
-        if self.store is not None:
-            self.store.sweep()
+        with nullcontext() if self.store is None else self.store.trained_in():
+            return self._fit(mh, X, y_rf, callbacks)
+
+    def _fit(self, mh: Any, X: Any, y_rf: Any, callbacks: Sequence[Any]) -> Any:
         if mh.compiled is None:
             mh.compile()
         input_X = mh.build_sequencer(X, y_rf)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from flows.answers import Damaged, FailureAnswer, GcAnswer, VerifyAnswer
 from flows.commands.tables import size, table
 from flows.output import CommandFailed, Output
-from handler.errors import SpecError
+from handler.errors import BusyError, SpecError
 from handler.retention import Retention
 from handler.store import Store
 
@@ -40,34 +40,47 @@ def policy(newest: int | None, best: int, metric: str | None, days: float) -> Re
     Raises:
         SpecError: they make no policy.
     """
+    given = {"--keep-best": best, "--metric": metric, "--keep-days": days}
     if newest is None:
-        given = [name for name, value in (("keep_best", best), ("metric", metric), ("keep_days", days)) if value]
-        if given:
-            raise SpecError(given[0], "says which runs are kept beside the newest; give keep_newest too")
+        beside = [option for option, value in given.items() if value]
+        if beside:
+            raise SpecError(beside[0], "says which runs are kept beside the newest; give --keep-newest too")
         return None
+    if best > 0 and metric is None:
+        raise SpecError("--keep-best", f"{best} needs a metric; give one by --metric, such as val_loss")
     try:
         return Retention(newest=newest, best=best, metric=metric, days=days)
     except ValidationError as error:
         fault = error.errors()[0]
         said = str(fault["msg"]).removeprefix("Value error, ")
-        raise SpecError(".".join(["keep", *map(str, fault["loc"])]), f"{said}; got {fault['input']!r}") from error
+        raise SpecError(
+            _option(".".join(["keep", *map(str, fault["loc"])])), f"{said}; got {fault['input']!r}"
+        ) from error
+
+
+def _option(path: str) -> str:
+    """The option that a part of a policy is typed as: `keep.newest` is `--keep-newest`."""
+    return "--metric" if path == "keep.metric" else "--" + path.replace(".", "-")
 
 
 def collect_garbage(output: Output, folder: str, keep: Retention | None, dry_run: bool) -> None:
     """Removes what no run needs, and the runs that aren't kept.
 
     Raises:
-        CommandFailed: a run is at work in the store.
+        CommandFailed: a run is at work in the store. SpecError: it is no store, or no run has the metric.
     """
     store = Store(folder)
-    busy = store.runs.at_work()
-    if busy:
-        text = f"{folder}: {', '.join(busy)} is at work; collect when it has ended"
-        raise CommandFailed(FailureAnswer(run=busy[0], status="busy", error=text, resume=output.command), 75)
-    removed, count = store.collect(keep=keep, dry_run=dry_run)
-    answer = GcAnswer(removed=removed, bytes=count, dry_run=dry_run)
+    try:
+        removed, count = store.collect(keep=keep, dry_run=dry_run)
+    except BusyError as error:
+        busy = store.runs.at_work()
+        answer = FailureAnswer(run=busy[0] if busy else None, status="busy", error=str(error), resume=output.command)
+        raise CommandFailed(answer, 75) from error
+    except SpecError as error:
+        raise SpecError(_option(error.path) if error.path.startswith("keep.") else error.path, error.message) from error
+    found = GcAnswer(removed=removed, bytes=count, dry_run=dry_run)
     verb = "would go" if dry_run else "removed"
     shown = [table("what")] if removed else []
     for path in removed:
         shown[0].add_row(path)
-    output.answer(answer, *shown, f"{len(removed)} {verb}, {size(count)}")
+    output.answer(found, *shown, f"{len(removed)} {verb}, {size(count)}")

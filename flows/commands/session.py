@@ -77,6 +77,7 @@ class Session:
         """
         self._resume = resume
         self._run = run = TrainingRun.of(inputs)
+        made_before = run.store.root.exists()
         self.display.close()
         self.display = display_for(self.output.people)
         try:
@@ -91,7 +92,10 @@ class Session:
         except Exception as error:
             self.display.close()
             self._tell_failure(run, error)
-            raise CommandFailed.because(error, inputs.name, resume) from error
+            failure = CommandFailed.because(error, inputs.name, resume)
+            if failure.answer.status == "refused" and not made_before:
+                run.store.discard_unused()
+            raise failure from error
 
     def connect(self, store: Path) -> None:
         """Sets Prefect up, which isn't imported yet: for the user's server, or one of our own, that starts meanwhile.

@@ -5,13 +5,17 @@ Nothing here is pickled and nothing is executed because a file says so.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+from handler.errors import FrostlineError
 from handler.retention import Retention
-from handler.store import collection, files, mirror
+from handler.store import collection, collection_lock, files, marker, mirror
 from handler.store.checked import Damage
 from handler.store.mirror import local_root as local_root
 from handler.store.prefit import PrefitCache
@@ -75,6 +79,36 @@ class Store:
     def collect(self, *, keep: Retention | None = None, dry_run: bool = False) -> tuple[list[str], int]:
         """Removes what no run needs, and runs that aren't kept; see `collection.collect`."""
         return collection.collect(self, keep=keep, dry_run=dry_run)
+
+    @contextlib.contextmanager
+    def trained_in(self) -> Iterator[None]:
+        """Holds the store against collections for a training without a run; sweeps up what writers that died left.
+
+        Raises:
+            SpecError: it is a folder of another kind. StoreError: the disk refuses.
+        """
+        marker.claim(self.root)
+        with collection_lock.held(self.root):
+            self.sweep()
+            yield
+
+    def discard_unused(self) -> None:
+        """Removes a store that holds nothing but what was remembered of files and networks, as far as this user may.
+
+        For a store that was made for a training which then was refused. One at a URL stays.
+        """
+        if mirror.remote_of(self.root) is not None or not (self.root / marker.MARKER).exists():
+            return
+        with contextlib.suppress(FrostlineError, OSError), collection_lock.alone(self.root):
+            parts = (*(part for part in marker.OURS if part != "plans"), "runs", "sweeps")
+            if any(path for part in parts for path in self.root.glob(f"{part}/*")):
+                return
+            for part in ("plans", "results"):
+                shutil.rmtree(self.root / part, ignore_errors=True)
+            for file in ("digests.json", marker.MARKER):
+                (self.root / file).unlink(missing_ok=True)
+            for folder in (*(path for path in self.root.iterdir() if path.is_dir()), self.root):
+                folder.rmdir()
 
     def sweep(self) -> None:
         """Removes what writers that died left half written."""

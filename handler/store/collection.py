@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handler.errors import DamagedError, FrostlineError, StoreError
+from handler.errors import BusyError, DamagedError, FrostlineError, StoreError
+from handler.record import RunRecord
 from handler.retention import Retention, outlived
 from handler.specification.run_name import RUN_NAME
-from handler.store import checked, files, locks, mirror, sealed
+from handler.store import checked, collection_lock, files, locks, marker, mirror, sealed
 from handler.store.runs import FILES
 
 if TYPE_CHECKING:
@@ -89,23 +91,14 @@ def _begun(store: Store) -> list[str]:
 
 def _prefit(store: Store, runs: list[str]) -> list[Path]:
     """The pre-fit results of runs that are there; one that isn't is computed again where it is needed."""
-    keys: set[str] = set()
-    for name in runs:
-        try:
-            keys |= set(store.runs.read(name).prefit)
-        except FrostlineError:
-            continue
+    keys = {key for record in _records(store, runs) for key in record.prefit}
     return [folder for folder in map(store.prefit.folder, sorted(keys)) if sealed.known(folder)]
 
 
 def needed(store: Store, runs: Iterable[str]) -> set[str]:
     """The states that runs list or refer to, directly or through another state."""
     keys: set[str] = set()
-    for name in runs:
-        try:
-            record = store.runs.read(name)
-        except FrostlineError:
-            continue
+    for record in _records(store, runs):
         keys |= {record.key, *(s.state for s in record.segments), *(p.state for p in record.plan)}
         if record.state:
             keys.add(record.state)
@@ -117,12 +110,22 @@ def needed(store: Store, runs: Iterable[str]) -> set[str]:
     return keys
 
 
+def _records(store: Store, runs: Iterable[str]) -> Iterator[RunRecord]:
+    """The records of runs that can be read, and those that these keep of the trainings they replace."""
+    for name in runs:
+        with suppress(FrostlineError):
+            record: RunRecord | None = store.runs.read(name)
+            while record is not None:
+                yield record
+                record = record.replaces
+
+
 def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = False) -> tuple[list[str], int]:
     """Removes runs that aren't kept, states no other run needs, pre-fit results of no run, activations and backups of
     no process, and what dead writers left.
 
     Args:
-        store: the store. Nothing is collected while a run is at work in it.
+        store: the store; nothing may be trained in it meanwhile.
         keep: which runs are kept; by default all.
         dry_run: only tell.
 
@@ -130,15 +133,25 @@ def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = Fals
         The paths removed (or that would be), relative to the store, and their size in bytes.
 
     Raises:
+        SpecError: it is no store, or no run has the metric of `keep`.
         StoreError: a run's record can't be read (what it needs isn't known then), or the disk refuses.
-        BusyError: a run that isn't kept has just been begun.
+        BusyError: a run is at work in the store.
     """
-    if store.runs.at_work():
-        return [], 0
+    marker.require(store.root)
+    with nullcontext() if dry_run else collection_lock.alone(store.root):
+        busy = store.runs.at_work()
+        if busy:
+            raise BusyError(f"{mirror.place_of(store.root)}: {', '.join(busy)} is at work; collect when it has ended")
+        return _collect(store, keep, dry_run)
+
+
+def _collect(store: Store, keep: Retention | None, dry_run: bool) -> tuple[list[str], int]:
     names = store.runs.names()
     drop = [] if keep is None else outlived(map(store.runs.read, names), keep)
     runs = [name for name in names if name not in drop]
-    used = {key for name in runs for key in store.runs.read(name).prefit}
+    for name in runs:
+        store.runs.read(name)  # what one needs that can't be read isn't known
+    used = {key for record in _records(store, runs) for key in record.prefit}
     kept = needed(store, runs)
     doomed = [store.states.folder(key) for key in store.states.names() if key not in kept]
     doomed += store.root.glob("*/.damaged-*")
@@ -150,7 +163,7 @@ def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = Fals
     size = sum(_size(path) for path in (*dropped.values(), *doomed, *left))
     if not dry_run:
         for name in dropped:  # first: where this ends before the rest, the next collection finds it
-            with store.runs.lock(name):
+            with store.runs.lock_alone(name):
                 store.runs.remove(name)
         for path in doomed:
             sealed.remove(path)

@@ -42,7 +42,7 @@ def locked(
     """Holds an exclusive lock on a file.
 
     Args:
-        path: the lock file; made if it isn't there, never removed (that would be a race).
+        path: the lock file; made if it isn't there. Only who holds the lock may remove it.
         what: what is locked, for the message.
         wait: wait for a holder to go instead of refusing.
         waiting: told once, where there is somebody to wait for.
@@ -51,23 +51,21 @@ def locked(
         BusyError: another process holds it. Interrupted: it was asked to stop while it waited.
         StoreError: the file can't be made or opened.
     """
-    with writing(path):
-        make_folder(path.parent)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    _held.add(descriptor)
     lease = lease_on(path)
+    descriptor = _taken(path, lease, what, wait, waiting)
     try:
-        _take(descriptor, lease, what, wait, waiting)
-        with writing(path):
-            now = datetime.now().astimezone().isoformat(" ", "seconds")
-            said = f"process {os.getpid()} on {os.uname().nodename} since {now}\n".encode()
+        now = datetime.now().astimezone().isoformat(" ", "seconds")
+        said = f"process {os.getpid()} on {os.uname().nodename} since {now}\n".encode()
+        with contextlib.suppress(OSError):  # it is for people: a full disk need not refuse a lock
             os.pwrite(descriptor, said, 0)
             os.ftruncate(descriptor, len(said))  # afterwards: whoever reads meanwhile finds somebody
         yield
     finally:
-        if lease is not None:
-            lease.release()
-        let_go(descriptor)
+        try:
+            if lease is not None:
+                lease.release()
+        finally:
+            let_go(descriptor)
 
 
 def is_locked(path: Path) -> bool:
@@ -75,19 +73,25 @@ def is_locked(path: Path) -> bool:
     return _is_locked_here(path) or holder_of(path) is not None
 
 
-def hold_folder(path: Path, *, alone: bool = False) -> int:
+def hold_folder(path: Path, *, alone: bool = False, at_once: bool = False) -> int:
     """Locks a directory: together with others, or alone.
+
+    Args:
+        path: the directory.
+        alone: nobody else may hold it; it is not waited for.
+        at_once: one that is held alone is not waited for.
 
     Returns:
         What holds the lock, for `let_go`.
 
     Raises:
-        FileNotFoundError: there is none, or it has just been removed. BlockingIOError: it can't be had alone.
+        FileNotFoundError: there is none, or it has just been removed. BlockingIOError: it can't be had.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     _held.add(descriptor)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+        kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB if alone or at_once else kind)
         if path.stat().st_ino != os.fstat(descriptor).st_ino:
             raise FileNotFoundError(path)
     except OSError:
@@ -103,6 +107,40 @@ def let_go(descriptor: int) -> None:
         os.close(descriptor)
 
 
+def _taken(path: Path, lease: Lease | None, what: str, wait: bool, waiting: Callable[[str], None]) -> int:
+    """Takes a lock; gives the descriptor that holds it.
+
+    A file that was removed while its lock was waited for is another one by now: that one is taken instead.
+    """
+    while True:
+        with writing(path):
+            make_folder(path.parent)
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            except FileNotFoundError:
+                if path.parent.is_dir():
+                    raise
+                continue  # its folder has been removed since
+        _held.add(descriptor)
+        try:
+            with writing(path):
+                _take(descriptor, lease, what, wait, waiting)
+            if _is_that_of(path, descriptor):
+                return descriptor
+            if lease is not None:
+                lease.release()
+        except BaseException:
+            let_go(descriptor)
+            raise
+        let_go(descriptor)
+
+
+def _is_that_of(path: Path, descriptor: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    return False
+
+
 def _is_locked_here(path: Path) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -115,6 +153,8 @@ def _is_locked_here(path: Path) -> bool:
         return False
     except BlockingIOError:
         return True
+    except OSError as error:
+        raise unreadable(path, error) from error
     finally:
         os.close(descriptor)
 

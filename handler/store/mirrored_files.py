@@ -60,6 +60,13 @@ def forget(folder: Path) -> None:
         found[0].delete(found[0].below(found[1]))
 
 
+def withdraw(path: Path) -> None:
+    """Removes a single file there."""
+    found = remote_of(path)
+    if found is not None:
+        found[0].delete([found[1]])
+
+
 def files_there(folder: Path) -> set[str]:
     """The names, from a folder on, of all objects below it there."""
     found = remote_of(folder)

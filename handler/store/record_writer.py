@@ -52,6 +52,10 @@ class RecordWriter:
             self._write(record)
         return record
 
+    def forget(self) -> None:
+        """Writes nothing more of the record: something else was written in its place."""
+        self._record = self._unwritten = None
+
     def release(self) -> None:
         """Writes what is still unwritten; the process holds the run no longer."""
         if self._unwritten is not None:

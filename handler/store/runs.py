@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from handler.errors import DamagedError, SpecError
+from handler.errors import DamagedError, SpecError, StoreError
 from handler.record import RunRecord
 from handler.specification.run_name import RUN_NAME, check_run_name
-from handler.store import checked, locks, mirror, mirrored_files
+from handler.store import checked, collection_lock, locks, marker, mirror, mirrored_files
 from handler.store.files import remove, write_file
 
 RECORD = "run.json"
@@ -115,9 +115,27 @@ class RunStore:
         Raises:
             BusyError: another process has it. Interrupted: asked to stop while waiting.
         """
-        with locks.locked(self.folder(name) / "lock", f"run {name!r}", wait=wait, waiting=waiting):
+        marker.claim(self.root.parent)
+        with self.lock_alone(name, wait=wait, waiting=waiting), collection_lock.held(self.root.parent, waiting):
             mirrored_files.bring_all(self.folder(name))  # another machine may have been at work on it
             yield
+
+    @contextlib.contextmanager
+    def lock_alone(
+        self, name: str, *, wait: bool = False, waiting: Callable[[str], None] = lambda text: None
+    ) -> Iterator[None]:
+        """The lock of `lock` without the store's, for a collection that has the store.
+
+        A folder that has nothing else in the end is removed with it.
+        """
+        folder = self.folder(name)
+        with locks.locked(folder / mirrored_files.LOCK, f"run {name!r}", wait=wait, waiting=waiting):
+            try:
+                yield
+            finally:
+                with contextlib.suppress(StoreError, OSError):
+                    if {path.name for path in folder.iterdir()} == {mirrored_files.LOCK}:
+                        self.remove(name)
 
     def remove(self, name: str) -> None:
         """Removes a run and its files."""
@@ -125,9 +143,11 @@ class RunStore:
         remove(self.folder(name))
 
     def at_work(self) -> list[str]:
-        """The runs that a process is at work on."""
-        return [name for name in self.names() if self.is_alive(name)]
+        """The runs that a process is at work on, those that have no record yet too."""
+        found = {path.parent.name for path in self.root.glob(f"*/{mirrored_files.LOCK}")}
+        found |= {name.partition("/")[0] for name in mirrored_files.files_there(self.root)}
+        return sorted(name for name in found if RUN_NAME.fullmatch(name) and self.is_alive(name))
 
     def is_alive(self, name: str) -> bool:
         """Whether a process is at work on this run."""
-        return locks.is_locked(self.folder(name) / "lock")
+        return locks.is_locked(self.folder(name) / mirrored_files.LOCK)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
+from handler.errors import SpecError
 from handler.record import RunRecord
 from handler.retention import Retention, outlived
 
@@ -61,3 +62,17 @@ def test_a_policy_that_says_nothing_sensible_is_refused():
         Retention(best=3)
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         Retention(oldest=3)
+
+
+def test_a_metric_that_no_run_has_is_refused_with_close_matches():
+    records = [run("new", 1, val_loss=[0.5]), run("newer", 0, loss=[0.1])]
+    with pytest.raises(SpecError, match=r"^keep.metric: no run of this store has 'val_los'; did you mean 'val_loss'\?$"):
+        outlived(records, Retention(best=3, metric="val_los"), NOW)
+    assert outlived([run("new", 1)], Retention(best=3, metric="val_los"), NOW) == [], "nothing is measured yet"
+
+
+@pytest.mark.parametrize("days", [1e12, float("inf"), float("nan"), -1])
+def test_days_that_no_calendar_has_are_refused(days):
+    with pytest.raises(ValidationError, match="Input should be"):
+        Retention(days=days)
+    assert outlived([run("new", 1)], Retention(days=36500), NOW) == []

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from handler.errors import BusyError, DamagedError, SpecError, StoreError
+from handler.errors import BusyError, DamagedError, Interrupted, SpecError, StoreError
 from handler.interrupt import stop
 from handler.record import RunRecord
 from handler.retention import Retention
-from handler.store import Store, leases, mirror, remote
+from handler.store import Store, collection_lock, leases, mirror, remote
 from tests.handler.store.test_states import ARRAYS, state_of
 from tests.s3_server import BUCKET, KEYS
 
@@ -284,7 +284,7 @@ def test_collection_removes_there_what_dead_writers_left_once_it_is_a_day_old(ma
     assert one.collect()[0] == [], "they are in the writing, perhaps"
     monkeypatch.setattr(mirror, "LEFT_SECONDS", -1)
     assert set(machine("other").collect()[0]) == {name.removeprefix(f"{prefix}/") for name in dead}
-    assert set(s3.objects(prefix)) == before - dead
+    assert set(s3.objects(prefix)) - {f"{prefix}/collection"} == before - dead  # the collection's lock
     assert equal(machine("third").states.read("k1").arrays, ARRAYS)
 
 
@@ -322,3 +322,36 @@ def test_a_manifest_that_leads_out_of_its_directory_is_not_followed(machine, s3,
     other = machine("other")
     assert not other.states.intact("k")
     assert not list(tmp_path.rglob("escaped"))
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_only_what_is_a_store_is_collected(machine, monkeypatch, marked):
+    one = machine("one")
+    far, _ = mirror.remote_of(one.root)
+    monkeypatch.setattr(mirror, "LEFT_SECONDS", -1)
+    far.put("states/holiday/picture.jpg", b"the user's")
+    with pytest.raises(SpecError, match=f"{far.url} isn't a store of Frostline, so nothing is removed from it"):
+        one.collect()
+    assert far.get("states/holiday/picture.jpg") is not None
+    if marked:
+        with one.runs.lock("run"):
+            pass
+    else:
+        one.states.write("k1", state_of(**ARRAYS))  # as in a store made before there were marks
+    assert "states/holiday/picture.jpg" in machine("other").collect()[0]
+
+
+def test_a_training_on_one_machine_and_a_collection_on_another_exclude_each_other(machine):
+    one, other, told = machine("one"), machine("other"), []
+    one.states.write("k1", state_of(**ARRAYS))
+    with one.runs.lock("new"), pytest.raises(BusyError, match=r"new is at work; collect when it has ended"):
+        other.collect()
+    with collection_lock.alone(other.root):
+        threading.Timer(1.0, lambda: stop.request("SIGINT")).start()
+        try:
+            with pytest.raises(Interrupted, match="a collection is in progress"), one.runs.lock("new", waiting=told.append):
+                pass
+        finally:
+            stop.reset()
+    assert "what no run needs is being removed; waiting" in told[0]
+    assert other.collect()[0] == ["states/k1"]

@@ -1,0 +1,98 @@
+"""The lock between trainings and collections: a training holds a store together with others, a collection alone.
+
+Everywhere locks are taken in one order:
+
+1. the lock of a run (`RunStore.lock`);
+2. the lock of the store, which is here: a training waits for a collection to end;
+3. the lock of a segment's result (`tasks/locks.py`);
+4. the lock of `states/` (`StateStore`), held for a moment.
+
+A collection takes the lock of the store first and then those of runs, but it waits for no lock: it is refused where a
+training has one. So no two processes can wait for each other.
+
+In a store of this disk the lock is flock(2) on its directory, which needs no room on a full disk. A store at a URL has
+a lease besides. A training takes the lease of its run before it looks for that of a collection, and a collection takes
+its own before it looks for those of runs, so that one of the two sees the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from handler.errors import BusyError, Interrupted
+from handler.interrupt import stop
+from handler.store.files import make_folder, writing
+from handler.store.leases import holder_of, lease_on
+from handler.store.locks import LEASE_POLL, POLL, hold_folder, let_go
+from handler.store.mirror import place_of
+
+LEASE = "collection"
+
+
+@contextlib.contextmanager
+def held(root: Path, waiting: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+    """Holds a store against collections, as long as something is trained in it.
+
+    Args:
+        root: the store's directory; made if it isn't there.
+        waiting: told once, where a collection has to be waited for.
+
+    Raises:
+        Interrupted: asked to stop while it waited. StoreError: the store can't be read or made.
+    """
+    told = False
+    with writing(root):
+        make_folder(root)
+    while True:
+        descriptor = _hold(root, alone=False)
+        if descriptor is not None and holder_of(root / LEASE) is None:
+            break
+        if descriptor is not None and descriptor >= 0:
+            let_go(descriptor)
+        if not told:
+            told = True
+            waiting(f"{place_of(root)}: what no run needs is being removed; waiting for that to end")
+        if stop.requested:
+            raise Interrupted(f"stopped by {stop.reason} while waiting: a collection is in progress")
+        time.sleep(POLL if descriptor is None else LEASE_POLL)
+    try:
+        yield
+    finally:
+        let_go(descriptor)
+
+
+@contextlib.contextmanager
+def alone(root: Path) -> Iterator[None]:
+    """Holds a store alone, to remove what no run needs.
+
+    Raises:
+        BusyError: something is trained in it, or another collection is in progress.
+    """
+    descriptor = _hold(root, alone=True)
+    busy = f"{place_of(root)}: something is trained in it, or another collection is in progress; collect afterwards"
+    if descriptor is None:
+        raise BusyError(busy)
+    lease = lease_on(root / LEASE)
+    try:
+        if lease is not None and not lease.take():
+            raise BusyError(busy)
+        try:
+            yield
+        finally:
+            if lease is not None:
+                lease.release()
+    finally:
+        let_go(descriptor)
+
+
+def _hold(root: Path, *, alone: bool) -> int | None:
+    """What holds the lock; None where another process holds it, -1 where directories have no locks (NFS)."""
+    try:
+        return hold_folder(root, alone=alone, at_once=True)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return -1

@@ -1,0 +1,109 @@
+"""What a run's folder held before a training began under its name, to be given back where that training is refused.
+
+The record of a completed training is kept inside the record that takes its place, until the new training is complete
+too: so neither a kill nor a collection loses it meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from handler.errors import FrostlineError
+from handler.record import Resumption, RunRecord
+from handler.store import checked, mirrored_files
+from handler.store.files import write_file
+from handler.store.runs import RECORD, RunStore
+
+if TYPE_CHECKING:
+    from handler.chain import Position
+
+SPEC = "spec.yaml"
+
+
+@dataclass(frozen=True)
+class ReplacedRun:
+    """The record and the specification of a run before a training began under its name.
+
+    Attributes:
+        name: the run's name.
+        record: the record; None where there was none that could be read.
+        files: the content of the two files, where they were there.
+        key: key[0] of the training that begins.
+        position: the furthest state of that training as it began.
+    """
+
+    name: str
+    record: RunRecord | None
+    files: dict[str, bytes]
+    key: str
+    position: Position | None
+
+    @classmethod
+    def of(
+        cls, runs: RunStore, name: str, record: RunRecord | None, key: str, position: Position | None
+    ) -> ReplacedRun:
+        """Reads the two files as they are now."""
+        paths = {file: runs.folder(name) / file for file in (RECORD, SPEC)}
+        files = {file: path.read_bytes() for file, path in paths.items() if path.is_file()}
+        return cls(name, record, files, key, position)
+
+    @property
+    def completed(self) -> RunRecord | None:
+        """The record of the last completed training of that name, where it was another one."""
+        before = self.record
+        if before is None or before.replaces is not None:
+            return None if before is None else before.replaces
+        return before if before.status == "completed" and before.key != self.key else None
+
+    def carried_over(self, now: str) -> dict[str, Any]:
+        """What the record of the training that begins takes over; `now` is the time."""
+        before, position = self.record, self.position
+        if before is None or before.key != self.key:
+            return {"started": now, "replaces": self.completed}
+        same = ("started", "dataset", "prefit", "divergence")
+        carried: dict[str, Any] = {name: getattr(before, name) for name in same}
+        if before.status not in ("planned", "completed"):
+            # The notes of the environment come from the state that is reached.
+            changes = {change.text for change in before.environment_changes}
+            carried["notes"] = [note for note in before.notes if note not in changes]
+            carried["resumptions"] = list(before.resumptions)
+            if position is not None:
+                carried["resumptions"] += [Resumption(epoch=position.epoch, step=position.step, after=before.status)]
+        return {**carried, "replaces": self.completed}
+
+    def returns_after(self, error: BaseException, position: Position | None) -> bool:
+        """Whether a training that failed leaves the run as it was.
+
+        It does where it is refused before it has trained a step. So does any that fails that early under the name of a
+        completed training.
+
+        Args:
+            error: what it failed with.
+            position: its furthest state now.
+        """
+        refused = isinstance(error, FrostlineError) and error.exit_code == 2
+        if not refused and (self.record is None or self.completed is not self.record):
+            return False
+        return position is None or position == self.position or (position.epoch, position.step) == (0, 0)
+
+    def give_back(self, runs: RunStore) -> None:
+        """Makes the run's folder what it was before the training began; this process has the run's lock.
+
+        Raises:
+            StoreError: the disk refuses.
+        """
+        folder, files, before = runs.folder(self.name), self.files, self.record
+        if before is not None and before.key == self.key and before.replaces is not None and not before.epochs:
+            # The same training as this, killed before it could be refused.
+            spec = yaml.safe_dump(before.replaces.spec, sort_keys=False, allow_unicode=True).encode()
+            files = {RECORD: checked.with_checksum(before.replaces.model_dump(mode="json")), SPEC: spec}
+        for file in (SPEC, RECORD):
+            if file in files:
+                write_file(folder / file, files[file])
+            else:
+                (folder / file).unlink(missing_ok=True)
+                mirrored_files.withdraw(folder / file)
+        mirrored_files.send_all(folder, last=RECORD)

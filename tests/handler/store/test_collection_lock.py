@@ -1,0 +1,121 @@
+"""A collection and a training never share a store: one waits, or one is refused, whichever came first."""
+
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+
+from handler.errors import BusyError, Interrupted
+from handler.interrupt import stop
+from handler.store import Store, collection, collection_lock
+from tests.handler.store.writes import record, state
+
+HELD = textwrap.dedent("""
+    import sys
+    from handler.store import Store
+    with Store(sys.argv[1]).runs.lock(sys.argv[2]):  # it has no record yet
+        print("held", flush=True)
+        sys.stdin.read()
+""")
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store with a run, the state it needs, and one that no run needs."""
+    made = Store(tmp_path / "store")
+    made.states.write("k0", state(0.0))
+    made.states.write("k1", state(1.0))
+    made.runs.write(record(0, state="k0", status="completed"))
+    return made
+
+
+@pytest.fixture
+def begun(store):
+    """A training in another process that has begun and written nothing yet."""
+    command = [sys.executable, "-c", HELD, str(store.root), "new"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.communicate("")
+
+
+def test_a_training_that_has_only_begun_is_not_collected_around(store, begun):
+    assert store.runs.at_work() == ["new"]
+    with pytest.raises(
+        BusyError, match="something is trained in it, or another collection is in progress; collect afterwards"
+    ):
+        store.collect()
+    assert store.states.names() == ["k0", "k1"]
+    begun.communicate("")
+    assert store.collect()[0] == ["states/k1"]
+    assert [path.name for path in store.runs.root.iterdir()] == ["mine"], (
+        "nor does one that wrote nothing leave a folder"
+    )
+
+
+def test_a_training_that_begins_while_a_collection_removes_waits_for_its_end(store, monkeypatch):
+    """Forced: the training is begun after the collection has decided what no run needs, and before it removes that."""
+    told, seen, begins = [], [], threading.Event()
+    remove = collection.sealed.remove
+
+    def train():
+        with store.runs.lock("new", waiting=lambda text: (told.append(text), begins.set())):
+            seen.append(store.states.intact("k1"))
+
+    training = threading.Thread(target=train)
+
+    def removed(path):
+        training.start()
+        assert begins.wait(20), "it waits, and says so"
+        assert seen == []
+        remove(path)
+
+    monkeypatch.setattr(collection.sealed, "remove", removed)
+    assert store.collect()[0] == ["states/k1"]
+    training.join(20)
+    assert told == [f"{store.root}: what no run needs is being removed; waiting for that to end"]
+    assert seen == [False], "it sees the store as the collection left it"
+
+
+def test_a_training_without_a_run_holds_the_store_too(store):
+    with store.trained_in(), pytest.raises(BusyError, match="something is trained in it"):
+        store.collect()
+    assert store.collect()[0] == ["states/k1"]
+
+
+def test_waiting_for_a_collection_ends_when_the_training_is_asked_to_stop(store):
+    waiting = lambda text: stop.request("SIGINT")  # noqa: E731
+    try:
+        with (
+            collection_lock.alone(store.root),
+            pytest.raises(Interrupted, match="stopped by SIGINT while waiting: a collection is in progress"),
+            store.runs.lock("new", waiting=waiting),
+        ):
+            pass
+    finally:
+        stop.reset()
+
+
+def test_two_collections_are_never_at_once(store):
+    with collection_lock.alone(store.root), pytest.raises(BusyError, match="another collection is in progress"):
+        store.collect()
+
+
+def test_a_lock_file_removed_while_it_is_waited_for_is_not_the_lock(store):
+    """Or the one that waited would be beside one that comes later, each with a lock of its own."""
+    waits = threading.Event()
+    held = []
+
+    def wait():
+        with store.runs.lock("new", wait=True, waiting=lambda text: waits.set()):
+            held.append(store.runs.is_alive("new"))
+
+    waiter = threading.Thread(target=wait)
+    with store.runs.lock("new"):
+        waiter.start()
+        assert waits.wait(20)
+        store.runs.remove("new")
+    waiter.join(20)
+    assert held == [True]

@@ -1,0 +1,87 @@
+"""A store is marked as one; what removes files does so nowhere else."""
+
+import pytest
+
+from handler.errors import SpecError
+from handler.store import Store
+from handler.store.marker import MARKER, is_store
+from tests.handler.store.writes import WRITES, record, state
+
+FOREIGN = (
+    "states/notes/manifest.json",
+    "backups/photos.zarr/0",
+    "prefixes/a.zarr/0",
+    "prefit/b.zarr/0",
+    "plans/house.json",
+)
+
+
+def written(folder, *files):
+    for file in files:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text("the user's")
+    return sorted(folder.rglob("*"))
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_collection_refuses_a_folder_that_is_no_store_and_removes_nothing(tmp_path, dry_run):
+    before = written(tmp_path, *FOREIGN, "runs/mine/run.json")
+    with pytest.raises(
+        SpecError, match=r"^store: .* isn't a store of Frostline, so nothing is removed from it; give the store by"
+    ):
+        Store(tmp_path).collect(dry_run=dry_run)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_collection_refuses_a_folder_that_is_not_there_and_makes_none(tmp_path):
+    with pytest.raises(SpecError, match=r"^store: there is no store .*/typo, so nothing is removed from it"):
+        Store(tmp_path / "typo").collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", FOREIGN)
+def test_no_store_is_made_of_a_folder_whose_files_would_be_removed(tmp_path, file):
+    before = written(tmp_path, file)
+    own = "/".join(file.split("/")[:2])
+    with (
+        pytest.raises(SpecError, match=f"isn't a store of Frostline, and has {own} of its own; name another folder"),
+        Store(tmp_path).runs.lock("mine"),
+    ):
+        pass
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_store_is_marked_before_anything_else_is_written_to_it(tmp_path):
+    written(
+        tmp_path, "small.yaml", "results/mine.csv", "data/x.npz"
+    )  # a project that keeps its store in its own folder
+    store = Store(tmp_path)
+    with store.runs.lock("mine"):
+        assert (tmp_path / MARKER).is_file()
+        store.runs.write(record(1))
+    (tmp_path / "runs/mine/run.json").write_text("damaged")
+    assert is_store(tmp_path), "whatever becomes of its content"
+    assert (tmp_path / "results/mine.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "write", [write for write in WRITES if write not in ("a file of the user's", "leftovers swept up")]
+)
+def test_a_store_made_before_there_were_marks_is_known_by_its_content(write, tmp_path):
+    store = Store(tmp_path / "store")
+    WRITES[write].before(store)
+    WRITES[write].act(store)
+    if write == "a backup that is dropped":
+        store.states.write("k1", state(1.0))
+    assert not (store.root / MARKER).exists()
+    assert is_store(store.root)
+    store.collect()
+
+
+def test_a_store_that_a_kill_left_with_nothing_whole_in_it_is_trained_in_again(tmp_path):
+    store = Store(tmp_path)
+    (tmp_path / f"states/.tmp-1-00c0ffee-{'0' * 32}").mkdir(parents=True)
+    (tmp_path / f"backups/{'0' * 32}.zarr").mkdir(parents=True)
+    with store.runs.lock("mine"):
+        pass
+    assert store.collect()[0] == [f"backups/{'0' * 32}.zarr", f"states/.tmp-1-00c0ffee-{'0' * 32}"]

@@ -1,0 +1,105 @@
+"""A training that is refused leaves the run of its name as it was; a completed one is kept until the next is complete."""
+
+import pytest
+
+from handler.chain import Position
+from handler.errors import MismatchError, SpecError
+from handler.record import Resumption
+from handler.store import Store
+from handler.store.replaced import ReplacedRun
+from tests.handler.store.writes import record, state
+
+REFUSED, FAILED = SpecError("data", "isn't there"), RuntimeError("the user's")
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = Store(tmp_path)
+    made.states.write("k0", state(0.0))
+    made.states.write("k1", state(1.0))
+    return made
+
+
+def begun(store, key, position=None, **changes):
+    """What another training of the name begins with, its record and its specification written."""
+    found = [store.runs.read("mine")] if store.runs.names() else [None]
+    replaced = ReplacedRun.of(store.runs, "mine", found[0], key, position)
+    new = record(0, status="running", **changes).model_copy(update={"key": key, **replaced.carried_over("now")})
+    store.runs.write(new)
+    (store.runs.folder("mine") / "spec.yaml").write_text(f"name: {key}\n")
+    return replaced
+
+
+def completed(store, key="k0", **changes):
+    store.runs.write(
+        record(1, state="k1", status="completed", spec={"name": "mine"}, **changes).model_copy(update={"key": key})
+    )
+    (store.runs.folder("mine") / "spec.yaml").write_text("name: mine\n")
+    return contents(store)
+
+
+def contents(store):
+    return {path.relative_to(store.root): path.read_bytes() for path in store.runs.root.rglob("*") if path.is_file()}
+
+
+def test_a_refusal_gives_the_completed_run_back(store):
+    before = completed(store)
+    replaced = begun(store, "other")
+    assert contents(store) != before
+    assert replaced.returns_after(REFUSED, None)
+    replaced.give_back(store.runs)
+    assert contents(store) == before
+
+
+def test_a_refusal_after_a_kill_gives_the_completed_run_back(store):
+    before = completed(store)
+    begun(store, "other")  # and is killed there
+    replaced = begun(store, "other")
+    replaced.give_back(store.runs)
+    assert contents(store) == before
+
+
+def test_a_refusal_where_there_was_no_run_leaves_none(store):
+    with store.runs.lock("mine"):
+        replaced = begun(store, "k0")
+        replaced.give_back(store.runs)
+    assert store.runs.names() == []
+    assert list(store.runs.root.iterdir()) == []
+
+
+@pytest.mark.parametrize("status", ["interrupted", "failed"])
+def test_a_refusal_gives_an_unfinished_run_back_as_it_was(store, status):
+    store.runs.write(record(1, status=status, error="told"))
+    before = contents(store)
+    begun(store, "k0").give_back(store.runs)
+    assert {name: before[name] for name in contents(store)} == before
+
+
+def test_what_failed_gives_only_a_completed_run_back_and_only_where_nothing_was_trained(store):
+    completed(store)
+    replaced = begun(store, "other", Position("x", 0))
+    assert replaced.returns_after(FAILED, Position("x", 0))
+    assert not replaced.returns_after(FAILED, Position("y", 1))
+    assert not replaced.returns_after(REFUSED, Position("x-step-3", 0, 3))
+    store.runs.write(record(1, status="interrupted"))
+    assert not begun(store, "other").returns_after(FAILED, None)
+    assert begun(store, "other").returns_after(MismatchError("changed"), None)
+
+
+def test_a_collection_keeps_the_states_of_a_completed_run_until_the_next_is_complete(store):
+    completed(store)
+    begun(store, "other")
+    assert store.collect() == ([], 0)
+    new = store.runs.read("mine")
+    store.runs.write(new.model_copy(update={"status": "failed"}))
+    assert store.collect() == ([], 0)
+    store.runs.write(new.model_copy(update={"status": "completed", "replaces": None}))
+    assert store.collect()[0] == ["states/k0", "states/k1"]
+
+
+def test_a_run_that_goes_on_says_where_and_keeps_what_it_was_told(store):
+    store.runs.write(record(1, status="interrupted", notes=["mind the gap"], dataset={"examples": 3}))
+    begun(store, "k0", Position("k1", 1))
+    found = store.runs.read("mine")
+    assert (found.notes, found.dataset, found.replaces) == (["mind the gap"], {"examples": 3}, None)
+    assert found.resumptions == [Resumption(epoch=1, after="interrupted")]
