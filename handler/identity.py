@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from handler.chain import key_of
+from handler.data.finite import FiniteCheck
 from handler.distribution import devices_of
 from handler.engine.callbacks import steers
 from handler.errors import MismatchError, SpecError
@@ -26,9 +27,23 @@ _WOULD_DO = {
 }
 
 
-def array(values: Any) -> dict[str, Any]:
-    """An array as its dtype, shape and the digest of its bytes."""
-    return {**describe(values), "xxh3": content(values)}
+_PARTS = ("data", "validation")
+
+
+def array(values: Any, check: FiniteCheck | None = None) -> dict[str, Any]:
+    """An array as its dtype, shape and the digest of its bytes.
+
+    Args:
+        values: the array.
+        check: looks at its values meanwhile.
+
+    Raises:
+        DataError: the check finds values that are not finite.
+    """
+    about = {**describe(values), "xxh3": content(values, None if check is None else check.look)}
+    if check is not None:
+        check.require()
+    return about
 
 
 def variables(model: Any) -> str:
@@ -36,7 +51,13 @@ def variables(model: Any) -> str:
     return key_of([[list(v.shape), str(v.dtype), digest_bytes(to_array(v).tobytes())] for v in model.variables])
 
 
-def found(X: Any, y: Any, validation: tuple[Any, Any] | None, initial: str) -> dict[str, Any]:
+def found(
+    X: Any,
+    y: Any,
+    validation: tuple[Any, Any] | None,
+    initial: str,
+    where: tuple[str, str] = ("data.source", "data.validation"),
+) -> dict[str, Any]:
     """What a training found that its declaration doesn't tell, for the manifests of its states.
 
     Args:
@@ -44,19 +65,24 @@ def found(X: Any, y: Any, validation: tuple[Any, Any] | None, initial: str) -> d
         y: targets.
         validation: the same of what is evaluated after each epoch, if there is such.
         initial: digest of the variables before the first step.
+        where: the paths of both in messages.
 
     Returns:
         `data`, `validation` (None without), `initial`: digests; `arrays`: each array's type, shape and digest as text.
+
+    Raises:
+        DataError: an array holds values that are not finite.
     """
     told, digests = dict[str, str](), dict[str, str]()
-    for name, given, suffix in (("data", (X, y), ""), ("validation", validation, "_val")):
+    for path, name, given, suffix in zip(where, _PARTS, ((X, y), validation), ("", "_val"), strict=True):
         if given is None:
             continue
         parts = list(given[0]) if isinstance(given[0], (list, tuple)) else [given[0]]
         labels = [f"X{i if len(parts) > 1 else ''}{suffix}" for i in range(len(parts))] + [f"y{suffix}"]
-        about = [array(part) for part in (*parts, given[1])]
+        arrays = (*parts, given[1])
+        about = [array(part, FiniteCheck(label, path)) for label, part in zip(labels, arrays, strict=True)]
         digests[name] = key_of(about)
-        kinds = [np.dtype(part.dtype).name for part in (*parts, given[1])]
+        kinds = [np.dtype(part.dtype).name for part in arrays]
         told |= {x: f"{k} {tuple(a['shape'])} {a['xxh3']}" for x, k, a in zip(labels, kinds, about, strict=True)}
     return {"data": digests["data"], "validation": digests.get("validation"), "initial": initial, "arrays": told}
 
@@ -119,7 +145,7 @@ def of_live_objects(
             "use a DLSequencer, or train without a store",
         )
     held_out = None if validation is None else (validation.X, validation.y)
-    what = found(sequencer.X, sequencer.y, held_out, variables(mh.compiled))
+    what = found(sequencer.X, sequencer.y, held_out, variables(mh.compiled), where=("", ""))
     declared = {
         "format": 1,
         "found": {name: what[name] for name in ("data", "initial", "validation") if what[name] is not None},

@@ -15,6 +15,7 @@ from handler import identity
 from handler.backup import clear, drop_backup, restore_backup, temporary_folder, write_backup
 from handler.boundaries import Boundaries
 from handler.chain import Chain, key_of
+from handler.data.finite import check_arrays
 from handler.engine.trainer import Trainer
 from handler.errors import StoreError
 from handler.executor import DLFreezeTrainingExecutor, Turns
@@ -127,6 +128,8 @@ class DLTrainingHandler:
             return self._fit(mh, X, y_rf, callbacks)
 
     def _fit(self, mh: Any, X: Any, y_rf: Any, callbacks: Sequence[Any]) -> Any:
+        if self.store is None:
+            check_arrays(X, y_rf, getattr(mh, "validation_data", None))  # a store's digests look at them
         if mh.compiled is None:
             mh.compile()
         input_X = mh.build_sequencer(X, y_rf)

@@ -100,9 +100,12 @@ def _cloud(output: Output, model: TrainedModel, cloud: Cloud, source: Path, to: 
 def _arrays(model: TrainedModel, source: Path, to: Path) -> Found:
     import numpy as np
 
+    from handler.data.finite import check_finite
     from handler.store.files import replacing
 
     parts, y = _read(source)
+    for i, part in enumerate(parts):
+        check_finite(part, f"X{i if len(parts) > 1 else ''} of {source}", "input")
     try:
         predictions = model.predict(parts)
     except ValueError as error:

@@ -12,9 +12,9 @@ import numpy as np
 
 from handler.data.arguments import ArrayArguments, checked
 from handler.data.dataset import Arrays, Dataset, DataShape, parts_of
+from handler.data.finite import check_finite
 from handler.errors import DataError
 from handler.memory import require_room
-from handler.store.arrays import slabs
 
 Pair = tuple[Arrays, np.ndarray]
 
@@ -133,10 +133,7 @@ def check_pair(X: Arrays, y: Any, where: str, what: str) -> None:
             )
     if not y.shape[0]:
         raise DataError(where, f"{what} has no examples; give one or more")
-    if y.dtype.kind == "f":
-        wrong = sum(int(np.count_nonzero(~np.isfinite(y[start:end]))) for start, end in slabs(y))
-        if wrong:
-            raise DataError(where, f"y of {what} has {wrong} values that are not finite; targets must be numbers")
+    check_finite(y, f"y of {what}", where)
 
 
 def _dataset(pairs: Sequence[Pair], options: ArrayArguments, name: str, where: str) -> Dataset:

@@ -14,8 +14,10 @@ import numpy as np
 
 from handler.chain import key_of
 from handler.data.dataset import Dataset, parts_of
+from handler.data.finite import FiniteCheck
 from handler.errors import DataError
 from handler.store import PrefitCache
+from handler.store.arrays import Look
 from handler.store.files import free_bytes
 
 FORMAT = 1
@@ -62,7 +64,19 @@ def _written(cache: PrefitCache, key: str, far: dict[str, Any], after: Callable[
             f"{', '.join(sorted(far))} take {size / 1e9:.1f} GB as rows in {cache.root}, where {free / 1e9:.1f} GB are "
             "free; make room, or give another --store",
         )
-    return cache.write_rows(key, far, after)
+    checks: list[FiniteCheck] = []
+
+    def check(name: str) -> Look:
+        checks.append(FiniteCheck(name, "data.validation" if name.endswith("_val") else "data.source"))
+        return checks[-1].look
+
+    def copied(done: int, of: int) -> None:
+        after(done, of)
+        if done == of:
+            for each in checks:
+                each.require()
+
+    return cache.write_rows(key, far, copied, check)
 
 
 def _named(dataset: Dataset) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from handler.errors import DamagedError, StoreError
 from handler.store import checked, files, sealed
-from handler.store.arrays import content, copy_array, describe, read_array, write_array
+from handler.store.arrays import Look, content, copy_array, describe, read_array, write_array
 from handler.store.rows import Rows
 
 
@@ -39,13 +39,20 @@ class PrefitCache:
         sealed.seal(self.folder(key), body, fill)
         return self.folder(key)
 
-    def write_rows(self, key: str, arrays: dict[str, Any], after: Callable[[int, int], None]) -> dict[str, Rows]:
+    def write_rows(
+        self,
+        key: str,
+        arrays: dict[str, Any],
+        after: Callable[[int, int], None],
+        look: Callable[[str], Look] | None = None,
+    ) -> dict[str, Rows]:
         """Keeps arrays that are read lazily, slab by slab, as arrays whose rows are read in any order.
 
         Args:
             key: their key.
             arrays: named arrays that give slices along the first axis; `chunks` of theirs are read whole.
             after: told how many bytes are done, and of how many; may raise to stop.
+            look: for an array's name, what is given each of its slabs with its first row; may raise.
         """
         body: dict[str, Any] = {"attrs": {"of": "rows"}, "arrays": {}}
         done, total = 0, sum(array.nbytes for array in arrays.values())
@@ -58,8 +65,9 @@ class PrefitCache:
         def fill(folder: Path) -> dict[str, str]:
             written = dict[str, str]()
             for i, (name, array) in enumerate(arrays.items()):
-                digests, xxh3 = copy_array(folder / f"{i:03d}", array, count)
-                body["arrays"][name] = {"file": f"{i:03d}", **describe(array), "xxh3": xxh3}
+                digests, xxh3 = copy_array(folder / f"{i:03d}", array, count, look and look(name))
+                about = {"file": f"{i:03d}", **describe(array), "xxh3": xxh3}
+                body["arrays"][name] = about | ({"looked_at": True} if look is not None else {})
                 written |= digests
             return written
 

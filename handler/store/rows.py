@@ -22,11 +22,13 @@ class Rows:
     Attributes:
         shape, dtype: of the array.
         xxh3: the digest of its bytes, or None.
+        looked_at: whether its values were looked at when it was written.
     """
 
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
         self.shape, self.dtype = tuple(about["shape"]), dtype_of(about["dtype"])
         self.xxh3: str | None = about.get("xxh3")
+        self.looked_at = bool(about.get("looked_at"))
         self._chunks = Chunks.open(path)
 
     @property
