@@ -15,13 +15,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from handler.record import Plan, Reason, Resumption, RunRecord, SegmentRecord, Status
 
 Standing = Status | Literal["killed"]
+# JSON has no NaN: what became one, or infinite, and what a metric was before it first appeared, is null there.
+Figure = Annotated[float, BeforeValidator(lambda value: float("nan") if value is None else value)]
 
 
 def standing(record: RunRecord, alive: bool) -> Standing:
@@ -53,7 +55,7 @@ class TrainAnswer(Answer):
     report: str | None
     model: str | None
     validation: dict[str, Any] | None
-    history: dict[str, list[float]]
+    history: dict[str, list[Figure]]
     segments: list[SegmentRecord]
 
     @classmethod
@@ -103,7 +105,7 @@ class RunSummary(Answer):
     state: str | None
     started: str
     updated: str
-    last: dict[str, float] = Field(default_factory=dict)
+    last: dict[str, Figure] = Field(default_factory=dict)
     error: str | None = None
 
 

@@ -39,7 +39,7 @@ def train(arguments: list[str], out: str, err: str) -> None:
     for number, path, flags in (
         (0, os.devnull, os.O_RDONLY),
         (1, out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-        (2, err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+        (2, err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND),  # a failure is logged there too
     ):
         descriptor = os.open(path, flags, 0o644)
         os.dup2(descriptor, number)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import prefect.runtime
 from prefect import flow
-from prefect.futures import as_completed
+from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
@@ -32,7 +32,8 @@ from handler.spec import check_run_name
 from handler.store import Store, local_root
 from handler.store.mirrored_files import send
 from handler.store.remote import url_of
-from handler.sweep import Variant, named_in_errors, shared_epochs, variants
+from handler.store.sweeps import claimed_sweep, refuse_other_file
+from handler.sweep import Variant, default_title, named_in_errors, shared_epochs, variants
 from tasks.artifacts import log
 from tasks.forked import ended_at_last
 from tasks.sweep_run import sweep_run
@@ -52,7 +53,7 @@ def sweep(
     spec_files: Annotated[list[str], Field(description="The specifications' files.")],
     grid: Annotated[dict[str, list[Any]], Field(description="Dotted key -> values.")] = {},  # noqa: B006
     overrides: Annotated[list[str], Field(description="Changes to all of them: key.path=value.")] = [],  # noqa: B006
-    name: Annotated[str | None, Field(description="The sweep's name; by default the first file's.")] = None,
+    name: Annotated[str | None, Field(description="The sweep's name; by default after the first file.")] = None,
     store: Annotated[str, Field(description="The store's directory.")] = ".frostline",
     processes: Annotated[int | None, Field(ge=1, description="How many trainings at a time.")] = None,
     dask: Annotated[str | None, Field(description="The address of a Dask cluster that trains.")] = None,
@@ -75,9 +76,11 @@ def sweep(
     Raises:
         SpecError: one of them can't be used; nothing was started.
     """
-    name = check_run_name(name or Path(spec_files[0] if spec_files else "sweep").stem)
+    if name is not None:
+        check_run_name(name)
     admit_address("dask", dask)
     found, inputs = prepare(spec_files, grid, overrides, store, allow_environment_change=allow_environment_change)
+    name = name or default_title(found)
     typed = SignalWatch.active is not None
     watch = SignalWatch.active or SignalWatch()
     watch.unfinished, watch.limit = True, LIMIT + 6  # the trainings have LIMIT to save their states
@@ -85,8 +88,10 @@ def sweep(
         flow_run_began(str(prefect.runtime.flow_run.id))
         try:
             workers = processes or at_a_time(inputs)
-            answers = run_all(found, url_of(store) or str(local_root(store)), workers, dask, allow_environment_change)
-            answer = compare(found, answers, name, store)
+            place = url_of(store) or str(local_root(store))
+            with claimed_sweep(Store(store), name, [variant.name for variant in found]):
+                answers = run_all(found, place, workers, dask, allow_environment_change)
+                answer = compare(found, answers, name, store)
         finally:
             see_recorded(name, say)
             flow_run_ends()
@@ -108,13 +113,15 @@ def prepare(
     Raises:
         SpecError: one can't be used; says which.
     """
-    found, inputs = variants(files, grid, overrides), []
+    found, inputs, there = variants(files, grid, overrides), [], Store(store)
     for variant in found:
         with named_in_errors(variant):
             made = run_inputs(
                 None, variant.file, list(variant.overrides), ".", store, variant.name,
                 allow_environment_change=allow_environment_change,
             )  # fmt: skip
+            spec = made.spec.model_dump(mode="json", by_alias=True)
+            refuse_other_file(there, made.name, made.folder, spec)
         inputs.append(made)
     return found, inputs
 
@@ -142,11 +149,21 @@ def run_all(
         }  # fmt: skip
         for future in as_completed(list(started)):
             variant = started[future]
-            said = future.result()
-            kind = TrainAnswer if said.get("status") == "completed" else FailureAnswer
-            answers[variant.name] = kind.model_validate(said)
-            say(f"{variant.name}: {said['status']} ({len(answers)} of {len(found)})")
+            answers[variant.name] = answer = answer_of(variant, future)
+            say(f"{variant.name}: {answer.status} ({len(answers)} of {len(found)})")
     return [answers[variant.name] for variant in found]
+
+
+def answer_of(variant: Variant, future: PrefectFuture[Any]) -> TrainAnswer | FailureAnswer:
+    """What one training answered; whatever became of it, the others stand."""
+    try:
+        said = future.result()
+        kind = TrainAnswer if said.get("status") == "completed" else FailureAnswer
+        return kind.model_validate(said)
+    except Exception as error:  # of its task, or an answer that is none
+        first = (str(error).strip().splitlines() or [""])[0]
+        why = f"it gave no answer that can be read ({type(error).__name__}: {first})"
+        return FailureAnswer(run=variant.name, status="failed", error=why)
 
 
 def runner_of(workers: int, dask: str | None) -> TaskRunner[Any]:
@@ -172,9 +189,14 @@ def compare(
     there = Store(store)
     completed = {answer.run for answer in answers if isinstance(answer, TrainAnswer)}
     records = [there.runs.read(variant.name) for variant in found if variant.name in completed]
+    failures = {
+        variant.name: f"{answer.status}: {answer.error}"
+        for variant, answer in zip(found, answers, strict=True)
+        if isinstance(answer, FailureAnswer)
+    }
     total, shared = shared_epochs(records)
     trained = sum(s.trained_epochs for answer in answers if isinstance(answer, TrainAnswer) for s in answer.segments)
-    page = write_comparison(name, list(found), records, there.root / "sweeps" / name)
+    page = write_comparison(name, list(found), records, there.root / "sweeps" / name, failures)
     send(page)
     return SweepAnswer(
         sweep=name,

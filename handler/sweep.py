@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import re
@@ -18,6 +19,7 @@ from handler.record import RunRecord
 from handler.specification.text import read_yaml
 
 NAME = 100  # as many characters may a run's name have
+DIGEST = 8  # hex digits, which tell thousands of runs of one file apart
 
 
 class Variant(BaseModel):
@@ -83,9 +85,18 @@ def variants(
         for chosen in itertools.product(*axes.values()):
             own = dict(zip(axes, chosen, strict=True))
             more = [f"{key}={json.dumps(value)}" for key, value in own.items()]
-            name = "-".join([Path(file).stem, *(_word(key, value) for key, value in own.items())])
-            found.append(Variant(name=name, file=str(file), overrides=(*overrides, *more), values=own))
+            words = "-".join([Path(file).stem, *(_word(key, value) for key, value in own.items())])
+            changes = (*overrides, *more)
+            found.append(Variant(name=_run_name(words, changes), file=str(file), overrides=changes, values=own))
     return _distinct(found)
+
+
+def default_title(found: Sequence[Variant]) -> str:
+    """The name of a sweep that is given none: the first file's, and what tells it from other sweeps of that file."""
+    stem = Path(found[0].file).stem
+    names = [variant.name for variant in found]
+    changed = any(variant.overrides for variant in found)
+    return _run_name(stem, names if changed else ())
 
 
 @contextmanager
@@ -113,11 +124,22 @@ def _word(key: str, value: Any) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", f"{'-'.join(last)}-{said}").strip("-.")
 
 
+def _run_name(words: str, changes: Iterable[str]) -> str:
+    """A name that can name a run and tells it from a run with other changes, whichever sweep has it.
+
+    Words alone don't: two keys may end in the same word, two values may be written by the same letters, and `--set` has
+    none. So the digest of all changes stands behind them.
+    """
+    given = sorted(changes)
+    told = f"-{hashlib.sha256(json.dumps(given).encode()).hexdigest()[:DIGEST]}" if given else ""
+    short = re.sub(r"^[^A-Za-z0-9_]+", "", re.sub(r"[^A-Za-z0-9._-]+", "-", words)) or "run"
+    return short[: NAME - 5 - len(told)] + told
+
+
 def _distinct(found: list[Variant]) -> list[Variant]:
-    """The variants under names that can name runs, each another."""
-    short = [re.sub(r"^[^A-Za-z0-9_]+", "", variant.name)[: NAME - 5] or "run" for variant in found]
-    often = Counter(short)
+    """The variants, numbered where files of one name in several folders would give them the same one."""
+    often = Counter(variant.name for variant in found)
     return [
-        variant.model_copy(update={"name": name if often[name] == 1 else f"{name}-{number:03d}"})
-        for number, (variant, name) in enumerate(zip(found, short, strict=True))
+        variant if often[variant.name] == 1 else variant.model_copy(update={"name": f"{variant.name}-{number:03d}"})
+        for number, variant in enumerate(found)
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import typer
+from rich.text import Text
 
 from flows.answers import SweepAnswer, TrainAnswer
 from flows.commands.session import Session
@@ -13,7 +14,7 @@ from flows.output import CommandFailed, Output
 from handler.errors import FrostlineError
 from handler.spec import check_run_name, load_spec
 from handler.store import local_root
-from handler.sweep import named_in_errors, parse_grid, variants
+from handler.sweep import default_title, named_in_errors, parse_grid, variants
 
 
 def sweep_specs(
@@ -33,8 +34,10 @@ def sweep_specs(
         SpecError: one of them can't be used; nothing was started. CommandFailed: it was interrupted, or Prefect failed.
         typer.Exit: with the gravest exit code of the runs, where one isn't 0.
     """
-    axes, title = parse_grid(grid), check_run_name(name or files[0].stem)
-    for variant in variants(files, axes, overrides):
+    axes = parse_grid(grid)
+    found = variants(files, axes, overrides)
+    title = check_run_name(name) if name else default_title(found)
+    for variant in found:
         with named_in_errors(variant):
             load_spec(Path(variant.file), variant.overrides)
     with Session(output) as session:
@@ -69,6 +72,7 @@ def show(output: Output, answer: SweepAnswer) -> None:
         typer.Exit: a run failed.
     """
     shown = table("run", "status", "epochs", "trained", "seconds", "loss", title=answer.sweep)
+    failures = table("run", "why")
     for run in answer.runs:
         if isinstance(run, TrainAnswer):
             trained = sum(s.trained_epochs for s in run.segments)
@@ -77,9 +81,11 @@ def show(output: Output, answer: SweepAnswer) -> None:
             shown.add_row(run.run, coloured(run.status), str(run.epochs), str(trained), duration(seconds), loss)
         else:
             shown.add_row(run.run or "", f"[red]{run.status}[/]", "", "", "", "")
-            output.say(f"{run.run}: {run.error}")
+            failures.add_row(run.run or "", Text(run.error))
+            if output.as_json:
+                output.say(f"{run.run}: {run.error}")
     told = f"{answer.shared_epochs} of {answer.epochs} epochs are shared, {answer.trained_epochs} were trained now"
-    output.answer(answer, shown, told, f"comparison: {answer.report}")
+    output.answer(answer, shown, *([failures] if failures.rows else []), told, f"comparison: {answer.report}")
     failed = {run.status for run in answer.runs} - {"completed"}
     if failed:
         raise typer.Exit(75 if failed & {"interrupted", "busy"} else 1 if "failed" in failed else 2)

@@ -40,7 +40,13 @@ class Row:
     best: frozenset[str]
 
 
-def write_comparison(name: str, variants: Sequence[Variant], records: Sequence[RunRecord], folder: Path) -> Path:
+def write_comparison(
+    name: str,
+    variants: Sequence[Variant],
+    records: Sequence[RunRecord],
+    folder: Path,
+    failures: Mapping[str, str] | None = None,
+) -> Path:
     """Writes `report.html` of a sweep, whole or not at all.
 
     Args:
@@ -48,11 +54,12 @@ def write_comparison(name: str, variants: Sequence[Variant], records: Sequence[R
         variants: its trainings.
         records: those of them that are complete.
         folder: the sweep's folder, `<store>/sweeps/<sweep>`.
+        failures: why each of the others isn't complete, by its name.
 
     Returns:
         The file's path.
     """
-    rows = _rows(variants, records)
+    rows = _rows(variants, records, failures or {})
     total, shared = shared_epochs(records)
     each = sum(row.seconds for row in rows) / max(1, sum(row.trained for row in rows))
     metrics = list(dict.fromkeys(metric for row in rows for metric in row.last))
@@ -72,7 +79,7 @@ def write_comparison(name: str, variants: Sequence[Variant], records: Sequence[R
     return target
 
 
-def _rows(variants: Sequence[Variant], records: Sequence[RunRecord]) -> list[Row]:
+def _rows(variants: Sequence[Variant], records: Sequence[RunRecord], failures: Mapping[str, str]) -> list[Row]:
     known = {record.run: record for record in records}
     last = {
         name: {m: v[-1] for m, v in record.history.items() if v and m not in RATES} for name, record in known.items()
@@ -91,7 +98,7 @@ def _rows(variants: Sequence[Variant], records: Sequence[RunRecord]) -> list[Row
                 HUES[number % len(HUES)],
                 DASHES[number // len(HUES) % len(DASHES)],
                 variant.values,
-                record.status if record is not None else "not complete",
+                record.status if record is not None else failures.get(variant.name, "not complete"),
                 record.epochs if record is not None else 0,
                 sum(s.trained_epochs for s in record.segments) if record is not None else 0,
                 sum(s.seconds for s in record.segments) if record is not None else 0.0,

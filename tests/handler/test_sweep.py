@@ -4,8 +4,8 @@ import pytest
 
 from handler.errors import SpecError
 from handler.record import RunRecord
-from handler.store.runs import NAME
-from handler.sweep import parse_grid, shared_epochs, variants
+from handler.specification.run_name import RUN_NAME as NAME
+from handler.sweep import default_title, parse_grid, shared_epochs, variants
 
 
 def test_a_grid_is_read_as_yaml():
@@ -33,7 +33,7 @@ def test_an_axis_given_twice_and_a_value_given_twice_are_refused():
 
 def test_every_file_has_every_combination_under_a_name_that_tells_it():
     found = variants(["x/one.yaml", "two.yaml"], {"freeze_training.0.strategy.period": [1, 2], "seed": [7]}, ["a=3"])
-    assert [variant.name for variant in found] == [
+    assert [variant.name.rpartition("-")[0] for variant in found] == [
         "one-period-1-seed-7", "one-period-2-seed-7", "two-period-1-seed-7", "two-period-2-seed-7",
     ]  # fmt: skip
     assert found[1].file == "x/one.yaml"
@@ -51,6 +51,22 @@ def test_names_can_name_runs_and_are_distinct():
     names = [variant.name for variant in found]
     assert len(set(names)) == len(hostile)
     assert all(NAME.fullmatch(name) for name in names), names
+
+
+SWEEPS = [
+    ({}, []), ({"a.period": [1, 2]}, []), ({"b.period": [1, 2]}, []), ({"a.period": [1, 2]}, ["seed=3"]), ({}, ["seed=3"]), ({}, ["seed=4"]),
+    ({"a.names": ["x/y", "x-y"]}, []), ({"a.names": ["x.y", "x y"]}, []), ({"a.text": ["z" * 200 + "1"]}, []), ({"a.text": ["z" * 200 + "2"]}, []),
+]  # fmt: skip
+
+
+def test_no_two_sweeps_of_one_file_have_a_run_or_a_page_in_common_unless_it_is_the_same():
+    names = [variant.name for grid, sets in SWEEPS for variant in variants(["a.yaml"], grid, sets)]
+    assert len(set(names)) == len(names)
+    titles = [default_title(variants(["a.yaml"], grid, sets)) for grid, sets in SWEEPS]
+    assert len(set(titles)) == len(titles)
+    more = variants(["elsewhere/a.yaml"], {"a.period": [2, 4]})
+    assert more[0].name == variants(["a.yaml"], {"a.period": [1, 2]})[1].name, "what they share is one run"
+    assert all(NAME.fullmatch(name) for name in (*names, *titles))
 
 
 def record(name, chain, epochs=None):

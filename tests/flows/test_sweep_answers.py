@@ -1,0 +1,82 @@
+"""One training of a sweep that fails, dies or answers nonsense is told as failed; the others stand."""
+
+import json
+import re
+
+import pytest
+import typer
+
+from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
+from flows.commands.sweep import show
+from flows.output import Output
+from flows.sweep import answer_of, compare
+from handler.store import Store
+from handler.sweep import Variant
+from tests.handler.store.writes import record
+
+NONE = {"report": None, "model": None, "validation": {"loss": float("nan")}, "weights": "w"}
+
+
+class Future:
+    """What Prefect gives for a task; its end is one of many."""
+
+    def __init__(self, end):
+        self.end = end
+
+    def result(self):
+        if isinstance(self.end, BaseException):
+            raise self.end
+        return self.end
+
+
+def diverged():
+    history = {"loss": [0.5, float("nan"), float("inf")]}
+    answer = TrainAnswer(
+        run="nan", status="completed", store="s", state="k", epochs=3, history=history, segments=[], **NONE
+    )
+    return json.loads(answer.model_dump_json())
+
+
+def test_a_completed_training_whose_loss_became_nan_is_one():
+    assert diverged()["history"] == {"loss": [0.5, None, None]}
+    answer = answer_of(Variant(name="nan", file="a.yaml"), Future(diverged()))
+    assert isinstance(answer, TrainAnswer)
+    assert str(answer.history["loss"]) == "[0.5, nan, nan]"
+
+
+@pytest.mark.parametrize(
+    ("end", "why"),
+    [
+        (OSError(28, "No space left"), r"it gave no answer that can be read \(OSError: .*No space left\)"),
+        (ValueError("two\nlines"), r"\(ValueError: two\)"),
+        ({"status": "completed"}, r"\(ValidationError: "),
+        ([], r"\(AttributeError: "),
+        (None, r"\(AttributeError: "),
+        ({"run": "a", "status": "refused", "error": "told", "resume": None}, "^told$"),
+    ],
+)
+def test_whatever_becomes_of_a_training_it_has_an_answer(end, why):
+    answer = answer_of(Variant(name="a", file="a.yaml"), Future(end))
+    assert isinstance(answer, FailureAnswer)
+    assert answer.run == "a"
+    assert re.search(why, answer.error)
+
+
+def test_the_page_and_the_table_say_which_failed_and_why(tmp_path, capsys):
+    store = Store(tmp_path)
+    found = [Variant(name=name, file="a.yaml") for name in ("mine", "nan", "dead")]
+    store.runs.write(record(1).model_copy(update={"status": "completed", "history": {"loss": [float("nan")]}}))
+    answers = [
+        TrainAnswer.of(store.runs.read("mine"), "s"),
+        FailureAnswer(run="nan", status="failed", error="the loss [/x] became NaN"),
+        FailureAnswer(run="dead", status="refused", error="no such <file>"),
+    ]
+    answer = compare(found, answers, "all", str(tmp_path))
+    page = (tmp_path / "sweeps/all/report.html").read_text()
+    assert "failed: the loss [/x] became NaN" in page
+    assert "refused: no such &lt;file&gt;" in page
+    with pytest.raises(typer.Exit), Output(False, ["sweep"]) as output:
+        show(output, SweepAnswer.model_validate_json(answer.model_dump_json()))
+    told = " ".join(capsys.readouterr().out.split())
+    assert "the loss [/x] became NaN" in told
+    assert "no such <file>" in told
