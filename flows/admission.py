@@ -16,6 +16,7 @@ from pathlib import Path
 
 import prefect.runtime
 
+from handler.data.globs import files_named, split
 from handler.data.sources import files
 from handler.errors import SpecError
 from handler.spec import TrainingSpec
@@ -123,6 +124,13 @@ def _read(spec: TrainingSpec, folder: Path) -> Iterator[tuple[str, Path]]:
                 if ".." in re.split(r"[/\\]", pattern):
                     raise SpecError(field, f"{item!r} has '..' behind a wildcard; name the folder itself")
                 yield field, folder / fixed  # before a file's absence would say anything of it
+    for i, item in enumerate(spec.data.files):
+        field = f"data.files[{i}]"
+        before, rest = split(item, folder)
+        if ".." in rest.split("/"):
+            raise SpecError(field, f"{item!r} has '..' behind a wildcard; name the folder itself")
+        yield field, folder / before
+        yield from ((field, file) for file in files_named(item, folder, field).values())
     if spec.model.weights is not None and not spec.model.weights.startswith("run:"):
         yield "model.weights", folder / spec.model.weights
     for file in files(spec.data, folder):

@@ -19,6 +19,7 @@ from handler.errors import SpecError, StoreError
 from handler.spec import TrainingSpec, form_of
 from handler.specification.code import check_reference
 from handler.specification.code_digest import code_digest, definitions
+from handler.specification.given_text import check_folder_name
 from handler.specification.named import is_reference
 from handler.specification.refusals import join
 from handler.store.checked import read_checked, with_checksum
@@ -31,7 +32,9 @@ _SETTLED = 2 * 10**9  # nanoseconds; a file changed more recently may change aga
 
 
 class Digests:
-    """Digests of files, remembered by path, size and time of change in `<store>/digests.json`.
+    """Digests of files, remembered by path, size, times and inode in `<store>/digests.json`.
+
+    The time of change can't be set as that of the content can (`cp -p`, `touch -r`), so other content is noticed.
 
     Args:
         store: the store's folder; None remembers nothing beyond this object.
@@ -58,26 +61,34 @@ class Digests:
             SpecError: the file can't be read.
         """
         path = path.resolve()
+        check_folder_name(path, "")
         if path.is_dir():
-            whole = xxhash.xxh3_128()
-            for file in files_within(path):
-                whole.update(f"{file.relative_to(path).as_posix()}\0{self.of(file)}\0".encode())
-            return whole.hexdigest()
+            return self.of_all({file.relative_to(path).as_posix(): file for file in files_within(path)})
         try:
             status = path.stat()
+            stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
             known = self._known.get(str(path))
-            if known and known[:2] == [status.st_size, status.st_mtime_ns]:
-                return str(known[2])
+            if known and known[:-1] == stamp:
+                return str(known[-1])
             content = xxhash.xxh3_128()
             with path.open("rb") as opened:
                 while chunk := opened.read(_CHUNK):
                     content.update(chunk)
         except OSError as error:
             raise SpecError("", f"{path} can't be read: {error.strerror}") from error
-        if time.time_ns() - status.st_mtime_ns > _SETTLED:
-            self._known[str(path)] = [status.st_size, status.st_mtime_ns, content.hexdigest()]
+        # A time of change before that of the content is none: some file systems have the time of creation there.
+        changed = max(status.st_mtime_ns, status.st_ctime_ns)
+        if status.st_ctime_ns >= status.st_mtime_ns and time.time_ns() - changed > _SETTLED:
+            self._known[str(path)] = [*stamp, content.hexdigest()]
             self._changed = True
         return content.hexdigest()
+
+    def of_all(self, files: Mapping[str, Path]) -> str:
+        """The xxh3-128 over the names and the digests of files, in hex."""
+        whole = xxhash.xxh3_128()
+        for name, file in files.items():
+            whole.update(f"{name}\0{self.of(file)}\0".encode())
+        return whole.hexdigest()
 
     def content(self, file: Path, folder: Path) -> str:
         """The digest of a file that is declared, and keeps its name."""
@@ -147,6 +158,8 @@ def declared(spec: TrainingSpec, folder: Path, digests: Digests) -> dict[str, An
             "validation": _source(spec, "validation", folder, digests, replaced),
             "args": replaced(spec.data.args, "data.args"),
             "version": spec.data.version,
+            # Only where it is given: the key of one without is what it was before there was such a field.
+            **({"files": _files(spec.data.files, folder, digests)} if spec.data.files else {}),
         },
         "model": {
             "architecture": replaced(
@@ -209,6 +222,18 @@ def _weights(weights: str | None, folder: Path, digests: Digests) -> Any:
     if not file.is_file():
         raise SpecError("model.weights", f"there is no file {file}")
     return {"content": digests.content(file, folder)}
+
+
+def _files(patterns: list[str], folder: Path, digests: Digests) -> list[str]:
+    """A digest of the files that each pattern stands for, over their names and contents."""
+    from handler.data.globs import files_named
+
+    found = []
+    for i, pattern in enumerate(patterns):
+        files = files_named(pattern, folder, f"data.files[{i}]")
+        found.append(digests.of_all(files))
+        digests.files.setdefault(found[-1], f"{pattern} ({len(files)} files)")
+    return found
 
 
 def _source(spec: TrainingSpec, which: str, folder: Path, digests: Digests, replaced: Any) -> Any:

@@ -6,9 +6,10 @@ path, the value given and what would do. What needs the network (layer names) is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
@@ -18,6 +19,7 @@ from handler.schedule import check_schedule
 from handler.specification.callbacks import CallbackSpec, check_monitors
 from handler.specification.code import resolve_function
 from handler.specification.entries import Entry, as_list
+from handler.specification.given_text import check_file_name, check_text
 from handler.specification.named import (
     LOSS,
     METRIC,
@@ -33,6 +35,7 @@ from handler.specification.prefix_cache import PrefixCache, as_mapping
 from handler.specification.refusals import Count, Flag, Given, Seed, Weight, Whole, shown, spec_error, suggestion
 from handler.specification.run_name import check_run_name
 from handler.specification.snapshots import SnapshotOptions
+from handler.specification.source_forms import check_files, check_source, form_of, is_cloud
 from handler.specification.strategy import Strategy, check_spread
 from handler.specification.strategy import as_mapping as as_strategy
 from handler.specification.text import override, read_mapping
@@ -55,55 +58,6 @@ __all__ = [
 ]
 
 ARCHITECTURES = ("conv_autoencoder", "pointnet")
-CLOUDS, ARRAYS = (".las", ".laz"), (".npz", ".zarr")
-
-
-def form_of(source: Any) -> Literal["synthetic", "function", "cloud", "npz", "zarr"]:
-    """Which kind of source a single text is.
-
-    Raises:
-        SpecError: none of them.
-    """
-    if isinstance(source, str) and source.strip():
-        suffix = Path(source).suffix.lower()
-        if source == "synthetic":
-            return "synthetic"
-        if suffix in CLOUDS:
-            return "cloud"
-        if suffix == ".npz":
-            return "npz"
-        if suffix == ".zarr":
-            return "zarr"
-        if is_reference(source):
-            return "function"
-    raise SpecError(
-        "",
-        f"{shown(source)} is no source; use 'synthetic', a path or glob that ends in .las or .laz, a .npz or .zarr "
-        "file, or module:function",
-    )
-
-
-def is_cloud(source: str | list[str]) -> bool:
-    """Whether a source gives point clouds."""
-    return isinstance(source, list) or form_of(source) in ("synthetic", "cloud")
-
-
-def _source(value: Any) -> Any:
-    if value is None:
-        raise SpecError("", "is missing; use 'synthetic', .las or .laz files, a .npz or .zarr file, or module:function")
-    if isinstance(value, str):
-        form_of(value)
-        return value
-    if not isinstance(value, list | tuple):
-        raise SpecError("", f"must be a source or a list of .las or .laz files, not {shown(value)}")
-    if not value:
-        raise SpecError("", "the list is empty; name at least one file")
-    for i, item in enumerate(value):
-        if not isinstance(item, str) or Path(item).suffix.lower() not in CLOUDS:
-            raise SpecError(f"[{i}]", f"{shown(item)} is no .las or .laz file; only these can be listed")
-        if item in value[:i]:
-            raise SpecError(f"[{i}]", f"{item!r} is listed twice; leave one out")
-    return list(value)
 
 
 def _architecture(value: Any) -> Any:
@@ -118,10 +72,11 @@ def _weights(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("run:"):
         name, at, epoch = value[4:].partition("@")
         check_run_name(name)
-        if at and not epoch.isdecimal():
+        if at and not re.fullmatch("[0-9]{1,9}", epoch):
             raise SpecError("", f"{value!r}: the epoch must be a whole number, as in run:{name}@12")
         return value
     if isinstance(value, str) and value.endswith((".keras", ".weights.h5")):
+        check_file_name(value)
         return value
     raise SpecError("", f"must be a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH, not {shown(value)}")
 
@@ -138,10 +93,14 @@ def _class_weight(value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise SpecError("", f"must map classes (names or numbers) to weights, not {shown(value)}")
     weights: dict[str, Any] = {}
+    seen: set[str] = set()
     for label, weight in value.items():
         name = str(label)
-        if isinstance(label, bool) or not isinstance(label, str | int) or name in weights:
+        number = re.fullmatch(r"[+-]?0*([0-9]{1,18})", name)
+        same = f"-{number[1]}" if number and name[0] == "-" and int(number[1]) else number[1] if number else name
+        if isinstance(label, bool) or not isinstance(label, str | int) or same in seen:
             raise SpecError("", f"the class {shown(label)} is given twice or is neither a name nor a number")
+        seen.add(same)
         weights[name] = weight
     return weights
 
@@ -159,7 +118,7 @@ def _callback(value: Any) -> Any:
 
 
 Arguments = Annotated[dict[str, Any], BeforeValidator(_plain_mapping, json_schema_input_type=dict[str, Any])]
-Source = Annotated[str | list[str], BeforeValidator(_source, json_schema_input_type=str | list[str])]
+Source = Annotated[str | list[str], BeforeValidator(check_source, json_schema_input_type=str | list[str])]
 Optimizer = Annotated[
     str | dict[str, Any], BeforeValidator(check_optimizer), WithJsonSchema(schema("adam", "sgd", "adamw"))
 ]
@@ -190,6 +149,12 @@ class DataSpec(Given):
     )
     validation: Source | None = Field(
         default=None, title="Validation", description="What is validated on: the same forms as the source."
+    )
+    files: Annotated[list[str], BeforeValidator(check_files, json_schema_input_type=list[str])] = Field(
+        default=[],
+        title="Files",
+        description="Files that a function reads: paths, folders and globs. Their content decides the training.",
+        examples=[["images", "tables/*.csv"]],
     )
     version: Whole | str | None = Field(
         default=None,
@@ -258,7 +223,9 @@ class TrainingOptions(Given):
     """How it is trained."""
 
     model_config = ConfigDict(title="Training")
-    epochs: Count = Field(title="Epochs", description="How many epochs are trained in all.")
+    epochs: Annotated[Count, Field(le=100_000)] = Field(
+        title="Epochs", description="How many epochs are trained in all."
+    )
     batch_size: Count = Field(default=32, title="Batch size", description="Examples per step.")
     in_place: Flag = Field(
         default=False,
@@ -266,7 +233,7 @@ class TrainingOptions(Given):
         description="Rearrange the arrays instead of gathering batches: contiguous reads, "
         "the same bits; a backup is made and restored.",
     )
-    threads: Count | None = Field(
+    threads: Annotated[Count, Field(le=1024)] | None = Field(
         default=None,
         title="Threads",
         description="Processor threads; left out: one per core, fixed at the first start.",
@@ -303,6 +270,12 @@ class TrainingSpec(Given):
     freeze_training: Annotated[
         list[Entry], BeforeValidator(as_list, json_schema_input_type=list[Entry] | Entry | None)
     ] = Field(default=[], title="Freeze training", description="Entries that say which layers rest in which epochs.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_what_is_no_text(cls, data: Any) -> Any:
+        check_text(data)
+        return data
 
     @model_validator(mode="after")
     def _refuse_what_cannot_be(self) -> TrainingSpec:

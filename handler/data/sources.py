@@ -17,6 +17,7 @@ from handler.data import arrays, clouds, las
 from handler.data.arguments import CloudArguments, checked
 from handler.data.dataset import Dataset, DataShape
 from handler.data.features import ALL_FEATURES, dimensions_of
+from handler.data.globs import is_glob, matches
 from handler.errors import DataError
 from handler.specification.generators import seed_for
 from handler.specification.refusals import suggestion
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 SYNTHETIC = "synthetic"
 FORMS = "synthetic, a .las or .laz path (or a list, or a glob), an .npz or .zarr path, or module:function"
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_MAGIC = re.compile(r"[*?\[]")
 
 _called: dict[str, Dataset] = {}  # what a data function returned when its shape was asked for, until it is loaded
 
@@ -175,20 +175,16 @@ def _clouds(source: str | list[str], args: CloudArguments, folder: Path, where: 
 def _cloud_files(source: str | list[str], folder: Path, where: str) -> list[Path]:
     found: list[Path] = []
     for pattern in [source] if isinstance(source, str) else source:
-        matches = _matches(pattern, folder) if _MAGIC.search(pattern) else [_existing(pattern, folder, where)]
-        if not matches:
+        if (folder / pattern).exists() or not is_glob(pattern):
+            found.append(_existing(pattern, folder, where))
+            continue
+        there = matches(pattern, folder, where)
+        if not there:
             raise DataError(
                 where, f"{pattern!r} matches no file in {folder}; give a pattern that matches .las or .laz files"
             )
-        found += matches
+        found += there
     return sorted(set(found))
-
-
-def _matches(pattern: str, folder: Path) -> list[Path]:
-    # Only the part from the first wildcard on is a pattern: the folders before it may have brackets in their names.
-    parts = Path(pattern).parts
-    first = next(i for i, part in enumerate(parts) if _MAGIC.search(part))
-    return [path for path in folder.joinpath(*parts[:first]).glob("/".join(parts[first:])) if path.is_file()]
 
 
 def _existing(source: str, folder: Path, where: str) -> Path:

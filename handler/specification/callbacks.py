@@ -9,7 +9,15 @@ from typing import Any
 from pydantic import ConfigDict, Field, model_validator
 
 from handler.errors import SpecError
-from handler.specification.named import CALLBACK, check_arguments, check_name, is_reference, plain
+from handler.specification.named import (
+    CALLBACK,
+    check_arguments,
+    check_name,
+    check_numbers,
+    is_number,
+    is_reference,
+    plain,
+)
 from handler.specification.refusals import Given, shown, suggestion
 from handler.specification.written_names import check_fields, check_written
 
@@ -50,6 +58,7 @@ class CallbackSpec(Given):
             raise SpecError("name", f"{self.name} can't be used here: {REFUSED[self.name]}")
         check_name(CALLBACK, self.name, "name")
         check_arguments(CALLBACK, self.name, arguments)
+        check_numbers(arguments)
         _check_values(self.name, arguments)
         check_written(self.name, arguments)
         return self
@@ -75,8 +84,11 @@ def _check_values(name: str, arguments: dict[str, Any]) -> None:
         raise SpecError("monitor", f"must be the name of a loss or metric, not {shown(arguments['monitor'])}")
     for key in ("patience", "cooldown", "start_from_epoch"):
         value = arguments.get(key, 0)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
             raise SpecError(key, f"must be a whole number of epochs, at least 0, not {shown(value)}")
+    for key in ("min_delta", "baseline", "min_lr", "initial_value_threshold"):
+        if not (arguments.get(key) is None or is_number(arguments[key])):
+            raise SpecError(key, f"must be a number, not {shown(arguments[key])}")
     if arguments.get("mode", "auto") not in ("auto", "min", "max"):
         raise SpecError("mode", f"must be 'auto', 'min' or 'max', not {shown(arguments['mode'])}")
     factor = arguments.get("factor", 0.1)

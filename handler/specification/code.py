@@ -37,9 +37,10 @@ def locate(module: str, folder: Path) -> Path | None:
     if parts[0] in OWN:
         return None
     base = folder.joinpath(*parts)
-    for file in (base.with_name(base.name + ".py"), base / "__init__.py"):
-        if file.is_file():
-            return file
+    with contextlib.suppress(OSError):  # no file system takes such a name
+        for file in (base.with_name(base.name + ".py"), base / "__init__.py"):
+            if file.is_file():
+                return file
     return _locate_elsewhere(parts) if allowed_elsewhere(module) else None
 
 

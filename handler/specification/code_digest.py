@@ -114,7 +114,9 @@ def _trees(module: str, folder: Path, path: str) -> dict[str, ast.Module]:
 def _imported(tree: ast.Module, package: list[str]) -> Iterator[str]:
     """All names that imports anywhere in a module could stand for, in a package."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
+        if isinstance(node, ast.Call):
+            yield from _imported_by_call(node, package)
+        elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
@@ -122,3 +124,19 @@ def _imported(tree: ast.Module, package: list[str]) -> Iterator[str]:
             if source:
                 yield ".".join(source)
             yield from (".".join([*source, alias.name]) for alias in node.names if alias.name != "*")
+
+
+def _imported_by_call(node: ast.Call, package: list[str]) -> Iterator[str]:
+    """The module that `importlib.import_module("name")` imports; nothing where its name is only known at run time."""
+    called = ast.unparse(node.func).rpartition(".")[2]
+    first = node.args[0] if node.args else next((word.value for word in node.keywords if word.arg == "name"), None)
+    if called not in ("import_module", "__import__") or not isinstance(first, ast.Constant):
+        return
+    name = first.value
+    if not isinstance(name, str) or not name.strip("."):
+        return
+    level = len(name) - len(name.lstrip("."))
+    parts = name.lstrip(".").split(".")
+    yield ".".join([*(package[: len(package) - level + 1] if level else []), *parts])
+    if called == "__import__":
+        yield parts[0]

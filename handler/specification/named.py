@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from handler.errors import SpecError
 from handler.specification import keras_names
-from handler.specification.refusals import join, shown, suggestion
+from handler.specification.refusals import GREATEST, LEAST, join, shown, suggestion
 
 REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
@@ -74,6 +75,7 @@ def check_named(kind: Kind, value: Any) -> str | dict[str, Any]:
     if not is_reference(name):
         check_name(kind, name, path)
         check_arguments(kind, name, arguments)
+        check_numbers(arguments)
     return {"name": name, **arguments} if arguments else name
 
 
@@ -113,10 +115,31 @@ def check_rate(value: Any) -> None:
             check_named(RATE_SCHEDULE, value)
         except SpecError as error:
             raise SpecError(join("learning_rate", error.path), error.message) from error
-    elif isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+    elif not is_number(value) or value <= 0:
         raise SpecError(
             "learning_rate", f"must be a positive finite number or a schedule {{name: ...}}, not {shown(value)}"
         )
+    elif not LEAST <= value <= GREATEST:
+        raise SpecError("learning_rate", f"must be from {LEAST} to {GREATEST}, as a float32 can be, not {shown(value)}")
+
+
+def check_numbers(value: Any, path: str = "") -> None:
+    """Refuses numbers that are infinite as a float32, in arguments of Keras's own objects."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            check_numbers(part, join(path, str(key)))
+    elif isinstance(value, list | tuple):
+        for i, part in enumerate(value):
+            check_numbers(part, f"{path}[{i}]")
+    elif isinstance(value, int | float) and abs(value) > (2**63 - 1 if isinstance(value, int) else GREATEST):
+        raise SpecError(path, f"{shown(value)} is too large to compute with; give a smaller number")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number, and no truth value."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 def metric_label(metric: str | Mapping[str, Any]) -> str | None:

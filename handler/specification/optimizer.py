@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import SpecError
-from handler.specification.named import OPTIMIZER, check_named, check_rate, is_reference
+from handler.specification.named import OPTIMIZER, check_named, check_rate, is_number, is_reference
 from handler.specification.refusals import shown
 
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
@@ -35,17 +34,14 @@ def _check_common(arguments: Mapping[str, Any]) -> None:
     if len(clipping) > 1:
         raise SpecError(clipping[1], f"can't be used with {clipping[0]}, gradients are clipped one way; leave one out")
     for name in clipping:
-        if not _is_number(given[name]) or given[name] <= 0:
+        if not is_number(given[name]) or given[name] <= 0:
             raise SpecError(name, f"must be a number greater than 0, not {shown(given[name])}")
     for name, least in (("gradient_accumulation_steps", 2), ("ema_overwrite_frequency", 1)):
-        if name in given and (not isinstance(given[name], int) or isinstance(given[name], bool) or given[name] < least):
-            raise SpecError(name, f"must be a whole number, at least {least}, or null, not {shown(given[name])}")
+        value = given.get(name, least)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
+            raise SpecError(name, f"must be a whole number, at least {least}, or null, not {shown(value)}")
     momentum = given.get("ema_momentum", 0.99)
-    if not _is_number(momentum) or not 0 <= momentum <= 1:
+    if not is_number(momentum) or not 0 <= momentum <= 1:
         raise SpecError("ema_momentum", f"must be a number from 0 to 1, not {shown(momentum)}")
     if not isinstance(given.get("use_ema", False), bool):
         raise SpecError("use_ema", f"must be true or false, not {shown(given['use_ema'])}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

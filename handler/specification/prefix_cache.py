@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from handler.specification.refusals import Count, Flag, Given
+from handler.specification.refusals import Flag, Given, Size
 
 
 class PrefixCache(Given):
@@ -16,7 +16,7 @@ class PrefixCache(Given):
     mode: Literal["auto", "on", "off"] = Field(
         default="auto", title="Mode", description="auto: where it pays; on: wherever it can be done; off: never."
     )
-    max_bytes: Count = Field(
+    max_bytes: Size = Field(
         default=1 << 32, title="Most bytes", description="How much all activations may take in the store."
     )
     lambdas: Flag = Field(

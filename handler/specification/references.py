@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from handler.errors import SpecError
 from handler.specification.code import check_call, check_reference
+from handler.specification.given_text import check_folder_name
 from handler.specification.named import is_reference
 from handler.specification.refusals import join, suggestion
 
@@ -52,12 +53,17 @@ def check_references(spec: TrainingSpec, folder: Path) -> None:
     Raises:
         SpecError: a function or a file that isn't there; with the field's path and what is there.
     """
+    from handler.data.globs import files_named
+
+    check_folder_name(folder, "specification")
     for path, reference in references(spec):
         check_reference(reference, folder, path)
     for path, source in (("data.source", spec.data.source), ("data.validation", spec.data.validation)):
         for i, item in enumerate(source if isinstance(source, list) else [source] if source else []):
             if item != "synthetic" and not is_reference(item):
                 check_source(item, folder, f"{path}[{i}]" if isinstance(source, list) else path)
+    for i, pattern in enumerate(spec.data.files):
+        files_named(pattern, folder, f"data.files[{i}]")
     weights = spec.model.weights
     if weights and not weights.startswith("run:") and not (folder / weights).is_file():
         raise SpecError("model.weights", f"there is no file {folder / weights}")
@@ -67,12 +73,13 @@ def check_references(spec: TrainingSpec, folder: Path) -> None:
 
 def check_source(source: str, folder: Path, path: str) -> None:
     """Refuses a file that isn't there and a glob that matches nothing."""
+    from handler.data.globs import is_glob, matches
+
     file = folder / source
     if file.exists():
         return
-    if any(sign in source for sign in "*?["):
-        anchor = Path(file.anchor)
-        if any(anchor.glob(str(file.relative_to(anchor)))):
+    if is_glob(source):
+        if matches(source, folder, path):
             return
         raise SpecError(path, f"{source!r} matches no file in {folder}")
     raise SpecError(path, f"there is no file {file}")

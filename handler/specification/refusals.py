@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import numbers
 import operator
 import re
@@ -148,15 +149,23 @@ def _whole(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    return float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else value
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return value
+    try:
+        return float(value)
+    except OverflowError:  # of a whole number with hundreds of digits
+        return math.inf if value > 0 else -math.inf
 
 
 # Numbers as written: no text, no truth value, no fraction is taken for a whole number; NumPy's scalars are numbers.
 Whole = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
-Count = Annotated[int, Field(strict=True, ge=1), BeforeValidator(_whole)]
-Seed = Annotated[int, Field(strict=True, ge=0), BeforeValidator(_whole)]
-Rate = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False), BeforeValidator(_number)]
-Weight = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False), BeforeValidator(_number)]
+# What a network computes with is a float32: a number beyond its range would be infinite there, or nothing.
+GREATEST, LEAST = 3.4e38, 1.2e-38
+Count = Annotated[int, Field(strict=True, ge=1, lt=2**31), BeforeValidator(_whole)]
+Size = Annotated[int, Field(strict=True, ge=1, lt=2**63), BeforeValidator(_whole)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**64), BeforeValidator(_whole)]
+Rate = Annotated[float, Field(strict=True, ge=LEAST, le=GREATEST, allow_inf_nan=False), BeforeValidator(_number)]
+Weight = Annotated[float, Field(strict=True, ge=0, le=GREATEST, allow_inf_nan=False), BeforeValidator(_number)]
 Flag = Annotated[bool, Field(strict=True)]
 
 

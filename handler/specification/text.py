@@ -1,47 +1,19 @@
-"""Reads a specification's text: YAML 1.1 without its traps, or JSON. Plain data out, every fault with its line."""
+"""Reads a specification's text: YAML or JSON. Plain data out, every fault with its line."""
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from handler.errors import SpecError
 from handler.specification.refusals import shown, suggestion
+from handler.specification.yaml_loader import read_yaml
 
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads `1e-3` as a number and refuses a key given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
-                )
-            if isinstance(key, Hashable):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-# PyYAML follows YAML 1.1, in which 1e-3 is text; everybody who writes a learning rate means the number.
-_FLOAT = re.compile(
-    r"""^(?:[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+]?[0-9]+)?
-                         |[-+]?(?:[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)
-                         |\.[0-9_]+(?:[eE][-+][0-9]+)?
-                         |[-+]?\.(?:inf|Inf|INF)
-                         |\.(?:nan|NaN|NAN))$""",
-    re.VERBOSE,
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+LONGEST = 1_000_000  # bytes
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -52,14 +24,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """
     if path.is_dir():
         raise SpecError(str(path), "is a folder; name the specification file in it")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SpecError(str(path), _there_is(path)) from None
-    except UnicodeDecodeError:
-        raise SpecError(str(path), "is not text; a specification is a YAML or JSON file") from None
-    except OSError as error:
-        raise SpecError(str(path), f"can't be read: {error.strerror}") from error
+    text = _text(path)
     data = _json(path, text) if path.suffix.lower() == ".json" else read_yaml(text, str(path))
     if not isinstance(data, dict):
         given = "nothing" if data is None else shown(data)
@@ -67,22 +32,6 @@ def read_mapping(path: Path) -> dict[str, Any]:
             str(path), f"a specification is a mapping that begins with keys like name: and data:, not {given}"
         )
     return data
-
-
-def read_yaml(text: str, path: str) -> Any:
-    """YAML as plain data; `path` says in messages where the text stands.
-
-    Raises:
-        SpecError: it isn't YAML; names the line.
-    """
-    try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise SpecError(path, f"{where}{error.problem or 'this is not YAML'}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise SpecError(path, f"this is not YAML: {str(error).splitlines()[0]}") from error
 
 
 def override(data: dict[str, Any], text: str) -> None:
@@ -109,6 +58,26 @@ def override(data: dict[str, Any], text: str) -> None:
         _step(target, last, parent)
 
 
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LONGEST + 1)
+    except FileNotFoundError:
+        raise SpecError(str(path), _there_is(path)) from None
+    except OSError as error:
+        raise SpecError(str(path), f"can't be read: {error.strerror}") from error
+    except ValueError as error:  # a NUL in its name
+        raise SpecError(repr(str(path)), f"can't be read: {error}") from error
+    if len(content) > LONGEST:
+        raise SpecError(str(path), f"has more than {LONGEST:,} bytes; a specification is a small YAML or JSON file")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SpecError(str(path), "is text in UTF-16; save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise SpecError(str(path), "is not text in UTF-8; a specification is a YAML or JSON file") from None
+
+
 def _step(target: Any, key: str, path: str, *, create: bool = False) -> Any:
     if isinstance(target, list):
         if not key.isdecimal() or int(key) >= len(target):
@@ -126,6 +95,8 @@ def _json(path: Path, text: str) -> Any:
         return json.loads(text, object_pairs_hook=_without_duplicates)
     except json.JSONDecodeError as error:
         raise SpecError(str(path), f"line {error.lineno}, column {error.colno}: {error.msg}") from error
+    except RecursionError as error:
+        raise SpecError(str(path), "is nested too deeply; write it flatter") from error
     except ValueError as error:
         raise SpecError(str(path), str(error)) from error
 

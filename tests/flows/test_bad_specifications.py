@@ -7,6 +7,7 @@ import pytest
 from flows.answers import FailureAnswer
 from flows.command import run
 from tests.bad_specs import BAD, write_good
+from tests.bad_values import MORE
 
 
 def check_refused(bad, code, out, err, folder):
@@ -19,7 +20,7 @@ def check_refused(bad, code, out, err, folder):
     assert not (folder / "store").exists()
 
 
-@pytest.mark.parametrize("bad", [bad for bad in BAD if not bad.network], ids=lambda bad: bad.id)
+@pytest.mark.parametrize("bad", [bad for bad in [*BAD, *MORE[::3]] if not bad.network], ids=lambda bad: bad.id)
 def test_a_bad_specification_is_refused_before_anything_is_started(bad, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
@@ -28,7 +29,7 @@ def test_a_bad_specification_is_refused_before_anything_is_started(bad, tmp_path
     check_refused(bad, code, *capfd.readouterr(), tmp_path)
 
 
-@pytest.mark.parametrize("bad", [bad for bad in BAD if bad.network], ids=lambda bad: bad.id)
+@pytest.mark.parametrize("bad", [bad for bad in [*BAD, *MORE] if bad.network], ids=lambda bad: bad.id)
 def test_what_only_the_network_tells_is_refused_before_the_store_is_made(bad, tmp_path, forker):
     write_good(tmp_path, bad.change)
     typed = forker.type("train", "spec.yaml", "--store", "store", "--json", folder=tmp_path)

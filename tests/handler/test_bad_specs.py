@@ -1,8 +1,11 @@
 """Every bad specification is refused in one clear sentence, with the field's path, before TensorFlow is needed."""
 
+import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from handler.layers import LayerInfo, Outline
 from handler.schedule import compute_schedule
 from handler.spec import load_spec, parse_spec
 from tests.bad_specs import BAD, GOOD, write_good
+from tests.bad_values import MORE
 
 NETWORK = Outline(tuple(LayerInfo(name) for name in ("first", "second", "head")), weightless=("given", "drop"))
 
@@ -23,7 +27,9 @@ def test_the_good_specification_is_good(tmp_path):
 
 
 def test_no_two_bad_specifications_have_one_name_and_there_are_enough():
-    assert len({bad.id for bad in BAD}) == len(BAD) >= 35
+    names = {bad.id for bad in [*BAD, *MORE]}
+    assert len(names) == len(BAD) + len(MORE)
+    assert len(names) >= 160
 
 
 def load_and_schedule(file):
@@ -31,7 +37,7 @@ def load_and_schedule(file):
     compute_schedule(spec.freeze_training, spec.training.epochs, NETWORK)
 
 
-@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.id)
+@pytest.mark.parametrize("bad", [*BAD, *MORE], ids=lambda bad: bad.id)
 def test_a_bad_specification_is_refused_in_one_sentence(bad, tmp_path):
     file = write_good(tmp_path, bad.change)
     with pytest.raises(SpecError) as caught:
@@ -62,9 +68,43 @@ def test_a_missing_file_is_refused_and_its_neighbours_named(tmp_path):
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
-    (tmp_path / "spec.yaml").write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(SpecError, match="is not text"):
+    (tmp_path / "spec.yaml").write_bytes(b"\xff\x01\x00\x80")
+    with pytest.raises(SpecError, match="is not text in UTF-8"):
         load_spec(tmp_path / "spec.yaml")
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_text_in_another_encoding_is_read_or_refused_by_its_name(suffix, tmp_path):
+    file = write_good(tmp_path).rename(tmp_path / f"spec.{suffix}")
+    text = json.dumps(GOOD) if suffix == "json" else file.read_text()
+    file.write_bytes(text.encode("utf-8-sig"))
+    assert load_spec(file)[0].name == "good"
+    file.write_bytes(text.encode("utf-16"))
+    with pytest.raises(SpecError, match="is text in UTF-16; save it as UTF-8"):
+        load_spec(file)
+
+
+@pytest.mark.parametrize("name", ["spec.yaml", "spec.json"])
+def test_a_file_too_large_for_a_specification_is_not_read(name, tmp_path):
+    (tmp_path / name).write_text("x" * 1_000_001)
+    with pytest.raises(SpecError, match="has more than 1,000,000 bytes; a specification is a small"):
+        load_spec(tmp_path / name)
+    with pytest.raises(SpecError, match="has more than 1,000,000 bytes"):
+        load_spec(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("text", ['{"a": ' * 90_000, '{"data": ' + "[" * 500 + "]" * 500 + "}"])
+def test_deeply_nested_json_is_refused(text, tmp_path):
+    (tmp_path / "spec.json").write_text(text)
+    with pytest.raises(SpecError, match="nested"):
+        load_spec(tmp_path / "spec.json")
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff"))
+    folder.mkdir()
+    with pytest.raises(SpecError, match=r"^specification: the name of b'.*xff' isn't UTF-8; rename the folder"):
+        load_spec(write_good(folder))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import time
 
 import laspy
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 import xxhash
 
 from handler.declared import Digests, declared, initial_key, pretrained_state
-from handler.differences import ABSENT, first_difference
+from handler.differences import ABSENT, differences, first_difference
 from handler.errors import SpecError
 from handler.spec import parse_spec
 from handler.specification.code_digest import code_digest
@@ -292,11 +294,17 @@ def test_a_run_without_such_a_state_is_refused(weights, words, store):
 
 
 def settle(file):
-    """Makes a file's last change old enough to be relied on."""
+    """Makes a file's last change old enough to be relied on; its time of change can't be set."""
     os.utime(file, ns=(10**18, 10**18))
 
 
-def test_digests_are_remembered_and_read_anew_when_a_file_changes(tmp_path):
+@pytest.fixture
+def settled_at_once(monkeypatch):
+    """Relies on files that have only just changed."""
+    monkeypatch.setattr("handler.declared._SETTLED", -1)
+
+
+def test_digests_are_remembered_and_read_anew_when_a_file_changes(tmp_path, settled_at_once):
     file, store = tmp_path / "points.las", tmp_path / "store"
     store.mkdir()
     file.write_bytes(b"first")
@@ -307,8 +315,9 @@ def test_digests_are_remembered_and_read_anew_when_a_file_changes(tmp_path):
     digests.save()
 
     memory = read_checked(store / "digests.json")
-    assert memory["known"] == {str(file): [5, 10**18, first]}
-    memory["known"][str(file)][2] = "remembered"
+    about = file.stat()
+    assert memory["known"] == {str(file): [5, 10**18, about.st_ctime_ns, about.st_ino, first]}
+    memory["known"][str(file)][-1] = "remembered"
     (store / "digests.json").write_bytes(with_checksum(memory))
     assert Digests(store).of(file) == "remembered"  # the file wasn't read
 
@@ -319,6 +328,36 @@ def test_digests_are_remembered_and_read_anew_when_a_file_changes(tmp_path):
 
     file.write_bytes(b"other")
     assert Digests(store).of(file) == xxhash.xxh3_128_hexdigest(b"other")
+
+
+def test_other_content_with_the_same_size_and_times_is_noticed(tmp_path, settled_at_once):
+    file, other = tmp_path / "points.las", tmp_path / "other.las"
+    file.write_bytes(b"first")
+    other.write_bytes(b"other")
+    settle(file)
+    settle(other)
+    digests = Digests(tmp_path)
+    digests.of(file)
+    digests.save()
+    time.sleep(0.01)  # a tick of the clock that times of change are taken from
+    subprocess.run(["cp", "-p", other, file], check=True)
+    assert file.stat().st_mtime_ns == 10**18
+    assert Digests(tmp_path).of(file) == xxhash.xxh3_128_hexdigest(b"other")
+    third = tmp_path / "third.las"
+    third.write_bytes(b"third")
+    settle(third)
+    third.replace(file)
+    assert Digests(tmp_path).of(file) == xxhash.xxh3_128_hexdigest(b"third")
+
+
+def test_a_time_of_change_that_cannot_be_one_is_not_relied_on(tmp_path, settled_at_once):
+    file = tmp_path / "points.las"
+    file.write_bytes(b"first")
+    os.utime(file, ns=(4 * 10**18, 4 * 10**18))  # the content's is later than the file's, as on FAT
+    digests = Digests(tmp_path)
+    digests.of(file)
+    digests.save()
+    assert not (tmp_path / "digests.json").exists()
 
 
 def test_a_file_that_has_only_just_changed_is_not_remembered(tmp_path):
@@ -370,3 +409,55 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
 )
 def test_the_first_difference_is_named(a, b, difference):
     assert first_difference(a, b) == difference
+
+
+# Files that a function reads, and modules that it imports by name.
+
+
+def test_the_files_a_function_reads_enter_by_name_and_content(folder, declare):
+    (folder / "images" / "cats").mkdir(parents=True)
+    (folder / "images" / "cats" / "one.png").write_bytes(b"1")
+    (folder / "table.csv").write_text("a,b")
+    change = {"data.files": ["images", "*.csv"]}
+    before = declare(change)
+    assert "files" not in declare()["data"], "the key of a specification without it is what it was"
+    assert declare({"data.files": ["images/**", "*.csv"]}) == declare({"data.files": ["images/**/*", "*.csv"]}) == before
+    (folder / "images" / "cats" / "one.png").write_bytes(b"2")
+    assert first_difference(before, declare(change))[0] == "data.files[0]"
+    (folder / "images" / "cats" / "one.png").write_bytes(b"1")
+    assert declare(change) == before
+    (folder / "images" / "cats").rename(folder / "images" / "dogs")
+    assert first_difference(before, declare(change))[0] == "data.files[0]"
+    (folder / "table.csv").unlink()
+    (folder / "other.csv").write_text("a,b")
+    assert [path for path, *_ in differences(before, declare(change))] == ["data.files[0]", "data.files[1]"]
+
+
+def test_where_the_files_a_function_reads_lie_does_not_enter(folder, declare, tmp_path_factory):
+    found = []
+    for place in (folder, tmp_path_factory.mktemp("elsewhere")):
+        (place / "im[1]").mkdir()
+        (place / "im[1]" / "a.png").write_bytes(b"1")
+        found += [declare({"data.files": [f"{place}/{tail}"]}) for tail in ("im[1]", "im[1]/*.png", "im[1]/**")]
+    assert all(other == found[0] for other in found)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import importlib\nimportlib.import_module('sibling')",
+        "from importlib import import_module\ndef f():\n    return import_module(name='sibling')",
+        "__import__('sibling')",
+        "import importlib\nimportlib.import_module('pack.inner')",
+        "import importlib\nimportlib.import_module('.inner', 'pack')\nimport pack",
+    ],
+)
+def test_a_module_that_is_imported_by_its_name_as_text_enters_too(statement, tmp_path):
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "things.py").write_text(statement + "\n")
+    digests = set()
+    for value in (1, 2):
+        for file in ("sibling.py", "pack/inner.py", "pack/__init__.py"):
+            (tmp_path / file).write_text(f"VALUE = {value}\n")
+        digests.add(code_digest("things", tmp_path))
+    assert len(digests) == 2

@@ -1,0 +1,78 @@
+"""The forms of a data source, and of the files that a function reads, as a specification names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from handler.errors import SpecError
+from handler.specification.given_text import check_file_name
+from handler.specification.named import is_reference
+from handler.specification.refusals import shown
+
+CLOUDS = (".las", ".laz")
+
+
+def form_of(source: Any) -> Literal["synthetic", "function", "cloud", "npz", "zarr"]:
+    """Which kind of source a single text is.
+
+    Raises:
+        SpecError: none of them.
+    """
+    if isinstance(source, str) and source.strip():
+        suffix = Path(source).suffix.lower()
+        if source == "synthetic":
+            return "synthetic"
+        if suffix in CLOUDS:
+            return "cloud"
+        if suffix == ".npz":
+            return "npz"
+        if suffix == ".zarr":
+            return "zarr"
+        if is_reference(source):
+            return "function"
+    raise SpecError(
+        "",
+        f"{shown(source)} is no source; use 'synthetic', a path or glob that ends in .las or .laz, a .npz or .zarr "
+        "file, or module:function",
+    )
+
+
+def is_cloud(source: str | list[str]) -> bool:
+    """Whether a source gives point clouds."""
+    return isinstance(source, list) or form_of(source) in ("synthetic", "cloud")
+
+
+def check_source(value: Any) -> Any:
+    """A source as a user writes it, refused where it is of no form."""
+    if value is None:
+        raise SpecError("", "is missing; use 'synthetic', .las or .laz files, a .npz or .zarr file, or module:function")
+    if isinstance(value, str):
+        form_of(value)
+        check_file_name(value)
+        return value
+    if not isinstance(value, list | tuple):
+        raise SpecError("", f"must be a source or a list of .las or .laz files, not {shown(value)}")
+    if not value:
+        raise SpecError("", "the list is empty; name at least one file")
+    for i, item in enumerate(value):
+        if not isinstance(item, str) or Path(item).suffix.lower() not in CLOUDS:
+            raise SpecError(f"[{i}]", f"{shown(item)} is no .las or .laz file; only these can be listed")
+        check_file_name(item, f"[{i}]")
+        if item in value[:i]:
+            raise SpecError(f"[{i}]", f"{item!r} is listed twice; leave one out")
+    return list(value)
+
+
+def check_files(value: Any) -> Any:
+    """The paths, folders and globs of the files that a function reads; one alone is a list of one."""
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list | tuple):
+        raise SpecError("", f"must be a path, a folder, a glob or a list of these, not {shown(value)}")
+    for i, item in enumerate(given):
+        if not isinstance(item, str) or not item.strip():
+            raise SpecError(f"[{i}]", f"must be a path, a folder or a glob, not {shown(item)}")
+        check_file_name(item, f"[{i}]")
+        if item in given[:i]:
+            raise SpecError(f"[{i}]", f"{shown(item)} is listed twice; leave one out")
+    return list(given)
