@@ -154,7 +154,7 @@ def _number(value: Any) -> Any:
     try:
         return float(value)
     except OverflowError:  # of a whole number with hundreds of digits
-        return math.inf if value > 0 else -math.inf
+        return math.inf  # and so refused
 
 
 # Numbers as written: no text, no truth value, no fraction is taken for a whole number; NumPy's scalars are numbers.
