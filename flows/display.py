@@ -150,12 +150,10 @@ class LiveDisplay(Display):
     def _draw(self, at_once: bool = False) -> None:
         lines: list[Any] = []
         if self._segment is not None and self._text:
-            frozen = (
-                f"[cyan]frozen:[/] {names(self._segment.frozen)}"
-                if self._segment.frozen
-                else "[cyan]all layers train[/]"
-            )
-            lines.append(Text.from_markup(f"[bold]epochs {self._segment.start}-{self._segment.end}[/]  {frozen}"))
+            frozen = self._segment.frozen
+            parts: list[Any] = [(f"epochs {self._segment.start}-{self._segment.end}", "bold"), "  "]
+            parts += [("frozen:", "cyan"), f" {names(frozen)}"] if frozen else [("all layers train", "cyan")]
+            lines.append(Text.assemble(*parts))
         if self._text:
             lines.append(Text(self._text))
         if self.epochs:

@@ -144,7 +144,9 @@ class Output:
         from rich.console import Console
 
         if stderr not in self._consoles:
-            self._consoles[stderr] = Console(file=_steady_stderr()) if stderr else Console()
+            # Nothing that is printed is markup: names of layers, metrics and files may look like it. What has a colour
+            # is a `Text`.
+            self._consoles[stderr] = Console(file=_steady_stderr() if stderr else None, markup=False, emoji=False)
         return self._consoles[stderr]
 
 

@@ -8,6 +8,7 @@ nothing.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,9 @@ def plan_table(plan: Plan) -> None:
 
 def final_figures(record: RunRecord) -> None:
     """Shows the last epoch's figures and the segments as a markdown artifact, `result-<run>`."""
-    figures = [f"| {name} | {values[-1]:.6g} |" for name, values in record.history.items() if values]
+    figures = [f"| {_cell(name)} | {values[-1]:.6g} |" for name, values in record.history.items() if values]
     segments = [
-        f"| {s.start}-{s.end} | {', '.join(s.frozen) or 'none'} | {s.source} | {s.seconds:.1f} |"
+        f"| {s.start}-{s.end} | {_cell(', '.join(s.frozen) or 'none')} | {s.source} | {s.seconds:.1f} |"
         for s in record.segments
     ]
     text = "\n".join(
@@ -131,6 +132,11 @@ def _show(show: Callable[[], object]) -> None:
     except Exception as error:  # whatever a server or the way to it can do
         _not_taken.append(show)
         log(f"Prefect's server didn't take what it was shown ({type(error).__name__}: {error}); the training goes on")
+
+
+def _cell(text: str) -> str:
+    """Text as a cell of a markdown table, nothing in it markup."""
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
 def _slug(what: str, run: str) -> str:

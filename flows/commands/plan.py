@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.markup import escape
+from rich.text import Text
 
 from flows.answers import PlanAnswer
 from flows.commands.tables import duration, names, size, table
@@ -50,8 +50,8 @@ def show_plan(
             names(s.frozen, at_most=3),
             names(s.trainable, at_most=2),
             f"{s.trainable_parameters:,}",
-            f"[bold]{s.rate_text}[/]" if s.sets_learning_rate else s.rate_text,
-            "[green]yes[/]" if s.cached else s.why,
+            Text(s.rate_text, style="bold" if s.sets_learning_rate else ""),
+            Text("yes", style="green") if s.cached else s.why,
             s.state[:12],
         )
     left = plan.epochs - plan.cached_epochs
@@ -60,7 +60,7 @@ def show_plan(
         line += f"; about {duration(plan.estimated_seconds)}"
     if plan.estimated_bytes and left:
         line += f"; about {size(plan.estimated_bytes)} on disk"
-    warned = [f"[yellow]warning:[/] {escape(text)}" for text in plan.warnings]
+    warned = [Text.assemble(("warning:", "yellow"), f" {text}") for text in plan.warnings]
     lines = [line, *([f"drawn: {png}"] if png else []), *_prefixes(plan), *warned, *_sentences(plan, told)]
     output.answer(answer, shown, *lines)
 
@@ -75,7 +75,7 @@ def _prefixes(plan: Plan) -> list[str]:
         text = f"computed in each epoch: {prefix.why}"
         if prefix.used:
             takes = f"{size(prefix.bytes_per_example)} an example" if prefix.bytes is None else size(prefix.bytes)
-            text = f"[green]computed once[/], which saves about {prefix.saves:.0%} of a step and takes {takes}"
+            text = f"computed once, which saves about {prefix.saves:.0%} of a step and takes {takes}"
         spans.setdefault(text, []).append(f"{segment.start}-{segment.end}")
     return [f"what rests first, epochs {', '.join(at)}: {text}" for text, at in spans.items()]
 
@@ -86,4 +86,4 @@ def _sentences(plan: Plan, told: list[Reason] | None) -> list[str]:
         return []
     spans = {segment.index: f"epochs {segment.start}-{segment.end}" for segment in plan.segments}
     said = [f"{spans[r.segment]}: {r.text}" if r.segment is not None else r.text for r in told]
-    return [escape(text) for text in said] or ["all of it is in the store"]
+    return said or ["all of it is in the store"]

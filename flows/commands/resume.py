@@ -32,9 +32,7 @@ def resume_runs(output: Output, named: list[str], folder: str, allow_environment
         for name in names:
             resume = command_line("resume", name, "--store", folder)
             try:
-                inputs = stored_inputs(
-                    store, store.runs.read(name), allow_environment_change=allow_environment_change
-                )
+                inputs = stored_inputs(store, store.runs.read(name), allow_environment_change=allow_environment_change)
                 answers.append(finished(inputs, folder, output.say) or session.train(inputs, folder, resume, wait=wait))
             except (CommandFailed, FrostlineError) as error:
                 failure = error if isinstance(error, CommandFailed) else CommandFailed.because(error, name, resume)
@@ -49,7 +47,7 @@ def resume_runs(output: Output, named: list[str], folder: str, allow_environment
         if isinstance(answer, TrainAnswer):
             shown.add_row(answer.run, coloured(answer.status), str(answer.epochs), (answer.weights or "")[:16])
         else:
-            shown.add_row(answer.run or "", f"[red]{answer.status}[/]", "", "")
+            shown.add_row(answer.run or "", coloured(answer.status), "", "")
     output.answer(ResumeAnswer(runs=answers), shown if answers else f"there is nothing to go on with in {folder}")
     if any(codes):
         raise typer.Exit(75 if 75 in codes else 1 if 1 in codes else 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
+from rich.text import Text
 
 from flows.answers import ShowAnswer, standing
 from flows.commands.tables import coloured, duration, moment, segments_table, table
@@ -44,13 +44,13 @@ def show_run(output: Output, name: str, folder: str) -> None:
     if record.weights:
         head.add_row("weights", record.weights)
     if record.error:
-        head.add_row("error", f"[red]{escape(record.error)}[/]")
+        head.add_row("error", Text(record.error, style="red"))
     if not alive and answer.status in ("killed", "interrupted", "failed"):
         head.add_row("to go on", command_line("resume", name, "--store", folder))
     for resumption in record.resumptions:
         head.add_row("note", resumption.text)
     for note in record.notes:
-        head.add_row("note", escape(note))
+        head.add_row("note", note)
     times = table("stage", "time", title="last times")
     for stage, seconds in record.seconds.items():
         times.add_row(stage, duration(seconds))

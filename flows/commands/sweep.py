@@ -80,7 +80,7 @@ def show(output: Output, answer: SweepAnswer) -> None:
             loss = f"{run.history['loss'][-1]:.5g}" if run.history.get("loss") else "-"
             shown.add_row(run.run, coloured(run.status), str(run.epochs), str(trained), duration(seconds), loss)
         else:
-            shown.add_row(run.run or "", f"[red]{run.status}[/]", "", "", "", "")
+            shown.add_row(run.run or "", coloured(run.status), "", "", "", "")
             failures.add_row(run.run or "", Text(run.error))
             if output.as_json:
                 output.say(f"{run.run}: {run.error}")

@@ -7,10 +7,12 @@ from datetime import datetime
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from handler.record import SegmentRecord, rate_text
 
 COLOURS = {"completed": "green", "running": "cyan", "interrupted": "yellow", "killed": "yellow", "failed": "red"}
+COLOURS |= dict.fromkeys(("refused", "busy"), "red")
 
 
 def table(*columns: str, title: str | None = None) -> Table:
@@ -27,9 +29,9 @@ def table(*columns: str, title: str | None = None) -> Table:
     return made
 
 
-def coloured(status: str) -> str:
+def coloured(status: str) -> Text:
     """A status in its colour."""
-    return f"[{COLOURS.get(status, 'dim')}]{status}[/]"
+    return Text(status, style=COLOURS.get(status, "dim"))
 
 
 def names(layers: Sequence[str], at_most: int = 4) -> str:
@@ -74,7 +76,7 @@ def segments_table(segments: Sequence[SegmentRecord]) -> Table:
             f"{s.start}-{s.end}",
             names(s.frozen),
             rate_text(s.learning_rate),
-            f"[{colour}]{s.source}[/]",
+            Text(s.source, style=colour),
             f"{s.seconds:.1f}" if s.trained_epochs else "-",
             s.state[:12],
         )

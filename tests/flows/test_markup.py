@@ -1,0 +1,79 @@
+"""Names of the user's that look like markup are shown as they are, whatever shows them: tables, lines, pages."""
+
+import io
+
+import pytest
+
+from flows import output as outputs
+from flows.answers import TrainAnswer
+from flows.command import run
+from flows.commands.train import show_answer
+from flows.display import display_for
+from flows.output import Output
+from handler.record import RunRecord, SegmentRecord
+from handler.report import curves_image, write_report
+from handler.schedule import Segment
+from handler.store import Store
+
+NAMES = ["acc[/x]", "my[old]/x", "[bold]b[/]", "a:bug:b", "<b>&amp;", "a|b`c", "$x^$", "%s{0}", "\\[a]"]
+
+
+@pytest.fixture
+def wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+
+
+def record_of(name):
+    segment = SegmentRecord(
+        index=0, start=0, end=2, state="0" * 32, source="trained", trained_epochs=2, seconds=1, frozen=[name]
+    )
+    return RunRecord(
+        run="r", status="completed", key="0" * 32, state="0" * 32, seed=0, epochs=2, training_epochs=2, started="2026-11-29",
+        updated="2026-11-29", spec_folder="", segments=[segment], history={name: [1.0, 0.5], "loss": [1.0, 0.5]},
+        notes=[f"note {name}"], error=f"error {name}", seconds={name: 1.0},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_looks_like_markup_is_shown_as_it_is(name, tmp_path, capsys, wide):
+    store = Store(tmp_path / "store")
+    store.runs.write(record_of(name))
+    assert run(["show", "r", "--store", str(store.root)]) == (0, False)
+    shown = capsys.readouterr().out
+    assert shown.count(name) == 5, shown  # frozen, the metric, the stage, the note, the error
+    with Output(False, ["train"]) as output:
+        show_answer(output, TrainAnswer.of(record_of(name), str(store.root)))
+        output.say(f"said {name}")
+    out, err = capsys.readouterr()
+    assert out.count(name) == 2
+    assert f"said {name}" in err
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_display_shows_such_a_name_as_it_is(name, terminal, monkeypatch):
+    out = io.StringIO()
+    monkeypatch.setattr(outputs, "_steady_stderr", lambda: out)
+    monkeypatch.setenv("COLUMNS", "200")
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "xterm")
+    with Output(False, ["train"]) as output:
+        display = display_for(output.people)
+        assert output.people.is_terminal is terminal
+        display.begin(3, 0)
+        display.on_segment_begin(Segment(0, 0, 3, (name,), 0.01), 0, 2)
+        display.on_step(0, 2, 2, {name: 0.5})
+        display.on_epoch(0, {name: 0.25}, 1.0)
+        display.on_note(f"note {name}")
+        display.close()
+        text = out.getvalue()
+    assert text.count(name) >= 3, text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_and_a_picture_show_such_a_name_escaped(name, tmp_path):
+    record = record_of(name)
+    page = write_report(record, tmp_path).read_text()
+    assert "<b>&amp;" not in page.replace("<b>&amp;amp;", "")
+    assert "<b>&amp;" not in curves_image(record)
