@@ -266,7 +266,7 @@ def _run(typed: list[str], shown: Output) -> int:
         if hasattr(error, "format_message"):
             return _usage(error, shown)
         if foreseen(error) is None:
-            traceback.print_exc()
+            shown.say(traceback.format_exc().rstrip())
         shown.failed(CommandFailed.because(error).answer)
         return 1
 

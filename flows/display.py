@@ -14,6 +14,7 @@ from flows.commands.tables import duration, names
 from handler.observe import Observer
 from handler.record import SegmentRecord
 from handler.schedule import Segment
+from handler.specification.secrets import masked
 
 
 def display_for(console: Console) -> Display:
@@ -41,7 +42,7 @@ class Display(Observer):
 
     def note(self, text: str) -> None:
         """Writes a line that stays."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(masked(text), highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
         """Ends the display; may be called twice."""

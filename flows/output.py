@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 from handler.errors import BusyError, FrostlineError, Interrupted
 from handler.specification.command_line import command_line
+from handler.specification.secrets import masked
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +48,7 @@ class CommandFailed(Exception):
             status = "busy"
         else:
             status = "refused" if code == 2 else "interrupted" if code == 75 else "failed"
-        text = foreseen(error) or f"{type(error).__name__}: {error}"
+        text = masked(foreseen(error) or f"{type(error).__name__}: {error}")
         goes_on = resume if code == 1 or isinstance(error, (BusyError, Interrupted)) else None
         return cls(FailureAnswer(run=run, status=status, error=text, resume=goes_on), code)
 
@@ -114,15 +115,15 @@ class Output:
     def answer(self, answer: Answer | PlanAnswer, *shown: Any) -> None:
         """Writes the answer: as JSON, or what people are shown instead (rich renderables or text)."""
         if self.as_json:
-            self._stdout.write(answer.model_dump_json() + "\n")
+            self._stdout.write(masked(answer.model_dump_json()) + "\n")
             self._stdout.flush()
             return
         for part in shown:
-            self._console(stderr=False).print(part)
+            self._console(stderr=False).print(masked(part) if isinstance(part, str) else part)
 
     def say(self, text: str) -> None:
         """Writes a line to stderr."""
-        self.people.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.people.print(masked(text), highlight=False, markup=False, soft_wrap=True)
 
     def failed(self, answer: FailureAnswer) -> None:
         """Writes a failure: on stderr for people, and with `--json` as the one object on stdout."""

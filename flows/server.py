@@ -177,7 +177,7 @@ def start_or_join(home: Path | None = None) -> EmbeddedServer:
     """
     home = home or prefect_home()
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(0o700, parents=True, exist_ok=True)
         with startup_lock(home):
             return _join(home) or _start(home)
     except OSError as error:

@@ -61,10 +61,18 @@ def serve(listening: int) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
+    from flows.server_guard import OwnOrigin, OwnUser
+
+    bound = socket.socket(fileno=listening)
     config = uvicorn.Config(
-        create_app(final=True), log_level="warning", timeout_keep_alive=5, lifespan="on", timeout_graceful_shutdown=1
+        OwnOrigin(create_app(final=True), bound.getsockname()[1]),
+        http=OwnUser,
+        log_level="warning",
+        timeout_keep_alive=5,
+        lifespan="on",
+        timeout_graceful_shutdown=1,
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=listening)])
+    uvicorn.Server(config).run(sockets=[bound])
 
 
 def _start(listening: int) -> subprocess.Popen[bytes]:
@@ -77,6 +85,7 @@ def _start(listening: int) -> subprocess.Popen[bytes]:
         "PREFECT_SERVER_API_HOST": "127.0.0.1",
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",
     }
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "flows.server_holder", "serve", str(listening)],

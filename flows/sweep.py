@@ -36,6 +36,7 @@ from handler.store.sweeps import claimed_sweep, refuse_other_file
 from handler.sweep import Variant, default_title, named_in_errors, shared_epochs, variants
 from tasks.artifacts import log
 from tasks.forked import ended_at_last
+from tasks.run_log import mask_logs
 from tasks.sweep_run import sweep_run
 
 say: Callable[[str], None] = log  # the command shows it to people instead
@@ -76,6 +77,7 @@ def sweep(
     Raises:
         SpecError: one of them can't be used; nothing was started.
     """
+    mask_logs()
     if name is not None:
         check_run_name(name)
     admit_address("dask", dask)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ from handler.interrupt import stop
 from handler.record import PlannedSegment, RunRecord
 from handler.run import RunInputs, TrainingRun
 from handler.spec import TrainingSpec
+from handler.specification.secrets import masked
 from tasks.artifacts import PrefectObserver, log, run_event, show_again
 from tasks.backup import backup
 from tasks.interruption import TrainingInterrupted
@@ -45,6 +47,7 @@ from tasks.post_fit import post_fit
 from tasks.pre_fit import pre_fit
 from tasks.report import report
 from tasks.restore import restore
+from tasks.run_log import mask_logs
 from tasks.segment import run_segment
 
 
@@ -85,6 +88,7 @@ def train(
         SpecError: the specification can't be used. MismatchError: data or code of a run to go on with changed since it
             was started. BusyError: another process is at work on this run.
     """
+    mask_logs()
     if go_on:
         inputs = inputs_as_started(spec or spec_file, store, name, allow_environment_change)
     else:
@@ -216,6 +220,6 @@ def _give_up(run: TrainingRun) -> None:
         watch = SignalWatch.active
         tell_prefect(record_abandoned(run, watch is not None and watch.unfinished), crashed=True)
     except BaseException:
-        traceback.print_exc()
+        print(masked(traceback.format_exc()), file=sys.stderr)  # noqa: T201 (the process ends here)
     finally:
         os._exit(128 + signal.SIGTERM)

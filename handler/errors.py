@@ -20,11 +20,16 @@ A message is one sentence that names the object, the value given and what would 
 
 from __future__ import annotations
 
+from handler.specification.secrets import masked
+
 
 class FrostlineError(Exception):
-    """The root of the tree."""
+    """The root of the tree. Passwords and other secrets in a message are masked."""
 
     exit_code = 1
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(masked(part) if isinstance(part, str) else part for part in arguments))
 
 
 class SpecError(FrostlineError, ValueError):
@@ -40,7 +45,7 @@ class SpecError(FrostlineError, ValueError):
     def __init__(self, path: str, message: str) -> None:
         super().__init__(f"{path}: {message}" if path else message)
         self.path = path
-        self.message = message
+        self.message = masked(message)
 
 
 class ScheduleError(SpecError):

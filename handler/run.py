@@ -29,6 +29,7 @@ from handler.observe import Observer
 from handler.planning import Planning
 from handler.record import EnvironmentChange, Plan, RunRecord, SegmentRecord
 from handler.spec import TrainingSpec, dump_spec
+from handler.specification.secrets import masked
 from handler.specification.user_code import UserCode
 from handler.store import Store
 from handler.store.failure_log import log_failure
@@ -254,12 +255,12 @@ class TrainingRun:
         with suppress(StoreError):
             ended = divergence_of(error, self.planning.chain)
             kept = {} if ended is None else {"divergence": ended, **self._reached()}
-            self._end(status="failed", error=str(error) or type(error).__name__, **kept)
+            self._end(status="failed", error=masked(str(error)) or type(error).__name__, **kept)
 
     def interrupted(self, error: BaseException | str) -> None:
         """The run was asked to stop: its record says so, unless the disk refuses that."""
         with suppress(StoreError):
-            self._end(status="interrupted", error=str(error), stopped_by=stop.reason or None, **self._reached())
+            self._end(status="interrupted", error=masked(str(error)), stopped_by=stop.reason or None, **self._reached())
 
     @contextmanager
     def lock(self, *, wait: bool = False) -> Iterator[None]:
@@ -290,6 +291,7 @@ class TrainingRun:
 
     def note(self, text: str) -> None:
         """Keeps something a person should know, and tells whoever watches."""
+        text = masked(text)
         if text not in self._writer.notes:
             self._writer.notes.append(text)
             self._tell(text)

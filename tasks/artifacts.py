@@ -25,6 +25,7 @@ from prefect.exceptions import MissingContextError
 
 from handler.observe import Observer
 from handler.record import Plan, RunRecord, SegmentRecord
+from handler.specification.secrets import masked
 from tasks.asking import asking
 
 _not_taken: list[Callable[[], object]] = []
@@ -114,7 +115,7 @@ def run_event(run: str, what: str, payload: dict[str, Any]) -> None:
 def log(text: str) -> None:
     """Writes a line into the log of the task or flow run this is in; nothing outside of one."""
     try:
-        get_run_logger().info(text)
+        get_run_logger().info(masked(text))
     except MissingContextError:
         return
 

@@ -13,6 +13,7 @@ import yaml
 from flows.answers import DeployAnswer
 from flows.commands.tables import table
 from flows.output import Output
+from flows.pools import make_pool
 from flows.recorded import unanswered
 from flows.server import ServerError, configured_api_url
 from handler.errors import FrostlineError, SpecError
@@ -54,8 +55,7 @@ def deploy(output: Output, dead_after: float) -> None:
         raise ServerError(f"the Prefect server at {url} doesn't answer, or refuses ({type(error).__name__}: {error})")
     pools = sorted({str(deployment["work_pool"]["name"]) for deployment in declared})
     for pool in pools:
-        if not _is_there(pool):
-            _prefect("work-pool", "create", pool, "--type", "process")
+        make_pool(pool)
     _prefect("--no-prompt", "deploy", "--all")
     from flows.automation import declare
 
@@ -68,18 +68,6 @@ def deploy(output: Output, dead_after: float) -> None:
     shown.add_row("next", f"prefect worker start --pool {pools[0]} --type process")
     answer = DeployAnswer(deployments=names, pools=pools, automation=str(automation), dead_after=dead_after)
     output.answer(answer, shown)
-
-
-def _is_there(pool: str) -> bool:
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound
-
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_work_pool(pool)
-        except ObjectNotFound:
-            return False
-    return True
 
 
 def _prefect(*arguments: str) -> None:

@@ -23,6 +23,7 @@ from flows.signals import SignalWatch
 from handler.errors import FrostlineError, Interrupted, UserCodeError
 from handler.interrupt import stop
 from handler.run import RunInputs, TrainingRun
+from handler.specification.secrets import masked
 from handler.store.failure_log import log_failure
 
 if TYPE_CHECKING:
@@ -210,7 +211,8 @@ class Session:
             Interrupted, FrostlineError, Exception: the training's own end, where it isn't complete.
         """
         record = run.ended or run.finished()
-        if record is None or (record.status == "failed" and record.error == (str(error) or type(error).__name__)):
+        own = masked(str(error)) or type(error).__name__
+        if record is None or (record.status == "failed" and record.error == own):
             raise error
         untold = f"Prefect's server couldn't be told ({type(error).__name__}: {error})"
         if record.status == "interrupted":
@@ -238,7 +240,7 @@ class Session:
             name = self._run.inputs.name if self._run is not None else None
             self.output.failed(FailureAnswer(run=name, status="interrupted", error=error, resume=self._resume))
         except BaseException:
-            traceback.print_exc()
+            self.output.say(traceback.format_exc())
         finally:
             sys.stderr.flush()
             os._exit(75)

@@ -19,6 +19,7 @@ from handler.specification.named import (
     plain,
 )
 from handler.specification.refusals import Given, shown, suggestion
+from handler.specification.secrets import secret_header
 from handler.specification.written_names import check_fields, check_written
 
 # They write what happens and change nothing, so they don't enter keys.
@@ -99,6 +100,12 @@ def _check_values(name: str, arguments: dict[str, Any]) -> None:
             "save_freq",
             f"must be 'epoch' with save_best_only, not {shown(arguments['save_freq'])}: Keras can't compare before the "
             "first epoch's end",
+        )
+    if name == "RemoteMonitor" and (header := secret_header(arguments.get("headers"))) is not None:
+        raise SpecError(
+            f"headers.{header}",
+            "carries a secret, which the store would keep and the report show; name a callback of your own, "
+            "module:Class, that reads it from the environment",
         )
     if name == "LearningRateScheduler" and not is_reference(arguments["schedule"]):
         raise SpecError(

@@ -15,6 +15,7 @@ from typing import Any
 from handler.errors import SpecError
 from handler.specification import keras_names
 from handler.specification.refusals import GREATEST, LEAST, join, shown, suggestion
+from handler.specification.secrets import holds_password
 
 REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
@@ -169,6 +170,12 @@ def plain(value: Any, path: str = "") -> Any:
     elif isinstance(value, list | tuple):
         for i, part in enumerate(value):
             plain(part, f"{path}[{i}]")
+    elif isinstance(value, str) and holds_password(value):
+        raise SpecError(
+            path,
+            f"{shown(value)} holds a password or a signature, which the store would keep and the report show; let your "
+            "own code read it from the environment",
+        )
     elif isinstance(value, float) and not math.isfinite(value):
         raise SpecError(path, f"must be a finite number, not {value}")
     elif not (value is None or isinstance(value, str | bool | int | float)):

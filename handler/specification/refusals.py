@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from handler.errors import ScheduleError, SpecError
+from handler.specification.secrets import masked
 
 
 class Given(BaseModel):
@@ -26,7 +27,7 @@ def shown(value: Any, limit: int = 80) -> str:
     """A value as a user would have written it, cut to `limit` characters."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    text = repr(value)
+    text = masked(repr(value))
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 

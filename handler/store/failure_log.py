@@ -8,6 +8,8 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
+from handler.specification.secrets import masked
+
 LOG = "log"
 _TOLD = "frostline_log"
 
@@ -26,7 +28,7 @@ def log_failure(folder: Path, error: BaseException) -> Path | None:
     if isinstance(told, Path):
         return told
     file = folder / LOG
-    text = "".join(traceback.format_exception(error))
+    text = masked("".join(traceback.format_exception(error)))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Not through a link: the name is one that anybody knows.

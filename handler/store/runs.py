@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from handler.errors import DamagedError, SpecError, StoreError
 from handler.record import RunRecord
 from handler.specification.run_name import RUN_NAME, check_run_name
+from handler.specification.secrets import masked
 from handler.store import checked, collection_lock, locks, marker, mirror, mirrored_files
 from handler.store.files import remove, write_file
 
@@ -64,7 +65,8 @@ class RunStore:
     def write(self, record: RunRecord) -> None:
         """Writes a run's record whole over the one that was there; to a store's URL its other files go first."""
         file = self.folder(record.run) / RECORD
-        write_file(file, checked.with_checksum(record.model_dump(mode="json")))
+        shown = {"error": record.error and masked(record.error), "notes": [masked(note) for note in record.notes]}
+        write_file(file, checked.with_checksum(record.model_dump(mode="json") | shown))
         mirrored_files.send_all(file.parent, last=RECORD)
 
     def digests(self, name: str) -> dict[str, str]:

@@ -147,3 +147,13 @@ def test_a_server_of_the_users_own_that_isnt_there_is_told_before_anything_is_be
     assert "start it, set PREFECT_API_AUTH_STRING" in failure.error
     assert "unset PREFECT_API_URL" in failure.error
     assert not (project / "s" / "runs").exists()
+
+
+def test_a_servers_password_is_in_no_error_and_no_answer(forker, project):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://user:hunter2@127.0.0.1:{nobody.getsockname()[1]}/api"
+        typed = forker.type("train", "small.yaml", "--store", "s", "--json", folder=project, PREFECT_API_URL=url)
+    failure = FailureAnswer.model_validate(typed.answer)
+    assert failure.error.startswith(f"the Prefect server at {url.replace('user:hunter2', '***')} doesn't answer, or refuses (")
+    assert "hunter2" not in typed.stdout + typed.stderr

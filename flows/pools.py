@@ -1,0 +1,41 @@
+"""The work pool of the deployments: how a worker starts a flow run, and what the one who asks for it can't change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Prefect's own template takes the command, the environment and the working folder from each flow run, so that whoever
+# may start one may run anything. This one takes nothing.
+TEMPLATE: dict[str, Any] = {
+    "job_configuration": {
+        "command": None,
+        "env": {
+            "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",  # nothing is pickled, exceptions of failed flows included
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            "DO_NOT_TRACK": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        },
+        "labels": {},
+        "name": None,
+        "stream_output": True,
+        "working_dir": None,
+    },
+    "variables": {"type": "object", "properties": {}},
+}
+
+
+def make_pool(name: str) -> None:
+    """Makes a pool of processes on the server, unless there is one of that name, which stays as it is.
+
+    Args:
+        name: the pool's name.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectAlreadyExists
+
+    with get_client(sync_client=True) as client:
+        try:
+            client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=TEMPLATE))
+        except ObjectAlreadyExists:
+            return

@@ -1,0 +1,118 @@
+"""Whom the embedded Prefect server answers: this user's processes, and pages of its own.
+
+It has no password, and a browser sends to it what any page asks for. So a connection of another user of the machine is
+closed, and a request is refused whose Host isn't the server itself (a name that was made to lead here) or whose Origin
+is a page of another server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from pathlib import Path
+from typing import Any, cast
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+Scope = MutableMapping[str, Any]
+Application = Callable[[Scope, Callable[..., Awaitable[Any]], Callable[..., Awaitable[Any]]], Awaitable[None]]
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+CONNECTIONS = Path("/proc/net/tcp")
+LISTENS, ESTABLISHED = "0A", "01"
+
+
+def origins(port: int) -> list[str]:
+    """The origins of the server's own pages."""
+    return [f"http://127.0.0.1:{port}", f"http://localhost:{port}"]
+
+
+class OwnOrigin:
+    """An ASGI application that passes on only requests for this server, by programs and by its own pages.
+
+    Args:
+        application: what answers them.
+        port: the server's port.
+    """
+
+    def __init__(self, application: Application, port: int) -> None:
+        self.application = application
+        self.origins = origins(port)
+        self.hosts = [origin.removeprefix("http://") for origin in self.origins]
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Answers a request, or refuses it."""
+        why = self.refusal(scope) if scope["type"] in ("http", "websocket") else None
+        if why is None:
+            await self.application(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008, "reason": why})
+        else:
+            headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
+            await send({"type": "http.response.start", "status": 403, "headers": headers})
+            await send({"type": "http.response.body", "body": f"Refused: {why}.\n".encode()})
+
+    def refusal(self, scope: Scope) -> str | None:
+        """Why a request isn't answered; None if it is."""
+        hosts, from_ = _values(scope["headers"], b"host"), _values(scope["headers"], b"origin")
+        if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
+            return f"this server answers as {self.hosts[0]} only"
+        if any(origin not in self.origins for origin in from_):
+            return "a page of another server may not ask this one"
+        site = _values(scope["headers"], b"sec-fetch-site")
+        reads = scope["type"] == "http" and scope["method"] in READS
+        if not from_ and not reads and any(value in ("cross-site", "same-site") for value in site):
+            return "a page of another server may not ask this one"
+        return None
+
+
+class OwnUser(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """The protocol of a connection, closed at once if another user of the machine made it."""
+
+    refused = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Looks at who connects."""
+        client, server = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        self.refused = bool(client and server) and not is_own(client, server)
+        if self.refused:
+            transport.abort()
+        else:
+            super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Ends what has begun."""
+        if not self.refused:
+            super().connection_lost(error)
+
+
+def is_own(client: tuple[str, int], server: tuple[str, int]) -> bool:
+    """Whether a connection on the loopback interface was made by this user (or by root).
+
+    Where the system doesn't tell its connections, nothing can be said, and it counts as this user's.
+
+    Args:
+        client: the address and port that it comes from.
+        server: those that it goes to.
+    """
+    try:
+        lines = [line.split() for line in CONNECTIONS.read_text().splitlines()[1:]]
+    except OSError:
+        return True
+    told = False
+    ours, theirs = _in_hex(server), _in_hex(client)
+    for _, local, remote, state, _, _, _, user, *_ in lines:
+        told = told or (local == ours and state == LISTENS)
+        if (local, remote) == (theirs, ours):
+            return state == ESTABLISHED and int(user) in (0, os.geteuid())  # one that ends is told as root's
+    return not told
+
+
+def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:
+    return [value.decode("latin-1").strip() for key, value in headers if key.lower() == name]
+
+
+def _in_hex(address: tuple[str, int]) -> str:
+    return f"{cast(int, struct.unpack('=I', socket.inet_aton(address[0]))[0]):08X}:{address[1]:04X}"

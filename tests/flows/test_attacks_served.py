@@ -1,0 +1,91 @@
+"""What somebody tries who may start flow runs on a real server: the worker refuses it, and nothing has run."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+import yaml
+
+from tests.flows.prefect_records import deployments, read, started
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
+
+EVIL = 'import pathlib\n\ndef run(file="CANARY"):\n    pathlib.Path(file).write_text("ran")\n'
+
+
+@pytest.fixture(scope="module")
+def attack(worker, server, clone):
+    """Starts a run of a deployment by the server's API alone, and gives how it ended."""
+    packages = clone / ".venv" / "lib" / "python3.11" / "site-packages"
+    packages.mkdir(parents=True)
+    (clone / ".venv" / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    (packages / "evil.py").write_text(EVIL)
+    (clone / "imports.py").write_text("from subprocess import check_call\n")
+    found = {name: deployment["id"] for name, deployment in deployments(server).items()}
+
+    def attack_(called, deployment="train", job=None, **parameters):
+        run = {"name": called, "parameters": parameters | {"name": called}, "job_variables": job or {}}
+        for wait in (1, 2, 4, None):
+            try:
+                read(server, f"deployments/{found[deployment]}/create_flow_run", run | {"state": {"type": "SCHEDULED"}})
+                break
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or wait is None:  # its database is busy
+                    raise
+                time.sleep(wait)
+        ended = started(server, called)
+        assert not list(clone.rglob("CANARY"))
+        return ended["state"]
+
+    return attack_
+
+
+def specification(clone, source, **arguments):
+    spec = yaml.safe_load((clone / "small.yaml").read_text())
+    spec["data"] = {"source": source, "args": arguments}
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("given", "folder", "said"),
+    [
+        (("evil:run", {}), ".venv/lib/python3.11/site-packages", "lies in an environment"),
+        (("setuptools._distutils.spawn:spawn", {"cmd": ["touch", "CANARY"]}), ".", "there is no module"),
+        (("imports:check_call", {"args": ["touch", "CANARY"]}), ".", "is subprocess.check_call, which imports.py only imports"),
+        (("files:remove", {"target": "small.py"}), "handler/store", "is Frostline's own code"),
+    ],
+    ids=lambda value: str(value)[:30],
+)  # fmt: skip
+def test_code_that_is_not_the_projects_own_does_not_run(given, folder, said, attack, clone):
+    source, arguments = given
+    name = f"attack-{source.replace(':', '-')}"
+    state = attack(name, spec=specification(clone, source, **arguments), folder=folder, store="attacked")
+    assert state["type"] == "FAILED"
+    assert said in state["message"]
+    assert not (clone / "attacked").exists()
+    assert (clone / "small.py").exists()
+
+
+def test_a_cluster_that_nobody_allowed_is_not_asked(attack, clone):
+    state = attack("cluster", "sweep", spec_files=["small.yaml"], dask="tcp://127.0.0.1:9", store="attacked")
+    assert state["type"] == "FAILED"
+    assert "dask: 'tcp://127.0.0.1:9' is not among the addresses of FROSTLINE_ALLOWED_ADDRESSES" in state["message"]
+
+
+def test_a_flow_run_brings_no_command_and_no_environment(attack, clone):
+    state = attack("command", job={"command": f"touch {clone}/CANARY", "working_dir": "/tmp"}, spec_file="/etc/passwd")
+    assert "spec_file: /etc/passwd is outside of the worker's project" in state["message"]  # so the flow itself ran
+    job = {"env": {"FROSTLINE_ALLOWED_MODULES": "subprocess,imports", "FROSTLINE_DATA_ROOTS": "/"}}
+    given = specification(clone, "imports:check_call", args=["touch", str(clone / "CANARY")])
+    state = attack("environment", job=job, spec=given, store="attacked")
+    assert "which imports.py only imports" in state["message"]
+
+
+def test_a_page_elsewhere_cannot_start_a_run(server, worker):
+    deployment = deployments(server)["train"]["id"]
+    request = urllib.request.Request(f"{server.api_url}/deployments/{deployment}/create_flow_run", json.dumps({"name": "page"}).encode(),
+                                     {"Content-Type": "text/plain", "Origin": "http://else.where"})  # fmt: skip
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=20)
