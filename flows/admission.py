@@ -22,6 +22,7 @@ from handler.errors import SpecError
 from handler.spec import TrainingSpec
 from handler.specification.addresses import addresses, is_allowed
 from handler.specification.named import is_reference
+from handler.specification.pretrained import source_of
 from handler.specification.project_code import check_own, environment_of
 from handler.specification.references import references
 from handler.specification.refusals import shown
@@ -131,8 +132,10 @@ def _read(spec: TrainingSpec, folder: Path) -> Iterator[tuple[str, Path]]:
             raise SpecError(field, f"{item!r} has '..' behind a wildcard; name the folder itself")
         yield field, folder / before
         yield from ((field, file) for file in files_named(item, folder, field).values())
-    if spec.model.weights is not None and not spec.model.weights.startswith("run:"):
-        yield "model.weights", folder / spec.model.weights
+    if spec.model.weights is not None:
+        weights, _ = source_of(spec.model.weights)
+        if not weights.startswith("run:"):
+            yield "model.weights", folder / weights
     for file in files(spec.data, folder):
         yield "data.source", file
 

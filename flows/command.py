@@ -121,13 +121,14 @@ def predict(
     run: Run,
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A .las, .laz or .npz file.", show_default=False)],
     to: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="The file to write.", show_default=False)],
+    epoch: Annotated[int | None, typer.Option(help="After how many epochs; by default the final model.")] = None,
     store: StoreFolder = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Classify a cloud (or the examples of an .npz) with a run's final model; score it where it has labels."""
+    """Classify a cloud (or the examples of an .npz) with a run's model; score it where it has labels."""
     from flows.commands.predict import predict_file
 
-    predict_file(output(as_json), run, source, to, store)
+    predict_file(output(as_json), run, source, to, store, epoch)
 
 
 @app.command()

@@ -28,7 +28,7 @@ from handler.specification.keras_objects import keras_object
 from handler.specification.named import LOSS, METRIC, OPTIMIZER, is_reference
 from handler.specification.user_code import UserCode, call
 from handler.store import Store
-from handler.weights import start_from
+from handler.weights.start import start_from
 
 NUMBER = re.compile(r"-?[0-9]+")
 SHIPPED = {
@@ -37,15 +37,20 @@ SHIPPED = {
 }
 
 
-def build_architecture(spec: TrainingSpec, folder: Path) -> Architecture:
+def build_architecture(spec: TrainingSpec, folder: Path, shape: DataShape) -> Architecture:
     """The architecture a specification names, its network built and seeded.
+
+    Args:
+        spec: the specification.
+        folder: where its modules are looked up.
+        shape: what its data look like; they need not be there.
 
     Raises:
         SpecError: its arguments don't fit, or its function returns something else than a model or an architecture.
     """
     with seeded(spec.seed), scope(spec.training.strategy):
         name = spec.model.architecture
-        arch = _shipped(spec, folder) if name in SHIPPED else _own(spec, folder)
+        arch = _shipped(spec, shape) if name in SHIPPED else _own(spec, folder)
         with UserCode(folder):
             arch.build()
     return arch
@@ -57,11 +62,11 @@ def build_model_handler(spec: TrainingSpec, folder: Path, store: Store, shape: D
     Raises:
         SpecError: something Keras can't make of the specification; with the field's path.
     """
-    arch = build_architecture(spec, folder)
+    arch = build_architecture(spec, folder, shape)
     with scope(spec.training.strategy):
         mh = _compiled(spec, arch, folder, shape)
     if spec.model.weights is not None:
-        start_from(arch.nn, spec.model.weights, folder, store)
+        mh.initial_weights = start_from(arch.nn, spec.model.weights, folder, store)
     return mh
 
 
@@ -137,11 +142,10 @@ def load_data(spec: TrainingSpec, folder: Path, store: Store) -> Dataset:
     return sources.load(spec.data, folder, spec.seed, store.prefit)
 
 
-def _shipped(spec: TrainingSpec, folder: Path) -> Architecture:
+def _shipped(spec: TrainingSpec, shape: DataShape) -> Architecture:
     from importlib import import_module
 
     module, name = SHIPPED[spec.model.architecture]
-    shape = sources.shape(spec.data, folder, spec.seed)
     if shape.classes is None or not shape.inputs or len(shape.inputs[0][0]) != 2 or shape.inputs[0][0][-1] != 3:
         raise SpecError(
             "model.architecture",

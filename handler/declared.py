@@ -21,6 +21,7 @@ from handler.specification.code import check_reference
 from handler.specification.code_digest import code_digest, definitions
 from handler.specification.given_text import check_folder_name
 from handler.specification.named import is_reference
+from handler.specification.pretrained import WeightsInto, source_of
 from handler.specification.refusals import join
 from handler.store.checked import read_checked, with_checksum
 from handler.store.files import files_within, write_file
@@ -213,15 +214,27 @@ def pretrained_state(weights: str, store: Path | None) -> str:
     return record.state
 
 
-def _weights(weights: str | None, folder: Path, digests: Digests) -> Any:
+def _weights(weights: str | WeightsInto | None, folder: Path, digests: Digests) -> Any:
     if weights is None:
         return None
-    if weights.startswith("run:"):
-        return {"state": pretrained_state(weights, digests.store)}
-    file = folder / weights
+    source, into = source_of(weights)
+    place = {"into": into} if into else {}
+    if source.startswith("run:"):
+        return {"state": pretrained_state(source, digests.store), **_final(source, digests.store), **place}
+    file = folder / source
     if not file.is_file():
         raise SpecError("model.weights", f"there is no file {file}")
-    return {"content": digests.content(file, folder)}
+    return {"content": digests.content(file, folder), **place}
+
+
+def _final(source: str, store: Path | None) -> dict[str, str | None]:
+    """The digest of a run's final model where that isn't the model of its last state: averages, the best weights."""
+    from handler.store.runs import RunStore
+
+    if "@" in source or store is None:
+        return {}
+    record = RunStore(store / "runs").read(source.removeprefix("run:"))
+    return {"weights": record.weights} if record.model_differs else {}
 
 
 def _files(patterns: list[str], folder: Path, digests: Digests) -> list[str]:

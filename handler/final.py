@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from handler.data.dataset import DataShape
 from handler.errors import DamagedError, SpecError
 from handler.record import RunRecord
 from handler.specification.user_code import UserCode
@@ -58,13 +59,9 @@ class TrainedModel:
                 f"{name!r} has no final model yet (it is {self.record.status}); train it to its end, or name an epoch",
             )
         self.epoch = self.record.epochs if epoch is None else epoch
-        self.mh = self._handler(name)
+        self.mh = self._handler()
         if epoch is None:
-            file = self.store.runs.file(self.record, str(self.record.model))
-            # The weights alone: the network is built already, and its own classes need not be known to Keras.
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="Skipping variable loading for optimizer")
-                self.mh.arch.nn.load_weights(file)
+            self._load_final(self.store.runs.file(self.record, str(self.record.model)))
         else:
             self._load(epoch)
 
@@ -80,25 +77,49 @@ class TrainedModel:
             save_model(self.mh.arch.nn, file)
         return file
 
-    def _handler(self, name: str) -> Any:
+    def _handler(self) -> Any:
         from handler.building import build_model_handler
-        from handler.data import shape
         from handler.spec import parse_spec
 
         spec, folder = parse_spec(self.record.spec), Path(self.record.spec_folder)
-        spec = spec.model_copy(update={"model": spec.model.model_copy(update={"weights": None})})
-        return build_model_handler(spec, folder, self.store, shape(spec.data, folder, spec.seed))
+        compiled = spec.model.compile.model_copy(update={"class_weight": None})  # its classes are those of the data
+        spec = spec.model_copy(update={"model": spec.model.model_copy(update={"weights": None, "compile": compiled})})
+        return build_model_handler(spec, folder, self.store, shape_of_record(self.record))
+
+    def _load_final(self, file: Path) -> None:
+        """The weights alone: the network is built already, and its own classes need not be known to Keras."""
+        from handler.state import load_state
+        from handler.weights.start import load_file
+
+        record = self.record
+        # A file has an adapter merged into its kernel; the state has both.
+        if record.state is not None and not record.model_differs and self.store.states.intact(record.state):
+            with contextlib.suppress(DamagedError):
+                load_state(self.store, record.state, self.mh.arch.nn)
+                return
+        load_file(self.mh.arch.nn, file)
 
     def _load(self, epoch: int) -> None:
         from handler.state import load_state
+        from handler.weights.start import epochs_kept
 
-        chain = self.record.chain
-        there = [e for e, key in enumerate(chain) if self.store.states.intact(key)]
-        if epoch not in there:
-            raise SpecError(
-                "--epoch", f"run {self.record.run!r} has no state after {epoch} epochs; it has them after {there}"
-            )
+        kept = epochs_kept(self.store, self.record)
+        there = ", ".join(map(str, kept)) or "none"
+        if epoch not in kept:
+            raise SpecError("--epoch", f"run {self.record.run!r}: epoch {epoch} is not kept; kept are {there}")
         try:
-            load_state(self.store, chain[epoch], self.mh.arch.nn)
+            load_state(self.store, self.record.chain[epoch], self.mh.arch.nn)
         except DamagedError as error:
             raise SpecError("--epoch", f"{error}; another epoch may be intact: {there}") from error
+
+
+def shape_of_record(record: RunRecord) -> DataShape:
+    """What a run's record says of its data, which need not be there any more."""
+    told = record.dataset
+    names = told.get("class_names")
+    return DataShape(
+        tuple((tuple(part["shape"]), part["dtype"]) for part in told.get("inputs", [])),
+        len(names) if names else None,
+        tuple(names) if names else None,
+        told.get("ignore_label"),
+    )

@@ -51,6 +51,15 @@ def variables(model: Any) -> str:
     return key_of([[list(v.shape), str(v.dtype), digest_bytes(to_array(v).tobytes())] for v in model.variables])
 
 
+def initial(mh: Any) -> str:
+    """Digest over the variables that a model handler's network begins with, and over what its layers derived from
+    pretrained ones: an earlier version trained on without that.
+    """
+    digest = variables(mh.compiled)
+    derived = mh.initial_weights.derived if mh.initial_weights is not None else []
+    return key_of([digest, derived]) if derived else digest
+
+
 def found(
     X: Any,
     y: Any,

@@ -49,7 +49,7 @@ class Live:
         self.mh: DLModelHandler = build_model_handler(
             run.spec, run.folder, run.store, shape(run.spec.data, run.folder, run.spec.seed)
         )
-        self.initial = identity.variables(self.mh.compiled)
+        self.initial = identity.initial(self.mh)
         self.backed_up: Path | None = None
         self.restored = False
 
@@ -188,14 +188,17 @@ class Live:
         """Makes, saves and measures the final model."""
         trainer = self.walk.stand_at_end(position.epoch)
         history = {name: [float(v) for v in values] for name, values in trainer.history.history.items()}
+        before = weights_digest(self.mh.compiled)
         trainer.end()
         self.mh.history = trainer.history
         validation = self.mh.build_validation()
         measured = None if validation is None else trainer.evaluate(validation)
         save_model(self.mh.compiled, folder / "model.keras")
         self.handler.post_fit(self.mh, self.dataset.X, self.dataset.y, self.callbacks, self.cache_map)
+        weights = weights_digest(self.mh.compiled)
         return {
-            "weights": weights_digest(self.mh.compiled),
+            "weights": weights,
+            "final_is_state": weights == before,
             "model": "model.keras",
             "history": history,
             "validation": measured,

@@ -110,6 +110,10 @@ class Masks:
         made: Kept = functions[kind]
         return made
 
+    def forget(self) -> None:
+        """Has everything made for a mask made anew: it holds what the layers derived from other weights."""
+        self._kept.clear()
+
     def _train_step(self, signature: Any, train_step: Step) -> Step:
         step = at_rest(self.model, replicated(self.model, train_step))
         function = compiled_step(self.model, step, signature)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from handler.arch.architecture import Architecture
+from handler.record import InitialWeights
 from handler.sequencer import DLSequencer
 
 
@@ -32,6 +33,7 @@ class DLModelHandler:
     Attributes:
         compiled: the compiled `keras.Model`, None before `compile`.
         history: Keras `History` of the last fit.
+        initial_weights: what was put into the network before any training, None where nothing was.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class DLModelHandler:
         self.validation_data, self.augment = validation_data, augment
         self.compiled: Any = None
         self.history: Any = None
+        self.initial_weights: InitialWeights | None = None
 
     def compile(self) -> None:
         """Builds the network if need be and compiles it."""

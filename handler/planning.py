@@ -20,7 +20,7 @@ from handler.errors import DamagedError, SpecError, StoreError
 from handler.layers import Outline
 from handler.prefix.graph import Graph
 from handler.prefix.planned import planned
-from handler.record import Plan, PlannedPrefix, PlannedSegment, RunRecord
+from handler.record import InitialWeights, Plan, PlannedPrefix, PlannedSegment, RunRecord
 from handler.schedule import Schedule, compute_schedule, held_layers
 from handler.spec import TrainingSpec, is_cloud
 from handler.specification.callback_effects import SETS_RATE, conflicts, rate_setter
@@ -155,6 +155,7 @@ class Planning:
                 *held_layers(self.outline, self.schedule),
                 *(hole.text for hole in find_holes(self.chain, self.store.states, position)),
             ],
+            initial_weights=self._network[2],
         )
 
     def record(self) -> RunRecord | None:
@@ -171,15 +172,19 @@ class Planning:
         return declared(self.spec, self.folder, digests), digests
 
     @cached_property
-    def _network(self) -> tuple[Outline, Graph]:
-        """The network's layers and graph: remembered in the store, or from the network, built once."""
+    def _network(self) -> tuple[Outline, Graph, InitialWeights | None]:
+        """The network's layers and graph, and what it starts from: remembered in the store, or from the network,
+        built once.
+        """
         outline = self.remembered
         if outline is None:
             return self._build_network()
         try:
-            return outline, Graph.from_json(self._remembered()["graph"])
+            memory = self._remembered()
+            told = memory.get("initial_weights")
+            return outline, Graph.from_json(memory["graph"]), None if told is None else InitialWeights(**told)
         except (StoreError, TypeError, KeyError):
-            return outline, Graph(problem="the network isn't remembered")
+            return outline, Graph(problem="the network isn't remembered"), None
 
     @property
     def _memory(self) -> Path:
@@ -193,7 +198,7 @@ class Planning:
             raise KeyError("version")
         return found
 
-    def _build_network(self) -> tuple[Outline, Graph]:
+    def _build_network(self) -> tuple[Outline, Graph, InitialWeights | None]:
         environment.prepare(self.threads, strategy=self.spec.training.strategy)
         from handler.building import build_model_handler
         from handler.data import shape
@@ -207,12 +212,14 @@ class Planning:
             self.spec.freeze_training, self.spec.training.epochs, found
         )  # refused before anything is written
         graph = Flat(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
+        initial = None if mh.initial_weights is None else mh.initial_weights.model_dump(mode="json")
+        network = {"outline": found.to_json(), "graph": graph.to_json(), "initial_weights": initial}
+        memory = {"format": 1, "version": REMEMBERED} | network
         with contextlib.suppress(StoreError):  # a store that can only be read
             marker.claim(self.store.root)
-            network = {"outline": found.to_json(), "graph": graph.to_json()}
-            write_file(self._memory, with_checksum({"format": 1, "version": REMEMBERED} | network))
+            write_file(self._memory, with_checksum(memory))
             mirrored_files.send(self._memory)
-        return found, graph
+        return found, graph, mh.initial_weights
 
     def _why(self, start: int, end: int, reached: int) -> str:
         if self.chain.keys[end] in self.store.states.there():

@@ -72,6 +72,28 @@ class PlannedSegment(Record):
         return rate_text(self.learning_rate, self.rate_setter or "not known")
 
 
+class InitialWeights(Record):
+    """What a network started from: which layers have their values from `source`, put under the path `into` ("": the
+    whole network), and which keep their initial ones. `derived` are the layers that computed anew what they derive
+    from their weights.
+    """
+
+    source: str
+    into: str = ""
+    loaded: list[str]
+    kept: list[str] = Field(default_factory=list)
+    derived: list[str] = Field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """It as a sentence."""
+        into = f" into {self.into}" if self.into else ""
+        more = f" and {len(self.kept) - 6} more" if len(self.kept) > 6 else ""
+        kept = f"; {', '.join(self.kept[:6])}{more} keep their initial values" if self.kept else ""
+        count = len(self.loaded) + len(self.kept)
+        return f"model.weights: {self.source}{into} gives {len(self.loaded)} of {count} layers their values{kept}"
+
+
 class Plan(Record):
     """All that is known before training; `warnings` says what can't go on exactly, a sentence each."""
 
@@ -87,6 +109,7 @@ class Plan(Record):
     estimated_seconds: float | None = None
     estimated_bytes: int | None = None
     warnings: list[str] = Field(default_factory=list)
+    initial_weights: InitialWeights | None = None
 
 
 class Reason(Record):
@@ -182,9 +205,10 @@ class RunRecord(Record):
     `declared` are of: a file's name, or the files of a module with what they define. `environment` is the one of the
     last invocation; `environment_changes` are those that lie behind the state it reached. `seconds` is the wall time of
     each stage of the last invocation. `started_by` is what last began it, where that has an id of its own (Prefect's
-    flow run); `stopped_by` is the signal that interrupted it. `divergence` is where a value became NaN or infinite.
-    `replaces` is the record of the completed training that had the run's name before, kept until this one is complete:
-    what it needs is not collected.
+    flow run); `stopped_by` is the signal that interrupted it. `final_is_state` says whether the final model has the
+    weights of the last state; None in the records of versions that did not say. `divergence` is where a value became
+    NaN or infinite. `replaces` is the record of the completed training that had the run's name before, kept until this
+    one is complete: what it needs is not collected.
     """
 
     format: int = 1
@@ -224,3 +248,17 @@ class RunRecord(Record):
     model: str | None = None
     files: dict[str, str] = Field(default_factory=dict)
     replaces: RunRecord | None = None
+    initial_weights: InitialWeights | None = None
+    final_is_state: bool | None = None
+
+    @property
+    def model_differs(self) -> bool:
+        """Whether the final model may have other weights than the last state: an average, or the best ones."""
+        if self.final_is_state is not None:
+            return not self.final_is_state
+        training, compiled = self.spec.get("training", {}), self.spec.get("model", {}).get("compile", {})
+        callbacks = [c if isinstance(c, dict) else {"name": c} for c in training.get("callbacks") or []]
+        optimizer = compiled.get("optimizer")
+        return any(c.get("restore_best_weights") or ":" in str(c.get("name")) for c in callbacks) or (
+            isinstance(optimizer, dict) and bool(optimizer.get("use_ema") or ":" in str(optimizer.get("name")))
+        )

@@ -149,6 +149,7 @@ class TrainingRun:
             seed=self.spec.seed,
             training_epochs=plan.epochs,
             layers=plan.layers,
+            initial_weights=plan.initial_weights,
             plan=plan.segments,
             chain=list(self.planning.chain.keys),
             declared=self.planning.declared,
@@ -159,7 +160,7 @@ class TrainingRun:
             spec=self.spec.model_dump(mode="json", by_alias=True),
             **self._replaced.carried_over(began),
         )
-        for text in plan.warnings:
+        for text in [*plan.warnings, *([plan.initial_weights.text] if plan.initial_weights else [])]:
             self.note(text)
         self._writer.begin(record)  # first: it vouches for no other file until the run is complete
         write_file(self.store.runs.folder(self.inputs.name) / "spec.yaml", dump_spec(self.spec).encode())
@@ -223,7 +224,8 @@ class TrainingRun:
         with self._timed("post-fit"):
             folder = self.store.runs.folder(self.inputs.name)
             final = self.live.finish(position, folder)
-        self._writer.change(**{name: final[name] for name in ("weights", "model", "validation")}, **self._reached())
+        told = {name: final[name] for name in ("weights", "model", "validation", "final_is_state")}
+        self._writer.change(**told, **self._reached())
         return {**final, "state": position.key, "epochs": position.epoch, "stopped": position.stopped}
 
     def report(self) -> str:

@@ -19,7 +19,7 @@ from handler.schedule import check_schedule
 from handler.specification.callbacks import CallbackSpec, check_monitors
 from handler.specification.code import resolve_function
 from handler.specification.entries import Entry, as_list
-from handler.specification.given_text import check_file_name, check_text
+from handler.specification.given_text import check_text
 from handler.specification.named import (
     LOSS,
     METRIC,
@@ -32,6 +32,7 @@ from handler.specification.named import (
 from handler.specification.non_finite import NonFinite
 from handler.specification.optimizer import check_optimizer
 from handler.specification.prefix_cache import PrefixCache, as_mapping
+from handler.specification.pretrained import WeightsInto, check_weights
 from handler.specification.refusals import Count, Flag, Given, Seed, Weight, Whole, shown, spec_error, suggestion
 from handler.specification.run_name import check_run_name
 from handler.specification.snapshots import SnapshotOptions
@@ -66,19 +67,6 @@ def _architecture(value: Any) -> Any:
     raise SpecError(
         "", f"unknown architecture {shown(value)}; {suggestion(value, ARCHITECTURES)} (your own: module:function)"
     )
-
-
-def _weights(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith("run:"):
-        name, at, epoch = value[4:].partition("@")
-        check_run_name(name)
-        if at and not re.fullmatch("[0-9]{1,9}", epoch):
-            raise SpecError("", f"{value!r}: the epoch must be a whole number, as in run:{name}@12")
-        return value
-    if isinstance(value, str) and value.endswith((".keras", ".weights.h5")):
-        check_file_name(value)
-        return value
-    raise SpecError("", f"must be a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH, not {shown(value)}")
 
 
 def _loss(value: Any) -> Any:
@@ -211,10 +199,11 @@ class ModelSpec(Given):
         examples=["conv_autoencoder", "pointnet", "mymodel:build"],
     )
     args: Arguments = Field(default={}, title="Arguments", description="Keyword arguments of the architecture.")
-    weights: Annotated[str, BeforeValidator(_weights, json_schema_input_type=str)] | None = Field(
+    weights: Annotated[str | WeightsInto, BeforeValidator(check_weights)] | None = Field(
         default=None,
         title="Weights",
-        description="What to start from: a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH.",
+        description="What to start from: a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH; or a mapping of "
+        "`file` to one of these and `into` to the path of the part that it is put into.",
     )
     compile: CompileSpec = Field(default=CompileSpec(), title="Compilation")
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from handler.errors import MismatchError
+from handler.weights import derived
 
 
 @dataclass
@@ -19,7 +20,7 @@ class TrainingState:
         epoch: epochs completed.
         step: steps completed in the epoch that follows; 0 between epochs.
         arrays: `model/...` (weights, moving statistics, seed generators), `devices/...` (what other devices than the
-            first have otherwise), `optimizer/...`, `random/global`,
+            first have otherwise), `tables/...` (lookup tables, as JSON), `optimizer/...`, `random/global`,
             `callbacks/...` (arrays a callback keeps) and, within an epoch, `metrics/...`; any dtype.
         callbacks: the callbacks' own state, by class name and position among those of that class; plain JSON.
         history: metric name -> one value per completed epoch, None where it had none.
@@ -65,6 +66,23 @@ def assign(variables: dict[str, Any], arrays: dict[str, np.ndarray], group: str)
         variable.assign(array)
 
 
+def put_into(model: Any, arrays: dict[str, np.ndarray]) -> bool:
+    """Puts a state's variables and lookup tables into a network, whose layers derive from them what they compute with.
+
+    Returns:
+        Whether what is derived has changed: a function traced before holds the old values then. The model's own are
+        dropped.
+
+    Raises:
+        MismatchError: the state belongs to another architecture.
+    """
+    assign(named("model", model.variables), arrays, "model")
+    changed = derived.put_tables(model, arrays)
+    if changed:
+        derived.forget_functions(model)
+    return bool(derived.refresh(model)) or changed
+
+
 def load_state(store: Any, key: str, model: Any) -> TrainingState:
     """Puts a state of a store into a model: its variables and, where it is compiled and built, its optimizer's.
 
@@ -83,7 +101,7 @@ def load_state(store: Any, key: str, model: Any) -> TrainingState:
 
     opened = store if isinstance(store, Store) else Store(Path(store))
     state = opened.states.read(key)
-    assign(named("model", model.variables), state.arrays, "model")
+    put_into(model, state.arrays)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and optimizer.built:
         assign(named("optimizer", optimizer.variables), state.arrays, "optimizer")

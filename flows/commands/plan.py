@@ -61,7 +61,8 @@ def show_plan(
     if plan.estimated_bytes and left:
         line += f"; about {size(plan.estimated_bytes)} on disk"
     warned = [Text.assemble(("warning:", "yellow"), f" {text}") for text in plan.warnings]
-    lines = [line, *([f"drawn: {png}"] if png else []), *_prefixes(plan), *warned, *_sentences(plan, told)]
+    started = [Text(plan.initial_weights.text)] if plan.initial_weights else []
+    lines = [line, *started, *([f"drawn: {png}"] if png else []), *_prefixes(plan), *warned, *_sentences(plan, told)]
     output.answer(answer, shown, *lines)
 
 

@@ -1,4 +1,4 @@
-"""`frostline predict`: a run's final model asked about new data."""
+"""`frostline predict`: a run's model asked about new data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CLOUDS = (".las", ".laz")
 
 
-def predict_file(output: Output, run: str, source: Path, to: Path, folder: str) -> None:
+def predict_file(output: Output, run: str, source: Path, to: Path, folder: str, epoch: int | None = None) -> None:
     """Classifies a file and writes the result; scores it where it has labels.
 
     Args:
@@ -31,9 +31,10 @@ def predict_file(output: Output, run: str, source: Path, to: Path, folder: str) 
         to: a file of the same kind: the cloud with its classification replaced, or an .npz with `predictions` (what the
             network gives) and `labels` (the likeliest class).
         folder: the store.
+        epoch: the state after so many epochs; None: the final model.
 
     Raises:
-        SpecError: there is no such run, no such file, or it doesn't fit the run.
+        SpecError: there is no such run, no such file, it doesn't fit the run, or the epoch's state is not kept.
     """
     record = Store(folder).runs.read(run)
     kind = source.suffix.lower()
@@ -48,7 +49,7 @@ def predict_file(output: Output, run: str, source: Path, to: Path, folder: str) 
     prepared = _read_cloud(record, source, to) if kind in CLOUDS else None
     from handler.final import TrainedModel
 
-    model = TrainedModel(folder, run)
+    model = TrainedModel(folder, run, epoch)
     points, scores, notes = _cloud(output, model, prepared, source, to) if prepared else _arrays(model, source, to)
     answer = PredictAnswer(output=str(to), points=points, scores=scores)
     output.answer(answer, f"{to}: {points} points classified", *notes, *(scores_tables(scores) if scores else []))

@@ -27,7 +27,8 @@ from handler.observe import Observer
 from handler.optimizers import build_optimizer, unwrapped
 from handler.sequencer import DLSequencer
 from handler.specification.non_finite import NonFinite
-from handler.state import TrainingState, assign, named, to_array
+from handler.state import TrainingState, assign, named, put_into, to_array
+from handler.weights import derived
 
 if TYPE_CHECKING:
     from handler.prefix.prefixes import Prefix
@@ -95,6 +96,7 @@ class Trainer:
         self._signature: Any = None
         self._within: TrainingState | None = None
         self._generator = global_seed_generator()
+        self._tables = derived.tables(model)  # no step changes one
         self._last: dict[str, Any] = {}  # what the last step of the present epoch gave
 
     def begin(self, state: TrainingState | None = None) -> None:
@@ -270,6 +272,7 @@ class Trainer:
         if self.step:
             variables |= named("metrics", parts(self.model.metrics_variables))
         arrays = {name: to_array(variable) for name, variable in variables.items()} | arrays
+        arrays |= self._tables
         if self.step:
             # After the last step they are the epoch's logs, where a train_step of one's own gives others than metrics.
             logs = pythonify_logs(self._last)
@@ -290,7 +293,9 @@ class Trainer:
         self._within = state if state.step else None
 
     def _assign(self, state: TrainingState, metrics: bool = True) -> None:
-        assign(named("model", self.model.variables), state.arrays, "model")
+        if put_into(self.model, state.arrays):
+            self.masks.forget()
+            self._tables = derived.tables(self.model)
         assign(named("devices", self._of_devices()), state.arrays, "devices")
         assign(named("optimizer", self.model.optimizer.variables), state.arrays, "optimizer")
         assign(named("random", [self._generator.state]), state.arrays, "random")

@@ -11,6 +11,7 @@ from handler.errors import SpecError
 from handler.specification.code import check_call, check_reference
 from handler.specification.given_text import check_folder_name
 from handler.specification.named import is_reference
+from handler.specification.pretrained import source_of
 from handler.specification.refusals import join, suggestion
 
 if TYPE_CHECKING:
@@ -64,9 +65,10 @@ def check_references(spec: TrainingSpec, folder: Path) -> None:
                 check_source(item, folder, f"{path}[{i}]" if isinstance(source, list) else path)
     for i, pattern in enumerate(spec.data.files):
         files_named(pattern, folder, f"data.files[{i}]")
-    weights = spec.model.weights
-    if weights and not weights.startswith("run:") and not (folder / weights).is_file():
-        raise SpecError("model.weights", f"there is no file {folder / weights}")
+    if spec.model.weights is not None:
+        weights, _ = source_of(spec.model.weights)
+        if not weights.startswith("run:") and not (folder / weights).is_file():
+            raise SpecError("model.weights", f"there is no file {folder / weights}")
     _check_arguments(spec, folder)
     _check_validation(spec, folder)
 

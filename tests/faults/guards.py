@@ -113,9 +113,9 @@ GUARDS = [
     Guard(
         "killed: the seeds of dropout",
         "all variables are in the state, not the weights alone",
-        "handler/engine/trainer.py",
-        "assign(named(\"model\", self.model.variables), state.arrays, \"model\")",
-        "[v.assign(a) for v in self.model.weights for n, a in state.arrays.items() if n[:6] == \"model/\" and n[11:] == v.path]",
+        "handler/state.py",
+        "assign(named(\"model\", model.variables), arrays, \"model\")",
+        "[v.assign(a) for v in model.weights for n, a in arrays.items() if n[:6] == \"model/\" and n[11:] == v.path]",
         EARLY,
     ),
     *MEMORY,

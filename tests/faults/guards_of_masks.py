@@ -168,7 +168,7 @@ MASKS = [
         "a run's model is of a class Keras can't load",
         "only its weights are read",
         "handler/final.py",
-        "self.mh.arch.nn.load_weights(file)",
+        "load_state(self.store, record.state, self.mh.arch.nn)",
         'self.mh.arch.nn = __import__("keras").models.load_model(file, compile=False)',
         T + "own_classes.py::test_a_finished_run_answers_and_an_interrupted_one_ends_as_it_would_have",
     ),

@@ -293,6 +293,7 @@ def test_a_callback_that_stops_ends_the_chain(train):
 
 def test_a_network_is_the_same_whatever_other_threads_draw(folder):
     from handler.building import build_architecture
+    from handler.data import DataShape
 
     done = threading.Event()
 
@@ -303,7 +304,7 @@ def test_a_network_is_the_same_whatever_other_threads_draw(folder):
     thread = threading.Thread(target=draw)
     thread.start()
     try:
-        built = [build_architecture(parse_spec(SPEC), folder).nn.get_weights() for _ in range(3)]
+        built = [build_architecture(parse_spec(SPEC), folder, DataShape(())).nn.get_weights() for _ in range(3)]
     finally:
         done.set()
         thread.join()

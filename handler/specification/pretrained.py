@@ -1,0 +1,53 @@
+"""`model.weights`: what a network starts from, and into which part of it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from handler.errors import SpecError
+from handler.specification.given_text import check_file_name
+from handler.specification.refusals import Given, shown
+from handler.specification.run_name import check_run_name
+
+FORMS = "a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH"
+
+
+class WeightsInto(Given):
+    """Weights that are put into a part of the network."""
+
+    model_config = ConfigDict(title="Weights of a part")
+    file: str = Field(title="File", description="What to start from: a .keras or .weights.h5 file, or a run's state.")
+    into: str = Field(title="Into", description="The path of the layer or nested model that it is put into.")
+
+
+def check_weights(value: Any) -> Any:
+    """Refuses what is no source of weights. A mapping has the source under `file`."""
+    if isinstance(value, dict):
+        if "file" in value:
+            _check_source(value["file"], "file")
+        if not value.get("into") or not isinstance(value["into"], str):
+            raise SpecError("into", f"must be the path of a layer or nested model, not {shown(value.get('into'))}")
+        return value
+    if not isinstance(value, WeightsInto):
+        _check_source(value, "")
+    return value
+
+
+def source_of(weights: str | WeightsInto) -> tuple[str, str]:
+    """The source, and the path of the part that it is put into ("": the whole network)."""
+    return (weights, "") if isinstance(weights, str) else (weights.file, weights.into)
+
+
+def _check_source(value: Any, path: str) -> None:
+    if isinstance(value, str) and value.startswith("run:"):
+        name, at, epoch = value[4:].partition("@")
+        check_run_name(name, path)
+        if at and not re.fullmatch("[0-9]{1,9}", epoch):
+            raise SpecError(path, f"{value!r}: the epoch must be a whole number, as in run:{name}@12")
+    elif isinstance(value, str) and value.endswith((".keras", ".weights.h5")):
+        check_file_name(value, path)
+    else:
+        raise SpecError(path, f"must be {FORMS}, not {shown(value)}")

@@ -1,0 +1,184 @@
+"""What a `.keras` or `.weights.h5` file holds, by layer. Read by path: nothing in the file is made into an object."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from keras.src.saving.keras_saveable import KerasSaveable
+from keras.src.saving.saving_lib import H5IOStore, _walk_saveable
+from keras.src.utils import naming
+
+from handler.layers import join
+
+VARIABLES, CONFIG = "model.weights.h5", "config.json"
+VOCABULARY = "assets/{}/vocabulary.txt"
+TABLES = ("StringLookup", "IntegerLookup", "Discretization")
+
+
+class WeightsFile:
+    """An open file of weights.
+
+    A layer has two paths there: the one by which Keras stores it, made of attributes and class names
+    (`layers/dense_1`), and that of the layers' names (`backbone/head`), which stays when another part of the network
+    changes.
+
+    Attributes:
+        names: path of names -> stored path; where two layers have one path of names, it isn't there.
+    """
+
+    def __init__(self, store: H5IOStore, archive: zipfile.ZipFile | None) -> None:
+        self._store, self._archive = store, archive
+        self._config = _read_config(archive)
+        self._stored = _stored_paths(store.h5_file)
+        labels = _labels(store.h5_file, self._stored) or dict(_configured(self._config, "", ""))
+        found: dict[str, list[str]] = {}
+        for path in self._stored:
+            if path in labels:
+                found.setdefault(labels[path], []).append(path)
+        self.names = {name: paths[0] for name, paths in found.items() if len(paths) == 1}
+
+    def variables(self, path: str) -> dict[str, np.ndarray]:
+        """What a layer stored by itself, by its stored path; empty where it stored nothing."""
+        entry = self._store.get(path)
+        return {str(key): entry[key] for key in entry.keys()}  # noqa: SIM118 (a store, no mapping)
+
+    def table(self, layer: Any, path: str) -> dict[str, Any] | None:
+        """The table of a lookup layer: a file beside the weights, or in the configuration; None where there is none."""
+        name = VOCABULARY.format(path)
+        if self._archive is not None and name in self._archive.namelist():
+            lines = self._archive.read(name).decode().splitlines()
+            while lines and not lines[-1]:
+                lines.pop()
+            idf = self.variables(path).get("idf_weights")
+            tokens = lines if layer.vocabulary_dtype == "string" else [int(line) for line in lines]
+            return {"vocabulary": tokens, "idf": None if idf is None else [float(w) for w in idf[: len(tokens)]]}
+        configured = [c for c in _layer_configs(self._config) if c.get("name") == layer.name]
+        bins = configured[0].get("bin_boundaries") if len(configured) == 1 else None
+        return None if bins is None else {"bin_boundaries": [float(edge) for edge in bins]}
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[WeightsFile]:
+    """Opens a `.keras` or `.weights.h5` file.
+
+    Raises:
+        OSError, KeyError, ValueError, zipfile.BadZipFile: it can't be read.
+    """
+    if file.name.endswith(".weights.h5"):
+        store = H5IOStore(file, mode="r")
+        try:
+            yield WeightsFile(store, None)
+        finally:
+            store.close()
+        return
+    with zipfile.ZipFile(file) as archive:
+        store = H5IOStore(VARIABLES, archive=archive, mode="r")
+        try:
+            yield WeightsFile(store, archive)
+        finally:
+            store.close()
+
+
+def saveables(root: Any) -> Iterator[tuple[str, str, Any]]:
+    """Yields `(stored path, path of names, layer)` for a network or layer and each layer in it, as Keras would store
+    them, the first one with empty paths.
+    """
+    import keras
+
+    leave_out = (keras.optimizers.Optimizer, keras.metrics.Metric, keras.losses.Loss)
+    seen: set[int] = set()
+
+    def visit(part: Any, path: str, names: str) -> Iterator[tuple[str, str, Any]]:
+        if id(part) in seen or isinstance(part, leave_out):
+            return
+        seen.add(id(part))
+        if isinstance(part, keras.layers.Layer):
+            yield path, names, part
+        for attribute, child in _walk_saveable(part):
+            if isinstance(child, KerasSaveable):
+                yield from visit(child, join(path, attribute), _name(names, child))
+            elif isinstance(child, list | dict | tuple):
+                yield from listed(child, join(path, attribute), names, set())
+
+    def listed(parts: Any, path: str, names: str, within: set[int]) -> Iterator[tuple[str, str, Any]]:
+        if id(parts) in within:
+            return
+        within.add(id(parts))
+        used: dict[str, int] = {}
+        for part in list(parts.values()) if isinstance(parts, dict) else parts:
+            if isinstance(part, KerasSaveable):
+                yield from visit(part, join(path, _unique(type(part).__name__, used)), _name(names, part))
+            elif isinstance(part, list | dict | tuple):
+                yield from listed(part, join(path, _unique("container", used)), names, within)
+
+    return visit(root, "", "")
+
+
+def _name(names: str, part: Any) -> str:
+    name = getattr(part, "name", None)
+    return join(names, name) if isinstance(name, str) else names
+
+
+def _unique(kind: str, used: dict[str, int]) -> str:
+    name = naming.to_snake_case(kind)
+    used[name] = used.get(name, -1) + 1
+    return f"{name}_{used[name]}" if used[name] else name
+
+
+def _stored_paths(file: Any) -> list[str]:
+    """The paths at which something has stored variables, or has said its name."""
+    found = [""] if "vars" in file else []
+    file.visit(lambda path: found.append(path.removesuffix("/vars")) if path.endswith("/vars") else None)
+    return found
+
+
+def _labels(file: Any, stored: list[str]) -> dict[str, str]:
+    """Stored path -> path of names, as the file has them; empty where an older Keras wrote none."""
+    own = {path: file[join(path, "vars")].attrs.get("name") for path in stored if path}
+    if not any(isinstance(name, str) for name in own.values()):
+        return {}
+    labels = {"": ""}
+    for path in own:
+        parts = path.split("/")
+        names = [own.get("/".join(parts[: i + 1])) for i in range(len(parts))]
+        labels[path] = "/".join(name for name in names if isinstance(name, str))
+    return labels
+
+
+def _read_config(archive: zipfile.ZipFile | None) -> Any:
+    if archive is None or CONFIG not in archive.namelist():
+        return {}
+    return json.loads(archive.read(CONFIG))
+
+
+def _configured(config: Any, path: str, names: str) -> Iterator[tuple[str, str]]:
+    """Stored path -> path of names from a functional or Sequential model's configuration, wrappers included."""
+    yield path, names
+    inside = config.get("config") if isinstance(config, Mapping) else None
+    if not isinstance(inside, Mapping):
+        return
+    used: dict[str, int] = {}
+    layers = inside.get("layers") if isinstance(inside.get("layers"), list) else []
+    places = [(join(path, f"layers/{_unique(str(layer.get('class_name')), used)}"), layer) for layer in layers or []]
+    if isinstance(inside.get("layer"), Mapping):
+        places.append((join(path, "layer"), inside["layer"]))
+    for place, layer in places:
+        yield from _configured(layer, place, join(names, str((layer.get("config") or {}).get("name"))))
+
+
+def _layer_configs(config: Any) -> Iterator[Mapping[str, Any]]:
+    """The configurations of the lookup layers anywhere in a model's."""
+    if isinstance(config, Mapping):
+        if config.get("class_name") in TABLES and isinstance(config.get("config"), Mapping):
+            yield config["config"]
+        for value in config.values():
+            yield from _layer_configs(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _layer_configs(value)

@@ -1,0 +1,290 @@
+"""Starting from pretrained weights: a saved model, a weights file, or a run of a store."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handler.errors import DamagedError, SpecError
+from handler.layers import OwnWeight, addressable, freezable, walk
+from handler.record import InitialWeights, RunRecord
+from handler.specification.pretrained import WeightsInto, source_of
+from handler.specification.refusals import suggestion
+from handler.state import to_array
+from handler.store import Store
+from handler.weights import derived
+
+if TYPE_CHECKING:
+    from handler.weights.files import WeightsFile
+
+FIELD = "model.weights"
+ADAPTER = "lora_"  # how Keras calls the two halves of an adapter
+
+# Puts values into a layer, given its stored path and its path of names; False where the source lacks them.
+Put = Callable[[str, str, Any], bool]
+
+
+def start_from(nn: Any, weights: str | WeightsInto, folder: Path, store: Store) -> InitialWeights:
+    """Puts pretrained weights into a network, layer by layer, by path and shape.
+
+    Layers of the network that the source doesn't have, or has in another shape (a new head), keep their initial
+    weights. What layers derive from their weights is computed anew.
+
+    Args:
+        nn: the network.
+        weights: a `.keras` or `.weights.h5` file, relative to `folder`; `run:NAME`, a completed run's model;
+            `run:NAME@EPOCH`; or one of these and the path of the layer or model that they are put into.
+        folder: the specification's folder.
+        store: where runs are looked up.
+
+    Returns:
+        Which layers have their values from there, and which keep their initial ones.
+
+    Raises:
+        SpecError: the source can't be read, or no layer of it fits.
+    """
+    reference, into = source_of(weights)
+    parts, tables = _Parts(nn, into), derived.tables(nn)
+    if reference.startswith("run:"):
+        known = _from_run(parts, reference, store)
+    else:
+        file = folder / reference
+        if not file.is_file():
+            raise SpecError(FIELD, f"{reference!r}: there is no file {file}")
+        known = _from_file(parts, reference, file)
+    if not parts.loaded:
+        where = f"the part {into!r} of this network" if into else "this network"
+        raise SpecError(
+            FIELD, f"{reference!r} has no layer of the same path and shape as {where}; its layers: {', '.join(known)}"
+        )
+    after = derived.tables(nn)
+    changed = [name.partition(" ")[2] for name in after if not np.array_equal(after[name], tables[name])]
+    told = parts.told(reference, into)
+    told.derived = [*changed, *derived.refresh(nn)]
+    derived.forget_functions(nn)
+    return told
+
+
+def load_file(nn: Any, file: Path) -> None:
+    """Puts the weights and the lookup tables of a `.keras` file into a network of the same structure.
+
+    Raises:
+        SpecError: the file can't be read, or is of another network.
+    """
+    from handler.weights.files import opened
+
+    parts = _Parts(nn, "")
+    with _readable("run", str(file)), opened(file) as source:
+        parts.load(lambda path, _, layer: _fill(layer, source, path, own_table=True), whole=True)
+    if not parts.loaded:
+        raise SpecError("run", f"{file} holds the weights of another network than the run's function builds now")
+    derived.refresh(nn)
+    derived.forget_functions(nn)
+
+
+def epochs_kept(store: Store, record: RunRecord) -> list[int]:
+    """The epochs of a run after which the store keeps a state."""
+    return [epoch for epoch, key in enumerate(record.chain) if store.states.intact(key)]
+
+
+def _from_run(parts: _Parts, reference: str, store: Store) -> list[str]:
+    name, at, epoch = reference.removeprefix("run:").partition("@")
+    record = store.runs.read(name)
+    try:
+        if at:
+            kept = epochs_kept(store, record)
+            if int(epoch) not in kept:
+                there = ", ".join(map(str, kept)) or "none"
+                raise SpecError(FIELD, f"{reference!r}: epoch {int(epoch)} is not kept; kept are {there}")
+            return _from_state(parts, reference, store.states.read(record.chain[int(epoch)]).arrays)
+        if record.state is not None and not record.model_differs and store.states.intact(record.state):
+            return _from_state(parts, reference, store.states.read(record.state).arrays)
+        return _from_file(parts, reference, store.runs.file(record, record.model or "model.keras"))
+    except DamagedError as error:
+        raise SpecError(FIELD, f"{reference!r}: {error}") from error
+
+
+def _from_file(parts: _Parts, reference: str, file: Path) -> list[str]:
+    from handler.weights.files import opened
+
+    with _readable(FIELD, repr(reference)), opened(file) as source:
+
+        def by_name(path: str, names: str, layer: Any) -> bool:
+            return names in source.names and _fill(layer, source, source.names[names])
+
+        def by_structure(path: str, names: str, layer: Any) -> bool:
+            return _fill(layer, source, path)
+
+        # As Keras loads these files: weights alone by structure, a model's by the names of its layers.
+        if file.name.endswith(".weights.h5"):
+            parts.load(by_structure, whole=True)
+        if not parts.loaded:
+            parts.load(by_name)
+        if not parts.loaded:
+            parts.load(by_structure, whole=True)
+        return [] if parts.loaded else sorted(name for name, path in source.names.items() if source.variables(path))
+
+
+def _fill(layer: Any, source: WeightsFile, path: str, *, own_table: bool = False) -> bool:
+    """Has a layer take from a file what it stored there; False where it isn't there or doesn't fit."""
+    if derived.has_table(layer):
+        table = source.table(layer, path)
+        if table is None:
+            return own_table
+        derived.set_table(layer, table, layer.name)
+    own = _own(layer)
+    values = source.variables(path)
+    if own and not values:
+        return False
+    # Keras saves an adapter merged into its kernel and then sets both halves to zero, which never train again.
+    adapters = [(variable, to_array(variable)) for variable in own if variable.name.startswith(ADAPTER)]
+    try:
+        if own:
+            layer.load_own_variables(values)
+    except Exception:  # it has another shape; a class of the user's own may raise anything
+        return False
+    for variable, value in adapters:
+        variable.assign(value)
+    return True
+
+
+def _from_state(parts: _Parts, reference: str, arrays: dict[str, Any]) -> list[str]:
+    """Takes each variable by its path, which Keras makes of the layers' names; equal paths by their order."""
+    stored: dict[str, list[Any]] = {}
+    for name, array in arrays.items():
+        if name.startswith("model/"):
+            stored.setdefault(name.partition(" ")[2], []).append(array)
+    here: dict[str, list[int]] = {}
+    for variable in parts.root.variables:
+        here.setdefault(variable.path, []).append(id(variable))
+    tables = {n.partition(" ")[2]: a for n, a in arrays.items() if n.startswith(f"{derived.GROUP}/")}
+    places = {id(layer): place for place, layer in derived.every_layer(parts.root)}
+
+    def put(path: str, names: str, layer: Any) -> bool:
+        found = []
+        for variable in _own(layer):
+            values, same = stored.get(variable.path, []), here[variable.path]
+            if not values and variable.name.startswith(ADAPTER):
+                continue  # the source has no adapter: the new one begins as it is made
+            if len(values) != len(same):
+                return False
+            found.append((variable, values[same.index(id(variable))]))
+        if any(tuple(variable.shape) != value.shape for variable, value in found):
+            return False
+        _refuse_lost_adapter(layer, stored, reference)
+        if derived.has_table(layer):
+            table = tables.get(places.get(id(layer), ""))
+            if table is None:
+                return False
+            derived.set_table(layer, derived.parse_table(table), names)
+        for variable, value in found:
+            variable.assign(value)
+        return True
+
+    parts.load(put)
+    return list(dict.fromkeys(path.rpartition("/")[0] for path in stored))
+
+
+def _refuse_lost_adapter(layer: Any, stored: dict[str, list[Any]], reference: str) -> None:
+    own = _own(layer)
+    if any(variable.name.startswith(ADAPTER) for variable in own):
+        return
+    for place in {variable.path.rpartition("/")[0] for variable in own}:
+        if any(path.startswith(f"{place}/{ADAPTER}") for path in stored):
+            raise SpecError(
+                FIELD,
+                f"{reference!r}: the layer {place!r} has a LoRA adapter there and none in this network; give it one "
+                "(enable_lora), or start from the file that `frostline export` writes, which has it merged",
+            )
+
+
+class _Parts:
+    """A network's layers as they are stored, one part of the network or all of it.
+
+    Attributes:
+        root: the part.
+        loaded: paths of the layers that have their values from a source.
+    """
+
+    def __init__(self, nn: Any, into: str) -> None:
+        from handler.weights.files import saveables
+
+        self.root = _part(nn, into)
+        self.loaded: set[str] = set()
+        whole: dict[int, str] = {}
+        for path, layer in addressable(nn).items():
+            for part in [layer.variable] if isinstance(layer, OwnWeight) else layer._flatten_layers():
+                whole.setdefault(id(part), path)
+        # What a schedule knows as one layer is loaded as a whole or not at all.
+        self._groups: dict[tuple[str, ...], list[tuple[str, str, Any]]] = {}
+        for path, names, layer in saveables(self.root):
+            if _own(layer) or derived.has_table(layer):
+                own = [whole[id(variable)] for variable in _own(layer) if id(variable) in whole]
+                group = (whole[id(layer)],) if id(layer) in whole else tuple(own) or (names,)
+                self._groups.setdefault(group, []).append((path, names, layer))
+        self._all = dict.fromkeys([*addressable(nn), *(path for group in self._groups for path in group)])
+
+    def load(self, put: Put, *, whole: bool = False) -> None:
+        """Puts values into the layers; with `whole` into all or none of them. What doesn't fit stays as it is."""
+        before = []
+        for group, members in self._groups.items():
+            old = [_contents(layer) for _, _, layer in members]
+            if all(put(path, names, layer) for path, names, layer in members):
+                self.loaded.update(group)
+                before += old
+                continue
+            for restore in old if not whole else [*before, *old]:
+                restore()
+            if whole:
+                self.loaded.clear()
+                return
+
+    def told(self, source: str, into: str) -> InitialWeights:
+        """What was loaded, and what keeps its initial values."""
+        loaded = [path for path in self._all if path in self.loaded]
+        kept = [path for path in self._all if path not in self.loaded]
+        return InitialWeights(source=source, into=into, loaded=loaded, kept=kept)
+
+
+def _part(nn: Any, into: str) -> Any:
+    if not into:
+        return nn
+    below = dict(walk(nn)) | freezable(nn)
+    if into not in below or isinstance(below[into], OwnWeight):
+        raise SpecError(f"{FIELD}.into", f"the network has no layer or model {into!r}; {suggestion(into, below)}")
+    return below[into]
+
+
+def _contents(layer: Any) -> Callable[[], None]:
+    """Puts back what a layer holds now."""
+    values = [(variable, to_array(variable)) for variable in _own(layer)]
+    table = derived.table_of(layer) if derived.has_table(layer) else None
+
+    def restore() -> None:
+        for variable, value in values:
+            variable.assign(value)
+        if table is not None:
+            derived.set_table(layer, table, layer.name)
+
+    return restore
+
+
+def _own(layer: Any) -> list[Any]:
+    """The variables that a layer holds itself."""
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+@contextmanager
+def _readable(path: str, name: str) -> Iterator[None]:
+    try:
+        yield
+    except SpecError:
+        raise
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        text = str(error).splitlines()
+        raise SpecError(path, f"{name} can't be read as a Keras file: {text[0] if text else error!r}") from error

@@ -1,0 +1,197 @@
+"""Starting from pretrained weights."""
+
+import io
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from handler.errors import SpecError
+from handler.record import RunRecord
+from handler.specification.pretrained import WeightsInto
+from handler.state import TrainingState, named, to_array
+from handler.store import Store
+from handler.weights.start import start_from
+
+
+def net(head=3, seed=0):
+    keras.backend.clear_session(free_memory=False)
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((5,))
+    x = keras.layers.BatchNormalization(name="norm")(keras.layers.Dense(4, name="body")(inputs))
+    return keras.Model(inputs, keras.layers.Dense(head, name="head")(x))
+
+
+@pytest.mark.parametrize("file", ["m.keras", "m.weights.h5"])
+def test_all_layers_are_taken_from_a_file(tmp_path, file):
+    source, target = net(seed=1), net(seed=2)
+    (source.save if file.endswith(".keras") else source.save_weights)(tmp_path / file)
+    assert start_from(target, file, tmp_path, Store(tmp_path / "s")).kept == []
+    assert all(np.array_equal(a, b) for a, b in zip(source.get_weights(), target.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("file", ["m.keras", "m.weights.h5"])
+def test_a_new_head_keeps_its_initial_weights(tmp_path, file):
+    source, target = net(seed=1), net(head=7, seed=2)
+    head = target.get_layer("head").get_weights()
+    (source.save if file.endswith(".keras") else source.save_weights)(tmp_path / file)
+    told = start_from(target, file, tmp_path, Store(tmp_path / "s"))
+    assert (told.loaded, told.kept) == (["body", "norm"], ["head"])
+    assert told.text == f"model.weights: {file} gives 2 of 3 layers their values; head keep their initial values"
+    assert np.array_equal(target.get_layer("body").get_weights()[0], source.get_layer("body").get_weights()[0])
+    assert np.array_equal(target.get_layer("head").get_weights()[0], head[0])
+
+
+def test_what_cannot_be_read_or_does_not_fit_is_refused(tmp_path):
+    store = Store(tmp_path / "s")
+    with pytest.raises(SpecError, match=r"model.weights: 'no.keras': there is no file"):
+        start_from(net(), "no.keras", tmp_path, store)
+    (tmp_path / "bad.keras").write_text("no")
+    with pytest.raises(SpecError, match="can't be read as a Keras file"):
+        start_from(net(), "bad.keras", tmp_path, store)
+    inputs = keras.Input((2,))
+    keras.Model(inputs, keras.layers.Dense(1, name="other")(inputs)).save(tmp_path / "other.keras")
+    with pytest.raises(SpecError, match="no layer of the same path and shape as this network; its layers: other"):
+        start_from(net(), "other.keras", tmp_path, store)
+    with pytest.raises(SpecError, match="there is no run 'gone'"):
+        start_from(net(), "run:gone", tmp_path, store)
+
+
+def save(model, file):
+    (model.save if file.name.endswith(".keras") else model.save_weights)(file)
+
+
+@pytest.mark.parametrize("file", ["m.keras", "m.weights.h5"])
+def test_a_backbone_saved_alone_is_put_under_a_path(tmp_path, file):
+    store = Store(tmp_path / "s")
+    save(net(seed=1), tmp_path / file)
+    keras.backend.clear_session(free_memory=False)
+    inputs = keras.Input((5,))
+    backbone = net(seed=2)
+    backbone.name = "backbone"
+    whole = keras.Model(inputs, keras.layers.Dense(2, name="head")(backbone(inputs)))
+    told = start_from(whole, WeightsInto(file=file, into="backbone"), tmp_path, store)
+    assert (told.into, told.loaded) == ("backbone", ["backbone/body", "backbone/norm", "backbone/head"])
+    assert told.kept == ["head"]
+    source = net(seed=1).get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(source, backbone.get_weights(), strict=True))
+    with pytest.raises(SpecError, match=r"model.weights.into: the network has no layer or model 'bakbone'.*backbone"):
+        start_from(whole, WeightsInto(file=file, into="bakbone"), tmp_path, store)
+
+
+def test_parts_of_wrappers_are_loaded_by_path_and_a_layer_as_a_whole(tmp_path):
+    def wrapped(width, seed):
+        keras.utils.set_random_seed(seed)
+        inputs = keras.Input((4, 5))
+        inner = keras.Sequential([keras.layers.Dense(3, name="c1"), keras.layers.Dense(width, name="c2")], name="seq")
+        x = keras.layers.TimeDistributed(inner, name="td")(inputs)
+        x = keras.layers.Bidirectional(keras.layers.GRU(2, name="gru"), name="bi")(keras.layers.Dense(3, name="mix")(x))
+        return keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+
+    source, target = wrapped(3, 1), wrapped(4, 2)
+    before = target.get_layer("td").get_weights()
+    source.save(tmp_path / "m.keras")
+    told = start_from(target, "m.keras", tmp_path, Store(tmp_path / "s"))
+    assert (told.loaded, told.kept) == (["bi", "head"], ["td", "mix"])
+    assert all(np.array_equal(a, b) for a, b in zip(before, target.get_layer("td").get_weights(), strict=True))
+    bi = zip(source.get_layer("bi").get_weights(), target.get_layer("bi").get_weights(), strict=True)
+    assert all(np.array_equal(a, b) for a, b in bi)
+
+
+def test_nothing_of_a_file_is_made_into_an_object(tmp_path):
+    """A Lambda, whose code Keras refuses to load, and a class that Keras doesn't know."""
+
+    class Own(keras.layers.Layer):
+        def build(self, shape):
+            self.scale = self.add_weight(shape=(1,), name="scale")
+
+        def call(self, x):
+            return x * self.scale
+
+    def lambdas(seed):
+        keras.utils.set_random_seed(seed)
+        inputs = keras.Input((5,))
+        x = keras.layers.Lambda(lambda v: v * 2, name="twice")(Own(name="own")(inputs))
+        return keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+
+    source, target = lambdas(1), lambdas(2)
+    source.save(tmp_path / "m.keras")
+    assert start_from(target, "m.keras", tmp_path, Store(tmp_path / "s")).loaded == ["own", "head"]
+    assert all(np.array_equal(a, b) for a, b in zip(source.get_weights(), target.get_weights(), strict=True))
+
+
+def test_files_of_a_keras_that_wrote_no_names_are_read_by_their_configuration(tmp_path):
+    source, target = net(seed=1), net(head=7, seed=2)
+    source.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    content = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(content, "r+") as weights:
+        weights.visititems(lambda _, group: group.attrs.clear())
+    with zipfile.ZipFile(tmp_path / "old.keras", "w") as archive:
+        for name, data in (members | {"model.weights.h5": content.getvalue()}).items():
+            archive.writestr(name, data)
+    assert start_from(target, "old.keras", tmp_path, Store(tmp_path / "s")).loaded == ["body", "norm"]
+
+
+def test_an_adapter_that_begins_from_a_file_can_still_train(tmp_path):
+    store, source = Store(tmp_path / "s"), net(seed=1)
+    source.get_layer("body").enable_lora(2)
+    source.get_layer("body").lora_kernel_b.assign(np.ones((2, 4)))
+    merged = np.array(source.get_layer("body").kernel)
+    source.save(tmp_path / "m.keras")
+    target = net(seed=2)
+    target.get_layer("body").enable_lora(2)
+    half = target.get_layer("body").lora_kernel_a.numpy()
+    start_from(target, "m.keras", tmp_path, store)
+    body = target.get_layer("body")
+    assert np.allclose(np.array(body.kernel), merged, atol=1e-6)
+    assert np.array_equal(body.lora_kernel_a.numpy(), half)
+    assert np.any(half != 0)
+    plain = net(seed=3)
+    store.states.write("a" * 32, TrainingState(arrays=arrays_of(source)))
+    run_record(store, "a" * 32)
+    with pytest.raises(SpecError, match=r"the layer 'body' has a LoRA adapter there and none in this network"):
+        start_from(plain, "run:mine@0", tmp_path, store)
+    told = start_from(target, "run:mine", tmp_path, store)
+    assert told.kept == []
+    assert all(np.array_equal(a, b) for a, b in zip(source.get_weights(), target.get_weights(), strict=True))
+
+
+def test_an_epoch_that_is_not_kept_is_named_with_those_that_are(tmp_path):
+    store, source = Store(tmp_path / "s"), net(seed=1)
+    for key in ("a", "d"):
+        store.states.write(key * 32, TrainingState(arrays=arrays_of(source)))
+    run_record(store, "d" * 32, chain=[letter * 32 for letter in "abcd"])
+    with pytest.raises(SpecError, match="'run:mine@2': epoch 2 is not kept; kept are 0, 3"):
+        start_from(net(), "run:mine@2", tmp_path, store)
+
+
+def test_layers_of_one_variable_path_are_taken_in_their_order_or_not_at_all(tmp_path):
+    def twice(seed, more=()):
+        keras.utils.set_random_seed(seed)
+        inputs = x = keras.Input((4,))
+        for name in ("one", "two", *more):
+            inner = keras.Input((4,))
+            x = keras.Model(inner, keras.layers.Dense(4, name="same")(inner), name=name)(x)
+        return keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+
+    store, source = Store(tmp_path / "s"), twice(1)
+    store.states.write("a" * 32, TrainingState(arrays=arrays_of(source)))
+    run_record(store, "a" * 32)
+    target = twice(2)
+    assert start_from(target, "run:mine@0", tmp_path, store).kept == []
+    assert all(np.array_equal(a, b) for a, b in zip(source.get_weights(), target.get_weights(), strict=True))
+    assert start_from(twice(2, ("three",)), "run:mine@0", tmp_path, store).loaded == ["head"]
+
+
+def arrays_of(model):
+    return {name: to_array(variable) for name, variable in named("model", model.variables).items()}
+
+
+def run_record(store, state, chain=None):
+    times = {"started": "2026-01-01T00:00:00+00:00", "updated": "2026-01-01T00:00:00+00:00"}
+    about = {"run": "mine", "key": "a" * 32, "seed": 1, "training_epochs": 3, "spec_folder": "/", "status": "completed"}
+    store.runs.write(RunRecord(**about, **times, state=state, chain=chain or [state]))
