@@ -105,6 +105,7 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> Found:
     from handler.store.files import replacing
 
     parts, y = _read(source)
+    _check_fit(parts, source, model)
     for i, part in enumerate(parts):
         check_finite(part, f"X{i if len(parts) > 1 else ''} of {source}", "input")
     try:
@@ -122,24 +123,40 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> Found:
 
 
 def _read(source: Path) -> tuple[list[np.ndarray], np.ndarray | None]:
+    from handler.data.arrays import input_names
+    from handler.data.npz import read_arrays
+
+    found = read_arrays(source, "input")
+    return [found[name] for name in input_names(found, source, "input")], found.get("y")
+
+
+def _check_fit(parts: list[np.ndarray], source: Path, model: TrainedModel) -> None:
+    """Refuses inputs of another number, shape or kind than the training's; a network says which axes may vary."""
     import numpy as np
 
-    try:
-        with np.load(source, allow_pickle=False) as file:
-            names = (
-                ["X"]
-                if "X" in file
-                else sorted((n for n in file if n[:1] == "X" and n[1:].isdigit()), key=lambda n: int(n[1:]))
-            )
-            if not names:
-                raise DataError("input", f"{source} has no X (or X0, X1, ...); it has: {', '.join(file) or 'nothing'}")
-            return [file[name] for name in names], file.get("y")
-    except (ValueError, OSError) as error:
-        if isinstance(error, DataError):
-            raise
+    trained = model.record.dataset["inputs"]
+    if len(parts) != len(trained):
         raise DataError(
-            "input", f"{source} can't be read as .npz ({error}); arrays of plain numbers are needed"
-        ) from error
+            "input", f"{source} has {len(parts)} inputs, {model.record.run!r} was trained on {len(trained)}; give those"
+        )
+    axes = [tuple(tensor.shape[1:]) for tensor in getattr(model.mh.arch.nn, "inputs", None) or ()]
+    for i, (part, told) in enumerate(zip(parts, trained, strict=True)):
+        name = "X" if len(parts) == 1 else f"X{i}"
+        if part.dtype.kind not in "fiub" and part.dtype.kind != np.dtype(told["dtype"]).kind:
+            raise DataError("input", f"{name} of {source} has dtype {part.dtype}; {told['dtype']} is needed")
+        expected = axes[i] if len(axes) == len(parts) and len(axes[i]) == len(told["shape"]) else told["shape"]
+        if len(part.shape) != len(expected) + 1 or any(
+            e not in (None, n) for e, n in zip(expected, part.shape[1:], strict=True)
+        ):
+            raise DataError(
+                "input",
+                f"{name} of {source} has examples of shape {list(part.shape[1:])}, {model.record.run!r} was trained on "
+                f"{told['shape']}; give examples of that shape",
+            )
+        if not len(part) or len(part) != len(parts[0]):
+            raise DataError(
+                "input", f"{name} of {source} has {len(part)} examples; give one or more, as many in every input"
+            )
 
 
 def _scores(model: TrainedModel, y: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, Any] | None:

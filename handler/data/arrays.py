@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ import numpy as np
 from handler.data.arguments import ArrayArguments, checked
 from handler.data.dataset import Arrays, Dataset, DataShape, parts_of
 from handler.data.finite import check_finite
+from handler.data.npz import read_arrays, read_headers
+from handler.data.stored_array import StoredArray
 from handler.errors import DataError
 from handler.memory import require_room
 
@@ -26,15 +27,7 @@ def load_npz(path: Path, args: dict[str, Any], where: str = "data.source") -> Da
         DataError: an array is missing, holds objects or does not fit the others, or all are larger than memory.
     """
     options = checked(ArrayArguments, args)
-    sizes = (math.prod(shape) * dtype.itemsize for shape, dtype in _headers(path, where).values())
-    require_room(where, str(path), sum(sizes))
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            members = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(
-            where, f"{path} can't be read as .npz ({error}); arrays of plain numbers are needed, no objects"
-        ) from error
+    members = read_arrays(path, where)
     return _dataset(_named(members, path, where), options, path.name, where)
 
 
@@ -74,35 +67,15 @@ def from_call(result: Any, reference: str, where: str = "data.source") -> Datase
 def npz_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> DataShape:
     """The shapes of an .npz file from its members' headers; no array is read."""
     options = checked(ArrayArguments, args)
-    found = _headers(path, where)
-    return _shape([found[name] for name in _names(found, path, where)], options)
-
-
-def _headers(path: Path, where: str) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
-    """The shapes and dtypes of an .npz file's members, as their headers have them."""
-    found = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                with archive.open(name) as member:
-                    version = np.lib.format.read_magic(member)
-                    read = (
-                        np.lib.format.read_array_header_1_0
-                        if version == (1, 0)
-                        else np.lib.format.read_array_header_2_0
-                    )
-                    shape, _, dtype = read(member)
-                found[name.removesuffix(".npy")] = (shape, dtype)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(where, f"{path} can't be read as .npz ({error}); write it with numpy.savez") from error
-    return found
+    found = read_headers(path, where)
+    return _shape([found[name] for name in input_names(found, path, where)], options)
 
 
 def zarr_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> DataShape:
     """The shapes of a zarr group from its metadata."""
     options = checked(ArrayArguments, args)
     members = _zarr_members(path, where)
-    return _shape([(members[name].shape, members[name].dtype) for name in _names(members, path, where)], options)
+    return _shape([(members[name].shape, members[name].dtype) for name in input_names(members, path, where)], options)
 
 
 def shape_of(dataset: Dataset) -> DataShape:
@@ -160,8 +133,12 @@ def _shape(parts: Sequence[tuple[tuple[int, ...], Any]], options: ArrayArguments
     )
 
 
-def _names(members: Any, path: Path, where: str, suffix: str = "") -> list[str]:
-    """The names of the inputs among the members: X, or X0, X1, ... without a gap."""
+def input_names(members: Any, path: Path, where: str, suffix: str = "") -> list[str]:
+    """The names of the inputs among the members: X, or X0, X1, ... without a gap.
+
+    Raises:
+        DataError: there are none; says what there is.
+    """
     if f"X{suffix}" in members:
         return [f"X{suffix}"]
     names: list[str] = []
@@ -180,7 +157,7 @@ def _named(members: Any, path: Path, where: str) -> list[Pair]:
     for suffix in ("", "_val"):
         if suffix and f"y{suffix}" not in members and not any(name.endswith(suffix) for name in members):
             break
-        inputs = [members[name] for name in _names(members, path, where, suffix)]
+        inputs = [members[name] for name in input_names(members, path, where, suffix)]
         if f"y{suffix}" not in members:
             raise DataError(where, f"{path} has no y{suffix}; it has: {', '.join(members)}")
         pairs.append((inputs if len(inputs) > 1 else inputs[0], members[f"y{suffix}"]))
@@ -191,9 +168,11 @@ def _zarr_members(path: Path, where: str) -> dict[str, Any]:
     import zarr
 
     try:
-        return dict(sorted(zarr.open_group(path, mode="r").arrays()))
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(where, f"{path} can't be read as a zarr group ({error}); give a group with X and y") from error
+        members = dict(sorted(zarr.open_group(path, mode="r").arrays()))
+    except Exception as error:  # damaged metadata raises whatever its values lead to
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(where, f"{path} can't be read as a zarr group ({said}); give a group with X and y") from error
+    return {name: StoredArray(array, name, path, where) for name, array in members.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from handler.data.cloud import Cloud
 from handler.data.features import ALL_FEATURES, dimensions_of
+from handler.data.finite import check_finite
 from handler.data.las_header import FARTHEST, LasHeader, read_header, unreadable
 from handler.data.las_units import Scale, scale_of
 from handler.data.reader_process import ReaderFailed, decompress_points
@@ -215,11 +216,5 @@ def _dimension(las: Any, name: str, path: Path, where: str) -> np.ndarray:
     base, _, element = name.partition("[")
     values = np.asarray(las[base], np.float64)
     values = values[:, int(element[:-1])] if element else values
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise DataError(
-            where,
-            f"{name} of {path} is not finite at {len(bad)} of {len(values)} points, first at point {bad[0]}; leave it "
-            "out of data.args.features",
-        )
+    check_finite(values, f"{name} of {path}", where)
     return values - values.min() if name == "gps_time" else values

@@ -23,7 +23,7 @@ SLOWEST = 4e6  # bytes a second that it must reach beyond
 OVERHEAD = 4 << 30  # address space of the libraries and their threads
 
 
-class ReaderFailed(Exception):
+class ReaderFailed(ValueError):
     """Why a reader could not read a file."""
 
 

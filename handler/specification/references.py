@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,14 +112,11 @@ def _check_arguments(spec: TrainingSpec, folder: Path) -> None:
 def _check_validation(spec: TrainingSpec, folder: Path) -> None:
     """A .npz says by its members whether it brings its own validation; callbacks that watch it are refused if not."""
     source = spec.data.source
+    from handler.data.npz import read_headers
+
     if spec.data.validation is not None or not isinstance(source, str) or Path(source).suffix.lower() != ".npz":
         return
-    try:
-        with zipfile.ZipFile(folder / source) as archive:
-            members = set(archive.namelist())
-    except (OSError, zipfile.BadZipFile) as error:
-        raise SpecError("data.source", f"{source!r} can't be read as .npz: {error}") from error
-    if "y_val.npy" in members:
+    if "y_val" in read_headers(folder / source, "data.source"):
         return
     for i, callback in enumerate(spec.training.callbacks):
         watched = callback.watched()

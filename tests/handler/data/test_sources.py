@@ -6,6 +6,7 @@ import zarr
 
 from handler.data import DataShape, files, load, shape
 from handler.data.dataset import parts_of
+from handler.data.stored_array import StoredArray
 from handler.errors import DataError, SpecError
 from handler.spec import DataSpec
 from handler.store import Store
@@ -63,9 +64,9 @@ def test_zarr_arrays_stay_on_disk_and_are_read_by_slices(tmp_path, arrays):
     group.create_array("X", data=x, chunks=(3, 4))
     group.create_array("y", data=y)
     data = load(DataSpec(source="d.zarr"), tmp_path, seed=1)
-    assert isinstance(data.X, zarr.Array)
+    assert isinstance(data.X, StoredArray)
     np.testing.assert_array_equal(data.X[2:7], x[2:7])
-    assert isinstance(data.y, zarr.Array)
+    assert isinstance(data.y, StoredArray)
     assert shape(DataSpec(source="d.zarr"), tmp_path).inputs == (((4,), "float32"),)
     assert len(files(DataSpec(source="d.zarr"), tmp_path)) > 5
     assert all(path.is_file() for path in files(DataSpec(source="d.zarr"), tmp_path))

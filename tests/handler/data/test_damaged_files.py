@@ -1,0 +1,205 @@
+"""Damaged data files: whatever is wrong with one, it is read or refused by one sentence, within seconds."""
+
+import re
+import shutil
+import time
+import zipfile
+
+import h5py
+import laspy
+import numpy as np
+import pytest
+import zarr
+
+from handler.data import load, reader_process, shape
+from handler.data.las import read_cloud, write_cloud
+from handler.data.reader_process import ReaderFailed, check_hdf5
+from handler.errors import DataError, SpecError
+from handler.spec import DataSpec
+
+SECONDS = 20  # for one file; most take milliseconds
+
+
+def damages(content, *, flips):
+    """Named damages of a file's content, the same each time."""
+    rng = np.random.default_rng(len(content))
+    for at in sorted({int(at) for at in np.linspace(0, len(content) - 1, flips)}):
+        for value in (0xFF, 0x00, content[at] ^ 0x10):
+            if value != content[at]:
+                yield f"byte {at} is {value}", content[:at] + bytes([value]) + content[at + 1 :]
+    for share in (0.02, 0.2, 0.5, 0.9):
+        yield f"cut at {share}", content[: int(share * len(content))]
+    yield "last byte gone", content[:-1]
+    yield "emptied", b""
+    yield "junk", rng.bytes(len(content))
+    head = min(64, len(content) // 4)
+    yield "junk behind its head", content[:head] + rng.bytes(len(content) - head)
+    yield "one block of zeros", content[: len(content) // 3] + bytes(200) + content[len(content) // 3 + 200 :]
+    yield "longer", content + rng.bytes(100)
+
+
+def check(path, use, what):
+    """Uses a file; returns whether it was refused. Fails where anything but a sentence comes of it."""
+    begin, said = time.monotonic(), None
+    try:
+        use()
+    except SpecError as error:
+        said = str(error)
+    except BaseException as error:
+        pytest.fail(f"{path.name}, {what}: {type(error).__name__}: {error}")
+    assert said is None or (path.name in said and "\n" not in said), f"{what}: {said}"
+    assert time.monotonic() - begin < SECONDS, f"{path.name}, {what}: too long"
+    return said is not None
+
+
+def las_file(path, count=60):
+    header = laspy.LasHeader(point_format=6, version="1.4")
+    header.scales = [0.001] * 3
+    header.add_extra_dim(laspy.ExtraBytesParams("amplitude", "float32"))
+    header.vlrs.append(laspy.VLR("LASF_Projection", 2112, "", b'PROJCS["x",GEOGCS["g"],UNIT["metre",1]]\0'))
+    las = laspy.LasData(header)
+    las.xyz = np.random.default_rng(0).uniform(0, 9, (count, 3))
+    las.classification = np.full(count, 2, np.uint8)
+    las.write(path)
+    return path
+
+
+@pytest.mark.parametrize(("suffix", "flips"), [(".las", 150), (".laz", 45)])
+def test_a_damaged_cloud_is_read_or_refused(tmp_path, monkeypatch, suffix, flips):
+    monkeypatch.setattr(reader_process, "PATIENCE", SECONDS / 2)
+    path = las_file(tmp_path / f"tile{suffix}")
+    refused = []
+    for what, content in damages(path.read_bytes(), flips=flips):
+        path.write_bytes(content)
+        refused.append(check(path, lambda: read_cloud(path), what))
+    assert sum(refused) >= 10  # a flipped coordinate is a coordinate
+
+
+@pytest.mark.parametrize("at", [0, 15, 32, 34 + 6 + 2])
+def test_a_compression_record_that_aborts_a_reader_is_refused(tmp_path, monkeypatch, at):
+    monkeypatch.setattr(reader_process, "PATIENCE", SECONDS / 2)
+    path = las_file(tmp_path / "tile.laz")
+    content = bytearray(path.read_bytes())
+    record = content.index(b"laszip encoded") - 2 + 54
+    content[record + at] = 0xFF
+    path.write_bytes(content)
+    assert check(path, lambda: read_cloud(path), "flipped")
+
+
+def test_a_reader_that_never_ends_is_ended(tmp_path, monkeypatch):
+    program = tmp_path / "program.py"
+    program.write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setattr(reader_process, "PATIENCE", 0.5)
+    monkeypatch.setattr(reader_process.reader_program, "__file__", str(program))
+    with pytest.raises(DataError, match=r"tile\.laz can't be read as LAS \(it can't be read within 1 s\)"):
+        read_cloud(las_file(tmp_path / "tile.laz"))
+
+
+def test_a_reader_that_dies_is_told_by_its_signal(tmp_path, monkeypatch):
+    program = tmp_path / "program.py"
+    program.write_text("import os\nos.abort()\n")
+    monkeypatch.setattr(reader_process.reader_program, "__file__", str(program))
+    with pytest.raises(DataError, match=r"tile\.laz can't be read as LAS \(its reader ended with signal 6\)"):
+        read_cloud(las_file(tmp_path / "tile.laz"))
+
+
+def test_a_file_that_is_refused_is_not_written_again(tmp_path):
+    path = las_file(tmp_path / "tile.laz")
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(DataError, match=r"tile\.laz can't be read"):
+        write_cloud(path, tmp_path / "out.laz", np.full(60, 2))
+    assert [file.name for file in tmp_path.iterdir()] == ["tile.laz"]
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_a_damaged_archive_is_read_or_refused(tmp_path, write):
+    path = tmp_path / "data.npz"
+    write(path, X=np.arange(60, dtype="float32").reshape(20, 3), y=np.arange(20) % 2)
+
+    def use():
+        spec = DataSpec(source="data.npz")
+        shape(spec, tmp_path)
+        load(spec, tmp_path, seed=0)
+
+    refused = []
+    for what, content in damages(path.read_bytes(), flips=120):
+        path.write_bytes(content)
+        refused.append(check(path, use, what))
+    assert sum(refused) > len(refused) / 3
+
+
+def npy(shape, dtype="<f4", data=b""):
+    """The bytes of an .npy member whose header says what it likes."""
+    header = f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data
+
+
+@pytest.mark.parametrize(("members", "message"), [
+    ({"X.npy": npy("(1000000000, 1000000000)"), "y.npy": npy("(2,)", "<i8", bytes(16))}, "X says shape"),
+    ({"X.npy": npy("(-3,)"), "y.npy": npy("(2,)", "<i8", bytes(16))}, "data.npz"),
+    ({"X.npy": npy("(2,)", "|O", b"cos\nsystem\n"), "y.npy": npy("(2,)", "<i8", bytes(16))}, "data.npz"),
+    ({"X.npy": npy("(2, 1)", "<f4", bytes(8))}, "has no y"),
+    ({"X.npy": npy("(2, 1)", "<f4", bytes(8)), "y.npy": b"text"}, "can't be read as .npz"),
+    ({"readme.txt": b"text"}, "can't be read as .npz"),
+    ({}, "has no X"),
+])
+def test_an_archive_whose_headers_lie_is_refused(tmp_path, members, message):
+    with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(DataError, match=re.escape(message)):
+        load(DataSpec(source="data.npz"), tmp_path, seed=0)
+
+
+def test_an_archive_that_unpacks_to_more_than_memory_is_refused_unread(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "data.npz", X=np.zeros((1000, 1000), "float32"), y=np.zeros(1000, "int64"))
+    monkeypatch.setattr("handler.memory._memory", lambda: 1 << 20)
+    with pytest.raises(DataError, match=r"data\.npz takes 0\.0 GB in memory"):
+        load(DataSpec(source="data.npz"), tmp_path, seed=0)
+
+
+def test_a_damaged_zarr_group_is_read_or_refused(tmp_path):
+    whole, path = tmp_path / "whole.zarr", tmp_path / "data.zarr"
+    group = zarr.open_group(whole, mode="w")
+    rng = np.random.default_rng(0)
+    for name, values in (("X", rng.normal(size=(40, 3)).astype("float32")), ("y", rng.integers(0, 2, 40))):
+        group.create_array(name, data=values, chunks=(20, *values.shape[1:]))
+
+    def use():
+        spec = DataSpec(source="data.zarr")
+        shape(spec, tmp_path)
+        data = load(spec, tmp_path, seed=0)
+        assert data.X[...].shape == data.X.shape
+        assert len(data.y.oindex[np.array([3, 1])]) == 2
+
+    refused = []
+    for file in sorted(file for file in whole.rglob("*") if file.is_file()):
+        for what, content in [*damages(file.read_bytes(), flips=9), ("deleted", None), ("a folder", None)]:
+            shutil.rmtree(path, ignore_errors=True)
+            shutil.copytree(whole, path)
+            target = path / file.relative_to(whole)
+            target.unlink()
+            if content is not None:
+                target.write_bytes(content)
+            elif what == "a folder":
+                target.mkdir()
+            refused.append(check(path, use, f"{file.relative_to(whole)}: {what}"))
+    assert sum(refused) > len(refused) / 3
+
+
+def test_a_damaged_hdf5_file_ends_only_its_reader(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader_process, "PATIENCE", SECONDS / 2)
+    path = tmp_path / "some.weights.h5"
+    with h5py.File(path, "w") as file:
+        for i in range(3):
+            file.create_dataset(f"layers/dense_{i}/vars/0", data=np.arange(40, dtype="f4").reshape(8, 5))
+    check_hdf5(path)
+    failed = 0
+    for _, content in damages(path.read_bytes(), flips=2):
+        path.write_bytes(content)
+        try:
+            check_hdf5(path)
+        except ReaderFailed:
+            failed += 1
+    assert failed >= 3
