@@ -2,6 +2,7 @@
 # make test       the quick tests                      make test-all   those with real services, browsers, kills
 # make check      ruff and mypy                        make bench      the benchmarks, and the tables made from them
 # make soak       kills trainings at random and compares what is left: N=100 kills, SEED=, WRITE=1 for docs/reliability.md
+#                 with DAMAGE=1: damages files of the store between commands, and compares what is answered: N=100 damages
 # Everything is installed into .venv, once for each pyproject.toml and constraints.txt.
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ export DO_NOT_TRACK ?= 1
 .PHONY: help install demo test test-all soak check bench constraints
 
 help:
-	@sed -n 's/^# //p' Makefile | head -4
+	@sed -n 's/^# //p' Makefile | head -5
 
 install: $(STAMP)
 
@@ -39,7 +40,11 @@ test-all: $(STAMP)
 	.venv/bin/python -m pytest $(SPREAD) -m service
 
 soak: $(STAMP)
+ifdef DAMAGE
+	.venv/bin/python -m tests.faults.damage_soak --damages $(N) $(if $(SEED),--seed $(SEED))
+else
 	.venv/bin/python -m tests.faults.soak --kills $(N) $(if $(SEED),--seed $(SEED)) $(if $(WRITE),--write)
+endif
 
 check: $(STAMP)
 	.venv/bin/ruff check .

@@ -144,10 +144,11 @@ class Damaged(Answer):
 
 
 class VerifyAnswer(Answer):
-    """What a verification found."""
+    """What a verification found; with `--repair` what is still damaged, and what was repaired."""
 
     ok: bool
     damaged: list[Damaged]
+    repaired: list[Damaged] = Field(default_factory=list)
 
 
 class GcAnswer(Answer):

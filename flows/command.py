@@ -148,11 +148,20 @@ def export(
 
 
 @app.command()
-def verify(runs: Runs = None, store: StoreFolder = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """Check every checksum of the store, or of what the named runs need."""
-    from flows.commands.housekeeping import verify_store
+def verify(
+    runs: Runs = None,
+    store: StoreFolder = DEFAULT_STORE,
+    repair: Annotated[bool, typer.Option("--repair", help="Make again what is damaged, to the same bits.")] = False,
+    allow_environment_change: OtherEnvironment = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check every checksum of the store, or of what the named runs need; with --repair, make again what is damaged."""
+    from flows.commands.housekeeping import repair_runs, verify_store
 
-    verify_store(output(as_json), runs or [], store)
+    if repair:
+        repair_runs(output(as_json), runs or [], store, allow_environment_change)
+    else:
+        verify_store(output(as_json), runs or [], store)
 
 
 @app.command()

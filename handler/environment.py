@@ -162,8 +162,9 @@ def compare(
     changes = [EnvironmentChange(**change) for change in manifest.get("environment_changes", [])]
     for field, was, now in differences(manifest["environment"], found):
         if not allowed:
+            remedy = f"set training.threads to {was}" if field == "threads" else "make it the same"
             raise EnvironmentMismatch(
-                f"environment.{field}: the state was made with {was!r}, this process has {now!r}; make it the same, or "
+                f"environment.{field}: the state was made with {was!r}, this process has {now!r}; {remedy}, or "
                 "go on with --allow-environment-change"
             )
         change = EnvironmentChange(

@@ -29,6 +29,8 @@ from handler.record import EnvironmentChange
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
 from handler.specification.callback_memory import forgotten
+from handler.store.files import writing
+from handler.store.places import free_place
 from handler.training import DLTrainingHandler
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class Live:
     @cached_property
     def callbacks(self) -> list[Any]:
         """The callbacks; the files they write go to the run's folder."""
-        made = build_callbacks(self.run.spec, self.run.folder, self.run.store.runs.folder(self.run.inputs.name))
+        made = build_callbacks(self.run.spec, self.run.folder, self.run.output_folder)
         for i, callback in enumerate(made):
             if forgets(callback):
                 self.run.note(forgotten(i, self.run.spec.training.callbacks[i].name))
@@ -193,6 +195,8 @@ class Live:
         self.mh.history = trainer.history
         validation = self.mh.build_validation()
         measured = None if validation is None else trainer.evaluate(validation)
+        with writing(folder):
+            free_place(folder / "model.keras")
         save_model(self.mh.compiled, folder / "model.keras")
         self.handler.post_fit(self.mh, self.dataset.X, self.dataset.y, self.callbacks, self.cache_map)
         weights = weights_digest(self.mh.compiled)

@@ -15,6 +15,7 @@ from handler import environment
 from handler.chain import Chain, furthest
 from handler.checkpoint.completion import completed_end
 from handler.checkpoint.holes import find_holes
+from handler.checkpoint.threads import recorded_threads
 from handler.declared import Digests, declared, initial_key
 from handler.errors import DamagedError, SpecError, StoreError
 from handler.layers import Outline
@@ -95,10 +96,7 @@ class Planning:
         """The number of threads: as declared, or as at the training's first start, or one per core."""
         if self.spec.training.threads:
             return self.spec.training.threads
-        try:
-            return int(self.store.states.manifest(self.key)["environment"]["threads"])
-        except (DamagedError, KeyError):
-            return environment.core_count()
+        return recorded_threads(self.store, self._known_keys()) or environment.core_count()
 
     def plan(self) -> Plan:
         """The plan, as it stands now."""
@@ -185,6 +183,12 @@ class Planning:
             return outline, Graph.from_json(memory["graph"]), None if told is None else InitialWeights(**told)
         except (StoreError, TypeError, KeyError):
             return outline, Graph(problem="the network isn't remembered"), None
+
+    def _known_keys(self) -> list[str]:
+        """The keys of the chain as far as they are known without the network."""
+        record = self.record()
+        known = list(self.chain.keys) if self.remembered is not None else []
+        return [self.key, *known, *(record.chain if record is not None and record.key == self.key else [])]
 
     @property
     def _memory(self) -> Path:

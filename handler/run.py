@@ -66,6 +66,7 @@ class TrainingRun:
         inputs: what it was made from.
         store: the store.
         observers: told what the training does; add to it before a stage is called.
+        output_folder: where the callbacks' files go.
         ended: the record that its last writer here ended with: complete, interrupted or failed.
     """
 
@@ -75,7 +76,7 @@ class TrainingRun:
         self.inputs = inputs
         self.spec, self.folder = inputs.spec, Path(inputs.folder)
         self.store = Store(inputs.store)
-        self.store.runs.folder(inputs.name)  # refuses a name that isn't one
+        self.output_folder = self.store.runs.folder(inputs.name)  # refuses a name that isn't one
         self.planning = Planning(self.spec, self.folder, self.store, inputs.name)
         self.observers: list[Observer] = []
         self.ended: RunRecord | None = None

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from handler import environment, identity
-from handler.chain import Chain, Position, furthest
+from handler.chain import Chain, Position, furthest, snapshots_behind
 from handler.checkpoint.completion import record_segment, use_completed
+from handler.checkpoint.holes import is_prefix_of, nearest_before
 from handler.engine.finite import check_history
 from handler.engine.trainer import Trainer
-from handler.errors import DamagedError, Interrupted, StoreError
+from handler.errors import DamagedError, Interrupted, MismatchError, StoreError
 from handler.executor import set_segment
 from handler.observe import Observer
 from handler.prefix.prefixes import Prefixes, PrefixOptions
@@ -70,9 +71,11 @@ class SegmentWalk:
         self.at: str | None = chain.keys[0]
         self.environment_changes: list[EnvironmentChange] = []
 
-    def position(self) -> Position | None:
-        """Where the chain on disk stands."""
-        return furthest(self.chain, self.states) if self.states else None
+    def position(self, before: int | None = None) -> Position | None:
+        """Where the chain on disk stands; with `before` only states of earlier epochs are looked at."""
+        if self.states is None:
+            return None
+        return furthest(self.chain, self.states) if before is None else nearest_before(self.chain, self.states, before)
 
     def run(self, segment: Segment) -> SegmentRecord:
         """Sees to it that the state at a segment's end is there.
@@ -127,8 +130,36 @@ class SegmentWalk:
         self.at = None  # what is done with it now leaves the chain
         return trainer
 
-    def _stand(self, trainer: Trainer, position: Position | None) -> int:
-        """Brings the live objects to the furthest state, and returns its epoch."""
+    def rebuild(self, epoch: int) -> None:
+        """Trains the state after an epoch again, from the nearest intact state before it, while later ones are there.
+
+        Raises:
+            MismatchError: what was found, or the environment, isn't what a later state was made with; or what was
+                trained again isn't what later states say. Then it is quarantined.
+            Interrupted: a stop was asked for; the state is saved.
+        """
+        if self.states is None:
+            raise StoreError("a training without a store has no states to train again")
+        trainer, key, later = self._live(), self.chain.keys[epoch], self.position()
+        if later is not None:
+            self._compare(self.states.manifest(later.key), trainer)
+        start = self._stand(trainer, self.position(epoch), before=epoch)
+        for segment in self.chain.schedule.segments:
+            if start < segment.end and segment.start < epoch:
+                self.at = None
+                start = self._train(trainer, max(start, segment.start), min(segment.end, epoch))
+        if self._writer is not None:
+            self._writer.finish()
+        if not self.states.keep(key):
+            raise DamagedError(f"{self.states.folder(key)}: isn't intact though it was trained again")
+        self.at = key
+        self.states.drop_snapshots(snapshots_behind(self.chain, self.states, epoch))
+        if later is not None and later.epoch >= epoch and not is_prefix_of(self.states, key, later.key):
+            self.states.remove(key)
+            raise MismatchError(f"the state after epoch {epoch} has another history than {later.key}, trained again")
+
+    def _stand(self, trainer: Trainer, position: Position | None, before: int | None = None) -> int:
+        """Brings the live objects to a state, or to an earlier one where that is damaged, and returns its epoch."""
         while position is not None:
             if self.at == position.key:
                 return position.epoch
@@ -137,7 +168,7 @@ class SegmentWalk:
                 return position.epoch
             except DamagedError as error:
                 self._set_aside(position.key, error)
-                position = self.position()
+                position = self.position(before)
         if self.at is None or (self.states is not None and self.at != self.chain.keys[0]):
             raise DamagedError(
                 "no state of this training is intact on disk, and the live one has gone on; start it again"

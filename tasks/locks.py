@@ -20,6 +20,7 @@ from prefect.locking.protocol import LockManager
 from handler.interrupt import stop
 from handler.store.leases import Lease, lease_on
 from handler.store.locks import is_locked
+from handler.store.places import open_lock
 from tasks.interruption import TrainingInterrupted
 
 _HELD: dict[tuple[str, str], tuple[int, str, Lease | None]] = {}  # (directory, key) -> (descriptor, holder, lease)
@@ -136,7 +137,7 @@ class FlockLockManager(LockManager):
                 return held[1] == holder
             path = self._path(key)
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = open_lock(path)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

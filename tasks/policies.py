@@ -16,6 +16,7 @@ from prefect.transactions import IsolationLevel
 
 from handler.errors import DamagedError, Interrupted, StoreError
 from handler.run import RunInputs, TrainingRun
+from handler.store.places import free_place
 from tasks.interruption import TrainingInterrupted
 from tasks.locks import FlockLockManager
 
@@ -100,6 +101,7 @@ def shared(task: Task[P, R], store: Path, key: str, waiting: Callable[[], None] 
         key: what determines the result completely.
         waiting: told when another run is at it.
     """
+    free_place(store / "results" / key)
     locks = FlockLockManager(store / "results" / "locks", waiting=waiting)
     return task.with_options(
         persist_result=True,

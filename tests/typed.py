@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,16 +60,19 @@ class Forker:
     folder: Path
     count: int = 0
     started: list[Typed] = field(default_factory=list)
+    turn: threading.RLock = field(default_factory=threading.RLock)
 
     def ask(self, **request):
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        with self.turn:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            return json.loads(self.process.stdout.readline())
 
     def start(self, *arguments, folder, faults=(), points=None, hold=None, **environment) -> Typed:
         """`faults`, `points` and `hold` are what `flows/forker.py` says of them."""
-        self.count += 1
-        out, err = (self.folder / f"{self.count}.{kind}" for kind in ("out", "err"))
+        with self.turn:
+            self.count += 1
+            out, err = (self.folder / f"{self.count}.{kind}" for kind in ("out", "err"))
         out.touch()
         err.touch()
         request = {"arguments": [str(a) for a in arguments], "folder": str(folder), "out": str(out), "err": str(err),

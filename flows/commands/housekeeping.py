@@ -34,6 +34,38 @@ def verify_store(output: Output, runs: list[str], folder: str) -> None:
     raise typer.Exit(1)
 
 
+def repair_runs(output: Output, runs: list[str], folder: str, allow_environment_change: bool) -> None:
+    """Makes again what a verification names; exit 1 where something stays damaged.
+
+    Raises:
+        SpecError: there is no such run. Interrupted: asked to stop; what was repaired stays so.
+    """
+    from flows.commands.session import Session
+    from handler.repair.repairs import repair_store
+
+    store = Store(folder)
+    for name in runs:
+        store.runs.read(name)
+    with Session(output):
+        done = repair_store(store, runs, allow_environment_change=allow_environment_change, note=output.say)
+    answer = VerifyAnswer(
+        ok=not done.left,
+        damaged=[Damaged(path=d.path, what=d.what) for d in done.left],
+        repaired=[Damaged(path=d.path, what=d.what) for d in done.mended],
+    )
+    parts = []
+    for title, damages in (("repaired", answer.repaired), ("still damaged", answer.damaged)):
+        if damages:
+            parts.append(table("file", "what is wrong", title=title))
+            for damage in damages:
+                parts[-1].add_row(damage.path, damage.what)
+    if answer.ok:
+        output.answer(answer, *parts, f"{folder}: everything is as it was written")
+        return
+    output.answer(answer, *parts)
+    raise typer.Exit(1)
+
+
 def policy(newest: int | None, best: int, metric: str | None, days: float) -> Retention | None:
     """What `gc`'s options say of which runs are kept; None: all of them.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from handler.chain import Chain, Position
+from handler.chain import Chain, Position, backwards
 from handler.errors import DamagedError
 from handler.store import StateStore, mirror
 
@@ -71,3 +71,21 @@ def find_parents(chain: Chain, states: StateStore, there: set[str]) -> set[str]:
             with contextlib.suppress(DamagedError):
                 found.add(str(states.manifest(key)["parent"]))
     return found
+
+
+def nearest_before(chain: Chain, states: StateStore, epoch: int) -> Position | None:
+    """The furthest intact state before an epoch, steps within the epochs before it included."""
+    if not epoch:
+        return None
+    for position in backwards(chain, states, 0, epoch - 1):
+        with contextlib.suppress(DamagedError):
+            if states.intact(position.key):
+                return position
+    return None
+
+
+def is_prefix_of(states: StateStore, key: str, later: str) -> bool:
+    """Whether the history of a state is how that of a later one begins."""
+    one, other = states.manifest(key)["history"], states.manifest(later)["history"]
+    # As text: a value may be NaN.
+    return all(repr(values) == repr(other.get(name, [])[: len(values)]) for name, values in one.items())

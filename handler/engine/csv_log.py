@@ -13,7 +13,8 @@ import keras
 from handler.engine.log_files import LogFiles
 from handler.state import TrainingState
 from handler.store.checked import digest_bytes
-from handler.store.files import write_file
+from handler.store.files import write_file, writing
+from handler.store.places import free_place
 
 
 class CSVLog(LogFiles):
@@ -31,6 +32,13 @@ class CSVLog(LogFiles):
         self._columns: list[str] | None = None
         setters = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
         self._logs_rate = any(isinstance(other, setters) for other in before)
+
+    def begin(self, state: TrainingState | None) -> None:
+        """Before `on_train_begin`; the logger itself writes to the file, so a folder there is quarantined."""
+        if not self.path.is_file():
+            with writing(self.path):
+                free_place(self.path)
+        super().begin(state)
 
     def present(self) -> dict[str, Any]:
         """The file's size and digest, and its columns as far as the logger has set them."""

@@ -19,7 +19,11 @@ import numpy as np
 import xxhash
 
 from handler.state import TrainingState
-from handler.store.files import writing
+from handler.store.checked import digest_bytes
+from handler.store.files import unreadable, writing
+from handler.store.places import free_place
+
+CHECKSUM = "xxh3 of the mark"
 
 
 class LogFiles:
@@ -84,16 +88,31 @@ class LogFiles:
         mark = {"training": self._training, "state": name, "epochs": epochs, **files}
         with writing(self.marks):
             self.marks.parent.mkdir(parents=True, exist_ok=True)
+            if not self.marks.is_file():
+                free_place(self.marks)
             with self.marks.open("a") as lines:
-                lines.write(f"\n{json.dumps(mark)}")  # the line's end first: what a kill tore stays a line of its own
+                said = json.dumps({**mark, CHECKSUM: digest_bytes(json.dumps(mark).encode())})
+                lines.write(f"\n{said}")  # the line's end first: what a kill tore stays a line of its own
         return mark
 
     def _lines(self) -> list[dict[str, Any]]:
-        lines = []
-        for line in self.marks.read_text().splitlines() if self.marks.is_file() else ():
-            with contextlib.suppress(ValueError):
-                lines.append(json.loads(line))
-        return [line for line in lines if isinstance(line, dict)]
+        try:
+            text = self.marks.read_bytes() if self.marks.is_file() else b""
+        except OSError as error:
+            raise unreadable(self.marks, error) from error
+        return [mark for line in text.splitlines() if (mark := _parse(line)) is not None]
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """A mark as it was written; None for a line that is torn or damaged: the files are then filled in anew."""
+    try:
+        mark = json.loads(line)
+        checksum = mark.pop(CHECKSUM, None)
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return None
+    if checksum is None:  # of an earlier version
+        return mark if {"training", "state", "epochs"} <= mark.keys() else None
+    return mark if checksum == digest_bytes(json.dumps(mark).encode()) else None
 
 
 def of(callbacks: Sequence[Any]) -> list[LogFiles]:

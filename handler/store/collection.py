@@ -14,6 +14,7 @@ from handler.record import RunRecord
 from handler.retention import Retention, outlived
 from handler.specification.run_name import RUN_NAME
 from handler.store import checked, collection_lock, files, locks, marker, mirror, sealed
+from handler.store.places import is_file
 from handler.store.runs import FILES
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def verify(store: Store, runs: Iterable[str] = ()) -> list[checked.Damage]:
         *(partial(_state, store, key) for key in sorted(keys)),
         *(partial(_contents, folder) for folder in folders),
         *(partial(_run, store, name) for name in names or _begun(store)),
+        partial(_missing, store, names or store.runs.names()),
+        *([] if names else [partial(_places, store)]),
         *(partial(_memory, file) for file in sorted(memory)),
     ]
     wrong: list[checked.Damage] = []
@@ -73,6 +76,37 @@ def _run(store: Store, name: str) -> list[checked.Damage]:
     if end is not None and not sealed.known(end):
         return [checked.Damage(str(end), f"is missing, run {name!r} ends with it")]
     return []
+
+
+def _missing(store: Store, names: Iterable[str]) -> list[checked.Damage]:
+    """The states that runs have behind them, that a state names as its parent, and that are not there."""
+    there, parents, wrong = store.states.there(), set[str](), list[checked.Damage]()
+    for key in there:
+        if not key.startswith("."):
+            with suppress(StoreError):
+                parents.add(str(store.states.manifest(key)["parent"]))
+    for name in names:
+        try:
+            record = store.runs.read(name)
+        except FrostlineError:
+            continue
+        ends = {planned.end: planned.state for planned in record.plan if planned.end <= record.epochs}
+        for epoch, key in {0: record.key, **ends}.items():
+            if key not in there and key in parents:
+                what = f"is missing, run {name!r} has it after epoch {epoch}"
+                wrong.append(checked.Damage(str(store.states.folder(key)), what))
+    return wrong
+
+
+def _places(store: Store) -> list[checked.Damage]:
+    """Where something else stands in the place of a lock or of a record of Prefect's."""
+    results = store.root / "results"
+    expected = [*results.glob("[!.]*"), *results.glob("locks/[!.]*"), *store.root.glob("runs/*/lock")]
+    return [
+        checked.Damage(str(path), "is no file; it is replaced when it is needed")
+        for path in expected
+        if path != results / "locks" and not is_file(path)
+    ]
 
 
 def _memory(file: Path) -> list[checked.Damage]:
@@ -154,7 +188,7 @@ def _collect(store: Store, keep: Retention | None, dry_run: bool) -> tuple[list[
     used = {key for record in _records(store, runs) for key in record.prefit}
     kept = needed(store, runs)
     doomed = [store.states.folder(key) for key in store.states.names() if key not in kept]
-    doomed += store.root.glob("*/.damaged-*")
+    doomed += quarantined(store)
     doomed += [p for p in _sealed(store.prefit.root) if p.stem not in used]
     doomed += [p for p in (*_sealed(store.prefixes), *_sealed(store.backups)) if not locks.is_locked(p)]
     left = [place for folder in store.folders() for place in files.leftovers(folder)]
@@ -171,6 +205,12 @@ def _collect(store: Store, keep: Retention | None, dry_run: bool) -> tuple[list[
             shutil.rmtree(path)
         mirror.remove_leftovers(store.root, far)
     return sorted([*far, *(str(p.relative_to(store.root)) for p in (*dropped.values(), *doomed, *left))]), size
+
+
+def quarantined(store: Store) -> list[Path]:
+    """What was taken out of use as damaged, wherever it is in the store."""
+    folders = [*store.folders(), store.root / "results", store.root / "results" / "locks"]
+    return sorted(path for folder in folders for path in folder.glob(".damaged-*"))
 
 
 def _sealed(folder: Path) -> list[Path]:

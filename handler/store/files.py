@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from handler.errors import DamagedError, StoreError
+from handler.store.places import free_place, quarantine_of
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -135,9 +136,10 @@ def replacing(path: Path, *, beside: Path | None = None) -> Iterator[Path]:
 
 
 def write_file(path: Path, data: bytes, *, beside: Path | None = None) -> None:
-    """Writes a file whole; see `replacing`."""
+    """Writes a file of the store whole; see `replacing`. What is no file there is quarantined."""
     with replacing(path, beside=beside) as name:
         name.write_bytes(data)
+        free_place(path)
 
 
 def remove(target: Path) -> None:
@@ -164,7 +166,7 @@ def set_aside(target: Path) -> None:
         StoreError: the system refuses.
     """
     with writing(target), contextlib.suppress(FileNotFoundError):
-        target.rename(target.with_name(f".damaged-{secrets.token_hex(4)}-{target.name}"))
+        target.rename(quarantine_of(target))
         sync(target.parent)
 
 

@@ -17,6 +17,7 @@ from handler.errors import BusyError, Interrupted
 from handler.interrupt import stop
 from handler.store.files import make_folder, unreadable, writing
 from handler.store.leases import Lease, holder_of, lease_on
+from handler.store.places import open_lock
 
 POLL, LEASE_POLL = 0.1, 1.0
 GLANCE = 0.3  # whoever only asks whether a lock is held (`is_locked`) holds it for a moment
@@ -116,7 +117,7 @@ def _taken(path: Path, lease: Lease | None, what: str, wait: bool, waiting: Call
         with writing(path):
             make_folder(path.parent)
             try:
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+                descriptor = open_lock(path)
             except FileNotFoundError:
                 if path.parent.is_dir():
                     raise
@@ -143,6 +144,8 @@ def _is_that_of(path: Path, descriptor: int) -> bool:
 
 def _is_locked_here(path: Path) -> bool:
     try:
+        if not (path.is_file() or path.is_dir()):
+            return False
         descriptor = os.open(path, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
         return False

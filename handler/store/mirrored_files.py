@@ -53,6 +53,13 @@ def refresh(path: Path) -> None:
     write_file(path, got[0])
 
 
+def remove(path: Path) -> None:
+    """Removes a single file there."""
+    found = remote_of(path)
+    if found is not None:
+        found[0].delete([found[1]])
+
+
 def forget(folder: Path) -> None:
     """Removes all single files below a folder there."""
     found = remote_of(folder)

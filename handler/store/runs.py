@@ -72,7 +72,7 @@ class RunStore:
     def digests(self, name: str) -> dict[str, str]:
         """The xxh3-128 of the files of a run as they are now, for its record."""
         found = {file: self.folder(name) / file for file in FILES}
-        return {file: checked.digest_file(path) for file, path in found.items() if path.exists()}
+        return {file: checked.digest_file(path) for file, path in found.items() if path.is_file()}
 
     def file(self, record: RunRecord, name: str) -> Path:
         """The path of one of a run's files, its content compared with what the record says of it.

@@ -296,8 +296,16 @@ MEMORY = [
         "killed while it is written down where a logger's file stands",
         "the torn line stays one of its own, and is passed over",
         FILES,
-        'lines.write(f"\\n{json.dumps(mark)}")',
-        'lines.write(f"{json.dumps(mark)}\\n")',
+        'lines.write(f"\\n{said}")',
+        'lines.write(f"{said}\\n")',
         L + "a_mark_that_was_being_written_is_passed_over",
+    ),
+    Guard(
+        "a byte is flipped where it is written down how a logger's file stood",
+        "each mark has its checksum",
+        FILES,
+        "    return mark if checksum == digest_bytes(json.dumps(mark).encode()) else None",
+        "    return mark",
+        L + "damaged_marks_are_passed_over_and_the_rows_are_the_same_bytes",
     ),
 ]

@@ -62,6 +62,8 @@ def run(arguments, folder, out, err, environment, faults, points, hold):
         watch(**points)
     if arguments[0] == "stages":
         from tests.faults.stages import main as command
+    elif arguments[0] == "several":
+        from tests.faults.several import main as command
     else:
         from flows.command import main as command
 

@@ -41,7 +41,7 @@ def test_another_number_of_threads_is_foreseen_refused_and_told_where_it_is_allo
     assert [(r.field, r.stored, r.found) for r in told] == [("epochs", 6, 7), ("environment.threads", 1, 2)]
     typed = forker.type("train", *more, folder=folder)
     assert (typed.code, typed.answer["status"]) == (2, "refused")
-    assert "environment.threads: the state was made with 1, this process has 2; make it the same, or go on with --allow-en" in typed.answer["error"]
+    assert "environment.threads: the state was made with 1, this process has 2; set training.threads to 1, or go on with --allow-en" in typed.answer["error"]
     typed = forker.type("train", "--allow-environment-change", *more, folder=folder)
     assert typed.code == 0, typed.stderr
     note = "environment.threads: 2 from epoch 6 on, 1 before; allowed, the bits may differ from an uninterrupted run"

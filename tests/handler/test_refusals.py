@@ -155,7 +155,8 @@ def test_another_environment_is_refused_with_its_field_the_stored_and_the_found_
         assert here[field] == {}
         ((inner, was),), now = value.items(), None
         field = f"{field}.{inner}"
-    said = f"environment.{field}: the state was made with {was!r}, this process has {now!r}; make it the same, or go on "
+    remedy = f"set training.threads to {was}" if field == "threads" else "make it the same"
+    said = f"environment.{field}: the state was made with {was!r}, this process has {now!r}; {remedy}, or go on "
     with pytest.raises(EnvironmentMismatch, match=re.escape(said + "with --allow-environment-change")):
         run.train_segment(0)
     assert run.watch.epochs == []

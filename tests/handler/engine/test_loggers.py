@@ -1,6 +1,7 @@
 """The files of loggers after a resumption are those of an uninterrupted training: the same bytes, every step once."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -150,6 +151,35 @@ def test_a_mark_that_was_being_written_is_passed_over(trainer_of, tmp_path):
         file.write('\n{"training": "1f')
     resumed.capture(2)
     assert json.loads(marks.read_text().splitlines()[-1])["epochs"] == 2
+
+
+DAMAGED_MARKS = {
+    "a number is another": lambda text: re.sub(rb'"epochs": \d+', b'"epochs": 1', text),
+    "no text": lambda text: bytes(byte ^ 0x80 for byte in text),
+    "half of it": lambda text: text[: len(text) // 2],
+    "nothing": lambda text: b"",
+    "lines of something else": lambda text: b'{"a": 1}\n[]\nnull\n{"training": "t"}\n',
+    "gone": None,
+    "a folder": "a folder",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_MARKS.values(), ids=DAMAGED_MARKS)
+def test_damaged_marks_are_passed_over_and_the_rows_are_the_same_bytes(trainer_of, tmp_path, damage):
+    log, marks = tmp_path / "log.csv", tmp_path / ".log.csv.marks"
+    killed = Taken(trainer_of(keras.callbacks.CSVLogger(log))).run(0, 3)
+    expected = rows(log)
+    text = marks.read_bytes()
+    marks.unlink()
+    if damage == "a folder":
+        marks.mkdir()
+    elif damage is not None:
+        marks.write_bytes(damage(text))
+    resumed = trainer_of(keras.callbacks.CSVLogger(log), seed=99)
+    resumed.restore(killed.states[2, 0])
+    assert rows(log) == expected[:3]
+    resumed.capture(2)
+    assert json.loads(marks.read_bytes().splitlines()[-1])["epochs"] == 2
 
 
 def curves(folder):

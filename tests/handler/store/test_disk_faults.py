@@ -147,11 +147,11 @@ def test_an_array_that_cant_be_put_on_disk_leaves_no_state(memory, monkeypatch):
 
 def test_a_lock_file_that_may_not_be_opened_is_a_sentence(memory):
     runs = Store(memory / "store").runs
-    runs.folder("mine").mkdir(parents=True)
-    (runs.folder("mine") / "lock").mkdir()
-    with pytest.raises(StoreError, match=r"runs/mine/lock: can't be written \(Is a directory\)"), runs.lock("mine"):
+    runs.root.mkdir(parents=True)
+    runs.folder("mine").write_text("in its way")
+    with pytest.raises(StoreError, match=r"runs/mine/lock: can't be written"), runs.lock("mine"):
         pass
-    shutil.rmtree(runs.folder("mine"))
+    runs.folder("mine").unlink()
     runs.folder("mine").mkdir(mode=0o555)
     if os.geteuid() != 0:
         with pytest.raises(StoreError, match=r"runs/mine/lock: can't be written \(Permission denied\)"), runs.lock("mine"):

@@ -1,0 +1,65 @@
+"""What may be removed without a loss: caches, indexes, and states that no run needs."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from handler.errors import DamagedError
+from handler.record import RunRecord
+from handler.store import Store, files, mirror, mirrored_files, sealed
+from handler.store.places import free_place
+
+SEALED = ("prefit", "prefixes", "backups")
+FILES = ("plans", "results", "digests.json")
+LOCK = "lock"
+
+
+def is_cache(place: Path) -> bool:
+    """Whether something is computed again where it is needed."""
+    return place.parts[0] in (*SEALED, *FILES) or (place.parts[0] == "runs" and place.parts[2:] == (LOCK,))
+
+
+def remove(store: Store, place: Path) -> str:
+    """Takes a damaged cache out of use; returns how."""
+    if place.parts[0] in SEALED:
+        target = store.root / place.parts[0] / place.parts[1].removesuffix(mirror.COMMIT)
+        mirror.withdraw(target)
+        files.set_aside(target)
+        return "it is quarantined, and computed again where it is needed"
+    path = store.root / place
+    with files.writing(path):
+        free_place(path)
+        if place.parts[0] in FILES:
+            path.unlink(missing_ok=True)
+            mirrored_files.remove(path)
+    return "it is removed, and made again where it is needed"
+
+
+def quarantine_unneeded_state(store: Store, key: str, records: list[RunRecord]) -> bool:
+    """Quarantines a damaged state, as it is in a snapshot that no run resumes from; False where a run needs it."""
+    ends = {key for record in records for key in (record.key, record.state, *(s.state for s in record.segments))}
+    if key in ends or any(key in store.states.references(other) for other in store.states.names() if other != key):
+        return False
+    target = store.states.folder(key)
+    with contextlib.suppress(DamagedError):
+        mirror.withdraw(target)
+    if target.exists() or target.is_symlink():
+        files.set_aside(target)
+    return True
+
+
+def withdraw_damaged(store: Store, key: str) -> None:
+    """Takes a damaged state out of use, here and where the store's URL leads; an intact copy here is sent again."""
+    target = store.states.folder(key)
+    if mirror.remote_of(target) is None:
+        if target.exists() and not target.is_dir():
+            files.set_aside(target)
+        if target.exists() and sealed.damages(target, deep=True):
+            files.set_aside(target)
+        return
+    mirror.withdraw(target)
+    if target.exists() and sealed.damages(target, deep=True):
+        files.set_aside(target)
+    if target.exists():
+        mirror.publish(target, target, (target / sealed.MANIFEST).read_bytes())

@@ -1,0 +1,101 @@
+"""What one run makes again: its states, by training; its files, of its states and its record."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from handler.engine.history import to_table
+from handler.errors import MismatchError
+from handler.going_on import stored_inputs
+from handler.observe import Observer
+from handler.record import RunRecord
+from handler.repair.caches import withdraw_damaged
+from handler.run import TrainingRun
+from handler.spec import dump_spec, parse_spec
+from handler.store import Store
+from handler.store.checked import digest_file
+from handler.store.files import set_aside, write_file
+from handler.store.places import is_file
+
+
+class _Notes(Observer):
+    """Passes notes on."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self._note = note
+
+    def on_note(self, text: str) -> None:
+        self._note(text)
+
+
+class Rebuilding:
+    """Makes what a run has lost again. It holds the run's lock; what the callbacks write goes to a folder of its own.
+
+    Args:
+        store: the store.
+        record: the run.
+        allow_environment_change: train again in another environment.
+        note: called with what is being done.
+    """
+
+    def __init__(
+        self, store: Store, record: RunRecord, allow_environment_change: bool, note: Callable[[str], None]
+    ) -> None:
+        self.store, self.record = store, record
+        self.allow_environment_change, self.note = allow_environment_change, note
+
+    def rebuild(self, epochs: list[int], files: list[str]) -> None:
+        """Makes states and files again.
+
+        Args:
+            epochs: after how many epochs the states are, in order.
+            files: names of files in the run's folder.
+
+        Raises:
+            FrostlineError: it can't be done: another process has the run, its data or code changed, the environment
+                is another one, or what was trained again isn't what was there.
+        """
+        inputs = stored_inputs(self.store, self.record, allow_environment_change=self.allow_environment_change)
+        run = TrainingRun(inputs)
+        run.observers.append(_Notes(self.note))
+        with run.lock(), tempfile.TemporaryDirectory(prefix="frostline-repair-") as folder:
+            run.output_folder = Path(folder)
+            for epoch in epochs:
+                self._rebuild_state(run, epoch)
+            if epochs and "model.keras" not in files:
+                run.live.trainer.end()  # the callbacks close their files
+            for file in sorted(files, key=lambda name: name == "report.html"):  # it shows the others
+                self._rebuild_file(run, file)
+
+    def _rebuild_state(self, run: TrainingRun, epoch: int) -> None:
+        states, key = self.store.states, self.record.chain[epoch]
+        if run.planning.chain.keys[epoch] != key:
+            raise MismatchError("its schedule leads to other states now")
+        withdraw_damaged(self.store, key)
+        if states.intact(key):
+            return  # what it refers to is intact again
+        run.live.walk.rebuild(epoch)
+
+    def _rebuild_file(self, run: TrainingRun, name: str) -> None:
+        folder = self.store.runs.folder(self.record.run)
+        if name not in self.record.files:
+            return
+        if is_file(folder / name) or (folder / name).is_dir():
+            set_aside(folder / name)
+        if name == "model.keras":
+            final = run.post_fit()
+            if final["weights"] != self.record.weights:
+                raise MismatchError(f"its final model has the weights {final['weights']}, not {self.record.weights}")
+        record = self.store.runs.read(self.record.run)
+        if name == "spec.yaml":
+            write_file(folder / name, dump_spec(parse_spec(record.spec)).encode())
+        elif name == "history.csv":
+            write_file(folder / name, to_table(record.history).encode())
+        elif name == "report.html":
+            from handler.report import write_report
+
+            write_report(record, folder)
+        digests = {**record.files, name: digest_file(folder / name)}
+        self.store.runs.write(record.model_copy(update={"files": digests}))

@@ -1,0 +1,216 @@
+"""Files of every kind, damages of every kind, commands of every kind: what each command makes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from handler.backup import write_backup
+from handler.store import Store
+from tests.faults import trainings
+from tests.faults.damages import DAMAGES, KINDS, copy_store
+from tests.typed import Forker, Typed
+
+SECONDS = 120.0  # more than any command takes; what takes longer is stuck
+EPOCHS = 4
+SPEC = {
+    "name": "run",
+    "seed": 5,
+    "data": {"source": "points.npz"},
+    "model": {"architecture": "tiny:network", "compile": {"optimizer": {"name": "sgd", "learning_rate": 0.1}}},
+    "training": {"epochs": EPOCHS, "batch_size": 8, "threads": 1, "prefix_cache": {"mode": "on"},
+                 "callbacks": [{"name": "CSVLogger", "filename": "log.csv"}]},
+    "freeze_training": [{"training_interval": [1, 2], "layers": ["low"]}, {"training_interval": [2, 3], "layers": ["high"]}],
+}  # fmt: skip
+LOOKS = {
+    "runs": ["runs"],
+    "show": ["show", "run"],
+    "plan": ["plan", "spec.yaml"],
+    "predict": ["predict", "run", "points.npz", "-o", "out.npz"],
+    "export": ["export", "run", "-o", "out.keras"],
+    "export --epoch": ["export", "run", "--epoch", "2", "-o", "out2.keras"],
+    "verify": ["verify"],
+    "gc": ["gc"],
+}
+WRITES = {"train": ["train", "spec.yaml"], "resume": ["resume", "run"], "verify --repair": ["verify", "--repair"]}
+
+
+@dataclass
+class Made:
+    """The prepared store: what its commands answer while nothing is damaged."""
+
+    forker: Forker
+    folder: Path
+    weights: str
+    weights_of_epoch: str
+    predictions: np.ndarray
+    answers: dict[str, dict] = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    """What a command made of a damage."""
+
+    command: str
+    code: int | None
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def answer(self) -> dict:
+        return json.loads(self.out.strip() or "{}")
+
+
+def prepare(forker: Forker, folder: Path) -> Made:
+    """Trains the run once, through the command, and adds what a training of this kind leaves none of."""
+    folder.mkdir(parents=True)
+    shutil.copy(trainings.MODELS / "tiny.py", folder)
+    X = points(folder)
+    (folder / "spec.yaml").write_text(yaml.safe_dump(SPEC, sort_keys=False))
+    typed = forker.type("train", "spec.yaml", "--store", "store", "--json", folder=folder)
+    assert typed.code == 0, typed.stderr
+    store = Store(folder / "store")
+    store.prefit.write("0123456789abcdef" * 2, {"a": X}, {})
+    write_backup(store.backups, X, np.arange(40))
+    made = Made(forker, folder, typed.answer["weights"], "", np.zeros(0))
+    for outcome in look(made, folder, [name for name in LOOKS if name != "gc"]):
+        assert outcome.code == 0, (outcome.command, outcome.out, outcome.err)
+        made.answers[outcome.command] = outcome.answer
+    made.weights_of_epoch = made.answers["export --epoch"]["weights"]
+    made.predictions = np.load(folder / "out.npz")["predictions"]
+    record = store.runs.read("run")
+    for kind, of in KINDS.items():
+        assert of(store.root, record).is_file(), kind
+    return made
+
+
+def points(folder: Path) -> np.ndarray:
+    """Writes the examples that the network is trained on; gives their inputs."""
+    X = np.random.default_rng(2).standard_normal((40, 8)).astype("float32")
+    np.savez(folder / "points.npz", X=X, y=(X[:, 0] > 0).astype("int64"))
+    return X
+
+
+def look(made: Made, folder: Path, names: list[str]) -> list[Outcome]:
+    """Types commands that train nothing, in one process."""
+    there = folder / "typed"
+    shutil.rmtree(there, ignore_errors=True)
+    there.mkdir()
+    lines = [[*LOOKS[name], "--store", "store", "--json"] for name in names]
+    (there / "commands.json").write_text(json.dumps(lines))
+    typed = made.forker.start("several", there / "commands.json", folder=folder)
+    ended = finished(typed)
+    codes = json.loads((there / "codes.json").read_text()) if (there / "codes.json").exists() else []
+    outcomes = []
+    for number, name in enumerate(names):
+        code, seconds = codes[number] if number < len(codes) else (None if not ended else typed.code, 0.0)
+        out, err = (there / f"{number}.{kind}" for kind in ("out", "err"))
+        outcomes.append(Outcome(name, code, out.read_text() if out.exists() else "", err.read_text() if err.exists() else typed.stderr, seconds))
+    return outcomes
+
+
+def write(made: Made, folder: Path, name: str, *more: str) -> Outcome:
+    """Types one command that may train, in a process of its own."""
+    began = time.monotonic()
+    typed = made.forker.start(*WRITES[name], "--store", "store", "--json", *more, folder=folder)
+    ended = finished(typed)
+    return Outcome(name, typed.code if ended else None, typed.stdout, typed.stderr, time.monotonic() - began)
+
+
+def finished(typed: Typed) -> bool:
+    """Waits for a command; ends one that is stuck."""
+    end = time.monotonic() + SECONDS
+    while typed.runs() and time.monotonic() < end:
+        time.sleep(0.02)
+    stuck = typed.runs()
+    if stuck:
+        os.kill(typed.pid, signal.SIGKILL)
+    typed.wait()
+    return not stuck
+
+
+def damaged(made: Made, folder: Path, kind: str, damage: str) -> Path:
+    """A copy of the prepared project with one file of its store damaged."""
+    folder.mkdir(parents=True)
+    for name in ("tiny.py", "points.npz", "spec.yaml"):
+        (folder / name).hardlink_to(made.folder / name)
+    store = Store(copy_store(made.folder / "store", folder / "store"))
+    # The record tells where the run was started: the copy is a project of its own.
+    record = store.runs.read("run").model_copy(update={"spec_folder": str(folder)})
+    (store.runs.folder("run") / "run.json").unlink()
+    store.runs.write(record)
+    DAMAGES[damage](KINDS[kind](store.root, record))
+    return folder
+
+
+def faults(made: Made, folder: Path, outcome: Outcome) -> list[str]:
+    """What is wrong with what a command made of a damage."""
+    said = outcome.out + outcome.err
+    wrong = []
+    if outcome.code is None:
+        return [f"stuck: {outcome.err[-300:]}"]
+    if outcome.code not in (0, 1, 2, 75):
+        wrong.append(f"exit {outcome.code}")
+    if "Traceback" in said or "ValidationError" in said:
+        wrong.append(f"a traceback: {said[-1500:]}")
+    if outcome.code and not wrong:
+        wrong += sentence_faults(outcome)
+    if outcome.code == 0:
+        wrong += weight_faults(made, folder, outcome)
+    return [f"{outcome.command}: {text}" for text in wrong]
+
+
+def sentence_faults(outcome: Outcome) -> list[str]:
+    """A failure is one sentence, or what is damaged."""
+    try:
+        answer = outcome.answer
+    except ValueError:
+        return [f"no answer: {outcome.out[-300:]}"]
+    texts = [answer.get("error"), *(run.get("error") for run in answer.get("runs", ())), *(d["what"] for d in answer.get("damaged", ()))]
+    texts = [text for text in texts if text is not None]
+    if not texts or not all(text.strip() and "\n" not in text.strip() for text in texts):
+        return [f"no sentence: {outcome.out[-300:]} {outcome.err[-300:]}"]
+    return []
+
+
+def weight_faults(made: Made, folder: Path, outcome: Outcome) -> list[str]:
+    """What is answered is what it was before the damage."""
+    answer = outcome.answer
+    if outcome.command == "predict":
+        same = np.array_equal(np.load(folder / "out.npz")["predictions"], made.predictions)
+        return [] if same else ["other predictions"]
+    if outcome.command == "resume":
+        answer = next(iter(answer["runs"]), {"weights": made.weights})
+    expected = {"train": made.weights, "resume": made.weights, "export": made.weights, "export --epoch": made.weights_of_epoch}
+    if outcome.command in expected and answer["weights"] != expected[outcome.command]:
+        return [f"other weights: {answer['weights']}"]
+    return []
+
+
+def walk(made: Made, folder: Path, kind: str, damage: str) -> list[str]:
+    """Every command on a store with this damage; what is wrong, a line each."""
+    wrong = []
+    place = damaged(made, folder / "looked", kind, damage)
+    for outcome in look(made, place, list(LOOKS)):
+        wrong += faults(made, place, outcome)
+    for name in ("train", "resume"):
+        place = damaged(made, folder / name, kind, damage)
+        wrong += faults(made, place, write(made, place, name))
+    place = damaged(made, folder / "repaired", kind, damage)
+    repaired = write(made, place, "verify --repair")
+    wrong += faults(made, place, repaired)
+    (after,) = look(made, place, ["verify"])
+    if (after.code == 0) != (repaired.code == 0):
+        wrong.append(f"verify exits {after.code} after a repair that exits {repaired.code}: {after.out[-600:]} {repaired.out[-600:]}")
+    wrong += faults(made, place, write(made, place, "train"))
+    shutil.rmtree(folder)
+    return [f"{kind}, {damage}: {line}" for line in wrong]

@@ -1,0 +1,144 @@
+"""Damages of every kind to files of every kind of a store; for the table of damages and for the soak."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+# ---- what is done to a file
+
+
+def flip(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    put(file, bytes(data))
+
+
+def truncate(file: Path) -> None:
+    data = file.read_bytes()
+    put(file, data[: len(data) // 2])
+
+
+def empty(file: Path) -> None:
+    put(file, b"")
+
+
+def delete(file: Path) -> None:
+    file.unlink()
+
+
+def swap(file: Path) -> None:
+    """Puts the content of another file in its place, and the other way round."""
+    other = sibling(file)
+    one, two = file.read_bytes(), other.read_bytes()
+    put(file, two)
+    put(other, one)
+
+
+def replace_by_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+    (file / "something").write_text("of somebody else")
+
+
+def replace_by_link(file: Path) -> None:
+    """A link that leads nowhere, out of the store."""
+    file.unlink()
+    file.symlink_to("/nonexistent/of/somebody/else")
+
+
+def make_unreadable(file: Path) -> None:
+    """Root may read any file whatever its mode, so a socket stands for a file that the system refuses to open: ENXIO, like EACCES,
+    says nothing of what is in it.
+    """
+    file.unlink()
+    here = Path.cwd()
+    os.chdir(file.parent)  # the path of a socket may be 107 bytes long
+    try:
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(file.name)
+    finally:
+        os.chdir(here)
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "flipped": flip,
+    "truncated": truncate,
+    "emptied": empty,
+    "deleted": delete,
+    "swapped": swap,
+    "a folder": replace_by_folder,
+    "a dangling link": replace_by_link,
+    "unreadable": make_unreadable,
+}
+
+
+def put(file: Path, data: bytes) -> None:
+    """Writes a new file, as a copy of a store may share its files with the original."""
+    file.unlink(missing_ok=True)
+    file.write_bytes(data)
+
+
+def sibling(file: Path) -> Path:
+    """A file of the same kind if there is one, or else another one in its folder."""
+    kin = [p for p in sorted(file.parent.parent.glob(f"*/{file.name}")) if p != file]
+    near = [p for p in sorted(file.parent.iterdir()) if p.is_file() and p != file and p.stat().st_size]
+    chunks = [p for p in sorted(file.parents[3].rglob("*")) if p.is_file() and p.parent.name == file.parent.name and p != file]
+    return next(p for p in [*kin, *near, *chunks] if p.is_file() and p.read_bytes() != file.read_bytes())
+
+
+# ---- which files there are
+
+
+def chunk(folder: Path) -> Path:
+    """The largest file of an array."""
+    files = [p for p in folder.rglob("*") if p.is_file() and not p.name.endswith(".json")]
+    return max(files, key=lambda p: (p.stat().st_size, str(p)))
+
+
+def first(paths) -> Path:
+    return sorted(p for p in paths if p.is_file())[0]
+
+
+# By kind: where one is, given the store and its run's record.
+KINDS: dict[str, Callable] = {
+    "first state's manifest": lambda store, record: store / "states" / record.chain[0] / "manifest.json",
+    "first state's variables": lambda store, record: chunk(store / "states" / record.chain[0]),
+    "inner state's manifest": lambda store, record: store / "states" / record.segments[1].state / "manifest.json",
+    "inner state's variables": lambda store, record: chunk(store / "states" / record.segments[1].state),
+    "last state's manifest": lambda store, record: store / "states" / record.state / "manifest.json",
+    "last state's variables": lambda store, record: chunk(store / "states" / record.state),
+    "run.json": lambda store, record: store / "runs" / record.run / "run.json",
+    "spec.yaml": lambda store, record: store / "runs" / record.run / "spec.yaml",
+    "model.keras": lambda store, record: store / "runs" / record.run / "model.keras",
+    "report.html": lambda store, record: store / "runs" / record.run / "report.html",
+    "history.csv": lambda store, record: store / "runs" / record.run / "history.csv",
+    "log.csv": lambda store, record: store / "runs" / record.run / "log.csv",
+    "log.csv's marks": lambda store, record: store / "runs" / record.run / ".log.csv.marks",
+    "run's lock": lambda store, record: store / "runs" / record.run / "lock",
+    "plan": lambda store, record: first((store / "plans").glob("*.json")),
+    "store's mark": lambda store, record: store / ".frostline-store",
+    "digests.json": lambda store, record: store / "digests.json",
+    "result": lambda store, record: store / "results" / f"segment-{record.state}",
+    "result's lock": lambda store, record: lock_of(store, record.state),
+    "prefix's manifest": lambda store, record: first((store / "prefixes").glob("*.zarr/manifest.json")),
+    "prefix's chunk": lambda store, record: chunk(store / "prefixes"),
+    "prefit's manifest": lambda store, record: first((store / "prefit").glob("*.zarr/manifest.json")),
+    "prefit's chunk": lambda store, record: chunk(store / "prefit"),
+    "backup's chunk": lambda store, record: chunk(store / "backups"),
+}
+
+
+def lock_of(store: Path, state: str) -> Path:
+    """The lock under which a segment's result is made."""
+    from tasks.locks import FlockLockManager
+
+    return FlockLockManager(store / "results" / "locks")._path(f"segment-{state}")
+
+
+def copy_store(store: Path, to: Path) -> Path:
+    """A copy that is damaged by removing and writing files, never by changing them in place: so they are linked."""
+    return Path(shutil.copytree(store, to, copy_function=os.link, symlinks=True))

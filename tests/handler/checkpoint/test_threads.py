@@ -1,0 +1,19 @@
+"""A training keeps its number of threads, whichever of its states is lost."""
+
+import numpy as np
+
+from handler.checkpoint.threads import recorded_threads
+from handler.state import TrainingState
+from handler.store import Store
+
+
+def test_the_number_of_threads_is_that_of_the_first_state_that_says_it(tmp_path):
+    store = Store(tmp_path)
+    for key, threads in (("a", 3), ("b", 3)):
+        state = TrainingState(1, 0, {"model/w": np.ones(2)}, {}, {}, False)
+        store.states.write(key, state, about={"environment": {"threads": threads}})
+    assert recorded_threads(store, ["a", "b", "c"]) == 3
+    store.states.remove("a")
+    assert recorded_threads(store, ["a", "b", "c"]) == 3, "the first state is lost"
+    (store.states.folder("b") / "manifest.json").write_text("{}")
+    assert recorded_threads(store, ["a", "b", "c"]) is None

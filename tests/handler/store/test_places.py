@@ -1,0 +1,81 @@
+"""What stands in the place of a file of the store is quarantined, never followed and never lost."""
+
+import os
+import socket
+
+import pytest
+
+from handler.store import Store, files, locks
+from handler.store.places import free_place, is_file, open_lock
+
+
+def folder(path):
+    path.mkdir()
+    (path / "somebody's").write_text("own")
+
+
+def link(path):
+    path.symlink_to(path.parent / "elsewhere" / "nothing")
+
+
+def pipe(path):
+    os.mkfifo(path)
+
+
+def plug(path):
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+@pytest.fixture(params=[folder, link, pipe, plug], ids=lambda make: make.__name__)
+def taken(request, tmp_path, monkeypatch):
+    """A place in which something else stands."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "lock"
+    request.param(path)
+    return path
+
+
+def quarantined(path):
+    return [p.name.rpartition("-")[2] for p in path.parent.iterdir() if p.name.startswith(".damaged-")]
+
+
+def test_a_lock_is_taken_where_something_else_stood(taken):
+    os.close(open_lock(taken))
+    assert is_file(taken)
+    assert quarantined(taken) == ["lock"]
+
+
+def test_nobody_holds_a_lock_that_is_no_file(taken):
+    assert not locks.is_locked(taken)
+
+
+def test_a_file_of_the_store_is_written_where_something_else_stood(taken):
+    files.write_file(taken, b"ours")
+    assert taken.read_bytes() == b"ours"
+    assert quarantined(taken) == ["lock"]
+
+
+def test_a_file_is_left_where_it_is(tmp_path):
+    (tmp_path / "lock").write_text("ours")
+    free_place(tmp_path / "lock")
+    assert [p.name for p in tmp_path.iterdir()] == ["lock"]
+
+
+def test_a_lock_that_is_a_link_to_a_file_is_not_taken_there(tmp_path):
+    (tmp_path / "other").write_text("of somebody else")
+    (tmp_path / "lock").symlink_to(tmp_path / "other")
+    os.close(open_lock(tmp_path / "lock"))
+    assert is_file(tmp_path / "lock")
+    assert (tmp_path / "other").read_text() == "of somebody else"
+
+
+def test_a_verification_names_what_is_no_file_and_a_collection_removes_it(tmp_path):
+    store = Store(tmp_path)
+    (store.root / "results" / "locks").mkdir(parents=True)
+    for name in ("segment-a", "locks/b.lock"):
+        folder(store.root / "results" / name)
+    assert sorted(damage.path.rpartition("results/")[2] for damage in store.verify()) == ["locks/b.lock", "segment-a"]
+    for name in ("segment-a", "locks/b.lock"):
+        free_place(store.root / "results" / name)
+    assert store.verify() == []
