@@ -7,6 +7,7 @@ besides, that run out.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -14,16 +15,28 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from prefect.locking.protocol import LockManager
 
 from handler.interrupt import stop
+from handler.store.files import make_folder, writing
 from handler.store.leases import Lease, lease_on
 from handler.store.locks import is_locked
 from handler.store.places import open_lock
 from tasks.interruption import TrainingInterrupted
 
-_HELD: dict[tuple[str, str], tuple[int, str, Lease | None]] = {}  # (directory, key) -> (descriptor, holder, lease)
+
+class _Held(NamedTuple):
+    """A lock that this process holds."""
+
+    descriptor: int
+    holder: str
+    lease: Lease | None
+    thread: int | None  # None: it was taken for a coroutine, and a thread runs many of them
+
+
+_HELD: dict[tuple[str, str], _Held] = {}  # by directory and key
 _MUTEX = threading.Lock()
 
 
@@ -31,8 +44,8 @@ def _let_go_in_child() -> None:
     """A forked child has its parent's descriptors, and would keep the locks of a parent that was killed."""
     global _MUTEX
     _MUTEX = threading.Lock()
-    for descriptor, _, _ in _HELD.values():
-        os.close(descriptor)
+    for held in _HELD.values():
+        os.close(held.descriptor)
     _HELD.clear()
 
 
@@ -65,7 +78,7 @@ class FlockLockManager(LockManager):
     ) -> bool:
         """Waits for the lock. Raises TrainingInterrupted where the training is asked to stop meanwhile."""
         end, told = _deadline(acquire_timeout), False
-        while not self._try(key, holder):
+        while not self._try(key, holder, threading.get_ident()):
             if time.monotonic() >= end:
                 return False
             _stop_if_asked()
@@ -91,12 +104,14 @@ class FlockLockManager(LockManager):
         """Lets go. Raises ValueError where the holder doesn't hold it."""
         with _MUTEX:
             held = _HELD.get((self.directory, key))
-            if held is None or held[1] != holder:
+            if held is None or held.holder != holder:
                 raise ValueError(f"{holder} holds no lock for {key}")
             del _HELD[(self.directory, key)]
-            if held[2] is not None:
-                held[2].release()
-            os.close(held[0])
+            try:
+                if held.lease is not None:
+                    held.lease.release()
+            finally:
+                os.close(held.descriptor)
 
     def is_locked(self, key: str) -> bool:
         """Whether anybody holds the lock, in this process or another."""
@@ -107,7 +122,7 @@ class FlockLockManager(LockManager):
         """Whether this holder holds the lock."""
         with _MUTEX:
             held = _HELD.get((self.directory, key))
-            return held is not None and held[1] == holder
+            return held is not None and held.holder == holder
 
     def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
         """Waits until nobody holds the lock; False if that takes longer than `timeout` seconds."""
@@ -130,27 +145,48 @@ class FlockLockManager(LockManager):
     def _path(self, key: str) -> Path:
         return Path(self.directory, hashlib.sha256(key.encode()).hexdigest()[:40] + ".lock")
 
-    def _try(self, key: str, holder: str) -> bool:
+    def _try(self, key: str, holder: str, thread: int | None = None) -> bool:
+        """Takes the lock where nobody has it; whether this holder has it now.
+
+        A thread does one thing at a time: a lock that it has already is left from an attempt that ended without giving
+        it back, and passes on to the new holder. Otherwise the thread would wait for itself.
+
+        Raises:
+            StoreError: the system refuses; nothing is held.
+        """
         with _MUTEX:
             held = _HELD.get((self.directory, key))
+            if held is not None and held.holder != holder and thread is not None and held.thread == thread:
+                held = _HELD[(self.directory, key)] = held._replace(holder=holder)
             if held is not None:
-                return held[1] == holder
+                return held.holder == holder
             path = self._path(key)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = open_lock(path)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            with writing(path):
+                make_folder(path.parent)
+                descriptor = open_lock(path)
+                try:
+                    lease = lease_on(path)
+                    taken = self._take(descriptor, lease, key)
+                except BaseException:
+                    os.close(descriptor)
+                    raise
+            if not taken:
                 os.close(descriptor)
                 return False
-            lease = lease_on(path)
-            if lease is not None and not lease.take():
-                os.close(descriptor)
-                return False
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.uname().nodename} {os.getpid()} {key}\n".encode(), 0)  # for people only
-            _HELD[(self.directory, key)] = (descriptor, holder, lease)
+            _HELD[(self.directory, key)] = _Held(descriptor, holder, lease, thread)
             return True
+
+    def _take(self, descriptor: int, lease: Lease | None, key: str) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        if lease is not None and not lease.take():
+            return False
+        with contextlib.suppress(OSError):  # for people only: a full disk need not refuse a lock
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.uname().nodename} {os.getpid()} {key}\n".encode(), 0)
+        return True
 
 
 def _deadline(seconds: float | None) -> float:

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import task_run
 from prefect.tasks import exponential_backoff
 from prefect.transactions import IsolationLevel
 
@@ -21,6 +22,7 @@ from tasks.interruption import TrainingInterrupted
 from tasks.locks import FlockLockManager
 
 RETRIES = 4
+STAYS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # what a person has to mend
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -28,17 +30,17 @@ R = TypeVar("R")
 def can_pass(error: BaseException) -> bool:
     """Whether a fault may be gone when the stage is tried again: the disk's, the network's, the store's.
 
-    What is wrong in the specification or doesn't match stays wrong; a missing or forbidden file, a disk mounted for
-    reading only and a limit on the size of files stay so too, also where a StoreError was made of that.
+    What is wrong in the specification or doesn't match stays wrong; a missing or forbidden file, a disk that is full or
+    mounted for reading only and a limit on the size of files stay so too, also where a StoreError was made of that.
     """
     if not isinstance(error, OSError | StoreError) or isinstance(error, DamagedError):
         return False
     cause = error.__cause__ if isinstance(error, StoreError) else error
     kinds = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
-    return not (isinstance(cause, kinds) or (isinstance(cause, OSError) and cause.errno in (errno.EROFS, errno.EFBIG)))
+    return not (isinstance(cause, kinds) or (isinstance(cause, OSError) and cause.errno in STAYS))
 
 
-def retry_if_it_can_pass(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+def retry_if_it_can_pass(task: Task[..., Any], of: TaskRun, state: State[Any]) -> bool:
     """Prefect's retry condition: `can_pass` of what the attempt raised."""
     return isinstance(state.data, BaseException) and can_pass(state.data)
 
@@ -65,7 +67,9 @@ def stage(
                 raise TrainingInterrupted(str(error)) from error
             except Exception as error:
                 if can_pass(error):
-                    note(inputs, f"{name}: {type(error).__name__}: {error}")
+                    left = RETRIES + 1 - (task_run.run_count or 1)
+                    more = f"; tried again in some seconds, {left} more times at most" if left > 0 else ""
+                    note(inputs, f"{name}: {type(error).__name__}: {error}{more}")
                 raise
 
         made = task(

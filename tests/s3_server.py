@@ -30,12 +30,14 @@ class S3Server:
             "cut" (nothing is done), "lost" (it is done, the answer isn't heard) or "half" (half an answer is).
         requests: how many there were, by method.
         failed: how many went wrong, by what went wrong.
+        conditions: whether the conditions of a put are "kept", "ignored" or "refused" (501).
     """
 
     def __init__(self):
         self.app = DomainDispatcherApplication(create_backend_app)
         self.fault = lambda method, path: None
         self.requests, self.failed = Counter(), Counter()
+        self.conditions = "kept"
         self.server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=Quiet)
         self.endpoint = f"http://127.0.0.1:{self.server.server_port}"
         self.environment = {**KEYS, "AWS_ENDPOINT_URL": self.endpoint}
@@ -69,6 +71,14 @@ class S3Server:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         self.requests[method] += 1
         wrong = self.fault(method, path)
+        given = [name for name in ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH") if method == "PUT" and name in environ]
+        if given and self.conditions == "ignored":
+            for name in given:
+                del environ[name]
+        if given and self.conditions == "refused":
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            start_response("501 Not Implemented", [("Content-Type", "text/plain")])
+            return [b"A header you provided implies functionality that is not implemented"]
         if wrong is None:
             return self.app(environ, start_response)
         self.failed[wrong] += 1

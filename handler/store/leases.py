@@ -1,7 +1,9 @@
 """Locks between machines: an object that says until when it is held, renewed as long as its process lives.
 
 It is taken by a conditional put, so one of several gets it. One that isn't renewed runs out; whoever wants it then
-takes it over, on condition again. Clocks of machines may differ by a quarter of its time.
+takes it over, on condition again. The service's clock tells when it was renewed last: so a machine whose own clock is
+wrong neither holds one for ever nor loses one that it renews. The clock of the machine that asks may differ from the
+service's by a quarter of the lease's time.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from handler.store.remote import Remote
 
 SECONDS = "FROSTLINE_LEASE_SECONDS"
 SKEW = 1 / 4
+TICK = 1.0  # a service tells the time in whole seconds
 
 
 def seconds() -> float:
@@ -48,7 +51,7 @@ class Lease:
         if there is None:
             taken = self.remote.create(self.name, self._body(seconds()))
         else:
-            taken = _over(there[0]) and self.remote.swap(self.name, self._body(seconds()), there[1])
+            taken = _is_over(there) and self.remote.swap(self.name, self._body(seconds()), there[1])
         if taken:
             self._last = begun
             threading.Thread(target=self._renew, name="frostline-lease", daemon=True).start()
@@ -57,7 +60,7 @@ class Lease:
     def holder(self) -> str | None:
         """Who holds it; None where nobody does."""
         there = self.remote.get(self.name)
-        return None if there is None or _over(there[0]) else str(_read(there[0]).get("holder") or "another process")
+        return None if there is None or _is_over(there) else str(_read(there[0]).get("holder") or "another process")
 
     def release(self) -> None:
         """Lets go of it; where that can't be said, it runs out."""
@@ -89,7 +92,8 @@ class Lease:
 
     def _body(self, good_for: float) -> bytes:
         holder = f"process {os.getpid()} on {os.uname().nodename}"
-        said = {"token": self.token, "until": time.time() + good_for if good_for else 0, "holder": holder}
+        until = time.time() + good_for if good_for else 0  # for people, unless it is 0: it is let go of
+        said = {"token": self.token, "until": until, "good_for": good_for, "holder": holder}
         return json.dumps(said).encode()
 
 
@@ -105,9 +109,12 @@ def holder_of(path: Path) -> str | None:
     return None if lease is None else lease.holder()
 
 
-def _over(body: bytes) -> bool:
-    until = _read(body).get("until")
-    return not isinstance(until, int | float) or time.time() > until + (SKEW * seconds() if until else 0)
+def _is_over(there: tuple[bytes, str, float]) -> bool:
+    """Whether a lease was let go of, or hasn't been renewed in time."""
+    said, renewed = _read(there[0]), there[2]
+    good_for = said.get("good_for")
+    lasts = float(good_for) if isinstance(good_for, int | float) and good_for > 0 else seconds()
+    return not said.get("until") or time.time() > renewed + lasts * (1 + SKEW) + TICK
 
 
 def _read(body: bytes) -> dict[str, Any]:

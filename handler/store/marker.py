@@ -31,9 +31,11 @@ def claim(root: Path) -> None:
 
     Raises:
         SpecError: it is another folder, that has files of its own where a store keeps its own: they would be removed.
+            Or it is at a URL whose service can't lock a run.
         StoreError: the disk refuses.
     """
     if _is_marked(root):
+        _require_locks(root)
         return
     foreign = None if is_store(root) else next(_foreign(root), None)
     if foreign is not None:
@@ -43,6 +45,14 @@ def claim(root: Path) -> None:
         make_folder(root)
     write_file(root / MARKER, with_checksum({"format": 1, "what": "a store of Frostline; `frostline runs` lists it"}))
     mirrored_files.send(root / MARKER)
+    _require_locks(root)
+
+
+def _require_locks(root: Path) -> None:
+    """Refuses a URL whose service can't lock a run, before anything but the mark is written to it."""
+    found = mirror.remote_of(root)
+    if found is not None:
+        found[0].require_conditional(MARKER, (root / MARKER).read_bytes())
 
 
 def require(root: Path) -> None:
@@ -86,7 +96,7 @@ def _is_store_there(root: Path) -> bool:
     return any(_is_text_ours(root / name, found[0].get(f"runs/{name}")) for name in records)
 
 
-def _is_text_ours(file: Path, got: tuple[bytes, str] | None) -> bool:
+def _is_text_ours(file: Path, got: tuple[bytes, str, float] | None) -> bool:
     try:
         return got is not None and bool(parse_checked(file, got[0]))
     except StoreError:

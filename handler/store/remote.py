@@ -1,30 +1,38 @@
 """A part of an object store (S3 and its kin), by URL: whole objects, some put only where nobody else has put one.
 
-Credentials come from the environment alone, as the services' own tools read them (AWS_ACCESS_KEY_ID, AWS_REGION,
-AWS_ENDPOINT_URL, ...). What fails for a while is tried again, a request whose answer was lost too: a conditional one is
-then told by what is there.
+Credentials come from the environment alone, by the names that the services' own tools know (AWS_ACCESS_KEY_ID,
+AWS_REGION, AWS_ENDPOINT_URL, ...), or on a machine of the service's from its metadata address. Files such as
+`~/.aws/credentials` aren't read. What fails for a while is tried again, a request whose answer was lost too: a
+conditional one is then told by what is there.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import socket
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from handler.errors import SpecError, StoreError
 
 T = TypeVar("T")
-URL = re.compile(r"([a-z][a-z0-9+.-]+):/+(.+)")  # a pathlib.Path leaves one slash of two
+URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.+)")  # a pathlib.Path leaves one slash of two
 SCHEMES = ("s3", "gs", "az")
 MENDED = "try again when that is mended; what was there is untouched"
 REFUSED = re.compile(r"status code: 4(?!08|29)")  # what isn't otherwise the next time
+REJECTED = re.compile(r"status code: (400|405|501)|NotImplemented|not implemented")
 AT_ONCE = 1 << 26  # bytes put in one request
 TRIES, PAUSE = 5, 0.5  # beyond those that the client makes by itself
+# Any of these gives the credentials of S3; else they come from the metadata address of a machine of the service's.
+CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_SKIP_SIGNATURE",
+               "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")  # fmt: skip
+METADATA, METADATA_SECONDS = "http://169.254.169.254", 2.0
 ADVICE = {
     "PermissionDeniedError": "these credentials may not do that",
     "UnauthenticatedError": "the service asks for credentials: set them in the environment (AWS_ACCESS_KEY_ID, ...)",
@@ -40,12 +48,34 @@ def url_of(text: str | Path) -> str | None:
     found = URL.fullmatch(str(text))
     if found is None:
         return None
-    if found[1] not in SCHEMES:
+    scheme = found[1].lower()
+    if scheme not in SCHEMES:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise SpecError("store", f"{found[1]}:// isn't a kind of store; use a path, or one of {known}")
     if re.search(r"[@?#]|(^|/)\.\.(/|$)", found[2]):
-        raise SpecError("store", f"a store's URL is scheme://bucket/prefix, without credentials or a query: {found[1]}://...")
-    return f"{found[1]}://{found[2].rstrip('/')}"
+        raise SpecError(
+            "store", f"a store's URL is scheme://bucket/prefix, without credentials or a query: {scheme}://..."
+        )
+    return f"{scheme}://{found[2].rstrip('/')}"
+
+
+def require_credentials(url: str) -> None:
+    """Refuses an S3 store for which there are no credentials; the client would look for them for minutes.
+
+    Raises:
+        SpecError: there are none; says how those of `~/.aws` are given.
+    """
+    if not url.startswith("s3://") or any(os.environ.get(name) for name in CREDENTIALS):
+        return
+    address = urlsplit(os.environ.get("AWS_METADATA_ENDPOINT") or METADATA)
+    try:
+        socket.create_connection((address.hostname or "", address.port or 80), METADATA_SECONDS).close()
+    except OSError as error:
+        raise SpecError(
+            "store",
+            f"{url} needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment. Those in "
+            '~/.aws are not read; `eval "$(aws configure export-credentials --format env)"` sets them from there',
+        ) from error
 
 
 @lru_cache
@@ -70,6 +100,7 @@ class Remote:
             from obstore.store import from_url
         except ImportError as error:
             raise SpecError("store", f"{url} needs the package obstore; install frostline[s3]") from error
+        require_credentials(url)
         plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
         try:
             self._objects: Any = from_url(
@@ -80,14 +111,15 @@ class Remote:
         except BaseError as error:
             raise SpecError("store", f"{url} can't be used: {_said(error)}") from error
         self.url = url
+        self._is_conditional = False
 
-    def get(self, name: str) -> tuple[bytes, str] | None:
-        """An object and its etag; None where there is none."""
+    def get(self, name: str) -> tuple[bytes, str, float] | None:
+        """An object, its etag, and when it was put by the service's clock, in seconds since 1970; None for none."""
         import obstore
 
-        def get() -> tuple[bytes, str]:
+        def get() -> tuple[bytes, str, float]:
             found = obstore.get(self._objects, name)
-            return bytes(found.bytes()), str(found.meta["e_tag"])
+            return bytes(found.bytes()), str(found.meta["e_tag"]), found.meta["last_modified"].timestamp()
 
         try:
             return self._try("get", name, get)
@@ -109,6 +141,46 @@ class Remote:
     def swap(self, name: str, data: bytes, etag: str) -> bool:
         """Puts an object over the one that has the etag; whether what is there now is this."""
         return self._put_if(name, data, {"e_tag": etag})
+
+    def require_conditional(self, name: str, data: bytes) -> None:
+        """Refuses a service that doesn't keep the conditions of a put: two machines could hold one lock there.
+
+        It is asked once per process, by puts that a service must refuse; one that doesn't puts what is there already.
+
+        Args:
+            name: an object that is there.
+            data: its content.
+
+        Raises:
+            SpecError: the service ignores or rejects conditional puts.
+        """
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+
+        modes: tuple[Any, ...] = (
+            () if self._is_conditional else ("create", {"e_tag": '"00000000000000000000000000000000"'})
+        )
+        for mode in modes:
+            header = "If-None-Match" if mode == "create" else "If-Match"
+
+            def put(mode: Any = mode) -> str:
+                try:
+                    obstore.put(self._objects, name, data, mode=mode)
+                    return "ignores"
+                except (AlreadyExistsError, PreconditionError):
+                    return ""
+                except BaseError as error:
+                    if REJECTED.search(_said(error)):
+                        return "rejects"
+                    raise
+
+            fault = self._try("put", name, put)
+            if fault:
+                what = (
+                    f"{self.url}: the service {fault} conditional puts ({header}), so it can't lock a run; use another"
+                )
+                raise SpecError("store", f"{what} service, or a folder")
+        self._is_conditional = True
 
     def delete(self, names: Iterable[str]) -> None:
         """Removes objects; one that isn't there is removed already."""

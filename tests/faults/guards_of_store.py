@@ -348,8 +348,8 @@ DISK = [
         "a disk is mounted for reading only",
         "that can't pass, so it isn't tried again",
         "tasks/policies.py",
-        "cause.errno in (errno.EROFS, errno.EFBIG)",
-        "cause.errno in ()",
+        "errno.EDQUOT, errno.EROFS, errno.EFBIG)",
+        "errno.EDQUOT, errno.EFBIG)",
         "tests/tasks/test_policies.py::test_what_stays_wrong_is_not_tried_again",
     ),
 ]

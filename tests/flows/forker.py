@@ -6,7 +6,8 @@ Reads a JSON request per line from stdin, answers one JSON line each:
     {"wait": pid}                                                              ->  {"code": ...}   (negative: a signal)
 
 A child is a session of its own and runs `flows.command.main` to the interpreter's ordinary end. It is forked before Prefect is
-imported and before TensorFlow has run anything. `faults` says which stage of `TrainingRun` fails, how and when; see `inject`.
+imported and before TensorFlow has run anything. `faults` says which stage of `TrainingRun` fails, how and when, see `inject`, or which
+operation on the store, see `tests/faults/refusals.py`.
 `points`, if given, traces where the training is and kills it at a point; see `tests/faults/points.py`. `hold`, if given, makes
 a call take long; see `hold_at`.
 """
@@ -53,7 +54,12 @@ def run(arguments, folder, out, err, environment, faults, points, hold):
         os.close(descriptor)
     sys.stdin = Path(os.devnull).open()  # noqa: SIM115
     for fault in faults:
-        inject(**fault)
+        if "number" in fault:
+            from tests.faults.refusals import refuse
+
+            refuse(**fault)
+        else:
+            inject(**fault)
     if hold is not None:
         hold_at(**hold)
     if points is not None:

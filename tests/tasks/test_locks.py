@@ -1,11 +1,14 @@
+import errno
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from handler.errors import StoreError
 from handler.interrupt import stop
 from tasks.interruption import TrainingInterrupted
 from tasks.locks import FlockLockManager
@@ -30,13 +33,75 @@ def other_process(tmp_path):
     process.stdout.close()
 
 
+def elsewhere(call):
+    """What a call gives in another thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(call).result()
+
+
+def refusal(number):
+    def refuse(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+@pytest.mark.parametrize("operation", ["os.open", "fcntl.flock", "tasks.locks.lease_on"])
+def test_a_lock_that_could_not_be_taken_is_held_by_nobody(operation, tmp_path, monkeypatch):
+    locks = FlockLockManager(tmp_path, poll=0.01)
+    with monkeypatch.context() as fault:
+        fault.setattr(operation, refusal(errno.EIO))
+        with pytest.raises(StoreError, match=r"\(Input/output error\); the disk fails"):
+            locks.acquire_lock("a", "one")
+    assert not locks.is_locked("a")
+    assert elsewhere(lambda: locks.acquire_lock("a", "two", acquire_timeout=0))
+    locks.release_lock("a", "two")
+
+
+@pytest.mark.parametrize("operation", ["os.ftruncate", "os.pwrite"])
+def test_a_disk_too_full_to_say_who_holds_a_lock_refuses_no_lock(operation, tmp_path, monkeypatch):
+    locks = FlockLockManager(tmp_path, poll=0.01)
+    monkeypatch.setattr(operation, refusal(errno.ENOSPC))
+    assert locks.acquire_lock("a", "one", acquire_timeout=0)
+    locks.release_lock("a", "one")
+    assert not locks.is_locked("a")
+
+
+def test_a_lock_is_given_back_though_its_lease_can_not_be(tmp_path, monkeypatch):
+    class Lease:
+        def take(self):
+            return True
+
+        def release(self):
+            raise RuntimeError("the service has gone")
+
+    locks = FlockLockManager(tmp_path, poll=0.01)
+    monkeypatch.setattr("tasks.locks.lease_on", lambda path: Lease())
+    assert locks.acquire_lock("a", "one")
+    with pytest.raises(RuntimeError, match="the service has gone"):
+        locks.release_lock("a", "one")
+    assert not locks.is_locked("a")
+
+
+def test_a_lock_that_an_attempt_did_not_give_back_passes_on_to_the_next_attempt(tmp_path):
+    """An attempt that ends while it looks for its record, say. The next one would wait for the lock of its own thread."""
+    locks, told = FlockLockManager(tmp_path, poll=0.01), []
+    assert locks.acquire_lock("a", "first attempt")
+    again = FlockLockManager(tmp_path, poll=0.01, waiting=lambda: told.append(1))
+    assert again.acquire_lock("a", "second attempt", acquire_timeout=0)
+    assert again.is_lock_holder("a", "second attempt")
+    assert told == []
+    again.release_lock("a", "second attempt")
+    assert not locks.is_locked("a")
+
+
 def test_a_lock_is_held_by_one_holder_and_taken_again_when_released(tmp_path):
     locks = FlockLockManager(tmp_path, poll=0.01)
     assert locks.acquire_lock("a", "one")
     assert locks.is_locked("a")
     assert locks.is_lock_holder("a", "one")
     assert locks.acquire_lock("a", "one")  # the same holder again
-    assert not locks.acquire_lock("a", "two", acquire_timeout=0.05)
+    assert not elsewhere(lambda: locks.acquire_lock("a", "two", acquire_timeout=0.05))
     assert not locks.is_locked("b")
     with pytest.raises(ValueError, match="two holds no lock for a"):
         locks.release_lock("a", "two")

@@ -31,7 +31,7 @@ def store_error(cause):
 
 @pytest.mark.parametrize(
     "fault",
-    [OSError(5, "tired"), ConnectionResetError(), TimeoutError(), StoreError("full"), store_error(OSError(errno.ENOSPC, "full"))],
+    [OSError(5, "tired"), ConnectionResetError(), TimeoutError(), StoreError("gone for a while"), store_error(OSError(errno.EIO, "tired"))],
 )
 def test_a_fault_of_disk_network_or_store_is_tried_again(fault):
     assert can_pass(fault)
@@ -44,7 +44,8 @@ def test_a_fault_of_disk_network_or_store_is_tried_again(fault):
         EnvironmentMismatch("other"), DamagedError("cut"), BusyError("other"), ValueError("wrong"), MemoryError(),
         FileNotFoundError("gone"), PermissionError("no"), TrainingInterrupted("stop"), KeyboardInterrupt(),
         ResourcesError("memory"), store_error(PermissionError(13, "no")), store_error(OSError(errno.EROFS, "read only")),
-        store_error(OSError(errno.EFBIG, "too large")),
+        store_error(OSError(errno.EFBIG, "too large")), OSError(errno.ENOSPC, "full"), store_error(OSError(errno.ENOSPC, "full")),
+        store_error(OSError(errno.EDQUOT, "full")),
     ],
     ids=lambda fault: f"{type(fault).__name__} {fault.__cause__ or ''}",
 )

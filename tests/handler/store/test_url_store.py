@@ -219,6 +219,61 @@ def test_the_lock_of_a_machine_that_went_away_runs_out(machine, monkeypatch):
     assert not machine("third").runs.is_alive("run")
 
 
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0, 1e12])
+def test_a_machine_whose_clock_is_wrong_holds_a_lease_as_long_as_it_renews_it(machine, monkeypatch, ahead):
+    monkeypatch.setenv(leases.SECONDS, "0.8")
+    one, other = machine("one"), machine("other")
+    held = leases.lease_on(one.runs.folder("run") / "lock")
+    body = held._body
+    monkeypatch.setattr(held, "_body", lambda good_for: json.dumps(json.loads(body(good_for)) | {"until": good_for and time.time() + ahead}).encode())
+    assert held.take()
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        assert other.runs.is_alive("run"), "it is renewed"
+        time.sleep(0.3)
+    held._over.set()  # and its machine has gone
+    began = time.monotonic()
+    with other.runs.lock("run", wait=True):
+        assert time.monotonic() - began < 6
+
+
+@pytest.mark.parametrize(("conditions", "said"), [("ignored", "ignores"), ("refused", "rejects")])
+def test_a_service_that_keeps_no_conditions_is_refused_before_anything_is_trained(machine, s3, url, monkeypatch, conditions, said):
+    monkeypatch.setattr(s3, "conditions", conditions)
+    remote.remote_at.cache_clear()
+    store = machine("one")
+    wanted = rf"^store: {url}: the service {said} conditional puts \(If-None-Match\), so it can't lock a run; use another service, or a folder"
+    with pytest.raises(SpecError, match=wanted), store.runs.lock("run"):
+        pass
+    assert store.runs.names() == [], "what only reads asks for no locks"
+    assert [name.rpartition("/")[2] for name in s3.objects(url.partition(f"{BUCKET}/")[2])] == [".frostline-store"]
+    monkeypatch.setattr(s3, "conditions", "kept")
+    with store.runs.lock("run"):
+        pass
+    before = s3.requests["PUT"]
+    with store.runs.lock("run"):
+        pass
+    assert s3.requests["PUT"] - before == 1, "the lease alone: the service is asked once"
+
+
+def test_missing_credentials_are_said_within_seconds_and_the_sentence_covers_the_users_file(monkeypatch):
+    for name in remote.CREDENTIALS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://192.0.2.1")  # an address where nobody answers
+    began = time.monotonic()
+    with pytest.raises(SpecError, match=r"^store: s3://elsewhere/store needs credentials: set AWS_ACCESS_KEY_ID .* Those in ~/\.aws are not read"):
+        Store("s3://elsewhere/store")
+    assert time.monotonic() - began < 10
+
+
+def test_a_scheme_in_capitals_is_that_scheme(machine, url, tmp_path):
+    store = Store(url.replace("s3://", "S3://"))
+    assert mirror.remote_of(store.root)[0].url == url
+    assert store.root == Store(url).root
+    with pytest.raises(SpecError, match=r"^store: FTP:// isn't a kind of store; use a path, or one of s3://, gs://, az://"):
+        Store("FTP://bucket/store")
+
+
 def test_who_loses_a_lease_is_asked_to_stop(machine, monkeypatch):
     monkeypatch.setenv(leases.SECONDS, "0.8")
     one = machine("one")
@@ -226,7 +281,7 @@ def test_who_loses_a_lease_is_asked_to_stop(machine, monkeypatch):
     lease = leases.lease_on(path)
     assert lease.take()
     try:
-        lease.remote.put(lease.name, json.dumps({"token": "another's", "until": time.time() + 60, "holder": "x"}).encode())
+        lease.remote.put(lease.name, json.dumps({"token": "another's", "until": time.time() + 60, "good_for": 60, "holder": "x"}).encode())
         end = time.monotonic() + 10
         while not stop.requested and time.monotonic() < end:
             time.sleep(0.05)

@@ -1,0 +1,79 @@
+"""A disk that refuses: what a command does to its store is counted, and from one operation on, or in it alone, it fails.
+
+Python's audit hook is called before a file is opened, renamed, removed, cut, locked; what it raises is what the system
+would have refused with. Nothing in Frostline knows of this.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from tests.faults.points import WRITING, area
+
+CREATES = ("create", "mkdir", "truncate")  # what a full disk refuses; it renames, removes and locks as ever
+
+
+def refuse(trace: str, store: str, number: int, at: str = "", nth: int = 1, *, lasting: bool = False) -> None:
+    """Lets the operations on a store fail from now on.
+
+    Args:
+        trace: the file that gets a line for each operation: its name, and when; `!` before those that fail.
+        store: the store's directory.
+        number: what the system says (an `errno`).
+        at: the operation that fails; "" for none.
+        nth: the how-manieth of that name.
+        lasting: all later ones that create something fail too.
+    """
+    sys.addaudithook(Refuser(Path(trace), Path(store), number, at, nth, lasting).audit)
+
+
+class Refuser:
+    """Counts operations, and fails."""
+
+    def __init__(self, trace: Path, store: Path, number: int, at: str, nth: int, lasting: bool) -> None:
+        self.file = os.open(trace, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self.store, self.number, self.at, self.nth, self.lasting = store, number, at, nth, lasting
+        self.passed, self.mutex = 0, threading.Lock()
+
+    def audit(self, event: str, args: tuple) -> None:
+        found = operation(event, args)
+        if found is None:
+            return
+        kind, path = found
+        if not path.is_relative_to(self.store):
+            return
+        parts = path.relative_to(self.store).parts or (".",)
+        if parts[:2] == ("results", "locks") and len(parts) > 2:
+            name = f"results/locks {kind}"
+        else:
+            name = f"{area(parts, threading.current_thread().name)} {kind}"
+        with self.mutex:
+            self.passed += name == self.at
+            fails = (name == self.at and self.passed == self.nth) or (
+                self.lasting and self.passed >= self.nth and kind in CREATES
+            )
+        os.write(self.file, f"{'!' if fails else ' '}{name}\t{time.monotonic():.3f}\n".encode())
+        if fails:
+            raise OSError(self.number, os.strerror(self.number), str(path))
+
+
+def operation(event: str, args: tuple) -> tuple[str, Path] | None:
+    """What is about to be done, and to which file; None for what changes and locks nothing."""
+    if event == "open" and isinstance(args[0], str | os.PathLike) and args[2] & WRITING:
+        return "create", Path(os.fspath(args[0]))
+    if event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir") and isinstance(args[0], str | os.PathLike):
+        return event.removeprefix("os."), Path(os.fspath(args[0]))
+    if event == "os.truncate":
+        return "truncate", of_descriptor(args[0])
+    if event == "fcntl.flock":
+        return "lock", of_descriptor(args[0])
+    return None
+
+
+def of_descriptor(file: int | str) -> Path:
+    """The file that is meant."""
+    return Path(f"/proc/self/fd/{file}").readlink() if isinstance(file, int) else Path(file)
