@@ -6,10 +6,14 @@ longer say which epoch they belong to. Here each list has one value per epoch; `
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 GAP = float("nan")  # told from a metric that became NaN by its identity
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run such a name
 
 History = dict[str, list[float]]
 
@@ -47,8 +51,9 @@ def from_json(stored: Mapping[str, Sequence[float | None]], rows: int) -> Histor
 def to_table(history: Mapping[str, Sequence[float]]) -> str:
     """A history as CSV: a row per epoch, a column per metric; a cell is empty where there is no number."""
     rows = zip(*history.values(), strict=True)
-    lines = [
-        ",".join([str(epoch), *("" if value != value else repr(value) for value in row)])
-        for epoch, row in enumerate(rows)
-    ]
-    return "\n".join([",".join(["epoch", *history]), *lines]) + "\n"
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["epoch", *(f"'{name}" if name[:1] in _FORMULA else name for name in history)])
+    for epoch, row in enumerate(rows):
+        writer.writerow([epoch, *("" if value != value else repr(value) for value in row)])
+    return text.getvalue()

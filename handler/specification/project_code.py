@@ -16,6 +16,7 @@ from pathlib import Path
 import handler
 from handler.errors import SpecError
 from handler.specification.code import OWN, allowed_elsewhere, check_reference, locate, parse, top_level
+from handler.store.marker import MARKER
 
 ENVIRONMENTS = frozenset({"site-packages", "dist-packages", "node_modules", "venv", "virtualenv", "__pypackages__"})
 MARKS = {"pyvenv.cfg": "a virtual environment", "conda-meta": "a conda environment"}
@@ -76,7 +77,7 @@ def outside(file: Path, project: Path) -> str | None:
     if real.is_relative_to(FROSTLINE) and real.relative_to(FROSTLINE).parts[:1] in {(part,) for part in _PARTS}:
         return "is Frostline's own code"
     for folder in real.parents:
-        if folder.name in _STORE and all((folder.parent / part).is_dir() for part in ("runs", "states")):
+        if folder.name in _STORE and _is_store(folder.parent):
             return f"lies in the store {folder.parent}"
     return None
 
@@ -92,6 +93,10 @@ def environment_of(path: Path) -> str | None:
         if folder in _installed():
             return f"a library of Python ({folder})"
     return None
+
+
+def _is_store(folder: Path) -> bool:
+    return (folder / MARKER).exists() or all((folder / part).is_dir() for part in ("runs", "states"))
 
 
 @lru_cache(maxsize=1)
