@@ -33,6 +33,7 @@ def read_laz(path: str, start: int, points: int, point_size: int, record: bytes)
 
 def read_hdf5(path: str) -> None:
     """Reads every array and attribute of an HDF5 file."""
+    import io
     import zipfile
 
     import h5py
@@ -52,8 +53,7 @@ def read_hdf5(path: str) -> None:
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if name.endswith(".h5"):
-                with archive.open(name) as member:
-                    read_all(member)
+                read_all(io.BytesIO(archive.read(name)))
 
 
 def main(memory: int, kind: str, path: str, *rest: str) -> int:

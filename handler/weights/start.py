@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from handler.errors import DamagedError, SpecError
+from handler.data.reader_process import check_hdf5
+from handler.errors import DamagedError, FrostlineError, SpecError
 from handler.layers import OwnWeight, addressable, freezable, walk
 from handler.record import InitialWeights, RunRecord
 from handler.specification.pretrained import WeightsInto, source_of
@@ -112,6 +112,9 @@ def _from_run(parts: _Parts, reference: str, store: Store) -> list[str]:
 def _from_file(parts: _Parts, reference: str, file: Path) -> list[str]:
     from handler.weights.files import opened
 
+    with _readable(FIELD, repr(reference)):
+        if not reference.startswith("run:"):  # a run's own file has a checksum
+            check_hdf5(file)
     with _readable(FIELD, repr(reference)), opened(file) as source:
 
         def by_name(path: str, names: str, layer: Any) -> bool:
@@ -283,8 +286,8 @@ def _own(layer: Any) -> list[Any]:
 def _readable(path: str, name: str) -> Iterator[None]:
     try:
         yield
-    except SpecError:
+    except FrostlineError:
         raise
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except Exception as error:  # zlib, struct, zipfile and HDF5 have an exception for each kind of damage
         text = str(error).splitlines()
         raise SpecError(path, f"{name} can't be read as a Keras file: {text[0] if text else error!r}") from error

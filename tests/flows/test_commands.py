@@ -180,10 +180,27 @@ def test_predictions_for_arrays_are_written_and_scored(frostline, trained, tmp_p
         assert (file["labels"] == file["predictions"].argmax(axis=1)).all()
         assert predicted.scores["overall_accuracy"] == pytest.approx((file["labels"] == y).mean())
     assert predicted.points == 40
-    np.savez(tmp_path / "bare.npz", X=X[:, :5])
-    typed = frostline("predict", "whole", tmp_path / "bare.npz", "-o", tmp_path / "out.npz", "--store", "kept", "--json", folder=folder)
-    assert typed.code == 2
-    assert "bare.npz doesn't fit the network of 'whole'" in typed.answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        ({"X": (40, 5)}, "X of bad.npz has examples of shape [5], 'whole' was trained on [8]; give examples of that shape"),
+        ({"X": (40,)}, "X of bad.npz has examples of shape [], 'whole' was trained on [8]"),
+        ({"X0": (40, 8), "X1": (40, 8)}, "bad.npz has 2 inputs, 'whole' was trained on 1"),
+        ({"X": (0, 8)}, "X of bad.npz has 0 examples; give one or more"),
+        ({"Z": (40, 8)}, "bad.npz has no X (or X0, X1, ...); it has: Z"),
+        (b"PK no archive", "bad.npz can't be read as .npz (File is not a zip file)"),
+    ],
+)
+def test_arrays_that_do_not_fit_the_run_are_refused(held, message, answer, trained):
+    file = trained[0] / "bad.npz"
+    if isinstance(held, bytes):
+        file.write_bytes(held)
+    else:
+        np.savez(file, **{name: np.zeros(shape, "float32") for name, shape in held.items()})
+    assert message in answer(FailureAnswer, "predict", "whole", "bad.npz", "-o", "never.npz", code=2).error
+    assert not (trained[0] / "never.npz").exists()
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def write_copc():
             writer.vlr, writer.parallel = lazrs.LazVlr.new_for_compression(*sizes, use_variable_size_chunks=True), False
             return writer
 
-    def write(path, point_format=6):
+    def write(path, point_format=6, codes=None):
         rng = np.random.default_rng(point_format)
         header = laspy.LasHeader(point_format=point_format, version="1.4")
         header.scales, header.global_encoding.wkt = [0.001] * 3, True
@@ -92,7 +92,7 @@ def write_copc():
         points = laspy.ScaleAwarePointRecord.zeros(500, header=header)
         points.x, points.y, points.z = rng.uniform(0, 20, (3, 500))
         points["amplitude"], points["gps_time"] = rng.random(500), rng.random(500)
-        points["classification"][:] = rng.choice([2, 6], 500).astype(np.uint8)
+        points["classification"][:] = rng.choice([2, 6], 500).astype(np.uint8) if codes is None else codes
         for name in {"red", "nir"} & set(header.point_format.dimension_names):
             points[name] = rng.integers(0, 60000, 500).astype(np.uint16)
         with laspy.open(path, "w", header=header, laz_backend=InChunks(), do_compress=True) as writer:

@@ -1,0 +1,88 @@
+"""`frostline predict` of a cloud: noise stays as it is, a cloud-optimised file becomes a plain one."""
+
+import laspy
+import numpy as np
+import pytest
+
+from flows.answers import FailureAnswer, PredictAnswer
+from tests.handler.data.conftest import write_copc  # noqa: F401 (a fixture)
+
+SPECIFICATION = """
+name: clouds
+seed: 3
+data:
+  source: synthetic
+  args:
+    classes: {ground: [2], building: [6]}
+    features: [intensity, height_above_ground]
+    leave_out: [7, 18]
+    receptive_fields: {radius: 5.0, points: 32, count: 4}
+    scene: {tiles: 1, size: 20, density: 4}
+model: {architecture: "own:network"}
+training: {epochs: 1, batch_size: 4, threads: 1}
+"""
+NETWORK = """
+import keras
+
+def network():
+    xyz, features = keras.Input((None, 3)), keras.Input((None, 2))
+    joined = keras.layers.Concatenate()([xyz, features])
+    return keras.Model([xyz, features], keras.layers.Dense(2, activation="softmax")(joined))
+"""
+
+
+@pytest.fixture(scope="module")
+def run(forker, tmp_path_factory):
+    """A folder in which a small network was trained on clouds without their noise."""
+    folder = tmp_path_factory.mktemp("clouds")
+    (folder / "clouds.yaml").write_text(SPECIFICATION)
+    (folder / "own.py").write_text(NETWORK)
+    typed = forker.type("train", "clouds.yaml", "--name", "clouds", "--store", "kept", "--json", folder=folder)
+    assert typed.code == 0, typed.stderr
+    return folder
+
+
+@pytest.fixture
+def predict(forker, run):
+    """Classifies a file of the folder; gives the exit code, the answer and what people see."""
+
+    def predict_(source, output, *more):
+        return forker.type("predict", "clouds", source, "-o", output, "--store", "kept", *more, folder=run)
+
+    return predict_
+
+
+def test_noise_keeps_its_code_and_a_cloud_optimised_file_becomes_plain(predict, run, write_copc):  # noqa: F811
+    las = laspy.read(write_copc(run / "plain.laz"))
+    codes = np.asarray(las.classification).copy()
+    codes[[5, 77]] = 7
+    source = write_copc(run / "in.copc.laz", codes=codes)
+    typed = predict("in.copc.laz", "out.laz", "--json")
+    assert PredictAnswer.model_validate(typed.answer).points == 498
+    found = laspy.read(run / "out.laz")
+    assert np.flatnonzero(found.classification == 7).tolist() == [5, 77]
+    assert set(np.unique(found.classification)) <= {2, 6, 7}
+    assert [record.record_id for record in found.evlrs] == [8]
+    assert np.array_equal(found.X, laspy.read(source).X)
+    shown = " ".join(predict("in.copc.laz", "out.laz").stdout.split())
+    assert "in.copc.laz is cloud-optimised (COPC); out.laz is plain LAZ" in shown
+    assert "2 points of the codes 7, 18 are as they were" in shown
+
+
+@pytest.mark.parametrize(
+    ("content", "output", "message"),
+    [
+        (None, "never.copc.laz", "never.copc.laz names a cloud-optimised file"),
+        (None, "never.las", "never.las is of another kind"),
+        (b"LASF" + bytes(500), "never.laz", "bad.laz can't be read as LAS"),
+        (b"", "never.laz", "bad.laz can't be read as LAS"),
+    ],
+)
+def test_clouds_that_cannot_be_read_or_written_are_refused(predict, run, write_copc, content, output, message):  # noqa: F811
+    source = write_copc(run / "bad.laz")
+    if content is not None:
+        source.write_bytes(content)
+    typed = predict("bad.laz", output, "--json")
+    assert typed.code == 2
+    assert message in FailureAnswer.model_validate(typed.answer).error
+    assert not list(run.glob("never*"))
