@@ -32,6 +32,7 @@ from flows.leaving import AT_MOST_SECONDS, leave_at_most_in, record_abandoned, t
 from flows.orphaned import outlive_the_worker
 from flows.recorded import flow_run_began, flow_run_ends, give_server_up, tasks_untagged, wait_for_return
 from flows.signals import LIMIT, SignalWatch
+from handler.data.reread import looked_at
 from handler.errors import Interrupted
 from handler.interrupt import stop
 from handler.record import PlannedSegment, RunRecord
@@ -118,7 +119,7 @@ def train_run(run: TrainingRun, inputs: RunInputs, *, wait: bool = False) -> Run
         made = plan(inputs)
         finished = run.finished()
         if finished is not None:
-            log("nothing to do: the run is finished and nothing changed")
+            log(f"the run is finished: nothing is to be trained; {looked_at(inputs.spec)}")
             return finished
         run.begin(made, started_by=str(prefect.runtime.flow_run.id))
         try:

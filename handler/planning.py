@@ -16,6 +16,7 @@ from handler.chain import Chain, furthest
 from handler.checkpoint.completion import completed_end
 from handler.checkpoint.holes import find_holes
 from handler.checkpoint.threads import recorded_threads
+from handler.data.reread import changed_data
 from handler.declared import Digests, declared, initial_key
 from handler.errors import DamagedError, SpecError, StoreError
 from handler.layers import Outline
@@ -151,6 +152,7 @@ class Planning:
                 *warnings(callbacks, self.folder),
                 *conflicts(callbacks, self.schedule),
                 *held_layers(self.outline, self.schedule),
+                *changed_data(self.spec, self.folder, self.store.states, self.key),
                 *(hole.text for hole in find_holes(self.chain, self.store.states, position)),
             ],
             initial_weights=self._network[2],

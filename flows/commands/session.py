@@ -20,6 +20,7 @@ from flows.leaving import AT_MOST_SECONDS, HURRY_SECONDS, leave_at_most_in, reco
 from flows.output import CommandFailed, Output, foreseen
 from flows.server import EmbeddedServer, ServerError, configured_api_url, start_or_join
 from flows.signals import SignalWatch
+from handler.data.reread import looked_at
 from handler.errors import FrostlineError, Interrupted, UserCodeError
 from handler.interrupt import stop
 from handler.run import RunInputs, TrainingRun
@@ -87,7 +88,7 @@ class Session:
                 with run.store.runs.lock(inputs.name, wait=wait, waiting=self.display.note):
                     record = run.finished()
                 if record is not None:
-                    self.display.note(f"{inputs.name} is finished and nothing changed: nothing was trained")
+                    self.display.note(f"{inputs.name} is finished: nothing was trained; {looked_at(inputs.spec)}")
                     return TrainAnswer.of(record, store)
             return self._through_prefect(run, inputs, store, wait)
         except Exception as error:

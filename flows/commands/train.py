@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flows.commands.session import Session
 from flows.commands.tables import duration, segments_table, table
 from flows.output import Output
+from handler.data.reread import looked_at
 from handler.run import RunInputs, TrainingRun
 from handler.spec import check_run_name, load_spec
 from handler.store import local_root
@@ -43,7 +44,7 @@ def train_spec(
     )
     answer = finished(inputs, store, output.say)
     if answer is not None:
-        output.say(f"{inputs.name} is finished and nothing changed: nothing was trained")
+        output.say(f"{inputs.name} is finished: nothing was trained; {looked_at(inputs.spec)}")
     else:
         with Session(output) as session:
             answer = session.train(inputs, store, output.command, wait=wait)

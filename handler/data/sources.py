@@ -112,6 +112,13 @@ def check_clouds(data: DataSpec, folder: Path) -> None:
     las.check_dimensions(found, args.features, "data.source")
 
 
+def returned(data: DataSpec, folder: Path, seed: int) -> Dataset | None:
+    """What a data function returned when its shape was asked for in this process; None where it wasn't called."""
+    if isinstance(data.source, list):
+        return None
+    return _called.get(_call_key(data.source, data.args, folder, "data.source", seed))
+
+
 def files(data: DataSpec, folder: Path) -> list[Path]:
     """The files whose content the training depends on, sorted; a zarr group gives all its files.
 

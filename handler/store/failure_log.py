@@ -8,7 +8,9 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
+from handler.errors import FrostlineError
 from handler.specification.secrets import masked
+from handler.store import marker
 
 LOG = "log"
 _TOLD = "frostline_log"
@@ -30,12 +32,13 @@ def log_failure(folder: Path, error: BaseException) -> Path | None:
     file = folder / LOG
     text = masked("".join(traceback.format_exception(error)))
     try:
+        marker.claim(folder.parents[1])
         folder.mkdir(parents=True, exist_ok=True)
         # Not through a link: the name is one that anybody knows.
         number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
         with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as log:
             log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')}\n{text}\n")
-    except OSError:
+    except (OSError, FrostlineError):
         return None
     with contextlib.suppress(AttributeError):
         setattr(error, _TOLD, file)

@@ -1,0 +1,57 @@
+"""What is known of data that a function gives: whether it was called, and whether states were made from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from handler.errors import StoreError
+from handler.specification.named import is_reference
+
+if TYPE_CHECKING:
+    from handler.spec import TrainingSpec
+    from handler.store import StateStore
+
+
+def looked_at(spec: TrainingSpec) -> str:
+    """What was compared, and what was not, where a finished training is answered without its data being read."""
+    called = [source for source in (spec.data.source, spec.data.validation) if is_reference(source)]
+    if not called:
+        return "nothing changed in its specification, its code and its data's files"
+    if spec.data.files:
+        return "nothing changed in its specification, its code and the files of data.files"
+    return (
+        f"its specification and code are what they were; {' and '.join(map(str, called))} "
+        f"{'was' if len(called) == 1 else 'were'} not called: declare files that it reads with data.files"
+    )
+
+
+def changed_data(spec: TrainingSpec, folder: Path, states: StateStore, key: str) -> list[str]:
+    """A sentence where a data function was called in this process and gave other arrays than states were made from.
+
+    Args:
+        spec: the specification.
+        folder: its folder.
+        states: the store's states.
+        key: that of the state that a training begins with.
+    """
+    from handler.data.sources import returned
+
+    dataset = returned(spec.data, folder, spec.seed)
+    if dataset is None:
+        return []
+    try:
+        stored = states.manifest(key)["found"]
+    except (StoreError, KeyError):
+        return []
+    from handler import identity
+
+    now = identity.found(dataset.X, dataset.y, None, "")
+    if stored.get("data") in (None, now["data"]):
+        return []
+    was, is_ = stored.get("arrays", {}), now["arrays"]
+    parts = " and ".join(name for name in is_ if was.get(name) != is_[name])
+    return [
+        f"data.source: {spec.data.source} gave another {parts} than the states of this training were made from; "
+        "restore what it reads, or declare the change (data.files, data.version) so that a new training begins"
+    ]

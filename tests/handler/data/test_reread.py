@@ -1,0 +1,68 @@
+"""Nothing is said to be unchanged that wasn't looked at; data that was read and differs is told."""
+
+import shutil
+
+import pytest
+
+from handler.data.reread import looked_at
+from handler.run import RunInputs, TrainingRun
+from handler.spec import parse_spec
+from tests.bad_specs import changed
+
+JOBS = """
+import numpy as np
+
+def load():
+    X = np.loadtxt("table.csv", delimiter=",", dtype="float32")  # relative to the specification's folder
+    return X, np.arange(len(X)) % 2
+
+def network():
+    import keras
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax", name="head")])
+"""
+SPEC = {
+    "name": "reads",
+    "data": {"source": "jobs:load"},
+    "model": {"architecture": "jobs:network"},
+    "training": {"epochs": 1, "batch_size": 4, "threads": 1},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "things:data was not called: declare files that it reads with data.files"),
+        ({"data.validation": "things:data"}, "things:data and things:data were not called"),
+        ({"data.files": ["x"]}, "nothing changed in its specification, its code and the files of data.files"),
+        ({"data": {"source": "a.npz"}}, "nothing changed in its specification, its code and its data's files"),
+        ({"data": {"source": ["a.las", "b.las"]}, "model.compile.loss": "mse"}, "its data's files"),
+    ],
+)
+def test_what_was_looked_at_is_said(change, said):
+    assert said in looked_at(parse_spec(changed(change)))
+
+
+def test_data_that_was_read_and_is_other_than_it_was_is_told_by_the_plan(tmp_path):
+    (tmp_path / "jobs.py").write_text(JOBS)
+    (tmp_path / "table.csv").write_text("1,2,3\n4,5,6\n")
+
+    def run():
+        return TrainingRun(
+            RunInputs(spec=parse_spec(SPEC), folder=str(tmp_path), store=str(tmp_path / "store"), name="reads")
+        )
+
+    first = run()
+    first.begin(first.plan())
+    first.pre_fit()
+    first.train_segment(0)
+    (tmp_path / "table.csv").write_text("1,2,3\n4,5,7\n")
+    assert run().plan().warnings == [], "the network is remembered, so the function isn't called"
+    shutil.rmtree(tmp_path / "store" / "plans")
+    (said,) = run().plan().warnings
+    assert said.startswith("data.source: jobs:load gave another X than the states of this training were made from")
+    (tmp_path / "table.csv").write_text("1,2,3\n4,5,6\n")
+    from handler.data import sources
+
+    sources._called.clear()
+    shutil.rmtree(tmp_path / "store" / "plans")
+    assert run().plan().warnings == []
