@@ -7,6 +7,7 @@ from typing import Any
 from keras.src.random.seed_generator import global_seed_generator
 
 from handler.distribution import components
+from handler.engine import python_functions
 from handler.errors import SpecError
 
 # TensorFlow's own random operations: their counters live in kernels, or in variables Keras doesn't know.
@@ -21,8 +22,8 @@ def refuse_hidden_state(model: Any, graph: Any) -> None:
         graph: the step's graph.
 
     Raises:
-        SpecError: it draws from TensorFlow's own random state, or holds a variable that isn't one of Keras's; names it
-            and what would do.
+        SpecError: it draws from TensorFlow's own random state, calls a Python function that draws, or holds a variable
+            that isn't one of Keras's; names it and what would do.
     """
     for operation in _operations(graph):
         if operation.op_def.is_stateful and operation.type.startswith(RANDOM):
@@ -31,6 +32,15 @@ def refuse_hidden_state(model: Any, graph: Any) -> None:
                 f"{operation.name} draws from TensorFlow's own random state, which can't be saved, so a training could "
                 "not go on exactly; draw with keras.random and a keras.random.SeedGenerator kept by the layer",
             )
+        if operation.type in python_functions.OPERATIONS:
+            source = python_functions.drawn_from(python_functions.function_of(operation))
+            if source is not None:
+                raise SpecError(
+                    "model",
+                    f"{operation.name} calls a Python function that draws from {source}, which no state holds, so a "
+                    "training could not go on exactly; draw with keras.random and a keras.random.SeedGenerator kept by "
+                    "the layer",
+                )
     keras_own = (*model.variables, *model.optimizer.variables, *model.metrics_variables, global_seed_generator().state)
     known = {id(part) for variable in keras_own for part in components(variable)}
     for variable in graph.variables:

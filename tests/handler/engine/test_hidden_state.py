@@ -45,6 +45,26 @@ class KerasNoise(keras.layers.Layer):
         return x + keras.random.normal((1, 4))
 
 
+class PythonNoise(keras.layers.Layer):
+    """Calls a Python function within the step."""
+
+    def __init__(self, function, way):
+        super().__init__()
+        self.function, self.way = function, way
+
+    def call(self, x):
+        y = self.way(self.function, [tf.stop_gradient(x)], tf.float32)
+        return x + tf.stop_gradient(tf.reshape(y, tf.shape(x)))
+
+
+def global_numpy(x):
+    return np.random.rand(*x.shape).astype("float32")
+
+
+def nothing_drawn(x):
+    return np.sqrt(np.abs(np.asarray(x))).astype("float32")
+
+
 def trainer_of(layer, resumable=True):
     given = keras.Input((6, 5))
     x = keras.layers.LSTM(4, dropout=0.2, recurrent_dropout=0.2)(given)
@@ -67,6 +87,13 @@ def trainer_of(layer, resumable=True):
 def test_a_network_with_hidden_state_is_refused_by_name(layer, message):
     with pytest.raises(SpecError, match=message):
         trainer_of(layer).run_epoch(0)
+
+
+@pytest.mark.parametrize("way", [tf.numpy_function, tf.py_function], ids=["numpy_function", "py_function"])
+def test_a_python_function_within_a_step_is_refused_if_it_draws(way):
+    with pytest.raises(SpecError, match=r"calls a Python function that draws from numpy\.random.*SeedGenerator"):
+        trainer_of(lambda: PythonNoise(global_numpy, way)).run_epoch(0)
+    assert trainer_of(lambda: PythonNoise(nothing_drawn, way)).run_epoch(0)["loss"] >= 0
 
 
 @pytest.mark.parametrize("layer", [KerasNoise, lambda: keras.layers.GaussianNoise(0.1)])

@@ -1,0 +1,104 @@
+"""Python functions within a step (`tf.numpy_function`, `tf.py_function`): whether their code draws random numbers."""
+
+from __future__ import annotations
+
+import dis
+import random
+from collections.abc import Iterator
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+OPERATIONS = ("PyFunc", "EagerPyFunc", "PyFuncStateless")
+_MODULES = ("random", "secrets", "numpy.random")
+_GENERATORS = (random.Random, np.random.Generator, np.random.RandomState, np.random.BitGenerator)
+
+
+def function_of(operation: Any) -> Any:
+    """The Python function that an operation of a graph calls; None where it is gone."""
+    from tensorflow.python.ops.script_ops import _py_funcs
+
+    return _py_funcs.get(operation.get_attr("token").decode())
+
+
+def drawn_from(function: Any) -> str | None:
+    """What a function draws from, as far as its code and what it refers to tell; None where nothing does."""
+    return next(_generators(function, set()), None)
+
+
+def _generators(value: Any, seen: set[int]) -> Iterator[str]:
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, _GENERATORS):
+        yield f"{type(value).__module__}.{type(value).__name__}"
+    elif isinstance(value, ModuleType):
+        if value.__name__.startswith(_MODULES):
+            yield value.__name__
+    elif isinstance(value, FunctionType):
+        yield from _of_function(value, seen)
+    elif isinstance(value, MethodType):
+        yield from _generators(value.__func__, seen)
+        yield from _kept(value.__self__, seen)
+    elif isinstance(getattr(value, "__self__", None), _GENERATORS):  # random.shuffle, numpy.random.rand
+        yield from _generators(value.__self__, seen)
+    elif (getattr(value, "__module__", None) or "").startswith(_MODULES):  # numpy.random.default_rng
+        yield f"{value.__module__}.{getattr(value, '__name__', type(value).__name__)}"
+    else:  # a partial, TensorFlow's wrapper, an object that is called
+        inner = [getattr(value, name, None) for name in ("func", "_func", "__wrapped__")]
+        inner += [*getattr(value, "args", ()), *getattr(value, "keywords", {}).values()] if inner[0] else []
+        for part in inner:
+            yield from _generators(part, seen) if isinstance(part, _GENERATORS) else ()
+            yield from _generators(part, seen) if callable(part) else ()
+        if callable(value):
+            yield from _kept(value, seen)
+            yield from _generators(vars(type(value)).get("__call__"), seen)
+
+
+def _of_function(function: FunctionType, seen: set[int]) -> Iterator[str]:
+    if (function.__module__ or "").startswith(_MODULES):
+        yield f"{function.__module__}.{function.__name__}"
+        return
+    if (function.__module__ or "").startswith(("tensorflow.", "keras.", "numpy.")):
+        # Not a library's code, but what it wraps.
+        within = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+        for part in within:
+            yield from _generators(part, seen) if callable(part) else ()
+        return
+    names = set(_names(function.__code__))
+    referred = [function.__globals__[name] for name in sorted(names & function.__globals__.keys())]
+    referred += [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+    referred += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    for part in referred:
+        if isinstance(part, ModuleType) and part.__name__ == "numpy" and "random" in names:
+            yield "numpy.random"
+        yield from _generators(part, seen)
+        yield from _kept(part, seen)
+    imported = {step.argval for step in dis.get_instructions(function.__code__) if step.opname == "IMPORT_NAME"}
+    yield from sorted(imported & set(_MODULES))
+    if "numpy" in imported and "random" in names:
+        yield "numpy.random"
+
+
+def _kept(value: Any, seen: set[int]) -> Iterator[str]:
+    """Generators among what an object keeps as its attributes."""
+    if isinstance(value, ModuleType | type | FunctionType):
+        return
+    for part in list(getattr(value, "__dict__", {}).values()):
+        if isinstance(part, _GENERATORS):
+            yield from _generators(part, seen)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
