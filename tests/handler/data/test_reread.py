@@ -24,7 +24,7 @@ SPEC = {
     "name": "reads",
     "data": {"source": "jobs:load"},
     "model": {"architecture": "jobs:network"},
-    "training": {"epochs": 1, "batch_size": 4, "threads": 1},
+    "training": {"epochs": 1, "batch_size": 4},
 }
 
 
