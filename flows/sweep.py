@@ -29,6 +29,7 @@ from handler.interrupt import stop
 from handler.report.comparison import write_comparison
 from handler.run import RunInputs
 from handler.spec import check_run_name
+from handler.specification.pretrained import check_not_from_itself
 from handler.store import Store, local_root
 from handler.store.mirrored_files import send
 from handler.store.remote import url_of
@@ -122,6 +123,7 @@ def prepare(
                 None, variant.file, list(variant.overrides), ".", store, variant.name,
                 allow_environment_change=allow_environment_change,
             )  # fmt: skip
+            check_not_from_itself(made.spec.model.weights, made.name)
             spec = made.spec.model_dump(mode="json", by_alias=True)
             refuse_other_file(there, made.name, made.folder, spec)
         inputs.append(made)

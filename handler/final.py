@@ -52,7 +52,6 @@ class TrainedModel:
         environment.quiet()
         self.store = store if isinstance(store, Store) else Store(store)
         self.record: RunRecord = self.store.runs.read(name)
-        self.folder = Path(self.record.spec_folder)
         if epoch is None and not (self.record.model and (self.store.runs.folder(name) / self.record.model).is_file()):
             raise SpecError(
                 "run",
@@ -80,11 +79,13 @@ class TrainedModel:
     def _handler(self) -> Any:
         from handler.building import build_model_handler
         from handler.spec import parse_spec
+        from handler.specification.project_folder import project_folder
 
-        spec, folder = parse_spec(self.record.spec), Path(self.record.spec_folder)
+        spec = parse_spec(self.record.spec)
+        self.folder = project_folder(self.record.run, self.record.spec_folder, spec)
         compiled = spec.model.compile.model_copy(update={"class_weight": None})  # its classes are those of the data
         spec = spec.model_copy(update={"model": spec.model.model_copy(update={"weights": None, "compile": compiled})})
-        return build_model_handler(spec, folder, self.store, shape_of_record(self.record))
+        return build_model_handler(spec, self.folder, self.store, shape_of_record(self.record))
 
     def _load_final(self, file: Path) -> None:
         """The weights alone: the network is built already, and its own classes need not be known to Keras."""

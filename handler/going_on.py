@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from handler.differences import first_difference, in_words
-from handler.errors import MismatchError, SpecError
+from handler.errors import MismatchError
 from handler.record import RunRecord
 from handler.run import RunInputs, TrainingRun
 from handler.spec import TrainingSpec, parse_spec
+from handler.specification.project_folder import project_folder
 from handler.store import Store
 
 
@@ -28,18 +29,18 @@ def stored_inputs(
         record: the run.
         allow_environment_change: go on from states made in another environment.
         elsewhere: where its modules and relative paths are looked up if the folder it was started from isn't there,
-            as on another machine.
+            as on another machine; by default in the current folder, if its functions are there.
         admit: given the specification and that folder, refuses what may not be read.
 
     Raises:
         SpecError: that folder isn't there. MismatchError: data or code changed since; names the first difference.
     """
-    folder = Path(record.spec_folder)
-    if not folder.is_dir() and elsewhere is None:
-        raise SpecError("run", f"{record.run!r} was started from {folder}, which isn't there any more")
+    spec, folder = parse_spec(record.spec), Path(record.spec_folder)
+    if not folder.is_dir():
+        folder = project_folder(record.run, record.spec_folder, spec) if elsewhere is None else elsewhere.absolute()
     inputs = RunInputs(
-        spec=parse_spec(record.spec),
-        folder=str(folder if folder.is_dir() or elsewhere is None else elsewhere.absolute()),
+        spec=spec,
+        folder=str(folder),
         store=str(store.root),
         name=record.run,
         allow_environment_change=allow_environment_change,

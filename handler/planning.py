@@ -28,6 +28,7 @@ from handler.spec import TrainingSpec, is_cloud
 from handler.specification.callback_effects import SETS_RATE, conflicts, rate_setter
 from handler.specification.callback_memory import warnings
 from handler.specification.callbacks import check_packages
+from handler.specification.pretrained import check_not_from_itself
 from handler.store import Store, marker, mirrored_files
 from handler.store.checked import read_checked, with_checksum
 from handler.store.files import write_file
@@ -168,6 +169,7 @@ class Planning:
     @cached_property
     def _declaration(self) -> tuple[dict, Digests]:
         """What key[0] hashes, and the digests that were taken for it."""
+        check_not_from_itself(self.spec.model.weights, self.name)
         digests = Digests(self.store.root)
         return declared(self.spec, self.folder, digests), digests
 

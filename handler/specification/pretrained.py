@@ -41,6 +41,18 @@ def source_of(weights: str | WeightsInto) -> tuple[str, str]:
     return (weights, "") if isinstance(weights, str) else (weights.file, weights.into)
 
 
+def check_not_from_itself(weights: str | WeightsInto | None, run: str) -> None:
+    """Refuses a run that would start from its own state: it would be another training each time.
+
+    Raises:
+        SpecError: it would.
+    """
+    source = "" if weights is None else source_of(weights)[0]
+    if source.startswith("run:") and source[4:].partition("@")[0] == run:
+        what = f"{source!r} is the run that is to be trained; give the training another name (--name)"
+        raise SpecError("model.weights", what)
+
+
 def _check_source(value: Any, path: str) -> None:
     if isinstance(value, str) and value.startswith("run:"):
         name, at, epoch = value[4:].partition("@")

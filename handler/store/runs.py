@@ -54,7 +54,8 @@ class RunStore:
             known = ", ".join(self.names()) or "none"
             raise SpecError("run", f"there is no run {name!r} in {self.root.parent}; there are: {known}")
         try:
-            return RunRecord.model_validate(checked.read_checked(file))
+            found = RunRecord.model_validate(checked.read_checked(file))
+            return found if found.run == name else found.model_copy(update={"run": name})  # its folder was renamed
         except DamagedError as error:
             raise DamagedError(f"{error}; train the same specification again") from error
         except ValidationError as error:

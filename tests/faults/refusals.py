@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.faults.points import WRITING, area
+from tests.faults.points import TEMPORARY, WRITING, area
 
 CREATES = ("create", "mkdir", "truncate")  # what a full disk refuses; it renames, removes and locks as ever
 
@@ -46,8 +46,8 @@ class Refuser:
         kind, path = found
         if not path.is_relative_to(self.store):
             return
-        parts = path.relative_to(self.store).parts or (".",)
-        if parts[:2] == ("results", "locks") and len(parts) > 2:
+        parts = tuple(TEMPORARY.sub("", part) for part in path.relative_to(self.store).parts) or (".",)
+        if parts[:2] == ("results", "locks"):
             name = f"results/locks {kind}"
         else:
             name = f"{area(parts, threading.current_thread().name)} {kind}"

@@ -27,7 +27,7 @@ COMMAND = (
 SECONDS = 30
 LOCKS = ["results/locks truncate", "results/locks lock", "result create", ". lock"]
 OTHERS = [
-    "results/locks create", "results mkdir", "lock create", "lock lock", ". mkdir", ".frostline-store create", "state lock",
+    "results/locks create", "results/locks mkdir", "lock create", "lock lock", ". mkdir", ".frostline-store create", "state lock",
     "state mkdir", "state create", "state rename", "run.json create", "run.json rename", "spec.yaml create", "plan create",
     "model.keras create", "report.html rename", "history.csv create",
 ]  # fmt: skip

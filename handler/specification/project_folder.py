@@ -1,0 +1,39 @@
+"""The folder of a run's project: where the run was begun, or where the command is typed if the project was moved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from handler.errors import SpecError
+from handler.specification.code import check_reference
+from handler.specification.references import references
+
+if TYPE_CHECKING:
+    from handler.spec import TrainingSpec
+
+
+def project_folder(run: str, begun_in: str, spec: TrainingSpec) -> Path:
+    """Where a run's modules and relative paths are looked up.
+
+    Args:
+        run: the run's name.
+        begun_in: the folder that its specification had when it was begun.
+        spec: its specification.
+
+    Raises:
+        SpecError: that folder isn't there, and the functions of the specification aren't in the current one either.
+    """
+    folder, here = Path(begun_in), Path.cwd()
+    if folder.is_dir():
+        return folder
+    try:
+        for path, reference in references(spec):
+            check_reference(reference, here, path)
+    except SpecError as error:
+        raise SpecError(
+            "run",
+            f"{run!r} was started from {folder}, which isn't there any more; type the command in the folder that the "
+            f"project is in now ({here} isn't: {error})",
+        ) from error
+    return here

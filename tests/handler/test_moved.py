@@ -1,0 +1,91 @@
+"""A run's folder that was copied or renamed, a project that was moved, a run that starts from itself. No TensorFlow."""
+
+import shutil
+
+import pytest
+
+from handler.errors import SpecError
+from handler.going_on import stored_inputs
+from handler.run import RunInputs, TrainingRun
+from handler.spec import parse_spec
+from handler.specification.project_folder import project_folder
+from handler.specification.references import check_source
+from handler.store import Store
+from tests.handler.store.writes import record
+
+MODULE = "def data():\n    return None\n\n\ndef network():\n    return None\n"
+SPEC = {
+    "name": "mine",
+    "data": {"source": "mine:data"},
+    "model": {"architecture": "mine:network"},
+    "training": {"epochs": 2},
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "mine.py").write_text(MODULE)
+    return folder
+
+
+def begun(store, project):
+    """The record of a run of the project."""
+    spec = parse_spec(SPEC)
+    key = TrainingRun(RunInputs(spec=spec, folder=str(project), store=str(store.root), name="mine")).planning.key
+    said = {"key": key, "spec": spec.model_dump(mode="json", by_alias=True), "spec_folder": str(project)}
+    store.runs.write(record(1, state="k0").model_copy(update=said))
+    return store.runs.read("mine")
+
+
+@pytest.mark.parametrize("how", [shutil.copytree, shutil.move])
+def test_a_runs_folder_under_another_name_is_a_run_of_that_name(how, tmp_path):
+    store = Store(tmp_path)
+    store.runs.write(record(1))
+    how(store.runs.folder("mine"), store.runs.folder("other"))
+    assert store.runs.read("other").run == "other"
+    store.runs.write(store.runs.read("other").model_copy(update={"epochs": 2}))
+    assert store.runs.read("other").epochs == 2
+    assert store.runs.names() == (["mine", "other"] if how is shutil.copytree else ["other"])
+    assert store.verify() == []
+
+
+def test_a_run_of_a_project_that_was_moved_goes_on_where_it_is_now(project, tmp_path, monkeypatch):
+    store = Store(tmp_path / "store")
+    kept = begun(store, project)
+    there = project.rename(tmp_path / "moved")
+    monkeypatch.chdir(there)
+    assert stored_inputs(store, kept).folder == str(there)
+    monkeypatch.chdir(tmp_path)
+    said = rf"^run: 'mine' was started from {project}, which isn't there any more; type the command in the folder that the project is in"
+    with pytest.raises(SpecError, match=said):
+        stored_inputs(store, kept)
+    with pytest.raises(SpecError, match=said):
+        project_folder("mine", str(project), parse_spec(SPEC))
+
+
+@pytest.mark.parametrize("weights", ["run:mine", "run:mine@1", {"file": "run:mine", "into": "backbone"}])
+def test_a_run_that_starts_from_itself_is_refused_at_once(weights, project, tmp_path):
+    store = Store(tmp_path / "store")
+    begun(store, project)
+    spec = parse_spec({**SPEC, "model": {**SPEC["model"], "weights": weights}})
+    inputs = {"spec": spec, "folder": str(project), "store": str(store.root)}
+    said = (
+        r"^model.weights: 'run:mine(@1)?' is the run that is to be trained; give the training another name \(--name\)$"
+    )
+    for ask in (TrainingRun.plan, lambda run: run.planning.key):
+        with pytest.raises(SpecError, match=said):
+            ask(TrainingRun(RunInputs(name="mine", **inputs)))
+
+
+@pytest.mark.parametrize("name", ["br[1]", "a*b", "what?"])
+def test_a_glob_in_a_folder_whose_name_has_wildcards_is_looked_up_there(name, tmp_path):
+    folder = tmp_path / name
+    (folder / "tiles").mkdir(parents=True)
+    (folder / "tiles" / "a.las").touch()
+    for source in ("tiles/*.las", str(folder / "tiles" / "*.las"), str(folder / "tiles" / "a.las")):
+        check_source(source, folder, "data.source")
+    check_source(f"{name}/tiles/*.las", tmp_path, "data.source")
+    with pytest.raises(SpecError, match="matches no file in"):
+        check_source("tiles/*.laz", folder, "data.source")
