@@ -195,7 +195,7 @@ def sweep(
     ] = None,
     store: StoreFolder = DEFAULT_STORE,
     processes: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at a time; by default what the cores allow.")
+        int | None, typer.Option(min=1, max=1000, help="Trainings at a time; by default what the cores allow.")
     ] = None,
     dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="A Dask cluster that trains instead.")] = None,
     allow_environment_change: OtherEnvironment = False,

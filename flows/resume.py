@@ -28,12 +28,14 @@ from tasks.artifacts import log, run_event
 @flow(name="resume")
 def resume(
     store: Annotated[str, Field(description="The store that is looked through for runs that died.")] = ".frostline",
-    hours: Annotated[float, Field(gt=0, description="How far back Prefect's server is asked for crashed runs.")] = 48.0,
+    hours: Annotated[
+        float, Field(gt=0, le=87600, description="How far back Prefect's server is asked for crashed runs.")
+    ] = 48.0,
     attempts: Annotated[
         int, Field(ge=1, description="How often a run is started again without getting any further.")
     ] = 3,
     patience: Annotated[
-        float, Field(ge=0, description="Seconds that a flow run may be without its lock, to begin or to end.")
+        float, Field(ge=0, le=86400, description="Seconds that a flow run may be without its lock, to begin or to end.")
     ] = 180.0,
     deployment: Annotated[str, Field(description="What starts runs that no deployment started.")] = "train/train",
 ) -> RelaunchAnswer:

@@ -57,7 +57,7 @@ def sweep(
     overrides: Annotated[list[str], Field(description="Changes to all of them: key.path=value.")] = [],  # noqa: B006
     name: Annotated[str | None, Field(description="The sweep's name; by default after the first file.")] = None,
     store: Annotated[str, Field(description="The store's directory.")] = ".frostline",
-    processes: Annotated[int | None, Field(ge=1, description="How many trainings at a time.")] = None,
+    processes: Annotated[int | None, Field(ge=1, le=1000, description="How many trainings at a time.")] = None,
     dask: Annotated[str | None, Field(description="The address of a Dask cluster that trains.")] = None,
     allow_environment_change: Annotated[
         bool, Field(description="Go on from states made in another environment.")

@@ -19,6 +19,7 @@ from flows.server import ServerError, configured_api_url
 from handler.errors import FrostlineError, SpecError
 
 HEARTBEAT_SECONDS = 30  # as prefect.yaml has it
+LONGEST_SECONDS = 30 * 86400
 
 
 def deploy(output: Output, dead_after: float) -> None:
@@ -34,6 +35,8 @@ def deploy(output: Output, dead_after: float) -> None:
         SpecError: there is no prefect.yaml here. ServerError: there is no server.
         FrostlineError: it refuses; says what Prefect says.
     """
+    if not dead_after <= LONGEST_SECONDS:  # nan too
+        raise SpecError("--dead-after", f"{dead_after:g} s is too long; give {LONGEST_SECONDS} (thirty days) or less")
     if dead_after < 2 * HEARTBEAT_SECONDS:
         raise SpecError(
             "--dead-after",

@@ -8,6 +8,7 @@ service's by a quarter of the lease's time.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -16,19 +17,28 @@ import time
 from pathlib import Path
 from typing import Any
 
-from handler.errors import StoreError
+from handler.errors import SpecError, StoreError
 from handler.interrupt import stop
 from handler.store.mirror import remote_of
 from handler.store.remote import Remote
 
 SECONDS = "FROSTLINE_LEASE_SECONDS"
+SHORTEST, LONGEST = 0.1, 86400
 SKEW = 1 / 4
 TICK = 1.0  # a service tells the time in whole seconds
 
 
 def seconds() -> float:
-    """How long a lease is good for unless it is renewed; `FROSTLINE_LEASE_SECONDS`, by default a minute."""
-    return float(os.environ.get(SECONDS) or 60)
+    """How long a lease is good for unless it is renewed; `FROSTLINE_LEASE_SECONDS`, by default a minute.
+
+    Raises:
+        SpecError: the variable is no number of seconds, or one that no lease can have.
+    """
+    given = os.environ.get(SECONDS) or "60"
+    with contextlib.suppress(ValueError):
+        if SHORTEST <= float(given) <= LONGEST:
+            return float(given)
+    raise SpecError(SECONDS, f"{given!r} is no number of seconds between {SHORTEST} and {LONGEST}; 60 is the default")
 
 
 class Lease:
