@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -205,10 +206,11 @@ def _check_dimensions(path: Path, header: Any, features: Sequence[str], seen: Se
                 "data.args.features",
                 f"{path} has no dimension {name!r}, which {having} has; give files that all have it, or leave it out",
             )
+        would_do = suggestion(name, names, "its dimensions are", len(names))
+        if get_close_matches(name, ALL_FEATURES, 1, 0.7):
+            would_do = suggestion(name, [*names, *ALL_FEATURES])
         raise DataError(
-            "data.args.features",
-            f"there is no feature {name!r} and no such dimension in {path}; "
-            + suggestion(name, [*names, *ALL_FEATURES], "its dimensions are", len(names)),
+            "data.args.features", f"there is no feature {name!r} and no such dimension in {path}; {would_do}"
         )
 
 

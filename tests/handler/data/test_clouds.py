@@ -1,13 +1,18 @@
 """Clouds become receptive fields: without their noise, in metres, with any dimension of the file."""
 
+import tracemalloc
+
 import laspy
 import numpy as np
 import pytest
 
 from handler.data import check_clouds, load, shape
+from handler.data.arguments import CloudArguments, SceneArguments
 from handler.data.cloud import Cloud, without
-from handler.data.clouds import file_source
+from handler.data.clouds import _key, file_source, scene_source
 from handler.data.dataset import parts_of
+from handler.data.inference import predict_cloud
+from handler.data.las import read_cloud
 from handler.errors import DataError, SpecError
 from handler.spec import DataSpec
 
@@ -73,3 +78,25 @@ def test_fields_in_feet_are_those_in_metres_and_have_another_key(tmp_path, scene
     identities = [file_source([tmp_path / f"{name}.las"], "").identity[0] for name in ("metres", "feet")]
     assert isinstance(identities[0], str)
     assert identities[1]["metres"] == [0.3048, 0.3048]
+
+
+def test_a_point_50_km_away_costs_memory_for_one_point(tmp_path, scene, write_las):
+    columns = {name: np.append(getattr(scene[0], name), getattr(scene[0], name)[:1]) for name in
+               ("intensity", "return_number", "number_of_returns", "classification")}
+    xyz = np.vstack([scene[0].xyz, scene[0].xyz[0] + np.array([50_000.0, -50_000.0, 0.0])])
+    write_las(Cloud("stray", xyz, **columns), tmp_path / "stray.las")
+    tracemalloc.start()
+    data = load(DataSpec(source="stray.las", args=ARGS), tmp_path, seed=1)
+    found = predict_cloud(lambda X: np.full((*X[0].shape[:2], 3), 1 / 3, np.float32),
+                          read_cloud(tmp_path / "stray.las"), data.preparation)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64e6  # 10 000 points; a grid over the extent would take 20 GB
+    assert len(found) == len(xyz)
+    np.testing.assert_allclose(found, 1 / 3, atol=1e-6)
+
+
+def test_fields_that_leave_nothing_out_keep_their_key():
+    given = scene_source(SceneArguments()), None
+    assert _key(*given, CloudArguments(), 0) == "00db2084153132038bea0bc067fd244d"  # of the fields in older stores
+    assert _key(*given, CloudArguments(leave_out=[7]), 0) != _key(*given, CloudArguments(leave_out=[18]), 0)
