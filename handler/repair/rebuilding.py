@@ -80,8 +80,6 @@ class Rebuilding:
 
     def _rebuild_file(self, run: TrainingRun, name: str) -> None:
         folder = self.store.runs.folder(self.record.run)
-        if name not in self.record.files:
-            return
         if is_file(folder / name) or (folder / name).is_dir():
             set_aside(folder / name)
         if name == "model.keras":

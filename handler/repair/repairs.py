@@ -10,6 +10,7 @@ from handler.errors import FrostlineError, Interrupted
 from handler.record import RunRecord
 from handler.repair import caches
 from handler.repair.rebuilding import Rebuilding
+from handler.repair.wanted import assign
 from handler.store import Damage, Store, mirror
 
 
@@ -54,40 +55,37 @@ def repair_store(
     for damage in found:
         place = place_in(store, damage)
         if place is not None and caches.is_cache(place):
-            how = caches.remove(store, place)
-            repairs.mended.append(Damage(damage.path, f"{damage.what}; {how}"))
-    for record, wanted in _by_run(store, names, found, reasons):
-        note(f"run {record.run!r}: {_wanted(wanted)}")
-        rebuilding = Rebuilding(store, record, allow_environment_change, note)
+            repairs.mended.append(Damage(damage.path, f"{damage.what}; {caches.remove(store, place)}"))
+    records = _records(store, names)
+    damaged = dict.fromkeys(_name(place) for damage in found if (place := place_in(store, damage)) is not None)
+    wanted, unassigned = assign(records, damaged)
+    for name in unassigned:
+        if not caches.quarantine_unneeded_state(store, name.removeprefix("states/"), records):
+            reasons[name] = "no run of this store leads to it; train what made it again"
+    for one in wanted:
+        note(f"run {one.record.run!r}: {one.text}")
         try:
-            rebuilding.rebuild(wanted.epochs, wanted.files)
+            Rebuilding(store, one.record, allow_environment_change, note).rebuild(one.epochs, one.files)
         except Interrupted:
             raise
         except Exception as error:  # of the user's code too
             text = str(error) if isinstance(error, FrostlineError) else f"{type(error).__name__}: {error}"
-            for name in wanted.names:
-                reasons[name] = f"run {record.run!r} can't make it again ({' '.join(text.split())})"
+            for name in one.names:
+                reasons[name] = f"run {one.record.run!r} can't make it again ({' '.join(text.split())})"
+    _judge(store, names, found, reasons, repairs)
+    return repairs
+
+
+def _judge(store: Store, names: list[str], found: list[Damage], reasons: dict[str, str], repairs: Repairs) -> None:
+    """Verifies again: what is named no longer was mended, what is still named stays with its reason."""
     left = store.verify(*names)
-    gone = {damage.path for damage in left}
-    repairs.mended += [
-        Damage(d.path, f"{d.what}; it was made again")
-        for d in found
-        if d.path not in gone and d.path not in {m.path for m in repairs.mended}
-    ]
+    removed, still = {damage.path for damage in repairs.mended}, {damage.path for damage in left}
+    again = [damage for damage in found if damage.path not in removed | still]
+    repairs.mended += [Damage(damage.path, f"{damage.what}; it was made again") for damage in again]
     for damage in left:
         place = place_in(store, damage)
         why = reasons.get(_name(place)) if place is not None else None
         repairs.left.append(Damage(damage.path, f"{damage.what}; {why}" if why else damage.what))
-    return repairs
-
-
-@dataclass
-class Wanted:
-    """What one run has to make again: states by their epochs, files by their names."""
-
-    epochs: list[int] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
 
 
 def place_in(store: Store, damage: Damage) -> Path | None:
@@ -103,40 +101,6 @@ def _name(place: Path) -> str:
     return "/".join(place.parts[: 3 if place.parts[0] == "runs" else 2]).removesuffix(mirror.COMMIT)
 
 
-def _wanted(wanted: Wanted) -> str:
-    said = [f"the state after epoch {epoch} is trained again" for epoch in wanted.epochs]
-    return ", ".join([*said, *(f"{file} is made again" for file in wanted.files)])
-
-
-def _by_run(
-    store: Store, names: list[str], found: list[Damage], reasons: dict[str, str]
-) -> list[tuple[RunRecord, Wanted]]:
-    """Which run makes what again. What no run can is quarantined where nothing needs it, else its reason is kept."""
-    records = _records(store, names)
-    by_run = {record.run: (record, Wanted()) for record in records}
-    for name in dict.fromkeys(_name(place) for d in found if (place := place_in(store, d)) is not None):
-        area, _, rest = name.partition("/")
-        if area == "states":
-            record = _run_of(records, rest)
-            if record is not None:
-                by_run[record.run][1].epochs.append(record.chain.index(rest))
-                by_run[record.run][1].names.append(name)
-            elif caches.quarantine_unneeded_state(store, rest, records):
-                continue
-            else:
-                reasons[name] = "no run of this store leads to it; train what made it again"
-        elif area == "runs":
-            run, _, file = rest.partition("/")
-            if run in by_run and file != "run.json":
-                by_run[run][1].files.append(file)
-                by_run[run][1].names.append(name)
-    return [(record, _ordered(wanted)) for record, wanted in by_run.values() if wanted.names]
-
-
-def _ordered(wanted: Wanted) -> Wanted:
-    return Wanted(sorted(set(wanted.epochs)), wanted.files, wanted.names)
-
-
 def _records(store: Store, names: list[str]) -> list[RunRecord]:
     found = []
     for name in names or store.runs.names():
@@ -145,10 +109,3 @@ def _records(store: Store, names: list[str]) -> list[RunRecord]:
         except FrostlineError:
             continue
     return found
-
-
-def _run_of(records: list[RunRecord], key: str) -> RunRecord | None:
-    """The run that leads to a state: one that has it at the end of a segment rather than inside."""
-    leading = [record for record in records if key in record.chain[: record.epochs + 1]]
-    ends = [record for record in leading if key in {record.key, *(planned.state for planned in record.plan)}]
-    return next(iter([*ends, *leading]), None)

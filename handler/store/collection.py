@@ -92,7 +92,7 @@ def _missing(store: Store, names: Iterable[str]) -> list[checked.Damage]:
             continue
         ends = {planned.end: planned.state for planned in record.plan if planned.end <= record.epochs}
         for epoch, key in {0: record.key, **ends}.items():
-            if key not in there and key in parents:
+            if key in parents and not (key in there and sealed.known(store.states.folder(key))):
                 what = f"is missing, run {name!r} has it after epoch {epoch}"
                 wrong.append(checked.Damage(str(store.states.folder(key)), what))
     return wrong

@@ -20,6 +20,7 @@ from typing import Any
 import xxhash
 
 from handler.errors import DamagedError
+from handler.store.checked import parse_checked
 from handler.store.files import side_by_side, sync, workplace
 from handler.store.remote import Remote, remote_at, url_of
 
@@ -103,6 +104,7 @@ def fetch(target: Path) -> bool:
         return False
     remote, name = found
     text, writer, _ = committed
+    listed = _manifest_of(target, text)["files"]
     with workplace(target) as beside:
         beside.mkdir()
 
@@ -117,7 +119,7 @@ def fetch(target: Path) -> bool:
             file.write_bytes(got[0])
             sync(file)
 
-        side_by_side(get, json.loads(text)["files"])
+        side_by_side(get, listed)
         (beside / "manifest.json").write_text(text)
         sync(beside / "manifest.json")
         if not target.exists():
@@ -172,7 +174,7 @@ def withdraw(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = No
         committed = _committed(target)
         if committed is None:
             return True
-        if only_if is not None and not only_if(json.loads(committed[0])):
+        if only_if is not None and not only_if(_manifest_of(target, committed[0])):
             return False
         if remote.swap(name + COMMIT, GONE, committed[2]):
             remote.delete(remote.below(f"{name}/{committed[1]}"))
@@ -219,6 +221,14 @@ def _committed(target: Path) -> tuple[str, str, str] | None:
     got = None if found is None else found[0].get(found[1] + COMMIT)
     read = None if got is None else _read(got[0])
     return None if got is None or read is None else (*read, got[1])
+
+
+def _manifest_of(target: Path, text: str) -> dict[str, Any]:
+    """The manifest in a commit. Raises DamagedError where it isn't as it was written."""
+    manifest = parse_checked(target / "manifest.json", text)
+    if not isinstance(manifest.get("files"), list):
+        raise DamagedError(f"{target}: its manifest lists no files")
+    return manifest
 
 
 def _read(commit: bytes) -> tuple[str, str] | None:

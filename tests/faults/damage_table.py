@@ -40,7 +40,12 @@ LOOKS = {
     "verify": ["verify"],
     "gc": ["gc"],
 }
-WRITES = {"train": ["train", "spec.yaml"], "resume": ["resume", "run"], "verify --repair": ["verify", "--repair"]}
+WRITES = {
+    "train": ["train", "spec.yaml"],
+    "train more": ["train", "spec.yaml", "--set", f"training.epochs={EPOCHS + 1}"],
+    "resume": ["resume", "run"],
+    "verify --repair": ["verify", "--repair"],
+}
 
 
 @dataclass
@@ -50,6 +55,7 @@ class Made:
     forker: Forker
     folder: Path
     weights: str
+    weights_of_more: str
     weights_of_epoch: str
     predictions: np.ndarray
     answers: dict[str, dict] = field(default_factory=dict)
@@ -81,7 +87,9 @@ def prepare(forker: Forker, folder: Path) -> Made:
     store = Store(folder / "store")
     store.prefit.write("0123456789abcdef" * 2, {"a": X}, {})
     write_backup(store.backups, X, np.arange(40))
-    made = Made(forker, folder, typed.answer["weights"], "", np.zeros(0))
+    more = forker.type(*WRITES["train more"], "--store", "more", "--json", folder=folder)
+    assert more.code == 0, more.stderr
+    made = Made(forker, folder, typed.answer["weights"], more.answer["weights"], "", np.zeros(0))
     for outcome in look(made, folder, [name for name in LOOKS if name != "gc"]):
         assert outcome.code == 0, (outcome.command, outcome.out, outcome.err)
         made.answers[outcome.command] = outcome.answer
@@ -190,7 +198,9 @@ def weight_faults(made: Made, folder: Path, outcome: Outcome) -> list[str]:
         return [] if same else ["other predictions"]
     if outcome.command == "resume":
         answer = next(iter(answer["runs"]), {"weights": made.weights})
-    expected = {"train": made.weights, "resume": made.weights, "export": made.weights, "export --epoch": made.weights_of_epoch}
+    expected = {"train": made.weights, "resume": made.weights, "export": made.weights} | {
+        "train more": made.weights_of_more, "export --epoch": made.weights_of_epoch,
+    }  # fmt: skip
     if outcome.command in expected and answer["weights"] != expected[outcome.command]:
         return [f"other weights: {answer['weights']}"]
     return []
@@ -202,15 +212,18 @@ def walk(made: Made, folder: Path, kind: str, damage: str) -> list[str]:
     place = damaged(made, folder / "looked", kind, damage)
     for outcome in look(made, place, list(LOOKS)):
         wrong += faults(made, place, outcome)
-    for name in ("train", "resume"):
-        place = damaged(made, folder / name, kind, damage)
+    for name in ("train", "train more", "resume"):
+        place = damaged(made, folder / name.replace(" ", "-"), kind, damage)
         wrong += faults(made, place, write(made, place, name))
     place = damaged(made, folder / "repaired", kind, damage)
     repaired = write(made, place, "verify --repair")
     wrong += faults(made, place, repaired)
-    (after,) = look(made, place, ["verify"])
+    after, *exported = look(made, place, ["verify", "export", "export --epoch"])
     if (after.code == 0) != (repaired.code == 0):
         wrong.append(f"verify exits {after.code} after a repair that exits {repaired.code}: {after.out[-600:]} {repaired.out[-600:]}")
-    wrong += faults(made, place, write(made, place, "train"))
+    for outcome in exported:
+        wrong += faults(made, place, outcome)
+        if repaired.code == 0 and outcome.code != 0:
+            wrong.append(f"{outcome.command}: exits {outcome.code} after a repair: {outcome.out[-600:]}")
     shutil.rmtree(folder)
     return [f"{kind}, {damage}: {line}" for line in wrong]
