@@ -140,3 +140,14 @@ def test_a_state_that_no_run_needs_is_quarantined(store):
     done = repair_store(store)
     assert (done.left, store.verify()) == ([], [])
     assert list(store.states.root.glob(".damaged-*")) != []
+
+
+def test_a_run_whose_first_state_is_lost_keeps_its_threads(store, monkeypatch):
+    monkeypatch.setattr("handler.environment.core_count", lambda: 7)
+    record = store.runs.read("run")
+    shutil.rmtree(store.states.folder(record.chain[0]))
+    run = run_in(store.root.parent)
+    run.spec.training.threads = None
+    assert run.planning.threads == 1
+    other = TrainingRun(run.inputs.model_copy(update={"name": "other"}))
+    assert other.planning.threads == 1, "a run of another name has the same states"
