@@ -33,7 +33,7 @@ URLS = [
         "one machine drops a snapshot that another keeps",
         "it is told by what is there now",
         "handler/store/mirror.py",
-        "if only_if is not None and not only_if(json.loads(committed[0])):",
+        "if only_if is not None and not only_if(_manifest_of(target, committed[0])):",
         "if False:",
         T + "a_snapshot_that_one_machine_keeps_another_does_not_drop",
     ),
