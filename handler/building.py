@@ -17,6 +17,7 @@ from keras.src.random import seed_generator
 from handler import data as sources
 from handler.arch.architecture import Architecture
 from handler.arch.keras_model import KerasArchitecture
+from handler.arch.unbuilt import build_from
 from handler.data import Dataset, DataShape
 from handler.distribution import scope
 from handler.engine.written_files import placed, watch_names
@@ -43,16 +44,18 @@ def build_architecture(spec: TrainingSpec, folder: Path, shape: DataShape) -> Ar
     Args:
         spec: the specification.
         folder: where its modules are looked up.
-        shape: what its data look like; they need not be there.
+        shape: what its data look like; they need not be there. A network that doesn't know its input's shape is built
+            from it.
 
     Raises:
-        SpecError: its arguments don't fit, or its function returns something else than a model or an architecture.
+        SpecError: its arguments don't fit, its function returns something else than a model or an architecture, or the
+            network can't be built from the data's shape.
     """
     with seeded(spec.seed), scope(spec.training.strategy):
         name = spec.model.architecture
         arch = _shipped(spec, shape) if name in SHIPPED else _own(spec, folder)
         with UserCode(folder):
-            arch.build()
+            build_from(arch.build(), shape.inputs)
     return arch
 
 

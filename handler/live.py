@@ -19,8 +19,9 @@ from handler.data import Dataset, shape
 from handler.data.dataset import parts_of
 from handler.data.out_of_core import bring
 from handler.engine.callbacks import forgets
+from handler.engine.probe import check_batches, check_inputs, check_lengths
 from handler.engine.trainer import Trainer
-from handler.errors import DataError, SpecError, StoreError
+from handler.errors import SpecError, StoreError
 from handler.final import save_model, weights_digest
 from handler.interrupt import stop
 from handler.model import DLModelHandler
@@ -76,7 +77,10 @@ class Live:
             dataset.augment,
             dataset.ignore_label,
         )
-        check_fits(self.mh.compiled, dataset)
+        for where, pair in (("data.source", (dataset.X, dataset.y)), ("data.validation", dataset.validation)):
+            if pair is not None:
+                check_inputs(self.mh.compiled, parts_of(pair[0]), where, more=True)
+                check_lengths(parts_of(pair[0]), pair[1], where)
         steps = math.ceil(len(dataset.y) / self.mh.batch_size)
         Boundaries(self.mh.compiled, self.run.spec.freeze_training).check(self.run.planning.schedule, steps)
         for i, callback in enumerate(self.run.spec.training.callbacks):
@@ -103,9 +107,17 @@ class Live:
         return self.mh.build_sequencer(self.dataset.X, self.dataset.y)
 
     @cached_property
+    def validation(self) -> DLSequencer | None:
+        """The batches that are evaluated after each epoch."""
+        return self.mh.build_validation()
+
+    @cached_property
     def found(self) -> dict[str, Any]:
-        """Digests of what was found, from before anything was trained."""
-        return identity.found(self.dataset.X, self.dataset.y, self.dataset.validation, self.initial)
+        """Digests of what was found, from before anything was trained; refused is what no step could take."""
+        found = identity.found(self.dataset.X, self.dataset.y, self.dataset.validation, self.initial)
+        check_batches(self.mh.compiled, self.sequencer)
+        check_batches(self.mh.compiled, self.validation, "data.validation", "_val")
+        return found
 
     @cached_property
     def trainer(self) -> Trainer:
@@ -116,7 +128,7 @@ class Live:
             self.sequencer,
             self.callbacks,
             epochs=self.run.spec.training.epochs,
-            validation=self.mh.build_validation(),
+            validation=self.validation,
             observers=self.run.observers,
             resumable=True,
             masks_kept=self.run.spec.training.masks_kept,
@@ -193,8 +205,7 @@ class Live:
         before = weights_digest(self.mh.compiled)
         trainer.end()
         self.mh.history = trainer.history
-        validation = self.mh.build_validation()
-        measured = None if validation is None else trainer.evaluate(validation)
+        measured = None if self.validation is None else trainer.evaluate(self.validation)
         with writing(folder):
             free_place(folder / "model.keras")
         save_model(self.mh.compiled, folder / "model.keras")
@@ -207,26 +218,3 @@ class Live:
             "history": history,
             "validation": measured,
         }
-
-
-def check_fits(model: Any, dataset: Dataset) -> None:
-    """Refuses data the network can't take.
-
-    Raises:
-        DataError: another number of inputs, or another shape; names both.
-    """
-    parts = parts_of(dataset.X)
-    if not getattr(model, "inputs", None):
-        return
-    wanted = [tuple(tensor.shape[1:]) for tensor in model.inputs][: len(parts)]
-    if len(model.inputs) < len(parts):
-        raise DataError("data.source", f"gives {len(parts)} input arrays, the network takes {len(model.inputs)}")
-    for i, (part, dims) in enumerate(zip(parts, wanted, strict=False)):
-        found = tuple(part.shape[1:])
-        if len(found) != len(dims) or any(d is not None and d != f for d, f in zip(dims, found, strict=True)):
-            raise DataError("data.source", f"input {i} has examples of shape {found}, the network takes {dims}")
-    lengths = {part.shape[0] for part in (*parts, dataset.y)}
-    if len(lengths) > 1:
-        raise DataError("data.source", f"X and y have different numbers of examples: {sorted(lengths)}")
-    if not np.prod(dataset.y.shape):
-        raise DataError("data.source", "gives no examples")

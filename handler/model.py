@@ -9,6 +9,8 @@ import keras
 import numpy as np
 
 from handler.arch.architecture import Architecture
+from handler.engine.losses import is_one_hot
+from handler.engine.probe import output_shapes
 from handler.record import InitialWeights
 from handler.sequencer import DLSequencer
 
@@ -122,5 +124,14 @@ class DLModelHandler:
             inputs=self.arch.inputs,
             class_weight=self.class_weight,
             ignore_label=self.ignore_label,
+            one_hot=self._is_one_hot(y),
             **kwargs,
         )
+
+    def _is_one_hot(self, y: Any) -> bool | None:
+        """Whether targets hold one value per class, by the loss and the network's output; None where y is no array."""
+        if self.compiled is None or not hasattr(y, "shape") or not isinstance(getattr(y, "dtype", None), np.dtype):
+            return None
+        outputs = output_shapes(self.compiled)
+        output = outputs[0] if outputs and len(outputs) == 1 else None
+        return is_one_hot(tuple(y.shape[1:]), y.dtype.kind == "f", self.compiled.loss, output)

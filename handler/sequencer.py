@@ -38,6 +38,7 @@ class DLSequencer(keras.utils.PyDataset):
         augment: pure function of (inputs of the batch, random generator).
         class_weight: class -> weight, becomes weights of the targets.
         ignore_label: targets of this value weigh nothing (they are input, never a target).
+        one_hot: whether targets hold one value per class; None: floating-point targets of several values do.
 
     Raises:
         DataError: `in_place`, and an array can't be rearranged, or is a file that would be.
@@ -57,6 +58,7 @@ class DLSequencer(keras.utils.PyDataset):
         augment: Callable[[list[np.ndarray], np.random.Generator], list[np.ndarray]] | None = None,
         class_weight: Mapping[int, float] | None = None,
         ignore_label: int | None = None,
+        one_hot: bool | None = None,
     ) -> None:
         super().__init__()
         self.X, self.y, self.batch_size, self.seed = X, y, batch_size, seed
@@ -67,6 +69,8 @@ class DLSequencer(keras.utils.PyDataset):
             for name, array in (*((f"X[{i}]", a) for i, a in enumerate(self.arrays)), ("y", y)):
                 _refuse_immovable(name, array)
         self.rows = self.arrays[0].shape[0]
+        several = len(y.shape) > 1 and y.shape[-1] > 1
+        self.one_hot = several and (np.dtype(y.dtype).kind == "f" if one_hot is None else one_hot)
         self._order = np.arange(self.rows)  # X and y hold X0[_order]
         self._choose(0)
 
@@ -105,6 +109,11 @@ class DLSequencer(keras.utils.PyDataset):
             x = self.inputs(x, {name: a[rows] for name, a in self.structure.items()})
         return self._batch(x, y)
 
+    def example(self) -> tuple[Any, ...]:
+        """A batch of the first examples as they are, nothing augmented or rearranged."""
+        rows = np.arange(min(self.batch_size, self.rows))
+        return self._batch(self.examples(rows), _rows(self.y, rows))
+
     def examples(self, rows: np.ndarray) -> list[np.ndarray]:
         """What the network takes of some examples, nothing augmented; not where X is rearranged in place."""
         x = [_rows(a, rows) for a in self.arrays]
@@ -127,10 +136,7 @@ class DLSequencer(keras.utils.PyDataset):
 
     def _weighted(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The targets, with ignored ones made a valid class, and the weight of each: float32 of y's shape."""
-        if y.ndim > 1 and self.ignore_label is None and self.class_weight and y.shape[-1] > 1 and y.dtype.kind == "f":
-            labels = y.argmax(axis=-1)  # one-hot targets
-        else:
-            labels = y
+        labels = y.argmax(axis=-1) if self.one_hot and self.ignore_label is None and self.class_weight else y
         weights = np.ones(labels.shape, np.float32)
         for label, weight in (self.class_weight or {}).items():
             weights[labels == int(label)] = weight

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from handler import identity
+from handler.arch.unbuilt import build_from
 from handler.backup import clear, drop_backup, restore_backup, temporary_folder, write_backup
 from handler.boundaries import Boundaries
 from handler.chain import Chain, key_of
 from handler.data.finite import check_arrays
+from handler.engine.probe import check_batches
 from handler.engine.trainer import Trainer
-from handler.errors import StoreError
+from handler.errors import SpecError, StoreError
 from handler.executor import DLFreezeTrainingExecutor, Turns
 from handler.layers import outline
 from handler.memory import enough_memory
@@ -132,6 +134,7 @@ class DLTrainingHandler:
             check_arrays(X, y_rf, getattr(mh, "validation_data", None))  # a store's digests look at them
         if mh.compiled is None:
             mh.compile()
+        _build_network(mh.compiled, X)
         input_X = mh.build_sequencer(X, y_rf)
         if input_X is None:
             input_X = DLSequencer(X, y_rf, mh.batch_size, seed=getattr(mh, "seed", 0))
@@ -260,6 +263,7 @@ class DLTrainingHandler:
                 observer.on_note(text)
         Boundaries(nn, self.freeze_training).check(schedule, len(input_X))
         trainer = self._trainer(mh, callbacks, input_X)
+        self._check_batches(trainer)
         start, found = "live", dict[str, Any]()
         if self.store is not None:
             start, found = identity.of_live_objects(mh, callbacks, input_X, trainer.validation)
@@ -302,9 +306,25 @@ class DLTrainingHandler:
             non_finite=self.non_finite,
         )
 
+    def _check_batches(self, trainer: Trainer) -> None:
+        """Refuses what no step could take; the paths are those of the handler's own arguments."""
+        try:
+            check_batches(trainer.model, trainer.sequencer, "X and y_rf")
+            check_batches(trainer.model, trainer.validation, "validation_data", "_val")
+        except SpecError as error:
+            path = error.path.removeprefix("model.compile.").removeprefix("data.args.")
+            raise type(error)(path, error.message) from error
+
     def _drop_backup(self, backup: Path | None) -> None:
         """A backup that is restored has done its work."""
         if backup is not None:
             drop_backup(backup)
             if self.store is None:
                 clear(backup.parent)
+
+
+def _build_network(nn: Any, X: Any) -> None:
+    """Builds a network that isn't built yet as its first batch would; nothing is known of what is no array."""
+    parts = X if isinstance(X, list | tuple) else [X]
+    if all(isinstance(getattr(part, "dtype", None), np.dtype) for part in parts):
+        build_from(nn, [(part.shape[1:], part.dtype.name) for part in parts], "arch")

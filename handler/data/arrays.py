@@ -12,6 +12,7 @@ import numpy as np
 from handler.data.arguments import ArrayArguments, checked
 from handler.data.dataset import Arrays, Dataset, DataShape, parts_of
 from handler.data.finite import check_finite
+from handler.data.foreign import as_array
 from handler.data.npz import read_arrays, read_headers
 from handler.data.stored_array import StoredArray
 from handler.errors import DataError
@@ -56,10 +57,14 @@ def from_call(result: Any, reference: str, where: str = "data.source") -> Datase
     if not isinstance(result, tuple) or len(result) not in (2, 4):
         kind = f"{len(result)} values" if isinstance(result, tuple) else type(result).__name__
         raise DataError(where, f"{reference} returned {kind}; return (X, y) or (X, y, X_val, y_val)")
-    values: list[Any] = [
-        [_plain(v) for v in value] if isinstance(value, (list, tuple)) and i % 2 == 0 else _plain(value)
-        for i, value in enumerate(result)
-    ]
+    values: list[Any] = []
+    for name, value in zip(("X", "y", "X_val", "y_val"), result, strict=False):
+        several = isinstance(value, list | tuple) and name.startswith("X")
+        parts = [
+            as_array(part, f"{name}{f'[{i}]' if several else ''} of {reference}", where)
+            for i, part in enumerate(value if several else [value])
+        ]
+        values.append(parts if several else parts[0])
     pairs = [(values[0], values[1]), *([(values[2], values[3])] if len(values) == 4 else [])]
     return _dataset(pairs, ArrayArguments(), reference, where)
 
@@ -173,8 +178,3 @@ def _zarr_members(path: Path, where: str) -> dict[str, Any]:
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(where, f"{path} can't be read as a zarr group ({said}); give a group with X and y") from error
     return {name: StoredArray(array, name, path, where) for name, array in members.items()}
-
-
-def _plain(value: Any) -> Any:
-    """Arrays as they are (zarr's too); anything else as NumPy makes it."""
-    return value if hasattr(value, "dtype") and hasattr(value, "shape") else np.asarray(value)

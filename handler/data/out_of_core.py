@@ -17,7 +17,7 @@ from handler.data.dataset import Dataset, parts_of
 from handler.data.finite import FiniteCheck
 from handler.errors import DataError
 from handler.store import PrefitCache
-from handler.store.arrays import Look
+from handler.store.arrays import Look, size_of
 from handler.store.files import free_bytes
 
 FORMAT = 1
@@ -45,10 +45,10 @@ def bring(
     if not lazy:
         return dataset
     near: dict[str, Any] = {}
-    for name in sorted(lazy, key=lambda name: lazy[name].nbytes):
-        if sum(array.nbytes for array in near.values()) + lazy[name].nbytes > IN_MEMORY:
+    for name in sorted(lazy, key=lambda name: size_of(lazy[name])):
+        if sum(array.nbytes for array in near.values()) + size_of(lazy[name]) > IN_MEMORY:
             break
-        near[name] = np.asarray(lazy[name][...])
+        near[name] = np.asarray(lazy[name][0 : lazy[name].shape[0]])
     far, key = {name: array for name, array in lazy.items() if name not in near}, None
     if far:
         key = key_of({"format": FORMAT, "of": "rows", "declared": declared, "arrays": sorted(far)})
@@ -57,7 +57,7 @@ def bring(
 
 
 def _written(cache: PrefitCache, key: str, far: dict[str, Any], after: Callable[[int, int], None]) -> dict[str, Any]:
-    size, free = sum(array.nbytes for array in far.values()), free_bytes(cache.root)
+    size, free = sum(size_of(array) for array in far.values()), free_bytes(cache.root)
     if size > free:
         raise DataError(
             "data.source",

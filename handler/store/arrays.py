@@ -28,6 +28,11 @@ def slabs(array: Any, limit: int = CHUNK_BYTES) -> Iterator[tuple[int, int]]:
         yield start, min(start + rows, array.shape[0])
 
 
+def size_of(array: Any) -> int:
+    """The bytes of an array, also of one that doesn't know them itself."""
+    return int(np.dtype(array.dtype).itemsize * math.prod(array.shape))
+
+
 def write_array(path: Path, array: np.ndarray) -> dict[str, str]:
     """Writes an array; at most two slabs of it are copied, and none where it is contiguous.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from handler.errors import DamagedError, StoreError
 from handler.store import checked, files, sealed
-from handler.store.arrays import Look, content, copy_array, describe, read_array, write_array
+from handler.store.arrays import Look, content, copy_array, describe, read_array, size_of, write_array
 from handler.store.rows import Rows
 
 
@@ -55,7 +55,7 @@ class PrefitCache:
             look: for an array's name, what is given each of its slabs with its first row; may raise.
         """
         body: dict[str, Any] = {"attrs": {"of": "rows"}, "arrays": {}}
-        done, total = 0, sum(array.nbytes for array in arrays.values())
+        done, total = 0, sum(size_of(array) for array in arrays.values())
 
         def count(size: int) -> None:
             nonlocal done

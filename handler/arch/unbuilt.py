@@ -1,0 +1,54 @@
+"""Networks that know their input's shape only from the data: a `Sequential` without `Input`, a subclassed model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from handler.errors import SpecError
+
+Input = tuple[Sequence[int | None], str]
+
+
+def build_from(model: Any, inputs: Sequence[Input], where: str = "model.architecture") -> None:
+    """Builds a network that isn't built yet as its first batch would; one that is built stays as it is.
+
+    Args:
+        model: a `keras.Model`.
+        inputs: per input the shape of an example and its dtype.
+        where: the path of what makes the network.
+
+    Raises:
+        SpecError: it can't be built from these, or has no weights then.
+    """
+    if not model.built:
+        made: list[BaseException] = []
+        for example in (_symbols, _zeros):
+            try:
+                given = [example(shape, dtype) for shape, dtype in inputs]
+                model(given if len(given) > 1 else given[0])
+                break
+            except Exception as error:
+                made.append(error)
+        else:
+            shapes = " and ".join(str(tuple(shape)) for shape, _ in inputs)
+            said = str(made[0]).strip().split("\n")[0]
+            raise SpecError(
+                where,
+                f"the network {model.name!r} isn't built, and can't be built for examples of shape {shapes} "
+                f"({type(made[0]).__name__}: {said}); give it a keras.Input, or call it once in its function",
+            )
+    if not model.weights:
+        raise SpecError(where, f"the network {model.name!r} has no weights, so there is nothing to train; add layers")
+
+
+def _symbols(shape: Sequence[int | None], dtype: str) -> Any:
+    return keras.KerasTensor((None, *shape), keras.config.floatx() if np.dtype(dtype).kind == "f" else dtype)
+
+
+def _zeros(shape: Sequence[int | None], dtype: str) -> Any:
+    """One example, for a network that can't be called with shapes alone."""
+    return np.zeros((1, *(size or 1 for size in shape)), dtype)

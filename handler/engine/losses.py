@@ -1,0 +1,60 @@
+"""What a loss takes as targets, by its name: class numbers, one value per class, probabilities or numbers.
+
+Needs no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+CLASSES, ONE_HOT, BINARY, NUMBERS = "class numbers", "one value per class", "probabilities", "numbers"
+_FAMILIES = {
+    CLASSES: ("sparsecategoricalcrossentropy",),
+    ONE_HOT: ("categoricalcrossentropy", "categoricalfocalcrossentropy", "categoricalhinge"),
+    BINARY: ("binarycrossentropy", "binaryfocalcrossentropy", "bce"),
+    NUMBERS: (
+        *("meansquarederror", "meanabsoluteerror", "meanabsolutepercentageerror", "meansquaredlogarithmicerror"),
+        *("mse", "mae", "mape", "msle", "huber", "logcosh", "logcosherror", "poisson", "cosinesimilarity"),
+        *("kldivergence", "kld", "kullbackleiblerdivergence", "hinge", "squaredhinge"),
+    ),
+}
+_FAMILY = {name: family for family, names in _FAMILIES.items() for name in names}
+
+
+def family_of(loss: Any) -> str | None:
+    """What one of Keras's losses takes; None of a loss of the user's own, and where there is none.
+
+    Args:
+        loss: as `keras.Model.compile` takes it: a name, a function or a `keras.losses.Loss`.
+    """
+    if isinstance(loss, str):
+        name = loss
+    elif (getattr(loss, "__module__", None) or type(loss).__module__).startswith("keras."):
+        name = getattr(loss, "__name__", None) or type(loss).__name__
+    else:
+        return None
+    return _FAMILY.get(name.replace("_", "").lower())
+
+
+def name_of(loss: Any) -> str:
+    """What a loss is called in a message."""
+    return loss if isinstance(loss, str) else getattr(loss, "__name__", None) or type(loss).__name__
+
+
+def is_one_hot(target: tuple[int, ...], floats: bool, loss: Any, output: tuple[int | None, ...] | None) -> bool:
+    """Whether targets hold one value per class, whatever their type is.
+
+    Args:
+        target: the shape of one example's target.
+        floats: whether the targets are floating-point numbers; decides only where nothing else tells.
+        loss: see `family_of`.
+        output: the shape of what the network gives for one example, None where it isn't known.
+    """
+    if not target or target[-1] < 2:
+        return False
+    family = family_of(loss)
+    if family is not None:
+        return family != CLASSES
+    if output is not None:
+        return len(output) == len(target)
+    return floats

@@ -1,0 +1,169 @@
+"""Whether a compiled network, its loss and its metrics take what the data gives: asked before the first step.
+
+The precise rules come first: they name what would do. What they don't know is tried on shapes alone, which changes
+nothing but makes the variables of loss and metrics, as the first step would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src import backend
+
+from handler.distribution import scope_of
+from handler.engine import batches
+from handler.engine.losses import CLASSES, ONE_HOT, family_of
+from handler.engine.targets import LOSS, check_targets
+from handler.errors import DataError, SpecError
+from handler.sequencer import DLSequencer
+
+TRIED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError)
+
+
+def check_batches(model: Any, sequencer: Any, where: str = "data.source", suffix: str = "") -> None:
+    """Refuses batches that a network, its loss or its metrics can't take.
+
+    Args:
+        model: a built and compiled `keras.Model`.
+        sequencer: the batches; of others than a `DLSequencer` nothing is known before they are asked for.
+        where: the path of what gives the data.
+        suffix: what the names of its arrays end with in messages.
+
+    Raises:
+        DataError: the inputs, or the values of the targets. SpecError: the loss, a metric, or the form of the targets.
+    """
+    if not isinstance(sequencer, DLSequencer):
+        return
+    check_lengths(sequencer.arrays, sequencer.y, where)
+    batch = batches.tensors(sequencer.example())
+    x, y, weight = (*batch, None, None)[:3]
+    check_inputs(model, _flat(x), where)
+    given = [backend.KerasTensor((None, *part.shape[1:]), part.dtype.name) for part in _flat(x)]
+    with scope_of(model):
+        output = _output(model, given if isinstance(x, list | tuple) else given[0])
+        loss = getattr(model, "loss", None)
+        if output is None or loss is None or not _is_keras_own(model):
+            return
+        _check_targets(model, sequencer, output, loss, where, f"y{suffix}")
+        _try(model, x, y, weight, output, where)
+
+
+def check_inputs(model: Any, given: Sequence[Any], where: str, *, more: bool = False) -> None:
+    """Refuses another number of inputs than a network takes, or other shapes; nothing is known of a subclassed one.
+
+    Args:
+        model: a built `keras.Model`.
+        given: arrays or tensors, one for each input.
+        where: the path of what gives them.
+        more: whether the architecture adds further ones.
+
+    Raises:
+        DataError: names both.
+    """
+    wanted = getattr(model, "inputs", None)
+    if not wanted:
+        return
+    if len(given) > len(wanted) or (len(given) < len(wanted) and not more):
+        raise DataError(
+            where, f"gives {len(given)} input arrays, the network takes {len(wanted)}; give a list with one array each"
+        )
+    for i, (part, tensor) in enumerate(zip(given, wanted, strict=False)):
+        found, dims = tuple(part.shape[1:]), tuple(tensor.shape[1:])
+        if len(found) != len(dims) or any(d is not None and d != f for d, f in zip(dims, found, strict=True)):
+            raise DataError(where, f"input {i} has examples of shape {found}, the network takes {dims}")
+
+
+def check_lengths(parts: Sequence[Any], y: Any, where: str) -> None:
+    """Refuses examples without targets, and the reverse.
+
+    Raises:
+        DataError: names the numbers.
+    """
+    lengths = {part.shape[0] for part in (*parts, y)}
+    if len(lengths) > 1:
+        raise DataError(where, f"X and y have different numbers of examples: {sorted(lengths)}; give one target each")
+    if not np.prod(y.shape):
+        raise DataError(where, "gives no examples; give one or more")
+
+
+def output_shapes(model: Any) -> list[tuple[int | None, ...]] | None:
+    """The shapes of what a network gives for one example; None where it doesn't know them itself."""
+    outputs = getattr(model, "outputs", None)
+    return [tuple(tensor.shape[1:]) for tensor in outputs] if outputs else None
+
+
+def _check_targets(model: Any, sequencer: DLSequencer, output: Any, loss: Any, where: str, name: str) -> None:
+    flat = _flat(output)
+    if len(flat) != 1 or isinstance(loss, dict | list | tuple):
+        if len(flat) > 1:
+            raise SpecError(
+                "model.architecture",
+                f"the network {model.name!r} has {len(flat)} outputs and the data one array of targets; give it one "
+                "output (combine several by keras.layers.Concatenate)",
+            )
+        return
+    ignored = () if sequencer.ignore_label is None else (sequencer.ignore_label,)
+    check_targets(sequencer.y, loss, tuple(flat[0].shape[1:]), where=where, name=name, ignored=ignored)
+    family, units = family_of(loss), (flat[0].shape[-1] or 0) if len(flat[0].shape) > 1 else 0
+    unknown = [label for label in sequencer.class_weight or {} if not 0 <= int(label) < units]
+    if unknown and units > 1 and family in (CLASSES, ONE_HOT):
+        raise SpecError(
+            "model.compile.class_weight",
+            f"there is no class {unknown[0]}: the network's output has {units} units, for 0 to {units - 1}",
+        )
+    if sequencer.one_hot and ignored:
+        raise SpecError(
+            "data.args.ignore_label",
+            f"{ignored[0]} can't be told in targets with one value per class; give class numbers",
+        )
+
+
+def _output(model: Any, x: Any) -> Any:
+    """What a network gives, as symbols; None where it can't be called with shapes alone."""
+    if getattr(model, "outputs", None):
+        return [backend.KerasTensor(tensor.shape, tensor.dtype) for tensor in model.outputs]
+    try:
+        return backend.compute_output_spec(model, x, training=False)
+    except Exception:  # a network that needs values; its first step tells
+        return None
+
+
+def _try(model: Any, x: Any, y: Any, weight: Any, output: Any, where: str) -> None:
+    """Has Keras compute loss and metrics of shapes alone."""
+    x, y, weight = (keras.tree.map_structure(_symbol, part) if part is not None else None for part in (x, y, weight))
+    rows = _flat(x)[0].shape[0]  # what multiplies matrices needs to know it
+    output = keras.tree.map_structure(lambda t: backend.KerasTensor((rows, *t.shape[1:]), t.dtype), output)
+    output = output[0] if isinstance(output, Sequence) and len(output) == 1 else output
+    for path, function in ((LOSS, model._compute_loss), ("model.compile.metrics", model.compute_metrics)):
+        if path != LOSS and model._compile_metrics is None:
+            continue
+        options = {"training": False} if path == LOSS else {}
+        try:
+            backend.compute_output_spec(function, x, y, output, sample_weight=weight, **options)
+        except TRIED as error:
+            said = str(error).strip().split("\n")[0]
+            target, shape = tuple(_flat(y)[0].shape[1:]), tuple(_flat(output)[0].shape[1:])
+            raise SpecError(
+                path,
+                f"doesn't fit targets of shape {target} an example ({where}) and the network's output {shape} "
+                f"({type(error).__name__}: {said}); change it, the targets or the output",
+            ) from error
+
+
+def _is_keras_own(model: Any) -> bool:
+    """Whether a model's loss is computed by Keras's own methods, so that its targets mean what they say."""
+    return all(
+        getattr(type(model), name) is getattr(keras.Model, name)
+        for name in ("train_step", "compute_loss", "_compute_loss", "compute_metrics")
+    )
+
+
+def _symbol(tensor: Any) -> Any:
+    return backend.KerasTensor(tensor.shape, backend.standardize_dtype(tensor.dtype))
+
+
+def _flat(value: Any) -> list[Any]:
+    return keras.tree.flatten(value)

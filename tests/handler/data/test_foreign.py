@@ -1,0 +1,87 @@
+"""What a data function may return instead of NumPy arrays, and what it may not."""
+
+import numpy as np
+import pytest
+import zarr
+
+from handler.data import out_of_core
+from handler.data.arrays import from_call
+from handler.errors import DataError
+from handler.store import Store
+
+X, Y = np.arange(24, dtype="float32").reshape(12, 2), np.arange(12) % 3
+
+
+class Lazy:
+    """Gives slices, and neither its size in bytes nor itself as a whole."""
+
+    def __init__(self, array, dtype=None):
+        self._array, self.shape, self.dtype = array, array.shape, dtype or array.dtype
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice)
+        return self._array[rows]
+
+
+class Listed(Lazy):
+    """The same, with a dtype that is a text."""
+
+    def __init__(self, array):
+        super().__init__(array, str(array.dtype))
+
+    def __len__(self):
+        return len(self._array)
+
+    def __getitem__(self, row):
+        return self._array[row]
+
+
+class Slippery:
+    def __array__(self, *given, **options):
+        raise RuntimeError("no array today\nnor tomorrow")
+
+
+def tensor(array):
+    import tensorflow as tf
+
+    return tf.constant(array)
+
+
+class Labelled:
+    """A column whose rows are read by label, as those of a data frame are."""
+
+    def __init__(self, array):
+        self.dtype, self.shape, self.to_numpy = array.dtype, array.shape, lambda: array
+
+    def __array__(self, *given, **options):
+        return self.to_numpy()
+
+    def __getitem__(self, label):
+        raise KeyError(label)
+
+
+@pytest.mark.parametrize("kind", [Lazy, Listed, tensor, Labelled, np.ndarray.tolist, lambda array: zarr.array(array)],
+                         ids=["lazy", "dtype as text", "tensor", "frame", "lists", "zarr"])  # fmt: skip
+@pytest.mark.parametrize("far", [False, True], ids=["in memory", "row by row"])
+def test_arrays_of_other_libraries_are_read_as_numpys_own(kind, far, tmp_path, monkeypatch):
+    monkeypatch.setattr(out_of_core, "IN_MEMORY", 0 if far else 1 << 20)
+    given = from_call((X if kind is np.ndarray.tolist else kind(X), kind(Y)), "mine:data")
+    brought = out_of_core.bring(given, {"source": "mine"}, Store(tmp_path).prefit, lambda done, of: None)
+    assert np.array_equal(brought.X[np.arange(12)], X)
+    assert np.array_equal(brought.y[np.arange(12)], Y)
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ((X, Slippery()), r"y of mine:data is a Slippery, and no array can be made of it \(no array today\)"),
+        ((X, [Y, Y[:4]]), "y of mine:data is a list, and no array can be made of it"),
+        ((iter(X), Y), "X of mine:data is a .*iterator, which gives no array of numbers; return NumPy arrays"),
+        (([X, {"a": X}], Y), r"X\[1\] of mine:data is a dict, which gives no array of numbers"),
+        ((np.array(["a"] * 12), Y), "has dtype <U1; numbers are needed"),
+        ((X, Y, X, object()), "y_val of mine:data is a object"),
+    ],
+)
+def test_what_gives_no_numbers_is_refused_by_its_name(result, said):
+    with pytest.raises(DataError, match=said):
+        from_call(result, "mine:data")

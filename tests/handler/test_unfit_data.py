@@ -1,0 +1,93 @@
+"""Specifications whose data, network and loss don't fit each other, and networks that are built from the data."""
+
+import pytest
+
+from handler.errors import FrostlineError
+from handler.run import RunInputs, TrainingRun
+from handler.spec import parse_spec
+from tests.handler.test_run import MODULE, trains_in
+
+MORE = """
+
+def labels(most):
+    x, y = data(60)
+    return x, y % most if most < 3 else y + most - 3
+
+
+def ones():
+    x, y = data(60)
+    return x, np.eye(3, dtype="uint8")[y]
+
+
+def halves():
+    x, y = data(60)
+    return x, y, x[:, :4], y
+
+
+def pairs():
+    x, y = data(60)
+    return [x, x[:, :2]], y
+
+
+def head(units=3):
+    return keras.Sequential([L.Dense(8, name="body"), L.Dense(units, name="head")])
+
+
+class Two(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = L.Dense(8, name="body"), L.Dense(3, name="head")
+
+    def call(self, inputs):
+        return self.head(keras.ops.concatenate([self.body(inputs[0]), inputs[1]], axis=-1))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "mine.py").write_text(MODULE + MORE)
+    return tmp_path
+
+
+def spec_of(source, architecture="mine:network", loss=None, **model):
+    named, _, most = source.partition(" ")
+    compiled = {"compile": {"loss": loss}} if loss else {}
+    return {
+        "data": {"source": f"mine:{named}", "args": {"most": int(most)} if most else {}},
+        "model": {"architecture": architecture, **compiled, **model},
+        "training": {"epochs": 1, "batch_size": 32},
+        "freeze_training": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (spec_of("labels 4"), "^data.source: y has the label 3 in row .*; give it a unit per class"),
+        (spec_of("ones"), "^model.compile.loss: sparse_categorical_crossentropy takes class numbers"),
+        (spec_of("labels 2", loss="categorical_crossentropy"), "^model.compile.loss: .* use sparse_categorical"),
+        (spec_of("labels 2", "mine:head", args={"units": 1}), "^model.compile.loss: .* use binary_crossentropy with a"),
+        (spec_of("labels 2", loss="mse"), r"^model.compile.loss: mean_squared_error compares y and .* the output \(3,\)"),
+        (spec_of("halves"), r"^data.validation: input 0 has examples of shape \(4,\), the network takes \(6,\)"),
+        (spec_of("pairs"), "^data.source: gives 2 input arrays, the network takes 1"),
+    ],
+)
+def test_what_no_step_could_take_is_refused_before_it(changes, said, folder):
+    spec = parse_spec({"name": "mine", **changes})
+    run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name="mine"))
+    run.begin(run.plan())
+    with pytest.raises(FrostlineError, match=said) as caught:
+        run.pre_fit()
+    assert caught.value.exit_code == 2
+    assert not list((folder / "store").glob("states/*"))
+
+
+@pytest.mark.parametrize(("source", "architecture"), [("data", "mine:head"), ("pairs", "mine:Two")])
+def test_a_network_that_is_not_built_is_built_from_the_data(source, architecture, folder):
+    loss = {"name": "SparseCategoricalCrossentropy", "from_logits": True}
+    changes = {**spec_of(source, architecture, loss), "freeze_training": [{"layers": ["body"]}]}
+    final, records, _ = trains_in(folder)(changes)
+    assert records[0].frozen == ["body"]
+    assert trains_in(folder)(changes)[0]["weights"] == final["weights"]
+    again = trains_in(folder)(changes, store="other")[0]
+    assert again["weights"] == final["weights"], "it is built with the specification's seed"
