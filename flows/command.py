@@ -17,6 +17,7 @@ from flows.ending import end
 from flows.output import CommandFailed, Output, foreseen
 from handler.errors import FrostlineError, UserCodeError
 from handler.memory import enough_memory
+from handler.specification.given_text import check_text
 
 app = typer.Typer(
     name="frostline",
@@ -261,6 +262,8 @@ def _run(typed: list[str], shown: Output) -> int:
     global _output
     _output = shown
     try:
+        for text in typed:
+            check_text(text, "the command line")
         with enough_memory(typed[0] if typed else "frostline"):
             code = app(args=typed, prog_name="frostline", standalone_mode=False)
         return code if isinstance(code, int) else 0  # of a typer.Exit

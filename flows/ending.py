@@ -7,8 +7,12 @@ import contextlib
 import gc
 import io
 import os
+import sys
+import sysconfig
 import threading
+import time
 
+AT_MOST_SECONDS = 20.0
 _WRITTEN_TO = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 
@@ -17,8 +21,9 @@ def end(code: int) -> None:
     Prefect's take a second.
 
     Threads that aren't daemons are waited for, what is registered for the exit is run, and files that somebody's code
-    left open are flushed.
+    left open are flushed. What takes longer than `AT_MOST_SECONDS` is said, and not waited for.
     """
+    threading.Thread(target=_leave, args=(code,), daemon=True).start()
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for file in gc.get_objects():
@@ -26,3 +31,25 @@ def end(code: int) -> None:
             with contextlib.suppress(Exception):
                 file.flush()
     os._exit(code)
+
+
+def _leave(code: int) -> None:
+    """Ends the process in the middle of what it waits for."""
+    time.sleep(AT_MOST_SECONDS)
+    with contextlib.suppress(Exception):
+        what = f"frostline: {_waited_for()} has not ended within {AT_MOST_SECONDS:g} s; the process ends without it\n"
+        os.write(2, what.encode(errors="backslashreplace"))
+    os._exit(code)
+
+
+def _waited_for() -> str:
+    """What the process's end waits for: a thread, or a function that is registered for it, by its place."""
+    here = threading.current_thread()
+    others = [t for t in threading.enumerate() if not t.daemon and t not in (here, threading.main_thread())]
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    library = sysconfig.get_path("stdlib")
+    while frame is not None and frame.f_code.co_filename.startswith((library, "<frozen")):
+        frame = frame.f_back
+    if frame is not None and frame.f_code.co_filename != __file__:
+        return f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}, line {frame.f_lineno}), called at the exit,"
+    return f"the thread {others[0].name!r}" if others else "what is registered for the exit"

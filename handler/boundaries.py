@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from handler.errors import ScheduleError
+from handler.errors import ScheduleError, SpecError
 from handler.layers import freezable
 from handler.optimizers import is_divided, unwrapped
 from handler.schedule import Schedule
@@ -36,7 +36,7 @@ class Boundaries:
         Raises:
             ScheduleError: what trains changes within a window of `gradient_accumulation_steps`, or under an optimizer
                 that can't say where its windows end or takes all gradients or none; names the entry, the epoch and
-                what would do.
+                what would do. SpecError: a window is longer than the whole training.
         """
         optimizer = self.model.optimizer
         window = None if is_divided(optimizer) else unwrapped(optimizer).gradient_accumulation_steps
@@ -48,6 +48,11 @@ class Boundaries:
             if now != before:
                 self._check_one(segment.start, done, steps_per_epoch, window)
             before, done = now, done + steps_per_epoch * (segment.end - segment.start)
+        if window and self.steps < done < window:
+            raise SpecError(
+                "model.compile.optimizer.gradient_accumulation_steps",
+                f"must be at most {done}, the steps of all epochs, not {window}: no weight would ever change",
+            )
 
     def check_now(self, frozen: tuple[str, ...], then: tuple[str, ...], epoch: int) -> None:
         """Refuses to change the mask while gradients are gathered, in a loop whose steps only its owner knows.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from handler import distribution
+from handler.engine.zip_dates import clamp_zip_dates
 from handler.errors import EnvironmentMismatch, SpecError
 from handler.record import EnvironmentChange
 from handler.specification.strategy import Strategy
@@ -63,6 +64,7 @@ def quiet() -> None:
     # TensorFlow asks for it on processors with AVX-512 only. Without it the bits of an example in a convolution depend
     # on its place in the batch, so no frozen prefix could be computed once; and the same store would get other bits.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    clamp_zip_dates()
     if "tensorflow" in sys.modules:
         return
     # Some of it is written before any setting is read: what native code writes to stderr during the import is dropped.

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from handler.errors import FrostlineError
 from handler.retention import Retention
+from handler.specification.given_text import check_folder_name
 from handler.store import collection, collection_lock, files, marker, mirror
 from handler.store.checked import Damage
 from handler.store.mirror import local_root as local_root
@@ -40,6 +41,7 @@ class Store:
 
     def __init__(self, root: str | Path) -> None:
         self.root = local_root(root)
+        check_folder_name(self.root, "store")
         self.states = StateStore(self.root / "states")
         self.prefit = PrefitCache(self.root / "prefit")
         self.runs = RunStore(self.root / "runs")

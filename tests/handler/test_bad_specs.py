@@ -162,3 +162,18 @@ def test_refusing_needs_no_tensorflow(tmp_path):
     )
     out = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True).stdout
     assert out.splitlines() == ["seed: must be at least 0, not -1", "[]"]
+
+
+@pytest.mark.parametrize("arguments", [["train", "b\udcff.yaml"], ["runs", "--store", "s\udcff"], ["show", "r\udcff"]])
+def test_an_argument_that_is_no_text_is_refused(arguments, capfd):
+    from flows.command import run
+
+    assert run(arguments) == (2, False)
+    assert "the command line: " in capfd.readouterr().err
+
+
+def test_a_store_in_a_folder_whose_name_is_no_text_is_refused(tmp_path):
+    from handler.store import Store
+
+    with pytest.raises(SpecError, match=r"^store: the name of b'.*xff/store' isn't UTF-8"):
+        Store(Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff")) / "store")

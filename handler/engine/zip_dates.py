@@ -1,0 +1,24 @@
+"""Archives under a clock that is wrong: `.keras` and `.npz` files are zip archives, whose dates begin with 1980."""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from typing import Any
+
+FIRST, LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
+
+
+def clamp_zip_dates() -> None:
+    """Lets archives be written though the machine's clock is before 1980 or after 2107: their dates are the nearest.
+
+    Does nothing where the clock is between.
+    """
+    if FIRST[0] <= time.localtime().tm_year <= LAST[0]:
+        return
+    original = zipfile.ZipInfo.__init__
+
+    def clamped(self: zipfile.ZipInfo, filename: str = "NoName", date_time: Any = FIRST) -> None:
+        original(self, filename, min(max(tuple(date_time), FIRST), LAST))
+
+    zipfile.ZipInfo.__init__ = clamped  # type: ignore[method-assign]

@@ -1,0 +1,39 @@
+"""What a user's code registers for the process's end can't keep the command from ending."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+HANGS = {
+    "hang (": "import atexit\ndef hang():\n    time.sleep(60)\natexit.register(hang)",
+    "the thread 'mine'": "threading.Thread(target=time.sleep, args=(60,), name='mine').start()",
+}
+CODE = """
+import threading, time
+from flows import ending
+ending.AT_MOST_SECONDS = {limit}
+{code}
+ending.end(3)
+"""
+
+
+@pytest.mark.parametrize("named", HANGS)
+def test_what_hangs_at_the_exit_is_named_and_not_waited_for(named, tmp_path):
+    file = tmp_path / "ends.py"
+    file.write_text(CODE.format(limit=0.5, code=HANGS[named]))
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, file], capture_output=True, text=True, timeout=30, env={"PYTHONPATH": "."})
+    assert time.monotonic() - began < 20
+    assert done.returncode == 3
+    assert named in done.stderr
+    assert "has not ended within 0.5 s; the process ends without it" in done.stderr
+
+
+def test_what_ends_in_time_is_waited_for(tmp_path):
+    file = tmp_path / "ends.py"
+    code = "import atexit\natexit.register(lambda: print('written', flush=True))\n"
+    file.write_text(CODE.format(limit=30, code=code + "threading.Thread(target=time.sleep, args=(0.2,)).start()"))
+    done = subprocess.run([sys.executable, file], capture_output=True, text=True, timeout=30, env={"PYTHONPATH": "."})
+    assert (done.returncode, done.stdout, done.stderr) == (3, "written\n", "")
