@@ -1,0 +1,55 @@
+"""Bad data and bad networks are refused in one sentence before the first step; code that fails is told in one."""
+
+import copy
+import re
+
+import pytest
+
+from handler.errors import SpecError, UserCodeError
+from handler.run import RunInputs, TrainingRun
+from handler.spec import parse_spec
+from handler.specification.references import check_references
+from tests.bad_inputs import BAD_INPUTS, MODULE, SPEC
+
+
+def spec_of(change):
+    spec = copy.deepcopy(SPEC)
+    for path, value in change.items():
+        *parents, last = path.split(".")
+        target = spec
+        for key in parents:
+            target = target.setdefault(key, {})
+        target[last] = value
+    return parse_spec(spec)
+
+
+def prepare(folder, change):
+    """All of a training that comes before its first step."""
+    spec = spec_of(change)
+    check_references(spec, folder)
+    run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name="bad"))
+    run.plan()
+    with run._timed("pre-fit"):
+        run.live.pre_fit()
+        return run.live.trainer
+
+
+def test_the_good_input_is_good(tmp_path):
+    (tmp_path / "jobs.py").write_text(MODULE)
+    prepare(tmp_path, {}).run_epoch(0)
+
+
+def test_no_two_bad_inputs_have_one_name_and_there_are_enough():
+    assert len({bad.id for bad in BAD_INPUTS}) == len(BAD_INPUTS) >= 45
+
+
+@pytest.mark.parametrize("bad", BAD_INPUTS, ids=lambda bad: bad.id)
+def test_a_bad_input_is_told_in_one_sentence_before_the_first_step(bad, tmp_path):
+    (tmp_path / "jobs.py").write_text(MODULE + bad.code)
+    with pytest.raises(UserCodeError if bad.fails else SpecError) as caught:
+        prepare(tmp_path, bad.change)
+    said = str(caught.value)
+    assert re.search(bad.text, said), said
+    assert "\n" not in said
+    assert caught.value.exit_code == (1 if bad.fails else 2)
+    assert not list((tmp_path / "store").glob("states/*")) + list((tmp_path / "store").glob("runs/*/run.json"))
