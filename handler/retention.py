@@ -85,5 +85,6 @@ def _best(records: Iterable[RunRecord], metric: str, policy: Retention) -> list[
 
 def _begins_from(record: RunRecord) -> str | None:
     """The run whose weights a run began from."""
-    weights = str((record.spec.get("model") or {}).get("weights") or "")
+    given = (record.spec.get("model") or {}).get("weights") or ""
+    weights = str(given.get("file") if isinstance(given, dict) else given)
     return weights.removeprefix("run:").partition("@")[0] if weights.startswith("run:") else None

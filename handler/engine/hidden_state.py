@@ -9,6 +9,7 @@ from keras.src.random.seed_generator import global_seed_generator
 from handler.distribution import components
 from handler.engine import python_functions
 from handler.errors import SpecError
+from handler.weights import derived
 
 # TensorFlow's own random operations: their counters live in kernels, or in variables Keras doesn't know.
 RANDOM = ("Random", "TruncatedNormal", "ParameterizedTruncatedNormal", "Multinomial", "Stateful", "RngReadAndSkip")
@@ -50,6 +51,23 @@ def refuse_hidden_state(model: Any, graph: Any) -> None:
                 f"the tf.Variable {variable.name!r} isn't one of Keras's, so every state would lack it; make "
                 "it with the layer's add_weight(), or a constant if it never changes",
             )
+
+
+def refuse_derived_from_training(model: Any) -> None:
+    """Refuses a network that computes with what a layer once derived from weights that have changed since.
+
+    A resumed training would derive it from the weights of its state, and an uninterrupted one from the first ones.
+
+    Raises:
+        SpecError: names the layer and what would do.
+    """
+    changed = derived.refresh(model)
+    if changed:
+        raise SpecError(
+            "model",
+            f"the layer {changed[0]!r} computes with what its finalize_state() made of weights that have changed "
+            "since, so a training could not be resumed exactly; compute it from the weights in call()",
+        )
 
 
 def _operations(graph: Any) -> list[Any]:

@@ -17,7 +17,7 @@ from handler.distribution import of_other_devices, parts, refuse_empty_parts, sc
 from handler.engine import batches, history, log_files
 from handler.engine import callbacks as callback_state
 from handler.engine.finite import LossWatch, first_not_finite, first_weight_not_finite, non_finite_error
-from handler.engine.hidden_state import refuse_hidden_state
+from handler.engine.hidden_state import refuse_derived_from_training, refuse_hidden_state
 from handler.engine.steps import Steps
 from handler.errors import Interrupted
 from handler.interrupt import StopFlag
@@ -77,7 +77,7 @@ class Trainer:
     ) -> None:
         self.non_finite, self._note = non_finite, note or self._tell_observers
         self.model, self.sequencer, self.validation = model, sequencer, validation
-        self.observers, self._unchecked = observers, resumable
+        self.observers, self._unchecked, self._resumable = observers, resumable, resumable
         build_optimizer(model)
         if isinstance(sequencer, DLSequencer):
             refuse_empty_parts(model, sequencer.rows, sequencer.batch_size)
@@ -96,6 +96,8 @@ class Trainer:
         self._signature: Any = None
         self._within: TrainingState | None = None
         self._generator = global_seed_generator()
+        if resumable:
+            derived.refresh(model)
         self._tables = derived.tables(model)  # no step changes one
         self._last: dict[str, Any] = {}  # what the last step of the present epoch gave
 
@@ -267,6 +269,8 @@ class Trainer:
     def capture(self, epoch: int) -> TrainingState:
         """The whole state as of now, `epoch` epochs (and `self.step` steps) done."""
         self.begin()
+        if self._resumable:
+            refuse_derived_from_training(self.model)
         states, arrays = callback_state.capture(self.user_callbacks)
         variables = self._variables()
         if self.step:

@@ -158,6 +158,7 @@ def obstacle(layer: Any, lambdas: bool = False) -> str:
         "divides its kernel by its norm": lambda part: isinstance(part, keras.layers.SpectralNormalization),
         "adds to the loss": lambda part: getattr(part, "activity_regularizer", None) is not None or part._losses,
         "hands on a mask": lambda part: isinstance(part, keras.layers.Masking) or getattr(part, "mask_zero", False),
+        "looks up in a table": lambda part: isinstance(part, keras.layers.StringLookup | keras.layers.IntegerLookup),
         "remembers earlier batches": lambda part: getattr(part, "stateful", False) is True,
         "is a Lambda (prefix_cache.lambdas allows it)": lambda part: (
             isinstance(part, keras.layers.Lambda) and not lambdas

@@ -51,7 +51,7 @@ def test_what_is_not_complete_is_never_dropped(status):
 
 
 def test_what_a_kept_run_began_from_is_kept_and_what_that_began_from():
-    records = [run("new", 1), run("newer", 0, weights="run:old@3"), run("old", 50, weights="run:older"), run("older", 60), run("other", 70)]
+    records = [run("new", 1), run("newer", 0, weights="run:old@3"), run("old", 50, weights="run:older"), run("older", 60, weights={"file": "run:part", "into": "low"}), run("part", 65), run("other", 70)]
     assert outlived(records, Retention(newest=2), NOW) == ["other"]
 
 

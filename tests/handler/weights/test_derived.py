@@ -4,12 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from handler.errors import MismatchError
+from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
+from handler.errors import MismatchError, SpecError
 from handler.masks import Masks
 from handler.state import TrainingState, assign, load_state, named, put_into, to_array
 from handler.store import Store
 from handler.weights import derived
 from handler.weights.start import load_file, start_from
+from tests.handler.conftest import Epochs
 
 L = keras.layers
 X = np.random.default_rng(0).normal(5.0, 3.0, (64, 4)).astype("float32")
@@ -136,6 +138,58 @@ def test_functions_traced_under_a_mask_are_traced_anew_where_derived_state_chang
     plain = normalised(False)
     assign(named("model", plain.variables), arrays_of(normalised(True)), "model")
     assert derived.refresh(plain) == ["norm", "nested/inner_norm", "td/wrapped_norm", "twice"]
+
+
+def test_a_training_of_a_network_that_looks_up_is_resumed_with_the_table_of_its_state(tmp_path):
+    rows = np.random.default_rng(3)
+    X = [rows.integers(0, 10, (40, 1)), rows.normal(size=(40, 4)).astype("float32")]
+    y = rows.normal(size=(40, 3)).astype("float32")
+
+    def trained(adapted, epochs, seen=()):
+        mh = DLModelHandler(KerasArchitecture(looking_up(adapted, 1)), training_epochs=epochs, batch_size=8)
+        mh.compile()
+        handler = DLTrainingHandler([{"training_interval": [0, 1], "layers": ["head"]}], store=tmp_path / "store")
+        handler.observers = seen
+        handler(mh, X, y, [])
+        return mh.compiled
+
+    trained(True, 1)
+    watch = Epochs()
+    resumed = trained(True, 3, [watch])
+    assert watch.epochs == [1, 2]
+    (last,) = [s for s in states_of(tmp_path / "store") if s.epoch == 3]
+    assert {name for name in last.arrays if name.startswith("tables/")} == {"tables/0000 codes", "tables/0001 bins"}
+    other = looking_up(False, 2)
+    put_into(other, last.arrays)
+    assert np.array_equal(other.predict(X, verbose=0), resumed.predict(X, verbose=0))
+
+
+def states_of(store):
+    states = Store(store).states
+    return [states.read(key) for key in states.names()]
+
+
+class Scaling(Doubling):
+    """Derives from a weight that trains."""
+
+    def build(self, shape):
+        self.weight = self.add_weight(shape=(shape[-1],), initializer="ones", name="weight")
+        self.finalize_state()
+
+    def call(self, x):
+        return x * self.twice + self.weight
+
+
+def test_what_is_derived_from_a_weight_that_trains_is_refused_where_states_are_kept(tmp_path):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, L.Dense(3, name="head")(Scaling(name="scaling")(inputs)))
+    model.compile(keras.optimizers.SGD(1e-4), "mse")
+    mh = DLModelHandler(KerasArchitecture(model), training_epochs=1, batch_size=8)
+    mh.compile()
+    y = np.zeros((64, 3), "float32")
+    with pytest.raises(SpecError, match="the layer 'scaling' computes with what its finalize_state"):
+        DLTrainingHandler(store=tmp_path / "store")(mh, X, y, [])
+    DLTrainingHandler()(mh, X, y, [])
 
 
 def test_tables_that_do_not_fit_are_refused_by_name():
