@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from handler.interrupt import stop
+from handler.specification.secrets import masked
 
 RETURN_SECONDS = 150.0  # an outage of a minute or two, and the server's start
 ANSWER_SECONDS = 5.0
@@ -160,6 +161,7 @@ def tell_ended(why: str, *, crashed: bool = False) -> None:
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
     from prefect.client.schemas.objects import State, StateType
 
+    why = masked(why)
     gone: State[Any] = State(type=StateType.CRASHED, name="Crashed", message=why)
     interrupted: State[Any] = State(type=StateType.CANCELLED, name="Interrupted", message=why)
     with get_client(sync_client=True) as client:

@@ -8,6 +8,7 @@ from tests.faults.guards_of_memory import MEMORY
 from tests.faults.guards_of_prefixes import PREFIXES
 from tests.faults.guards_of_refusals import REFUSED
 from tests.faults.guards_of_runs import RUNS
+from tests.faults.guards_of_security import SECURITY
 from tests.faults.guards_of_store import DISK
 from tests.faults.guards_of_urls import URLS
 
@@ -125,4 +126,5 @@ GUARDS = [
     *RUNS,
     *MASKS,
     *URLS,
+    *SECURITY,
 ]

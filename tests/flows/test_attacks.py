@@ -13,8 +13,10 @@ import pytest
 from flows import inputs as given_inputs
 from flows.admission import admit_address
 from handler.errors import FrostlineError
+from handler.record import RunRecord
 from handler.run import TrainingRun
 from handler.spec import parse_spec
+from handler.store import Store
 from tests.bad_specs import changed, write_good
 
 EVIL = """
@@ -234,10 +236,22 @@ def test_paths_and_names_that_lead_out_are_refused(tried, project):
 
 
 def test_a_specification_is_admitted_before_its_name_is_read(project, monkeypatch):
-    monkeypatch.setattr(given_inputs.prefect.runtime.flow_run, "parameters", {"spec_file": "../outside/secret.yaml"}, raising=False)
-    assert given_inputs.training_name() == "secret"  # the file's own name: `begun` is what it says inside
-    (project.parent / "outside" / "secret.yaml").write_text("name: hunter2\n")
-    assert given_inputs.training_name() == "secret"
+    for file, name in {"spec.yaml": "good", "../outside/spec.yaml": "spec", "linked/spec.yaml": "spec"}.items():
+        monkeypatch.setattr(given_inputs.prefect.runtime.flow_run, "parameters", {"spec_file": file}, raising=False)
+        assert given_inputs.training_name() == name  # of one that isn't admitted, the file's own name
+
+
+def test_a_stored_run_of_a_folder_elsewhere_is_refused_before_it_is_read(project):
+    spec = parse_spec(changed({"data.source": "evil:run", "data.args": {}}))
+    store = project / "resumed"
+    Store(store).runs.write(RunRecord(run="r", status="running", key="0" * 32, seed=0, training_epochs=1, started="", updated="",
+                                      spec_folder=str(project.parent / "outside"), spec=spec.model_dump(mode="json")))  # fmt: skip
+    try:
+        with pytest.raises(FrostlineError, match=r"^folder: .*outside is outside of the worker's project"):
+            given_inputs.inputs_as_started(None, str(store), "r", False)
+    finally:
+        shutil.rmtree(store)
+    assert not list(project.parent.rglob("CANARY"))
 
 
 def monitor(**arguments):

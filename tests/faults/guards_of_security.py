@@ -1,0 +1,130 @@
+"""The guards of who may do what: code, paths, names, addresses, the embedded server, secrets. See docs/security.md."""
+
+from tests.faults.guard import Guard
+
+ATTACKS = "tests/flows/test_attacks.py::test_"
+WRITTEN = "tests/handler/specification/test_written_names.py::test_"
+SERVER = "tests/flows/test_server_guard.py::test_"
+SECRETS = "tests/handler/specification/test_secrets.py::test_"
+SECURITY = [
+    Guard(
+        "a deployment's flow run names code of an environment",
+        "only what lies in none is the project's",
+        "handler/specification/project_code.py",
+        "    if (environment := environment_of(real)) is not None:",
+        "    if (environment := None) is not None:",
+        ATTACKS + "code_that_is_not_the_projects_own_is_refused[an environment under any name]",
+    ),
+    Guard(
+        "a deployment's flow run names what a module only imports",
+        "only what a module of the project defines is its own",
+        "handler/specification/project_code.py",
+        "        why = _imported_from(module, name, folder, project, frozenset())",
+        "        pass",
+        ATTACKS + "code_that_is_not_the_projects_own_is_refused[what a module imports]",
+    ),
+    Guard(
+        "a deployment's flow run names a module behind a link",
+        "links are followed",
+        "handler/specification/project_code.py",
+        "    if not real.is_relative_to(root):",
+        "    if not Path(os.path.normpath(file)).is_relative_to(project):",
+        ATTACKS + "code_that_is_not_the_projects_own_is_refused[a folder that leads out]",
+    ),
+    Guard(
+        "a deployment's flow run names a folder elsewhere",
+        "the folder is admitted first",
+        "flows/admission.py",
+        '    admit_path("folder", folder)\n',
+        "",
+        ATTACKS + "paths_and_names_that_lead_out_are_refused[a folder of data]",
+    ),
+    Guard(
+        "a deployment's flow run names a specification elsewhere",
+        "it is admitted before its name is read",
+        "flows/inputs.py",
+        '        admit_path("spec_file", file)\n',
+        "",
+        ATTACKS + "a_specification_is_admitted_before_its_name_is_read",
+    ),
+    Guard(
+        "a deployment's flow run names an address",
+        "only those that the worker allows are admitted",
+        "flows/admission.py",
+        "    for field, address in addresses(spec):\n        admit_address(field, address)\n",
+        "",
+        ATTACKS + "addresses_that_nobody_allowed_are_refused[a foreign host]",
+    ),
+    Guard(
+        "a callback's file is called as the run's record",
+        "a run's own files are refused",
+        "handler/specification/written_names.py",
+        "    if parts and parts[0].casefold() in OWN_FILES:",
+        "    if False:",
+        WRITTEN + "a_name_that_leaves_the_runs_folder_is_refused[the record-CSVLogger]",
+    ),
+    Guard(
+        "a checkpoint's field formats to dots",
+        "fields are plain names with a width and a precision",
+        "handler/specification/written_names.py",
+        '        if not plain or conversion or not _FORMAT.fullmatch(form or ""):',
+        "        if False:",
+        WRITTEN + "a_name_with_more_than_plain_fields_is_refused[an attribute]",
+    ),
+    Guard(
+        "a checkpoint's name leads out once it is formatted",
+        "it is looked at again",
+        "handler/engine/written_files.py",
+        "    callback._get_file_path = checked\n",
+        "",
+        "tests/handler/engine/test_written_files.py::test_a_formatted_name_is_looked_at_again",
+    ),
+    Guard(
+        "a link in a run's folder leads out of it",
+        "links are followed before a callback writes",
+        "handler/specification/written_names.py",
+        "    if not target.is_relative_to(root):",
+        "    if False:",
+        WRITTEN + "links_in_the_runs_folder_lead_nowhere",
+    ),
+    Guard(
+        "a web page asks the embedded server",
+        "a request by a page of another origin is refused",
+        "flows/server_guard.py",
+        "        if any(origin not in self.origins for origin in from_):",
+        "        if False:",
+        SERVER + "what_is_not_for_this_server_or_not_by_its_pages_is_refused[a page elsewhere-http]",
+    ),
+    Guard(
+        "a name is made to lead to the embedded server",
+        "a request for another host is refused",
+        "flows/server_guard.py",
+        "        if len(hosts) != 1 or hosts[0].lower() not in self.hosts:",
+        "        if False:",
+        SERVER + "what_is_not_for_this_server_or_not_by_its_pages_is_refused[a name that leads here-http]",
+    ),
+    Guard(
+        "another user of the machine asks the embedded server",
+        "the connection is closed",
+        "flows/server_guard.py",
+        "            return state == ESTABLISHED and int(user) in (0, os.geteuid())",
+        "            return True",
+        SERVER + "only_this_users_connections_and_roots_are_its_own",
+    ),
+    Guard(
+        "a password stands in an error",
+        "every error is masked",
+        "handler/errors.py",
+        "masked(part) if isinstance(part, str) else part for part in arguments",
+        "part for part in arguments",
+        SECRETS + "every_error_is_masked",
+    ),
+    Guard(
+        "a password stands in a specification",
+        "it is refused, since the store would keep it",
+        "handler/specification/named.py",
+        "    elif isinstance(value, str) and holds_password(value):",
+        "    elif False:",
+        SECRETS + "a_specification_holds_no_secret",
+    ),
+]
