@@ -81,7 +81,7 @@ def _in_store(client: SyncPrefectClient, folder: Path, patience: float) -> list[
     store, found = Store(folder), []
     for name in store.runs.names():
         record = _record(store, name)
-        if record is None or _may_live(store, name):
+        if record is None or record.is_of_live_objects or _may_live(store, name):
             continue
         killed = record.status == "running"
         if not killed and (record.status, record.stopped_by) != ("interrupted", "SIGTERM"):

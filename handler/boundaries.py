@@ -18,17 +18,23 @@ class Boundaries:
     Args:
         model: a compiled model, no mask applied.
         freeze_training: the schedule's entries, to name the one at fault.
+        optimizer: the optimizer of a loop that the model isn't compiled for; None: the model's.
     """
 
-    def __init__(self, model: Any, freeze_training: Any = None) -> None:
-        self.model, self.entries = model, parse_entries(freeze_training)
+    def __init__(self, model: Any, freeze_training: Any = None, optimizer: Any = None) -> None:
+        self.model, self.entries, self._given = model, parse_entries(freeze_training), optimizer
         self._layers = {path: {id(w) for w in layer.trainable_weights} for path, layer in freezable(model).items()}
         self._all = frozenset(id(w) for w in model.trainable_weights)
 
     @property
+    def optimizer(self) -> Any:
+        """The optimizer of the loop, None for a model that isn't compiled."""
+        return self._given if self._given is not None else getattr(self.model, "optimizer", None)
+
+    @property
     def steps(self) -> int:
         """The steps the optimizer has taken, those of windows that aren't full yet included."""
-        return int(unwrapped(self.model.optimizer)._iterations.numpy())
+        return 0 if self.optimizer is None else int(unwrapped(self.optimizer)._iterations.numpy())
 
     def check(self, schedule: Schedule, steps_per_epoch: int) -> None:
         """Refuses a schedule whose masks the optimizer can't follow.
@@ -38,7 +44,7 @@ class Boundaries:
                 that can't say where its windows end or takes all gradients or none; names the entry, the epoch and
                 what would do. SpecError: a window is longer than the whole training.
         """
-        optimizer = self.model.optimizer
+        optimizer = self.optimizer
         window = None if is_divided(optimizer) else unwrapped(optimizer).gradient_accumulation_steps
         done, before = self.steps, self._awake(())
         for segment in schedule.segments:
@@ -60,7 +66,7 @@ class Boundaries:
         Raises:
             ScheduleError: the optimizer is within a window of `gradient_accumulation_steps`.
         """
-        inner = unwrapped(self.model.optimizer)
+        inner = unwrapped(self.optimizer)
         window = None if is_divided(inner) else inner.gradient_accumulation_steps
         now = self._awake(then)
         if window and self.steps % window and now and now != self._awake(frozen):
@@ -71,7 +77,7 @@ class Boundaries:
             )
 
     def _check_one(self, epoch: int, done: int, steps: int, window: int | None) -> None:
-        optimizer = self.model.optimizer
+        optimizer = self.optimizer
         if is_divided(optimizer):
             raise ScheduleError(
                 self._entry(epoch),

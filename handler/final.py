@@ -52,6 +52,12 @@ class TrainedModel:
         environment.quiet()
         self.store = store if isinstance(store, Store) else Store(store)
         self.record: RunRecord = self.store.runs.read(name)
+        if self.record.is_of_live_objects:
+            raise SpecError(
+                "run",
+                f"{name!r} was trained in a notebook, which has its network; save it there, or put its state into a "
+                f"network with load_state(store, {self.record.state!r}, model)",
+            )
         if epoch is None and not (self.record.model and (self.store.runs.folder(name) / self.record.model).is_file()):
             raise SpecError(
                 "run",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from handler.differences import first_difference, in_words
-from handler.errors import MismatchError
+from handler.errors import MismatchError, SpecError
 from handler.record import RunRecord
 from handler.run import RunInputs, TrainingRun
 from handler.spec import TrainingSpec, parse_spec
@@ -35,6 +35,12 @@ def stored_inputs(
     Raises:
         SpecError: that folder isn't there. MismatchError: data or code changed since; names the first difference.
     """
+    if record.is_of_live_objects:
+        raise SpecError(
+            "run",
+            f"{record.run!r} was trained in a notebook, which has its network and its data; run its cell again there, "
+            "and it resumes",
+        )
     spec, folder = parse_spec(record.spec), Path(record.spec_folder)
     if not folder.is_dir():
         folder = project_folder(record.run, record.spec_folder, spec) if elsewhere is None else elsewhere.absolute()

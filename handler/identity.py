@@ -47,8 +47,12 @@ def array(values: Any, check: FiniteCheck | None = None) -> dict[str, Any]:
 
 
 def variables(model: Any) -> str:
-    """Digest over all variables of a model, in order."""
-    return key_of([[list(v.shape), str(v.dtype), digest_bytes(to_array(v).tobytes())] for v in model.variables])
+    """Digest over all variables of a model, in order, and over those of an optimizer that has done steps."""
+    optimizer: Any = getattr(model, "optimizer", None)
+    moving = list(model.variables)
+    if optimizer is not None and optimizer.built and int(optimizer.iterations.numpy()) > 0:
+        moving += optimizer.variables
+    return key_of([[list(v.shape), str(v.dtype), digest_bytes(to_array(v).tobytes())] for v in moving])
 
 
 def initial(mh: Any) -> str:
@@ -134,8 +138,8 @@ def plain(value: Any) -> Any:
 
 def of_live_objects(
     mh: Any, callbacks: Sequence[Any], sequencer: Any, validation: Any = None
-) -> tuple[str, dict[str, Any]]:
-    """The key a training on live objects starts from, and the digests of what was found.
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is declared of a training on live objects, whose hash is its first key, and the digests of what was found.
 
     Args:
         mh: the model handler, compiled.
@@ -159,28 +163,41 @@ def of_live_objects(
         "format": 1,
         "found": {name: what[name] for name in ("data", "initial", "validation") if what[name] is not None},
         "arch": plain(mh.arch.get_config()) if hasattr(mh.arch, "get_config") else type(mh.arch).__name__,
-        "compile": plain(mh.compiled.get_compile_config()),
+        "compile": compiled(mh.compiled),
         "seed": getattr(mh, "seed", 0),
         "batch_size": mh.batch_size,
         **({} if devices_of(mh.compiled) == 1 else {"devices": devices_of(mh.compiled)}),
         "sequencer": {
             name: plain(getattr(sequencer, name, None)) for name in ("class_weight", "ignore_label", "shuffle")
         },
-        "callbacks": [
-            [type(cb).__name__, plain({k: v for k, v in vars(cb).items() if not k.startswith("_") and k != "model"})]
-            for cb in callbacks
-            if steers(cb)
-        ],
+        "callbacks": [callback(cb) for cb in steering(callbacks)],
     }
     augment = getattr(mh, "augment", None)
     if augment is not None:
         declared["augment"] = [type(augment).__name__, plain(getattr(augment, "__dict__", {}))]
-    steering = [cb for cb in callbacks if steers(cb)]
-    code = own_code([augment, sequencer, *_parts_with_code(mh), *(getattr(cb, "schedule", None) for cb in steering)])
-    code += own_code(steering, remembers=True)
+    steer = steering(callbacks)
+    code = own_code([augment, sequencer, *_parts_with_code(mh), *(getattr(cb, "schedule", None) for cb in steer)])
+    code += own_code(steer, remembers=True)
     if code:
         declared["code"] = code
-    return key_of(declared), what
+    return declared, what
+
+
+def compiled(model: Any) -> Any:
+    """How a model is compiled, as plain JSON; an optimizer's rate as it is now."""
+    return plain(model.get_compile_config())
+
+
+def steering(callbacks: Sequence[Any]) -> list[Any]:
+    """The callbacks that can change what is trained."""
+    return [callback for callback in callbacks if steers(callback)]
+
+
+def callback(given: Any) -> list[Any]:
+    """A callback as its class and its public attributes, plain JSON, without what Keras tells it of the fit."""
+    told = ("model", "params")  # `params` has the number of epochs, which may grow
+    public = {name: value for name, value in vars(given).items() if not name.startswith("_") and name not in told}
+    return [type(given).__name__, plain(public)]
 
 
 def _parts_with_code(mh: Any) -> list[Any]:

@@ -11,6 +11,14 @@ import numpy as np
 from handler.arch.architecture import Architecture
 from handler.engine.losses import is_one_hot
 from handler.engine.probe import output_shapes
+from handler.notebook.arguments import (
+    check_architecture,
+    check_batch_size,
+    check_callable_or_callbacks,
+    check_epochs,
+    check_function,
+    check_validation,
+)
 from handler.record import InitialWeights
 from handler.sequencer import DLSequencer
 
@@ -31,6 +39,9 @@ class DLModelHandler:
         ignore_label: targets of this value are never learned; metrics leave them out.
         validation_data: `(X, y)`, evaluated after each epoch.
         augment: pure function of (inputs of a batch, random generator), applied to training batches.
+
+    Raises:
+        SpecError: an argument can't be used.
 
     Attributes:
         compiled: the compiled `keras.Model`, None before `compile`.
@@ -55,6 +66,12 @@ class DLModelHandler:
         validation_data: tuple[Any, Any] | None = None,
         augment: Callable[[list[np.ndarray], np.random.Generator], list[np.ndarray]] | None = None,
     ) -> None:
+        check_architecture(arch)
+        check_epochs(training_epochs)
+        check_batch_size(batch_size)
+        check_callable_or_callbacks(callbacks)
+        check_validation(validation_data)
+        check_function(augment, "augment", optional=True)
         self.arch = arch
         self.optimizer, self.loss, self.metrics = optimizer, loss, metrics
         self.training_epochs, self.batch_size, self.seed, self.in_place = training_epochs, batch_size, seed, in_place

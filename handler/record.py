@@ -262,3 +262,8 @@ class RunRecord(Record):
         return any(c.get("restore_best_weights") or ":" in str(c.get("name")) for c in callbacks) or (
             isinstance(optimizer, dict) and bool(optimizer.get("use_ema") or ":" in str(optimizer.get("name")))
         )
+
+    @property
+    def is_of_live_objects(self) -> bool:
+        """Whether it was trained by the handler alone, in a notebook: it has no specification then."""
+        return not self.spec

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from handler.errors import DataError
+from handler.notebook.arguments import check_batch_size, check_kinds
 
 SLAB_BYTES = 1 << 26
 
@@ -61,6 +62,8 @@ class DLSequencer(keras.utils.PyDataset):
         one_hot: bool | None = None,
     ) -> None:
         super().__init__()
+        check_kinds(X, y)
+        check_batch_size(batch_size)
         self.X, self.y, self.batch_size, self.seed = X, y, batch_size, seed
         self.in_place, self.shuffle = in_place, shuffle
         self.structure, self.inputs, self.augment = dict(structure or {}), inputs, augment

@@ -309,7 +309,7 @@ def parse_spec(data: Any) -> TrainingSpec:
 
 def read_spec(path: Path, overrides: Sequence[str] = ()) -> TrainingSpec:
     """A specification as it was stored; whether its files and functions are still there isn't looked at."""
-    data = read_mapping(Path(path))
+    data = read_mapping(path)
     for text in overrides:
         override(data, text)
     return parse_spec(data)

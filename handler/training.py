@@ -23,6 +23,15 @@ from handler.errors import SpecError, StoreError
 from handler.executor import DLFreezeTrainingExecutor, Turns
 from handler.layers import outline
 from handler.memory import enough_memory
+from handler.notebook.arguments import (
+    check_callbacks,
+    check_data,
+    check_model_handler,
+    check_observers,
+    check_store,
+)
+from handler.notebook.run_record import NotebookRun
+from handler.notebook.standing import Training, identify, remembered
 from handler.observe import Observer
 from handler.prefix.prefixes import PrefixOptions
 from handler.schedule import compute_schedule, held_layers
@@ -38,8 +47,9 @@ class DLTrainingHandler:
     Args:
         freeze_training: None, one entry (dict) or a list of entries; see the specification reference.
         store: a `Store` or the path of one. With it every state is kept under a key that hashes the arrays, the
-            configuration and the initial variables: the same call again goes on from the furthest one, and what is
+            configuration and the initial variables: the same call again resumes from the furthest one, and what is
             trained already isn't trained again. Without it nothing is written but a backup where one is needed.
+        name: the run's name in the store; None: `notebook-` and the beginning of the key.
         observers: told what the training does.
         allow_environment_change: go on from states made in another environment.
         snapshot_steps: with a store, also take a snapshot every so many steps; None: only after each epoch.
@@ -53,6 +63,7 @@ class DLTrainingHandler:
         freeze_training: Any = None,
         *,
         store: Store | str | Path | None = None,
+        name: str | None = None,
         observers: Sequence[Observer] = (),
         allow_environment_change: bool = False,
         snapshot_steps: int | None = None,
@@ -60,8 +71,11 @@ class DLTrainingHandler:
         non_finite: NonFinite = "stop",
     ) -> None:
         self.non_finite = non_finite
+        check_store(store)
+        check_observers(observers)
         self.executor = DLFreezeTrainingExecutor(freeze_training)
         self.store = store if isinstance(store, Store) or store is None else Store(store)
+        self.name = name
         self.observers = observers
         self.allow_environment_change = allow_environment_change
         self.snapshot_steps, self.prefixes = snapshot_steps, prefixes
@@ -82,7 +96,11 @@ class DLTrainingHandler:
 
         Returns:
             Keras `History` over all epochs, also `mh.history`.
+
+        Raises:
+            SpecError: an argument can't be used. What `fit` raises.
         """
+        check_model_handler(mh)
         if callbacks is None:
             callbacks = mh.build_callbacks()
         cache_map = self.pre_fit(mh, X, y_rf, callbacks)
@@ -97,6 +115,8 @@ class DLTrainingHandler:
         The structure an architecture derives from X is computed once: with a store it is kept there and read from
             then on.
         """
+        check_model_handler(mh)
+        check_data(X, y_rf)
         parts = list(X) if isinstance(X, (list, tuple)) else [X]
         cache_map: dict[str, Any] = {"X": parts, "y": y_rf}
         callback = getattr(mh.arch, "prefit_logic_callback", None)
@@ -126,6 +146,9 @@ class DLTrainingHandler:
         Raises:
             StoreError: the disk refuses. ResourcesError: memory ran out. Both leave X, y and the store as they were.
         """
+        check_model_handler(mh)
+        check_data(X, y_rf)
+        check_callbacks(callbacks)
         with nullcontext() if self.store is None else self.store.trained_in():
             return self._fit(mh, X, y_rf, callbacks)
 
@@ -174,6 +197,8 @@ class DLTrainingHandler:
         Returns:
             Keras `History` of these epochs, also `mh.history`.
         """
+        check_model_handler(mh)
+        check_callbacks(callbacks)
         if not hasattr(input_X, "__getitem__") or isinstance(input_X, (np.ndarray, list, tuple)):
             input_X = DLSequencer(input_X, input_y, mh.batch_size, seed=getattr(mh, "seed", 0))
         trainer = self._trainer(mh, callbacks, input_X)
@@ -264,20 +289,28 @@ class DLTrainingHandler:
         Boundaries(nn, self.freeze_training).check(schedule, len(input_X))
         trainer = self._trainer(mh, callbacks, input_X)
         self._check_batches(trainer)
-        start, found = "live", dict[str, Any]()
-        if self.store is not None:
-            start, found = identity.of_live_objects(mh, callbacks, input_X, trainer.validation)
+        if self.store is None:
+            return self._walk(mh, trainer, Training(Chain("live", schedule)), self.observers)
+        training = identify(mh, callbacks, input_X, trainer.validation, schedule, self.store)
+        run = NotebookRun(self.store, self.name, training.chain, mh)
+        with run.at_work(), remembered(mh, callbacks, training, self.store):
+            return self._walk(mh, trainer, training, [*self.observers, run])
+
+    def _walk(self, mh: Any, trainer: Trainer, training: Training, observers: Sequence[Observer]) -> Any:
+        nn, schedule = mh.compiled, training.chain.schedule
         walk = SegmentWalk(
-            Chain(start, schedule),
+            training.chain,
             self.store.states if self.store else None,
             lambda: trainer,
-            found=lambda: found,
+            found=lambda: training.found,
             allow_environment_change=self.allow_environment_change,
             snapshot_steps=self.snapshot_steps,
-            observers=self.observers,
+            observers=observers,
             prefixes=self.prefixes,
             prefix_folder=self.store.prefixes if self.store else None,
         )
+        if training.continues:
+            walk.at = None  # where the live objects stand is loaded from the store
         segments = {segment.start: segment for segment in schedule.segments}
         end = 0
 

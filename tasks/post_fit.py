@@ -13,6 +13,6 @@ def post_fit(inputs: RunInputs) -> dict[str, Any]:
     """Saves the final model and gathers the figures.
 
     Returns:
-        Plain JSON: `weights`, `model`, `epochs`, `stopped`, `history`, `validation`.
+        Plain JSON: `weights`, `model`, `state`, `epochs`, `stopped`, `history`, `validation`.
     """
     return TrainingRun.of(inputs).post_fit()

@@ -13,6 +13,7 @@ def pre_fit(inputs: RunInputs) -> dict[str, Any]:
     """Loads the data, builds the network and computes, or finds in the store, what the architecture prepares.
 
     Returns:
-        Plain JSON: `key`, `path` (None where nothing is kept) and `seconds`.
+        Plain JSON: `dataset` (what the data says of itself), `prefit` (the keys of the results that are used),
+        `structure` (the shapes of the arrays derived from X, by name) and `found` (digests of what was found).
     """
     return TrainingRun.of(inputs).pre_fit()

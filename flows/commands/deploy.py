@@ -68,7 +68,7 @@ def deploy(output: Output, dead_after: float) -> None:
     shown.show_header = False
     shown.add_row("deployed", ", ".join(names))
     shown.add_row("dead", f"after {dead_after:g} s without a heartbeat (automation {'made' if new else 'updated'})")
-    shown.add_row("next", f"prefect worker start --pool {pools[0]} --type process")
+    shown.add_row("next", f"prefect worker start --pool {pools[0]} --type process --limit 4")
     answer = DeployAnswer(deployments=names, pools=pools, automation=str(automation), dead_after=dead_after)
     output.answer(answer, shown)
 

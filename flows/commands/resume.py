@@ -23,7 +23,7 @@ def resume_runs(output: Output, named: list[str], folder: str, allow_environment
         SpecError: a named run isn't there. typer.Exit: with the gravest exit code of the runs, where one isn't 0.
     """
     store = Store(folder)
-    names = named or [name for name in store.runs.names() if _unfinished(store, name, wait)]
+    names = named or [name for name in store.runs.names() if _unfinished(store, name, wait, output)]
     for name in named:
         store.runs.read(name)
     answers: list[TrainAnswer | FailureAnswer] = []
@@ -53,8 +53,13 @@ def resume_runs(output: Output, named: list[str], folder: str, allow_environment
         raise typer.Exit(75 if 75 in codes else 1 if 1 in codes else 2)
 
 
-def _unfinished(store: Store, name: str, alive_too: bool) -> bool:
+def _unfinished(store: Store, name: str, alive_too: bool, output: Output) -> bool:
     try:
-        return store.runs.read(name).status != "completed" and (alive_too or not store.runs.is_alive(name))
+        record = store.runs.read(name)
+        unfinished = record.status != "completed" and (alive_too or not store.runs.is_alive(name))
     except FrostlineError:
         return False
+    if unfinished and record.is_of_live_objects:
+        output.say(f"{name}: was trained in a notebook; run its cell again there, and it resumes")
+        return False
+    return unfinished

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from flows.answers import RunsAnswer, RunSummary, standing
 from flows.commands.tables import coloured, moment, table
 from flows.output import Output
@@ -23,8 +25,9 @@ def list_runs(output: Output, folder: str) -> None:
             continue
         epochs = record.epochs
         if record.status != "completed":  # its states are newer than its record, which is written now and then
-            reached = furthest(RecordedChain(tuple(record.chain)), store.states)
-            epochs = reached.epoch if reached is not None else epochs
+            with contextlib.suppress(StoreError):
+                reached = furthest(RecordedChain(tuple(record.chain)), store.states)
+                epochs = reached.epoch if reached is not None else epochs
         last = {metric: values[-1] for metric, values in record.history.items() if values}
         kept = ("run", "training_epochs", "state", "started", "updated", "error")
         found.append(

@@ -46,7 +46,8 @@ def show_run(output: Output, name: str, folder: str) -> None:
     if record.error:
         head.add_row("error", Text(record.error, style="red"))
     if not alive and answer.status in ("killed", "interrupted", "failed"):
-        head.add_row("to go on", command_line("resume", name, "--store", folder))
+        again = command_line("resume", name, "--store", folder)
+        head.add_row("to go on", "run its cell again" if record.is_of_live_objects else again)
     for resumption in record.resumptions:
         head.add_row("note", resumption.text)
     for note in record.notes:

@@ -16,12 +16,15 @@ from handler.specification.yaml_loader import read_yaml
 LONGEST = 1_000_000  # bytes
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(file: str | Path) -> dict[str, Any]:
     """What a specification file says.
 
     Raises:
         SpecError: it isn't there, can't be read, or isn't YAML (or JSON, by its name); names the line.
     """
+    if not isinstance(file, str | Path):
+        raise SpecError("path", f"must be a specification's file, not an object of class {type(file).__name__}")
+    path = Path(file)
     if path.is_dir():
         raise SpecError(str(path), "is a folder; name the specification file in it")
     text = _text(path)

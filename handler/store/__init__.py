@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from handler.errors import FrostlineError
+from handler.errors import FrostlineError, SpecError
 from handler.retention import Retention
 from handler.specification.given_text import check_folder_name
 from handler.store import collection, collection_lock, files, marker, mirror
@@ -32,6 +32,9 @@ class Store:
     Args:
         root: the directory, or the URL `s3://bucket/prefix`.
 
+    Raises:
+        SpecError: the root is neither.
+
     Attributes:
         root: the directory; for a URL see `mirror.local_root`.
         states, prefit, runs: its parts.
@@ -40,6 +43,8 @@ class Store:
     """
 
     def __init__(self, root: str | Path) -> None:
+        if not isinstance(root, str | Path) or not str(root):
+            raise SpecError("store", f"must be a folder's path or a URL, not {root!r:.80}")
         self.root = local_root(root)
         check_folder_name(self.root, "store")
         self.states = StateStore(self.root / "states")

@@ -224,4 +224,28 @@ RUNS = [
         "                pass",
         FLOWS + "commands.py::test_what_a_callback_left_open_and_registered_is_written_at_the_end",
     ),
+    Guard(
+        "a cell is run again with the model handler that it has trained",
+        "where the fit left it is remembered: the same training",
+        "handler/notebook/standing.py",
+        "        if left.is_part_of(chain):",
+        "        if False:",
+        "tests/handler/notebook/test_standing.py::test_the_same_cell_again_trains_nothing_and_gives_the_same",
+    ),
+    Guard(
+        "a model that was trained by something else since",
+        "compared by its values: a new training",
+        "handler/notebook/standing.py",
+        "    if left is not None and left.store == store.root and left.digest == found[\"initial\"]:",
+        "    if left is not None and left.store == store.root:",
+        "tests/handler/notebook/test_standing.py::test_weights_that_the_user_changed_begin_a_new_training",
+    ),
+    Guard(
+        "a run of a notebook would take the name of a specification's run",
+        "refused",
+        "handler/notebook/run_record.py",
+        "        if not record.is_of_live_objects:",
+        "        if False:",
+        "tests/handler/notebook/test_run_record.py::test_the_name_of_a_run_of_a_specification_is_refused",
+    ),
 ]

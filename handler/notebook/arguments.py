@@ -1,0 +1,215 @@
+"""What is given to the public classes, refused in one sentence where it can't be used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from handler.data.arrays import check_pair
+from handler.errors import DataError, SpecError
+from handler.observe import Observer
+from handler.store import Store
+
+WRAP_MODEL = "DLModelHandler(KerasArchitecture(model), training_epochs=10, batch_size=32)"
+
+
+def what(value: Any) -> str:
+    """A value as a message names it: plain ones as they are, others by their class."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if (value is None or isinstance(value, bool | int | float | str)) and len(repr(value)) < 80:
+        return repr(value)
+    return f"an object of class {type(value).__name__}"
+
+
+def check_model_handler(mh: Any) -> None:
+    """Refuses what isn't a model handler; anything with the attributes of one is.
+
+    Raises:
+        SpecError: says how it becomes one.
+    """
+    if isinstance(mh, keras.Model):
+        raise SpecError("mh", f"a keras.Model must be wrapped: {WRAP_MODEL}")
+    if hasattr(mh, "network") and hasattr(mh, "structure_for"):
+        raise SpecError("mh", "an Architecture must be wrapped: DLModelHandler(arch, training_epochs=10)")
+    needed = ("arch", "compiled", "compile", "training_epochs", "batch_size", "build_callbacks", "build_sequencer")
+    missing = [name for name in needed if not hasattr(mh, name)]
+    if isinstance(mh, type) or missing:
+        lacks = "" if isinstance(mh, type) else f", which has no {missing[0]!r}"
+        raise SpecError("mh", f"must be a DLModelHandler, not {what(mh)}{lacks}; make one with {WRAP_MODEL}")
+    check_epochs(mh.training_epochs)
+
+
+def check_architecture(arch: Any) -> None:
+    """Refuses what isn't an architecture; anything with `build` and `is_built` is.
+
+    Raises:
+        SpecError: says how it becomes one.
+    """
+    if isinstance(arch, keras.Model):
+        raise SpecError("arch", "a keras.Model must be wrapped: KerasArchitecture(model)")
+    if isinstance(arch, type):
+        raise SpecError("arch", f"must be an Architecture, not {what(arch)}; make one: {arch.__name__}(...)")
+    if not (hasattr(arch, "build") and hasattr(arch, "is_built")):
+        wrap = f"KerasArchitecture({'function' if callable(arch) else 'model'})"
+        raise SpecError("arch", f"must be an Architecture, not {what(arch)}; wrap what makes the network: {wrap}")
+
+
+def check_data(X: Any, y: Any, names: tuple[str, str] = ("X", "y_rf")) -> None:
+    """Refuses data that isn't in arrays of numbers, or whose parts don't fit each other.
+
+    Args:
+        X: array or list of arrays.
+        y: targets.
+        names: what the two are called in messages.
+
+    Raises:
+        DataError: says what was given and how it becomes an array.
+    """
+    check_kinds(X, y, names)
+    check_pair(list(X) if isinstance(X, list | tuple) else [X], y, names[0], "the data")
+
+
+def check_kinds(X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> None:
+    """Refuses data that isn't in arrays, whatever these hold; see `check_data`."""
+    parts = list(X) if isinstance(X, list | tuple) else [X]
+    if isinstance(X, list | tuple) and parts and all(isinstance(part, int | float) for part in parts):
+        raise DataError(names[0], f"is a list of numbers; give np.asarray({names[0]})")
+    for i, part in enumerate(parts):
+        _check_array(f"{names[0]}[{i}]" if isinstance(X, list | tuple) else names[0], part)
+    _check_array(names[1], y)
+
+
+def _check_array(name: str, value: Any) -> None:
+    do = None
+    if isinstance(value, dict):
+        do = "a list of arrays in the order of the network's inputs" if name.startswith("X") else "one array of targets"
+    elif hasattr(value, "to_numpy"):
+        do = f"{name}.to_numpy()"
+    elif hasattr(value, "as_numpy_iterator") or isinstance(value, keras.utils.PyDataset):
+        do = "arrays: np.concatenate() of the batches' inputs, and of their targets"
+    elif hasattr(value, "numpy") and not hasattr(value, "oindex"):
+        do = f"{name}.numpy()"
+    elif isinstance(value, list | tuple):
+        do = f"np.asarray({name})"
+    elif not (hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "__getitem__")):
+        do = "a NumPy array, a zarr array or, for several inputs, a list of them"
+    if do is not None:
+        raise DataError(name, f"must be an array of numbers, not {what(value)}; give {do}")
+
+
+def check_callbacks(callbacks: Any) -> None:
+    """Refuses what isn't a list of Keras callbacks.
+
+    Raises:
+        SpecError: names what isn't one.
+    """
+    if isinstance(callbacks, keras.callbacks.Callback):
+        raise SpecError("callbacks", f"must be a list; give [{type(callbacks).__name__}(...)]")
+    if not isinstance(callbacks, list | tuple):
+        raise SpecError("callbacks", f"must be a list of Keras callbacks, or None, not {what(callbacks)}")
+    for i, callback in enumerate(callbacks):
+        if not isinstance(callback, keras.callbacks.Callback):
+            made = f"; make one: {callback.__name__}()" if isinstance(callback, type) else ""
+            raise SpecError(f"callbacks[{i}]", f"must be a keras.callbacks.Callback, not {what(callback)}{made}")
+
+
+def check_network(nn: Any, name: str) -> None:
+    """Refuses what isn't a built `keras.Model`.
+
+    Raises:
+        SpecError: says what would do.
+    """
+    if not isinstance(nn, keras.Model):
+        raise SpecError(name, f"must be a keras.Model, not {what(nn)}")
+    if not nn.built:
+        raise SpecError(name, f"{nn.name!r} isn't built, so it has no weights; call it once, or build(input_shape)")
+
+
+def check_epochs(epochs: Any, name: str = "training_epochs") -> None:
+    """Refuses what isn't a number of epochs.
+
+    Raises:
+        SpecError: with the value.
+    """
+    whole = isinstance(epochs, int) or hasattr(epochs, "__index__")
+    if isinstance(epochs, bool) or not whole or epochs < 1:
+        raise SpecError(name, f"must be a whole number of epochs, at least 1, not {what(epochs)}")
+
+
+def check_batch_size(batch_size: Any) -> None:
+    """Refuses what isn't a number of examples.
+
+    Raises:
+        SpecError: with the value.
+    """
+    whole = isinstance(batch_size, int) or hasattr(batch_size, "__index__")
+    if isinstance(batch_size, bool) or not whole or batch_size < 1:
+        raise SpecError("batch_size", f"must be a whole number of examples, at least 1, not {what(batch_size)}")
+
+
+def check_function(function: Any, name: str, *, optional: bool = False) -> None:
+    """Refuses what can't be called.
+
+    Raises:
+        SpecError: with the value.
+    """
+    if not callable(function) and not (optional and function is None):
+        raise SpecError(name, f"must be a function, not {what(function)}")
+
+
+def check_optimizer(optimizer: Any) -> None:
+    """Refuses what isn't an optimizer object of Keras.
+
+    Raises:
+        SpecError: says what would do.
+    """
+    if optimizer is not None and not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise SpecError("optimizer", f"must be a keras.optimizers.Optimizer, such as Adam(1e-3), not {what(optimizer)}")
+
+
+def check_store(store: Any) -> None:
+    """Refuses what can't be a store.
+
+    Raises:
+        SpecError: says what would do.
+    """
+    if not isinstance(store, Store | str | Path | None) or store == "":
+        raise SpecError("store", f"must be a folder's path, a URL, a Store or None, not {what(store)}")
+
+
+def check_observers(observers: Any) -> None:
+    """Refuses what isn't a sequence of observers.
+
+    Raises:
+        SpecError: says what would do.
+    """
+    if isinstance(observers, Observer):
+        raise SpecError("observers", f"must be a list; give [{type(observers).__name__}(...)]")
+    if not isinstance(observers, Sequence) or isinstance(observers, str):
+        raise SpecError("observers", f"must be a list of Observers, not {what(observers)}")
+    for i, observer in enumerate(observers):
+        if not hasattr(observer, "on_epoch") or isinstance(observer, type):
+            raise SpecError(f"observers[{i}]", f"must be an Observer, not {what(observer)}")
+
+
+def check_validation(given: Any) -> None:
+    """Refuses validation data that isn't a pair of arrays.
+
+    Raises:
+        DataError: says what would do.
+    """
+    if given is None:
+        return
+    if not isinstance(given, list | tuple) or len(given) != 2:
+        raise DataError("validation_data", f"must be (X, y), not {what(given)}")
+    check_data(given[0], given[1], ("validation_data[0]", "validation_data[1]"))
+
+
+def check_callable_or_callbacks(callbacks: Any) -> None:
+    """Refuses what neither is a list of callbacks nor makes one."""
+    if isinstance(callbacks, keras.callbacks.Callback | type) or not callable(callbacks):
+        check_callbacks(callbacks)

@@ -1,0 +1,128 @@
+"""The record of a training on live objects: `runs/<name>/run.json`, as any other run has one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from handler import environment
+from handler.chain import Chain, reached
+from handler.errors import DamagedError, FrostlineError, Interrupted, SpecError, StoreError
+from handler.final import weights_digest
+from handler.layers import outline
+from handler.observe import Observer
+from handler.record import EnvironmentChange, RunRecord, SegmentRecord
+from handler.store import Store
+
+
+class NotebookRun(Observer):
+    """Keeps the record of a training on live objects while it trains. Other processes see that it is at work.
+
+    Args:
+        store: the store.
+        name: the run's name; None: `notebook-` and the beginning of its key.
+        chain: the training's keys.
+        mh: the model handler, compiled.
+
+    Raises:
+        SpecError: the name isn't one, or is that of a run of a specification.
+    """
+
+    def __init__(self, store: Store, name: str | None, chain: Chain, mh: Any) -> None:
+        self.store, self.chain, self.mh = store, chain, mh
+        self.name = name or f"notebook-{chain.start[:8]}"
+        store.runs.folder(self.name)  # refuses a name that isn't one
+        self.before = before = self._before()
+        same = before is not None and before.key == chain.start
+        now = _now()
+        self.record = RunRecord(
+            run=self.name,
+            status="running",
+            key=chain.start,
+            seed=getattr(mh, "seed", 0),
+            training_epochs=chain.schedule.training_epochs,
+            layers=outline(mh.compiled).to_json()["layers"],
+            chain=list(chain.keys),
+            environment=environment.current(mh.compiled),
+            started=before.started if before is not None and same else now,
+            updated=now,
+            spec_folder=str(Path.cwd()),
+        )
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Holds the run's lock, and writes at its end how the run stands.
+
+        Raises:
+            BusyError: another process is at work on the run.
+        """
+        began = time.perf_counter()
+        with self.store.runs.lock(self.name):
+            self.store.runs.write(self.record)
+            try:
+                yield
+            except BaseException as error:
+                if self.before is not None and isinstance(error, FrostlineError) and error.exit_code == 2:
+                    self.store.runs.write(self.before)  # a refusal changes nothing
+                    raise
+                stopped = isinstance(error, KeyboardInterrupt | Interrupted)
+                with suppress(StoreError):  # which must not hide the error
+                    self._change(
+                        status="interrupted" if stopped else "failed",
+                        error=str(error) or type(error).__name__,
+                        stopped_by="SIGINT" if stopped else None,
+                        seconds={"fit": round(time.perf_counter() - began, 3)},
+                        **self._reached(),
+                    )
+                raise
+            self._change(
+                status="completed",
+                weights=weights_digest(self.mh.compiled),
+                seconds={"fit": round(time.perf_counter() - began, 3)},
+                **self._reached(),
+            )
+
+    def on_segment_end(self, record: SegmentRecord) -> None:
+        """Writes the segment into the record."""
+        segments = [segment for segment in self.record.segments if segment.index != record.index]
+        self._change(segments=[*segments, record])
+
+    def on_note(self, text: str) -> None:
+        """Keeps the note; it is written with the next change."""
+        if text not in self.record.notes:
+            self.record = self.record.model_copy(update={"notes": [*self.record.notes, text]})
+
+    def _before(self) -> RunRecord | None:
+        try:
+            record = self.store.runs.read(self.name)
+        except (SpecError, DamagedError):
+            return None
+        if not record.is_of_live_objects:
+            raise SpecError("name", f"{self.name!r} is a run of a specification in this store; give another name")
+        return record
+
+    def _change(self, **changes: Any) -> None:
+        self.record = self.record.model_copy(update={**changes, "updated": _now()})
+        self.store.runs.write(self.record)
+
+    def _reached(self) -> dict[str, Any]:
+        found = reached(self.chain, self.store.states)
+        if found is None:
+            return {}
+        position, manifest = found
+        return {
+            "state": position.key,
+            "epochs": position.epoch,
+            "stopped": position.stopped,
+            "history": manifest["history"],
+            "environment": manifest["environment"],
+            "environment_changes": [EnvironmentChange(**change) for change in manifest.get("environment_changes", [])],
+        }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,142 @@
+"""docs/operations.md, typed from top to bottom: on a fresh server, in a fresh checkout, with a project outside of it."""
+
+import contextlib
+import itertools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import urllib.error
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from handler.store import Store
+from tests.flows.conftest import MODELS, ROOT
+from tests.flows.machines import Machine
+from tests.flows.own_server import OwnServer, free_port
+from tests.flows.prefect_records import deployments, read
+from tests.flows.test_server import wait_for
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, clean_environment):
+    """A machine on which nothing is set up, with a server that isn't started, and a shell that types the page's lines."""
+    folder = tmp_path_factory.mktemp("page")
+    server = OwnServer(folder / "prefect", free_port(), clean_environment)
+    machine = Machine(folder / "checkout", server, clean_environment, folder)
+    shell = Shell(machine, server, folder)
+    yield shell
+    shell.end()
+
+
+class Shell:
+    """Types lines of the page one after the other. What keeps running (a server, a worker) is started beside."""
+
+    def __init__(self, machine, server, folder):
+        self.machine, self.server, self.folder = machine, server, folder
+        unset = ("PREFECT_API_URL", "FROSTLINE_DATA_ROOTS", "FROSTLINE_ALLOWED_MODULES")
+        self.environment = {k: v for k, v in machine.environment.items() if k not in unset}
+        self.environment |= {"HOME": str(folder / "home"), "PREFECT_SERVER_API_PORT": str(server.port), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+        self.running = {}
+
+    def lines(self, title):
+        """The lines to type in a section."""
+        section = re.split(r"(?m)^## ", (ROOT / "docs" / "operations.md").read_text())
+        (text,) = [part for part in section if part.startswith(f"{title}\n")]
+        return [line[4:].split("  #")[0].strip() for line in text.splitlines() if line.startswith("    ")]
+
+    def type(self, line):
+        line = line.replace("4200", str(self.server.port)).replace("/data", str(self.folder / "data"))
+        line = line.replace("examples/lidar.yaml", "small.yaml")  # which trains for seconds
+        name, _, value = line.removeprefix("export ").partition("=")
+        if line.startswith("export "):
+            self.environment[name] = os.path.expandvars(value.replace("$HOME", self.environment["HOME"]))
+        elif line.startswith("prefect server start"):
+            self.start("server", line)
+            wait_for(self.server.answers, seconds=120)
+        elif line.startswith("prefect worker start"):
+            self.start("worker", line)
+        elif line != "make install":
+            for _ in range(3):  # a server that has just started may take its time on a busy machine
+                typed = subprocess.run(line, shell=True, cwd=self.machine.folder, env=self.environment, capture_output=True, text=True, timeout=300)
+                if "doesn't answer" not in typed.stderr:
+                    break
+            assert typed.returncode == 0, f"{line}\n{typed.stdout}{typed.stderr}"
+            return typed.stdout
+        return ""
+
+    def start(self, what, line):
+        self.stop(what)
+        with (self.folder / f"{what}.log").open("ab") as log:
+            self.running[what] = subprocess.Popen(line, shell=True, cwd=self.machine.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True)
+
+    def stop(self, what):
+        if what in self.running:
+            process = self.running.pop(what)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def end(self):
+        for what in ("worker", "server"):
+            self.stop(what)
+
+
+@pytest.fixture
+def deployed(page):
+    """What is deployed as the page says, by name; no schedule fires."""
+    if not page.server.answers():
+        for line in page.lines("Once"):
+            page.type(line)
+            if line == "frostline deploy":
+                break
+    found = deployments(page.server)
+    for deployment in found.values():
+        read(page.server, f"deployments/{deployment['id']}/pause_deployment", {})
+    return found
+
+
+def test_the_sections_work_in_their_order(page):
+    shown = [page.type(line) for line in page.lines("Once")]
+    assert "small   completed" in shown[-1]
+    shown = [page.type(line) for line in page.lines("A project of your own")]
+    assert "completed" in shown[-1]
+    record = Store(page.folder / "data" / "store").runs.read("shapes")
+    assert record.spec_folder == str(page.folder / "home" / "shapes")
+
+
+def test_late_firings_collapse(page, deployed):
+    page.stop("worker")
+    shutil.copy(MODELS / "small.yaml", page.machine.folder / "examples" / "lidar.yaml")
+    shutil.copy(MODELS / "small.py", page.machine.folder / "examples")
+    names, late = ("resume", "housekeeping", "nightly"), datetime.now(UTC) - timedelta(hours=8)
+
+    def queued(name, minute):
+        state = {"type": "SCHEDULED", "state_details": {"scheduled_time": (late + timedelta(minutes=minute)).isoformat()}}
+        with contextlib.suppress(urllib.error.HTTPError):  # SQLite is locked now and then
+            return read(page.server, f"deployments/{deployed[name]['id']}/create_flow_run", {"state": state, "name": f"late-{name}"})
+
+    for name in names:
+        for minute in range(30):
+            wait_for(lambda name=name, minute=minute: queued(name, minute), seconds=60)
+    page.type("prefect worker start --pool local --type process --limit 4")
+    query = {"flow_runs": {"deployment_id": {"any_": [deployed[name]["id"] for name in names]}}, "limit": 200}
+
+    def runs():
+        with contextlib.suppress(urllib.error.HTTPError):
+            return [run for run in read(page.server, "flow_runs/filter", query) if run["expected_start_time"] < (late + timedelta(hours=1)).isoformat()]
+        return [{"state": {"type": "RUNNING"}}]
+
+    wait_for(lambda: not any(run["state"]["type"] in ("SCHEDULED", "PENDING", "RUNNING") for run in runs()), seconds=600)
+    for name in names:
+        ended = [run for run in runs() if run["deployment_id"] == deployed[name]["id"]]
+        states = [run["state"]["type"] for run in ended]
+        assert len(ended) == 30
+        assert set(states) <= {"COMPLETED", "CANCELLED"}, states
+        ran = sorted((run["start_time"], run["end_time"]) for run in ended if run["state"]["type"] == "COMPLETED")
+        assert 1 <= len(ran) <= 6, states
+        assert all(first[1] <= second[0] for first, second in itertools.pairwise(ran))

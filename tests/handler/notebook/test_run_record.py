@@ -1,0 +1,132 @@
+"""Trainings of live objects have a run as any other: it is listed, shown, kept, and not resumed by the command."""
+
+import keras
+import pytest
+
+from flows.answers import standing
+from flows.died import _in_store
+from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture, environment
+from handler.errors import BusyError, EnvironmentMismatch, SpecError
+from handler.final import TrainedModel
+from handler.going_on import stored_inputs
+from handler.retention import Retention
+from handler.store import Store
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "s")
+
+
+@pytest.fixture
+def fit(network, blobs, store):
+    """Trains two epochs; gives the model handler."""
+
+    def go(name=None, callbacks=None, seed=11):
+        mh = DLModelHandler(KerasArchitecture(network(seed=seed)), training_epochs=2, batch_size=32)
+        DLTrainingHandler(store=store, name=name)(mh, *blobs, callbacks)
+        return mh
+
+    return go
+
+
+def test_a_training_has_a_record_under_its_name(fit, store):
+    mh = fit("mine")
+    record = store.runs.read("mine")
+    assert (record.status, record.epochs, record.training_epochs) == ("completed", 2, 2)
+    assert record.history == mh.history.history
+    assert record.state == record.chain[2]
+    assert record.layers[0]["path"] == "first"
+    assert [segment.source for segment in record.segments] == ["trained"]
+    assert store.verify() == []
+    started = record.started
+    fit("mine")
+    record = store.runs.read("mine")
+    assert [segment.source for segment in record.segments] == ["cached"]
+    assert record.started == started
+
+
+def test_without_a_name_the_key_gives_it(fit, store):
+    fit()
+    fit()
+    fit(seed=12)
+    names = store.runs.names()
+    assert len(names) == 2
+    assert all(name == f"notebook-{store.runs.read(name).key[:8]}" for name in names)
+
+
+def test_gc_keeps_what_a_notebook_trained(fit, store):
+    fit()
+    kept = store.states.names()
+    assert kept
+    assert store.collect() == ([], 0)
+    assert store.collect(keep=Retention(newest=2)) == ([], 0)
+    assert store.states.names() == kept
+
+
+def test_old_runs_of_notebooks_are_dropped_as_others_are(fit, store):
+    for seed in (11, 12, 13):
+        fit(f"run-{seed}", seed=seed)
+    removed, _ = store.collect(keep=Retention(newest=2))
+    assert len(store.runs.names()) == 2
+    assert any(path.startswith("runs/run-") for path in removed)
+
+
+class Fails(keras.callbacks.LambdaCallback):
+    def __init__(self, error):
+        super().__init__(on_epoch_end=lambda epoch, logs: self.fail(error))
+
+    def fail(self, error):
+        raise error
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError("no"), "failed"), (KeyboardInterrupt(), "interrupted")])
+def test_a_training_that_ends_early_says_how(error, status, fit, store):
+    with pytest.raises(type(error)):
+        fit("mine", [Fails(error)])
+    record = store.runs.read("mine")
+    assert (record.status, record.error) == (status, str(error) or "KeyboardInterrupt")
+    assert standing(record, store.runs.is_alive("mine")) == status
+    fit("mine")
+    assert store.runs.read("mine").error is None
+
+
+def test_a_refusal_leaves_the_record_as_it_was(fit, store, monkeypatch):
+    fit("mine")
+    before = store.runs.read("mine")
+    current = environment.current
+    monkeypatch.setattr(environment, "current", lambda model: current(model) | {"keras": "0"})
+    with pytest.raises(EnvironmentMismatch):
+        fit("mine")
+    assert store.runs.read("mine") == before
+
+
+def test_one_kernel_at_a_time_works_on_a_run(fit, store):
+    with store.runs.lock("mine"), pytest.raises(BusyError, match="mine"):
+        fit("mine")
+
+
+def test_the_name_of_a_run_of_a_specification_is_refused(fit, store):
+    fit("theirs")
+    record = store.runs.read("theirs")
+    store.runs.write(record.model_copy(update={"spec": {"name": "theirs"}}))
+    with pytest.raises(SpecError, match="'theirs' is a run of a specification in this store; give another name"):
+        fit("theirs")
+    with pytest.raises(SpecError, match="can't name a run"):
+        fit("../theirs")
+
+
+def test_what_needs_a_specification_is_refused_with_what_to_do(fit, store):
+    fit("mine")
+    record = store.runs.read("mine")
+    with pytest.raises(SpecError, match=r"'mine' was trained in a notebook.*run its cell again"):
+        stored_inputs(store, record)
+    for epoch in (None, 2):
+        with pytest.raises(SpecError, match=r"'mine' was trained in a notebook.*load_state\(store, '[0-9a-f]{32}', model\)"):
+            TrainedModel(store, "mine", epoch)
+
+
+def test_the_resume_deployment_leaves_killed_kernels_alone(fit, store):
+    fit("mine")
+    store.runs.write(store.runs.read("mine").model_copy(update={"status": "running"}))
+    assert _in_store(None, store.root, 0.0) == []
