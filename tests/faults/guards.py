@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.guard import Guard
+from tests.faults.guards_of_files import FILES
 from tests.faults.guards_of_masks import MASKS
 from tests.faults.guards_of_memory import MEMORY
 from tests.faults.guards_of_prefixes import PREFIXES
@@ -122,6 +123,7 @@ GUARDS = [
     *MEMORY,
     *PREFIXES,
     *REFUSED,
+    *FILES,
     *DISK,
     *RUNS,
     *MASKS,

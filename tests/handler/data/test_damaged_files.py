@@ -52,6 +52,16 @@ def test_a_compression_record_that_aborts_a_reader_is_refused(tmp_path, monkeypa
     assert check(path, lambda: read_cloud(path), "flipped")
 
 
+def test_a_record_that_reaches_beyond_the_file_is_refused(tmp_path):
+    path = las_file(tmp_path / "tile.las")
+    content = bytearray(path.read_bytes())
+    length = content.index(b"LASF_Projection") + 18
+    content[length : length + 2] = b"\xff\xff"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"tile\.las can't be read as LAS \(record \d ends at byte \d+, beyond byte \d+\)"):
+        read_cloud(path)
+
+
 def test_a_reader_that_never_ends_is_ended(tmp_path, monkeypatch):
     program = tmp_path / "program.py"
     program.write_text("import time\ntime.sleep(600)\n")
