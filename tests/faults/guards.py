@@ -8,6 +8,7 @@ from tests.faults.guards_of_masks import MASKS
 from tests.faults.guards_of_memory import MEMORY
 from tests.faults.guards_of_prefixes import PREFIXES
 from tests.faults.guards_of_refusals import REFUSED
+from tests.faults.guards_of_removal import REMOVAL
 from tests.faults.guards_of_runs import RUNS
 from tests.faults.guards_of_security import SECURITY
 from tests.faults.guards_of_store import DISK
@@ -124,6 +125,7 @@ GUARDS = [
     *PREFIXES,
     *REFUSED,
     *FILES,
+    *REMOVAL,
     *DISK,
     *RUNS,
     *MASKS,

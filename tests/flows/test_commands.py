@@ -138,7 +138,6 @@ def test_verify_and_gc_find_nothing_wrong_and_nothing_needless(answer):
         (("--keep-newest", "5", "--keep-best", "3"), "--keep-best: 3 needs a metric; give one by --metric, such as val_loss"),
         (("--keep-newest", "5", "--metric", "val_los"), "--metric: no run of this store has 'val_los'; "),
         (("--keep-newest", "5", "--keep-days", "1e12"), "--keep-days: Input should be less than or equal to 36500; got 1000000000000.0"),
-        (("--store", "typo"), "store: there is no store "),
     ],
 )
 def test_gc_refuses_a_policy_that_is_none(options, said, answer):

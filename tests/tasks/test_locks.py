@@ -58,6 +58,21 @@ def test_a_lock_that_could_not_be_taken_is_held_by_nobody(operation, tmp_path, m
     locks.release_lock("a", "two")
 
 
+def test_a_lock_whose_lease_can_not_be_taken_is_held_by_nobody(tmp_path, monkeypatch):
+    class Lease:
+        def take(self):
+            raise StoreError("the service has gone")
+
+    locks = FlockLockManager(tmp_path, poll=0.01)
+    with monkeypatch.context() as fault:
+        fault.setattr("tasks.locks.lease_on", lambda path: Lease())
+        with pytest.raises(StoreError, match="the service has gone"):
+            locks.acquire_lock("a", "one")
+    assert not locks.is_locked("a")
+    assert elsewhere(lambda: locks.acquire_lock("a", "two", acquire_timeout=0))
+    locks.release_lock("a", "two")
+
+
 @pytest.mark.parametrize("operation", ["os.ftruncate", "os.pwrite"])
 def test_a_disk_too_full_to_say_who_holds_a_lock_refuses_no_lock(operation, tmp_path, monkeypatch):
     locks = FlockLockManager(tmp_path, poll=0.01)
