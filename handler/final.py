@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from handler.data.dataset import DataShape
+from handler.checkpoint.holes import REPAIR
 from handler.errors import DamagedError, SpecError
 from handler.record import RunRecord
 from handler.specification.user_code import UserCode
@@ -113,7 +114,10 @@ class TrainedModel:
         kept = epochs_kept(self.store, self.record)
         there = ", ".join(map(str, kept)) or "none"
         if epoch not in kept:
-            raise SpecError("--epoch", f"run {self.record.run!r}: epoch {epoch} is not kept; kept are {there}")
+            lost = epoch <= self.record.epochs and epoch in {0, *(planned.end for planned in self.record.plan)}
+            remedy = f"; it is damaged or missing, `{REPAIR}` rebuilds it" if lost else ""
+            what = f"run {self.record.run!r}: epoch {epoch} is not kept; kept are {there}{remedy}"
+            raise SpecError("--epoch", what)
         try:
             load_state(self.store, self.record.chain[epoch], self.mh.arch.nn)
         except DamagedError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 from handler.errors import DamagedError
@@ -44,22 +45,15 @@ def quarantine_unneeded_state(store: Store, key: str, records: list[RunRecord]) 
     target = store.states.folder(key)
     with contextlib.suppress(DamagedError):
         mirror.withdraw(target)
-    if target.exists() or target.is_symlink():
-        files.set_aside(target)
+    files.set_aside(target)
     return True
 
 
 def withdraw_damaged(store: Store, key: str) -> None:
     """Takes a damaged state out of use, here and where the store's URL leads; an intact copy here is sent again."""
     target = store.states.folder(key)
-    if mirror.remote_of(target) is None:
-        if target.exists() and not target.is_dir():
-            files.set_aside(target)
-        if target.exists() and sealed.damages(target, deep=True):
-            files.set_aside(target)
-        return
     mirror.withdraw(target)
-    if target.exists() and sealed.damages(target, deep=True):
+    if os.path.lexists(target) and (not target.is_dir() or sealed.damages(target, deep=True)):
         files.set_aside(target)
-    if target.exists():
+    if target.exists() and mirror.remote_of(target) is not None:
         mirror.publish(target, target, (target / sealed.MANIFEST).read_bytes())

@@ -82,9 +82,9 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
                 beside.rename(target)
                 break
             except OSError:
-                if not target.exists():
+                if not os.path.lexists(target):
                     raise
-            if not damages(target, deep=True):  # another writer of the same was faster
+            if target.exists() and not damages(target, deep=True):  # another writer of the same was faster
                 return
             set_aside(target)
         sync(target.parent)

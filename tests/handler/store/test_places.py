@@ -3,8 +3,10 @@
 import os
 import socket
 
+import numpy as np
 import pytest
 
+from handler.state import TrainingState
 from handler.store import Store, files, locks
 from handler.store.places import free_place, is_file, open_lock
 
@@ -24,7 +26,7 @@ def pipe(path):
 
 def plug(path):
     with socket.socket(socket.AF_UNIX) as one:
-        one.bind(str(path))
+        one.bind(path.name)
 
 
 @pytest.fixture(params=[folder, link, pipe, plug], ids=lambda make: make.__name__)
@@ -79,3 +81,14 @@ def test_a_verification_names_what_is_no_file_and_a_collection_removes_it(tmp_pa
     for name in ("segment-a", "locks/b.lock"):
         free_place(store.root / "results" / name)
     assert store.verify() == []
+
+
+@pytest.mark.parametrize("make", [link, plug, lambda path: path.write_text("in its way")], ids=["link", "plug", "file"])
+def test_a_state_is_written_where_something_else_stood(tmp_path, monkeypatch, make):
+    states = Store(tmp_path).states
+    states.root.mkdir()
+    monkeypatch.chdir(states.root)
+    make(states.root / "k")
+    states.write("k", TrainingState(1, 0, {"model/w": np.ones(3)}, {}, {}, False))
+    assert states.read("k").arrays["model/w"].tolist() == [1.0, 1.0, 1.0]
+    assert quarantined(states.root / "k") == ["k"]
