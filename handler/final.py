@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from handler.data.dataset import DataShape
 from handler.checkpoint.holes import REPAIR
+from handler.data.dataset import DataShape
 from handler.errors import DamagedError, SpecError
 from handler.record import RunRecord
 from handler.specification.user_code import UserCode
