@@ -52,7 +52,9 @@ def predict_file(output: Output, run: str, source: Path, to: Path, folder: str, 
     model = TrainedModel(folder, run, epoch)
     points, scores, notes = _cloud(output, model, prepared, source, to) if prepared else _arrays(model, source, to)
     answer = PredictAnswer(output=str(to), points=points, scores=scores)
-    output.answer(answer, f"{to}: {points} points classified", *notes, *(scores_tables(scores) if scores else []))
+    for note in notes:
+        output.say(note)
+    output.answer(answer, f"{to}: {points} points classified", *(scores_tables(scores) if scores else []))
 
 
 Found = tuple[int, "dict[str, Any] | None", list[str]]
@@ -61,13 +63,16 @@ Found = tuple[int, "dict[str, Any] | None", list[str]]
 
 def _read_cloud(record: RunRecord, source: Path, to: Path) -> Cloud:
     """The cloud to be classified. Whatever can be refused is refused here, before the network is loaded."""
+    from handler.data.cloud import without
     from handler.data.las import check_output, read_cloud
 
     preparation = record.dataset.get("preparation")
     if not preparation:
         raise SpecError("run", f"{record.run!r} wasn't trained on clouds; give it an .npz file")
     check_output(source, to, [codes[0] for codes in preparation["classes"].values()])
-    return read_cloud(source, "input", preparation["features"])
+    cloud = read_cloud(source, "input", preparation["features"])
+    without(cloud, preparation.get("leave_out", []), "input")  # refuses a file of nothing but noise
+    return cloud
 
 
 def _cloud(output: Output, model: TrainedModel, cloud: Cloud, source: Path, to: Path) -> Found:
