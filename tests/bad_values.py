@@ -18,6 +18,15 @@ def text(line: str) -> str:
     return f"name: good\n{line}\n"
 
 
+def lidar(name: str, value: object, path: str = "") -> Bad:
+    """A number of the lidar arguments that is none for it."""
+    args: object = value
+    for key in reversed(name.split(".")):
+        args = {key: args}
+    data = {"source": "synthetic", "args": args}
+    return Bad(f"{name} {str(value)[:12]}", {"data": data}, f"data.args.{path or name}", "must be")
+
+
 def numbers(field: str, *values: object, said: str = "must be") -> list[Bad]:
     """A field with numbers that are none for it."""
     shown = field.replace(".0.", "[0].").replace(".1.", "[1].")
@@ -47,6 +56,14 @@ MORE = [
     Bad("a base of 8", text("training: {epochs: 010}"), "", "line 2, column 20: YAML reads 010 as 8, in the base of 8"),
     Bad("a fraction of 60", text("seed: 1:30.5"), "", "YAML reads 1:30.5 as 90.5, in the base of 60"),
     Bad("a signed base of 8", text("seed: -07"), "", "YAML reads -07 as -7, in the base of 8"),
+    *(lidar("receptive_fields.radius", value) for value in (1e6, 0, NAN)),
+    *(lidar("receptive_fields.points", value) for value in (10**9, 7, HUGE)),
+    *(lidar("receptive_fields.count", value) for value in (10**9, 0)),
+    lidar("receptive_fields.validation_count", 10**9),
+    lidar("receptive_fields.jitter", 1e39),
+    lidar("augmentation.feature_noise", 1e39),
+    lidar("augmentation.scale", [1.0, 1e39], "augmentation.scale[1]"),
+    lidar("scene.seed", HUGE),
     # Names that no file can have.
     Bad("a long source", {"data.source": LONG + ".npz"}, "data.source", "can't name a file: .* 304 bytes"),
     Bad("a long tile", {"data.source": ["a.las", LONG + ".laz"]}, "data.source[1]", "can't name a file"),

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from handler.data.features import ALL_FEATURES
 
 Code = Annotated[int, Field(ge=0, le=255)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
 
 
 class Arguments(BaseModel):
@@ -22,14 +22,14 @@ class FieldArguments(Arguments):
     """How receptive fields are drawn."""
 
     radius: Positive = Field(default=8.0, description="of the vertical cylinders, metres")
-    points: int = Field(default=2048, ge=8, description="points per field")
-    count: int = Field(default=600, ge=1, description="fields in the pool; an epoch sees each once")
+    points: int = Field(default=2048, ge=8, le=1_000_000, description="points per field")
+    count: int = Field(default=600, ge=1, le=10_000_000, description="fields in the pool; an epoch sees each once")
     balanced: float = Field(default=0.5, ge=0, le=1, description="share of the supports drawn class by class")
     jitter: float = Field(
-        default=1.0, ge=0, allow_inf_nan=False, description="standard deviation of a support's shift, metres"
+        default=1.0, ge=0, le=10_000, allow_inf_nan=False, description="standard deviation of a support's shift, metres"
     )
     validation_count: int | None = Field(
-        default=None, ge=1, description="fields for validation; a quarter of `count` if not given"
+        default=None, ge=1, le=10_000_000, description="fields for validation; a quarter of `count` if not given"
     )
 
 
@@ -39,7 +39,7 @@ class AugmentationArguments(Arguments):
     rotate: bool = True
     mirror: bool = True
     scale: tuple[Positive, Positive] = (0.9, 1.1)
-    feature_noise: float = Field(default=0.05, ge=0, allow_inf_nan=False)
+    feature_noise: float = Field(default=0.05, ge=0, le=10_000, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _scale_ascends(self) -> AugmentationArguments:
@@ -51,7 +51,7 @@ class AugmentationArguments(Arguments):
 class SceneArguments(Arguments):
     """The synthetic scene: see `handler.data.synthetic`. Looked at only where the source is `synthetic`."""
 
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**64)
     tiles: int = Field(default=2, ge=1, le=64)
     size: float = Field(default=50.0, ge=20, le=200, description="side of a tile, metres")
     density: float = Field(default=15.0, ge=1, le=100, description="pulses per square metre")
@@ -114,7 +114,7 @@ class ArrayArguments(Arguments):
     """`data.args` of .npz and .zarr sources."""
 
     class_names: list[str] | None = Field(default=None, min_length=2)
-    ignore_label: int | None = None
+    ignore_label: int | None = Field(default=None, ge=-(2**63), lt=2**63)
 
 
 A = TypeVar("A", bound=Arguments)
