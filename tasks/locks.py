@@ -125,11 +125,18 @@ class FlockLockManager(LockManager):
             return held is not None and held.holder == holder
 
     def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
-        """Waits until nobody holds the lock; False if that takes longer than `timeout` seconds."""
+        """Waits until nobody else holds the lock; False if that takes longer than `timeout` seconds.
+
+        A lock of this thread is not waited for: the thread couldn't release it meanwhile.
+
+        Raises:
+            TrainingInterrupted: the training is asked to stop meanwhile.
+        """
         end = _deadline(timeout)
-        while self.is_locked(key):
+        while self.is_locked(key) and not self._is_of_this_thread(key):
             if time.monotonic() >= end:
                 return False
+            _stop_if_asked()
             time.sleep(self.poll)
         return True
 
@@ -141,6 +148,11 @@ class FlockLockManager(LockManager):
                 return False
             await asyncio.sleep(self.poll)
         return True
+
+    def _is_of_this_thread(self, key: str) -> bool:
+        with _MUTEX:
+            held = _HELD.get((self.directory, key))
+            return held is not None and held.thread == threading.get_ident()
 
     def _path(self, key: str) -> Path:
         return Path(self.directory, hashlib.sha256(key.encode()).hexdigest()[:40] + ".lock")

@@ -25,8 +25,9 @@ COMMAND = (
     "freeze_training=[]",
 )
 SECONDS = 30
-LOCKS = ["results/locks truncate", "results/locks lock", "result create", ". lock"]
+LOCKS = ["results/locks truncate", "result create"]
 OTHERS = [
+    "results/locks lock", ". lock",
     "results/locks create", "results/locks mkdir", "lock create", "lock lock", ". mkdir", ".frostline-store create", "state lock",
     "state mkdir", "state create", "state rename", "run.json create", "run.json rename", "spec.yaml create", "plan create",
     "model.keras create", "report.html rename", "history.csv create",

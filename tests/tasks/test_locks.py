@@ -110,6 +110,14 @@ def test_a_lock_that_an_attempt_did_not_give_back_passes_on_to_the_next_attempt(
     assert not locks.is_locked("a")
 
 
+def test_a_thread_that_looks_for_a_record_does_not_wait_for_its_own_lock(tmp_path):
+    locks = FlockLockManager(tmp_path, poll=0.01)
+    assert locks.acquire_lock("a", "one")
+    assert locks.wait_for_lock("a")
+    assert not elsewhere(lambda: locks.wait_for_lock("a", timeout=0.05))
+    locks.release_lock("a", "one")
+
+
 def test_a_lock_is_held_by_one_holder_and_taken_again_when_released(tmp_path):
     locks = FlockLockManager(tmp_path, poll=0.01)
     assert locks.acquire_lock("a", "one")
@@ -170,6 +178,8 @@ def test_waiting_for_a_lock_ends_when_the_training_is_asked_to_stop(tmp_path, ot
     try:
         with pytest.raises(TrainingInterrupted, match="waiting for another run"):
             FlockLockManager(tmp_path, poll=0.01).acquire_lock("segment-1", "me")
+        with pytest.raises(TrainingInterrupted, match="waiting for another run"):
+            FlockLockManager(tmp_path, poll=0.01).wait_for_lock("segment-1")
     finally:
         stop.reset()
 
