@@ -4,23 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
+ENVIRONMENT = {
+    "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",  # nothing is pickled, exceptions of failed flows included
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    "DO_NOT_TRACK": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
 # Prefect's own template takes the command, the environment and the working folder from each flow run, so that whoever
-# may start one may run anything. This one takes nothing.
+# may start one may run anything. This one takes nothing: the server refuses a flow run that brings more. Leaving a
+# variable out isn't enough, since a worker adds the `env` of a flow run to that of the template.
 TEMPLATE: dict[str, Any] = {
     "job_configuration": {
         "command": None,
-        "env": {
-            "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",  # nothing is pickled, exceptions of failed flows included
-            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-            "DO_NOT_TRACK": "1",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        },
+        "env": ENVIRONMENT,
         "labels": {},
         "name": None,
         "stream_output": True,
         "working_dir": None,
     },
-    "variables": {"type": "object", "properties": {}},
+    "variables": {
+        "type": "object",
+        "properties": {
+            "env": {
+                "type": "object",
+                "properties": {name: {"type": "string", "enum": [value]} for name, value in ENVIRONMENT.items()},
+                "additionalProperties": False,
+            },
+            "stream_output": {"type": "boolean"},
+        },
+        "additionalProperties": False,
+    },
 }
 
 
