@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from handler.checkpoint.holes import REPAIR
+from handler.checkpoint.holes import repair_command
 from handler.data.dataset import DataShape
 from handler.errors import DamagedError, SpecError
 from handler.record import RunRecord
@@ -115,7 +115,7 @@ class TrainedModel:
         there = ", ".join(map(str, kept)) or "none"
         if epoch not in kept:
             lost = epoch <= self.record.epochs and epoch in {0, *(planned.end for planned in self.record.plan)}
-            remedy = f"; it is damaged or missing, `{REPAIR}` rebuilds it" if lost else ""
+            remedy = f"; it is damaged or missing, `{repair_command(self.store.root)}` rebuilds it" if lost else ""
             what = f"run {self.record.run!r}: epoch {epoch} is not kept; kept are {there}{remedy}"
             raise SpecError("--epoch", what)
         try:

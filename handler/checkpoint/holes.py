@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from handler.chain import Chain, Position, backwards
 from handler.errors import DamagedError
+from handler.specification.command_line import command_line
 from handler.store import StateStore, mirror
 
-REPAIR = "frostline verify --repair"
+
+def repair_command(store: Path) -> str:
+    """The command that rebuilds what is damaged in a store, as it can be typed."""
+    return command_line("verify", "--repair", "--store", mirror.place_of(store))
 
 
 @dataclass(frozen=True)
 class Hole:
     """A state of a chain that is damaged or missing, while a later one is intact."""
 
+    store: Path
     key: str
     epoch: int
     what: str
@@ -29,7 +35,7 @@ class Hole:
         """The hole as a sentence with its remedy."""
         return (
             f"the state after epoch {self.epoch} ({self.key}) {self.what}; a later state is intact, so nothing is "
-            f"trained again; `{REPAIR}` rebuilds it"
+            f"trained again; `{repair_command(self.store)}` rebuilds it"
         )
 
 
@@ -46,7 +52,7 @@ def find_holes(chain: Chain, states: StateStore, position: Position | None) -> l
     """
     if position is None:
         return []
-    there, parents = states.there(), None
+    there, parents, store = states.there(), None, states.root.parent
     at_url = mirror.remote_of(states.root) is not None
     holes = []
     for epoch in sorted(end for end in chain.ends if end < position.epoch or (end == position.epoch and position.step)):
@@ -54,12 +60,12 @@ def find_holes(chain: Chain, states: StateStore, position: Position | None) -> l
         if key in there:
             if not at_url and not states.intact(key):
                 wrong = [f" ({damage.path}: {damage.what})" for damage in states.damages(key)[:1]]
-                holes.append(Hole(key, epoch, f"is damaged{''.join(wrong)}"))
+                holes.append(Hole(store, key, epoch, f"is damaged{''.join(wrong)}"))
             continue
         if parents is None:
             parents = find_parents(chain, states, there)
         if key in parents:
-            holes.append(Hole(key, epoch, "is missing"))
+            holes.append(Hole(store, key, epoch, "is missing"))
     return holes
 
 

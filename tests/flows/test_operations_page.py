@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-import urllib.error
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -117,17 +116,17 @@ def test_late_firings_collapse(page, deployed):
 
     def queued(name, minute):
         state = {"type": "SCHEDULED", "state_details": {"scheduled_time": (late + timedelta(minutes=minute)).isoformat()}}
-        with contextlib.suppress(urllib.error.HTTPError):  # SQLite is locked now and then
+        with contextlib.suppress(OSError):  # SQLite is locked now and then
             return read(page.server, f"deployments/{deployed[name]['id']}/create_flow_run", {"state": state, "name": f"late-{name}"})
 
     for name in names:
-        for minute in range(30):
+        for minute in range(12):
             wait_for(lambda name=name, minute=minute: queued(name, minute), seconds=60)
     page.type("prefect worker start --pool local --type process --limit 4")
     query = {"flow_runs": {"deployment_id": {"any_": [deployed[name]["id"] for name in names]}}, "limit": 200}
 
     def runs():
-        with contextlib.suppress(urllib.error.HTTPError):
+        with contextlib.suppress(OSError):
             return [run for run in read(page.server, "flow_runs/filter", query) if run["expected_start_time"] < (late + timedelta(hours=1)).isoformat()]
         return [{"state": {"type": "RUNNING"}}]
 
@@ -135,8 +134,8 @@ def test_late_firings_collapse(page, deployed):
     for name in names:
         ended = [run for run in runs() if run["deployment_id"] == deployed[name]["id"]]
         states = [run["state"]["type"] for run in ended]
-        assert len(ended) == 30
+        assert len(ended) == 12
         assert set(states) <= {"COMPLETED", "CANCELLED"}, states
         ran = sorted((run["start_time"], run["end_time"]) for run in ended if run["state"]["type"] == "COMPLETED")
-        assert 1 <= len(ran) <= 6, states
+        assert 1 <= len(ran) <= 4, states
         assert all(first[1] <= second[0] for first, second in itertools.pairwise(ran))
