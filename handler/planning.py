@@ -28,7 +28,7 @@ from handler.spec import TrainingSpec, is_cloud
 from handler.specification.callback_effects import SETS_RATE, conflicts, rate_setter
 from handler.specification.callback_memory import warnings
 from handler.specification.callbacks import check_packages
-from handler.specification.pretrained import check_not_from_itself
+from handler.specification.pretrained import check_not_from_itself, source_of
 from handler.store import Store, marker, mirrored_files
 from handler.store.checked import read_checked, with_checksum
 from handler.store.files import write_file
@@ -184,6 +184,8 @@ class Planning:
         try:
             memory = self._remembered()
             told = memory.get("initial_weights")
+            if told is not None and self.spec.model.weights is not None:  # another name may lead to the same state
+                told["source"], told["into"] = source_of(self.spec.model.weights)
             return outline, Graph.from_json(memory["graph"]), None if told is None else InitialWeights(**told)
         except (StoreError, TypeError, KeyError):
             return outline, Graph(problem="the network isn't remembered"), None

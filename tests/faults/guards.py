@@ -13,6 +13,7 @@ from tests.faults.guards_of_runs import RUNS
 from tests.faults.guards_of_security import SECURITY
 from tests.faults.guards_of_store import DISK
 from tests.faults.guards_of_urls import URLS
+from tests.faults.guards_of_weights import WEIGHTS
 
 S = "tests/handler/test_snapshots.py::"
 EARLY = "tests/faults/test_kills.py::test_killed_before_and_early_in_the_training_it_ends_with_the_same_bits"
@@ -129,6 +130,7 @@ GUARDS = [
     *DISK,
     *RUNS,
     *MASKS,
+    *WEIGHTS,
     *URLS,
     *SECURITY,
 ]

@@ -105,6 +105,7 @@ def test_both_spellings_of_a_runs_end_begin_with_the_same_values(train, args):
         halves = [name for name in begun if name.startswith("model/") and "/lora_kernel" in name]
         assert len(halves) == 2
         assert all(not np.array_equal(begun[name], moved[name]) for name in halves)
+    assert end.store.runs.read("c").initial_weights.source == "run:a@3"
     told = by_name.store.runs.read("b").initial_weights
     assert (told.source, told.loaded, told.kept) == ("run:a", ["norm", "low", "head"], [])
 
