@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from handler.errors import BusyError, FrostlineError, Interrupted
 from handler.specification.command_line import command_line
 from handler.specification.secrets import masked
+from handler.specification.user_frames import sentence_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +49,7 @@ class CommandFailed(Exception):
             status = "busy"
         else:
             status = "refused" if code == 2 else "interrupted" if code == 75 else "failed"
-        text = masked(foreseen(error) or f"{type(error).__name__}: {error}")
+        text = masked(foreseen(error) or sentence_of(error))
         goes_on = resume if code == 1 or isinstance(error, (BusyError, Interrupted)) else None
         return cls(FailureAnswer(run=run, status=status, error=text, resume=goes_on), code)
 

@@ -95,6 +95,9 @@ def sentence_of(error: BaseException) -> str:
         text = text.partition("Error encountered:")[2].strip().strip("'")
     elif quoted:  # Keras wraps the text of what a layer raised, and prints it in bold
         text = quoted[0]
+    elif text.startswith("Graph execution error"):  # the reason stands before the node's name
+        told = [line.strip() for line in text.partition("[[")[0].splitlines() if line.strip()]
+        text = told[-1] if told else text
     elif text.startswith("in user code:"):
         text = text.strip().splitlines()[-1].strip().removeprefix(f"{type(error).__name__}: ")
     text = next((" ".join(line.split()) for line in _COLOURS.sub("", text).splitlines() if line.strip()), "")

@@ -252,3 +252,20 @@ def test_arrays_cannot_validate_clouds(tmp_path, arrays):
         load(cloud_spec("synthetic", scene=SCENE).model_copy(update={"validation": "d.npz"}), tmp_path, seed=1)
     with pytest.raises(DataError, match=r"data\.validation.*of another kind"):
         load(DataSpec(source="d.npz").model_copy(update={"validation": "synthetic"}), tmp_path, seed=1)
+
+
+def test_a_file_that_vanishes_after_its_glob_was_looked_up_is_refused_by_name(tmp_path, monkeypatch):
+    from handler.data import sources
+    from handler.declared import Digests
+
+    gone = tmp_path / "tiles" / "gone.laz"
+    (tmp_path / "tiles").mkdir()
+    monkeypatch.setattr(sources, "matches", lambda pattern, folder, where: [gone])  # as it was a moment before
+    data = DataSpec(source="tiles/*.laz")
+    for read in (
+        lambda: load(data, tmp_path, seed=1),
+        lambda: Digests(None).of(gone),
+        lambda: Digests(None).of_all({"gone": gone}),
+    ):
+        with pytest.raises(SpecError, match=r"gone\.laz"):
+            read()

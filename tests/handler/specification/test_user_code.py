@@ -12,7 +12,7 @@ from handler.errors import Interrupted, SpecError, UserCodeError
 from handler.spec import DataSpec, resolve_function
 from handler.specification.generators import seed_for
 from handler.specification.user_code import UserCode, call
-from handler.specification.user_frames import frames_of
+from handler.specification.user_frames import frames_of, sentence_of
 
 # What a function does, and what is said of it.
 FAILS = {
@@ -104,6 +104,12 @@ def test_arguments_that_do_not_fit_are_refused_before_the_function_is_called(mod
     function = module("raise AssertionError", "def load(n):")
     with pytest.raises(SpecError, match=r"^data.args: jobs:load refuses \{'m': 1\}: .*; it takes n$"):
         call(function, "jobs:load", {"m": 1}, tmp_path, "data.source", at="data.args")
+
+
+def test_a_fault_within_a_graph_is_told_by_its_reason():
+    text = "Graph execution error:\n\nDetected at node Gather defined at (most recent call last):\n" + "  File x\n" * 50
+    error = RuntimeError(f"{text}\nindices[12] = 7 is not in [0, 3)\n\t [[{{{{node Gather}}}}]] [Op:__inference_1]")
+    assert sentence_of(error) == "RuntimeError: indices[12] = 7 is not in [0, 3)"
 
 
 def test_a_module_that_ends_the_process_on_import_is_told(module, tmp_path):
