@@ -13,6 +13,7 @@ from tests.faults.guards_of_runs import RUNS
 from tests.faults.guards_of_security import SECURITY
 from tests.faults.guards_of_store import DISK
 from tests.faults.guards_of_urls import URLS
+from tests.faults.guards_of_user_code import USER_CODE
 from tests.faults.guards_of_weights import WEIGHTS
 
 S = "tests/handler/test_snapshots.py::"
@@ -132,5 +133,6 @@ GUARDS = [
     *MASKS,
     *WEIGHTS,
     *URLS,
+    *USER_CODE,
     *SECURITY,
 ]
