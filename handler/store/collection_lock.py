@@ -38,12 +38,12 @@ def held(root: Path, waiting: Callable[[str], None] = lambda text: None) -> Iter
 
     Args:
         root: the store's directory; made if it isn't there.
-        waiting: told once, where a collection has to be waited for.
+        waiting: called once, with a sentence, where a collection has to be waited for.
 
     Raises:
         Interrupted: asked to stop while it waited. StoreError: the store can't be read or made.
     """
-    told = False
+    said = False
     with writing(root):
         make_folder(root)
     while True:
@@ -52,8 +52,8 @@ def held(root: Path, waiting: Callable[[str], None] = lambda text: None) -> Iter
             break
         if descriptor is not None and descriptor >= 0:
             let_go(descriptor)
-        if not told:
-            told = True
+        if not said:
+            said = True
             waiting(f"{place_of(root)}: what no run needs is being removed; waiting for that to end")
         if stop.requested:
             raise Interrupted(f"stopped by {stop.reason} while waiting: a collection is in progress")

@@ -1,4 +1,4 @@
-"""One training of a sweep that fails, dies or answers nonsense is told as failed; the others stand."""
+"""One training of a sweep that fails, dies or answers nonsense has failed; the others stand."""
 
 import json
 import re
@@ -52,7 +52,7 @@ def test_a_completed_training_whose_loss_became_nan_is_one():
         ({"status": "completed"}, r"\(ValidationError: "),
         ([], r"\(AttributeError: "),
         (None, r"\(AttributeError: "),
-        ({"run": "a", "status": "refused", "error": "told", "resume": None}, "^told$"),
+        ({"run": "a", "status": "refused", "error": "no such file", "resume": None}, "^no such file$"),
     ],
 )
 def test_whatever_becomes_of_a_training_it_has_an_answer(end, why):
@@ -77,6 +77,6 @@ def test_the_page_and_the_table_say_which_failed_and_why(tmp_path, capsys):
     assert "refused: no such &lt;file&gt;" in page
     with pytest.raises(typer.Exit), Output(False, ["sweep"]) as output:
         show(output, SweepAnswer.model_validate_json(answer.model_dump_json()))
-    told = " ".join(capsys.readouterr().out.split())
-    assert "the loss [/x] became NaN" in told
-    assert "no such <file>" in told
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "the loss [/x] became NaN" in shown
+    assert "no such <file>" in shown
