@@ -30,7 +30,7 @@ import yaml
 from flows.server import start_or_join
 from tests.faults import trainings
 from tests.faults.damage_table import SPEC, Outcome, finished, points, sentence_faults
-from tests.faults.damages import DAMAGES
+from tests.faults.damages import DAMAGES, IN_A_FOLDER
 from tests.typed import Forker, warm
 
 COMMANDS = 8  # of a story, each after a damage
@@ -150,6 +150,8 @@ class DamageSoak:
         """Damages a file of the store; every kind of file is as likely as any other."""
         kinds: dict[str, list[Path]] = {}
         for file in sorted(p for p in (place / "store").rglob("*") if p.is_file() and not p.is_symlink()):
+            if ".damaged-" in str(file) or file.name == IN_A_FOLDER:
+                continue
             kinds.setdefault(kind_of(file.relative_to(place / "store")), []).append(file)
         while True:
             kind = draw.choice(sorted(kinds))

@@ -8,6 +8,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+IN_A_FOLDER = "something"
+
 # ---- what is done to a file
 
 
@@ -41,7 +43,7 @@ def swap(file: Path) -> None:
 def replace_by_folder(file: Path) -> None:
     file.unlink()
     file.mkdir()
-    (file / "something").write_text("of somebody else")
+    (file / IN_A_FOLDER).write_text("of somebody else")
 
 
 def replace_by_link(file: Path) -> None:
