@@ -85,11 +85,11 @@ def put(file: Path, data: bytes) -> None:
 
 
 def sibling(file: Path) -> Path:
-    """A file of the same kind if there is one, or else another one in its folder."""
-    kin = [p for p in sorted(file.parent.parent.glob(f"*/{file.name}")) if p != file]
-    near = [p for p in sorted(file.parent.iterdir()) if p.is_file() and p != file and p.stat().st_size]
-    chunks = [p for p in sorted(file.parents[3].rglob("*")) if p.is_file() and p.parent.name == file.parent.name and p != file]
-    return next(p for p in [*kin, *near, *chunks] if p.is_file() and p.read_bytes() != file.read_bytes())
+    """A file of the same kind if there is one, or else the nearest other one in the store."""
+    kin = sorted(file.parent.parent.glob(f"*/{file.name}"))
+    near = (p for parent in file.parents[:4] for p in sorted(parent.rglob("*")))
+    others = (p for p in (*kin, *near) if p != file and p.is_file() and ".damaged-" not in str(p) and p.stat().st_size)
+    return next(p for p in others if p.read_bytes() != file.read_bytes())
 
 
 # ---- which files there are
