@@ -209,6 +209,24 @@ BAD = [
     ),
     Bad("no such weights", {"model.weights": "w.keras"}, "model.weights", "there is no file .*w.keras"),
     Bad("weights of no epoch", {"model.weights": "run:a@last"}, "model.weights", "the epoch must be a whole number"),
+    Bad(
+        "weights of a part without a path",
+        {"model.weights": {"file": "run:a"}},
+        "model.weights.into",
+        "must be the path of a layer or nested model, not null",
+    ),
+    Bad(
+        "weights of a part without a source",
+        {"model.weights": {"into": "low"}},
+        "model.weights.file",
+        "must be a .keras or .weights.h5 file",
+    ),
+    Bad(
+        "weights of a part, key misspelt",
+        {"model.weights": {"file": "run:a", "in_to": "low"}},
+        "model.weights.in_to",
+        "unknown key; did you mean 'into'",
+    ),
     Bad("weights leave the store", {"model.weights": "run:../a"}, "model.weights", "'../a' can't name a run"),
     Bad("optimizer unknown", {OPTIMIZER: "adm"}, OPTIMIZER, "unknown optimizer 'adm'; did you mean 'adam'"),
     Bad(

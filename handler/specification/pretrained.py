@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from handler.errors import SpecError
 from handler.specification.given_text import check_file_name
-from handler.specification.refusals import Given, shown
+from handler.specification.refusals import Given, shown, suggestion
 from handler.specification.run_name import check_run_name
 
 FORMS = "a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH"
@@ -26,11 +26,13 @@ class WeightsInto(Given):
 def check_weights(value: Any) -> Any:
     """Refuses what is no source of weights. A mapping has the source under `file`."""
     if isinstance(value, dict):
-        if "file" in value:
-            _check_source(value["file"], "file")
+        for key in value:
+            if key not in WeightsInto.model_fields:
+                raise SpecError(str(key), f"unknown key; {suggestion(key, WeightsInto.model_fields)}")
+        _check_source(value.get("file"), "file")
         if not value.get("into") or not isinstance(value["into"], str):
             raise SpecError("into", f"must be the path of a layer or nested model, not {shown(value.get('into'))}")
-        return value
+        return WeightsInto(**value)
     if not isinstance(value, WeightsInto):
         _check_source(value, "")
     return value
