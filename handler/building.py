@@ -23,7 +23,10 @@ from handler.distribution import scope
 from handler.engine.written_files import placed, watch_names
 from handler.errors import SpecError
 from handler.model import DLModelHandler
+from handler.optimizers import rate
 from handler.spec import CallbackSpec, TrainingSpec, resolve_function
+from handler.specification.callbacks import check_monitors
+from handler.specification.compilation import completed
 from handler.specification.generators import entropy_from
 from handler.specification.keras_objects import keras_object
 from handler.specification.named import LOSS, METRIC, OPTIMIZER, is_reference
@@ -74,15 +77,16 @@ def build_model_handler(spec: TrainingSpec, folder: Path, store: Store, shape: D
 
 
 def _compiled(spec: TrainingSpec, arch: Architecture, folder: Path, shape: DataShape) -> DLModelHandler:
-    compiled = spec.model.compile
+    given = spec.model.compile.model_dump()
+    given = given if arch.nn.compiled else completed(given)
+    optimizer, loss, metrics = (given[name] for name in ("optimizer", "loss", "metrics"))
     mh = DLModelHandler(
         arch,
-        optimizer=keras_object(OPTIMIZER, compiled.optimizer, folder, "model.compile.optimizer"),
-        loss=keras_object(LOSS, compiled.loss, folder, "model.compile.loss"),
-        metrics=[
-            keras_object(METRIC, metric, folder, f"model.compile.metrics[{i}]")
-            for i, metric in enumerate(compiled.metrics)
-        ],
+        optimizer=optimizer and keras_object(OPTIMIZER, optimizer, folder, "model.compile.optimizer"),
+        loss=loss and keras_object(LOSS, loss, folder, "model.compile.loss"),
+        metrics=None
+        if metrics is None
+        else [keras_object(METRIC, metric, folder, f"model.compile.metrics[{i}]") for i, metric in enumerate(metrics)],
         training_epochs=spec.training.epochs,
         batch_size=spec.training.batch_size,
         seed=spec.seed,
@@ -91,7 +95,22 @@ def _compiled(spec: TrainingSpec, arch: Architecture, folder: Path, shape: DataS
         ignore_label=shape.ignore_label,
     )
     mh.compile()
+    if spec.model.compile.metrics is None:
+        _check_monitors(spec, mh.compiled)
     return mh
+
+
+def _check_monitors(spec: TrainingSpec, nn: Any) -> None:
+    """Refuses callbacks that watch a metric which the network wasn't compiled with."""
+    given = nn._compile_config.config
+    own = [metric for name in ("metrics", "weighted_metrics") for metric in keras.tree.flatten(given.get(name) or [])]
+    labels = [m if isinstance(m, str) else getattr(m, "name", None) or getattr(m, "__name__", None) for m in own]
+    known = {"loss", "learning_rate", *(label for label in labels if label)}
+    if any(name.startswith("val_") for name in spec.logs()[0]):
+        known |= {f"val_{name}" for name in known - {"learning_rate"}}
+    check_monitors(
+        spec.training.callbacks, logs=(known, None not in labels), learning_rate_schedule=rate(nn.optimizer)[1]
+    )
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from handler.errors import SpecError, StoreError
 from handler.spec import TrainingSpec, form_of
 from handler.specification.code import check_reference
 from handler.specification.code_digest import code_digest, definitions
+from handler.specification.compilation import completed
 from handler.specification.given_text import check_folder_name
 from handler.specification.named import is_reference
 from handler.specification.pretrained import WeightsInto, source_of
@@ -110,13 +111,14 @@ class Digests:
         self._changed = False
 
 
-def declared(spec: TrainingSpec, folder: Path, digests: Digests) -> dict[str, Any]:
+def declared(spec: TrainingSpec, folder: Path, digests: Digests, *, own: bool = False) -> dict[str, Any]:
     """What decides a training, as plain JSON-able data.
 
     Args:
         spec: the specification.
         folder: where its modules and relative paths are looked up.
         digests: remembers the digests of files; its store is where `run:NAME` weights are looked up.
+        own: whether the network's own function compiled it, so that its code says what the specification leaves out.
 
     Raises:
         SpecError: a file, function or run isn't there.
@@ -144,11 +146,14 @@ def declared(spec: TrainingSpec, folder: Path, digests: Digests) -> dict[str, An
         return {"function": value.split(":")[1], "code": code[file]}
 
     compiled = spec.model.compile.model_dump(mode="json")
+    compiled = compiled if own else completed(compiled)
     for key in ("optimizer", "loss"):
         compiled[key] = replaced(compiled[key], f"model.compile.{key}", expected=True)
-    compiled["metrics"] = [
-        replaced(metric, f"model.compile.metrics[{i}]", expected=True) for i, metric in enumerate(compiled["metrics"])
-    ]
+    compiled["metrics"] = (
+        [replaced(metric, f"model.compile.metrics[{i}]", expected=True) for i, metric in enumerate(compiled["metrics"])]
+        if compiled["metrics"] is not None
+        else None
+    )
     result = {
         "format": FORMAT,
         "seed": spec.seed,

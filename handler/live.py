@@ -20,6 +20,7 @@ from handler.data.dataset import parts_of
 from handler.data.out_of_core import bring
 from handler.engine.callbacks import forgets
 from handler.engine.probe import check_batches, check_inputs, check_lengths
+from handler.engine.targets import LOSS
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError, StoreError
 from handler.final import save_model, weights_digest
@@ -115,8 +116,13 @@ class Live:
     def found(self) -> dict[str, Any]:
         """Digests of what was found, from before anything was trained; refused is what no step could take."""
         found = identity.found(self.dataset.X, self.dataset.y, self.dataset.validation, self.initial)
-        check_batches(self.mh.compiled, self.sequencer)
-        check_batches(self.mh.compiled, self.validation, "data.validation", "_val")
+        try:
+            check_batches(self.mh.compiled, self.sequencer)
+            check_batches(self.mh.compiled, self.validation, "data.validation", "_val")
+        except SpecError as error:
+            if error.path == LOSS and self.run.spec.model.compile.loss is None and not self.mh.was_compiled:
+                raise SpecError(LOSS, f"is not given, and by default {error.message}") from error
+            raise
         return found
 
     @cached_property

@@ -28,8 +28,8 @@ class DLModelHandler:
 
     Args:
         arch: the architecture.
-        optimizer, loss, metrics: as for `keras.Model.compile`. Without an optimizer, a network that is compiled
-            already stays as it is; any other gets Adam and sparse categorical cross-entropy.
+        optimizer, loss, metrics: as for `keras.Model.compile`. What is None is the network's own where it is compiled
+            already; any other gets Adam, sparse categorical cross-entropy and accuracy.
         training_epochs: how many epochs a fit trains.
         batch_size: examples a batch.
         seed: with the epoch, determines order and augmentation.
@@ -45,6 +45,7 @@ class DLModelHandler:
 
     Attributes:
         compiled: the compiled `keras.Model`, None before `compile`.
+        was_compiled: whether it was compiled before `compile`.
         history: Keras `History` of the last fit.
         initial_weights: what was put into the network before any training, None where nothing was.
     """
@@ -78,19 +79,28 @@ class DLModelHandler:
         self.callbacks, self.class_weight, self.ignore_label = callbacks, class_weight, ignore_label
         self.validation_data, self.augment = validation_data, augment
         self.compiled: Any = None
+        self.was_compiled = False
         self.history: Any = None
         self.initial_weights: InitialWeights | None = None
 
     def compile(self) -> None:
         """Builds the network if need be and compiles it."""
         nn = self.arch.build()
-        if self.optimizer is not None or not nn.compiled:
-            measured = "metrics" if self.ignore_label is None else "weighted_metrics"
+        self.was_compiled = bool(nn.compiled)
+        measured = "metrics" if self.ignore_label is None else "weighted_metrics"
+        metrics = None if self.metrics is None else {measured: list(self.metrics)}
+        if not nn.compiled:
             nn.compile(
                 optimizer=self.optimizer or keras.optimizers.Adam(),
                 loss=self.loss or "sparse_categorical_crossentropy",
-                **{measured: list(self.metrics or ["accuracy"])},
+                **(metrics or {measured: ["accuracy"]}),
             )
+        elif (self.optimizer, self.loss, metrics) != (None, None, None):
+            own = dict(nn._compile_config.config)
+            if metrics is not None:
+                own = {name: value for name, value in own.items() if name not in ("metrics", "weighted_metrics")}
+            given = {"optimizer": self.optimizer, "loss": self.loss}
+            nn.compile(**{**own, **{k: v for k, v in given.items() if v is not None}, **(metrics or {})})
         self.compiled = nn
 
     def fit(self, X: Any, y: Any) -> Any:

@@ -28,12 +28,13 @@ from handler.spec import TrainingSpec, is_cloud
 from handler.specification.callback_effects import SETS_RATE, conflicts, rate_setter
 from handler.specification.callback_memory import warnings
 from handler.specification.callbacks import check_packages
+from handler.specification.compilation import leaves_to_network
 from handler.specification.pretrained import check_not_from_itself, source_of
 from handler.store import Store, marker, mirrored_files
 from handler.store.checked import read_checked, with_checksum
 from handler.store.files import write_file
 
-REMEMBERED = 2  # what is remembered of a network; another version's is read from the network again
+REMEMBERED = 4  # what is remembered of a network; another version's is read from the network again
 SLOTS = 3  # a weight and two slots of an optimizer like Adam, 4 bytes each
 
 
@@ -49,11 +50,13 @@ class Planning:
 
     def __init__(self, spec: TrainingSpec, folder: Path, store: Store, name: str) -> None:
         self.spec, self.folder, self.store, self.name = spec, folder, store, name
+        self._compiled: bool | None = None
 
     @cached_property
     def declared(self) -> dict:
-        """What key[0] hashes."""
-        return self._declaration[0]
+        """What key[0] hashes; the network is asked where the specification may leave its compilation to it."""
+        own = leaves_to_network(self.spec) and self._is_compiled()
+        return self._declare(own=True) if own else self._declaration[0]
 
     @property
     def sources(self) -> dict:
@@ -173,6 +176,18 @@ class Planning:
         digests = Digests(self.store.root)
         return declared(self.spec, self.folder, digests), digests
 
+    def _declare(self, *, own: bool) -> dict:
+        return declared(self.spec, self.folder, self._declaration[1], own=own)
+
+    def _is_compiled(self) -> bool:
+        """Whether the network's own function compiled it: remembered with its layers."""
+        try:
+            return bool(self._remembered()["compiled"])
+        except (StoreError, TypeError, KeyError):
+            if self._compiled is None:
+                self._network = self._build_network()
+            return bool(self._compiled)
+
     @cached_property
     def _network(self) -> tuple[Outline, Graph, InitialWeights | None]:
         """The network's layers and graph, and what it starts from: remembered in the store, or from the network,
@@ -193,12 +208,14 @@ class Planning:
     def _known_keys(self) -> list[str]:
         """The keys of the chain as far as they are known without the network."""
         record = self.record()
+        made = [self._declaration[0], *([self._declare(own=True)] if leaves_to_network(self.spec) else [])]
+        keys = [initial_key(each) for each in made]
         known = list(self.chain.keys) if self.remembered is not None else []
-        return [self.key, *known, *(record.chain if record is not None and record.key == self.key else [])]
+        return [*keys, *known, *(record.chain if record is not None and record.key in keys else [])]
 
     @property
     def _memory(self) -> Path:
-        return self.store.root / "plans" / f"{self.key}.json"
+        return self.store.root / "plans" / f"{initial_key(self._declaration[0])}.json"
 
     def _remembered(self) -> dict[str, Any]:
         if not self._memory.exists():
@@ -224,11 +241,12 @@ class Planning:
         graph = Flat(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
         initial = None if mh.initial_weights is None else mh.initial_weights.model_dump(mode="json")
         network = {"outline": found.to_json(), "graph": graph.to_json(), "initial_weights": initial}
-        memory = {"format": 1, "version": REMEMBERED} | network
+        memory = {"format": 1, "version": REMEMBERED, "compiled": mh.was_compiled} | network
         with contextlib.suppress(StoreError):  # a store that can only be read
             marker.claim(self.store.root)
             write_file(self._memory, with_checksum(memory))
             mirrored_files.send(self._memory)
+        self._compiled = mh.was_compiled
         return found, graph, mh.initial_weights
 
     def _why(self, start: int, end: int, reached: int) -> str:

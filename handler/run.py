@@ -104,8 +104,8 @@ class TrainingRun:
         if (
             record is None
             or record.status != "completed"
-            or record.key != self.planning.key
             or self.planning.remembered is None
+            or record.key != self.planning.key
         ):
             return None
         if not {record.model, record.report} <= record.files.keys() or self.store.runs.damages(self.inputs.name):

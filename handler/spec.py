@@ -163,19 +163,15 @@ class DataSpec(Given):
 
 
 class CompileSpec(Given):
-    """How the model is compiled."""
+    """How the model is compiled; None: as the network's own function compiled it, else by default."""
 
     model_config = ConfigDict(title="Compilation")
-    optimizer: Optimizer = Field(
-        default="adam", title="Optimizer", description="A Keras optimizer: its name, or name and arguments."
+    optimizer: Optimizer | None = Field(
+        default=None, title="Optimizer", description="A Keras optimizer: its name, or name and arguments."
     )
-    loss: Loss = Field(
-        default="sparse_categorical_crossentropy",
-        title="Loss",
-        description="A Keras loss: its name, or name and arguments.",
-    )
-    metrics: list[Metric] = Field(
-        default=[], title="Metrics", description="Keras metrics: names, or names and arguments."
+    loss: Loss | None = Field(default=None, title="Loss", description="A Keras loss: its name, or name and arguments.")
+    metrics: list[Metric] | None = Field(
+        default=None, title="Metrics", description="Keras metrics: names, or names and arguments; []: none."
     )
     class_weight: Annotated[dict[str, Weight], BeforeValidator(_class_weight)] | None = Field(
         default=None, title="Class weights", description="What each class (by name or number) weighs in the loss."
@@ -282,7 +278,9 @@ class TrainingSpec(Given):
 
     def logs(self) -> tuple[set[str], bool]:
         """The names that will stand in an epoch's logs, and whether these are all (one's own metric names itself)."""
-        labels = [metric_label(metric) for metric in self.model.compile.metrics]
+        given, own = self.model.compile.metrics, is_reference(self.model.architecture)
+        # A network may have been compiled by its function, with metrics of its own.
+        labels = [metric_label(metric) for metric in given] if given is not None else [None] * own
         names = {"loss", "learning_rate", *(label for label in labels if label)}
         form = form_of(self.data.source) if isinstance(self.data.source, str) else "cloud"
         # A function and a .npz may bring their own validation: only reading them would tell.

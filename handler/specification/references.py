@@ -25,7 +25,7 @@ def references(spec: TrainingSpec) -> Iterator[tuple[str, str]]:
         "model.architecture": spec.model.architecture,
         "model.compile.optimizer": spec.model.compile.optimizer,
         "model.compile.loss": spec.model.compile.loss,
-        **{f"model.compile.metrics[{i}]": metric for i, metric in enumerate(spec.model.compile.metrics)},
+        **{f"model.compile.metrics[{i}]": metric for i, metric in enumerate(spec.model.compile.metrics or ())},
     }
     for i, callback in enumerate(spec.training.callbacks):
         path = f"training.callbacks[{i}]"

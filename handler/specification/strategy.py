@@ -32,7 +32,7 @@ def as_mapping(value: Any) -> Any:
 NOT_SPREAD = ("inner_optimizer", "optimizers", "use_ema", "gradient_accumulation_steps", "loss_scale_factor")
 
 
-def check_spread(strategy: Strategy | None, batch_size: int, optimizer: str | dict[str, Any]) -> None:
+def check_spread(strategy: Strategy | None, batch_size: int, optimizer: str | dict[str, Any] | None) -> None:
     """Refuses what can't be spread over devices, as far as a specification says.
 
     Raises:

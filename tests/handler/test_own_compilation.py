@@ -1,0 +1,111 @@
+"""A network that its own function compiled keeps what the specification leaves out of `model.compile`."""
+
+import pytest
+
+from handler.declared import Digests, declared
+from handler.errors import SpecError
+from handler.planning import Planning
+from handler.run import RunInputs, TrainingRun
+from handler.spec import dump_spec, parse_spec
+from handler.store import Store
+from tests.handler.test_run import MODULE, SPEC, trains_in
+
+OWN = """
+
+def own(rate=0.5):
+    model = network()
+    model.compile(keras.optimizers.SGD(rate), "mse", metrics=["mae"], run_eagerly=False)
+    return model
+
+
+def ones():
+    x, y = data()
+    return x, np.eye(3, dtype="float32")[y]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "mine.py").write_text(MODULE + OWN)
+    return tmp_path
+
+
+def spec_of(network="own", source="ones", **compiled):
+    model = {"architecture": f"mine:{network}", **({"compile": compiled} if compiled else {})}
+    return {
+        **SPEC,
+        "data": {"source": f"mine:{source}"},
+        "model": model,
+        "training": {"epochs": 1},
+        "freeze_training": [],
+    }
+
+
+def compiled_as(folder, changes):
+    run = TrainingRun(RunInputs(spec=parse_spec(changes), folder=str(folder), store=str(folder / "store"), name="mine"))
+    model = run.live.mh.compiled
+    return type(model.optimizer).__name__, model.loss, model._compile_config.config
+
+
+@pytest.mark.parametrize(
+    ("compiled", "optimizer", "loss", "metrics"),
+    [
+        ({}, "SGD", "mse", ["mae"]),
+        ({"class_weight": {"0": 2.0}}, "SGD", "mse", ["mae"]),
+        ({"metrics": []}, "SGD", "mse", []),
+        ({"optimizer": "adam"}, "Adam", "mse", ["mae"]),
+    ],
+)
+def test_what_is_left_out_is_the_networks_own(compiled, optimizer, loss, metrics, folder):
+    kind, found, config = compiled_as(folder, spec_of(**compiled))
+    assert (kind, found, config["metrics"], config["run_eagerly"]) == (optimizer, loss, metrics, False)
+
+
+def test_a_network_that_is_not_compiled_gets_the_defaults_and_no_metrics(folder):
+    kind, found, config = compiled_as(folder, spec_of("network", "data"))
+    assert (kind, found.__name__, config["metrics"]) == ("Adam", "sparse_categorical_crossentropy", [])
+
+
+def test_metrics_of_an_empty_list_are_none(folder):
+    final, _, _ = trains_in(folder)(spec_of("network", "data", metrics=[]))
+    assert list(final["history"]) == ["loss"]
+
+
+def test_a_default_loss_that_does_not_fit_is_refused_as_such(folder):
+    run = TrainingRun(RunInputs(spec=parse_spec(spec_of("network")), folder=str(folder), store=str(folder / "store"), name="mine"))  # fmt: skip
+    run.begin(run.plan())
+    with pytest.raises(SpecError, match="^model.compile.loss: is not given, and by default sparse_categorical_cross"):
+        run.pre_fit()
+
+
+def test_a_metric_that_the_network_lacks_cannot_be_watched(folder):
+    watching = {"name": "EarlyStopping", "monitor": "accuracy"}
+    changes = {**spec_of(), "training": {"epochs": 1, "callbacks": [watching]}}
+    run = TrainingRun(RunInputs(spec=parse_spec(changes), folder=str(folder), store=str(folder / "store"), name="mine"))
+    with pytest.raises(SpecError, match=r"training.callbacks\[0\].monitor: 'accuracy' can't be watched"):
+        run.plan()
+
+
+def keys_of(folder, changes):
+    spec = parse_spec(changes)
+    return Planning(spec, folder, Store(folder / "store"), "mine").key
+
+
+def test_only_what_was_trained_otherwise_has_another_key(folder):
+    defaults = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": []}
+    assert keys_of(folder, spec_of("network")) == keys_of(folder, spec_of("network", **defaults)), "as before"
+    assert keys_of(folder, spec_of()) != keys_of(folder, spec_of(**defaults)), "it was trained with Adam"
+    shipped = {"architecture": "pointnet"}
+    before, after = ({**SPEC, "data": {"source": "synthetic"}, "model": {**shipped, **more}} for more in ({}, {"compile": defaults}))  # fmt: skip
+    assert declared(parse_spec(before), folder, Digests(None)) == declared(parse_spec(after), folder, Digests(None))
+
+
+def test_a_stored_specification_leaves_out_what_it_left_out(folder):
+    spec = parse_spec(spec_of())
+    again = parse_spec(spec.model_dump(mode="json", by_alias=True))
+    assert (again.model.compile.optimizer, again.model.compile.metrics) == (None, None)
+    assert "optimizer: null" in dump_spec(spec)
+    final, _, _ = trains_in(folder)(spec_of())
+    run = TrainingRun(RunInputs(spec=again, folder=str(folder), store=str(folder / "store"), name="mine"))
+    assert run.finished() is not None, "its key is known without its network"
+    assert final["history"].keys() == {"loss", "mae"}
