@@ -29,7 +29,8 @@ def predict_file(output: Output, run: str, source: Path, to: Path, folder: str, 
         run: the run's name.
         source: a .las or .laz file, or an .npz with X (or X0, X1, ...) and perhaps y.
         to: a file of the same kind: the cloud with its classification replaced, or an .npz with `predictions` (what the
-            network gives) and `labels` (the likeliest class).
+            network gives) and, unless these are numbers, `labels` (the likeliest class, or 1 where a probability is at
+            least 0.5).
         folder: the store.
         epoch: the state after so many epochs; None: the final model.
 
@@ -54,7 +55,8 @@ def predict_file(output: Output, run: str, source: Path, to: Path, folder: str, 
     answer = PredictAnswer(output=str(to), points=points, scores=scores)
     for note in notes:
         output.say(note)
-    output.answer(answer, f"{to}: {points} points classified", *(scores_tables(scores) if scores else []))
+    what = "points classified" if prepared else "predicted"
+    output.answer(answer, f"{to}: {points} {what}", *(scores_tables(scores) if scores else []))
 
 
 Found = tuple[int, "dict[str, Any] | None", list[str]]
@@ -107,6 +109,7 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> Found:
     import numpy as np
 
     from handler.data.finite import check_finite
+    from handler.data.outputs import kind_of, labels_of_outputs, score_outputs
     from handler.store.files import replacing
 
     parts, y = _read(source)
@@ -117,14 +120,23 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> Found:
         predictions = model.predict(parts)
     except ValueError as error:
         raise DataError("input", f"{source} doesn't fit the network of {model.record.run!r}: {error}") from error
-    several = predictions.ndim > 1 and predictions.shape[-1] > 1
-    labels = (
-        predictions.argmax(axis=-1) if several else predictions.squeeze(-1) if predictions.ndim > 1 else predictions
-    )
+    units = predictions.shape[-1] if predictions.ndim > 1 else 1
+    loss, ignored = model.mh.compiled.loss, model.record.dataset.get("ignore_label")
+    labels = labels_of_outputs(predictions, kind_of(loss, _activation(model), units), loss)
+    found: dict[str, Any] = {"predictions": predictions} | ({} if labels is None else {"labels": labels})
     with replacing(to) as beside, beside.open("wb") as file:
-        np.savez_compressed(file, predictions=predictions, labels=labels)
-    scored = _scores(model, y, labels, predictions.shape[-1]) if several and y is not None else None
-    return int(labels.size), scored, []
+        np.savez_compressed(file, **found)
+    scores, notes = None, list[str]()
+    if y is not None:
+        scores, notes = score_outputs(predictions, labels, y, model.record.dataset.get("class_names"), ignored)
+    return len(predictions) if labels is None else int(labels.size), scores, notes
+
+
+def _activation(model: TrainedModel) -> str | None:
+    """The name of the last layer's activation, where the network says it."""
+    layers = getattr(model.mh.compiled, "layers", None) or [None]
+    name = getattr(getattr(layers[-1], "activation", None), "__name__", None)
+    return name or ("softmax" if type(layers[-1]).__name__ == "Softmax" else None)
 
 
 def _read(source: Path) -> tuple[list[np.ndarray], np.ndarray | None]:
@@ -139,7 +151,9 @@ def _check_fit(parts: list[np.ndarray], source: Path, model: TrainedModel) -> No
     """Refuses inputs of another number, shape or kind than the training's; a network says which axes may vary."""
     import numpy as np
 
-    trained = model.record.dataset["inputs"]
+    trained = model.record.dataset.get("inputs")
+    if trained is None:  # a run that found all of its states, and read no data
+        return
     if len(parts) != len(trained):
         raise DataError(
             "input", f"{source} has {len(parts)} inputs, {model.record.run!r} was trained on {len(trained)}; give those"
@@ -162,18 +176,3 @@ def _check_fit(parts: list[np.ndarray], source: Path, model: TrainedModel) -> No
             raise DataError(
                 "input", f"{name} of {source} has {len(part)} examples; give one or more, as many in every input"
             )
-
-
-def _scores(model: TrainedModel, y: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, Any] | None:
-    import numpy as np
-
-    from handler.data.scores import scores
-
-    if y.shape != labels.shape or not np.issubdtype(y.dtype, np.integer):
-        return None
-    ignored = model.record.dataset.get("ignore_label")
-    kept = (y >= 0) & (y < classes) if ignored is None else (y >= 0) & (y < classes) & (y != ignored)
-    if not kept.any():
-        return None
-    names = model.record.dataset.get("class_names") or [str(i) for i in range(classes)]
-    return scores(np.where(kept, y, -1), labels, names)

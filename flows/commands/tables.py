@@ -86,7 +86,7 @@ def segments_table(segments: Sequence[SegmentRecord]) -> Table:
 def scores_tables(scores: dict[str, object]) -> list[Table]:
     """The scores of a prediction: the whole, the classes, the confusion matrix."""
     whole = table("score", "value", title="scores")
-    for name in ("overall_accuracy", "mean_iou"):
+    for name in ("overall_accuracy", "mean_iou", "mae", "rmse", "r2"):
         if isinstance(value := scores.get(name), int | float):
             whole.add_row(name.replace("_", " "), f"{value:.4f}")
     made = [whole]

@@ -22,6 +22,7 @@ NEUTRAL = {
     "training.snapshot": [{"steps": 3}, {"steps": 100}],
     "training.prefix_cache": ["off", True, {"mode": "on", "max_bytes": 1000, "lambdas": True}],
     "training.masks_kept": [1, 40],
+    "training.non_finite": ["continue"],
     "freeze_training": [None, [], {"layers": ["head"]}, {"training_interval": [0, 2], "layers": ["*"], "initial_learning_rate": 0.5}],
     "training.callbacks": [[STEERS, {"name": "CSVLogger", "filename": "a.csv"}], [{"name": "TensorBoard", "log_dir": "b"}, STEERS]],
 }

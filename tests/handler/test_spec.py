@@ -9,6 +9,7 @@ import yaml
 
 from handler.errors import SpecError, UserCodeError
 from handler.spec import TrainingSpec, check_run_name, dump_spec, load_spec, parse_spec, read_spec, resolve_function
+from handler.specification.compilation import completed
 from handler.specification.refusals import suggestion
 from tests.bad_specs import GOOD, changed, write_good
 
@@ -19,7 +20,8 @@ def test_what_is_left_out_has_a_default():
     spec = parse_spec(LEAST)
     assert (spec.name, spec.seed, spec.freeze_training) == ("training", 0, [])
     assert (spec.training.batch_size, spec.training.threads, spec.training.callbacks) == (32, None, [])
-    assert spec.model.compile.loss == "sparse_categorical_crossentropy"
+    left_out = spec.model.compile.model_dump()
+    assert completed(left_out) == left_out | {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": []}
     assert spec.data.args == {}
 
 

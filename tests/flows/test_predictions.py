@@ -1,0 +1,86 @@
+"""What `frostline predict` writes for arrays: of two classes by a sigmoid, and of numbers."""
+
+import numpy as np
+import pytest
+
+from flows.commands.predict import predict_file
+from flows.output import Output
+from handler.errors import DataError
+from handler.run import RunInputs, TrainingRun
+from handler.spec import parse_spec
+from tests.handler.test_run import MODULE, SPEC
+
+HEADS = """
+
+def head(activation):
+    i = keras.Input((6,))
+    return keras.Model(i, L.Dense(1, activation=activation, name="out")(L.Dense(8, name="first")(i)))
+
+
+def halves():
+    x, y = data()
+    return x, (y > 0).astype("int64")
+
+
+def numbers():
+    x, _ = data()
+    return x, x[:, 0] * 3.0
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder in which both were trained."""
+    folder = tmp_path_factory.mktemp("heads")
+    (folder / "mine.py").write_text(MODULE + HEADS)
+    for name, source, activation, loss in (
+        ("two", "halves", "sigmoid", "binary_crossentropy"),
+        ("number", "numbers", "linear", "mse"),
+    ):
+        model = {"architecture": "mine:head", "args": {"activation": activation}, "compile": {"loss": loss}}
+        changes = {"name": name, "data": {"source": f"mine:{source}"}, "model": model, "training": {"epochs": 2}}
+        spec = parse_spec({**SPEC, **changes, "freeze_training": []})
+        run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name=name))
+        run.begin(run.plan())
+        run.pre_fit()
+        run.train_segment(0)
+        run.post_fit()
+    return folder
+
+
+def predict(folder, run, capsys, **arrays):
+    np.savez(folder / "new.npz", **arrays)
+    with Output(False, ["predict"]) as output:
+        predict_file(output, run, folder / "new.npz", folder / "out.npz", str(folder / "store"))
+    with np.load(folder / "out.npz") as file:
+        return dict(file)
+
+
+X = np.random.default_rng(5).normal(size=(40, 6)).astype("float32")
+
+
+def test_two_classes_are_told_by_a_threshold_and_scored(folder, capsys):
+    found = predict(folder, "two", capsys, X=X, y=(X[:, :3].argmax(axis=1) > 0).astype("int64"))
+    assert found["predictions"].shape == (40, 1)
+    assert np.array_equal(found["labels"], (found["predictions"][:, 0] >= 0.5).astype("int64"))
+    assert "overall accuracy" in capsys.readouterr().out
+
+
+def test_numbers_have_no_labels(folder, capsys):
+    found = predict(folder, "number", capsys, X=X, y=X[:, 0] * 3.0)
+    assert found.keys() == {"predictions"}
+    shown = capsys.readouterr().out
+    assert "mae" in shown
+    assert "rmse" in shown
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (np.full((3, 6), np.inf, "float32"), "X of .* has 18 values that are not finite .* the first in row 0"),
+        (np.ones((0, 6), "float32"), "has 0 examples; give one or more"),
+    ],
+)
+def test_input_without_numbers_is_refused(x, said, folder, capsys):
+    with pytest.raises(DataError, match=said):
+        predict(folder, "number", capsys, X=x)
