@@ -18,7 +18,7 @@ def seed_for(seed: int, field: str) -> int:
 
 @contextlib.contextmanager
 def seeded_generators(seed: int) -> Iterator[None]:
-    """Seeds the global generators of Python, NumPy, TensorFlow and Keras, and restores those of Python and NumPy.
+    """Seeds the global generators of Python, NumPy, TensorFlow and Keras, and puts back what they were.
 
     What is drawn inside is a function of the seed alone, whatever was drawn before in this process; what is drawn
     after it isn't changed by it. A NumPy generator that is made inside without a seed gets one too.
