@@ -57,13 +57,12 @@ def make_unreadable(file: Path) -> None:
     says nothing of what is in it.
     """
     file.unlink()
-    here = Path.cwd()
-    os.chdir(file.parent)  # the path of a socket may be 107 bytes long
+    folder = os.open(file.parent, os.O_RDONLY)
     try:
         with socket.socket(socket.AF_UNIX) as one:
-            one.bind(file.name)
+            one.bind(f"/proc/self/fd/{folder}/{file.name}")  # the path of a socket may be 107 bytes long
     finally:
-        os.chdir(here)
+        os.close(folder)
 
 
 DAMAGES: dict[str, Callable[[Path], None]] = {
