@@ -125,15 +125,17 @@ def test_late_firings_collapse(page, deployed):
             wait_for(lambda name=name, minute=minute: queued(name, minute), seconds=60)
     page.type("prefect worker start --pool local --type process --limit 4")
     query = {"flow_runs": {"deployment_id": {"any_": [deployed[name]["id"] for name in names]}}, "limit": 200}
+    found = []
 
-    def runs():
+    def all_ended():
         with contextlib.suppress(OSError):
-            return [run for run in read(page.server, "flow_runs/filter", query) if run["expected_start_time"] < (late + timedelta(hours=1)).isoformat()]
-        return [{"state": {"type": "RUNNING"}}]
+            read_runs = read(page.server, "flow_runs/filter", query)
+            found[:] = [run for run in read_runs if run["expected_start_time"] < (late + timedelta(hours=1)).isoformat()]
+            return not any(run["state"]["type"] in ("SCHEDULED", "PENDING", "RUNNING") for run in found)
 
-    wait_for(lambda: not any(run["state"]["type"] in ("SCHEDULED", "PENDING", "RUNNING") for run in runs()), seconds=600)
+    wait_for(all_ended, seconds=600)
     for name in names:
-        ended = [run for run in runs() if run["deployment_id"] == deployed[name]["id"]]
+        ended = [run for run in found if run["deployment_id"] == deployed[name]["id"]]
         begun = [run for run in ended if run["state"]["type"] != "CANCELLED"]
         assert len(ended) == 12
         assert 1 <= len(begun) <= 4, [run["state"] for run in begun]
