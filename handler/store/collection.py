@@ -220,4 +220,6 @@ def _sealed(folder: Path) -> list[Path]:
 
 
 def _size(path: Path) -> int:
-    return sum(sealed.files_below(path).values()) if path.exists() else 0  # else only where the store's URL leads
+    if path.is_symlink() or path.is_file():
+        return path.lstat().st_size
+    return sum(sealed.files_below(path).values()) if path.is_dir() else 0  # else only where the store's URL leads

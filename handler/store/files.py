@@ -143,7 +143,7 @@ def write_file(path: Path, data: bytes, *, beside: Path | None = None) -> None:
 
 
 def remove(target: Path) -> None:
-    """Removes a directory; half removed it no longer has its name. One that isn't there is removed already.
+    """Removes a directory or a file; half removed it no longer has its name. One that isn't there is removed already.
 
     Works on a full disk: no new directory is made for it.
 
@@ -156,7 +156,10 @@ def remove(target: Path) -> None:
         try:
             sync(target.parent)
         finally:
-            shutil.rmtree(place, ignore_errors=True)
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place, ignore_errors=True)
+            else:
+                place.unlink(missing_ok=True)
 
 
 def set_aside(target: Path) -> None:

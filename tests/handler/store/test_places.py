@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handler.state import TrainingState
-from handler.store import Store, files, locks
+from handler.store import Store, files, locks, marker
 from handler.store.places import free_place, is_file, open_lock
 
 
@@ -74,6 +74,7 @@ def test_a_lock_that_is_a_link_to_a_file_is_not_taken_there(tmp_path):
 
 def test_a_verification_names_what_is_no_file_and_a_collection_removes_it(tmp_path):
     store = Store(tmp_path)
+    marker.claim(store.root)
     (store.root / "results" / "locks").mkdir(parents=True)
     for name in ("segment-a", "locks/b.lock"):
         folder(store.root / "results" / name)
@@ -81,6 +82,12 @@ def test_a_verification_names_what_is_no_file_and_a_collection_removes_it(tmp_pa
     for name in ("segment-a", "locks/b.lock"):
         free_place(store.root / "results" / name)
     assert store.verify() == []
+    for place in (".damaged-0-digests.json", "plans/.damaged-1-plan.json", "states/.damaged-2-k"):
+        (store.root / place).parent.mkdir(exist_ok=True)
+        (store.root / place).write_text("quarantined")
+    link(store.root / ".damaged-3-link")
+    assert len(store.collect()[0]) == 6
+    assert [p for p in store.root.rglob(".*") if p.name.startswith((".damaged-", ".tmp-"))] == []
 
 
 @pytest.mark.parametrize("make", [link, plug, lambda path: path.write_text("in its way")], ids=["link", "plug", "file"])
