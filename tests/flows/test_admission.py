@@ -140,5 +140,5 @@ def test_a_laz_that_declares_more_points_than_memory_holds_is_refused(tmp_path):
     content = bytearray((tmp_path / "a.las").read_bytes())
     content[247:255] = struct.pack("<Q", 2**40)  # the number of points, LAS 1.4
     (tmp_path / "a.las").write_bytes(bytes(content))
-    with pytest.raises(FrostlineError, match=r"a.las with its 1099511627776 points takes \d+\.\d GB in memory"):
+    with pytest.raises(FrostlineError, match=r"a.las can't be read as LAS \(it says 1099511627776 points, and holds 5\)"):
         read_cloud(tmp_path / "a.las")

@@ -35,6 +35,7 @@ DECIDING = {
     "data.args": [{"examples": 33}, {}],
     "data.validation": ["things:data"],
     "data.version": [1, 2],
+    "data.files": [["points.npz"], ["*.npz"]],
     "model.architecture": ["things:data"],
     "model.args": [{"width": 5}],
     "model.weights": ["start.weights.h5", "else.weights.h5"],

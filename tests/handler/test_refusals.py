@@ -14,6 +14,8 @@ from handler.store import Store, sealed
 from tests.handler.conftest import Epochs
 
 MODULE = '''
+import os
+
 import keras
 import numpy as np
 from keras import layers as L
@@ -39,7 +41,8 @@ def network():
 def wild():
     model = network()
     head = model.get_layer("head")
-    head.set_weights([np.random.default_rng().normal(size=w.shape) for w in head.get_weights()])
+    rng = np.random.default_rng(int.from_bytes(os.urandom(8), 'little'))
+    head.set_weights([rng.normal(size=w.shape) for w in head.get_weights()])
     return model
 '''
 SPEC = {
