@@ -127,7 +127,6 @@ def test_a_run_whose_result_records_were_lost_finds_its_states(trained, forker, 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("--set=model.args={units: 0}", "model.args"),
         ("--set=freeze_training=[{layers: [lwo]}]", "did you mean 'low'"),
         ("--set=training.epochs=4", "training_interval"),
     ],
