@@ -54,7 +54,7 @@ class Digests:
         self._changed = False
         if store is not None:
             with contextlib.suppress(StoreError):  # it is only a memory: without it files are read
-                self._known = read_checked(store / DIGESTS)["known"]
+                self._known = read_checked(store / DIGESTS).get("known", {})
 
     def of(self, path: Path) -> str:
         """The xxh3-128 of a file's content, in hex; of a folder, that of its files' relative names and digests.

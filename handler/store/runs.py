@@ -55,13 +55,23 @@ class RunStore:
             raise SpecError("run", f"there is no run {name!r} in {self.root.parent}; there are: {known}")
         try:
             found = RunRecord.model_validate(checked.read_checked(file))
-            return found if found.run == name else found.model_copy(update={"run": name})  # its folder was renamed
+            if found.run != name:  # its folder was renamed or copied
+                self._refuse_swapped(file, found.run)
+            return found.model_copy(update={"run": name})
         except DamagedError as error:
             raise DamagedError(f"{error}; train the same specification again") from error
         except ValidationError as error:
             raise DamagedError(
                 f"{file}: isn't a run's record ({error.error_count()} faults); train the same specification again"
             ) from error
+
+    def _refuse_swapped(self, file: Path, run: str) -> None:
+        """Refuses the record of another run, where that run's folder has the record of yet another one."""
+        there = run
+        with contextlib.suppress(StoreError):  # it has none: its folder was renamed
+            there = checked.read_checked(self.folder(run) / RECORD).get("run", run)
+        if there != run:
+            raise DamagedError(f"{file}: is the record of run {run!r}")
 
     def write(self, record: RunRecord) -> None:
         """Writes a run's record whole over the one that was there; to a store's URL its other files go first."""

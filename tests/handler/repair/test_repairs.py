@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
+from handler.declared import Digests
+from handler.errors import DamagedError
 from handler.repair.repairs import repair_store
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
@@ -95,6 +97,11 @@ def test_files_of_a_completed_run_are_made_again(store):
     assert len(list(folder.glob(".damaged-*"))) == 3, "what was there is quarantined"
 
 
+def test_digests_that_are_another_file_are_taken_anew(store):
+    (store.root / "digests.json").write_bytes(with_checksum({"format": 1, "what": "of another file"}))
+    assert Digests(store.root).of(store.root.parent / "points.npz")
+
+
 def test_caches_and_indexes_are_removed_and_made_again(store):
     store.prefit.write("0" * 32, {"a": np.arange(20)}, {})
     (store.root / "digests.json").write_bytes(with_checksum({"format": 1, "known": {}}))
@@ -130,6 +137,19 @@ def test_a_run_that_another_process_is_at_work_on_is_left(store):
         (left,) = repair_store(store).left
     assert "is being used by" in left.what
     assert repair_store(store).left == []
+
+
+def test_the_record_of_another_run_is_refused_unless_its_folder_was_copied(store):
+    record = store.runs.read("run")
+    store.runs.write(record.model_copy(update={"run": "other"}))
+    shutil.copytree(store.runs.folder("run"), store.runs.folder("copy"))
+    assert store.runs.read("copy").run == "copy"
+    files = [store.runs.folder(name) / "run.json" for name in ("run", "other")]
+    one, other = (file.read_bytes() for file in files)
+    damages.put(files[0], other)
+    damages.put(files[1], one)
+    with pytest.raises(DamagedError, match="is the record of run 'other'"):
+        store.runs.read("run")
 
 
 def test_a_state_that_no_run_needs_is_quarantined(store):
