@@ -15,6 +15,7 @@ from flows.answers import GcAnswer
 from handler.errors import BusyError
 from handler.retention import Retention
 from handler.store import Store
+from handler.store.marker import is_absent
 from tasks.artifacts import log
 
 
@@ -26,7 +27,8 @@ def housekeeping(
 ) -> GcAnswer:
     """Drops completed runs that the policy doesn't keep, then what no run needs.
 
-    Where a run is at work nothing is removed: the next firing does it.
+    Where a run is at work nothing is removed: the next firing does it. Where there is no store yet there is nothing to
+    remove.
 
     Args:
         store: the store's directory.
@@ -34,10 +36,13 @@ def housekeeping(
         dry_run: only tell what would go.
 
     Raises:
-        SpecError: the folder is no store, or no run has the metric of the policy.
+        SpecError: the folder is there and is no store, or no run has the metric of the policy.
     """
     admit_path("store", store)
     there = Store(store)
+    if is_absent(there.root):
+        log(f"there is no store {store} yet: nothing is removed")
+        return GcAnswer(removed=[], bytes=0, dry_run=dry_run)
     try:
         removed, size = there.collect(keep=keep, dry_run=dry_run)
     except BusyError as busy:

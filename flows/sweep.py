@@ -37,7 +37,7 @@ from handler.store.sweeps import claimed_sweep, refuse_other_file
 from handler.sweep import Variant, default_title, named_in_errors, shared_epochs, variants
 from tasks.artifacts import log
 from tasks.forked import ended_at_last
-from tasks.run_log import mask_logs
+from tasks.run_log import errors_masked, mask_logs
 from tasks.sweep_run import sweep_run
 
 say: Callable[[str], None] = log  # the command shows it to people instead
@@ -87,7 +87,13 @@ def sweep(
     typed = SignalWatch.active is not None
     watch = SignalWatch.active or SignalWatch()
     watch.unfinished, watch.limit = True, LIMIT + 6  # the trainings have LIMIT to save their states
-    with nullcontext() if typed else watch, prefect_defers_to(watch), ended_at_last(), tasks_untagged():
+    with (
+        nullcontext() if typed else watch,
+        prefect_defers_to(watch),
+        ended_at_last(),
+        tasks_untagged(),
+        errors_masked(),
+    ):
         flow_run_began(str(prefect.runtime.flow_run.id))
         try:
             workers = processes or at_a_time(inputs)

@@ -48,7 +48,7 @@ from tasks.post_fit import post_fit
 from tasks.pre_fit import pre_fit
 from tasks.report import report
 from tasks.restore import restore
-from tasks.run_log import mask_logs
+from tasks.run_log import errors_masked, mask_logs
 from tasks.segment import run_segment
 
 
@@ -101,7 +101,7 @@ def train(
         outlive_the_worker()
     run = TrainingRun.of(inputs)
     typed = SignalWatch.active is not None
-    with watched(run, inputs), tasks_untagged():
+    with watched(run, inputs), tasks_untagged(), errors_masked():
         try:
             flow_run_began(str(prefect.runtime.flow_run.id))
             return TrainAnswer.of(train_run(run, inputs, wait=wait), store)

@@ -31,6 +31,7 @@ from handler.record import EnvironmentChange, Plan, RunRecord, SegmentRecord
 from handler.spec import TrainingSpec, dump_spec
 from handler.specification.secrets import masked
 from handler.specification.user_code import UserCode
+from handler.specification.user_frames import text_of
 from handler.store import Store
 from handler.store.failure_log import log_failure
 from handler.store.files import write_file
@@ -258,7 +259,7 @@ class TrainingRun:
         with suppress(StoreError):
             ended = divergence_of(error, self.planning.chain)
             kept = {} if ended is None else {"divergence": ended, **self._reached()}
-            self._end(status="failed", error=masked(str(error)) or type(error).__name__, **kept)
+            self._end(status="failed", error=text_of(error), **kept)
 
     def interrupted(self, error: BaseException | str) -> None:
         """The run was asked to stop: its record says so, unless the disk refuses that."""

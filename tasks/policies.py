@@ -20,6 +20,7 @@ from handler.run import RunInputs, TrainingRun
 from handler.store.places import free_place
 from tasks.interruption import TrainingInterrupted
 from tasks.locks import FlockLockManager
+from tasks.run_log import errors_masked
 
 RETRIES = 4
 STAYS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # what a person has to mend
@@ -61,16 +62,17 @@ def stage(
     def decorate(function: Callable[Concatenate[RunInputs, P], R]) -> Task[Concatenate[RunInputs, P], R]:
         @functools.wraps(function)
         def attempt(inputs: RunInputs, *args: P.args, **kwargs: P.kwargs) -> R:
-            try:
-                return function(inputs, *args, **kwargs)
-            except Interrupted as error:
-                raise TrainingInterrupted(str(error)) from error
-            except Exception as error:
-                if can_pass(error):
-                    left = RETRIES + 1 - (task_run.run_count or 1)
-                    more = f"; tried again in some seconds, {left} more times at most" if left > 0 else ""
-                    note(inputs, f"{name}: {type(error).__name__}: {error}{more}")
-                raise
+            with errors_masked():
+                try:
+                    return function(inputs, *args, **kwargs)
+                except Interrupted as error:
+                    raise TrainingInterrupted(str(error)) from error
+                except Exception as error:
+                    if can_pass(error):
+                        left = RETRIES + 1 - (task_run.run_count or 1)
+                        more = f"; tried again in some seconds, {left} more times at most" if left > 0 else ""
+                        note(inputs, f"{name}: {type(error).__name__}: {error}{more}")
+                    raise
 
         made = task(
             name=name,

@@ -24,7 +24,7 @@ from handler.data.reread import looked_at
 from handler.errors import FrostlineError, Interrupted, UserCodeError
 from handler.interrupt import stop
 from handler.run import RunInputs, TrainingRun
-from handler.specification.secrets import masked
+from handler.specification.user_frames import text_of
 from handler.store.failure_log import log_failure
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class Session:
             Interrupted, FrostlineError, Exception: the training's own end, where it isn't complete.
         """
         record = run.ended or run.finished()
-        own = masked(str(error)) or type(error).__name__
+        own = text_of(error)
         if record is None or (record.status == "failed" and record.error == own):
             raise error
         untold = f"Prefect's server couldn't be told ({type(error).__name__}: {error})"

@@ -16,6 +16,7 @@ from handler.final import weights_digest
 from handler.layers import outline
 from handler.observe import Observer
 from handler.record import EnvironmentChange, RunRecord, SegmentRecord
+from handler.specification.user_frames import text_of
 from handler.store import Store
 
 
@@ -73,7 +74,7 @@ class NotebookRun(Observer):
                 with suppress(StoreError):  # which must not hide the error
                     self._change(
                         status="interrupted" if stopped else "failed",
-                        error=str(error) or type(error).__name__,
+                        error=text_of(error),
                         stopped_by="SIGINT" if stopped else None,
                         seconds={"fit": round(time.perf_counter() - began, 3)},
                         **self._reached(),

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 
+from handler.errors import FrostlineError
 from handler.specification.refusals import shown
+from handler.specification.secrets import masked
 
 _ROOT = Path(__file__).resolve().parents[2]
 _OWN = tuple(_ROOT / room for room in ("flows", "handler", "tasks"))
@@ -103,6 +105,13 @@ def sentence_of(error: BaseException) -> str:
     text = next((" ".join(line.split()) for line in _COLOURS.sub("", text).splitlines() if line.strip()), "")
     text = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def text_of(error: BaseException) -> str:
+    """What a run's record says of an exception, in one line: a message of Frostline's own as it is, of others the
+    sentence.
+    """
+    return str(error) if isinstance(error, FrostlineError) and str(error) else masked(sentence_of(error))
 
 
 def outermost_call(error: BaseException, folder: Path) -> str:

@@ -5,6 +5,7 @@ A store that was made before there was such a file is known by a file with a che
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,12 @@ def require(root: Path) -> None:
         place = mirror.place_of(root)
         what = f"{place} isn't a store of Frostline" if _is_there(root) else f"there is no store {place}"
         raise SpecError("store", f"{what}, so nothing is removed from it; give the store by --store")
+
+
+def is_absent(root: Path) -> bool:
+    """Whether there is nothing yet that could be a store: no folder, or no object at the URL."""
+    found = mirror.remote_of(root)
+    return not os.path.lexists(root) if found is None else not found[0].below("")
 
 
 def is_store(root: Path) -> bool:

@@ -58,7 +58,7 @@ def test_a_fault_that_cant_pass_is_tried_once_the_data_restored_and_the_run_says
     assert failure.resume == shlex.join(["frostline", *command])
     assert f"to go on: {failure.resume}" in typed.stderr
     record = Store(project / "s").runs.read("wrong")
-    assert (record.status, record.error) == ("failed", "this stays wrong")
+    assert (record.status, record.error) == ("failed", "ValueError: this stays wrong")
     run = flow_runs(server, "wrong")[0]
     assert run["state"]["name"] == "Failed"
     assert [(task["name"], task["run_count"], task["state"]["name"]) for task in run["tasks"][3:]] == [

@@ -1,7 +1,11 @@
 import logging
 import sys
 
-from tasks.run_log import LOGGERS, Masked, mask_logs
+import pytest
+
+from handler.errors import FrostlineError
+from tasks.policies import can_pass
+from tasks.run_log import LOGGERS, Masked, errors_masked, mask_logs
 
 
 def test_what_a_flow_run_logs_is_masked_with_its_traceback():
@@ -21,3 +25,28 @@ def test_the_logs_of_flows_and_tasks_are_masked_once():
     mask_logs()
     for name in LOGGERS:
         assert [type(found) for found in logging.getLogger(name).filters].count(Masked) == 1
+
+
+class Odd(Exception):
+    def __str__(self):
+        return "no answer\nfrom http://user:hunter2@host"
+
+
+@pytest.mark.parametrize("error", [ValueError("at http://user:hunter2@host"), Odd(), KeyError("http://user:hunter2@host")], ids=repr)
+def test_an_exception_that_holds_a_secret_becomes_a_sentence_without_it(error):
+    with pytest.raises(FrostlineError, match=rf"^{type(error).__name__}: ") as caught, errors_masked():
+        raise error
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is error
+
+
+def test_an_exception_without_a_secret_stays_and_one_of_the_disk_can_pass():
+    plain = ValueError("no")
+    with pytest.raises(ValueError, match=r"^no$") as caught, errors_masked():
+        raise plain
+    assert caught.value is plain
+    with pytest.raises(OSError, match=r"http://\*\*\*@host") as caught, errors_masked():
+        raise OSError(5, "the disk is tired", "http://user:hunter2@host")
+    assert can_pass(caught.value)
+    assert "hunter2" not in str(caught.value)

@@ -80,12 +80,19 @@ class Fails(keras.callbacks.LambdaCallback):
         raise error
 
 
-@pytest.mark.parametrize(("error", "status"), [(ValueError("no"), "failed"), (KeyboardInterrupt(), "interrupted")])
-def test_a_training_that_ends_early_says_how(error, status, fit, store):
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (ValueError("no\nbecause"), "failed", "ValueError: no"),
+        (ValueError("http://user:pass-word@host"), "failed", "ValueError: http://***@host"),
+        (KeyboardInterrupt(), "interrupted", "KeyboardInterrupt"),
+    ],
+)
+def test_a_training_that_ends_early_says_how(error, status, said, fit, store):
     with pytest.raises(type(error)):
         fit("mine", [Fails(error)])
     record = store.runs.read("mine")
-    assert (record.status, record.error) == (status, str(error) or "KeyboardInterrupt")
+    assert (record.status, record.error) == (status, said)
     assert standing(record, store.runs.is_alive("mine")) == status
     fit("mine")
     assert store.runs.read("mine").error is None

@@ -14,6 +14,7 @@ from handler.interrupt import stop
 from handler.record import RunRecord
 from handler.retention import Retention
 from handler.store import Store, collection_lock, leases, mirror, remote
+from handler.store.marker import is_absent
 from tests.handler.store.test_states import ARRAYS, state_of
 from tests.s3_server import BUCKET, KEYS
 
@@ -384,10 +385,12 @@ def test_only_what_is_a_store_is_collected(machine, monkeypatch, marked):
     one = machine("one")
     far, _ = mirror.remote_of(one.root)
     monkeypatch.setattr(mirror, "LEFT_SECONDS", -1)
+    assert is_absent(one.root)
     far.put("states/holiday/picture.jpg", b"the user's")
     with pytest.raises(SpecError, match=f"{far.url} isn't a store of Frostline, so nothing is removed from it"):
         one.collect()
     assert far.get("states/holiday/picture.jpg") is not None
+    assert not is_absent(one.root)
     if marked:
         with one.runs.lock("run"):
             pass
