@@ -18,6 +18,7 @@ import prefect.runtime
 
 from handler.data.globs import files_named, split
 from handler.data.sources import files
+from handler.environment import core_count
 from handler.errors import SpecError
 from handler.spec import TrainingSpec
 from handler.specification.addresses import addresses, is_allowed
@@ -87,6 +88,19 @@ def admit_address(field: str, address: str | None) -> None:
             f"{shown(address)} is not among the addresses of {ADDRESSES} ({', '.join(allowed) or 'not set'}); name it "
             "in that variable where the worker runs",
         )
+
+
+def admit_processes(count: int | None) -> None:
+    """Refuses more trainings at a time than the worker has cores, for a flow run from outside.
+
+    Args:
+        count: how many; None leaves it to the cores.
+
+    Raises:
+        SpecError: they are too many.
+    """
+    if count is not None and count > core_count() and is_from_outside():
+        raise SpecError("processes", f"{count} are more than the worker's cores; give {core_count()} or fewer")
 
 
 def admit_spec(spec: TrainingSpec, folder: Path) -> None:

@@ -37,11 +37,30 @@ TEMPLATE: dict[str, Any] = {
 }
 
 
-def make_pool(name: str) -> None:
+# What a flow run may not bring. The server compares it with the pool's schema before the flow run exists.
+BROUGHT: tuple[dict[str, Any], ...] = ({"command": "true"}, {"working_dir": "/"}, {"env": {"PYTHONPATH": "/"}})
+
+
+def is_open(template: dict[str, Any]) -> bool:
+    """Whether a pool takes a command, an environment or a working folder from each flow run.
+
+    Args:
+        template: the pool's base job template.
+    """
+    from prefect.utilities.schema_tools.validation import is_valid, preprocess_schema
+
+    schema = preprocess_schema(template.get("variables") or {})
+    return any(is_valid(brought, schema) for brought in BROUGHT)
+
+
+def make_pool(name: str) -> str | None:
     """Makes a pool of processes on the server, unless there is one of that name, which stays as it is.
 
     Args:
         name: the pool's name.
+
+    Returns:
+        What is to be said of a pool that was there already and takes anything from a flow run; None of any other.
     """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
@@ -51,4 +70,9 @@ def make_pool(name: str) -> None:
         try:
             client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=TEMPLATE))
         except ObjectAlreadyExists:
-            return
+            if is_open(client.read_work_pool(name).base_job_template):
+                return (
+                    f"the work pool {name!r} takes a command and an environment from each flow run, so who may start "
+                    f"one may run anything; `prefect work-pool delete {name}` and deploy again to close it"
+                )
+    return None

@@ -17,7 +17,7 @@ from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
-from flows.admission import admit_address
+from flows.admission import admit_address, admit_processes
 from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
 from flows.inputs import run_inputs
 from flows.recorded import flow_run_began, flow_run_ends, tasks_untagged
@@ -82,6 +82,7 @@ def sweep(
     if name is not None:
         check_run_name(name)
     admit_address("dask", dask)
+    admit_processes(processes)
     found, inputs = prepare(spec_files, grid, overrides, store, allow_environment_change=allow_environment_change)
     name = name or default_title(found)
     typed = SignalWatch.active is not None

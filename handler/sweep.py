@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from handler.errors import SpecError
 from handler.record import RunRecord
 from handler.specification.text import read_yaml
 
+MOST = 1000  # trainings of one sweep; each is read before any is begun
 NAME = 100  # as many characters may a run's name have
 DIGEST = 8  # hex digits, which tell thousands of runs of one file apart
 
@@ -72,7 +74,7 @@ def variants(
         overrides: what changes all of them, before the grid does.
 
     Raises:
-        SpecError: there are none, or two of a value.
+        SpecError: there are none, too many, or two of a value.
     """
     if not files:
         raise SpecError("sweep", "there is no specification; give one file or more")
@@ -80,6 +82,9 @@ def variants(
     for key, values in axes.items():
         if not values or len({json.dumps(value, sort_keys=True, default=str) for value in values}) < len(values):
             raise SpecError(f"--grid {key}", "needs one value or more, each once")
+    count = len(files) * math.prod(len(values) for values in axes.values())
+    if count > MOST:
+        raise SpecError("sweep", f"{count} trainings are too many for one; give {MOST} or fewer, in several sweeps")
     found = []
     for file in files:
         for chosen in itertools.product(*axes.values()):

@@ -58,7 +58,8 @@ def deploy(output: Output, dead_after: float) -> None:
         raise ServerError(f"the Prefect server at {url} doesn't answer, or refuses ({type(error).__name__}: {error})")
     pools = sorted({str(deployment["work_pool"]["name"]) for deployment in declared})
     for pool in pools:
-        make_pool(pool)
+        if (said := make_pool(pool)) is not None:
+            output.say(said)
     _prefect("--no-prompt", "deploy", "--all")
     from flows.automation import declare
 

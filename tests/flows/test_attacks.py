@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from flows import inputs as given_inputs
-from flows.admission import admit_address
-from handler.errors import FrostlineError
+from flows.admission import admit_address, admit_processes
+from handler.environment import core_count
+from handler.errors import FrostlineError, SpecError
 from handler.record import RunRecord
 from handler.run import TrainingRun
 from handler.spec import parse_spec
@@ -283,6 +284,15 @@ def test_addresses_that_nobody_allowed_are_refused(tried, project, monkeypatch):
     monkeypatch.setenv("FROSTLINE_ALLOWED_ADDRESSES", "http://good.host/a, tcp://scheduler:8786")
     parameters, said = ADDRESSES[tried]
     refused(project.parent, said, **parameters)
+
+
+def test_more_trainings_at_a_time_than_cores_are_refused(project, monkeypatch):
+    for count in (None, 1, core_count()):
+        admit_processes(count)
+    with pytest.raises(SpecError, match=rf"^processes: 1000 are more than the worker's cores; give {core_count()} or fewer"):
+        admit_processes(1000)
+    monkeypatch.delenv("PREFECT__RUNTIME__DEPLOYMENT__ID")
+    admit_processes(1000)  # typed by hand
 
 
 @pytest.mark.parametrize("address", ["tcp://else.where:8786", "else.where:8786", "tls://scheduler:8786", "tcp://scheduler:8787",

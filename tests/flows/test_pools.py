@@ -1,8 +1,12 @@
 import pytest
 import yaml
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.schema_tools.validation import ValidationError, validate
+from prefect.workers.process import ProcessWorker
 
-from flows.pools import TEMPLATE
+from flows.pools import TEMPLATE, is_open, make_pool
 from tests.flows.conftest import ROOT
 
 DECLARED = yaml.safe_load((ROOT / "prefect.yaml").read_text())["definitions"]["pool"]["job_variables"]
@@ -32,3 +36,35 @@ def test_a_pool_sets_what_the_deployments_set_and_takes_it():
 def test_a_pool_takes_nothing_else_from_a_flow_run(brought):
     with pytest.raises(ValidationError):
         validate(DECLARED | brought, TEMPLATE["variables"], raise_on_error=True, preprocess=True)
+
+
+CLOSED = {"type": "object", "properties": {"env": TEMPLATE["variables"]["properties"]["env"]}, "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("template", "open_"),
+    [
+        (TEMPLATE, False),
+        ({"variables": CLOSED}, False),
+        (ProcessWorker.get_default_base_job_template(), True),
+        ({}, True),
+        ({"variables": CLOSED | {"additionalProperties": True}}, True),
+        ({"variables": CLOSED | {"properties": {"env": {"type": "object"}}}}, True),
+        ({"variables": CLOSED | {"properties": {**CLOSED["properties"], "command": {"type": "string"}}}}, True),
+    ],
+    ids=["ours", "stricter", "Prefect's", "no schema", "anything", "any environment", "a command"],
+)
+def test_a_pool_is_open_where_it_takes_a_command_or_an_environment(template, open_):
+    assert is_open(template) == open_
+
+
+@pytest.mark.service
+def test_a_pool_that_was_made_by_hand_and_is_open_is_said(server):
+    with temporary_settings({PREFECT_API_URL: server.api_url}):
+        with get_client(sync_client=True) as client:
+            client.create_work_pool(WorkPoolCreate(name="by-hand", type="process"))
+        assert make_pool("closed") is None
+        assert make_pool("closed") is None
+        said = make_pool("by-hand")
+    assert said.startswith("the work pool 'by-hand' takes a command and an environment from each flow run")
+    assert "\n" not in said

@@ -31,6 +31,13 @@ def test_an_axis_given_twice_and_a_value_given_twice_are_refused():
         variants([])
 
 
+def test_a_grid_of_too_many_trainings_is_refused_before_any_is_made():
+    values = list(range(10**5))
+    with pytest.raises(SpecError, match=r"^sweep: 1000000000000000 trainings are too many for one; give 1000 or fewer"):
+        variants(["s.yaml"], {"a": values, "b": values, "c": values})
+    assert len(variants(["s.yaml"], {"a": list(range(1000))})) == 1000
+
+
 def test_every_file_has_every_combination_under_a_name_that_tells_it():
     found = variants(["x/one.yaml", "two.yaml"], {"freeze_training.0.strategy.period": [1, 2], "seed": [7]}, ["a=3"])
     assert [variant.name.rpartition("-")[0] for variant in found] == [
