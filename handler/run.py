@@ -227,7 +227,9 @@ class TrainingRun:
             folder = self.store.runs.folder(self.inputs.name)
             final = self.live.finish(position, folder)
         told = {name: final[name] for name in ("weights", "model", "validation", "final_is_state")}
-        self._writer.change(**told, **self._reached())
+        described = self.live.pre_fit()  # done by now; where no segment was left to train, nothing is recorded of it yet
+        about_data = {name: described[name] for name in ("dataset", "prefit")}
+        self._writer.change(**told, **about_data, **self._reached())
         return {**final, "state": position.key, "epochs": position.epoch, "stopped": position.stopped}
 
     def report(self) -> str:
@@ -325,7 +327,6 @@ class TrainingRun:
                 f"{position.epoch if position else 'no'} epochs; train the segments first"
             )
         return Position(done.state, done.end, stopped=done.stopped)
-
 
     def _reached(self, position: Position | None = None) -> dict[str, Any]:
         """What the record says of the furthest state, or of one that has just been trained."""

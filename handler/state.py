@@ -45,14 +45,23 @@ def named(group: str, variables: list[Any]) -> dict[str, Any]:
     return {f"{group}/{i:04d} {v.path}": v for i, v in enumerate(variables)}
 
 
-def assign(variables: dict[str, Any], arrays: dict[str, np.ndarray], group: str) -> None:
+def assign(variables: dict[str, Any], arrays: dict[str, np.ndarray], group: str, *, more: bool = False) -> None:
     """Puts the arrays of one group into variables of the same names.
+
+    Args:
+        variables: as `named` names them.
+        arrays: those of all groups.
+        group: which group.
+        more: the group may hold arrays of further paths, which are left out.
 
     Raises:
         MismatchError: a name, a shape or a dtype differs; nothing is assigned then. Auto-numbered names (`dense_7`)
             are compared without their number, which counts what the process built before.
     """
     stored = {name: array for name, array in arrays.items() if name.startswith(group + "/")}
+    if more and len(stored) > len(variables):
+        paths = {variable.path for variable in variables.values()}
+        stored = {name: array for name, array in stored.items() if name.partition(" ")[2] in paths}
     if len(stored) != len(variables):
         raise MismatchError(f"{group}: the state has {len(stored)} variables, the network has {len(variables)}")
     for (there, array), (here, variable) in zip(stored.items(), variables.items(), strict=True):

@@ -55,6 +55,12 @@ MORE = [
     Bad("a base of 60", text("seed: 1:30"), "", "line 2, column 7: YAML reads 1:30 as 90, in the base of 60"),
     Bad("a base of 8", text("training: {epochs: 010}"), "", "line 2, column 20: YAML reads 010 as 8, in the base of 8"),
     Bad("a fraction of 60", text("seed: 1:30.5"), "", "YAML reads 1:30.5 as 90.5, in the base of 60"),
+    Bad(
+        "a key that is read as true",
+        text("data: {source: synthetic, args: {classes: {on: [2]}}}"),
+        "",
+        "line 2, column 43: YAML reads the key on as true; write 'on'",
+    ),
     Bad("a signed base of 8", text("seed: -07"), "", "YAML reads -07 as -7, in the base of 8"),
     *(lidar("receptive_fields.radius", value) for value in (1e6, 0, NAN)),
     *(lidar("receptive_fields.points", value) for value in (10**9, 7, HUGE)),

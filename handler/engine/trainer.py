@@ -304,7 +304,8 @@ class Trainer:
         assign(named("optimizer", self.model.optimizer.variables), state.arrays, "optimizer")
         assign(named("random", [self._generator.state]), state.arrays, "random")
         if metrics:
-            assign(named("metrics", parts(self.model.metrics_variables)), state.arrays, "metrics")
+            # A state of an older version has an accuracy that nobody asked for.
+            assign(named("metrics", parts(self.model.metrics_variables)), state.arrays, "metrics", more=True)
             logs = {name: array for name, array in state.arrays.items() if name.startswith("logs/")}
             self._last = {name.removeprefix("logs/"): array.item() for name, array in logs.items()}
         callback_state.restore(self.user_callbacks, state.callbacks, state.arrays)

@@ -37,6 +37,9 @@ class Loader(yaml.SafeLoader):
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
             key = self.construct_object(key_node, deep=True)
+            if isinstance(key, bool):
+                text = key_node.value
+                raise _refused(f"YAML reads the key {text} as {str(key).lower()}; write '{text}'", key_node)
             if isinstance(key, Hashable) and key in seen:
                 raise _refused(f"the key {key!r} is given twice", key_node)
             if isinstance(key, Hashable):

@@ -184,7 +184,7 @@ MEMORY = [
         "killed within an epoch: the metrics of the steps before",
         "their variables are in the state",
         TRAINER,
-        '            assign(named("metrics", parts(self.model.metrics_variables)), state.arrays, "metrics")\n',
+        '            assign(named("metrics", parts(self.model.metrics_variables)), state.arrays, "metrics", more=True)\n',
         "",
         STEPS,
     ),

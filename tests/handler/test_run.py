@@ -132,6 +132,12 @@ def test_changing_the_last_entry_retrains_only_from_its_first_epoch(train, finis
     assert alone["weights"] == changed["weights"], "a shared start changes no bit"
 
 
+def test_a_run_that_trains_nothing_records_its_data_too(train, folder, finished):
+    train({"name": "other"})
+    dataset = Store(folder / "store").runs.read("other").dataset
+    assert dataset["inputs"] == [{"shape": [6], "dtype": "float32"}], "predict and export read no data"
+
+
 def test_more_epochs_and_another_name_go_on_from_what_is_there(train, finished):
     longer, _, watch = train({"name": "longer", "training": {"epochs": 8, "batch_size": 32}})
     assert watch.epochs == [6, 7]

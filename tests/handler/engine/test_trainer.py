@@ -141,6 +141,31 @@ def test_a_state_within_an_epoch_goes_on_to_the_same_bits_and_history(network, b
     assert same(values(resumed.model), values(whole.model))
 
 
+def test_a_state_with_a_metric_that_the_network_lacks_is_resumed(network, blobs, values):
+    def trainer_of(**compiled):
+        model = network()
+        model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", **compiled)
+        stop = StopFlag()
+        return Trainer(model, DLSequencer(*blobs, 16, seed=5), epochs=2, stop=stop), stop
+
+    cut, stop = trainer_of(metrics=["accuracy"])  # which an older version added to a specification without metrics
+
+    class StopAt(Observer):
+        def on_step(self, epoch, step, steps, logs):
+            if step == 4:
+                stop.request("a test")
+
+    cut.observers = [StopAt()]
+    with pytest.raises(Interrupted, match="a test"):
+        cut.run(0, 2)
+    resumed, whole = trainer_of()[0], trainer_of()[0]
+    resumed.restore(cut.capture(0))
+    resumed.run(0, 2)
+    whole.run(0, 2)
+    assert same(values(resumed.model), values(whole.model))
+    assert resumed.history.history == whole.history.history
+
+
 def test_a_retried_training_is_not_affected_by_what_failed(network, blobs, values):
     trainer = Trainer(network(), DLSequencer(*blobs, 16), epochs=2)
     state = trainer.capture(0)
