@@ -227,7 +227,7 @@ class TrainingRun:
             folder = self.store.runs.folder(self.inputs.name)
             final = self.live.finish(position, folder)
         told = {name: final[name] for name in ("weights", "model", "validation", "final_is_state")}
-        described = self.live.pre_fit()  # done by now; where no segment was left to train, nothing is recorded of it yet
+        described = self.live.pre_fit()  # done by now, but not recorded where no segment was left to train
         about_data = {name: described[name] for name in ("dataset", "prefit")}
         self._writer.change(**told, **about_data, **self._reached())
         return {**final, "state": position.key, "epochs": position.epoch, "stopped": position.stopped}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from handler.errors import DataError
 from handler.store.files import files_within
+from handler.store.marker import MARKER
 
 _MAGIC = re.compile(r"[*?\[]")
 
@@ -52,6 +54,7 @@ def files_named(pattern: str, folder: Path, where: str) -> dict[str, Path]:
     """The files that a path, a folder or a glob stands for, by their names from its first wildcard on, sorted.
 
     A folder stands for all files in it and below, as `folder/**` does. The names don't depend on where the folder is.
+    Files in a store and Python's compiled modules are left out: each run writes to them.
 
     Args:
         pattern: the path, folder or glob.
@@ -69,9 +72,17 @@ def files_named(pattern: str, folder: Path, where: str) -> dict[str, Path]:
     else:
         root = folder / before
         found = {_name(file, root): file for file in matches(pattern, folder, where)}
+    written = _written_by_runs(found.values(), root)
+    found = {name: file for name, file in found.items() if not written.intersection(file.parents)}
     if not found:
         raise DataError(where, f"{pattern!r} stands for no file in {folder}; give a file, a folder or a glob of files")
     return dict(sorted(found.items()))
+
+
+def _written_by_runs(files: Iterable[Path], root: Path) -> set[Path]:
+    """The folders below a root that are stores, or that Python writes compiled modules to."""
+    folders = {parent for file in files for parent in file.parents if parent != root and parent.is_relative_to(root)}
+    return {folder for folder in folders if folder.name == "__pycache__" or (folder / MARKER).is_file()}
 
 
 def _name(file: Path, root: Path) -> str:

@@ -19,6 +19,7 @@ from handler.spec import parse_spec
 from handler.specification.code_digest import code_digest
 from handler.store import Store
 from handler.store.checked import read_checked, with_checksum
+from handler.store.marker import claim
 from tests.bad_specs import MODULE, changed, write_good
 
 
@@ -431,6 +432,18 @@ def test_the_files_a_function_reads_enter_by_name_and_content(folder, declare):
     (folder / "table.csv").unlink()
     (folder / "other.csv").write_text("a,b")
     assert [path for path, *_ in differences(before, declare(change))] == ["data.files[0]", "data.files[1]"]
+
+
+def test_what_runs_write_beside_the_files_a_function_reads_does_not_enter(folder, declare):
+    (folder / "table.csv").write_text("a,b")
+    change = {"data.files": [".", "**/*.csv"]}
+    before = declare(change)
+    claim(folder / ".frostline")
+    for written in (".frostline/runs/one/history.csv", "__pycache__/mine.cpython-311.pyc"):
+        (folder / written).parent.mkdir(parents=True)
+        (folder / written).write_text("new")
+    assert declare(change) == before
+    assert declare({"data.files": [".frostline/runs/one/*.csv"]})["data"]["files"], "unless these alone are named"
 
 
 def test_where_the_files_a_function_reads_lie_does_not_enter(folder, declare, tmp_path_factory):
