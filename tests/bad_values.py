@@ -59,7 +59,7 @@ MORE = [
         "a key that is read as true",
         text("data: {source: synthetic, args: {classes: {on: [2]}}}"),
         "",
-        "line 2, column 43: YAML reads the key on as true; write 'on'",
+        "line 2, column 44: YAML reads the key on as true; write 'on'",
     ),
     Bad("a signed base of 8", text("seed: -07"), "", "YAML reads -07 as -7, in the base of 8"),
     *(lidar("receptive_fields.radius", value) for value in (1e6, 0, NAN)),
