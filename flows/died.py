@@ -28,7 +28,7 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.admission import admit_path
 from handler.chain import RecordedChain, furthest
-from handler.errors import FrostlineError
+from handler.errors import FrostlineError, StoreError
 from handler.record import RunRecord
 from handler.store import Store, local_root
 
@@ -162,7 +162,10 @@ def _record(store: Store, run: str) -> RunRecord | None:
 
 
 def _place(store: Path, record: RunRecord | None) -> str:
-    position = None if record is None else furthest(RecordedChain(tuple(record.chain)), Store(store).states)
+    try:
+        position = None if record is None else furthest(RecordedChain(tuple(record.chain)), Store(store).states)
+    except StoreError:  # a state can't be read at the moment; that of one run must not keep the others
+        position = None
     if position is None:
         return "0"
     return f"{position.epoch}.{position.step}" if position.step else str(position.epoch)

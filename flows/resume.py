@@ -20,6 +20,8 @@ from pydantic import Field
 from flows.admission import admit_path
 from flows.answers import RelaunchAnswer, Relaunched
 from flows.died import Dead, died
+from handler.errors import FrostlineError
+from handler.specification.user_frames import sentence_of
 from handler.store import local_root
 from handler.store.mirror import place_of
 from tasks.artifacts import log, run_event
@@ -51,9 +53,12 @@ def resume(
 
     Returns:
         What was started, and what was left because it gets no further.
+
+    Raises:
+        FrostlineError: the server refuses to start one of them; the others were started all the same.
     """
     admit_path("store", store)
-    answer = RelaunchAnswer(started=[], left=[])
+    answer, faults = RelaunchAnswer(started=[], left=[]), list[str]()
     with get_client(sync_client=True) as client:
         for dead in died(client, local_root(store), hours, patience):
             attempt = _attempts(dead) + 1
@@ -61,14 +66,22 @@ def resume(
                 log(f"{dead.run} was started {attempts} times at epoch {dead.place} and died each time: it is left")
                 answer.left.append(dead.run)
                 continue
-            if dead.flow_run is not None and dead.flow_run.state is not None and dead.flow_run.state.is_running():
-                gone: State[Any] = State(type=StateType.CRASHED, message="No process has the run's lock: it is gone.")
-                client.set_flow_run_state(dead.flow_run.id, gone, force=True)
-            began = start_again(dead, attempt, deployment)
+            try:
+                if dead.flow_run is not None and dead.flow_run.state is not None and dead.flow_run.state.is_running():
+                    gone: State[Any] = State(type=StateType.CRASHED, message="No process has the run's lock.")
+                    client.set_flow_run_state(dead.flow_run.id, gone, force=True)
+                began = start_again(dead, attempt, deployment)
+            except Exception as error:  # of one run; the others are started all the same
+                faults.append(f"the server doesn't start {dead.run} again ({sentence_of(error)})")
+                log(faults[-1])
+                continue
             log(f"{dead.run} died at epoch {dead.place}: started again as flow run {began.id}")
             run_event(dead.run, "run.resumed", {"from": dead.place, "attempt": attempt, "flow_run": str(began.id)})
             where = place_of(dead.store)
             answer.started.append(Relaunched(run=dead.run, store=where, place=dead.place, attempt=attempt))
+    if faults:
+        others = f"{len(answer.started)} others were started"
+        raise FrostlineError(f"{'; '.join(faults)}; see that their deployments are there as they were; {others}")
     return answer
 
 

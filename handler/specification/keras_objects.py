@@ -14,6 +14,7 @@ from handler.specification.code import resolve_function
 from handler.specification.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, Kind, is_reference
 from handler.specification.refusals import join, shown
 from handler.specification.user_code import call
+from handler.specification.user_frames import sentence_of
 
 _MADE: dict[str, type] = {
     OPTIMIZER.what: keras.optimizers.Optimizer,
@@ -57,8 +58,8 @@ def keras_object(kind: Kind, value: Any, folder: Path, path: str) -> Any:
         return _own(kind, name, arguments, folder, path)
     try:
         return _GET[kind.what]({"class_name": name, "config": arguments} if arguments else name)
-    except (TypeError, ValueError) as error:
-        raise SpecError(path, f"Keras refuses {shown(value)}: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # no code of the user's is called here
+        raise SpecError(path, f"Keras refuses {shown(value)}: {sentence_of(error)}") from error
 
 
 def _own(kind: Kind, reference: str, arguments: dict[str, Any], folder: Path, path: str) -> Any:

@@ -155,14 +155,36 @@ def _bindings(tree: ast.Module, package: list[str]) -> tuple[dict[str, list[str 
                         bound.setdefault(alias.asname or alias.name, []).append(f"{source}.{alias.name}")
             case ast.Assign() | ast.AnnAssign():
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                for part in (part for target in targets for part in ast.walk(target)):
-                    if isinstance(part, ast.Name):
-                        bound.setdefault(part.id, []).extend(_aliases(node.value, bound))
+                for target in targets:
+                    _bind(target, node.value, bound)
     return bound, stars
 
 
+def _bind(target: ast.expr, value: ast.expr | None, bound: dict[str, list[str | None]]) -> None:
+    """Binds the names of an assignment's target to what its value is another name of."""
+    sequence = ast.Tuple | ast.List
+    if isinstance(target, sequence) and isinstance(value, sequence):
+        parts = (*target.elts, *value.elts)
+        if not any(isinstance(part, ast.Starred) for part in parts):
+            for left, right in zip(target.elts, value.elts, strict=False):
+                _bind(left, right, bound)
+            return
+    for part in ast.walk(target):
+        if isinstance(part, ast.Name):
+            bound.setdefault(part.id, []).extend(_aliases(value, bound))
+
+
 def _aliases(value: ast.expr | None, bound: dict[str, list[str | None]]) -> list[str | None]:
-    """What a value is another name of, such as `np.load`; None where it is made here, as by a call."""
+    """What a value is another name of, such as `np.load`; None where it is made here, as by a call.
+
+    Of a value that is one of several, as of a tuple or of `a if b else c`, all that it may be.
+    """
+    several = {ast.Tuple: "elts", ast.List: "elts", ast.BoolOp: "values"}.get(type(value))
+    parts = getattr(value, several) if several else [value.body, value.orelse] if isinstance(value, ast.IfExp) else []
+    if parts:
+        return [alias for part in parts for alias in _aliases(part, bound)]
+    if isinstance(value, ast.NamedExpr | ast.Starred):
+        return _aliases(value.value, bound)
     attributes: list[str] = []
     while isinstance(value, ast.Attribute):
         attributes.insert(0, value.attr)

@@ -40,6 +40,9 @@ from second import data, loads
 read = np.load
 call = again = sp.check_call
 evaluate = eval
+number, (nested, *more) = 1, (sp.check_call, sp.run)
+either = sp.check_call if np else None
+one_of = None or sp.check_call
 
 try:
     from os import remove as tidy
@@ -156,6 +159,9 @@ MODULES = {
     "a class that a module imports": (source("imports:Path"), "is pathlib.Path, which imports.py only imports"),
     "another name of what is imported": (source("imports:read", data__args={"allow_pickle": True}), "is numpy.load, which imports.py only imports"),
     "one of two other names": (source("imports:again"), "is subprocess.check_call, which imports.py only imports"),
+    "another name in a tuple": (source("imports:nested"), "is subprocess.check_call, which imports.py only imports"),
+    "another name on a condition": (source("imports:either"), "is subprocess.check_call, which imports.py only imports"),
+    "another name after or": (source("imports:one_of"), "is subprocess.check_call, which imports.py only imports"),
     "another name of a built-in": (source("imports:evaluate"), "is builtins.eval, which imports.py only imports"),
     "what a branch imports": (source("imports:tidy"), "is os.remove, which imports.py only imports"),
     "what another module of the project imports": (source("imports:loads"), "is second.loads, which imports.py only imports"),

@@ -85,6 +85,7 @@ def test_the_users_classes_and_functions_are_made_from_the_folder(make):
     ("kind", "value", "words"),
     [
         (OPTIMIZER, {"name": "adam", "clipnorm": 1.0, "clipvalue": 1.0}, "here: Keras refuses"),
+        (METRIC, {"name": "AUC", "dtype": {"class_name": "X", "config": {}}}, "here: Keras refuses"),
         (OPTIMIZER, "own_objects:Fast", "here: own_objects.py defines no 'Fast'"),
         (LOSS, {"name": "own_objects:Scaled", "fator": 3.0}, "here: own_objects:Scaled refuses"),
         (

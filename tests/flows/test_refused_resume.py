@@ -1,0 +1,30 @@
+"""The flow `resume` where the server refuses to start one run: the others are started, and the flow run says which isn't."""
+
+from pathlib import Path
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows import resume as flows
+from flows.died import Dead
+from handler.errors import FrostlineError
+
+pytestmark = pytest.mark.service
+
+
+def test_a_run_that_the_server_refuses_keeps_no_other_from_starting(server, monkeypatch, tmp_path):
+    dead = [Dead(Path(tmp_path), name, None, None, "0") for name in ("first", "second")]
+    monkeypatch.setattr(flows, "died", lambda *given: dead)
+    asked = []
+
+    def start_again(of, attempt, deployment, real=flows.start_again):
+        asked.append(of.run)
+        return real(of, attempt, deployment)
+
+    monkeypatch.setattr(flows, "start_again", start_again)
+    with (
+        temporary_settings({PREFECT_API_URL: server.api_url}),
+        pytest.raises(FrostlineError, match=r"^the server doesn't start first again \(ObjectNotFound.*\); .* second again .*; 0 others"),
+    ):
+        flows.resume.fn(store=str(tmp_path), deployment="no/such")
+    assert asked == ["first", "second"]
