@@ -70,7 +70,7 @@ def check_data(X: Any, y: Any, names: tuple[str, str] = ("X", "y_rf")) -> None:
         DataError: says what was given and how it becomes an array.
     """
     check_kinds(X, y, names)
-    check_pair(list(X) if isinstance(X, list | tuple) else [X], y, names[0], "the data")
+    check_pair(list(X) if isinstance(X, list | tuple) else [X], y, " and ".join(names), "the data")
 
 
 def check_kinds(X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> None:

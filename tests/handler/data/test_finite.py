@@ -88,6 +88,7 @@ def test_the_handler_refuses_them_before_the_first_step(network, blobs, tmp_path
     model.compile("adam", "categorical_crossentropy")
     mh = DLModelHandler(KerasArchitecture(model), training_epochs=1, validation_data=(good["X_val"], y))
     before = model.get_weights()
-    with pytest.raises(DataError, match=f"^{which} has . values that are not finite .* in row 3;"):
+    place = "X and y_rf: y of the data" if which == "y" else which
+    with pytest.raises(DataError, match=f"^{place} has . values that are not finite .* in row 3;"):
         DLTrainingHandler(store=tmp_path if stored else None)(mh, good["X"], good["y"], [])
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))

@@ -171,7 +171,7 @@ def crossed(y, p):
         (functional, {}, ([X, X], LABELS), "^X and y_rf: gives 2 input arrays, the network takes 1"),
         (lambda: functional(inputs=2), {}, (X, LABELS), "^X and y_rf: gives 1 input arrays, the network takes 2"),
         (functional, {}, (X[:, :5], LABELS), r"^X and y_rf: input 0 has examples of shape \(5,\), the network takes"),
-        (functional, {}, (X, LABELS[:7]), r"^X: X of the data has 12 examples and y has 7; give one target for each"),
+        (functional, {}, (X, LABELS[:7]), r"^X and y_rf: X of the data has 12 examples and y has 7; give one target for each"),
         (lambda: functional(outputs=2), {}, (X, LABELS), "has 2 outputs and the data one array of targets"),
         (functional, {"validation_data": (X[:, :5], LABELS)}, (X, LABELS), "^validation_data: input 0 has examples"),
         (functional, {"validation_data": (X, ONES)}, (X, LABELS), "^loss: .* y_val has one value per class"),
