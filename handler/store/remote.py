@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from handler.errors import SpecError, StoreError
+from handler.store.credentials import require_credentials
 
 T = TypeVar("T")
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.+)")  # a pathlib.Path leaves one slash of two
@@ -29,10 +28,6 @@ REFUSED = re.compile(r"status code: 4(?!08|29)")  # what isn't otherwise the nex
 REJECTED = re.compile(r"status code: (400|405|501)|NotImplemented|not implemented")
 AT_ONCE = 1 << 26  # bytes put in one request
 TRIES, PAUSE = 5, 0.5  # beyond those that the client makes by itself
-# Any of these gives the credentials of S3; else they come from the metadata address of a machine of the service's.
-CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_SKIP_SIGNATURE",
-               "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")  # fmt: skip
-METADATA, METADATA_SECONDS = "http://169.254.169.254", 2.0
 ADVICE = {
     "PermissionDeniedError": "these credentials may not do that",
     "UnauthenticatedError": "the service asks for credentials: set them in the environment (AWS_ACCESS_KEY_ID, ...)",
@@ -57,25 +52,6 @@ def url_of(text: str | Path) -> str | None:
             "store", f"a store's URL is scheme://bucket/prefix, without credentials or a query: {scheme}://..."
         )
     return f"{scheme}://{found[2].rstrip('/')}"
-
-
-def require_credentials(url: str) -> None:
-    """Refuses an S3 store for which there are no credentials; the client would look for them for minutes.
-
-    Raises:
-        SpecError: there are none; says how those of `~/.aws` are given.
-    """
-    if not url.startswith("s3://") or any(os.environ.get(name) for name in CREDENTIALS):
-        return
-    address = urlsplit(os.environ.get("AWS_METADATA_ENDPOINT") or METADATA)
-    try:
-        socket.create_connection((address.hostname or "", address.port or 80), METADATA_SECONDS).close()
-    except OSError as error:
-        raise SpecError(
-            "store",
-            f"{url} needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment. Those in "
-            '~/.aws are not read; `eval "$(aws configure export-credentials --format env)"` sets them from there',
-        ) from error
 
 
 @lru_cache

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import threading
 import time
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from handler.errors import BusyError, DamagedError, Interrupted, SpecError, Stor
 from handler.interrupt import stop
 from handler.record import RunRecord
 from handler.retention import Retention
-from handler.store import Store, collection_lock, leases, mirror, remote
+from handler.store import Store, collection_lock, credentials, leases, mirror, remote
 from handler.store.marker import is_absent
 from tests.handler.store.test_states import ARRAYS, state_of
 from tests.s3_server import BUCKET, KEYS
@@ -257,14 +258,27 @@ def test_a_service_that_keeps_no_conditions_is_refused_before_anything_is_traine
     assert s3.requests["PUT"] - before == 1, "the lease alone: the service is asked once"
 
 
-def test_missing_credentials_are_said_within_seconds_and_the_sentence_covers_the_users_file(monkeypatch):
-    for name in remote.CREDENTIALS:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://192.0.2.1")  # an address where nobody answers
+@pytest.mark.parametrize(
+    ("scheme", "said"),
+    [
+        ("s3", r"set AWS_ACCESS_KEY_ID .* Those in ~/\.aws are not read"),
+        ("gs", "set GOOGLE_APPLICATION_CREDENTIALS to the path"),
+        ("az", "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"),
+    ],
+)
+def test_missing_credentials_are_said_within_seconds_and_how_they_are_given(scheme, said, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    source = credentials.SOURCES[scheme]
+    for name in [name for name in os.environ if source.names.fullmatch(name)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(source.endpoint, "192.0.2.1" if scheme == "gs" else "http://192.0.2.1")  # where nobody answers
     began = time.monotonic()
-    with pytest.raises(SpecError, match=r"^store: s3://elsewhere/store needs credentials: set AWS_ACCESS_KEY_ID .* Those in ~/\.aws are not read"):
-        Store("s3://elsewhere/store")
+    with pytest.raises(SpecError, match=rf"^store: {scheme}://elsewhere/store needs credentials: {said}"):
+        Store(f"{scheme}://elsewhere/store")
     assert time.monotonic() - began < 10
+    if source.file:
+        (tmp_path / source.file).mkdir(parents=True)
+        credentials.require_credentials(f"{scheme}://elsewhere/store")
 
 
 def test_a_scheme_in_capitals_is_that_scheme(machine, url, tmp_path):

@@ -1,0 +1,94 @@
+"""Whether there are credentials for an object store. Without any its client looks for them for minutes.
+
+They come from the environment, or on a machine of the service's from its metadata address; those of Google also from
+the file that its own tool writes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from handler.errors import SpecError
+
+SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the credentials of one kind of store come from.
+
+    Attributes:
+        names: variables of the environment, any of which gives them.
+        endpoint: the variable that moves the metadata address.
+        metadata: the metadata address, where none is set.
+        advice: what would do.
+        file: a file below the user's home that gives them too; "" where none does.
+    """
+
+    names: re.Pattern[str]
+    endpoint: str
+    metadata: str
+    advice: str
+    file: str = ""
+
+
+SOURCES = {
+    "s3": Source(
+        re.compile(
+            "AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|WEB_IDENTITY_TOKEN_FILE|SKIP_SIGNATURE"
+            "|CONTAINER_CREDENTIALS_(RELATIVE|FULL)_URI)"
+        ),
+        "AWS_METADATA_ENDPOINT",
+        "http://169.254.169.254",
+        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment. Those in ~/.aws are not read; "
+        '`eval "$(aws configure export-credentials --format env)"` sets them from there',
+    ),
+    "gs": Source(
+        re.compile(
+            "GOOGLE_(APPLICATION_CREDENTIALS|SERVICE_ACCOUNT(_PATH|_KEY)?|SKIP_SIGNATURE)|SERVICE_ACCOUNT(_PATH)?"
+        ),
+        "GCE_METADATA_HOST",
+        "http://169.254.169.254",
+        "set GOOGLE_APPLICATION_CREDENTIALS to the path of the file that has them; "
+        "`gcloud auth application-default login` writes one",
+        file=".config/gcloud/application_default_credentials.json",
+    ),
+    "az": Source(
+        re.compile(
+            "AZURE_(STORAGE_)?(ACCOUNT_KEY|ACCESS_KEY|MASTER_KEY|CLIENT_SECRET|SAS_KEY|SAS_TOKEN|TOKEN)"
+            "|AZURE_(STORAGE_ACCOUNT_ACCESS_KEY|FEDERATED_TOKEN_FILE|USE_AZURE_CLI|SKIP_SIGNATURE"
+            "|STORAGE_USE_EMULATOR)|(AZURE_)?(IDENTITY|MSI)_ENDPOINT"
+        ),
+        "AZURE_METADATA_ENDPOINT",
+        "http://169.254.169.254",
+        "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY in the environment, or AZURE_USE_AZURE_CLI=true "
+        "after `az login`",
+    ),
+}
+
+
+def require_credentials(url: str) -> None:
+    """Refuses a store for which there are no credentials.
+
+    Args:
+        url: the store's, in its full form.
+
+    Raises:
+        SpecError: there are none; says how they are given.
+    """
+    source = SOURCES[url.partition("://")[0]]
+    if any(value and source.names.fullmatch(name) for name, value in os.environ.items()):
+        return
+    if source.file and Path("~", source.file).expanduser().exists():
+        return
+    given = os.environ.get(source.endpoint) or source.metadata
+    address = urlsplit(given if "://" in given else f"http://{given}")
+    try:
+        socket.create_connection((address.hostname or "", address.port or 80), SECONDS).close()
+    except OSError as error:
+        raise SpecError("store", f"{url} needs credentials: {source.advice}") from error
