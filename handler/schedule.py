@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -67,12 +67,14 @@ class Schedule:
         op_epoch: the epochs at which something is set, strictly increasing; may hold 0.
         ops: what is set there.
         lrs: None if no entry sets a rate, else one item per op (None: the rate stays as it is).
+        spared: the layers that an entry takes out of its own by `except`.
     """
 
     training_epochs: int
     op_epoch: tuple[int, ...] = ()
     ops: tuple[Op, ...] = ()
     lrs: tuple[float | None, ...] | None = None
+    spared: frozenset[str] = field(default=frozenset(), compare=False)
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
@@ -130,8 +132,9 @@ def compute_schedule(freeze_training: Any, training_epochs: int, outline: Outlin
     schedule = _chain(sorted(stretches, key=lambda stretch: stretch.start), epochs)
     if outline is None:
         return schedule
+    spared = frozenset(path for stretch in stretches for path in stretch.units.spared)
     ops = tuple(Op(outline.joined(op.freeze), outline.joined(op.unfreeze)) for op in schedule.ops)
-    return replace(schedule, ops=ops)
+    return replace(schedule, ops=ops, spared=spared)
 
 
 def _resolved(entries: Sequence[Entry], outline: Outline | None) -> list[Units]:
@@ -302,8 +305,9 @@ def _chain(stretches: Sequence[_Stretch], training_epochs: int) -> Schedule:
 def held_layers(outline: Outline, schedule: Schedule) -> list[str]:
     """A sentence on the layers that a schedule names but can't unfreeze, since the user froze them; or none."""
     held: list[str] = []
-    for layer in outline.listed(schedule.named):
-        if layer.path in schedule.named:
+    named = schedule.named | schedule.spared
+    for layer in outline.listed(named):
+        if layer.path in named:
             inside = (part.path for part in outline.parts.get(layer.path, ()) if part.held)
             held += [layer.path] if layer.held else inside
     if not held:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -22,17 +22,19 @@ class Units:
     Attributes:
         units: what is frozen together, in the order in which they take turns.
         domain: all layers of the units, in layer order.
+        spared: the layers that `except` takes out of them.
     """
 
     units: tuple[tuple[str, ...], ...]
     domain: tuple[str, ...]
+    spared: frozenset[str] = frozenset()
 
     def in_order(self, order: Sequence[str] | None) -> Units:
         """The same units, the domain in another order (layers that `order` lacks come last)."""
         if order is None:
             return self
         place = {path: i for i, path in enumerate(order)}
-        return Units(self.units, tuple(sorted(self.domain, key=lambda path: place.get(path, len(place)))))
+        return replace(self, domain=tuple(sorted(self.domain, key=lambda path: place.get(path, len(place)))))
 
     def op(self, resting: Collection[int]) -> Op:
         """The op that freezes some of the units, by number, and unfreezes the others."""
@@ -162,7 +164,8 @@ def _units(units: Sequence[tuple[str, ...]], out: Collection[str], path: str) ->
     left = tuple(kept for kept in (tuple(layer for layer in unit if layer not in out) for unit in units) if kept)
     if not left:
         raise ScheduleError(path, "nothing is left to freeze once `except` is taken out; leave the entry out instead")
-    return Units(left, tuple(layer for unit in left for layer in unit))
+    spared = frozenset(layer for unit in units for layer in unit if layer in out)
+    return Units(left, tuple(layer for unit in left for layer in unit), spared)
 
 
 class _Names:

@@ -18,8 +18,11 @@ def as_array(value: Any, name: str, where: str) -> Any:
         where: the path of what gave it.
 
     Raises:
-        DataError: NumPy makes no array of numbers of it.
+        DataError: NumPy makes no array of numbers of it, or values of it are masked.
     """
+    if np.ma.is_masked(value):
+        what = f"{np.ma.count_masked(value)} masked values, which a training can't leave out"
+        raise DataError(where, f"{name} has {what}; fill them (filled), or leave their rows out")
     if isinstance(value, np.ndarray) or is_lazy(value):
         return value
     try:

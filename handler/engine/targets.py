@@ -92,8 +92,8 @@ def _check_labels(y: Any, units: int, where: str, name: str, ignored: Collection
             raise DataError(
                 where,
                 f"{name} has the label {value} in row {start + row}, but the network's output has {units} units, for "
-                f"the classes 0 to {units - 1}; give it a unit per class, or correct the labels (what is never a "
-                "target is data.args.ignore_label)",
+                f"the classes 0 to {units - 1}; give it a unit per class, or correct the labels (one that is never a "
+                "target is data.args.ignore_label of a file, or the loss's ignore_class)",
             )
 
 

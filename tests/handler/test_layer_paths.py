@@ -181,3 +181,5 @@ def test_layers_that_the_user_froze_are_said_where_an_entry_names_them():
     (text,) = held_layers(known, compute_schedule([{"layers": "all"}], 2, known))
     assert text.startswith("freeze_training names td, bi/forward_lstm/lstm_cell, frozen before the training")
     assert "remove `trainable = False`" in text
+    (text,) = held_layers(known, compute_schedule([{"layers": "all", "except": ["td", "bi"]}], 2, known))
+    assert "names td, bi/forward_lstm/lstm_cell, frozen" in text, "except names what is to train, too"

@@ -79,6 +79,7 @@ def test_arrays_of_other_libraries_are_read_as_numpys_own(kind, far, tmp_path, m
         ((iter(X), Y), "X of mine:data is a .*iterator, which gives no array of numbers; return NumPy arrays"),
         (([X, {"a": X}], Y), r"X\[1\] of mine:data is a dict, which gives no array of numbers"),
         ((np.array(["a"] * 12), Y), "has dtype <U1; numbers are needed"),
+        ((np.ma.masked_less(X, 0.5), Y), "X of mine:data has [0-9]+ masked values, which a training can't leave out"),
         ((X, Y, X, object()), "y_val of mine:data is a object"),
     ],
 )
