@@ -19,6 +19,7 @@ from handler.engine.losses import CLASSES, ONE_HOT, family_of
 from handler.engine.targets import LOSS, check_targets
 from handler.errors import DataError, SpecError
 from handler.sequencer import DLSequencer
+from handler.specification.user_frames import is_raised_outright
 
 TRIED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError)
 
@@ -144,6 +145,8 @@ def _try(model: Any, x: Any, y: Any, weight: Any, output: Any, where: str) -> No
         try:
             backend.compute_output_spec(function, x, y, output, sample_weight=weight, **options)
         except TRIED as error:
+            if is_raised_outright(error):
+                raise  # a loss or metric of the user's own says so, at a line of the user's own
             said = str(error).strip().split("\n")[0]
             target, shape = tuple(_flat(y)[0].shape[1:]), tuple(_flat(output)[0].shape[1:])
             raise SpecError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _OWN = tuple(_ROOT / room for room in ("flows", "handler", "tasks"))
 _ELSEWHERE = {"site-packages", "dist-packages"}
 _LIBRARY = tuple(Path(prefix).resolve() for prefix in {sys.prefix, sys.base_prefix} if Path(prefix) != Path("/usr"))
+_STDLIB = Path(sysconfig.get_path("stdlib"))
 _CALLED = re.compile(r'File "(.+?)", line (\d+), in (\w+)')
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _BOLD = re.compile(r"\x1b\[1m(.+?)\x1b\[0m", re.DOTALL)
@@ -63,6 +65,12 @@ def raised_by_user(error: BaseException, folder: Path) -> bool:
         if any(is_users(file, folder) for file, _, _ in _CALLED.findall(_text(part))):
             return True
     return False
+
+
+def is_raised_outright(error: BaseException) -> bool:
+    """Whether a statement of the user's own raised an exception, not a library that the user's code called."""
+    files = [frame.f_code.co_filename for frame, _ in _walk(error.__traceback__)]
+    return bool(files) and is_users(files[-1], Path("/")) and not Path(files[-1]).is_relative_to(_STDLIB)
 
 
 def frames_of(error: BaseException, folder: Path) -> str:

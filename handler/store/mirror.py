@@ -19,7 +19,7 @@ from typing import Any
 
 import xxhash
 
-from handler.errors import DamagedError
+from handler.errors import DamagedError, SpecError
 from handler.store.checked import parse_checked
 from handler.store.files import side_by_side, sync, workplace
 from handler.store.remote import Remote, remote_at, url_of
@@ -34,8 +34,10 @@ def local_root(store: str | Path) -> Path:
     """The folder of a store: for a URL the one it is worked in, `FROSTLINE_CACHE` or `~/.cache/frostline`.
 
     Raises:
-        SpecError: the URL can't be used.
+        SpecError: the URL can't be used, or nothing is named, as by a variable of the shell that isn't set.
     """
+    if not str(store).strip():
+        raise SpecError("store", f"must be a folder's path or a URL, not {str(store)!r}; give '.' for this folder")
     url = url_of(store)
     if url is None:
         return Path(store).absolute()

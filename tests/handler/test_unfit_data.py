@@ -2,7 +2,7 @@
 
 import pytest
 
-from handler.errors import FrostlineError
+from handler.errors import FrostlineError, UserCodeError
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
 from tests.handler.test_run import MODULE, trains_in
@@ -31,6 +31,15 @@ def pairs():
 
 def head(units=3):
     return keras.Sequential([L.Dense(8, name="body"), L.Dense(units, name="head")])
+
+
+class Broken(keras.metrics.Mean):
+    def update_state(self, y, p, sample_weight=None):
+        raise RuntimeError("no [/x] here")
+
+
+def broken(y, p):
+    return None.size
 
 
 class Two(keras.Model):
@@ -64,7 +73,7 @@ def spec_of(source, architecture="mine:network", loss=None, **model):
     ("changes", "said"),
     [
         (spec_of("labels 4"), "^data.source: y has the label 3 in row .*; give it a unit per class"),
-        (spec_of("ones"), "^model.compile.loss: sparse_categorical_crossentropy takes class numbers"),
+        (spec_of("ones"), "^model.compile.loss: .*by default sparse_categorical_crossentropy takes class numbers"),
         (spec_of("labels 2", loss="categorical_crossentropy"), "^model.compile.loss: .* use sparse_categorical"),
         (spec_of("labels 2", "mine:head", args={"units": 1}), "^model.compile.loss: .* use binary_crossentropy with a"),
         (spec_of("labels 2", loss="mse"), r"^model.compile.loss: mean_squared_error compares y and .* the output \(3,\)"),
@@ -80,6 +89,24 @@ def test_what_no_step_could_take_is_refused_before_it(changes, said, folder):
         run.pre_fit()
     assert caught.value.exit_code == 2
     assert not list((folder / "store").glob("states/*"))
+
+
+@pytest.mark.parametrize(
+    ("compiled", "said", "line"),
+    [
+        ({"metrics": ["mine:Broken"]}, r"Broken.update_state\(.*\) in mine.py failed: RuntimeError: no \[/x\] here$", "no [/x]"),
+        ({"loss": "mine:broken"}, r"broken\(.*\) in mine.py failed: AttributeError: 'NoneType' .* 'size'$", "None.size"),
+    ],
+    ids=["a metric", "a loss"],
+)
+def test_what_the_users_own_loss_or_metric_raises_is_told_with_its_line(compiled, said, line, folder):
+    spec = parse_spec({"name": "mine", **spec_of("data"), "model": {"architecture": "mine:network", "compile": compiled}})
+    run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name="mine"))
+    run.begin(run.plan())
+    with pytest.raises(UserCodeError, match=said) as caught:
+        run.pre_fit()
+    assert caught.value.exit_code == 1
+    assert line in caught.value.frames
 
 
 @pytest.mark.parametrize(("source", "architecture"), [("data", "mine:head"), ("pairs", "mine:Two")])

@@ -2,9 +2,11 @@
 
 import pytest
 
+from flows.command import run
 from handler.errors import SpecError
 from handler.store import Store
 from handler.store.marker import MARKER, is_store
+from handler.store.mirror import local_root
 from tests.handler.store.writes import WRITES, record, state
 
 FOREIGN = (
@@ -37,6 +39,16 @@ def test_a_collection_refuses_a_folder_that_is_not_there_and_makes_none(tmp_path
     with pytest.raises(SpecError, match=r"^store: there is no store .*/typo, so nothing is removed from it"):
         Store(tmp_path / "typo").collect()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("given", ["", " ", "\n"])
+def test_a_store_without_a_name_is_refused(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for call in (local_root, Store):
+        with pytest.raises(SpecError, match=r"^store: must be a folder's path or a URL, not "):
+            call(given)
+    code, _ = run(["runs", "--store", given])
+    assert (code, list(tmp_path.iterdir())) == (2, [])
 
 
 @pytest.mark.parametrize("file", FOREIGN)
