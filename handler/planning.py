@@ -23,7 +23,7 @@ from handler.layers import Outline
 from handler.prefix.graph import Graph
 from handler.prefix.planned import planned
 from handler.record import InitialWeights, Plan, PlannedPrefix, PlannedSegment, RunRecord
-from handler.schedule import Schedule, compute_schedule, held_layers
+from handler.schedule import Schedule, compute_schedule, held_layers, idle_segments
 from handler.spec import TrainingSpec, is_cloud
 from handler.specification.callback_effects import SETS_RATE, conflicts, rate_setter
 from handler.specification.callback_memory import warnings
@@ -156,6 +156,7 @@ class Planning:
                 *warnings(callbacks, self.folder),
                 *conflicts(callbacks, self.schedule),
                 *held_layers(self.outline, self.schedule),
+                *idle_segments(self.outline, self.schedule),
                 *changed_data(self.spec, self.folder, self.store.states, self.key),
                 *(hole.text for hole in find_holes(self.chain, self.store.states, position)),
             ],

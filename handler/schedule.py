@@ -319,6 +319,16 @@ def held_layers(outline: Outline, schedule: Schedule) -> list[str]:
     ]
 
 
+def idle_segments(outline: Outline, schedule: Schedule) -> list[str]:
+    """A sentence on the epochs in which every layer is frozen; or none."""
+    idle = [segment for segment in schedule.segments if not outline.unfrozen(segment.frozen)]
+    if not idle or not outline.layers:
+        return []
+    named = ", ".join(f"{segment.start}-{segment.end}" for segment in idle[:4])
+    more = f" and {len(idle) - 4} more" if len(idle) > 4 else ""
+    return [f"epochs {named}{more}: every layer is frozen, so nothing is trained; leave a layer out (except)"]
+
+
 def _check_shared(units: Sequence[Sequence[str]], outline: Outline, path: str) -> None:
     """Refuses units that part layers with common weights: these would train with one and rest with the other."""
     for group in outline.shared:

@@ -34,7 +34,7 @@ from handler.notebook.run_record import NotebookRun
 from handler.notebook.standing import Training, identify, remembered
 from handler.observe import Observer
 from handler.prefix.prefixes import PrefixOptions
-from handler.schedule import compute_schedule, held_layers
+from handler.schedule import compute_schedule, held_layers, idle_segments
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
 from handler.specification.non_finite import NonFinite
@@ -283,7 +283,7 @@ class DLTrainingHandler:
         nn = mh.compiled
         layers = outline(nn)
         schedule = compute_schedule(self.freeze_training, mh.training_epochs, layers)
-        for text in held_layers(layers, schedule):
+        for text in (*held_layers(layers, schedule), *idle_segments(layers, schedule)):
             for observer in self.observers:
                 observer.on_note(text)
         Boundaries(nn, self.freeze_training).check(schedule, len(input_X))

@@ -10,7 +10,7 @@ from handler.errors import ScheduleError
 from handler.executor import DLFreezeTrainingExecutor
 from handler.layers import Outline, outline
 from handler.masks import Masks
-from handler.schedule import compute_schedule, held_layers
+from handler.schedule import compute_schedule, held_layers, idle_segments
 
 L = keras.layers
 
@@ -183,3 +183,10 @@ def test_layers_that_the_user_froze_are_said_where_an_entry_names_them():
     assert "remove `trainable = False`" in text
     (text,) = held_layers(known, compute_schedule([{"layers": "all", "except": ["td", "bi"]}], 2, known))
     assert "names td, bi/forward_lstm/lstm_cell, frozen" in text, "except names what is to train, too"
+
+
+def test_epochs_in_which_nothing_trains_are_said():
+    known = outline(compiled(blocks()))
+    assert idle_segments(known, compute_schedule([{"training_interval": [0, 1], "layers": ["head"]}], 2, known)) == []
+    (text,) = idle_segments(known, compute_schedule([{"training_interval": [1, 3], "layers": "all"}], 4, known))
+    assert text.startswith("epochs 1-3: every layer is frozen, so nothing is trained")
