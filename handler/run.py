@@ -20,7 +20,8 @@ from handler.backup import drop_unneeded
 from handler.chain import Position, furthest, reached
 from handler.checkpoint.completion import Completion, find_completion, use_completed
 from handler.checkpoint.holes import find_holes
-from handler.engine.divergence import divergence_of, is_finite, refuse_again
+from handler.engine.divergence import divergence_of, refuse_again
+from handler.engine.finite import check_history
 from handler.engine.history import from_json, to_table
 from handler.errors import MismatchError, StoreError
 from handler.interrupt import stop
@@ -100,6 +101,9 @@ class TrainingRun:
     def finished(self) -> RunRecord | None:
         """The complete record if nothing is left to do, its segments told as cached; None otherwise. No TensorFlow,
         no data. Damaged states that no training needs are noted.
+
+        Raises:
+            NonFiniteError: it was trained past a loss or a metric that is not finite; the record stays as it is.
         """
         record = self.planning.record()
         if (
@@ -116,8 +120,8 @@ class TrainingRun:
             return None
         if [(s.start, s.end, s.state) for s in record.plan] != [(s.start, s.end, s.state) for s in plan.segments]:
             return None
-        if self.spec.training.non_finite == "stop" and not is_finite(record, self.store.states):
-            return None
+        if self.spec.training.non_finite == "stop":
+            check_history(self.store.states.manifest(record.state)["history"] if record.state else {})
         schedule, states = self.planning.schedule, self.store.states
         cached = [use_completed(self.planning.chain, states, schedule.segments[s.index]) for s in plan.segments]
         segments = [segment for segment in cached if segment is not None]

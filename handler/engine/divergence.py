@@ -5,13 +5,9 @@ A training is exact, so it would end there each time.
 
 from __future__ import annotations
 
-from typing import Any
-
 from handler.chain import Keyed
-from handler.engine.finite import check_history
 from handler.errors import NonFiniteError
 from handler.record import Divergence, RunRecord
-from handler.store import StateStore
 
 
 def divergence_of(error: BaseException, chain: Keyed) -> Divergence | None:
@@ -39,13 +35,3 @@ def refuse_again(record: RunRecord, chain: Keyed) -> None:
     ended = record.divergence
     if ended is not None and ended.key in chain.keys:
         raise NonFiniteError(ended.text, ended.epoch, ended.step)
-
-
-def is_finite(record: RunRecord, states: StateStore) -> bool:
-    """Whether the losses and metrics on the way to a completed run's state are finite."""
-    history: dict[str, Any] = states.manifest(record.state)["history"] if record.state else {}
-    try:
-        check_history(history)
-    except NonFiniteError:
-        return False
-    return True

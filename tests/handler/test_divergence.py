@@ -37,9 +37,13 @@ def folder(tmp_path):
     return tmp_path
 
 
-def begun(folder, changes):
+def run_of(folder, changes):
     spec = parse_spec({**SPEC, **changes})
-    run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name=spec.name))
+    return TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name=spec.name))
+
+
+def begun(folder, changes):
+    run = run_of(folder, changes)
     run.begin(run.plan())
     return run
 
@@ -77,8 +81,11 @@ def test_continue_is_said_in_the_record_and_the_report(folder):
     page = (home / "report.html").read_text()
     assert said in page
     assert "loss over 6 epochs" in page, "the curve is drawn with its gaps"
+    refused = run_of(folder, steep())
+    with pytest.raises(NonFiniteError, match="set it to accept them"):
+        refused.finished()
+    assert refused.store.runs.read("mine").status == "completed", "a refusal changes nothing"
     stopped = begun(folder, steep())
-    assert stopped.finished() is None, "not answered as complete where it should have stopped"
     assert [stopped.train_segment(i).source for i in range(5)] == ["cached"] * 5
     with pytest.raises(NonFiniteError, match="set it to accept them"):
         stopped.post_fit()
