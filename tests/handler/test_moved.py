@@ -17,7 +17,7 @@ MODULE = "def data():\n    return None\n\n\ndef network():\n    return None\n"
 SPEC = {
     "name": "mine",
     "data": {"source": "mine:data"},
-    "model": {"architecture": "mine:network"},
+    "model": {"architecture": "mine:network", "compile": {"optimizer": "adam", "loss": "mse", "metrics": []}},
     "training": {"epochs": 2},
 }
 
