@@ -123,4 +123,4 @@ def test_a_damaged_state_is_found_out_and_trained_again(damage, trained, forker,
     answer = TrainAnswer.model_validate(typed.answer)
     assert answer.weights == before.answer["weights"]
     assert [s.source for s in answer.segments] == ["cached"] * 4 + ["trained"]
-    assert forker.type("verify", "--store", "s", "--json", folder=project).answer == {"ok": True, "damaged": []}
+    assert forker.type("verify", "--store", "s", "--json", folder=project).answer == {"ok": True, "damaged": [], "repaired": []}
