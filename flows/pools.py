@@ -10,8 +10,8 @@ ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
-# Prefect's own template takes the command, the environment and the working folder from each flow run, so that whoever
-# may start one may run anything. This one takes nothing: the server refuses a flow run that brings more. Leaving a
+# Prefect's own template takes the command, the environment and the working folder from each flow run, so that a user
+# who may start one may run anything. This one takes nothing: the server refuses a flow run that brings more. Leaving a
 # variable out isn't enough, since a worker adds the `env` of a flow run to that of the template.
 TEMPLATE: dict[str, Any] = {
     "job_configuration": {

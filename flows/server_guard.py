@@ -106,7 +106,7 @@ def is_own(client: tuple[str, int], server: tuple[str, int]) -> bool:
     for _, local, remote, state, _, _, _, user, *_ in lines:
         told = told or (local == ours and state == LISTENS)
         if (local, remote) == (theirs, ours):
-            return state == ESTABLISHED and int(user) in (0, os.geteuid())  # one that ends is told as root's
+            return state == ESTABLISHED and int(user) in (0, os.geteuid())  # the system lists one that ends as root's
     return not told
 
 

@@ -86,7 +86,7 @@ class Outline:
         return [info for layer in self.layers for info in (self.parts[layer.path] if layer.path in apart else (layer,))]
 
     def unfrozen(self, frozen: Collection[str]) -> list[LayerInfo]:
-        """What trains while some layers or parts of layers are frozen, in order; what the user froze isn't in it."""
+        """Return the layers that are trainable under a mask, in order; those that the user froze never are."""
         return [info for info in self.listed(frozen) if info.trainable and info.path not in frozen]
 
     def to_json(self) -> dict[str, Any]:

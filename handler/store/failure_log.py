@@ -1,4 +1,4 @@
-"""A run's `log`: the whole tracebacks of what it failed with, for whoever needs more than the sentence."""
+"""A run's `log`: the whole tracebacks of what it failed with, for a reader who needs more than the sentence."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ FILES = [
     ),
     Guard(
         "a damaged .laz aborts its reader",
-        "the signal that ended it is told, in one sentence",
+        "one sentence names the signal that ended it",
         "handler/data/reader_process.py",
         "    if code < 0:",
         "    if code == 0:",

@@ -1,4 +1,4 @@
-"""Bad data and bad networks are refused in one sentence before the first step; code that fails is told in one."""
+"""Bad data and bad networks are refused in one sentence before the first step; code that fails is named in one."""
 
 import copy
 import re

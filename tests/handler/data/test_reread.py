@@ -1,4 +1,4 @@
-"""Nothing is said to be unchanged that wasn't looked at; data that was read and differs is told."""
+"""Nothing is said to be unchanged that wasn't looked at; data that was read and differs is named."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""Whether a Python function draws random numbers is told from its code and what it refers to."""
+"""Whether a Python function draws random numbers is read from its code and what it refers to."""
 
 import functools
 import random
