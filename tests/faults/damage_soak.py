@@ -20,18 +20,16 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import SimpleQueue
 
 import yaml
 
-from flows.server import start_or_join
 from tests.faults import trainings
 from tests.faults.damage_table import SPEC, Outcome, finished, points, sentence_faults
 from tests.faults.damages import DAMAGES, IN_A_FOLDER
-from tests.typed import Forker, warm
+from tests.faults.workers import Workers
+from tests.typed import Forker
 
 COMMANDS = 8  # of a story, each after a damage
 LOW, HIGH = {"layers": ["low"]}, {"layers": ["high"]}
@@ -233,26 +231,13 @@ def kind_of(file: Path) -> str:
 def run(damages: int, seed: int, workers: int, folder: Path) -> DamageSoak:
     """Tells as many stories as there are to be damages, some at a time."""
     soak = DamageSoak(folder, seed, damages)
-    with ExitStack() as stack:
-        server = start_or_join(folder / "prefect")
-        stack.callback(server.release)
-        server.wait()
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "FROSTLINE"))}
-        clean |= {"PREFECT_HOME": str(server.home), "PREFECT_API_URL": server.api_url}
-        forkers: SimpleQueue[Forker] = SimpleQueue()
-        for number in range(workers):
-            (folder / f"typed{number}").mkdir()
-            forkers.put(stack.enter_context(warm(clean, folder / f"typed{number}")))
-        forker = forkers.get()
-        soak.learn(forker)
-        forkers.put(forker)
+    with Workers(folder, workers) as processes:
+        with processes.borrow() as forker:
+            soak.learn(forker)
 
         def one(number: int) -> None:
-            forker = forkers.get()
-            try:
+            with processes.borrow() as forker:
                 soak.tell_story(forker, number)
-            finally:
-                forkers.put(forker)
 
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(one, range(-(-damages // COMMANDS))))

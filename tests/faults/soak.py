@@ -20,17 +20,15 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
-from flows.server import start_or_join
 from tests.faults import soak_table, trainings
 from tests.faults.comparison import differences, left_behind
 from tests.faults.driver import Attempt, Kill, Through, Training
-from tests.typed import ROOT, Forker, warm
+from tests.faults.workers import Workers
+from tests.typed import ROOT, Forker
 
 WAYS: tuple[Through, Through] = ("command", "stages")
 DIRECTORIES = ("state", "snapshot", "prefit", "backup", "plan", "result")
@@ -189,23 +187,11 @@ def run(kills: int, seed: int, workers: int, folder: Path, models: list[str]) ->
     kinds = [(model, schedule) for model in models for schedule in trainings.SCHEDULES]
     shares = [kills // len(kinds) + (i < kills % len(kinds)) for i in range(len(kinds))]
     soak = Soak(folder, seed, kills)
-    with ExitStack() as stack:
-        server = start_or_join(folder / "prefect")
-        stack.callback(server.release)
-        server.wait()
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "FROSTLINE"))}
-        clean |= {"PREFECT_HOME": str(server.home), "PREFECT_API_URL": server.api_url}
-        forkers: SimpleQueue[Forker] = SimpleQueue()
-        for number in range(workers):
-            (folder / f"typed{number}").mkdir()
-            forkers.put(stack.enter_context(warm(clean, folder / f"typed{number}")))
+    with Workers(folder, workers) as processes:
 
         def one(kind: tuple[str, str], share: int) -> Tally:
-            forker = forkers.get()
-            try:
+            with processes.borrow() as forker:
                 return soak.soak(forker, *kind, share)
-            finally:
-                forkers.put(forker)
 
         with ThreadPoolExecutor(workers) as pool:
             # The longest first, so that no one is left alone at the end.
