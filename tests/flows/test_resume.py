@@ -146,7 +146,7 @@ def test_a_declaration_made_twice_is_one(deployed, here, server):
 def recorded(store, name, status, **more):
     now = datetime.now(UTC).isoformat()
     store.runs.write(RunRecord(run=name, status=status, key="0" * 32, seed=0, training_epochs=3, started=now, updated=now,
-                               spec_folder=str(store.root), **more))  # fmt: skip
+                               spec={"name": name}, spec_folder=str(store.root), **more))  # fmt: skip
 
 
 def test_what_ended_or_failed_or_is_at_work_is_left(resume, tmp_path):
