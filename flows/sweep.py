@@ -103,7 +103,7 @@ def sweep(
                 answers = run_all(found, place, workers, dask, allow_environment_change)
                 answer = compare(found, answers, name, store)
         finally:
-            see_recorded(name, say)
+            _see_recorded(name)
             flow_run_ends()
     if stop.requested:
         return end_interrupted(f"stopped by {stop.reason}", typed)  # type: ignore[return-value]
@@ -163,6 +163,14 @@ def run_all(
             answers[variant.name] = answer = answer_of(variant, future)
             say(f"{variant.name}: {answer.status} ({len(answers)} of {len(found)})")
     return [answers[variant.name] for variant in found]
+
+
+def _see_recorded(name: str) -> None:
+    """Waits until the server has recorded the sweep.
+
+    Apart from the flow's own function, which Dask's workers get with all that it names: `say` may hold a terminal.
+    """
+    see_recorded(name, say)
 
 
 def answer_of(variant: Variant, future: PrefectFuture[Any]) -> TrainAnswer | FailureAnswer:

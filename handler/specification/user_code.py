@@ -6,6 +6,7 @@ Inside, the working directory is the specification's folder. Outside, it is what
 from __future__ import annotations
 
 import contextlib
+import errno
 import inspect
 import os
 import threading
@@ -19,6 +20,8 @@ from handler.errors import FrostlineError, SpecError, UserCodeError
 from handler.specification.generators import seeded_generators
 from handler.specification.refusals import shown
 from handler.specification.user_frames import frames_of, given, outermost_call, raised_by_user, sentence_of
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk's fault, not the code's
 
 
 class UserCode:
@@ -58,6 +61,8 @@ class UserCode:
 
     def _is_the_codes_own(self, error: BaseException) -> bool:
         if isinstance(error, FrostlineError | KeyboardInterrupt | MemoryError):
+            return False
+        if isinstance(error, OSError) and error.errno in FULL:
             return False
         kind = type(error)
         if kind.__name__ == "ResourceExhaustedError" or kind.__module__.startswith("prefect."):
