@@ -1,4 +1,4 @@
-"""Data: sources of arrays and of lidar clouds, receptive fields, prediction of whole clouds. No TensorFlow."""
+"""Data sources (arrays and lidar clouds), receptive fields and prediction of whole clouds. Imports no TensorFlow."""
 
 from handler.data.cloud import IGNORED, Cloud, codes_of, labels_of
 from handler.data.dataset import Dataset, DataShape

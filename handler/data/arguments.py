@@ -1,4 +1,4 @@
-"""`data.args` of the sources, checked."""
+"""Validated models of the sources' `data.args`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Positive = Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
 
 
 class Arguments(BaseModel):
-    """Base: unknown keys are errors."""
+    """The base class of arguments; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FieldArguments(Arguments):
-    """How receptive fields are drawn."""
+    """The arguments of drawing receptive fields."""
 
     radius: Positive = Field(default=8.0, description="of the vertical cylinders, metres")
     points: int = Field(default=2048, ge=8, le=1_000_000, description="points per field")
@@ -34,7 +34,7 @@ class FieldArguments(Arguments):
 
 
 class AugmentationArguments(Arguments):
-    """How a batch is varied: see `handler.data.augmentation`."""
+    """The arguments of augmenting a batch, see `handler.data.augmentation`."""
 
     rotate: bool = True
     mirror: bool = True
@@ -49,7 +49,7 @@ class AugmentationArguments(Arguments):
 
 
 class SceneArguments(Arguments):
-    """The synthetic scene: see `handler.data.synthetic`. Looked at only where the source is `synthetic`."""
+    """The arguments of the synthetic scene, see `handler.data.synthetic`; used only if the source is `synthetic`."""
 
     seed: int = Field(default=0, ge=0, lt=2**64)
     tiles: int = Field(default=2, ge=1, le=64)
@@ -58,7 +58,7 @@ class SceneArguments(Arguments):
 
 
 class CloudArguments(Arguments):
-    """`data.args` of .las, .laz and synthetic sources."""
+    """The `data.args` of .las, .laz and synthetic sources."""
 
     classes: dict[str, list[Code]] = Field(
         default={"ground": [2], "vegetation": [3, 4, 5], "building": [6]},
@@ -111,7 +111,7 @@ class CloudArguments(Arguments):
 
 
 class ArrayArguments(Arguments):
-    """`data.args` of .npz and .zarr sources."""
+    """The `data.args` of .npz and .zarr sources."""
 
     class_names: list[str] | None = Field(default=None, min_length=2)
     ignore_label: int | None = Field(default=None, ge=-(2**63), lt=2**63)
@@ -121,10 +121,14 @@ A = TypeVar("A", bound=Arguments)
 
 
 def checked(kind: type[A], args: dict[str, Any]) -> A:
-    """`data.args` as a model.
+    """Validate `data.args` and return them as a model.
+
+    Args:
+        kind: the class of the model.
+        args: the arguments as the specification has them.
 
     Raises:
-        SpecError: something in them can't be used; the message has the path of each.
+        SpecError: an argument is not valid; the message has the path of each such argument.
     """
     from handler.spec import spec_error
 

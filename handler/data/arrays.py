@@ -1,4 +1,4 @@
-"""Arrays as they are: .npz, .zarr (read lazily) and functions of the user's own."""
+"""Data sources of plain arrays: .npz files, .zarr groups (read lazily) and functions of the user."""
 
 from __future__ import annotations
 
@@ -22,10 +22,16 @@ Pair = tuple[Arrays, np.ndarray]
 
 
 def load_npz(path: Path, args: dict[str, Any], where: str = "data.source") -> Dataset:
-    """The arrays of an .npz file: X (or X0, X1, ...) and y; X_val (or X0_val, ...) and y_val if it has them.
+    """Load an .npz file: X (or X0, X1, ...) and y; X_val (or X0_val, ...) and y_val if the file has them.
+
+    Args:
+        path: the file.
+        args: `data.args`, see `ArrayArguments`.
+        where: the field of the specification that named the file, for messages.
 
     Raises:
         DataError: an array is missing, holds objects or does not fit the others, or all are larger than memory.
+        SpecError: `args` are not valid.
     """
     options = checked(ArrayArguments, args)
     members = read_arrays(path, where)
@@ -33,11 +39,17 @@ def load_npz(path: Path, args: dict[str, Any], where: str = "data.source") -> Da
 
 
 def load_zarr(path: Path, args: dict[str, Any], where: str = "data.source") -> Dataset:
-    """The arrays of a zarr group: names as in an .npz file. They stay zarr arrays, read by slices.
+    """Open a zarr group, with the same array names as an .npz file. The arrays stay zarr arrays, read slice by slice.
+
+    Args:
+        path: the folder of the group.
+        args: `data.args`, see `ArrayArguments`.
+        where: the field of the specification that named the group, for messages.
 
     Raises:
-        DataError: it is no zarr group, or an array is missing or does not fit the others; a chunk, or the targets, are
-            larger than memory.
+        DataError: the path is no zarr group, an array is missing or does not fit the others, or a chunk or the targets
+            are larger than memory.
+        SpecError: `args` are not valid.
     """
     options = checked(ArrayArguments, args)
     members = _zarr_members(path, where)
@@ -49,10 +61,15 @@ def load_zarr(path: Path, args: dict[str, Any], where: str = "data.source") -> D
 
 
 def from_call(result: Any, reference: str, where: str = "data.source") -> Dataset:
-    """What a data function returned, checked: (X, y) or (X, y, X_val, y_val); X an array or a list of arrays.
+    """Check the return value of a data function and convert it to a dataset.
+
+    Args:
+        result: (X, y) or (X, y, X_val, y_val); X and X_val are an array or a list of arrays.
+        reference: the function as the specification names it (`module:function`), for messages.
+        where: the field of the specification that named the function.
 
     Raises:
-        DataError: it returned something else, or the arrays don't fit.
+        DataError: the value has another form, or the arrays do not fit each other.
     """
     if not isinstance(result, tuple) or len(result) not in (2, 4):
         kind = f"{len(result)} values" if isinstance(result, tuple) else type(result).__name__
@@ -70,30 +87,37 @@ def from_call(result: Any, reference: str, where: str = "data.source") -> Datase
 
 
 def npz_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> DataShape:
-    """The shapes of an .npz file from its members' headers; no array is read."""
+    """Return the shapes of an .npz file from the headers of its members, without reading an array."""
     options = checked(ArrayArguments, args)
     found = read_headers(path, where)
     return _shape([found[name] for name in input_names(found, path, where)], options)
 
 
 def zarr_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> DataShape:
-    """The shapes of a zarr group from its metadata."""
+    """Return the shapes of a zarr group from its metadata."""
     options = checked(ArrayArguments, args)
     members = _zarr_members(path, where)
     return _shape([(members[name].shape, members[name].dtype) for name in input_names(members, path, where)], options)
 
 
 def shape_of(dataset: Dataset) -> DataShape:
-    """The shape of arrays that are in memory already."""
+    """Return the shape of a dataset that is loaded already."""
     options = ArrayArguments(ignore_label=dataset.ignore_label)
     return _shape([(part.shape, part.dtype) for part in parts_of(dataset.X)], options)
 
 
 def check_pair(X: Arrays, y: Any, where: str, what: str) -> None:
-    """Refuses inputs and targets that can't be trained on: objects, different lengths, none at all, targets not finite.
+    """Raise `DataError` for inputs and targets that cannot be trained on.
+
+    Args:
+        X: an array or a list of arrays.
+        y: the targets.
+        where: the field of the specification that named the data.
+        what: the name of the data in messages.
 
     Raises:
-        DataError: with what was found.
+        DataError: an array has objects for values or no axis, the lengths differ, there are no examples, or a target is
+            not finite. The message names the array and the problem.
     """
     parts = parts_of(X)
     if not parts:
@@ -139,10 +163,10 @@ def _shape(parts: Sequence[tuple[tuple[int, ...], Any]], options: ArrayArguments
 
 
 def input_names(members: Any, path: Path, where: str, suffix: str = "") -> list[str]:
-    """The names of the inputs among the members: X, or X0, X1, ... without a gap.
+    """Return the names of the input arrays among the members: X, or X0, X1, ... without a gap.
 
     Raises:
-        DataError: there are none; says what there is.
+        DataError: there is no input array; the message lists the members.
     """
     if f"X{suffix}" in members:
         return [f"X{suffix}"]
@@ -174,7 +198,7 @@ def _zarr_members(path: Path, where: str) -> dict[str, Any]:
 
     try:
         members = dict(sorted(zarr.open_group(path, mode="r").arrays()))
-    except Exception as error:  # damaged metadata raises whatever its values lead to
+    except Exception as error:  # damaged metadata can raise any exception
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(where, f"{path} can't be read as a zarr group ({said}); give a group with X and y") from error
     return {name: StoredArray(array, name, path, where) for name, array in members.items()}

@@ -1,7 +1,7 @@
-"""Augmentation of a batch of receptive fields: similarities of the plane and noise on the features.
+"""Augmentation of a batch of receptive fields: similarity transforms of the plane, and noise on the features.
 
-A rotation about the vertical, a mirroring and a scaling keep the order of all distances, so that index tables computed
-from the coordinates once (`handler.arch.hierarchy`) stay valid.
+Rotation about the vertical, mirroring and scaling preserve the order of all distances. Index tables computed from the
+coordinates once (`handler.arch.hierarchy`) therefore stay valid.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ class Augmentation:
     """A pure function of (inputs, rng).
 
     Attributes:
-        rotate: turn each field about the vertical by any angle.
-        mirror: mirror every second field, on average, in a vertical plane.
+        rotate: whether to rotate each field about the vertical by a random angle.
+        mirror: whether to mirror each field, with probability 0.5, in a vertical plane.
         scale: least and greatest factor of a field's coordinates.
         feature_noise: standard deviation of the normal noise on the (standardised) features; 0: none.
     """
@@ -28,11 +28,12 @@ class Augmentation:
     feature_noise: float = 0.05
 
     def __call__(self, inputs: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
-        """Returns new inputs; those given are not changed.
+        """Return augmented inputs; the inputs passed in are not changed.
 
         Args:
-            inputs: coordinates (B, N, 3) float32 and, if there are any, features (B, N, F) float32; further ones pass.
-            rng: the only source of chance.
+            inputs: coordinates (B, N, 3) float32 and, if there are any, features (B, N, F) float32; further inputs are
+                returned as they are.
+            rng: the only source of randomness.
         """
         xyz = np.matmul(inputs[0], self._matrices(len(inputs[0]), rng))
         if len(inputs) == 1 or not self.feature_noise:

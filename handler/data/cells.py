@@ -1,7 +1,7 @@
-"""Least and greatest heights per cell of a grid of which only the cells that hold points exist.
+"""Lowest and highest z per cell of a sparse grid, which stores only the cells that hold points.
 
-A dense grid over the extent of a tile takes 20 GB where one stray point lies 50 km away; memory here is proportional to
-the points, wherever they lie.
+A dense grid over the extent of a tile takes 20 GB if one stray point lies 50 km away. The memory of the sparse grid is
+proportional to the number of points.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class Cells:
 
     Args:
         xy: (n, 2) float64 coordinates.
-        size: side of a cell, in their unit.
+        size: side of a cell, in the unit of `xy`.
 
     Attributes:
         of_point: (n,) the cell of each point, a number from 0 to `len(self) - 1`.
@@ -22,7 +22,7 @@ class Cells:
 
     def __init__(self, xy: np.ndarray, size: float) -> None:
         cells = np.floor((xy - xy.min(axis=0)) / size).astype(np.int64)
-        # Columns are numbered by rank, so that a cell's key stays small however far apart the columns lie.
+        # Number the columns by rank: keys of cells stay small even if the columns lie far apart.
         self._columns, rank = np.unique(cells[:, 0], return_inverse=True)
         self._stride = int(cells[:, 1].max()) + 1
         keys, self.of_point = np.unique(rank * self._stride + cells[:, 1], return_inverse=True)
@@ -33,7 +33,7 @@ class Cells:
         return len(self._keys)
 
     def lowest(self, z: np.ndarray, window: int) -> np.ndarray:
-        """The least z within a square window of cells around each point's cell.
+        """Return the least z within a square window of cells around each point's cell.
 
         Args:
             z: (n,) heights, in the order of the points.
@@ -67,5 +67,5 @@ class Cells:
         return least[self.of_point]
 
     def highest(self, z: np.ndarray, window: int) -> np.ndarray:
-        """The greatest z within a square window of cells around each point's cell; as `lowest`."""
+        """Return the greatest z within a square window of cells around each point's cell; arguments as of `lowest`."""
         return 0.0 - self.lowest(-z, window)

@@ -1,4 +1,4 @@
-"""A point cloud in memory: one tile, coordinates and the attributes that features are made of."""
+"""A point cloud in memory: one tile, its coordinates, and the attributes from which features are computed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ IGNORED = -1
 
 @dataclass(frozen=True)
 class Cloud:
-    """One tile of an airborne lidar survey. Features never cross its edge.
+    """One tile of an airborne lidar survey. Features are computed within one tile.
 
     Attributes:
-        name: what it is called in messages and records.
+        name: the name of the tile in messages and records.
         xyz: (n, 3) float64, metres.
         intensity: (n,) float32, as recorded.
         return_number: (n,) uint8, 1-based.
@@ -41,12 +41,12 @@ class Cloud:
 
 
 def left_out(cloud: Cloud, codes: Sequence[int]) -> np.ndarray:
-    """Which points have one of the codes: (n,) bool."""
+    """Return a mask of the points that have one of the codes: (n,) bool."""
     return np.isin(cloud.classification, list(codes))
 
 
 def without(cloud: Cloud, codes: Sequence[int], where: str) -> Cloud:
-    """The cloud without the points of some codes; the cloud itself where it has none of them.
+    """Return the cloud without the points that have one of the codes, or the cloud itself if no point has one.
 
     Args:
         cloud: the tile.
@@ -73,7 +73,7 @@ def without(cloud: Cloud, codes: Sequence[int], where: str) -> Cloud:
 
 
 def labels_of(cloud: Cloud, classes: Mapping[str, Sequence[int]]) -> np.ndarray:
-    """The class index of every point, (n,) int32; `IGNORED` where its code is in no class.
+    """Return the class index of every point: (n,) int32, `IGNORED` if the code of the point is in no class.
 
     Args:
         cloud: the tile.
@@ -86,5 +86,5 @@ def labels_of(cloud: Cloud, classes: Mapping[str, Sequence[int]]) -> np.ndarray:
 
 
 def codes_of(labels: np.ndarray, classes: Mapping[str, Sequence[int]]) -> np.ndarray:
-    """The ASPRS code written for each class index: the first of the class. Returns (n,) uint8."""
+    """Return the ASPRS code to write for each class index, (n,) uint8: the first code of the class."""
     return np.array([codes[0] for codes in classes.values()], np.uint8)[labels]

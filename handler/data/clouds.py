@@ -1,4 +1,4 @@
-"""From clouds to a dataset of receptive fields: features, standardisation, drawing; kept in the store's `prefit/`."""
+"""Dataset of receptive fields from clouds: features, standardisation, draw; cached in the store's `prefit/`."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from handler.data.features import compute_features
 from handler.data.receptive_fields import Tile, draw_fields, prepare_tile, standardisation, standardise
 from handler.errors import DataError
 
-FORMAT = 1  # of the fields kept in the store; raise it where the same arguments would give other arrays
-CLIP = 5.0  # standardised features go no further
-TRAINING, VALIDATION = 0, 1  # streams of chance
+FORMAT = 1  # version of the cached fields; increase it when the same arguments give different arrays
+CLIP = 5.0  # bound of the absolute value of a standardised feature
+TRAINING, VALIDATION = 0, 1  # random streams
 
 
 class PrefitCache(Protocol):
-    """Where the fields are kept: named arrays and JSON under a key."""
+    """The interface of a cache of receptive fields: named arrays and JSON attributes under a key."""
 
     def read(self, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """What is there, or None."""
+        """Return the arrays and attributes of a key, or None if the cache does not hold it."""
 
     def write(self, key: str, arrays: dict[str, np.ndarray], attrs: dict[str, Any]) -> Path:
-        """Keeps it, whole or not at all."""
+        """Write an entry atomically and return its path."""
 
 
 class CloudSource:
-    """Clouds that aren't read yet.
+    """Clouds that are read on demand.
 
     Args:
-        identity: JSON; what the clouds are a function of (content digests, a scene's arguments).
-        read: reads them.
+        identity: JSON that determines the clouds (content digests, or the arguments of a scene).
+        read: the function that reads them.
     """
 
     def __init__(self, identity: Any, read: Callable[[], list[Cloud]]) -> None:
@@ -46,7 +46,7 @@ class CloudSource:
 
 
 def file_source(paths: Sequence[Path], where: str, features: Sequence[str] = ()) -> CloudSource:
-    """The clouds of .las and .laz files, one tile each.
+    """Return the source of .las and .laz files, one tile each.
 
     Args:
         paths: the files.
@@ -68,7 +68,7 @@ def file_source(paths: Sequence[Path], where: str, features: Sequence[str] = ())
 
 
 def scene_source(scene: SceneArguments, shift: int = 0) -> CloudSource:
-    """A synthetic scene; `shift` gives another one with the same arguments."""
+    """Return the source of a synthetic scene. A `shift` is added to the seed and gives another scene."""
     from handler.data.synthetic import synthetic_scene
 
     args = scene.model_dump()
@@ -77,7 +77,7 @@ def scene_source(scene: SceneArguments, shift: int = 0) -> CloudSource:
 
 
 def cloud_shape(args: CloudArguments) -> DataShape:
-    """The shape of the fields, from the arguments alone."""
+    """Return the shape of the fields, from the arguments alone."""
     points = args.receptive_fields.points
     inputs: list[tuple[tuple[int | None, ...], str]] = [((points, 3), "float32")]
     if args.features:
@@ -88,16 +88,16 @@ def cloud_shape(args: CloudArguments) -> DataShape:
 def load_clouds(
     training: CloudSource, validation: CloudSource | None, args: CloudArguments, seed: int, cache: PrefitCache | None
 ) -> Dataset:
-    """The receptive fields of clouds; read from `cache` where they were drawn before, else drawn and kept there.
+    """Return the receptive fields of clouds: read them from `cache` if it holds them, else draw and write them there.
 
     Args:
-        training, validation: where the fields come from.
+        training, validation: the clouds from which the fields are drawn.
         args: `data.args`.
-        seed: the draw is a function of it.
+        seed: the seed of the draw.
         cache: the store's `prefit/`, or None.
 
     Raises:
-        DataError: no point is of a class of the mapping.
+        DataError: no point belongs to a class of the mapping.
     """
     key = _key(training, validation, args, seed)
     kept = cache.read(key) if cache is not None else None
@@ -108,7 +108,7 @@ def load_clouds(
     else:
         arrays, attrs = kept
     augmentation = Augmentation(**args.augmentation.model_dump()) if args.augmentation is not None else None
-    # Beside what the fields were drawn by: whether the network learns to see them from all sides.
+    # Not an argument of the draw, so it is not cached: prediction rotates fields if the training does.
     preparation = attrs["preparation"] | {"turned": augmentation is not None and augmentation.rotate}
     return Dataset(
         X=_inputs(arrays, ""),
@@ -129,10 +129,10 @@ def _key(training: CloudSource, validation: CloudSource | None, args: CloudArgum
         "seed": seed,
         "training": training.identity,
         "validation": validation.identity if validation else None,
-        # What leaves nothing out has the key that it had before points could be left out.
+        # Leave an empty `leave_out` out of the key: keys from before that argument existed stay valid.
         "args": args.model_dump(exclude={"augmentation", "scene", *(() if args.leave_out else ("leave_out",))}),
     }
-    # No sorted keys: the order of the classes is the order of the outputs.
+    # Do not sort the keys: the order of the classes is the order of the outputs.
     return hashlib.sha256(json.dumps(determines).encode()).hexdigest()[:32]
 
 

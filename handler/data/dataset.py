@@ -1,4 +1,4 @@
-"""What a data source gives to a training."""
+"""The dataset that a data source returns to a training."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Arrays = Any  # one array or a list of arrays; NumPy arrays, or zarr arrays that
 
 @dataclass
 class Dataset:
-    """Examples, their targets, and what is known of them.
+    """Examples, their targets and their metadata.
 
     Attributes:
         X: one array or a list of arrays, first axis = examples; zarr arrays for a `.zarr` source.
-        y: (n, ...) targets, a zarr array too there.
+        y: (n, ...) targets; a zarr array for a `.zarr` source.
         validation: (X, y) of the same form, or None.
         class_names: names of the classes, in the order of the network's outputs, or None.
         ignore_label: the target of points that are input but never a target, or None.
         augment: pure function of (the inputs of a batch, a random generator), or None.
-        preparation: JSON; all that `predict` needs to prepare a new cloud; {} for arrays.
-        sources: JSON; what was read, for the record.
-        prefit: the key under which the arrays are kept in the store's `prefit/`, or None.
+        preparation: JSON; everything that `predict` needs to prepare a new cloud; {} for arrays.
+        sources: JSON; the files or scenes that were read, for the record.
+        prefit: the key under which the arrays are cached in the store's `prefit/`, or None.
     """
 
     X: Arrays
@@ -38,7 +38,7 @@ class Dataset:
     prefit: str | None = None
 
     def describe(self) -> dict[str, Any]:
-        """What the data says of itself, as JSON."""
+        """Return the description of the data for the record, as JSON."""
         return {
             "examples": self.y.shape[0],
             "inputs": [{"shape": list(part.shape[1:]), "dtype": str(part.dtype)} for part in parts_of(self.X)],
@@ -53,12 +53,12 @@ class Dataset:
 
 @dataclass(frozen=True)
 class DataShape:
-    """What can be said of the data without loading it.
+    """The properties of the data that are known without loading it.
 
     Attributes:
         inputs: per input its shape without the example axis, and its dtype: `((2048, 3), "float32")`.
-        classes: number of classes, None where it isn't known.
-        class_names: their names, None where they have none.
+        classes: number of classes, None if unknown.
+        class_names: their names, None if they have none.
         ignore_label: see `Dataset`.
     """
 
@@ -69,5 +69,5 @@ class DataShape:
 
 
 def parts_of(X: Arrays) -> Sequence[Any]:
-    """The arrays of X as a sequence."""
+    """Return the arrays of X as a sequence."""
     return X if isinstance(X, (list, tuple)) else [X]

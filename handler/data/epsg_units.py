@@ -1,7 +1,7 @@
-"""Units of length by the codes of the EPSG registry, for files that name their system by its code alone.
+"""Units of length by EPSG code, for files that give only the code of their coordinate reference system.
 
-From version 11.022 of the registry. Listed are the systems whose unit isn't the metre; `A-B` stands for the codes from
-A to B.
+From version 11.022 of the EPSG registry. The tables list only systems whose unit is not the metre; `A-B` stands for the
+codes from A to B.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ _VERTICAL = {9003: "5702 6358-6360 8052-8053", 9002: "5614 6130-6132 8050-8051 8
 
 
 def horizontal_unit(code: int) -> float:
-    """Metres of the unit of a projected system; of one that isn't listed, the metre."""
+    """Return the metres of one unit of a projected system; 1 for a code that is not listed."""
     return UNITS[_unit(code, _PROJECTED)]
 
 
 def vertical_unit(code: int) -> float | None:
-    """Metres of the unit of a vertical system, None without one (0, or the code for one that the user defines)."""
+    """Return the metres of one unit of a vertical system; None for 0 or the code of a user-defined system (32767)."""
     return UNITS[_unit(code, _VERTICAL)] if 0 < code < 32767 else None
 
 

@@ -1,17 +1,17 @@
-"""Features of lidar points at full resolution, chosen by name. Everything is computed within one tile.
+"""Features of lidar points at full resolution, chosen by name. Each is computed within one tile.
 
     height_above_ground      z above the lowest point of a window of 30 m, metres
-    log_height_above_ground  log(1 + that)
+    log_height_above_ground  log(1 + height_above_ground)
     height_above_low         z above the lowest point within about 1.5 m
     depth_below_top          z below the highest point within about 1.5 m
     intensity                divided by the tile's median, at most 4
     return_number, number_of_returns
     is_last_return           1 or 0
     log_density              log of the points per cubic metre among the 16 nearest
-    red, nir, user_data, ... any other dimension of the file by its name, its value as the file's reader gives it: extra
-                             bytes times their scale plus their offset, `name[i]` for one of several values; gps_time
-                             counts from the tile's first point. As every feature it is standardised by the training
-                             tiles' mean and standard deviation
+    red, nir, user_data, ... any other dimension of the file, by its name and with the value that the file's reader
+                             returns: extra bytes times their scale plus their offset; `name[i]` for one element of an
+                             array dimension; gps_time relative to the tile's least. Like every feature it is
+                             standardised by the mean and standard deviation of the training tiles
 
 and, over the k nearest points (`linearity_16`, `linearity_64`, ... for any k from 4 to 256), with the eigenvalues
 l1 >= l2 >= l3 of their covariance (dimensionality features after Demantké et al., 2011):
@@ -60,33 +60,33 @@ ALL_FEATURES = (*POINTWISE, *(f"{name}_{k}" for k in (16, 64) for name in NEIGHB
 SCALES = range(4, 257)
 CELL, GROUND_WINDOW, LOCAL_WINDOW = 1.0, 31, 3  # metres, cells, cells
 DENSITY_K = 16
-CHUNK = 8192  # points whose neighbourhoods are held at once
+CHUNK = 8192  # points whose neighbourhoods are in memory at once
 _SCALED = re.compile(r"(\w+?)_(\d+)")
 
 
 def known(name: str) -> bool:
-    """Whether a feature of that name is computed here; any other is a dimension of the file."""
+    """Return whether this module computes the feature; every other name is a dimension of the file."""
     return name in POINTWISE or _scale(name) is not None
 
 
 def dimensions_of(names: Sequence[str]) -> list[str]:
-    """The names among features that are dimensions of the file."""
+    """Return the feature names that are dimensions of the file."""
     return [name for name in names if not known(name)]
 
 
 def compute_features(cloud: Cloud, names: Sequence[str], threads: int = 2) -> np.ndarray:
-    """The named features of every point of a tile.
+    """Compute the named features of every point of a tile.
 
     Args:
         cloud: the tile.
-        names: feature names; see this module's head.
-        threads: workers for the neighbourhoods. The result does not depend on it.
+        names: feature names; see the docstring of this module.
+        threads: number of threads for the neighbourhoods. The result does not depend on it.
 
     Returns:
         (points, features) float32, in the order of `names`.
 
     Raises:
-        KeyError: a dimension is named that the cloud was read without.
+        KeyError: a name is a dimension that was not read with the cloud.
     """
     relative = cloud.xyz - cloud.xyz.mean(axis=0)
     columns = {**cloud.dimensions, **_pointwise(cloud, relative)}
@@ -143,7 +143,7 @@ def _neighbourhoods(cloud: Cloud, xyz: np.ndarray, scales: Sequence[int], thread
         reach = np.maximum(distances[:, min(DENSITY_K, most) - 1], 1e-3)
         columns["log_density"][rows] = np.log(min(DENSITY_K, most) / (4.0 / 3.0 * np.pi * reach**3))
         near = points[indices]
-        near[:, :, :3] -= points[rows, None, :3]  # small numbers: float32 is enough from here on
+        near[:, :, :3] -= points[rows, None, :3]  # relative coordinates are small enough for float32
         for k in scales:
             for name, values in _statistics(near[:, : min(k, most)]).items():
                 columns[f"{name}_{k}"][rows] = values
@@ -154,7 +154,11 @@ def _neighbourhoods(cloud: Cloud, xyz: np.ndarray, scales: Sequence[int], thread
 
 
 def _statistics(near: np.ndarray) -> dict[str, np.ndarray]:
-    """Statistics of neighbourhoods `near` (points, k, 5): coordinates from the point, intensity, of several returns."""
+    """Return the statistics of neighbourhoods.
+
+    Args:
+        near: (points, k, 5): coordinates relative to the point, intensity, 1 if its pulse has several returns.
+    """
     mean = near.mean(axis=1)
     centred = near[:, :, :3] - mean[:, None, :3]
     covariance = np.matmul(centred.transpose(0, 2, 1), centred) / near.shape[1]

@@ -1,4 +1,4 @@
-"""Values that are NaN or infinite in examples and targets: counted slab by slab, while digests are taken."""
+"""Check of examples and targets for NaN and infinite values, slab by slab while the digests are computed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from handler.store.arrays import slabs
 
 
 class FiniteCheck:
-    """Counts the values of one array that are not finite.
+    """A counter of the values of one array that are not finite.
 
     Args:
-        name: what the array is called in the message, such as `X[1]` or `y of data.npz`.
-        where: the path of what gives it, such as `data.source`.
+        name: the name of the array in the message, such as `X[1]` or `y of data.npz`.
+        where: the path of the field that gives the array, such as `data.source`.
     """
 
     def __init__(self, name: str, where: str) -> None:
@@ -23,7 +23,12 @@ class FiniteCheck:
         self.count, self.row = 0, 0
 
     def look(self, start: int, part: np.ndarray) -> None:
-        """Looks at the rows from `start` on; whole numbers are finite."""
+        """Count the values of a slab that are not finite.
+
+        Args:
+            start: the row of the array at which the slab begins.
+            part: the slab. A dtype without NaN and infinity is not examined.
+        """
         if not part.size or not _has_not_finite(part.dtype):
             return
         finite = np.isfinite(part)
@@ -33,10 +38,10 @@ class FiniteCheck:
             self.count += int(finite.size - np.count_nonzero(finite))
 
     def require(self) -> None:
-        """Refuses the array if a value was not finite.
+        """Raise `DataError` if a value was not finite.
 
         Raises:
-            DataError: names the array, how many values, and the first row that has one.
+            DataError: names the array, the number of such values and the first row that has one.
         """
         if self.count:
             raise DataError(
@@ -47,10 +52,10 @@ class FiniteCheck:
 
 
 def check_finite(array: Any, name: str, where: str) -> None:
-    """Refuses an array with values that are NaN or infinite.
+    """Raise `DataError` for an array with NaN or infinite values.
 
     Args:
-        array: gives slices along its first axis.
+        array: an array that supports slices along its first axis.
         name, where: see `FiniteCheck`.
 
     Raises:
@@ -64,7 +69,7 @@ def check_finite(array: Any, name: str, where: str) -> None:
 
 
 def check_arrays(X: Any, y: Any, validation: tuple[Any, Any] | None) -> None:
-    """Refuses examples or targets with values that are NaN or infinite; what is no array isn't looked at.
+    """Raise `DataError` for examples or targets with NaN or infinite values; skip values that are no arrays.
 
     Raises:
         DataError: see `FiniteCheck.require`.
@@ -78,5 +83,5 @@ def check_arrays(X: Any, y: Any, validation: tuple[Any, Any] | None) -> None:
 
 
 def _has_not_finite(dtype: np.dtype) -> bool:
-    """Whether a type has NaN and infinite values; the last are those of `ml_dtypes`."""
+    """Return whether a dtype has NaN or infinite values; `bfloat16` and `float8*` are those of `ml_dtypes`."""
     return dtype.kind in "fc" or dtype.name.startswith(("bfloat16", "float8"))

@@ -1,4 +1,4 @@
-"""Arrays of other libraries, as a data function may return them: as they are where they can be read lazily."""
+"""Conversion of the arrays that a data function returns: lazy arrays of other libraries stay as they are."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from handler.errors import DataError
 
 
 def as_array(value: Any, name: str, where: str) -> Any:
-    """An array of NumPy, or one that is read by slices (zarr, h5py); all else (tensors, frames, lists) as NumPy has it.
+    """Return a NumPy or lazy array (zarr, h5py) unchanged; convert other values (tensors, frames, lists) with NumPy.
 
     Args:
-        value: what was given.
-        name: what it is called in messages.
-        where: the path of what gave it.
+        value: the value to convert.
+        name: the name of the value in messages.
+        where: the path of the field that gives the value.
 
     Raises:
-        DataError: NumPy makes no array of numbers of it, or values of it are masked.
+        DataError: NumPy cannot make an array of numbers of it, or values of it are masked.
     """
     if np.ma.is_masked(value):
         what = f"{np.ma.count_masked(value)} masked values, which a training can't leave out"
@@ -27,7 +27,7 @@ def as_array(value: Any, name: str, where: str) -> Any:
         return value
     try:
         made = np.asarray(value)
-    except Exception as error:  # whatever the conversion of another library raises
+    except Exception as error:  # the conversions of other libraries raise exceptions of any class
         said = str(error).strip().split("\n")[0]
         raise DataError(where, f"{name} is a {_kind(value)}, and no array can be made of it ({said})") from error
     if made.dtype.kind == "O":
@@ -40,7 +40,7 @@ def as_array(value: Any, name: str, where: str) -> Any:
 
 
 def is_lazy(value: Any) -> bool:
-    """Whether a value is an array that gives its slices along the first axis without being read whole."""
+    """Return whether a value is an array that can be sliced along its first axis without being read whole."""
     dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
     if not isinstance(dtype, np.dtype) or not isinstance(shape, tuple) or not hasattr(type(value), "__getitem__"):
         return False

@@ -1,4 +1,4 @@
-"""Globs: which files a pattern of a specification matches."""
+"""Lookup of the files that a glob of a specification matches."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ _MAGIC = re.compile(r"[*?\[]")
 
 
 def is_glob(pattern: str) -> bool:
-    """Whether a path has a wildcard."""
+    """Return whether a path has a wildcard."""
     return _MAGIC.search(pattern) is not None
 
 
 def split(pattern: str, folder: Path) -> tuple[str, str]:
-    """A pattern as the folder before its first wildcard and the rest; a folder of just that name has no wildcard."""
+    """Split a pattern into the folder before its first wildcard and the rest.
+
+    A part with wildcard characters that exists literally as a file or folder is not a wildcard.
+    """
     parts, first = Path(pattern).parts, 0
     while first < len(parts) and (not _MAGIC.search(parts[first]) or folder.joinpath(*parts[: first + 1]).exists()):
         first += 1
@@ -27,15 +30,15 @@ def split(pattern: str, folder: Path) -> tuple[str, str]:
 
 
 def matches(pattern: str, folder: Path, where: str) -> list[Path]:
-    """The files that a glob matches, sorted.
+    """Return the files that a glob matches, sorted.
 
     Args:
         pattern: the glob.
-        folder: what a relative one is relative to.
+        folder: the folder that a relative glob is relative to.
         where: the field that has it, for messages.
 
     Raises:
-        DataError: it is no glob that could match anything.
+        DataError: the pattern is not a valid glob.
     """
     before, rest = split(pattern, folder)
     for part in rest.split("/"):
@@ -51,14 +54,14 @@ def matches(pattern: str, folder: Path, where: str) -> list[Path]:
 
 
 def files_named(pattern: str, folder: Path, where: str) -> dict[str, Path]:
-    """The files that a path, a folder or a glob stands for, by their names from its first wildcard on, sorted.
+    """Return the files of a path, a folder or a glob by their names from its first wildcard on, sorted.
 
-    A folder stands for all files in it and below, as `folder/**` does. The names don't depend on where the folder is.
-    Files in a store and Python's compiled modules are left out: each run writes to them.
+    A folder stands for all files in it and below, as `folder/**` does. The names don't depend on the location of the
+    folder. Files in a store and Python's compiled modules are left out, because each run writes to them.
 
     Args:
         pattern: the path, folder or glob.
-        folder: what a relative one is relative to.
+        folder: the folder that a relative pattern is relative to.
         where: the field that has it, for messages.
 
     Raises:
@@ -80,7 +83,7 @@ def files_named(pattern: str, folder: Path, where: str) -> dict[str, Path]:
 
 
 def _written_by_runs(files: Iterable[Path], root: Path) -> set[Path]:
-    """The folders below a root that are stores, or that Python writes compiled modules to."""
+    """Return the folders below a root that are stores or hold Python's compiled modules."""
     folders = {parent for file in files for parent in file.parents if parent != root and parent.is_relative_to(root)}
     return {folder for folder in folders if folder.name == "__pycache__" or (folder / MARKER).is_file()}
 

@@ -1,4 +1,4 @@
-"""Classification of whole clouds: overlapping receptive fields until every point has been seen often enough."""
+"""Classification of whole clouds: overlapping receptive fields are predicted until they cover nearly all points."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ __all__ = ["Progress", "covering_fields", "predict_cloud", "read_cloud", "scores
 
 Predict = Callable[[list[np.ndarray]], np.ndarray]
 Progress = Callable[[int, int], None]
-TIMES, SHARE = 4, 0.99  # predictions that a point should have, share of the points that must have them
+TIMES, SHARE = 4, 0.99  # fields that should hold a point, share of the points that must reach this number
 BATCH = 64  # fields predicted at once
-NEIGHBOURS = 3  # predicted points that speak for one without a prediction
-TURNS = 2  # views of each field, where the network was trained on turned ones
-GOLDEN = np.pi * (3.0 - np.sqrt(5.0))  # the angle that spreads best over a circle
+NEIGHBOURS = 3  # nearest predicted points averaged for a point without a prediction
+TURNS = 2  # rotations of each field, if the network was trained on rotated fields
+GOLDEN = np.pi * (3.0 - np.sqrt(5.0))  # the golden angle spreads successive rotations evenly over the circle
 
 
 def predict_cloud(
     predict: Predict, cloud: Cloud, preparation: dict[str, Any], *, progress: Progress | None = None
 ) -> np.ndarray:
-    """Class probabilities for all points of a tile: the mean over the overlapping fields that hold a point.
+    """Predict class probabilities for all points of a tile: the mean over the overlapping fields that hold a point.
 
-    A network that was trained on turned fields sees each field from two sides. Points in no field get the mean of their
-    three nearest neighbours. The same cloud gives the same bits.
+    If the network was trained on rotated fields, each field is predicted in two rotations. Points in no field get the
+    mean of their three nearest neighbours. The same cloud gives bit-identical probabilities.
 
     Args:
         predict: [xyz (n, N, 3), features (n, N, F)] float32 -> (n, N, classes) probabilities.
         cloud: the tile.
-        preparation: what the training's dataset says of itself: `Dataset.preparation`.
+        preparation: `Dataset.preparation` of the training's dataset.
         progress: called with (fields predicted, fields).
 
     Returns:
@@ -65,7 +65,7 @@ def predict_cloud(
 
 
 def turned(xyz: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Fields (n, N, 3) turned about the vertical, each by its angle (n,), radians; float32."""
+    """Rotate fields (n, N, 3) about the vertical, each by its angle (n,) in radians; return float32."""
     matrices = np.zeros((len(xyz), 3, 3), np.float32)
     matrices[:, 0, 0] = matrices[:, 1, 1] = np.cos(angles)
     matrices[:, 0, 1], matrices[:, 1, 0] = np.sin(angles), -np.sin(angles)
@@ -74,9 +74,15 @@ def turned(xyz: np.ndarray, angles: np.ndarray) -> np.ndarray:
 
 
 def covering_fields(tile: Tile, radius: float, points: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Fields that cover a tile, each around one of the points seen least so far.
+    """Return fields that cover a tile. The result depends on the arguments only.
 
-    Round after round until 99 % of the points are in 4 fields or more. A function of the tile alone.
+    Each round draws fields around the points that are in the fewest fields so far. Rounds follow until 99 % of the
+    points are in 4 fields or more.
+
+    Args:
+        tile: the prepared tile.
+        radius: radius of the fields, metres.
+        points: points per field.
 
     Returns:
         (support (2,), members (points,)) of each field.
@@ -86,7 +92,7 @@ def covering_fields(tile: Tile, radius: float, points: int) -> list[tuple[np.nda
     fields = []
     for level in itertools.chain(range(TIMES), itertools.repeat(TIMES - 1)):
         for point in rng.permutation(np.flatnonzero(seen <= level)):
-            if seen[point] > level:  # a field of this round has seen it since
+            if seen[point] > level:  # a field of this round already holds it
                 continue
             support = tile.cloud.xyz[point, :2]
             members = sample(tile.cylinder(support, radius), points, rng)

@@ -1,4 +1,4 @@
-"""Clouds from and to .las and .laz files (laspy with lazrs)."""
+"""Reading and writing of clouds as .las and .laz files (laspy with lazrs)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from handler.store.files import replacing
 
 SUFFIXES = (".las", ".laz")
 COPC_SUFFIX = ".copc.laz"
-_RAW = ("X", "Y", "Z", "classification")  # dimensions that are no features: coordinates as integers, and the target
+_RAW = ("X", "Y", "Z", "classification")  # dimensions that cannot be features: coordinates as integers, and the target
 
 
 def read_cloud(path: Path, where: str = "data.source", features: Sequence[str] = ()) -> Cloud:
-    """Reads one .las or .laz file, all its points, in metres.
+    """Read all points of one .las or .laz file, in metres.
 
     Args:
         path: the file.
@@ -33,8 +33,8 @@ def read_cloud(path: Path, where: str = "data.source", features: Sequence[str] =
         features: names of features; those that are dimensions of the file are read too.
 
     Raises:
-        DataError: the file is missing, damaged or no LAS file, has no points, lacks a dimension, or its coordinates are
-            in degrees.
+        DataError: the file is missing, damaged or no LAS file, has no points, lacks a dimension, has a feature that is
+            not finite, or its coordinates are in degrees.
     """
     header = read_header(path, where)
     scale = scale_of(header, path, where)
@@ -57,7 +57,7 @@ def read_cloud(path: Path, where: str = "data.source", features: Sequence[str] =
 
 
 def scale_of_file(path: Path, where: str = "data.source") -> Scale:
-    """Metres of one unit of a file's coordinates, horizontal and vertical; (1, 1) for a file in metres.
+    """Return the metres of one unit of a file's coordinates, horizontal and vertical; (1, 1) for a file in metres.
 
     Raises:
         DataError: the file is missing, damaged or no LAS file, or its coordinates are in degrees.
@@ -66,7 +66,7 @@ def scale_of_file(path: Path, where: str = "data.source") -> Scale:
 
 
 def check_dimensions(paths: Sequence[Path], features: Sequence[str], where: str) -> None:
-    """Refuses features that are neither computed nor a dimension of every file. Reads headers only.
+    """Raise `DataError` for features that are neither computed nor a dimension of every file. Reads headers only.
 
     Args:
         paths: the files.
@@ -74,7 +74,7 @@ def check_dimensions(paths: Sequence[Path], features: Sequence[str], where: str)
         where: the field that named the files, for messages.
 
     Raises:
-        DataError: says which file has no dimension of which name, and what it has.
+        DataError: names a file, the dimension that it lacks and the dimensions that it has.
     """
     if not dimensions_of(features):
         return
@@ -86,7 +86,7 @@ def check_dimensions(paths: Sequence[Path], features: Sequence[str], where: str)
 
 
 def check_output(source: Path, output: Path, codes: Sequence[int]) -> None:
-    """Refuses what `write_cloud` could not write, before the points are classified.
+    """Raise `DataError` for an output that `write_cloud` cannot write, before the points are classified.
 
     Args:
         source: the .las or .laz file to be classified.
@@ -114,21 +114,21 @@ def check_output(source: Path, output: Path, codes: Sequence[int]) -> None:
 
 
 def write_cloud(source: Path, output: Path, codes: np.ndarray) -> str | None:
-    """Writes `source` again with another classification; every point and every other dimension stays as it is.
+    """Write a copy of `source` with another classification; all points and other dimensions are unchanged.
 
-    A cloud-optimised file (.copc.laz) is written as a plain one: the records of its index are left out.
+    A cloud-optimised file (.copc.laz) is written as plain LAZ without the records of its index.
 
     Args:
         source: the .las or .laz file that was classified.
-        output: the file to write, of the same kind; appears whole or not at all.
+        output: the file to write, of the same kind; written atomically.
         codes: (points,) ASPRS codes, in the order of the source.
 
     Returns:
-        What a user should know of the file that was written, None if there is nothing.
+        A message for the user about the written file, or None.
 
     Raises:
-        DataError: the output is of another kind, or the codes fit neither the points nor the point format.
-        StoreError: the disk refuses.
+        DataError: the output is of another kind, or the codes do not match the number of points or the point format.
+        StoreError: the file cannot be written.
     """
     check_output(source, output, np.unique(codes).tolist())
     header = read_header(source, "input")
@@ -145,9 +145,9 @@ def write_cloud(source: Path, output: Path, codes: np.ndarray) -> str | None:
 
 
 def _read(path: Path, header: LasHeader, where: str, *, whole: bool = False) -> Any:
-    """The file as laspy has it, extended records too if it is to be the whole file.
+    """Read the file as laspy data, including extended records if `whole` is set.
 
-    Compressed points are read in a process of their own.
+    A separate process decompresses the points.
     """
     import laspy
 
@@ -173,7 +173,7 @@ def _laspy_header(path: Path, header: LasHeader, where: str, *, whole: bool = Fa
             described = laspy.LasHeader.read_from(file, read_evlrs=whole)
         if described.point_format.size != header.point_size or described.point_count != header.points:
             raise ValueError(f"its extra bytes don't fit points of {header.point_size} bytes")
-    except Exception as error:  # the checked lengths hold, but a record's content may be anything
+    except Exception as error:  # the lengths are checked, but the content of a record may be invalid in any way
         raise unreadable(path, where, " ".join(str(error).split())) from error
     described.vlrs.extract("LasZipVlr")
     return described
@@ -184,7 +184,7 @@ def _metres(xyz: np.ndarray, scale: Scale) -> np.ndarray:
 
 
 def _names(header: Any) -> list[str]:
-    """The names that a file's dimensions have as features: one for each of several values."""
+    """Return the feature names of a file's dimensions: one per element for an array dimension."""
     names: list[str] = []
     for dimension in header.point_format.dimensions:
         if dimension.name not in _RAW:

@@ -1,7 +1,7 @@
-"""The header of a .las or .laz file, read and checked before any reader of the points is asked.
+"""Header of a .las or .laz file, read and checked before a native reader opens the file.
 
-Every length and offset that the header names is compared with the size of the file, so that what reads on can neither
-run past its end nor ask for memory that the points don't need.
+Every length and offset in the header is compared with the size of the file. Later reads can then neither run past the
+end of the file nor allocate more memory than the points need.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 
 from handler.errors import DataError
 
-LEAST_SIZES = (20, 28, 26, 34, 57, 63, 30, 36, 38, 59, 67)  # bytes of a point by point format
+LEAST_SIZES = (20, 28, 26, 34, 57, 63, 30, 36, 38, 59, 67)  # minimum bytes of a point, by point format
 HEADER_SIZES = {0: 227, 1: 227, 2: 227, 3: 235, 4: 375, 5: 375}  # bytes of a header by minor version
 COMPRESSED = 0x80  # flag in the byte of the point format
-FARTHEST = 1e9  # coordinates beyond are no place on Earth in any unit
+FARTHEST = 1e9  # coordinates beyond this lie nowhere on Earth, in any unit
 LASZIP = ("laszip encoded", 22204)
 WKT = 16  # flag in the global encoding
 
@@ -34,22 +34,22 @@ class Record:
 
     @property
     def is_copc(self) -> bool:
-        """Whether it belongs to the index of a cloud-optimised file."""
+        """Return whether the record belongs to the index of a cloud-optimised file."""
         return self.user == "copc"
 
 
 @dataclass(frozen=True)
 class LasHeader:
-    """What a file says of itself.
+    """The checked content of a file's header.
 
     Attributes:
-        points: how many points it holds.
+        points: number of points.
         point_format: 0 to 10.
         point_size: bytes of a point.
-        start: where the points begin.
-        compressed: whether they are compressed, as in a .laz file.
-        has_wkt: whether the coordinate reference system is WKT; GeoTIFF keys if not.
-        records: variable-length records; of extended ones without their content, but for WKT.
+        start: offset of the points, bytes.
+        compressed: whether the points are compressed, as in a .laz file.
+        has_wkt: whether the coordinate reference system is WKT; otherwise it is GeoTIFF keys.
+        records: variable-length records; extended records have no content, except WKT.
     """
 
     points: int
@@ -62,17 +62,17 @@ class LasHeader:
 
     @property
     def compression(self) -> bytes:
-        """The record that says how the points are compressed."""
+        """Return the record that describes the compression of the points."""
         return next((record.data for record in self.records if (record.user, record.number) == LASZIP), b"")
 
     @property
     def is_copc(self) -> bool:
-        """Whether the file is a cloud-optimised one (.copc.laz)."""
+        """Return whether the file is cloud-optimised (.copc.laz)."""
         return any(record.is_copc for record in self.records)
 
 
 def read_header(path: Path, where: str) -> LasHeader:
-    """Reads and checks the header of a .las or .laz file and its records.
+    """Read and check the header of a .las or .laz file and its records.
 
     Args:
         path: the file.
@@ -93,12 +93,12 @@ def read_header(path: Path, where: str) -> LasHeader:
 
 
 def unreadable(path: Path, where: str, reason: str) -> DataError:
-    """What is said of a file that isn't whole."""
+    """Return the error for a damaged file."""
     return DataError(where, f"{path} can't be read as LAS ({reason}); give a whole .las or .laz file")
 
 
 class _Broken(Exception):
-    """Why a header can't be used."""
+    """The reason why a header is invalid."""
 
 
 def _read(file: BinaryIO, size: int) -> LasHeader:
@@ -149,7 +149,7 @@ def _records(file: BinaryIO, begin: int, count: int, end: int, *, extended: bool
         begin += length + size
         if begin > end:
             raise _Broken(f"{kind} {i} ends at byte {begin}, beyond byte {end}")
-        # Extended ones may be as large as the points (waveforms); only the reference system's is of use here.
+        # Extended records may be as large as the points (waveforms); only that of the reference system is needed.
         wanted = not extended or (number == 2112 and size <= 1 << 20)
         yield Record(user, number, file.read(size) if wanted else b"")
 
@@ -165,18 +165,18 @@ def _check_compression(
         raise _Broken(f"its compression record is too short for {items} items")
     if sum(struct.unpack_from("<H", data, 36 + 6 * i)[0] for i in range(items)) != point_size:
         raise _Broken(f"the items of its compression record don't add up to {point_size} bytes")
-    if not points or data[0] == 1:  # one stream for all points: no chunks
+    if not points or data[0] == 1:  # all points in one stream, no chunks
         return
     file.seek(start)
     table = int.from_bytes(file.read(8), "little", signed=True)
-    if table == -1:  # written by a program that could not go back
+    if table == -1:  # written as a stream, without seeking back: the offset is at the end of the file
         file.seek(max(size - 8, 0))
         table = int.from_bytes(file.read(8), "little", signed=True)
     if not start + 8 <= table <= size - 8:
         raise _Broken(f"its chunk table begins at byte {table}, not between the points and the end at {size}")
     file.seek(table)
     chunks = struct.unpack("<II", file.read(8))[1]
-    # A chunk begins with a whole point.
+    # A chunk begins with an uncompressed point.
     if chunks * point_size > table - start - 8 or not chunks:
         raise _Broken(f"{chunks} chunks don't fit into its {table - start - 8} bytes of points")
     if chunk_size != 0xFFFFFFFF and not chunk_size * (chunks - 1) < points <= chunk_size * chunks:

@@ -1,7 +1,7 @@
 """The unit of a lidar file's coordinates, from its coordinate reference system: WKT (1 and 2) or GeoTIFF keys.
 
-Coordinates in feet are converted to metres, those in degrees are refused. Heights without a vertical system of their
-own have the horizontal unit. A file that names no unit is taken to be in metres.
+Coordinates in feet are converted to metres; coordinates in degrees are refused. Heights without a vertical system of
+their own have the horizontal unit. A file that names no unit is assumed to be in metres.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Scale = tuple[float, float]
 
 
 def scale_of(header: LasHeader, path: Path, where: str) -> Scale:
-    """Metres of one unit of a file's coordinates.
+    """Return the metres of one unit of a file's coordinates, horizontal and vertical.
 
     Args:
         header: the file's header.
         path, where: the file and the field that named it, for messages.
 
     Raises:
-        DataError: the coordinates are degrees, or the unit can't be told from the record.
+        DataError: the coordinates are degrees, or the record does not determine the unit.
     """
     texts = [r.data.split(b"\0")[0] for r in header.records if (r.user, r.number) == (PROJECTION, 2112)]
     wkt = next((text for text in texts if text.strip()), None)
@@ -64,7 +64,7 @@ class _Degrees(Exception):
 
 
 class _Unknown(Exception):
-    """A unit that isn't known."""
+    """A unit that is not known."""
 
 
 Node = tuple[str, list[Any]]
@@ -84,7 +84,7 @@ def _scale_of_wkt(text: str) -> Scale:
 
 
 def _parsed(text: str) -> list[Any]:
-    """A tree of WKT: keyword and what is between its brackets; text that isn't WKT gives an empty one."""
+    """Parse WKT into a tree of (keyword, content of its brackets); text that is not WKT gives an empty tree."""
     root: list[Any] = []
     stack = [root]
     for token in _TOKEN.finditer(text):
@@ -110,7 +110,7 @@ def _walk(parts: list[Any]) -> Iterator[Node]:
 
 
 def _unit_of(node: Node, default: float) -> float:
-    """Metres of the unit that stands directly in a coordinate system or in an axis of it."""
+    """Return the metres of the unit that a coordinate system or one of its axes gives directly."""
     inside = [part for part in node[1] if isinstance(part, tuple)]
     axes = [part for name, parts in inside if name == "AXIS" for part in parts if isinstance(part, tuple)]
     for name, parts in [*inside, *axes]:
@@ -137,12 +137,12 @@ def _named(name: str) -> float:
 def _checked(factor: float, what: str) -> float:
     if not 1e-3 <= factor <= 1e4:
         raise _Unknown(f"{what} is no length that is known")
-    # The two feet as they are defined: records give them with 6 to 17 digits.
+    # Return the exact definition of the foot: records have 6 to 17 digits of it.
     return next((unit for unit in (METRE, FOOT, US_SURVEY_FOOT) if abs(factor - unit) < 5e-8), factor)
 
 
 def _keys(header: LasHeader) -> dict[int, Any]:
-    """The GeoTIFF keys: numbers, and texts and numbers that lie in the other two records."""
+    """Return the GeoTIFF keys, with the texts and numbers that the other two records hold."""
     found = {r.number: r.data for r in header.records if r.user == PROJECTION}
     directory, doubles, texts = found.get(34735, b""), found.get(34736, b""), found.get(34737, b"")
     if len(directory) < 8:

@@ -1,4 +1,4 @@
-"""NumPy archives (.npz), read in bounded memory; a damaged one is refused by one sentence."""
+"""Reader of NumPy archives (.npz) in bounded memory; a damaged archive raises a one-sentence error."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Header = tuple[tuple[int, ...], np.dtype]
 
 
 def read_headers(path: Path, where: str) -> dict[str, Header]:
-    """The shapes and dtypes of an archive's arrays, as their headers have them.
+    """Return the shapes and dtypes of an archive's arrays, from their headers.
 
     Args:
         path: the file.
         where: the field that named it, for messages.
 
     Raises:
-        DataError: it is no archive of arrays, or a header contradicts the size of its array.
+        DataError: the file is no archive of arrays, or a header contradicts the size of its array.
     """
     found = {}
     with _readable(path, where), zipfile.ZipFile(path) as archive:
@@ -45,14 +45,14 @@ def read_headers(path: Path, where: str) -> dict[str, Header]:
 
 
 def read_arrays(path: Path, where: str) -> dict[str, np.ndarray]:
-    """The arrays of an archive, by name.
+    """Return the arrays of an archive, by name.
 
     Args:
         path: the file.
         where: the field that named it, for messages.
 
     Raises:
-        DataError: it is damaged, holds objects, or is larger than memory.
+        DataError: the archive is damaged, holds objects, or is larger than memory.
     """
     headers = read_headers(path, where)
     require_room(where, str(path), sum(math.prod(shape) * dtype.itemsize for shape, dtype in headers.values()))
@@ -64,7 +64,7 @@ def read_arrays(path: Path, where: str) -> dict[str, np.ndarray]:
 def _readable(path: Path, where: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # zlib, struct, zipfile, tokenize and NumPy have an exception for each kind of damage
+    except Exception as error:  # damage raises exceptions of zlib, struct, zipfile, tokenize and NumPy
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
             where, f"{path} can't be read as .npz ({said}); give a whole file of plain arrays, written by numpy.savez"

@@ -1,7 +1,8 @@
-"""Data larger than memory: the arrays of a `.zarr` source, brought to where rows can be taken from them in any order.
+"""Data larger than memory: makes the arrays of a `.zarr` source accessible by rows in any order.
 
-A batch of shuffled rows touches as many chunks of a source as it has rows, each to be decompressed for one row. So what
-fits is read into memory, and the rest is written once to `prefit/`, row by row and uncompressed.
+A batch of shuffled rows touches as many chunks of a source as it has rows, and each chunk must be decompressed for one
+row. Arrays that fit are therefore read into memory. The others are written once to `prefit/`, row by row and
+uncompressed.
 """
 
 from __future__ import annotations
@@ -27,19 +28,20 @@ IN_MEMORY = 1 << 28
 def bring(
     dataset: Dataset, declared: dict[str, Any], cache: PrefitCache, after: Callable[[int, int], None]
 ) -> Dataset:
-    """A data set whose lazily read arrays are in memory, the smallest first, or in the store.
+    """Return a dataset whose lazy arrays are in memory, the smallest first, or row by row in the store.
 
     Args:
-        dataset: what a source gave.
-        declared: the digests of its content, as a training's declaration has them.
+        dataset: the dataset of a source.
+        declared: the digests of its content, as the training's declaration has them.
         cache: the store's `prefit/`.
-        after: told, as arrays are written to it, how many bytes are done, and of how many; may raise to stop.
+        after: called while arrays are written there, with the bytes done and the total; may raise to stop.
 
     Returns:
-        The same examples; `prefit` is the key under which the rest is kept, if there is any.
+        The same examples; `prefit` is the key of the arrays in the store, if there are any.
 
     Raises:
-        StoreError: the disk refuses. DataError: what has to be written is larger than what is free there.
+        StoreError: the store cannot be written.
+        DataError: the arrays to write are larger than the free space there, or have values that are not finite.
     """
     lazy = {name: array for name, array in _named(dataset).items() if not isinstance(array, np.ndarray)}
     if not lazy:
@@ -80,7 +82,7 @@ def _written(cache: PrefitCache, key: str, far: dict[str, Any], after: Callable[
 
 
 def _named(dataset: Dataset) -> dict[str, Any]:
-    """The arrays of a data set, by name."""
+    """Return the arrays of a dataset by name."""
     pairs = [("", dataset.X, dataset.y)] + ([("_val", *dataset.validation)] if dataset.validation else [])
     found: dict[str, Any] = {}
     for suffix, X, y in pairs:
@@ -89,7 +91,7 @@ def _named(dataset: Dataset) -> dict[str, Any]:
 
 
 def _with(dataset: Dataset, arrays: dict[str, Any]) -> Dataset:
-    """A data set with some of its arrays replaced by others of the same values."""
+    """Return a dataset with some of its arrays replaced by arrays of the same values."""
     all_of_them = _named(dataset) | arrays
 
     def pair(suffix: str, X: Any) -> tuple[Any, Any]:

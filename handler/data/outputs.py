@@ -1,4 +1,4 @@
-"""What a network's outputs mean: classes, two classes by a threshold, or numbers; and how good they are."""
+"""Interpretation of a network's outputs (classes, two classes by a threshold, or numbers) and their scores."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Kind = Literal["classes", "binary", "numbers"]
 
 
 def kind_of(loss: Any, activation: str | None, units: int) -> Kind:
-    """What outputs mean, by the loss they were trained with, else by the last activation.
+    """Return the kind of the outputs, from the loss they were trained with, else from the last activation.
 
     Args:
-        loss: as the model was compiled with it.
-        activation: the name of the last layer's activation, None where it has none.
-        units: how many values the network gives for a target.
+        loss: the loss that the model was compiled with.
+        activation: the name of the last layer's activation, None if it has none.
+        units: number of values that the network outputs per target.
     """
     family = family_of(loss)
     if family in (CLASSES, ONE_HOT) or activation == "softmax":
@@ -30,13 +30,15 @@ def kind_of(loss: Any, activation: str | None, units: int) -> Kind:
 
 
 def labels_of_outputs(predictions: np.ndarray, kind: Kind, loss: Any) -> np.ndarray | None:
-    """The labels that outputs stand for, int64: the likeliest class, or whether a probability is 0.5 or more (a logit 0
-    or more); None of numbers.
+    """Return the predicted labels, int64, or None if the outputs are numbers.
+
+    The label of `classes` is the class with the largest output. The label of `binary` is 1 if the probability is at
+    least 0.5 (a logit: at least 0), else 0.
 
     Args:
         predictions: (n, ..., units), or (n,).
-        kind: what they mean.
-        loss: says whether they are logits.
+        kind: the kind of the outputs, see `kind_of`.
+        loss: the loss; determines whether the outputs are logits.
     """
     if kind == "numbers":
         return None
@@ -53,18 +55,19 @@ def score_outputs(
     names: Sequence[str] | None,
     ignored: int | None = None,
 ) -> tuple[dict[str, Any] | None, list[str]]:
-    """How good outputs are, against the truth.
+    """Score outputs against the targets.
 
     Args:
-        predictions: what the network gave.
-        labels: what it stands for, None for numbers.
-        y: the truth: class numbers, one value per class, or numbers.
-        names: the classes' names, in the order of the outputs.
+        predictions: the outputs of the network.
+        labels: the labels that they stand for, None for numbers.
+        y: the targets: class numbers, one value per class, or numbers.
+        names: the names of the classes, in the order of the outputs.
         ignored: the label that is never scored.
 
     Returns:
-        The scores: of labels as `handler.data.scores.scores` has them, of numbers `points`, `mae`, `rmse` and `r2`
-        (None where all of y is one number). None where nothing can be scored. And sentences on what isn't scored.
+        The scores and messages about targets that are not scored. The scores of labels are those of
+        `handler.data.scores.scores`; of numbers `points`, `mae`, `rmse` and `r2` (None if all of y is one number). The
+        scores are None if nothing can be scored.
     """
     if labels is None:
         return _score_numbers(predictions, y)

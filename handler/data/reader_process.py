@@ -1,7 +1,6 @@
-"""Native readers in a process of their own: a damaged file ends that process, never the command.
+"""Runs native readers in a separate process, so that a damaged file can end only that process.
 
-lazrs and HDF5 abort the process, or never return, on some damaged files. What reads them here runs for a bounded time,
-in a bounded memory.
+lazrs and HDF5 abort the process, or never return, on some damaged files. Here their run time and memory are bounded.
 """
 
 from __future__ import annotations
@@ -18,20 +17,20 @@ import numpy as np
 from handler.data import reader_program
 from handler.data.las_header import LasHeader
 
-PATIENCE = 60.0  # seconds that a reader may take whatever the size
-SLOWEST = 4e6  # bytes a second that it must reach beyond
-OVERHEAD = 4 << 30  # address space of the libraries and their threads
+PATIENCE = 60.0  # timeout of a reader in seconds, for an empty file
+SLOWEST = 4e6  # bytes per second: the timeout grows by size / SLOWEST
+OVERHEAD = 4 << 30  # bytes of address space of the libraries and their threads
 
 
 class ReaderFailed(ValueError):
-    """Why a reader could not read a file."""
+    """The reason why a reader could not read a file."""
 
 
 def decompress_points(path: Path, header: LasHeader) -> np.ndarray:
-    """The points of a .laz file as they lie in a .las file: (points * point_size,) uint8.
+    """Return the points of a .laz file in the layout of a .las file: (points * point_size,) uint8.
 
     Raises:
-        ReaderFailed: the file is damaged.
+        ReaderFailed: the file is damaged, or the reader ended early or took too long.
     """
     count, point_size = header.points, header.point_size
     points = np.empty(count * point_size, np.uint8)
@@ -49,10 +48,10 @@ def decompress_points(path: Path, header: LasHeader) -> np.ndarray:
 
 
 def check_hdf5(path: Path) -> None:
-    """Reads every array of an HDF5 or .keras file, and forgets it.
+    """Read every array of an HDF5 or .keras file and discard it.
 
     Raises:
-        ReaderFailed: the file is damaged.
+        ReaderFailed: the file is damaged, or the reader took too long.
     """
     _run(["hdf5", str(path.absolute())], path.stat().st_size, lambda stream: None)
 
@@ -60,7 +59,7 @@ def check_hdf5(path: Path) -> None:
 def _run(arguments: list[str], size: int, take: Callable[[IO[bytes]], None]) -> None:
     command = [sys.executable, "-P", reader_program.__file__, str(OVERHEAD + 4 * size), *arguments]
     seconds, late = PATIENCE + size / SLOWEST, threading.Event()
-    # A session of its own: Ctrl-C is for the command, which ends the reader itself.
+    # A separate session: Ctrl-C reaches only the command, which ends the reader itself.
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )

@@ -1,10 +1,10 @@
-"""Run as a process of its own: reads a file with a native library, which may abort or never end on a damaged one.
+"""Program that reads a file with a native library, which may abort or hang on a damaged file.
 
     python -P reader_program.py MEMORY laz FILE START POINTS POINT_SIZE RECORD    writes the points, decompressed
-    python -P reader_program.py MEMORY hdf5 FILE    reads every array of an HDF5 file, or of the one in a .keras file
+    python -P reader_program.py MEMORY hdf5 FILE    reads every array of an HDF5 file, or of those in a .keras file
 
-It imports nothing of Frostline, and nothing that takes long. On a failure it writes one line to standard error and
-exits with 1.
+The program imports nothing of Frostline and no module that is slow to import. On a failure it writes one line to
+standard error and exits with 1.
 """
 
 from __future__ import annotations
@@ -13,11 +13,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PIECE = 200_000  # points that are decompressed at once
+PIECE = 200_000  # points decompressed at once
 
 
 def read_laz(path: str, start: int, points: int, point_size: int, record: bytes) -> None:
-    """Writes the points of a .laz file to standard output as they lie in a .las file."""
+    """Write the points of a .laz file to standard output, in the layout of a .las file.
+
+    Args:
+        path: the file.
+        start: offset of the points, bytes.
+        points: number of points.
+        point_size: bytes of a point.
+        record: the LASzip record, which describes the compression.
+    """
     import lazrs
 
     with Path(path).open("rb") as file:
@@ -32,7 +40,7 @@ def read_laz(path: str, start: int, points: int, point_size: int, record: bytes)
 
 
 def read_hdf5(path: str) -> None:
-    """Reads every array and attribute of an HDF5 file."""
+    """Read every array and attribute of an HDF5 file, or of the HDF5 files in a .keras file."""
     import io
     import zipfile
 
@@ -57,18 +65,18 @@ def read_hdf5(path: str) -> None:
 
 
 def main(memory: int, kind: str, path: str, *rest: str) -> int:
-    """Reads one file within `memory` bytes of address space."""
+    """Read one file within `memory` bytes of address space and return the exit code."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":  # elsewhere the address space has no such limit
+    if sys.platform == "linux":  # other systems do not enforce this limit
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     try:
         if kind == "laz":
             read_laz(path, int(rest[0]), int(rest[1]), int(rest[2]), bytes.fromhex(rest[3]))
         else:
             read_hdf5(path)
-    except BaseException as error:  # lazrs panics with an exception that is no Exception
+    except BaseException as error:  # a panic of lazrs is not a subclass of Exception
         sys.stderr.write(" ".join(f"{type(error).__name__}: {error}".split()) + "\n")
         return 1
     return 0

@@ -17,12 +17,12 @@ FEWEST = 32
 
 @dataclass
 class Tile:
-    """A cloud made ready for receptive fields.
+    """A cloud that is prepared for receptive fields.
 
     Attributes:
         cloud: the tile.
         features: (points, F) float32, standardised and clipped.
-        labels: (points,) int32, `IGNORED` where a point is no target.
+        labels: (points,) int32, `IGNORED` for a point that is no target.
         columns: the k-d tree over (x, y).
     """
 
@@ -37,12 +37,12 @@ class Tile:
         self.columns = cKDTree(self.cloud.xyz[:, :2])
 
     def cylinder(self, support: np.ndarray, radius: float) -> np.ndarray:
-        """The sorted indices of the points within `radius` of a support (x, y), over all heights."""
+        """Return the sorted indices of the points within `radius` (metres) of a support (x, y), at any height."""
         return np.array(self.columns.query_ball_point(support, radius, return_sorted=True), np.intp)
 
 
 def standardisation(features: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of every feature over all points of all tiles: two (F,) float64."""
+    """Return the mean and standard deviation of every feature over all points of all tiles: two (F,) float64."""
     count = sum(len(values) for values in features)
     mean = sum(values.sum(axis=0, dtype=np.float64) for values in features) / count
     variance = sum(np.square(values - mean).sum(axis=0) for values in features) / count
@@ -50,29 +50,37 @@ def standardisation(features: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndar
 
 
 def standardise(values: np.ndarray, preparation: dict[str, Any]) -> np.ndarray:
-    """(points, F) float32 features by the training tiles' mean and standard deviation, clipped."""
+    """Standardise (points, F) features by the training tiles' mean and standard deviation; clip; return float32."""
     clip = preparation["clip"]
     scaled = (values - np.asarray(preparation["mean"])) / np.asarray(preparation["std"])
     return np.clip(scaled, -clip, clip).astype(np.float32)
 
 
 def prepare_tile(cloud: Cloud, preparation: dict[str, Any]) -> Tile:
-    """A tile prepared as the training tiles were: `preparation` is the dataset's."""
+    """Prepare a tile as the training tiles were prepared.
+
+    Args:
+        cloud: the tile.
+        preparation: `Dataset.preparation` of the training's dataset.
+    """
     features = standardise(compute_features(cloud, preparation["features"]), preparation)
     return Tile(cloud, features, labels_of(cloud, preparation["classes"]))
 
 
 def normalise(xyz: np.ndarray, support: np.ndarray, radius: float) -> np.ndarray:
-    """A field's coordinates as the network sees them: (N, 3) float32.
+    """Return a field's coordinates as the network's input, (N, 3) float32.
 
-    x and y from the support point, z from the median height, all divided by the radius.
+    x and y are relative to the support point and z to the median height; all are divided by the radius.
     """
     centred = xyz - np.array([support[0], support[1], np.median(xyz[:, 2])])
     return (centred / radius).astype(np.float32)
 
 
 def sample(members: np.ndarray, points: int, rng: np.random.Generator) -> np.ndarray:
-    """Exactly `points` of a cylinder's members: without repetition if there are enough, else all and some again."""
+    """Draw exactly `points` of a cylinder's members.
+
+    The draw is without replacement if there are enough members. Otherwise it has every member once, and some repeated.
+    """
     if len(members) >= points:
         return members[rng.choice(len(members), points, replace=False)]
     again = members[rng.choice(len(members), points - len(members))]
@@ -90,16 +98,17 @@ def draw_fields(
     seed: Sequence[int],
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draws receptive fields from tiles.
+    """Draw receptive fields from tiles.
 
     Args:
-        tiles: where the fields are drawn from.
+        tiles: the tiles.
         count: number of fields.
-        radius: of the cylinders, metres.
+        radius: radius of the cylinders, metres.
         points: points per field.
-        balanced: share of the supports drawn class by class (each as often); the others are drawn over all points.
+        balanced: share of the supports drawn class by class, each class equally often; the others are drawn from all
+            points.
         jitter: standard deviation of the normal shift of a support, metres.
-        seed: what the draw is a function of; field i depends on (seed, i) only.
+        seed: the seed of the draw; field i depends on (seed, i) only.
         progress: called with (fields done, fields).
 
     Returns:

@@ -1,4 +1,4 @@
-"""What is known of data that a function gives: whether it was called, and whether states were made from it."""
+"""Information about the data of a data function: whether it was called, and whether stored states were made from it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def looked_at(spec: TrainingSpec) -> str:
-    """What was compared, and what was not, where a finished training is answered without its data being read."""
+    """Return a clause on what was compared, and what was not, to answer a finished training without its data."""
     called = [source for source in (spec.data.source, spec.data.validation) if is_reference(source)]
     if not called:
         return "nothing changed in its specification, its code and its data's files"
@@ -27,13 +27,16 @@ def looked_at(spec: TrainingSpec) -> str:
 
 
 def changed_data(spec: TrainingSpec, folder: Path, states: StateStore, key: str) -> list[str]:
-    """A sentence where a data function was called in this process and gave other arrays than states were made from.
+    """Return a message if a data function, called in this process, gave other arrays than the states were trained on.
 
     Args:
         spec: the specification.
         folder: its folder.
         states: the store's states.
-        key: that of the state that a training begins with.
+        key: the key of the state that a training begins with.
+
+    Returns:
+        A list of one message, or of none.
     """
     from handler.data.sources import returned
 

@@ -1,4 +1,4 @@
-"""How good a classification is, counted over labelled points."""
+"""Scores of a classification, over the labelled points."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 
 
 def scores(y_true: np.ndarray, y_pred: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
-    """Overall accuracy, and per class precision, recall, F1 and IoU.
+    """Return the overall accuracy, and per class precision, recall, F1 and IoU.
 
     Args:
-        y_true: (points,) class indices; points below 0 (ignored) are left out.
-        y_pred: (points,) class indices, of all points.
+        y_true: (points,) class indices; points below 0 (ignored) are not counted.
+        y_pred: (points,) class indices of all points.
         class_names: names of the classes, in order.
 
     Returns:
         JSON-able: `points`, `overall_accuracy`, `mean_iou` (over the classes that occur in either), `classes`
-        (name -> `points`, `precision`, `recall`, `f1`, `iou`; None where a class occurs in neither), and
+        (name -> `points`, `precision`, `recall`, `f1`, `iou`; None for a ratio whose denominator is 0), and
         `confusion_matrix` (rows: true class, columns: predicted).
 
     Raises:
-        ValueError: no point is labelled, the lengths differ or a prediction is no class.
+        ValueError: no point is labelled, the lengths differ, or a label or prediction is no class.
     """
     y_true, y_pred, count = np.asarray(y_true).ravel(), np.asarray(y_pred).ravel(), len(class_names)
     if len(y_true) != len(y_pred):

@@ -1,4 +1,4 @@
-"""Data sources, told apart by their form:
+"""Data sources, recognised by the form of their name:
 
 synthetic            a seeded scene                       .npz    X (or X0, X1, ...) and y
 .las, .laz           a path, a list of paths, a glob      .zarr   a group with X (or X0, ...) and y, read lazily
@@ -31,21 +31,21 @@ SYNTHETIC = "synthetic"
 FORMS = "synthetic, a .las or .laz path (or a list, or a glob), an .npz or .zarr path, or module:function"
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
-_called: dict[str, Dataset] = {}  # what a data function returned when its shape was asked for, until it is loaded
+_called: dict[str, Dataset] = {}  # results of data functions: `shape` stores them, `load` takes them
 
 
 def load(data: DataSpec, folder: Path, seed: int, cache: clouds.PrefitCache | None = None) -> Dataset:
-    """The data of a specification.
+    """Load the data of a specification.
 
     Args:
         data: the `data` section.
-        folder: relative paths and modules are looked up here.
-        seed: receptive fields are drawn by it, and what a function draws from without a seed of its own.
-        cache: the store's `prefit/`: fields drawn before are read from it.
+        folder: the folder that relative paths and modules are relative to.
+        seed: the seed of the receptive fields, and of a data function's draws from generators that it does not seed.
+        cache: the store's `prefit/`; receptive fields are read from it if they were drawn before.
 
     Raises:
-        DataError: a source that can't be read or is of no known form.
-        SpecError: arguments that don't fit.
+        DataError: a source can't be read or is of no known form.
+        SpecError: the arguments are not valid.
         UserCodeError: a function failed.
     """
     form = _form(data.source, "data.source")
@@ -68,17 +68,18 @@ def load(data: DataSpec, folder: Path, seed: int, cache: clouds.PrefitCache | No
 
 
 def shape(data: DataSpec, folder: Path, seed: int = 0) -> DataShape:
-    """What can be said of the data without loading it: from the arguments or the files' headers.
+    """Return the properties of the data that the arguments or the files' headers give, without loading the data.
 
-    A function has to be called for it; what it returned is kept for the `load` that follows.
+    The shape of a data function is known only after calling it. The result is stored for the `load` that follows.
 
     Args:
         data: the `data` section.
-        folder: relative paths and modules are looked up here.
-        seed: what a function draws from without a seed of its own is seeded by it.
+        folder: the folder that relative paths and modules are relative to.
+        seed: the seed of a data function's draws from generators that it does not seed.
 
     Raises:
-        DataError: a source that can't be read. UserCodeError: a function failed.
+        DataError: a source can't be read.
+        UserCodeError: a function failed.
     """
     form = _form(data.source, "data.source")
     source = str(data.source)
@@ -95,11 +96,11 @@ def shape(data: DataSpec, folder: Path, seed: int = 0) -> DataShape:
 
 
 def check_clouds(data: DataSpec, folder: Path) -> None:
-    """Refuses clouds that can't be read or lack a dimension that is a feature. Reads the files' headers only.
+    """Raise for clouds that cannot be read or lack a dimension that is a feature. Reads the files' headers only.
 
     Raises:
         DataError: a file is missing or damaged, its coordinates are degrees, or it lacks a dimension.
-        SpecError: the arguments don't fit.
+        SpecError: the arguments are not valid.
     """
     args = _cloud_arguments(data)
     found: list[Path] = []
@@ -113,14 +114,18 @@ def check_clouds(data: DataSpec, folder: Path) -> None:
 
 
 def returned(data: DataSpec, folder: Path, seed: int) -> Dataset | None:
-    """What a data function returned when its shape was asked for in this process; None where it wasn't called."""
+    """Return the result of the data function that `shape` called in this process.
+
+    Returns:
+        The dataset, or None if `shape` did not call the function or `load` has taken the result.
+    """
     if isinstance(data.source, list):
         return None
     return _called.get(_call_key(data.source, data.args, folder, "data.source", seed))
 
 
 def files(data: DataSpec, folder: Path) -> list[Path]:
-    """The files whose content the training depends on, sorted; a zarr group gives all its files.
+    """Return the files whose content the training depends on, sorted; a zarr group gives all its files.
 
     Raises:
         DataError: a file is missing or a glob matches nothing.

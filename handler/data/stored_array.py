@@ -1,4 +1,4 @@
-"""An array of a .zarr group that is read by slices; a damaged chunk is refused by one sentence."""
+"""An array of a .zarr group that is read by slices; a damaged chunk raises a one-sentence error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class StoredArray:
 
     Args:
         array: the zarr array.
-        name: what it is called in its group.
+        name: its name in the group.
         path: the group's folder.
         where: the field that named the group, for messages.
     """
@@ -33,14 +33,14 @@ class StoredArray:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        """The values of a slice.
+        """Return the values of a slice.
 
         Raises:
             DataError: a chunk is damaged.
         """
         try:
             return np.asarray(self._rows[key])
-        except Exception as error:  # each codec has exceptions of its own
+        except Exception as error:  # each codec raises its own exceptions
             said = " ".join(str(error).split())[:200] or type(error).__name__
             raise DataError(
                 self._where, f"{self._name} of {self._path} can't be read ({said}); give a whole zarr group"
@@ -52,7 +52,7 @@ class StoredArray:
 
     @property
     def oindex(self) -> StoredArray:
-        """The array, indexed by rows in any order."""
+        """Return a view of the array that takes row indices in any order."""
         by_rows = StoredArray(self._array, self._name, self._path, self._where)
         by_rows._rows = self._array.oindex
         return by_rows

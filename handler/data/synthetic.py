@@ -1,8 +1,8 @@
-"""A synthetic scene that looks like airborne lidar: terrain, buildings, trees, cars and noise, pulse by pulse.
+"""Synthetic airborne lidar scene: terrain, buildings, trees, cars and noise, simulated pulse by pulse.
 
-A pulse falls at a place of the plane and meets what stands highest there: a roof, a wall near an eave, a crown (then
+A pulse falls on a place of the plane and hits the highest object there: a roof, a wall near an eave, a crown (then
 often more below it), low vegetation or the ground. Classification codes are ASPRS: 2 ground, 3 to 5 low, medium and
-high vegetation, 6 building, 1 unclassified (cars), 7 and 18 noise. Everything is a function of the arguments.
+high vegetation, 6 building, 1 unclassified (cars), 7 and 18 noise. The scene depends on the arguments only.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 from handler.data.cloud import Cloud
 
 GROUND, LOW, MEDIUM, HIGH, BUILDING, UNCLASSIFIED, LOW_NOISE, HIGH_NOISE = 2, 3, 4, 5, 6, 1, 7, 18
-ORIGIN = np.array([770_000.0, 6_270_000.0, 20.0])  # about where a national grid would put it
+ORIGIN = np.array([770_000.0, 6_270_000.0, 20.0])  # typical coordinates of a national grid
 
 
 def synthetic_scene(seed: int = 0, tiles: int = 2, size: float = 50.0, density: float = 15.0) -> list[Cloud]:
-    """The tiles of a scene.
+    """Return the tiles of a scene.
 
     Args:
-        seed: the scene is a function of it and of the other arguments.
-        tiles: number of tiles, side by side.
+        seed: the seed of the scene.
+        tiles: number of tiles, in a row.
         size: side of a tile, metres.
         density: pulses per square metre.
 
@@ -34,14 +34,14 @@ def synthetic_scene(seed: int = 0, tiles: int = 2, size: float = 50.0, density: 
 
 @dataclass
 class _Survey:
-    """A tile while it is flown over.
+    """The simulation of the survey of one tile.
 
     Attributes:
-        rng: the only source of chance.
+        rng: the only source of randomness.
         size: side of the tile, metres.
         terrain: the ground.
-        places: (pulses, 2) where the pulses fall.
-        free: (pulses,) those that nothing has stopped yet.
+        places: (pulses, 2) positions of the pulses.
+        free: (pulses,) whether no object has stopped the pulse yet.
         echoes: columns of the echoes so far, one tuple of arrays for each object.
     """
 
@@ -53,7 +53,7 @@ class _Survey:
     echoes: list[tuple[np.ndarray, ...]] = field(default_factory=list)
 
     def take(self, hit: np.ndarray) -> np.ndarray:
-        """The places of the free pulses among `hit`, which are stopped from now on."""
+        """Return the places of the free pulses among `hit` and mark them as stopped."""
         hit = hit & self.free
         self.free[hit] = False
         return self.places[hit]
@@ -66,12 +66,12 @@ class _Survey:
         number: np.ndarray | int = 1,
         returns: np.ndarray | int = 1,
     ) -> None:
-        """Adds echoes at `xyz`: classification, intensity, return number, number of returns."""
+        """Add echoes at `xyz`: classification, intensity, return number, number of returns."""
         columns = (np.broadcast_to(np.asarray(value), len(xyz)) for value in (code, intensity, number, returns))
         self.echoes.append((xyz, *columns))
 
     def cloud(self, name: str, offset: np.ndarray) -> Cloud:
-        """All echoes as a cloud, strip after strip."""
+        """Return all echoes as a cloud, in strips of 1 m."""
         xyz, code, intensity, number, returns = (np.concatenate(column) for column in zip(*self.echoes, strict=True))
         xyz = xyz + self.rng.normal(0.0, 0.015, xyz.shape)  # ranging and positioning
         order = np.lexsort((xyz[:, 0], np.floor(xyz[:, 1])))
@@ -101,7 +101,7 @@ def _tile(rng: np.random.Generator, number: int, size: float, density: float) ->
 
 
 class _Terrain:
-    """Rolling ground with a street of asphalt along one axis."""
+    """Rolling ground with an asphalt street along one axis."""
 
     def __init__(self, rng: np.random.Generator, size: float) -> None:
         self.waves = rng.uniform(0.3, 1.2, 4), rng.normal(0.0, 0.06, (4, 2)), rng.uniform(0.0, 2 * np.pi, 4)
@@ -127,7 +127,7 @@ class _Building:
     half: np.ndarray  # half length, half width
     angle: float
     eaves: float
-    ridge: float  # above the eaves; 0: a flat roof
+    ridge: float  # above the eaves; 0 for a flat roof
     intensity: float
 
     @property
@@ -147,7 +147,7 @@ class _Building:
 
 
 def _buildings(survey: _Survey) -> list[_Building]:
-    """Houses that touch neither each other nor the street; the first always finds a place."""
+    """Place houses that touch neither each other nor the street."""
     rng, size = survey.rng, survey.size
     found: list[_Building] = []
     for _ in range(int(size * size / 60) + 20):
@@ -168,7 +168,7 @@ def _hit_building(survey: _Survey, building: _Building) -> None:
     across = np.abs(building.local(roof)[:, 1]) / building.half[1]
     height = floor + building.eaves + building.ridge * (1.0 - across)
     survey.echo(np.column_stack([roof, height]), BUILDING, rng.normal(building.intensity, 90.0, len(roof)))
-    # A pulse comes in at a slant: some that would meet the ground just beside a wall meet the wall.
+    # Pulses are slanted: some that would hit the ground close to a wall hit the wall instead.
     wall = survey.take(building.holds(places, 0.5) & (rng.random(len(places)) < 0.45))
     face = np.clip(building.local(wall), -building.half, building.half) @ building.turn.T + building.centre
     height = floor + rng.uniform(0.2, building.eaves, len(wall))
@@ -188,7 +188,7 @@ def _cars(survey: _Survey) -> None:
 
 
 def _trees(survey: _Survey, buildings: list[_Building]) -> None:
-    """Crowns let pulses through: up to four echoes of one pulse, the last often from the ground."""
+    """Add trees. Crowns let pulses through: up to four echoes of one pulse, the last often from the ground."""
     rng, terrain = survey.rng, survey.terrain
     for _ in range(int(survey.size**2 / 130) + 1):
         centre, radius = rng.uniform(0.0, survey.size, 2), rng.uniform(1.2, 3.2)
@@ -213,7 +213,7 @@ def _trees(survey: _Survey, buildings: list[_Building]) -> None:
 
 
 def _low_vegetation(survey: _Survey) -> None:
-    """Hedges and patches of high grass."""
+    """Add hedges and patches of high grass."""
     rng, places = survey.rng, survey.places
     for _ in range(int(survey.size**2 / 250) + 2):
         centre, angle = rng.uniform(0.0, survey.size, 2), rng.uniform(0.0, np.pi)
@@ -226,12 +226,12 @@ def _low_vegetation(survey: _Survey) -> None:
 
 
 def _vegetation(height: np.ndarray) -> np.ndarray:
-    """Codes of vegetation by its height above the ground."""
+    """Return the codes of vegetation from its height above the ground."""
     return np.select([height < 0.5, height < 1.5], [LOW, MEDIUM], HIGH)
 
 
 def _noise(survey: _Survey) -> None:
-    """Birds and mist above, a few multipath echoes just below the ground."""
+    """Add birds and mist above, and a few multipath echoes just below the ground."""
     rng = survey.rng
     count = max(int(survey.size**2 / 120), 4)
     below = rng.random(count) < 0.25
