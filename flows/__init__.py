@@ -1,1 +1,1 @@
-"""What a person, a schedule or another flow starts: the `train` flow and the `frostline` command."""
+"""The Prefect flows and the `frostline` command: the entry points for users, schedules and other flows."""

@@ -1,9 +1,13 @@
-"""What a flow run that Prefect's server started may touch: whoever reaches the server is not whoever owns the machine.
+"""Access rules for flow runs that Prefect's server started.
 
-The code that a specification names belongs to the worker's own project (or to modules that `FROSTLINE_ALLOWED_MODULES`
-names); specification, data and store lie there too, or below a folder or a URL of `FROSTLINE_DATA_ROOTS` (separated
-like a PATH). Addresses are those of `FROSTLINE_ALLOWED_ADDRESSES` (separated by commas). What is typed by hand on a
-machine isn't limited.
+A client of the Prefect server does not necessarily own the worker's machine. Such a flow run may therefore use only:
+
+- code of the worker's own project, or of the modules in `FROSTLINE_ALLOWED_MODULES`;
+- specifications, data and stores in that project, or below a folder or URL of `FROSTLINE_DATA_ROOTS` (separated like a
+PATH);
+- the addresses in `FROSTLINE_ALLOWED_ADDRESSES` (separated by commas).
+
+Flow runs that a user starts on the machine itself are not restricted.
 """
 
 from __future__ import annotations
@@ -34,25 +38,25 @@ ADDRESSES = "FROSTLINE_ALLOWED_ADDRESSES"
 
 
 def is_from_outside() -> bool:
-    """Whether this flow run was started by a deployment, so perhaps through the server's API."""
+    """Return whether a deployment started this flow run; the request may then have come through the server's API."""
     flow_run = prefect.runtime.flow_run.id
     return prefect.runtime.deployment.id is not None if flow_run is None else _is_deployed(flow_run)
 
 
-@lru_cache(maxsize=1)  # the server is asked each time, and has one answer
+@lru_cache(maxsize=1)  # the API is queried on each access, and the answer never changes
 def _is_deployed(flow_run: str) -> bool:
     return prefect.runtime.deployment.id is not None
 
 
 def admit_path(field: str, path: str | Path | None) -> None:
-    """Refuses a path that a flow run from outside may not touch, links followed.
+    """Raise `SpecError` for a path that a flow run of a deployment may not use. Symbolic links are resolved first.
 
     Args:
-        field: what it was given as.
-        path: the path; None is none.
+        field: the name of the field that holds the path.
+        path: the path or URL; None is always allowed.
 
     Raises:
-        SpecError: names the field, the path and what would do.
+        SpecError: names the field, the path and the remedy.
     """
     if path is None or not is_from_outside():
         return
@@ -70,14 +74,14 @@ def admit_path(field: str, path: str | Path | None) -> None:
 
 
 def admit_address(field: str, address: str | None) -> None:
-    """Refuses an address that a flow run from outside may not reach.
+    """Raise `SpecError` for an address that a flow run of a deployment may not connect to.
 
     Args:
-        field: what it was given as.
-        address: `scheme://host:port/path`, or `host:port`; None is none.
+        field: the name of the field that holds the address.
+        address: `scheme://host:port/path`, or `host:port`; None is always allowed.
 
     Raises:
-        SpecError: names the field, the address and what would do.
+        SpecError: names the field, the address and the remedy.
     """
     if address is None or not is_from_outside():
         return
@@ -91,29 +95,29 @@ def admit_address(field: str, address: str | None) -> None:
 
 
 def admit_processes(count: int | None) -> None:
-    """Refuses more trainings at a time than the worker has cores, for a flow run from outside.
+    """Raise `SpecError` if a flow run of a deployment requests more concurrent trainings than the worker has cores.
 
     Args:
-        count: how many; None leaves it to the cores.
+        count: the number of concurrent trainings; None derives it from the cores.
 
     Raises:
-        SpecError: they are too many.
+        SpecError: `count` exceeds the number of cores.
     """
     if count is not None and count > core_count() and is_from_outside():
         raise SpecError("processes", f"{count} are more than the worker's cores; give {core_count()} or fewer")
 
 
 def admit_spec(spec: TrainingSpec, folder: Path) -> None:
-    """Refuses a specification that reads, runs or reaches what a flow run from outside may not.
+    """Raise `SpecError` for a specification that a flow run of a deployment may not train.
 
-    Nothing that it names is read for that, unless it is admitted.
+    The check reads a file that the specification names only after it has admitted that file's path.
 
     Args:
         spec: the specification.
-        folder: where its modules and relative paths are looked up.
+        folder: the folder in which its modules and relative paths are looked up.
 
     Raises:
-        SpecError: names the field, the path, module or address, and what would do.
+        SpecError: names the field, the path, module or address, and the remedy.
     """
     if not is_from_outside():
         return
@@ -131,14 +135,16 @@ def _roots() -> list[str]:
 
 
 def _read(spec: TrainingSpec, folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files a training reads, and what its patterns and the links in its groups lead to."""
+    """Yield the paths that a training reads, each with its field: named files, matches of globs, targets of links in
+    groups.
+    """
     for field, source in (("data.source", spec.data.source), ("data.validation", spec.data.validation)):
         for item in source if isinstance(source, list) else [source] if source else []:
             if item != "synthetic" and not is_reference(item):
                 fixed, _, pattern = re.match(r"([^*?\[]*)(.?)(.*)", item, re.DOTALL).groups()  # type: ignore[union-attr]
                 if ".." in re.split(r"[/\\]", pattern):
                     raise SpecError(field, f"{item!r} has '..' behind a wildcard; name the folder itself")
-                yield field, folder / fixed  # before a file's absence would say anything of it
+                yield field, folder / fixed  # before the absence of a file could reveal anything about it
     for i, item in enumerate(spec.data.files):
         field = f"data.files[{i}]"
         before, rest = split(item, folder)

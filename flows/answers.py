@@ -1,4 +1,6 @@
-"""The answers of `frostline ... --json`: exactly one of these on stdout. The tests and the documentation use them too.
+"""The answers of `frostline ... --json`: each command writes exactly one of these objects to stdout.
+
+The tests and the documentation use these models too.
 
 | command | answer |
 |---|---|
@@ -22,17 +24,18 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from handler.record import Plan, Reason, Resumption, RunRecord, SegmentRecord, Status
 
 Standing = Status | Literal["killed"]
-# JSON has no NaN: what became one, or infinite, and what a metric was before it first appeared, is null there.
+# JSON has no NaN. The answer holds null for NaN and infinite values, and for epochs before a metric first appeared.
 Figure = Annotated[float, BeforeValidator(lambda value: float("nan") if value is None else value)]
 
 
 def standing(record: RunRecord, alive: bool) -> Standing:
-    """How a run stands: what its record says, or that it was killed, where that says `running` and no process is."""
+    """Return a run's status: the recorded one, or `killed` if the record says `running` and no process holds the run.
+    """
     return "killed" if record.status == "running" and not alive else record.status
 
 
 class Answer(BaseModel):
-    """Base of the answers: nothing is in one that isn't declared."""
+    """Base class of the answers; it rejects undeclared fields."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,9 +43,11 @@ class Answer(BaseModel):
 class TrainAnswer(Answer):
     """A completed training.
 
-    `state` is the key of the final state, `weights` the sha256 over the final model's variables; `report` and `model`
-    are paths that can be opened from where the command was typed. The segments' `source`, `trained_epochs` and
-    `seconds` tell of this invocation.
+    Attributes:
+        state: the key of the final state.
+        weights: the sha256 over the final model's variables.
+        report, model: file paths, valid in the working directory of the command.
+        segments: their `source`, `trained_epochs` and `seconds` describe this invocation only.
     """
 
     run: str
@@ -60,7 +65,7 @@ class TrainAnswer(Answer):
 
     @classmethod
     def fields_of(cls, record: RunRecord, store: str) -> dict[str, Any]:
-        """The values that a run's record gives, files as paths below the store."""
+        """Return the fields that a run's record determines; file paths include the store's path."""
         folder = f"{store}/runs/{record.run}"
         files = {name: f"{folder}/{file}" for name in ("report", "model") if (file := getattr(record, name))}
         kept = ("run", "status", "state", "weights", "epochs", "stopped", "validation", "history", "segments")
@@ -68,12 +73,12 @@ class TrainAnswer(Answer):
 
     @classmethod
     def of(cls, record: RunRecord, store: str) -> TrainAnswer:
-        """The answer that a run's record gives."""
+        """Return the answer for a run's record."""
         return cls(**cls.fields_of(record, store))
 
 
 class FailureAnswer(Answer):
-    """Why a command ended with a non-zero exit, and the command that goes on (None where nothing can go on)."""
+    """The reason for a non-zero exit, and the command that resumes the run (None if nothing can be resumed)."""
 
     run: str | None = None
     status: Literal["refused", "failed", "interrupted", "busy"]
@@ -82,20 +87,25 @@ class FailureAnswer(Answer):
 
 
 class ResumeAnswer(Answer):
-    """What became of each run that was resumed."""
+    """The outcome of each run that `frostline resume` resumed."""
 
     runs: list[TrainAnswer | FailureAnswer]
 
 
 class PlanAnswer(Plan):
-    """The plan; `png` is the picture and `why` the reasons that were asked for."""
+    """The plan of a training.
+
+    Attributes:
+        png: the path of the picture, if `--png` was given.
+        why: the reasons why segments are not cached, if `--why` was given.
+    """
 
     png: str | None = None
     why: list[Reason] | None = None
 
 
 class RunSummary(Answer):
-    """One run in a list. `alive` says whether a process is at work on it."""
+    """One run in a list; `alive` says whether a process is running it."""
 
     run: str
     status: Standing
@@ -110,7 +120,7 @@ class RunSummary(Answer):
 
 
 class RunsAnswer(Answer):
-    """The runs of a store; `unreadable` names those whose record can't be read, and why."""
+    """The runs of a store; `unreadable` maps each run with an unreadable record to the reason."""
 
     store: str
     runs: list[RunSummary]
@@ -118,8 +128,12 @@ class RunsAnswer(Answer):
 
 
 class ShowAnswer(TrainAnswer):
-    """One run. `seconds` is the wall time of each stage of the last invocation, `files` what lies in its folder;
-    `resumptions` is where it went on after it had ended before its end.
+    """One run in detail.
+
+    Attributes:
+        seconds: wall time of each stage of the last invocation, in seconds.
+        files: the files in the run's folder.
+        resumptions: the points from which the run was resumed after it had stopped early.
     """
 
     alive: bool
@@ -137,14 +151,14 @@ class ShowAnswer(TrainAnswer):
 
 
 class Damaged(Answer):
-    """A file that isn't what it should be."""
+    """A damaged or missing file."""
 
     path: str
     what: str
 
 
 class VerifyAnswer(Answer):
-    """What a verification found; with `--repair` what is still damaged, and what was repaired."""
+    """The result of a verification; with `--repair`, the remaining damage and the repaired files."""
 
     ok: bool
     damaged: list[Damaged]
@@ -152,7 +166,7 @@ class VerifyAnswer(Answer):
 
 
 class GcAnswer(Answer):
-    """What was removed (with `dry_run`: would be), and its size."""
+    """The removed paths (with `dry_run`, those that would be removed) and their total size in bytes."""
 
     removed: list[str]
     bytes: int
@@ -160,7 +174,7 @@ class GcAnswer(Answer):
 
 
 class Relaunched(Answer):
-    """A run that was started again: how far its states go, and how many have been started from there."""
+    """A run that the flow `resume` started again; `place` is its progress, `attempt` counts the starts from there."""
 
     run: str
     store: str
@@ -169,15 +183,21 @@ class Relaunched(Answer):
 
 
 class RelaunchAnswer(Answer):
-    """What the flow `resume` did: the runs it started again, and those it left because they get no further."""
+    """The result of the flow `resume`: the runs it started, and those it skipped because they made no progress."""
 
     started: list[Relaunched]
     left: list[str]
 
 
 class SweepAnswer(Answer):
-    """A sweep: each run's answer; how many epochs the completed runs have together, how many of these several runs have
-    and only one trained, how many were trained now; the comparison page.
+    """The result of a sweep.
+
+    Attributes:
+        runs: the answer of each run.
+        epochs: total number of epochs of the completed runs.
+        shared_epochs: how many of `epochs` one run trained and others reused.
+        trained_epochs: number of epochs trained in this invocation.
+        report: the path of the comparison page.
     """
 
     sweep: str
@@ -190,7 +210,14 @@ class SweepAnswer(Answer):
 
 
 class DeployAnswer(Answer):
-    """What was declared on a Prefect server: deployments, work pools, the automation that marks dead flow runs."""
+    """The objects that `frostline deploy` declared on a Prefect server.
+
+    Attributes:
+        deployments: the names of the deployments.
+        pools: the names of the work pools.
+        automation: the id of the automation that marks dead flow runs.
+        dead_after: seconds without a heartbeat after which a flow run counts as dead.
+    """
 
     deployments: list[str]
     pools: list[str]
@@ -199,7 +226,7 @@ class DeployAnswer(Answer):
 
 
 class PredictAnswer(Answer):
-    """Where the predictions lie; `scores` where the input has labels."""
+    """The file with the predictions; `scores` is None if the input has no labels."""
 
     output: str
     points: int
@@ -207,7 +234,7 @@ class PredictAnswer(Answer):
 
 
 class ExportAnswer(Answer):
-    """The model that was written."""
+    """The exported model."""
 
     run: str
     epoch: int

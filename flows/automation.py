@@ -1,6 +1,6 @@
-"""The automation that tells Prefect which flow runs are dead: one whose heartbeats have stopped is marked as crashed.
+"""The Prefect automation that marks a flow run as crashed once its heartbeats have stopped.
 
-A server that only hears of ends takes a flow run whose machine was switched off for running for ever.
+Without it, the server never learns that a machine was switched off, and shows its flow runs as running forever.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 
 NAME = "frostline: flow runs without a heartbeat have crashed"
-FLOWS = ["train", "sweep"]  # those whose processes beat often enough, see prefect.yaml
+FLOWS = ["train", "sweep"]  # the flows whose heartbeats are frequent enough, see prefect.yaml
 _EVENT = "prefect.flow-run."
 _HEARS = ("heartbeat", "Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended")
 
 
 def declare(seconds: float) -> tuple[UUID, bool]:
-    """Declares the automation, or brings the one that is there up to date.
+    """Create the automation, or update the existing one.
 
     Args:
-        seconds: a flow run that wasn't heard of for so long is dead. Three heartbeats at least: a live one that is
-            marked as crashed trains on, but is shown wrongly.
+        seconds: the time without a heartbeat after which a flow run counts as dead. It should span at least three
+            heartbeats: a live flow run that is marked as crashed continues to train, but the server shows the wrong
+            state.
 
     Returns:
-        Its id, and whether it is new.
+        The automation's id, and whether it is new.
     """
     automation = AutomationCore(
         name=NAME,
@@ -38,7 +39,7 @@ def declare(seconds: float) -> tuple[UUID, bool]:
             expect={_EVENT + what for what in _HEARS},
             match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
             match_related=ResourceSpecification(
-                {"prefect.resource.role": ["flow"], "prefect.resource.name": FLOWS}  # of nobody else's flows
+                {"prefect.resource.role": ["flow"], "prefect.resource.name": FLOWS}  # only our own flows
             ),
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,

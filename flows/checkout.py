@@ -1,4 +1,4 @@
-"""The pull step of the deployments: where a worker takes the code from that it runs."""
+"""The pull step of the deployments: it tells a worker where the project's code is."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 
 def checkout() -> dict[str, str]:
-    """The folder of the project that is installed in the worker's environment, wherever that is on its machine.
+    """Return the folder of the project that is installed in the worker's environment.
 
-    Prefect would write the folder that was deployed from into the deployments, which another machine doesn't have.
+    By default, Prefect stores the path of the deploying machine's folder in the deployment; other machines lack that
+    folder.
     """
     return {"directory": str(Path(__file__).resolve().parents[1])}

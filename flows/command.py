@@ -1,6 +1,7 @@
-"""The `frostline` command: what can be typed. What each does is in `flows/commands/`, imported when it is typed.
+"""The `frostline` command line. `flows/commands/` holds the implementation of each command.
 
-Nothing heavy is imported here, so that `--help`, `runs` and `show` answer at once.
+This module imports no heavy package and each command imports its own, so that `--help`, `runs` and `show` answer at
+once.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def plan(
     why: Annotated[bool, typer.Option("--why", help="Say what keeps it from being in the store already.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What would be trained: the segments, their layers and rates, and what is in the store already."""
+    """Show what would be trained: segments, layers, rates, and what is cached."""
     from flows.commands.plan import show_plan
 
     show_plan(output(as_json), spec, store, name, overrides or [], png, why)
@@ -81,7 +82,7 @@ def train(
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train, here and now. The same command again goes on where it was stopped or killed."""
+    """Train, here and now. Run the same command again to resume a stopped run."""
     from flows.commands.train import train_spec
 
     train_spec(output(as_json), spec, store, name, overrides or [], allow_environment_change, wait, folder)
@@ -95,7 +96,7 @@ def resume(
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with runs that were interrupted or failed, with the specification each was started with."""
+    """Resume interrupted or failed runs, each with its stored specification."""
     from flows.commands.resume import resume_runs
 
     resume_runs(output(as_json), runs or [], store, allow_environment_change, wait)
@@ -103,7 +104,7 @@ def resume(
 
 @app.command()
 def runs(store: StoreFolder = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """The runs of a store."""
+    """List the runs of a store."""
     from flows.commands.runs import list_runs
 
     list_runs(output(as_json), store)
@@ -111,7 +112,7 @@ def runs(store: StoreFolder = DEFAULT_STORE, as_json: AsJson = False) -> None:
 
 @app.command()
 def show(run: Run, store: StoreFolder = DEFAULT_STORE, as_json: AsJson = False) -> None:
-    """One run: segments, times, history, files."""
+    """Show one run: segments, times, history, files."""
     from flows.commands.show import show_run
 
     show_run(output(as_json), run, store)
@@ -126,7 +127,7 @@ def predict(
     store: StoreFolder = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Classify a cloud (or the examples of an .npz) with a run's model; score it where it has labels."""
+    """Classify a cloud or the examples of an .npz; score it if it has labels."""
     from flows.commands.predict import predict_file
 
     predict_file(output(as_json), run, source, to, store, epoch)
@@ -156,7 +157,7 @@ def verify(
     allow_environment_change: OtherEnvironment = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check every checksum of the store, or of what the named runs need; with --repair, make again what is damaged."""
+    """Check the checksums of the store or of RUN; --repair rebuilds damaged files."""
     from flows.commands.housekeeping import repair_runs, verify_store
 
     if repair:
@@ -177,7 +178,7 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Drop what no run needs; with --keep-newest, old completed runs too."""
+    """Remove what no run needs; with --keep-newest, old completed runs too."""
     from flows.commands.housekeeping import collect_garbage, policy
 
     collect_garbage(output(as_json), store, policy(keep_newest, keep_best, metric, keep_days), dry_run)
@@ -202,7 +203,7 @@ def sweep(
     allow_environment_change: OtherEnvironment = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train many specifications, or a grid of one; what they share is trained once."""
+    """Train many specifications, or a grid of one; train shared epochs once."""
     from flows.commands.sweep import sweep_specs
 
     sweep_specs(
@@ -217,7 +218,7 @@ def deploy(
     ] = 600.0,
     as_json: AsJson = False,
 ) -> None:
-    """Declare the deployments of prefect.yaml, their work pools and what marks dead flow runs, on a Prefect server."""
+    """Set up deployments, work pools and dead-run detection on a Prefect server."""
     from flows.commands import deploy as command
 
     command.deploy(output(as_json), dead_after)
@@ -227,14 +228,14 @@ _output: Output | None = None
 
 
 def output(as_json: bool) -> Output:
-    """Where the command that is being typed writes its answer."""
+    """Return the output of the running command."""
     assert _output is not None
     assert _output.as_json == as_json
     return _output
 
 
 def main() -> int:
-    """The console script's entry point: runs the command line and gives its exit code."""
+    """Run the command line of this process and return its exit code; the console script calls this."""
     code, at_once = run(sys.argv[1:])
     if at_once:
         sys.stdout.flush()
@@ -246,10 +247,10 @@ def main() -> int:
 
 
 def run(typed: list[str]) -> tuple[int, bool]:
-    """Runs one command line.
+    """Run one command line.
 
     Args:
-        typed: what was typed after `frostline`.
+        typed: the arguments after `frostline`.
 
     Returns:
         The exit code, and whether the process should end without waiting for its threads.
@@ -266,7 +267,7 @@ def _run(typed: list[str], shown: Output) -> int:
             check_text(text, "the command line")
         with enough_memory(typed[0] if typed else "frostline"):
             code = app(args=typed, prog_name="frostline", standalone_mode=False)
-        return code if isinstance(code, int) else 0  # of a typer.Exit
+        return code if isinstance(code, int) else 0  # the exit code of a typer.Exit
     except (CommandFailed, FrostlineError) as error:
         failure = error if isinstance(error, CommandFailed) else CommandFailed.because(error)
         if isinstance(error, UserCodeError) and error.frames:
@@ -285,8 +286,11 @@ def _run(typed: list[str], shown: Output) -> int:
 
 
 def _usage(error: Any, shown: Output) -> int:
-    """A line that can't be parsed; typer has several homes for its exceptions, all of them have `format_message`."""
-    if not error.format_message():  # `frostline` alone: the help was shown
+    """Report a command line that cannot be parsed.
+
+    Typer raises exceptions of several modules for it; all of them have `format_message`.
+    """
+    if not error.format_message():  # `frostline` alone: typer has shown the help
         return 2
     context = getattr(error, "ctx", None)
     usage = f"{context.get_usage()}\n" if context is not None else ""

@@ -1,8 +1,8 @@
-"""Which runs died, and what a `train` flow run on Prefect's server has to do with them.
+"""Detection of dead runs, and the link between a run and its `train` flow runs on Prefect's server.
 
-The store says what died: a record that says `running` while no process has the run's lock, or one that a SIGTERM ended,
-as machines do before they go. The server says what a person ended, which stays ended, and knows runs that died before
-they wrote anything.
+A run in the store is dead if its record says `running` while no process holds the run's lock, or if a SIGTERM
+interrupted it, as a machine that shuts down does. The server knows which flow runs a person ended (those are not dead),
+and which ones crashed before they wrote anything to the store.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ ON_ITS_WAY = {StateType.SCHEDULED, StateType.PENDING, StateType.PAUSED, StateTyp
 
 @dataclass(frozen=True)
 class Dead:
-    """A run that died.
+    """A dead run.
 
     Attributes:
         store: the path of its store.
         run: its name.
-        record: what the store has of it; None where it died before it wrote anything.
-        flow_run: the last flow run that was at work on it, where the server knows one.
-        place: how far its states go, `epoch` or `epoch.step`.
+        record: its record in the store; None if it died before it wrote one.
+        flow_run: the last flow run that ran it, if the server knows one.
+        place: the progress of its states, `epoch` or `epoch.step`.
     """
 
     store: Path
@@ -56,13 +56,14 @@ class Dead:
 
 
 def died(client: SyncPrefectClient, store: Path, hours: float, patience: float) -> list[Dead]:
-    """The runs that died: those of a store, and those that the server says have crashed, whatever their store.
+    """Return the dead runs of a store, and those that the server reports as crashed, whatever their store.
 
     Args:
         client: a client of the server.
-        store: the store that is looked through.
-        hours: how far back the server is asked.
-        patience: seconds for which a flow run that the server takes for running may have no lock: it begins, or ends.
+        store: the store to search.
+        hours: how far back to query the server, in hours.
+        patience: seconds for which a flow run that the server shows as running may lack its lock, because it is
+            starting or ending.
     """
     found = {(dead.store, dead.run): dead for dead in _in_store(client, store, patience)}
     for flow_run in _crashed(client, hours):
@@ -93,7 +94,7 @@ def _in_store(client: SyncPrefectClient, folder: Path, patience: float) -> list[
 
 
 def _is_over(flow_run: FlowRun, record: RunRecord, patience: float) -> bool:
-    """Whether a flow run came to an end by itself, though not to the training's."""
+    """Return whether a flow run ended without a person's request and before its training was complete."""
     state = flow_run.state
     if state is None or state.type in ON_ITS_WAY:
         return False
@@ -104,7 +105,7 @@ def _is_over(flow_run: FlowRun, record: RunRecord, patience: float) -> bool:
 
 
 def _last(client: SyncPrefectClient, run: str, store: Path, started_by: str | None) -> FlowRun | None:
-    """The last flow run of a run: the latest of its name and store, or else what its record names."""
+    """Return the last flow run of a run: the latest with its name and store, else the one that its record names."""
     named = client.read_flow_runs(
         flow_filter=TRAIN,
         flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[run])),
@@ -118,12 +119,12 @@ def _last(client: SyncPrefectClient, run: str, store: Path, started_by: str | No
         return None
     try:
         return client.read_flow_run(UUID(started_by))
-    except ObjectNotFound:  # of another server: it was typed
+    except ObjectNotFound:  # of another server: a user started the run on the command line
         return None
 
 
 def _crashed(client: SyncPrefectClient, hours: float) -> list[FlowRun]:
-    """The flow runs of deployments that the server says have crashed, the latest first."""
+    """Return the crashed flow runs of deployments, the latest first."""
     crashed = client.read_flow_runs(
         flow_filter=TRAIN,
         flow_run_filter=FlowRunFilter(
@@ -137,7 +138,7 @@ def _crashed(client: SyncPrefectClient, hours: float) -> list[FlowRun]:
 
 
 def _store_of(flow_run: FlowRun) -> Path | None:
-    """The store of a flow run; None for one that can't be used here, or may not."""
+    """Return the store of a flow run; None if it is unusable here or not admitted."""
     store = str(flow_run.parameters.get("store") or ".frostline")
     try:
         admit_path("store", store)
@@ -147,7 +148,7 @@ def _store_of(flow_run: FlowRun) -> Path | None:
 
 
 def _may_live(store: Store, run: str) -> bool:
-    """Whether a process is at work on a run, or that can't be told."""
+    """Return whether a process runs this run, or may run it because the check failed."""
     try:
         return store.runs.is_alive(run)
     except FrostlineError:
@@ -157,14 +158,14 @@ def _may_live(store: Store, run: str) -> bool:
 def _record(store: Store, run: str) -> RunRecord | None:
     try:
         return store.runs.read(run)
-    except FrostlineError:  # there is none, or none that can be read
+    except FrostlineError:  # the record is missing or unreadable
         return None
 
 
 def _place(store: Path, record: RunRecord | None) -> str:
     try:
         position = None if record is None else furthest(RecordedChain(tuple(record.chain)), Store(store).states)
-    except StoreError:  # a state can't be read at the moment; that of one run must not keep the others
+    except StoreError:  # the state is unreadable at the moment; one run must not block the others
         position = None
     if position is None:
         return "0"

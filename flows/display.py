@@ -1,4 +1,4 @@
-"""What the user sees while it trains, on stderr: a live display in a terminal, a line per epoch elsewhere."""
+"""The progress display of a training on stderr: a live display in a terminal, elsewhere a line per epoch."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from handler.specification.secrets import masked
 
 
 def display_for(console: Console) -> Display:
-    """The display that fits where the console writes to."""
+    """Return the display that suits the console."""
     return LiveDisplay(console) if console.is_terminal else Display(console)
 
 
 class Display(Observer):
-    """A line per epoch; the base of the live display.
+    """A line per epoch; also the base class of the live display.
 
     Args:
-        console: where to write.
+        console: the console to write to.
     """
 
     def __init__(self, console: Console) -> None:
@@ -34,42 +34,44 @@ class Display(Observer):
         self.epochs = 0
 
     def begin(self, epochs: int, done: int) -> None:
-        """Says how many epochs there are and how many are in the store."""
+        """Set the number of epochs, and how many of them are cached."""
         self.epochs = epochs
 
     def status(self, text: str) -> None:
-        """Says what is being done outside of the epochs; "" when that is over."""
+        """Show an activity outside of the epochs; "" ends it."""
 
     def note(self, text: str) -> None:
-        """Writes a line that stays."""
+        """Write a line that stays."""
         self.console.print(masked(text), highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Ends the display; may be called twice."""
+        """End the display; idempotent."""
 
     def on_segment_begin(self, segment: Segment, start: int, steps: int) -> None:
-        """Says which layers are frozen from here on."""
+        """Write which layers are frozen in the segment."""
         frozen = f"frozen: {names(segment.frozen)}" if segment.frozen else "all layers train"
         self.note(f"epochs {segment.start}-{segment.end}: {frozen}")
 
     def on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
-        """Writes the epoch's figures."""
+        """Write the epoch's metrics."""
         figures = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
         of = f"/{self.epochs}" if self.epochs else ""
         self.note(f"epoch {epoch + 1}{of}  {figures}  {duration(seconds)}")
 
     def on_segment_end(self, record: SegmentRecord) -> None:
-        """Says what was found instead of trained."""
+        """Write that the segment was cached."""
         if record.source == "cached":
             self.note(f"epochs {record.start}-{record.end}: found in the store")
 
     def on_note(self, text: str) -> None:
-        """Passes a note on."""
+        """Write the note."""
         self.note(text)
 
 
 class LiveDisplay(Display):
-    """Segment, frozen layers, epoch, step, loss and time left, redrawn a few times a second; epochs stay as lines."""
+    """Segment, frozen layers, epoch, step, loss and time left, redrawn several times a second; lines of past epochs
+    stay.
+    """
 
     each_step = False
 
@@ -96,38 +98,38 @@ class LiveDisplay(Display):
         self._live.start()
 
     def begin(self, epochs: int, done: int) -> None:
-        """Sets the bar of all epochs."""
+        """Set the length of the bar over all epochs."""
         super().begin(epochs, done)
         self._done = done
         self._bar.update(self._all, total=epochs, completed=done)
 
     def status(self, text: str) -> None:
-        """Shows what is being done."""
+        """Show the activity."""
         self._text = text
         self._draw(at_once=True)
 
     def close(self) -> None:
-        """Takes the display away; the lines stay."""
+        """Remove the display; the lines stay."""
         self._live.stop()
 
     def on_segment_begin(self, segment: Segment, start: int, steps: int) -> None:
-        """Shows the segment's layers."""
+        """Show the segment's layers."""
         super().on_segment_begin(segment, start, steps)
         self._segment, self._text, self._began = segment, "reading and tracing", None
         self._draw()
 
     def on_copy(self, done: int, of: int) -> None:
-        """Shows how far the data is written."""
+        """Show how many bytes of the data are written."""
         self._text = f"writing the data row by row, once: {done / 1e9:.2f}/{of / 1e9:.2f} GB"
         self._draw()
 
     def on_prefix(self, done: int, examples: int) -> None:
-        """Shows how far the frozen prefix is computed."""
+        """Show for how many examples the frozen prefix's activations are computed."""
         self._text = f"computing what rests, once for all epochs: {done}/{examples} examples"
         self._draw()
 
     def on_step(self, epoch: int, step: int, steps: int, logs: dict[str, Any]) -> None:
-        """Shows the step; the figures are taken from the device only when they are drawn."""
+        """Show the step; the metrics are copied from the device only when the display is redrawn."""
         self._done = epoch + step / steps
         now = time.monotonic()
         if self._began is None:

@@ -1,4 +1,4 @@
-"""How the command's process ends when everything is said."""
+"""The end of the command's process, after the command has written its answer."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _WRITTEN_TO = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 
 def end(code: int) -> None:
-    """Ends this process as the interpreter's end does, but for taking its modules apart: TensorFlow's and
-    Prefect's take a second.
+    """End this process like the interpreter does, but without tearing down its modules.
 
-    Threads that aren't daemons are waited for, what is registered for the exit is run, and files that somebody's code
-    left open are flushed. What takes longer than `AT_MOST_SECONDS` is said, and not waited for.
+    Tearing down TensorFlow and Prefect takes a second. As at a normal exit, this function waits for non-daemon threads,
+    runs the registered exit functions, and flushes files that user code left open. After `AT_MOST_SECONDS` it names the
+    thread or function that has not ended, and ends the process without it.
     """
     threading.Thread(target=_leave, args=(code,), daemon=True).start()
     threading._shutdown()  # type: ignore[attr-defined]
@@ -34,7 +34,7 @@ def end(code: int) -> None:
 
 
 def _leave(code: int) -> None:
-    """Ends the process in the middle of what it waits for."""
+    """End the process after `AT_MOST_SECONDS`, while the main thread still waits."""
     time.sleep(AT_MOST_SECONDS)
     with contextlib.suppress(Exception):
         what = f"frostline: {_waited_for()} has not ended within {AT_MOST_SECONDS:g} s; the process ends without it\n"
@@ -43,7 +43,7 @@ def _leave(code: int) -> None:
 
 
 def _waited_for() -> str:
-    """What the process's end waits for: a thread, or a function that is registered for it, by its place."""
+    """Return the thread or the registered exit function that delays the end of the process, with its location."""
     here = threading.current_thread()
     others = [t for t in threading.enumerate() if not t.daemon and t not in (here, threading.main_thread())]
     frame = sys._current_frames().get(threading.main_thread().ident or 0)

@@ -1,4 +1,4 @@
-"""The settings Prefect reads from the environment, set before it is imported. Doesn't import it."""
+"""The settings that Prefect reads from the environment when it is imported; this module does not import Prefect."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def set_prefect(store: Path, api_url: str) -> None:
-    """Sets what an ad-hoc flow run needs; what the user set stays.
+    """Set the environment variables of an ad-hoc flow run; variables that the user has set stay.
 
     Args:
-        store: the Frostline store; Prefect's result records go below it, as JSON (never pickled).
-        api_url: the API of the server to report to.
+        store: the Frostline store; Prefect writes its result records below it, as JSON (never pickled).
+        api_url: the API of the Prefect server.
     """
     settings = {
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
@@ -27,7 +27,7 @@ def set_prefect(store: Path, api_url: str) -> None:
     for name, value in settings.items():
         os.environ.setdefault(name, value)
     os.environ["PREFECT_API_URL"] = api_url
-    if "127.0.0.1" in api_url:  # a proxy must not stand between two processes of one machine
+    if "127.0.0.1" in api_url:  # two processes of one machine must not talk through a proxy
         for name in ("NO_PROXY", "no_proxy"):
             there = [part for part in os.environ.get(name, "").split(",") if part]
             os.environ[name] = ",".join(dict.fromkeys([*there, "127.0.0.1", "localhost"]))

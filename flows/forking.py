@@ -1,9 +1,10 @@
-"""A process that has imported what trainings need, and forks one for each, so that many trainings import it once.
+"""A server process that forks one training per request, so that many trainings share one import of TensorFlow.
 
     python -m flows.forking        reads a JSON request per line, {"arguments": [...], "out": FILE, "err": FILE},
-                                   answers {"pid": ...}; ends when its stdin does
+                                   answers {"pid": ...}; ends when its stdin is closed
 
-A fork comes before TensorFlow has done anything, so each training sets it up as its own process would.
+Each fork happens before TensorFlow has initialised anything, so every training configures TensorFlow like a process of
+its own.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from handler import environment
 
 
 def main() -> None:
-    """Answers requests until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is for the trainings
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
+    """Answer requests until stdin is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the trainings
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no one waits for the children here
     environment.quiet()
     import handler.live  # noqa: F401
 
@@ -33,13 +34,13 @@ def main() -> None:
 
 
 def train(arguments: list[str], out: str, err: str) -> None:
-    """Runs one command line in a process that was forked for it; doesn't return."""
+    """Run one command line in the forked process; never returns."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, path, flags in (
         (0, os.devnull, os.O_RDONLY),
         (1, out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-        (2, err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND),  # a failure is logged there too
+        (2, err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND),  # append: the failure log goes there too
     ):
         descriptor = os.open(path, flags, 0o644)
         os.dup2(descriptor, number)

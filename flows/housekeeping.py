@@ -1,4 +1,4 @@
-"""The flow `housekeeping`: drops old runs under a policy, and what no run needs any more.
+"""The flow `housekeeping`: removes old runs by a retention policy, and data that no run needs.
 
 prefect deployment run housekeeping/housekeeping --param keep='{"newest": 20, "best": 3, "metric": "val_loss"}'
 """
@@ -25,18 +25,21 @@ def housekeeping(
     keep: Annotated[Retention, Field(description="Which runs are kept; incomplete ones always are.")] = Retention(),  # noqa: B008
     dry_run: Annotated[bool, Field(description="Only tell what would go.")] = False,
 ) -> GcAnswer:
-    """Drops completed runs that the policy doesn't keep, then what no run needs.
+    """Remove completed runs that the policy does not keep, then everything that no run needs.
 
-    Where a run is at work nothing is removed: the next firing does it. Where there is no store yet there is nothing to
-    remove.
+    While a run is active, the flow removes nothing; the next scheduled flow run does. If there is no store yet, there
+    is nothing to remove.
 
     Args:
         store: the store's directory.
-        keep: the policy.
-        dry_run: only tell what would go.
+        keep: the retention policy.
+        dry_run: report what would be removed, and remove nothing.
+
+    Returns:
+        The removed paths and their total size in bytes.
 
     Raises:
-        SpecError: the folder is there and is no store, or no run has the metric of the policy.
+        SpecError: the folder exists but is no store, or no run has the policy's metric.
     """
     admit_path("store", store)
     there = Store(store)

@@ -1,4 +1,4 @@
-"""What a training is made of, from what the flow `train` is given."""
+"""The conversion of the parameters of the flow `train` into a `RunInputs`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from handler.store import Store, local_root
 
 
 def training_name() -> str:
-    """The run's name, and so the flow run's: the one given or the specification's, and for a run of its own for each
-    firing the time it is scheduled for.
+    """Return the name of the run, which is also the name of the flow run.
+
+    It is the given name or the specification's. With `new_run`, the scheduled start time is appended, so that each
+    scheduled flow run has its own run.
     """
     given = prefect.runtime.flow_run.parameters
     spec = given.get("spec")
@@ -34,7 +36,7 @@ def _name_in(file: str | None, overrides: list[str]) -> str:
     try:
         admit_path("spec_file", file)
         return read_spec(Path(file), overrides).name
-    except FrostlineError:  # which the flow run will fail with
+    except FrostlineError:  # the flow run fails with it later
         return Path(file).stem
 
 
@@ -48,10 +50,10 @@ def run_inputs(
     *,
     allow_environment_change: bool = False,
 ) -> RunInputs:
-    """What a `TrainingRun` is made of, from the flow's parameters; all that is named is admitted before it is read.
+    """Return the inputs of a `TrainingRun` from the flow's parameters; check each named path before anything reads it.
 
     Raises:
-        SpecError: the specification can't be used or isn't admitted, or there isn't exactly one.
+        SpecError: the specification is invalid or not admitted, or not exactly one was given.
     """
     admit_path("store", store)
     admit_path("spec_file", spec_file)
@@ -74,17 +76,17 @@ def run_inputs(
 
 
 def inputs_as_started(given: object, store: str, name: str | None, allow_environment_change: bool) -> RunInputs:
-    """What a run was made of that is in the store already.
+    """Return the inputs with which a stored run was started.
 
     Args:
-        given: a specification, if one is given though it shouldn't be.
+        given: a specification; must be empty, since the run has its own.
         store: the store's directory.
         name: the run's name.
-        allow_environment_change: go on from states made in another environment.
+        allow_environment_change: resume from states made in another environment.
 
     Raises:
-        SpecError: there is no such run, or it isn't admitted. MismatchError: its data or code changed since it was
-            started.
+        SpecError: there is no such run, or it is not admitted.
+        MismatchError: its data or code changed since it was started.
     """
     if given or name is None:
         raise SpecError("go_on", "give the name of a run that is in the store, and no specification: it has its own")

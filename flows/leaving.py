@@ -1,6 +1,7 @@
-"""How a process is ended that was asked to stop and doesn't come to an end by itself. Called from another thread.
+"""The forced end of a process that was asked to stop and does not end in time. Another thread than the main one calls
+it.
 
-The main thread may be inside anything: a step that never ends, a disk that doesn't answer, a server that is waited for.
+The main thread may be blocked in a step that never ends, on a disk that does not respond, or on a server.
 """
 
 from __future__ import annotations
@@ -20,25 +21,25 @@ HURRY_SECONDS = 1.0
 
 
 def leave_at_most_in(seconds: float, code: int) -> None:
-    """Ends the process in so many seconds, whatever the one who wants to tell about it first runs into."""
+    """End the process after `seconds`, even if writing the record or notifying Prefect blocks."""
     timer = threading.Timer(seconds, os._exit, (code,))
     timer.daemon = True
     timer.start()
 
 
 def record_abandoned(run: TrainingRun | None, in_a_step: bool, why: str = "what it was in took too long") -> str:
-    """Writes into the record of a run that this process is at work on that it was interrupted.
+    """Mark the run of this process as interrupted in its record.
 
     Args:
-        run: the run, if there is one yet.
-        in_a_step: whether it is inside a step.
-        why: why the step isn't waited for.
+        run: the run; None if there is none yet.
+        in_a_step: whether a training step is running.
+        why: the reason for not waiting for the step.
 
     Returns:
-        What happened, in a sentence.
+        A sentence that says what happened.
     """
     said = f"stopped by {stop.reason}; there was nothing to save"
-    if run is not None and run.ended is not None:  # and something takes its time afterwards: a server, say
+    if run is not None and run.ended is not None:  # later work, such as a request to a server, blocks
         return run.ended.error or "the training is complete"
     if run is None or not run.held:
         return said
@@ -48,16 +49,16 @@ def record_abandoned(run: TrainingRun | None, in_a_step: bool, why: str = "what 
         record = run.planning.record()
         if record is not None and record.status == "running":
             run.interrupted(said)
-    except Exception as error:  # the disk may be what it was waiting for
+    except Exception as error:  # the blocked disk may be the reason for the stop
         said += f"; its record couldn't be written ({type(error).__name__}: {error})"
     return said
 
 
 def tell_prefect(why: str, *, crashed: bool = False) -> None:
-    """Tells Prefect that the flow run has ended, if its server takes it in time; see `tell_ended`."""
+    """Notify Prefect that the flow run has ended, and wait at most `TELL_SECONDS` for its server; see `tell_ended`."""
 
     def tell() -> None:
-        with contextlib.suppress(Exception):  # whatever a server that has gone away makes of it
+        with contextlib.suppress(Exception):  # any error of an unreachable server
             tell_ended(why, crashed=crashed)
 
     teller = threading.Thread(target=tell, daemon=True)

@@ -1,4 +1,4 @@
-"""A flow run whose worker was killed: nobody reads what it says any more, and it goes on all the same."""
+"""Support for a flow run whose worker was killed: nothing reads its output any more, but it continues to train."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from rich.console import Console
 
 
 def outlive_the_worker() -> None:
-    """Has this process say nothing more where its reader is gone; rich, by which Prefect logs, would end it then."""
+    """Redirect output to the null device once its reader is gone; rich, which Prefect logs with, would end the process.
+    """
     Console.on_broken_pipe = _say_no_more  # type: ignore[assignment]
 
 

@@ -1,4 +1,4 @@
-"""Where a command's answer goes: with `--json` one object on stdout, all else on stderr; without, text for people."""
+"""The output of a command: with `--json` one object on stdout and the rest on stderr; otherwise text for people."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_ROOM_OR_LEAVE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno
 
 
 def foreseen(error: BaseException) -> str | None:
-    """The sentence for a fault that needs no traceback to be understood; None for any other."""
+    """Return the message of an error that needs no traceback to be understood; None for any other error."""
     if isinstance(error, FrostlineError):
         return str(error)
     if isinstance(error, OSError) and error.errno in NO_ROOM_OR_LEAVE:
@@ -32,7 +32,7 @@ def foreseen(error: BaseException) -> str | None:
 
 
 class CommandFailed(Exception):
-    """A command ends with a non-zero exit and this answer."""
+    """The failure of a command, with its answer and its non-zero exit code."""
 
     def __init__(self, answer: FailureAnswer, exit_code: int) -> None:
         super().__init__(answer.error)
@@ -40,7 +40,7 @@ class CommandFailed(Exception):
 
     @classmethod
     def because(cls, error: BaseException, run: str | None = None, resume: str | None = None) -> CommandFailed:
-        """The failure that an error means: its exit code and status are in its class."""
+        """Return the failure for an error; the error's class determines the exit code and the status."""
         from flows.answers import FailureAnswer
 
         code = error.exit_code if isinstance(error, FrostlineError) else 1
@@ -55,15 +55,15 @@ class CommandFailed(Exception):
 
 
 class Output:
-    """The two streams of one command; entered for as long as it runs (`with`).
+    """The two streams of one command, as a context manager for the duration of the command.
 
     Args:
-        as_json: one JSON object on stdout. Whatever else writes to stdout meanwhile, the user's own modules and native
-            libraries included, writes to stderr.
-        typed: the command line, for the sentence that says how to go on.
+        as_json: write one JSON object to stdout. Other writes to stdout meanwhile, also those of user modules and
+            native libraries, go to stderr.
+        typed: the command line, quoted in the message that says how to resume.
 
     Attributes:
-        leaves_at_once: the process ends without waiting for threads that still have something to do.
+        leaves_at_once: the process should end without waiting for threads that are still busy.
     """
 
     def __init__(self, as_json: bool, typed: list[str]) -> None:
@@ -82,7 +82,7 @@ class Output:
                 self._descriptor = os.dup(number)
                 os.dup2(sys.stderr.fileno(), number)
                 self._stdout = os.fdopen(os.dup(self._descriptor), "w", encoding="utf-8")
-            except OSError:  # stdout isn't a file: somebody captures it within the process
+            except OSError:  # stdout is no file: a caller captures it within the process
                 self._descriptor = None
             self._replaced, sys.stdout = sys.stdout, sys.stderr
         return self
@@ -110,11 +110,11 @@ class Output:
 
     @property
     def people(self) -> Console:
-        """The console on stderr, for everything that isn't the answer."""
+        """The console on stderr, for everything except the answer."""
         return self._console(stderr=True)
 
     def answer(self, answer: Answer | PlanAnswer, *shown: Any) -> None:
-        """Writes the answer: as JSON, or what people are shown instead (rich renderables or text)."""
+        """Write the answer: as JSON, or else the given rich renderables or texts for people."""
         if self.as_json:
             self._stdout.write(masked(answer.model_dump_json()) + "\n")
             self._stdout.flush()
@@ -123,11 +123,11 @@ class Output:
             self._console(stderr=False).print(masked(part) if isinstance(part, str) else part)
 
     def say(self, text: str) -> None:
-        """Writes a line to stderr."""
+        """Write a line to stderr."""
         self.people.print(masked(text), highlight=False, markup=False, soft_wrap=True)
 
     def failed(self, answer: FailureAnswer) -> None:
-        """Writes a failure: on stderr for people, and with `--json` as the one object on stdout."""
+        """Write a failure: on stderr for people, and with `--json` also as the one object on stdout."""
         self.say(f"frostline: {answer.error}")
         if answer.resume:
             self.say(f"to go on: {answer.resume}")
@@ -135,7 +135,7 @@ class Output:
             self.answer(answer)
 
     def refused(self, text: str, usage: str = "") -> None:
-        """Writes that a command line can't be used."""
+        """Report a command line that cannot be used."""
         from flows.answers import FailureAnswer
 
         if usage:
@@ -146,14 +146,15 @@ class Output:
         from rich.console import Console
 
         if stderr not in self._consoles:
-            # Nothing that is printed is markup: names of layers, metrics and files may look like it. What has a colour
-            # is a `Text`.
+            # Printed text is never markup, since names of layers, metrics and files may look like it. Coloured text is
+            # a `Text`.
             self._consoles[stderr] = Console(file=_steady_stderr() if stderr else None, markup=False, emoji=False)
         return self._consoles[stderr]
 
 
 def _steady_stderr() -> IO[str]:
-    """Stderr by a descriptor of its own, so that a display goes on while native noise on the other is dropped."""
+    """Return stderr under a separate descriptor, so that a display still works while native noise on fd 2 is dropped.
+    """
     try:
         return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace", buffering=1)
     except OSError:

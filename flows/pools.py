@@ -1,18 +1,19 @@
-"""The work pool of the deployments: how a worker starts a flow run, and what the one who asks for it can't change."""
+"""The work pool of the deployments: how a worker starts a flow run, and what the creator of a flow run cannot change.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 ENVIRONMENT = {
-    "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",  # nothing is pickled, exceptions of failed flows included
+    "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",  # nothing is pickled, not even exceptions of failed flows
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "DO_NOT_TRACK": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
-# Prefect's own template takes the command, the environment and the working folder from each flow run, so that a user
-# who may start one may run anything. This one takes nothing: the server refuses a flow run that brings more. Leaving a
-# variable out isn't enough, since a worker adds the `env` of a flow run to that of the template.
+# Prefect's default template takes the command, the environment and the working folder from each flow run, so that a
+# user who may start a flow run may run any program. This template takes none of them, and the server rejects a flow run
+# that sets one. It is not enough to omit a variable, because a worker adds a flow run's `env` to that of the template.
 TEMPLATE: dict[str, Any] = {
     "job_configuration": {
         "command": None,
@@ -37,12 +38,13 @@ TEMPLATE: dict[str, Any] = {
 }
 
 
-# What a flow run may not bring. The server compares it with the pool's schema before the flow run exists.
+# Job variables that a flow run must not set. The server checks them against the pool's schema before it creates the
+# flow run.
 BROUGHT: tuple[dict[str, Any], ...] = ({"command": "true"}, {"working_dir": "/"}, {"env": {"PYTHONPATH": "/"}})
 
 
 def is_open(template: dict[str, Any]) -> bool:
-    """Whether a pool takes a command, an environment or a working folder from each flow run.
+    """Return whether a pool accepts a command, an environment or a working folder from a flow run.
 
     Args:
         template: the pool's base job template.
@@ -54,13 +56,13 @@ def is_open(template: dict[str, Any]) -> bool:
 
 
 def make_pool(name: str) -> str | None:
-    """Makes a pool of processes on the server, unless there is one of that name, which stays as it is.
+    """Create a process pool on the server; an existing pool of that name stays unchanged.
 
     Args:
         name: the pool's name.
 
     Returns:
-        What is to be said of a pool that was there already and takes anything from a flow run; None of any other.
+        A warning if the pool existed and accepts anything from a flow run; otherwise None.
     """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate

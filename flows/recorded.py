@@ -1,8 +1,8 @@
-"""What Prefect's server must know before a process lets go of it, and what becomes of it when the server goes away.
+"""Synchronisation with Prefect's server at the end of a flow run, and the handling of an unreachable server.
 
-A training doesn't need the server: task runs and epochs reach it as events, which are queued and sent again when it is
-back. The ends need it: a flow run's last state, the artifacts. So a server that has gone away is waited for at the end,
-and an embedded one isn't let go before it has what is on its way.
+A training does not need the server: Prefect queues task runs and epochs as events, and sends them once the server is
+back. Only the end needs it, for the flow run's final state and the artifacts. The process therefore waits for an
+unreachable server at the end, and releases an embedded server only after it has received the queued events.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ may_return: Callable[[], bool] = lambda: True  # noqa: E731 (told by who knows: 
 
 
 def flow_run_began(flow_run_id: str | UUID) -> None:
-    """Remembers which flow run this process is in."""
+    """Store the id of this process's flow run."""
     global _flow_run, _task_runs
     _flow_run, _task_runs = UUID(str(flow_run_id)), 0
 
 
 def flow_run_ends() -> None:
-    """Remembers, inside the flow, how many task runs there were."""
+    """Store the number of task runs; call it inside the flow."""
     from prefect.context import FlowRunContext
 
     global _task_runs
@@ -43,7 +43,9 @@ def flow_run_ends() -> None:
 
 @contextmanager
 def tasks_untagged() -> Iterator[None]:
-    """Keeps the tags of a flow run from its task runs: the server is asked about each tag before such a task begins."""
+    """Keep a flow run's tags off its task runs, because Prefect queries the server for each tag before a tagged task
+    begins.
+    """
     from prefect.context import TagsContext
 
     with TagsContext(current_tags=set()):
@@ -51,7 +53,7 @@ def tasks_untagged() -> Iterator[None]:
 
 
 def unanswered() -> Exception | None:
-    """Why Prefect's server doesn't answer, in seconds; None where it does."""
+    """Return the error with which Prefect's server fails to answer within `ANSWER_SECONDS`; None if it answers."""
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
 
@@ -62,20 +64,20 @@ def unanswered() -> Exception | None:
             client.hello()
     except PrefectHTTPStatusError as error:
         return error if error.response.status_code in (401, 403) else None
-    except Exception as error:  # whatever the way to a server can do
+    except Exception as error:  # any network error
         return error
     return None
 
 
 def wait_for_return(waiting: Callable[[], None], seconds: float = RETURN_SECONDS) -> bool:
-    """Waits for a server that has gone away, until it is back, or was given up, or this process is asked to stop.
+    """Wait for an unreachable server until it answers, is known to be gone, or this process is asked to stop.
 
     Args:
-        waiting: told once, where it has to be waited for.
-        seconds: how long at most.
+        waiting: called once, if the server does not answer at once.
+        seconds: the timeout.
 
     Returns:
-        Whether it answers.
+        Whether the server answers.
     """
     end, told = time.monotonic() + seconds, False
     while unanswered() is not None:
@@ -89,17 +91,20 @@ def wait_for_return(waiting: Callable[[], None], seconds: float = RETURN_SECONDS
 
 
 def give_server_up() -> None:
-    """Makes this process ask a server once, and not for a minute: it was waited for, and isn't there."""
+    """Disable Prefect's retries, which take a minute per request, after the server has failed to return."""
     from prefect.settings import get_current_settings
 
     get_current_settings().client.max_retries = 0
 
 
 def wait_until_recorded(seconds: float) -> bool:
-    """Sends what is queued and waits until the server has every task run of the last flow run in a final state.
+    """Send the queued events and wait until the server has every task run of the last flow run in a final state.
 
     Args:
-        seconds: how long at most; a server that has gone away must not keep the process.
+        seconds: the timeout, so that an unreachable server cannot block the process.
+
+    Returns:
+        Whether the server has them all.
     """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -116,7 +121,7 @@ def wait_until_recorded(seconds: float) -> bool:
         while True:
             try:
                 found = client.read_task_runs(flow_run_filter=ours, limit=200)
-            except Exception:  # whatever a server makes of it, one that is busy too
+            except Exception:  # any error of the server, also of one that is busy
                 if unanswered() is not None:
                     return False
                 found = []
@@ -129,12 +134,12 @@ def wait_until_recorded(seconds: float) -> bool:
 
 
 def send_queued(seconds: float) -> bool:
-    """Sends the events and log lines that are queued for the server, while there is one.
+    """Send the queued events and log lines to the server while it is reachable.
 
-    What is left in a queue is sent at the interpreter's end, and a server that has gone is tried for a minute then.
+    Prefect would send the rest at the interpreter's end, and retry an unreachable server for a minute.
 
     Args:
-        seconds: how long at most.
+        seconds: the timeout.
 
     Returns:
         Whether the queues are empty.
@@ -143,17 +148,19 @@ def send_queued(seconds: float) -> bool:
         return True
     from prefect.events.worker import EventsWorker
 
-    drained: Any = EventsWorker.drain_all(timeout=seconds, at_exit=False)  # of all services, the log's too
+    drained: Any = EventsWorker.drain_all(timeout=seconds, at_exit=False)  # of all services, also of the log
     return not drained.not_done
 
 
 def tell_ended(why: str, *, crashed: bool = False) -> None:
-    """Ends the flow run on the server from outside of it, and its task runs; does nothing where there is none.
+    """Set the final state of the flow run and its task runs on the server, from outside of the flow.
+
+    Does nothing if there is no flow run.
 
     Args:
         why: the state's message.
-        crashed: it ends as crashed, unless it is being cancelled, which whoever cancels it sees through. Otherwise as
-            interrupted.
+        crashed: set the state to crashed, unless the flow run is being cancelled, in which case the canceller sets its
+            state. False sets it to interrupted.
     """
     if _flow_run is None or "prefect" not in sys.modules:
         return

@@ -1,10 +1,10 @@
-"""The flow `resume`: finds the runs that died, here or elsewhere, and starts each again, once.
+"""The flow `resume`: finds dead runs, of this machine or another, and starts each of them again once.
 
     prefect deployment run resume/resume --param store=/data/store
 
-A run that is at work is never touched, nor one that a person ended, nor one that failed: what failed would again. What
-is started goes on from the store, so nothing is trained twice. Its flow run is tagged with what it goes on with
-(`resume-of:...`), from where (`from:...`) and how many have been started from there (`attempt:...`).
+The flow skips runs that are active, runs that a person ended, and failed runs, which would fail again. A started run
+resumes from the store, so that no epoch is trained twice. The tags of its flow run name the run that it resumes
+(`resume-of:...`), the progress (`from:...`) and the number of starts from there (`attempt:...`).
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ def resume(
     ] = 180.0,
     deployment: Annotated[str, Field(description="What starts runs that no deployment started.")] = "train/train",
 ) -> RelaunchAnswer:
-    """Starts the runs that died again.
+    """Start the dead runs again.
 
     Args:
-        store: the store's directory, looked through for runs that died. Runs of other stores are found where Prefect's
-            server says that they crashed.
-        hours: how far back the server is asked.
-        attempts: how often a run is started again from the same place.
-        patience: seconds that a flow run which the server takes for running may be without its run's lock.
-        deployment: what starts a run that was started by hand.
+        store: the store to search for dead runs. For other stores, the flow finds the runs whose flow runs Prefect's
+            server shows as crashed.
+        hours: how far back to query the server, in hours.
+        attempts: the maximum number of starts of a run from the same place.
+        patience: seconds for which a flow run that the server shows as running may lack its run's lock.
+        deployment: the deployment that starts runs which no deployment started.
 
     Returns:
-        What was started, and what was left because it gets no further.
+        The started runs, and those skipped because they made no progress.
 
     Raises:
-        FrostlineError: the server refuses to start one of them; the others were started all the same.
+        FrostlineError: the server refused to start at least one of them; the flow has started the others.
     """
     admit_path("store", store)
     answer, faults = RelaunchAnswer(started=[], left=[]), list[str]()
@@ -71,7 +71,7 @@ def resume(
                     gone: State[Any] = State(type=StateType.CRASHED, message="No process has the run's lock.")
                     client.set_flow_run_state(dead.flow_run.id, gone, force=True)
                 began = start_again(dead, attempt, deployment)
-            except Exception as error:  # of one run; the others are started all the same
+            except Exception as error:  # of one run; the others start nevertheless
                 faults.append(f"the server doesn't start {dead.run} again ({sentence_of(error)})")
                 log(faults[-1])
                 continue
@@ -86,13 +86,13 @@ def resume(
 
 
 def start_again(dead: Dead, attempt: int, deployment: str) -> FlowRun:
-    """Starts a run again, by the deployment that started it, or else by the one given.
+    """Start a dead run by the deployment that started it, else by the given one.
 
-    Asked twice to start the same one, the server starts it once.
+    The idempotency key makes the server start it once, even if it is requested twice.
     """
     of = str(dead.flow_run.id) if dead.flow_run is not None else f"{dead.run} {getattr(dead.record, 'updated', '')}"
     target: Any = deployment
-    # As it was started, where the run has no deployment that could start it as it did.
+    # Without a deployment that can repeat the original start, the run resumes from its record.
     parameters: dict[str, Any] = {"name": dead.run, "store": place_of(dead.store), "go_on": True}
     if dead.flow_run is not None and dead.flow_run.deployment_id is not None:
         target = dead.flow_run.deployment_id
@@ -100,17 +100,17 @@ def start_again(dead: Dead, attempt: int, deployment: str) -> FlowRun:
     began = run_deployment(
         target,
         parameters=parameters,
-        flow_run_name=dead.run,  # it has its own name only once it has begun
+        flow_run_name=dead.run,  # a flow run gets its own name only when it begins
         timeout=0,
         as_subflow=False,
         idempotency_key=f"resume {of}",
         tags=["frostline", f"resume-of:{of}", f"from:{dead.place}", f"attempt:{attempt}"],
     )
-    assert isinstance(began, FlowRun)  # not awaited: this is no coroutine
+    assert isinstance(began, FlowRun)  # a synchronous call returns no coroutine
     return began
 
 
 def _attempts(dead: Dead) -> int:
-    """How many have been started already from where the run is."""
+    """Return how many flow runs were started from the run's current progress."""
     tags = dict(tag.split(":", 1) for tag in (dead.flow_run.tags if dead.flow_run is not None else []) if ":" in tag)
     return int(tags["attempt"]) if tags.get("from") == dead.place and tags.get("attempt", "").isdigit() else 0

@@ -1,10 +1,11 @@
-"""The embedded Prefect server: one per PREFECT_HOME, shared by the `frostline` runs that use it, gone with the last.
+"""The embedded Prefect server: one per PREFECT_HOME, shared by all `frostline` runs that use it; it ends with the last.
 
-Every run holds the server by an open end of a named pipe. The holder (`flows/server_holder.py`), in a process session
-of its own so that a Ctrl-C meant for the training doesn't reach it, sees the pipe hang up when the last run is gone,
-killed or not, and ends the server. A file lock keeps starting and ending apart.
+Every run holds an open end of a named pipe. The holder process (`flows/server_holder.py`) sees the pipe hang up when
+the last run has ended or was killed, and then ends the server. The holder has its own process session, so that a Ctrl-C
+meant for the training does not reach it. A file lock keeps the start and the end of a server apart.
 
-In PREFECT_HOME: `frostline-server.json` (where it is), `.hold` (the pipe), `.lock`, `.log`. No Prefect import here.
+Files in PREFECT_HOME: `frostline-server.json` (the address), `.hold` (the pipe), `.lock`, `.log`. This module does not
+import Prefect.
 """
 
 from __future__ import annotations
@@ -31,16 +32,18 @@ STARTUP_SECONDS = 120.0
 
 
 class ServerError(FrostlineError):
-    """The Prefect server can't be started or reached."""
+    """The Prefect server cannot be started or reached."""
 
 
 def prefect_home() -> Path:
-    """Where Prefect keeps its database and settings."""
+    """Return the folder of Prefect's database and settings."""
     return Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser().absolute()
 
 
 def configured_api_url() -> str | None:
-    """The API of a server the user runs: PREFECT_API_URL, or the active profile's; None where there is none."""
+    """Return the API URL of the user's own server, from PREFECT_API_URL or the active profile; None if neither sets
+    one.
+    """
     if url := os.environ.get("PREFECT_API_URL"):
         return url
     profiles = Path(os.environ.get("PREFECT_PROFILES_PATH") or prefect_home() / "profiles.toml").expanduser()
@@ -55,7 +58,7 @@ def configured_api_url() -> str | None:
 
 @contextlib.contextmanager
 def startup_lock(home: Path) -> Iterator[None]:
-    """Keeps the starting and the ending of a home's server apart, across processes."""
+    """Hold the lock that keeps the start and the end of a home's server apart across processes."""
     descriptor = os.open(home / "frostline-server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -66,14 +69,14 @@ def startup_lock(home: Path) -> Iterator[None]:
 
 @dataclass
 class EmbeddedServer:
-    """A share in the embedded server: it lives as long as this process keeps `hold` open.
+    """A reference to the embedded server, which lives at least as long as this process keeps `hold` open.
 
     Attributes:
-        url: its address, `http://127.0.0.1:PORT`; the API is at `/api`, the pages at `/`.
+        url: its address, `http://127.0.0.1:PORT`; the API is at `/api`, the UI at `/`.
         pid: the holder's process id.
-        home: the PREFECT_HOME it belongs to.
-        hold: the open end of the pipe.
-        process: the holder, where this process started it.
+        home: its PREFECT_HOME.
+        hold: the file descriptor of the pipe's open end.
+        process: the holder, if this process started it.
     """
 
     url: str
@@ -89,14 +92,18 @@ class EmbeddedServer:
 
     @property
     def log(self) -> Path:
-        """The server's log."""
+        """The path of the server's log."""
         return self.home / "frostline-server.log"
 
     def wait(self, seconds: float = STARTUP_SECONDS, unless: Callable[[], bool] = lambda: False) -> None:
-        """Waits until the server answers, or `unless` says that there is no need any more.
+        """Wait until the server answers, or until `unless()` is true.
+
+        Args:
+            seconds: the timeout.
+            unless: polled; ends the wait early when it returns true.
 
         Raises:
-            ServerError: it ended as it started, or doesn't answer in time.
+            ServerError: the server ended during its start, or did not answer in time.
         """
         end = time.monotonic() + seconds
         while not unless() and not self._answers():
@@ -109,7 +116,7 @@ class EmbeddedServer:
             time.sleep(0.1)
 
     def release(self, seconds: float = 4.0) -> None:
-        """Lets go of the server; if nobody else holds it, waits (at most so long) until it has ended."""
+        """Release the server; if no other process holds it, wait for its end, at most `seconds`."""
         others = self._leave_to_others()
         end = time.monotonic() + seconds
         shared_until = time.monotonic() + 0.5
@@ -117,10 +124,10 @@ class EmbeddedServer:
             others = time.monotonic() > shared_until and _recorded_pid(self.home) == self.pid
             time.sleep(0.02)
         if self.process is not None and self.process.poll() is None:
-            self.process.returncode = 0  # it outlives this process, and nobody waits for it
+            self.process.returncode = 0  # the holder outlives this process; this keeps Popen from warning about it
 
     def _leave_to_others(self) -> bool:
-        """Closes this process's end of the pipe; whether others have one open."""
+        """Close this process's end of the pipe, and return whether other processes hold one."""
         watch = os.open(f"/proc/self/fd/{self.hold}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         os.close(self.hold)
         poll = select.poll()
@@ -141,7 +148,7 @@ class EmbeddedServer:
         return True
 
     def is_held(self) -> bool:
-        """Whether there is a holder, which starts a server that dies again."""
+        """Return whether the holder process runs; it restarts a server that dies."""
         poll = select.poll()
         poll.register(self.hold, select.POLLERR)
         return not poll.poll(0)
@@ -167,13 +174,15 @@ class EmbeddedServer:
 
 
 def start_or_join(home: Path | None = None) -> EmbeddedServer:
-    """A share in the home's embedded server, started if it isn't running. Returns at once: `wait()` before using it.
+    """Return a reference to the home's embedded server, and start the server if it is not running.
+
+    It returns at once; call `wait()` before using the server.
 
     Args:
         home: the PREFECT_HOME; by default the environment's.
 
     Raises:
-        ServerError: the home can't be written, or the process can't be started.
+        ServerError: the home is not writable, or the process cannot be started.
     """
     home = home or prefect_home()
     try:

@@ -1,8 +1,8 @@
-"""Whom the embedded Prefect server answers: this user's processes, and pages of its own.
+"""Access control of the embedded Prefect server: it answers only processes of this user, and its own pages.
 
-It has no password, and a browser sends to it what any page asks for. So a connection of another user of the machine is
-closed, and a request is refused whose Host isn't the server itself (a name that was made to lead here) or whose Origin
-is a page of another server.
+The server has no password, and a browser sends it requests on behalf of any page. This module therefore closes
+connections of other users of the machine, and rejects a request whose Host is not the server itself (DNS rebinding) or
+whose Origin is a page of another server.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ LISTENS, ESTABLISHED = "0A", "01"
 
 
 def origins(port: int) -> list[str]:
-    """The origins of the server's own pages."""
+    """Return the origins of the server's own pages."""
     return [f"http://127.0.0.1:{port}", f"http://localhost:{port}"]
 
 
 class OwnOrigin:
-    """An ASGI application that passes on only requests for this server, by programs and by its own pages.
+    """An ASGI application that forwards only requests to this server by programs and by its own pages.
 
     Args:
-        application: what answers them.
+        application: the application that answers the forwarded requests.
         port: the server's port.
     """
 
@@ -43,7 +43,7 @@ class OwnOrigin:
         self.hosts = [origin.removeprefix("http://") for origin in self.origins]
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Answers a request, or refuses it."""
+        """Forward a request, or reject it with status 403 (a WebSocket: with code 1008)."""
         why = self.refusal(scope) if scope["type"] in ("http", "websocket") else None
         if why is None:
             await self.application(scope, receive, send)
@@ -55,7 +55,7 @@ class OwnOrigin:
             await send({"type": "http.response.body", "body": f"Refused: {why}.\n".encode()})
 
     def refusal(self, scope: Scope) -> str | None:
-        """Why a request isn't answered; None if it is."""
+        """Return the reason for rejecting a request; None if it is forwarded."""
         hosts, from_ = _values(scope["headers"], b"host"), _values(scope["headers"], b"origin")
         if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
             return f"this server answers as {self.hosts[0]} only"
@@ -69,12 +69,12 @@ class OwnOrigin:
 
 
 class OwnUser(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """The protocol of a connection, closed at once if another user of the machine made it."""
+    """The protocol of a connection; it aborts the connection if another user of the machine opened it."""
 
     refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Looks at who connects."""
+        """Check the user of the connection, and accept or abort it."""
         client, server = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
         self.refused = bool(client and server) and not is_own(client, server)
         if self.refused:
@@ -83,19 +83,19 @@ class OwnUser(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
             super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Ends what has begun."""
+        """Close an accepted connection."""
         if not self.refused:
             super().connection_lost(error)
 
 
 def is_own(client: tuple[str, int], server: tuple[str, int]) -> bool:
-    """Whether a connection on the loopback interface was made by this user (or by root).
+    """Return whether this user or root opened a connection on the loopback interface.
 
-    Where the system doesn't tell its connections, nothing can be said, and it counts as this user's.
+    If the system does not list its connections, the check is impossible and the answer is True.
 
     Args:
-        client: the address and port that it comes from.
-        server: those that it goes to.
+        client: the address and port of the client.
+        server: the address and port of the server.
     """
     try:
         lines = [line.split() for line in CONNECTIONS.read_text().splitlines()[1:]]
@@ -106,7 +106,7 @@ def is_own(client: tuple[str, int], server: tuple[str, int]) -> bool:
     for _, local, remote, state, _, _, _, user, *_ in lines:
         told = told or (local == ours and state == LISTENS)
         if (local, remote) == (theirs, ours):
-            return state == ESTABLISHED and int(user) in (0, os.geteuid())  # the system lists one that ends as root's
+            return state == ESTABLISHED and int(user) in (0, os.geteuid())  # a closing connection is listed as root's
     return not told
 
 

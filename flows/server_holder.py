@@ -1,10 +1,10 @@
 """The process that holds the embedded Prefect server, and the server's own process.
 
     python -m flows.server_holder HOME PIPE SOCKET      holds a server until the pipe hangs up
-    python -m flows.server_holder serve SOCKET          is the server, on a socket it is given
+    python -m flows.server_holder serve SOCKET          is the server, on an inherited socket
 
-PIPE and SOCKET are inherited file descriptors. The holder keeps the listening socket, so a server that dies is started
-again on the same port and the runs that use it see a pause.
+PIPE and SOCKET are inherited file descriptors. The holder keeps the listening socket open, so that it can restart a
+server that dies on the same port; runs that use the server only see a pause.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TERM_SECONDS = 1.5
 
 
 def hold(home: Path, pipe: int, listening: int) -> None:
-    """Starts the server and ends it, and itself, when nobody holds the pipe any more."""
+    """Start the server; when no process holds the pipe any more, end the server and return."""
     asked: list[int] = []
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -40,12 +40,12 @@ def hold(home: Path, pipe: int, listening: int) -> None:
             if server.poll() is None:
                 continue
             print(f"frostline: the server ended with code {server.returncode}", flush=True)  # noqa: T201 (to the log)
-            if restarts < RESTARTS and _has_listened(listening):  # one that never got so far won't the next time
+            if restarts < RESTARTS and _has_listened(listening):  # one that never listened would fail again
                 server, restarts = _start(listening), restarts + 1
                 continue
         with startup_lock(home):
             if hung_up and not asked and not poll.poll(0):
-                continue  # a new run took hold of it just now
+                continue  # a new run opened the pipe just now
             for name in ("frostline-server.json", "frostline-server.hold"):
                 (home / name).unlink(missing_ok=True)
             _end(server)
@@ -53,7 +53,7 @@ def hold(home: Path, pipe: int, listening: int) -> None:
 
 
 def serve(listening: int) -> None:
-    """Serves Prefect's API and pages on a socket until told to end; ends with the holder, however that ends."""
+    """Serve Prefect's API and UI on a socket until SIGTERM, or until the holder ends, even if it is killed."""
     holder = os.getppid()
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
     if os.getppid() != holder:
@@ -97,7 +97,7 @@ def _start(listening: int) -> subprocess.Popen[bytes]:
 
 
 def _has_listened(listening: int) -> bool:
-    """Whether a server got so far as to listen on the socket, which goes on listening as long as it is held here."""
+    """Return whether the server ever listened on the socket, which stays listening as long as this process holds it."""
     with socket.socket(fileno=os.dup(listening)) as bound, socket.socket() as caller:
         return caller.connect_ex(bound.getsockname()) == 0
 

@@ -1,9 +1,9 @@
-"""SIGINT and SIGTERM: they set a flag that the step loop reads between two steps, and nothing more.
+"""SIGINT and SIGTERM: the handler only sets a flag, which the step loop reads between two steps.
 
-A thread sees to it that a process that has nothing to save (it reads data, traces a graph, waits for a lock) doesn't
-keep the user waiting, that one whose step takes long, or never ends, is given up too, and that a second Ctrl-C ends it
-at once. It is woken by the interpreter's signal pipe, so it hears of a signal even while the main thread is inside one
-long native call. Ending a process at any moment is safe: what is in the store is whole or absent.
+A watcher thread ends the process early in three cases: it has nothing to save (it reads data, traces a graph, waits for
+a lock), its step takes too long, or the user presses Ctrl-C again. The interpreter's wakeup pipe wakes the thread, so
+that it sees a signal even while the main thread is inside one long native call. It is safe to end a process at any
+moment, because every object in the store is complete or absent.
 """
 
 from __future__ import annotations
@@ -22,24 +22,28 @@ from handler.record import SegmentRecord
 
 NAMES = {signal.SIGINT: "SIGINT", signal.SIGTERM: "SIGTERM"}
 GRACE = 2.5
-LIMIT = 18.0  # Prefect's worker kills what it cancelled after 30 s
+LIMIT = 18.0  # Prefect's worker kills a cancelled process after 30 s
 
 
 class SignalWatch(Observer):
-    """Turns SIGINT and SIGTERM into a wish to stop while it is entered (`with`). As an observer it knows whether there
-    are steps to save. Outside of the main thread it does nothing: signals go to the main thread only.
+    """A context manager that turns SIGINT and SIGTERM into a stop request.
+
+    As an observer it knows whether there are unsaved steps. Outside of the main thread it does nothing, because only
+    the main thread receives signals.
 
     Args:
-        abandon: called, from another thread, where the process doesn't come to an end by itself in time; it doesn't
-            return. Without it the process just goes on.
-        hurry: called on a second Ctrl-C; it doesn't return.
-        say: tells the user that the wish was heard.
-        grace: seconds that a process with nothing to save is given.
-        limit: seconds that any process is given: to end its step, save the state, tell Prefect.
+        abandon: called from another thread if the process does not end in time; it does not return. None lets the
+            process continue.
+        hurry: called on a second Ctrl-C; it does not return.
+        say: shows the user that the stop request was received.
+        grace: seconds after which a process with nothing to save is ended.
+        limit: seconds after which any process is ended; it has to finish its step, save the state and notify Prefect in
+            them.
 
     Attributes:
-        active: the one that is entered, if any.
-        unfinished: whether it is worth waiting for: a step is being done that isn't saved yet, an end isn't told yet.
+        active: the instance that is entered, or None.
+        unfinished: whether there is unfinished work to wait for: an unsaved step, or an end that Prefect does not know
+            yet.
         handler: the handler of both signals.
     """
 
@@ -78,7 +82,7 @@ class SignalWatch(Observer):
         return self
 
     def take_over(self) -> Any:
-        """Makes this the handler of SIGTERM again, where something else put itself in its place; returns that."""
+        """Reinstall this handler for SIGTERM after another one replaced it; return the replaced handler."""
         return signal.signal(signal.SIGTERM, self.handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -97,22 +101,22 @@ class SignalWatch(Observer):
         os.close(self._pipe[1])
         self._pipe = None
         assert self._watcher is not None
-        self._watcher.join(2.0)  # a signal it hasn't read yet must not ask the next training to stop
+        self._watcher.join(2.0)  # a signal it has not read yet must not stop the next training
 
     def on_epoch_begin(self, epoch: int, step: int) -> None:
-        """A step is being done from here on."""
+        """Note that a step is running from here on."""
         self.unfinished = True
 
     def on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
-        """All that was done is saved."""
+        """Note that all steps are saved."""
         self.unfinished = False
 
     def on_segment_end(self, record: SegmentRecord) -> None:
-        """All that was done is saved."""
+        """Note that all steps are saved."""
         self.unfinished = False
 
     def on_note(self, text: str) -> None:
-        """A stage failed, perhaps: it starts again from what is saved."""
+        """Note that there may be no unsaved step: a failed stage sends a note, and restarts from the saved state."""
         self.unfinished = False
 
     def _watch(self, pipe: int) -> None:

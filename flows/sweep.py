@@ -1,4 +1,4 @@
-"""The flow `sweep`: many trainings, what they share trained once, side by side in processes or on a Dask cluster.
+"""The flow `sweep`: many trainings in parallel, in processes or on a Dask cluster, with shared epochs trained once.
 
 frostline sweep examples/keras_model.yaml --grid freeze_training.0.strategy.period=1,2,4
 prefect deployment run sweep/sweep --param 'spec_files=["a.yaml"]' --param 'grid={"seed": [1, 2]}'
@@ -40,11 +40,11 @@ from tasks.forked import ended_at_last
 from tasks.run_log import errors_masked, mask_logs
 from tasks.sweep_run import sweep_run
 
-say: Callable[[str], None] = log  # the command shows it to people instead
+say: Callable[[str], None] = log  # the command replaces it with its display
 
 
 def sweep_name() -> str:
-    """The flow run's name: the sweep's."""
+    """Return the name of the sweep, which is also the name of the flow run."""
     given = prefect.runtime.flow_run.parameters
     files = given.get("spec_files") or ["sweep"]
     return str(given.get("name") or Path(files[0]).stem)
@@ -63,20 +63,21 @@ def sweep(
         bool, Field(description="Go on from states made in another environment.")
     ] = False,
 ) -> SweepAnswer:
-    """Trains every combination; what is in the store already, or another of them trains, is found.
+    """Train every combination; epochs that are in the store or that another combination trains are reused.
 
     Args:
         spec_files: the specifications' files.
-        grid: dotted key -> the values it takes.
+        grid: maps a dotted key to the values it takes.
         overrides: changes to all of them, `key.path=value`.
-        name: the sweep's name, of its page.
+        name: the name of the sweep and of its page.
         store: the store's directory.
-        processes: how many trainings at a time; by default as many as the cores allow with their `training.threads`.
+        processes: the number of trainings at a time; by default as many as the cores allow with their
+            `training.threads`.
         dask: the address of a Dask cluster, `tcp://host:port`; every worker needs the project, the files and the store.
-        allow_environment_change: go on from states made in another environment.
+        allow_environment_change: resume from states made in another environment.
 
     Raises:
-        SpecError: one of them can't be used; nothing was started.
+        SpecError: a specification is invalid; nothing was started.
     """
     mask_logs()
     if name is not None:
@@ -118,10 +119,10 @@ def prepare(
     *,
     allow_environment_change: bool = False,
 ) -> tuple[list[Variant], list[RunInputs]]:
-    """The trainings of a sweep, each looked at before any is begun.
+    """Return the sweep's variants and their inputs; check every variant before any training starts.
 
     Raises:
-        SpecError: one can't be used; says which.
+        SpecError: a variant is invalid; the error names it.
     """
     found, inputs, there = variants(files, grid, overrides), [], Store(store)
     for variant in found:
@@ -138,7 +139,7 @@ def prepare(
 
 
 def at_a_time(inputs: Sequence[RunInputs]) -> int:
-    """How many trainings the cores allow at a time: each takes its `training.threads`, or all of them."""
+    """Return how many trainings fit on the cores at a time; each takes its `training.threads`, or all of them."""
     cores = core_count()
     return max(1, cores // max(made.spec.training.threads or cores for made in inputs))
 
@@ -146,7 +147,7 @@ def at_a_time(inputs: Sequence[RunInputs]) -> int:
 def run_all(
     found: Sequence[Variant], store: str, workers: int, dask: str | None, allow_environment_change: bool
 ) -> list[TrainAnswer | FailureAnswer]:
-    """Trains all variants, and gives their answers in their order."""
+    """Train all variants, and return their answers in the order of the variants."""
     answers: dict[str, TrainAnswer | FailureAnswer] = {}
     with runner_of(workers, dask) as runner:
         started = {
@@ -166,30 +167,31 @@ def run_all(
 
 
 def _see_recorded(name: str) -> None:
-    """Waits until the server has recorded the sweep.
+    """Wait until the server has recorded the sweep.
 
-    Apart from the flow's own function, which Dask's workers get with all that it names: `say` may hold a terminal.
+    This is not part of the flow function, because Dask pickles that function with the globals it names for its workers,
+    and `say` may hold a terminal.
     """
     see_recorded(name, say)
 
 
 def answer_of(variant: Variant, future: PrefectFuture[Any]) -> TrainAnswer | FailureAnswer:
-    """What one training answered; whatever became of it, the others stand."""
+    """Return a training's answer; turn any exception into a `FailureAnswer`, so that the other answers remain."""
     try:
         said = future.result()
         kind = TrainAnswer if said.get("status") == "completed" else FailureAnswer
         return kind.model_validate(said)
-    except Exception as error:  # of its task, or an answer that is none
+    except Exception as error:  # of its task, or from an invalid answer
         first = (str(error).strip().splitlines() or [""])[0]
         why = f"it gave no answer that can be read ({type(error).__name__}: {first})"
         return FailureAnswer(run=variant.name, status="failed", error=why)
 
 
 def runner_of(workers: int, dask: str | None) -> TaskRunner[Any]:
-    """What runs the tasks: threads here, each with a process of its own to wait for, or a Dask cluster.
+    """Return the task runner: local threads, each of which waits for one training process, or a Dask cluster.
 
     Raises:
-        SpecError: prefect-dask isn't installed.
+        SpecError: prefect-dask is not installed.
     """
     if dask is None:
         return ThreadPoolTaskRunner(max_workers=workers)
@@ -204,7 +206,7 @@ def runner_of(workers: int, dask: str | None) -> TaskRunner[Any]:
 def compare(
     found: Sequence[Variant], answers: Sequence[TrainAnswer | FailureAnswer], name: str, store: str
 ) -> SweepAnswer:
-    """Writes the comparison page, and makes the answer."""
+    """Write the comparison page, and return the sweep's answer."""
     there = Store(store)
     completed = {answer.run for answer in answers if isinstance(answer, TrainAnswer)}
     records = [there.runs.read(variant.name) for variant in found if variant.name in completed]

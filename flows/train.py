@@ -1,10 +1,10 @@
-"""The flow `train`: one freeze training, stage by stage, each stage a Prefect task.
+"""The flow `train`: one freeze training, in stages, each a Prefect task.
 
-    python -m flows.command train examples/lidar.yaml            # through the command, here and now
+    python -m flows.command train examples/lidar.yaml            # on the command line
     prefect deployment run train/train --param spec_file=examples/lidar.yaml
 
-The tasks are called in the main thread, in order: what a stage needs is what the stage before left on disk or in
-`TrainingRun`, the process-wide object for these inputs.
+The flow calls the tasks in order, in the main thread. A stage takes its input from disk or from `TrainingRun`, the
+process-wide object for these inputs.
 """
 
 from __future__ import annotations
@@ -71,23 +71,27 @@ def train(
         bool, Field(description="A run of its own for each firing: the name gets the time it is scheduled for.")
     ] = False,
 ) -> TrainAnswer:
-    """Trains what a specification describes; what is in the store already is found, not trained again.
+    """Train a specification; reuse the epochs that are in the store already.
 
     Args:
         spec: the specification.
         spec_file: or the path of its file.
         overrides: changes to the file, `key.path=value`.
-        folder: where relative paths and modules of `spec` are looked up.
+        folder: the folder in which relative paths and modules of `spec` are looked up.
         store: the store's directory.
         name: the run's name.
-        allow_environment_change: go on from states made in another environment.
-        wait: where another process is at work on the run, wait for it to end, then go on.
-        go_on: go on with the run of that name with the specification it was started with.
-        new_run: add the time the flow run is scheduled for to the name, to the minute (UTC).
+        allow_environment_change: resume from states made in another environment.
+        wait: if another process runs this run, wait for its end, then resume.
+        go_on: resume the run of that name with the specification with which it was started.
+        new_run: append the scheduled start time of the flow run, to the minute (UTC), to the name.
+
+    Returns:
+        The answer; after a stop, the flow returns a cancelled state instead.
 
     Raises:
-        SpecError: the specification can't be used. MismatchError: data or code of a run to go on with changed since it
-            was started. BusyError: another process is at work on this run.
+        SpecError: the specification is invalid.
+        MismatchError: data or code of the resumed run changed since it was started.
+        BusyError: another process runs this run.
     """
     mask_logs()
     if go_on:
@@ -114,7 +118,7 @@ def train(
 
 
 def train_run(run: TrainingRun, inputs: RunInputs, *, wait: bool = False) -> RunRecord:
-    """Takes a run through its stages and returns its record."""
+    """Run a training's stages and return its record."""
     with run.lock(wait=wait):
         made = plan(inputs)
         finished = run.finished()
@@ -136,7 +140,7 @@ def train_run(run: TrainingRun, inputs: RunInputs, *, wait: bool = False) -> Run
 
 
 def train_segments(run: TrainingRun, inputs: RunInputs, segments: list[PlannedSegment]) -> None:
-    """Runs the segments between pre-fit and backup, and restore; without these where none is left to train."""
+    """Run the segments between the stages pre-fit, backup and restore; skip these stages if all segments are cached."""
     pending = any(not segment.cached for segment in segments)
     if pending:
         pre_fit(inputs)
@@ -151,26 +155,26 @@ def train_segments(run: TrainingRun, inputs: RunInputs, segments: list[PlannedSe
 
 
 def see_recorded(name: str, say: Callable[[str], None]) -> None:
-    """Waits for a server that has gone away, and shows it again what it didn't take.
+    """Wait for an unreachable server, and resend the artifacts that it missed.
 
     Args:
-        name: the run's or the sweep's.
+        name: the name of the run or the sweep.
         say: shows a text to the user.
     """
     said = "the training has ended; waiting for Prefect's server to come back, to tell it (Ctrl-C ends the waiting)"
     there = wait_for_return(lambda: say(said))
     if SignalWatch.active is not None:
-        SignalWatch.active.unfinished = True  # asked to stop now, it still tells how it ended
+        SignalWatch.active.unfinished = True  # asked to stop now, it still reports its end to Prefect
     if not there:
         give_server_up()
     elif not stop.requested:
         show_again()
-        run_event(name, "run.ended", {})  # opens the way for the events that are still on theirs
+        run_event(name, "run.ended", {})  # flushes the events that are still queued
 
 
 @contextmanager
 def watched(run: TrainingRun, inputs: RunInputs) -> Iterator[None]:
-    """Lets Prefect watch a run, and signals stop it, for as long as its flow runs."""
+    """Attach Prefect's observer and the signal handling to a run for the duration of its flow."""
     watch = SignalWatch.active or SignalWatch(grace=LIMIT, abandon=lambda: _give_up(run))
     observers = [PrefectObserver(inputs.name), watch]
     run.observers += observers
@@ -184,10 +188,11 @@ def watched(run: TrainingRun, inputs: RunInputs) -> Iterator[None]:
 
 @contextmanager
 def prefect_defers_to(watch: SignalWatch) -> Iterator[None]:
-    """Puts the watch's handler in the place of the one Prefect's flow engine installs for SIGTERM.
+    """Replace the SIGTERM handler of Prefect's flow engine with the watch's handler.
 
-    Prefect's raises an exception wherever the training is. Put into Prefect's own place too, the watch's counts as
-    Prefect's, so that a worker's cancellation is acknowledged as usual and told from a plain kill.
+    Prefect's handler raises an exception at an arbitrary point of the training. Because the watch's handler also
+    replaces it in Prefect's own bookkeeping, Prefect takes it for its own, acknowledges a worker's cancellation as
+    usual, and distinguishes it from a plain kill.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -205,10 +210,12 @@ def prefect_defers_to(watch: SignalWatch) -> Iterator[None]:
 
 
 def end_interrupted(why: str, typed: bool) -> State[Any]:
-    """How the flow run ends after a stop: typed by a person it is cancelled, under a worker it ends as Prefect ends it.
+    """Return the final state of a stopped flow run.
+
+    A stop on the command line cancels the flow run; under a worker it ends as Prefect ends it.
 
     Raises:
-        TerminationSignal: the process was asked to end from outside; Prefect tells cancelled from crashed.
+        TerminationSignal: SIGTERM ended a flow run of a worker; Prefect decides whether it was cancelled or crashed.
     """
     if not typed and stop.reason == "SIGTERM":
         raise TerminationSignal(signal=signal.SIGTERM)

@@ -1,1 +1,1 @@
-"""The Prefect tasks, one per stage of a training, and the policies they share. Each calls the handler, little else."""
+"""The Prefect tasks, one per stage of a training, and their shared policies. Each is a thin wrapper of the handler."""

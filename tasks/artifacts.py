@@ -1,8 +1,8 @@
-"""What a training shows on Prefect's pages: the plan as a table, events as it goes, the curves and final figures.
+"""The artifacts and events of a training in Prefect's UI: the plan as a table, events, curves and final metrics.
 
-Showing is a courtesy: a server that has gone away costs a sentence in the log, never the training. Artifacts wait for
-the server, so they are made at the ends only, and again at the last where it was away; events are queued and cost
-nothing.
+All of them are optional: if the server is unreachable, the log gets a line and the training continues. Creating an
+artifact waits for the server, so artifacts are created only at the start and the end, and again at the very end if the
+server was unreachable. Events are queued and cost nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _not_taken: list[Callable[[], object]] = []
 
 
 def plan_table(plan: Plan) -> None:
-    """Shows the plan as a table artifact, `plan-<run>`."""
+    """Create the table artifact `plan-<run>` with the plan."""
     rows = [
         {
             "segment": s.index,
@@ -40,7 +40,7 @@ def plan_table(plan: Plan) -> None:
             "learning rate": s.rate_text,
             "trainable parameters": s.trainable_parameters,
             "in the store": "yes" if s.cached else s.why or "no",
-            "frozen": ", ".join(s.frozen) or "none",  # the last: it may be long
+            "frozen": ", ".join(s.frozen) or "none",  # the last column: it may be long
         }
         for s in plan.segments
     ]
@@ -48,7 +48,7 @@ def plan_table(plan: Plan) -> None:
 
 
 def final_figures(record: RunRecord) -> None:
-    """Shows the last epoch's figures and the segments as a markdown artifact, `result-<run>`."""
+    """Create the markdown artifact `result-<run>` with the last epoch's metrics and the segments."""
     figures = [f"| {_cell(name)} | {values[-1]:.6g} |" for name, values in record.history.items() if values]
     segments = [
         f"| {s.start}-{s.end} | {_cell(', '.join(s.frozen) or 'none')} | {s.source} | {s.seconds:.1f} |"
@@ -68,8 +68,13 @@ def final_figures(record: RunRecord) -> None:
 
 
 def final_pictures(record: RunRecord, page: str) -> None:
-    """Shows the metrics by epoch as an image artifact, `curves-<run>`, and its page as a link, `page-<run>`."""
-    from handler.report import curves_image  # the templates are needed at the end alone
+    """Create the image artifact `curves-<run>` with the metrics by epoch, and the link artifact `page-<run>`.
+
+    Args:
+        record: the run's record.
+        page: the path of its report page.
+    """
+    from handler.report import curves_image  # the end alone needs the templates
 
     name = record.run
     image = base64.b64encode(curves_image(record).encode()).decode()
@@ -80,7 +85,7 @@ def final_pictures(record: RunRecord, page: str) -> None:
 
 
 class PrefectObserver(Observer):
-    """Tells Prefect what a training does: an event per epoch and per segment, and lines in the run's log.
+    """An observer that reports to Prefect: an event per epoch and per segment, and lines in the run's log.
 
     Args:
         run: the run's name, in the events' resource id `frostline.run.<run>`.
@@ -90,30 +95,30 @@ class PrefectObserver(Observer):
         self.run = run
 
     def on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
-        """Emits `frostline.epoch.completed`."""
+        """Emit `frostline.epoch.completed`."""
         figures = {name: float(value) for name, value in logs.items()}
         run_event(self.run, "epoch.completed", {"epoch": epoch, "seconds": round(seconds, 3), **figures})
         said = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
         log(f"epoch {epoch + 1} done in {seconds:.1f} s: {said}")
 
     def on_segment_end(self, record: SegmentRecord) -> None:
-        """Emits `frostline.segment.completed`."""
+        """Emit `frostline.segment.completed`."""
         run_event(self.run, "segment.completed", record.model_dump(mode="json"))
         log(f"epochs {record.start}-{record.end} {record.source}, state {record.state}")
 
     def on_note(self, text: str) -> None:
-        """Puts the note into the run's log."""
+        """Write the note to the run's log."""
         log(text)
 
 
 def run_event(run: str, what: str, payload: dict[str, Any]) -> None:
-    """Emits `frostline.<what>` of a run; it is queued, and never waits."""
+    """Queue the event `frostline.<what>` of a run; never blocks."""
     resource = {"prefect.resource.id": f"frostline.run.{run}", "prefect.resource.name": run}
     emit_event(event=f"frostline.{what}", resource=resource, payload=payload)
 
 
 def log(text: str) -> None:
-    """Writes a line into the log of the task or flow run this is in; nothing outside of one."""
+    """Write a line to the log of the current task or flow run; do nothing outside of one."""
     try:
         get_run_logger().info(masked(text))
     except MissingContextError:
@@ -121,7 +126,7 @@ def log(text: str) -> None:
 
 
 def show_again() -> None:
-    """Shows what a server didn't take because it was away; call it inside the flow, when the server answers."""
+    """Resend the artifacts that an unreachable server missed; call it inside the flow, when the server answers."""
     for show in [_not_taken.pop(0) for _ in range(len(_not_taken))]:
         _show(show)
 
@@ -130,13 +135,13 @@ def _show(show: Callable[[], object]) -> None:
     try:
         with asking(1, seconds=10.0):
             show()
-    except Exception as error:  # whatever a server or the way to it can do
+    except Exception as error:  # any network or server error
         _not_taken.append(show)
         log(f"Prefect's server didn't take what it was shown ({type(error).__name__}: {error}); the training goes on")
 
 
 def _cell(text: str) -> str:
-    """Text as a cell of a markdown table, nothing in it markup."""
+    """Escape a text for a cell of a markdown table."""
     return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 

@@ -1,4 +1,4 @@
-"""How insistently Prefect's client asks its server."""
+"""Retry and timeout settings of the Prefect client."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from prefect.context import SettingsContext, get_settings_context
 
 @contextmanager
 def asking(retries: int, seconds: float | None = None) -> Iterator[None]:
-    """Within this, a request is sent again so often, where Prefect would do so for a minute.
+    """Limit the retries of requests inside this context; Prefect would retry for a minute.
 
-    Prefect's `temporary_settings` does that as well, but reads all settings anew each time, which takes longer than the
+    Prefect's `temporary_settings` does the same, but reloads all settings each time, which takes longer than the
     requests.
 
     Args:
-        retries: how often at most; 0: it is sent once.
-        seconds: for which an answer is waited for; None: as it is set.
+        retries: the maximum number of retries; 0 sends a request once.
+        seconds: the timeout of a request, in seconds; None keeps the configured one.
     """
     context = get_settings_context()
     settings = context.settings

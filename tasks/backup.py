@@ -1,4 +1,4 @@
-"""The stage that copies X and y out before a training that rearranges them in place."""
+"""The stage that copies X and y to the store before a training that rearranges them in place."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tasks.policies import stage
 
 @stage("backup")
 def backup(inputs: RunInputs) -> dict[str, Any] | None:
-    """Writes X and y to the store, chunk by chunk.
+    """Write X and y to the store, chunk by chunk.
 
     Returns:
-        Plain JSON: `digest` and `path`; None where no backup is needed.
+        Plain JSON: `digest` and `path`; None if no backup is needed.
     """
     return TrainingRun.of(inputs).backup()

@@ -1,4 +1,4 @@
-"""Trainings in processes of their own, forked from one that has imported what they need; see `flows/forking.py`."""
+"""Training processes, forked from a process that has already imported their packages; see `flows/forking.py`."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ POLL_MILLISECONDS = 200
 
 
 class Forking:
-    """The process that forks, started when it is first needed; one for all threads."""
+    """The fork server of this process: one for all threads, started on first use."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, arguments: list[str], out: Path, err: Path) -> int:
-        """Starts a `frostline` command; returns its process id.
+        """Start a `frostline` command.
 
         Args:
-            arguments: what is typed after `frostline`.
-            out, err: the files that its two streams go to.
+            arguments: the arguments after `frostline`.
+            out, err: the files for its stdout and stderr.
+
+        Returns:
+            Its process id.
         """
         with self._lock:
             if self._process is None or self._process.poll() is not None:
-                # The flow run that is in this process is not the one of a training.
+                # Remove the variables of this process's flow run; a training has its own.
                 given = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "flows.forking"],
@@ -51,7 +54,7 @@ class Forking:
             return int(json.loads(self._process.stdout.readline())["pid"])
 
     def close(self) -> None:
-        """Ends it; what it forked goes on."""
+        """End the fork server; its children continue."""
         with self._lock:
             if self._process is not None:
                 self._process.communicate()
@@ -63,7 +66,7 @@ _forking = Forking()
 
 @contextlib.contextmanager
 def ended_at_last() -> Iterator[None]:
-    """Ends the process that forks, if there is one by then, when it is left."""
+    """End the fork server, if it was started, on exit from this context."""
     try:
         yield
     finally:
@@ -71,11 +74,14 @@ def ended_at_last() -> Iterator[None]:
 
 
 def run(arguments: list[str], out: Path, err: Path) -> None:
-    """Runs a `frostline` command to its end. Asked to stop, it asks the command to, once, and waits for its end."""
+    """Run a `frostline` command to its end.
+
+    If this process is asked to stop, it sends the command one SIGTERM and waits for its end.
+    """
     pid = _forking.start(arguments, out, err)
     try:
         process = os.pidfd_open(pid)
-    except ProcessLookupError:  # it has ended
+    except ProcessLookupError:  # it has ended already
         return
     try:
         poll, asked = select.poll(), False

@@ -1,7 +1,7 @@
-"""A Prefect lock manager on flock(2): the kernel drops a lock when its process dies, so no lock goes stale.
+"""A Prefect lock manager on flock(2): the kernel drops a lock when its process dies, so no lock becomes stale.
 
-Prefect's own file locks outlive a killed process and are then waited for without end. A store at a URL has leases
-besides, that run out.
+The locks of Prefect's own file-based manager outlive a killed process, and every later run waits for them forever. For
+a store at a URL, each lock also holds a lease that expires.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Held(NamedTuple):
     descriptor: int
     holder: str
     lease: Lease | None
-    thread: int | None  # None: it was taken for a coroutine, and a thread runs many of them
+    thread: int | None  # None for a lock taken by a coroutine, since one thread runs many of them
 
 
 _HELD: dict[tuple[str, str], _Held] = {}  # by directory and key
@@ -41,7 +41,7 @@ _MUTEX = threading.Lock()
 
 
 def _let_go_in_child() -> None:
-    """A forked child has its parent's descriptors, and would keep the locks of a parent that was killed."""
+    """Drop the locks in a forked child, which inherits the descriptors and would keep the locks of a killed parent."""
     global _MUTEX
     _MUTEX = threading.Lock()
     for held in _HELD.values():
@@ -55,12 +55,12 @@ os.register_at_fork(after_in_child=_let_go_in_child)
 class FlockLockManager(LockManager):
     """Locks of result records, one file per key.
 
-    What is held is kept in the module, not in the object, so that a copied or serialised manager is the same manager.
+    The held locks are kept in the module, not in the instance, so that copies and deserialised instances share them.
 
     Args:
-        directory: where the lock files lie; they stay there (removing one would be a race).
-        poll: seconds between two tries.
-        waiting: told once for each lock that has to be waited for.
+        directory: the folder of the lock files; they are never removed, since removing one would be a race.
+        poll: seconds between two attempts.
+        waiting: called once per lock that another run holds.
     """
 
     def __init__(self, directory: Path | str, poll: float = 0.2, waiting: Callable[[], None] = lambda: None) -> None:
@@ -76,7 +76,20 @@ class FlockLockManager(LockManager):
     def acquire_lock(
         self, key: str, holder: str, acquire_timeout: float | None = None, hold_timeout: float | None = None
     ) -> bool:
-        """Waits for the lock. Raises TrainingInterrupted where the training is asked to stop meanwhile."""
+        """Wait for the lock.
+
+        Args:
+            key: the lock's key.
+            holder: the id of the holder.
+            acquire_timeout: seconds to wait; None waits without limit.
+            hold_timeout: ignored.
+
+        Returns:
+            Whether the holder has the lock.
+
+        Raises:
+            TrainingInterrupted: the training was asked to stop meanwhile.
+        """
         end, told = _deadline(acquire_timeout), False
         while not self._try(key, holder, threading.get_ident()):
             if time.monotonic() >= end:
@@ -91,7 +104,7 @@ class FlockLockManager(LockManager):
     async def aacquire_lock(
         self, key: str, holder: str, acquire_timeout: float | None = None, hold_timeout: float | None = None
     ) -> bool:
-        """`acquire_lock` for asynchronous callers."""
+        """The asynchronous variant of `acquire_lock`."""
         end = _deadline(acquire_timeout)
         while not self._try(key, holder):
             if time.monotonic() >= end:
@@ -101,7 +114,11 @@ class FlockLockManager(LockManager):
         return True
 
     def release_lock(self, key: str, holder: str) -> None:
-        """Lets go. Raises ValueError where the holder doesn't hold it."""
+        """Release the lock.
+
+        Raises:
+            ValueError: the holder does not hold it.
+        """
         with _MUTEX:
             held = _HELD.get((self.directory, key))
             if held is None or held.holder != holder:
@@ -114,23 +131,30 @@ class FlockLockManager(LockManager):
                 os.close(held.descriptor)
 
     def is_locked(self, key: str) -> bool:
-        """Whether anybody holds the lock, in this process or another."""
+        """Return whether any holder, in this process or another, has the lock."""
         with _MUTEX:
             return (self.directory, key) in _HELD or is_locked(self._path(key))
 
     def is_lock_holder(self, key: str, holder: str) -> bool:
-        """Whether this holder holds the lock."""
+        """Return whether this holder has the lock."""
         with _MUTEX:
             held = _HELD.get((self.directory, key))
             return held is not None and held.holder == holder
 
     def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
-        """Waits until nobody else holds the lock; False if that takes longer than `timeout` seconds.
+        """Wait until the lock is free, or held by this thread.
 
-        A lock of this thread is not waited for: the thread couldn't release it meanwhile.
+        This thread could not release its own lock while it waits for it.
+
+        Args:
+            key: the lock's key.
+            timeout: seconds to wait; None waits without limit.
+
+        Returns:
+            False if the timeout has passed.
 
         Raises:
-            TrainingInterrupted: the training is asked to stop meanwhile.
+            TrainingInterrupted: the training was asked to stop meanwhile.
         """
         end = _deadline(timeout)
         while self.is_locked(key) and not self._is_of_this_thread(key):
@@ -141,7 +165,7 @@ class FlockLockManager(LockManager):
         return True
 
     async def await_for_lock(self, key: str, timeout: float | None = None) -> bool:
-        """`wait_for_lock` for asynchronous callers."""
+        """The asynchronous variant of `wait_for_lock`."""
         end = _deadline(timeout)
         while self.is_locked(key):
             if time.monotonic() >= end:
@@ -158,13 +182,14 @@ class FlockLockManager(LockManager):
         return Path(self.directory, hashlib.sha256(key.encode()).hexdigest()[:40] + ".lock")
 
     def _try(self, key: str, holder: str, thread: int | None = None) -> bool:
-        """Takes the lock where nobody has it; whether this holder has it now.
+        """Try to take the lock, and return whether the holder has it now.
 
-        A thread does one thing at a time: a lock that it has already is left from an attempt that ended without giving
-        it back, and passes on to the new holder. Otherwise the thread would wait for itself.
+        A thread does one thing at a time. A lock that the calling thread already holds was therefore left by an earlier
+        attempt that ended without releasing it, and passes to the new holder; otherwise the thread would wait for
+        itself.
 
         Raises:
-            StoreError: the system refuses; nothing is held.
+            StoreError: the system refuses the lock; nothing is held.
         """
         with _MUTEX:
             held = _HELD.get((self.directory, key))
@@ -195,7 +220,7 @@ class FlockLockManager(LockManager):
             return False
         if lease is not None and not lease.take():
             return False
-        with contextlib.suppress(OSError):  # for people only: a full disk need not refuse a lock
+        with contextlib.suppress(OSError):  # informational only: a full disk must not prevent the lock
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.uname().nodename} {os.getpid()} {key}\n".encode(), 0)
         return True

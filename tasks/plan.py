@@ -1,4 +1,4 @@
-"""The first stage: what will be trained, as a table in Prefect too."""
+"""The first stage: the plan of the training, also shown as a table in Prefect."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tasks.policies import stage
 
 @stage("plan")
 def plan(inputs: RunInputs) -> Plan:
-    """Works out the segments and which of them are in the store.
+    """Return the plan: the segments, and which of them are in the store.
 
     Args:
         inputs: the training.
 
     Raises:
-        SpecError: the specification, its data or its network can't be used.
+        SpecError: the specification, its data or its network is unusable.
     """
     made = TrainingRun.of(inputs).plan()
     plan_table(made)

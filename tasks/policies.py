@@ -1,4 +1,4 @@
-"""When a stage is tried again, what is kept of it and how two runs share it."""
+"""The retry policy, result caching and locking of the stages."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from tasks.locks import FlockLockManager
 from tasks.run_log import errors_masked
 
 RETRIES = 4
-STAYS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # what a person has to mend
+STAYS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # a person has to fix these
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def can_pass(error: BaseException) -> bool:
-    """Whether a fault may be gone when the stage is tried again: the disk's, the network's, the store's.
+    """Return whether a retry may succeed: true for errors of the disk, the network or the store.
 
-    What is wrong in the specification or doesn't match stays wrong; a missing or forbidden file, a disk that is full or
-    mounted for reading only and a limit on the size of files stay so too, also where a StoreError was made of that.
+    An error in the specification or a mismatch stays. So do a missing or forbidden file, a full disk, a disk mounted
+    read-only, and a limit on file sizes, also as the cause of a StoreError. Damage stays too.
     """
     if not isinstance(error, OSError | StoreError) or isinstance(error, DamagedError):
         return False
@@ -42,21 +42,21 @@ def can_pass(error: BaseException) -> bool:
 
 
 def retry_if_it_can_pass(task: Task[..., Any], of: TaskRun, state: State[Any]) -> bool:
-    """Prefect's retry condition: `can_pass` of what the attempt raised."""
+    """Apply `can_pass` to the attempt's exception; Prefect's retry condition."""
     return isinstance(state.data, BaseException) and can_pass(state.data)
 
 
 def stage(
     name: str, run_name: str | Callable[[], str] | None = None
 ) -> Callable[[Callable[Concatenate[RunInputs, P], R]], Task[Concatenate[RunInputs, P], R]]:
-    """Makes a function of `RunInputs` the Prefect task of one stage.
+    """Return a decorator that turns a function of `RunInputs` into the Prefect task of one stage.
 
-    It is tried again with growing pauses (1, 2, 4, 8 s, give or take) after a fault that can pass. Being asked to stop
-    is no fault. Nothing of it is kept unless `shared` says so.
+    The task is retried with growing pauses (1, 2, 4, 8 s, with jitter) after an error that `can_pass`. A stop request
+    is not an error. The task's result is not stored, unless `shared` configures it.
 
     Args:
         name: the stage's name.
-        run_name: the task run's name in Prefect's timeline, or what makes it; by default `name`.
+        run_name: the task run's name in Prefect's timeline, or a function that returns it; by default `name`.
     """
 
     def decorate(function: Callable[Concatenate[RunInputs, P], R]) -> Task[Concatenate[RunInputs, P], R]:
@@ -91,21 +91,21 @@ def stage(
 
 
 def note(inputs: RunInputs, text: str) -> None:
-    """Tells whoever watches the training."""
+    """Send a note to the observers of the training."""
     for observer in TrainingRun.of(inputs).observers:
         observer.on_note(text)
 
 
 def shared(task: Task[P, R], store: Path, key: str, waiting: Callable[[], None] = lambda: None) -> Task[P, R]:
-    """A task whose result is kept in the store under a key, and which two runs never do at the same time.
+    """Return the task with its result cached in the store under a key, and with mutual exclusion between runs.
 
-    The second run waits for the first, and then finds its record. The lock dies with its process.
+    A second run waits for the first, and then uses its result. The lock ends with the process that holds it.
 
     Args:
         task: the stage.
         store: the store's directory.
-        key: what determines the result completely.
-        waiting: told when another run is at it.
+        key: a key that determines the result completely.
+        waiting: called if another run holds the lock.
     """
     free_place(store / "results" / key)
     locks = FlockLockManager(store / "results" / "locks", waiting=waiting)

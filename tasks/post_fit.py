@@ -10,9 +10,9 @@ from tasks.policies import stage
 
 @stage("post-fit")
 def post_fit(inputs: RunInputs) -> dict[str, Any]:
-    """Saves the final model and gathers the figures.
+    """Save the final model and compute its metrics.
 
     Returns:
-        Plain JSON: `weights`, `model`, `state`, `epochs`, `stopped`, `history`, `validation`.
+        Plain JSON: `weights`, `model`, `state`, `epochs`, `stopped`, `history`, `validation`, `final_is_state`.
     """
     return TrainingRun.of(inputs).post_fit()

@@ -1,4 +1,4 @@
-"""The stage before the first epoch: the architecture's pre-fit logic, kept in the store."""
+"""The stage before the first epoch: the architecture's pre-fit logic, whose results are stored."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tasks.policies import stage
 
 @stage("pre-fit")
 def pre_fit(inputs: RunInputs) -> dict[str, Any]:
-    """Loads the data, builds the network and computes, or finds in the store, what the architecture prepares.
+    """Load the data, build the network, and compute the architecture's pre-fit results or read them from the store.
 
     Returns:
-        Plain JSON: `dataset` (what the data says of itself), `prefit` (the keys of the results that are used),
-        `structure` (the shapes of the arrays derived from X, by name) and `found` (digests of what was found).
+        Plain JSON: `dataset` (a description of the data), `prefit` (the keys of the results), `structure` (the shapes
+        of the arrays derived from X, by name) and `found` (digests of the data and of the initial variables).
     """
     return TrainingRun.of(inputs).pre_fit()

@@ -1,4 +1,4 @@
-"""The last stage: the page about the run, and its figures in Prefect."""
+"""The last stage: the report page of the run, and its artifacts in Prefect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tasks.policies import stage
 
 @stage("report")
 def report(inputs: RunInputs) -> str:
-    """Writes `report.html`.
+    """Write `report.html` and create the artifacts.
 
     Returns:
         The page's path.

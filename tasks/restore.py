@@ -1,4 +1,4 @@
-"""The stage that writes X and y back, also after a failure."""
+"""The stage that restores X and y, also after a failure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tasks.policies import stage
 
 @stage("restore")
 def restore(inputs: RunInputs) -> dict[str, Any] | None:
-    """Writes the saved X and y back into the same arrays.
+    """Write the saved X and y back into the same arrays.
 
     Returns:
-        Plain JSON: the `path` of what was written back; None where there was nothing in memory to write it to.
+        Plain JSON: the `path` of the backup; None if the training did not load the arrays into memory.
     """
     return TrainingRun.of(inputs).restore()

@@ -1,4 +1,4 @@
-"""What Prefect keeps of a segment: a small JSON record that is only one as long as its state is intact in the store."""
+"""The result record of a segment in Prefect: a small JSON object that is valid only while its state is intact."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from handler.store import Store
 
 
 class SegmentResult(BaseModel):
-    """A segment that is done, as its task returns it.
+    """A completed segment, as its task returns it.
 
-    Prefect decodes the record whenever it looks for it; one that doesn't validate is no record, and the task runs. So a
-    state that was lost, cut or collected is trained again, or found by the handler under another path.
+    Prefect decodes the record whenever it looks the result up. A record that does not validate does not count, and the
+    task runs: the handler trains a state that was lost, truncated or collected again, or finds it under another path.
 
     Attributes:
         store: the store's path.
-        record: the segment, as it was when it was trained; its `state` is the one that satisfies it.
+        record: the segment as it was trained; its `state` is the key of the state that satisfies it.
 
     Raises:
-        ValueError: the segment's state isn't intact in the store.
+        ValueError: the segment's state is not intact in the store.
     """
 
     store: str

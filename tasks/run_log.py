@@ -1,4 +1,4 @@
-"""What Prefect's server keeps of a flow run's exceptions, the user's own among them, is masked: its log, its states."""
+"""Removal of secrets from the exceptions that Prefect's server stores: in log lines and in state messages."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
 
 class Masked(logging.Filter):
-    """Takes passwords and other secrets out of a line and of the traceback below it."""
+    """A log filter that masks passwords and other secrets in a line and in its traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Masks a line; none is dropped."""
+        """Mask a line; return True, since no line is dropped."""
         record.msg, record.args = masked(record.getMessage()), ()
         if record.exc_info:
             record.exc_text = masked(logging.Formatter().formatException(record.exc_info))
@@ -28,18 +28,18 @@ _masked = Masked()
 
 
 def mask_logs() -> None:
-    """Masks what flow runs and task runs log from now on. Twice is the same as once."""
+    """Mask the log of flow runs and task runs from now on. Idempotent."""
     for name in LOGGERS:
         logging.getLogger(name).addFilter(_masked)
 
 
 @contextmanager
 def errors_masked() -> Iterator[None]:
-    """Replaces an exception that leaves it and holds a secret: Prefect makes an exception's text a state's message.
+    """Replace an exception whose text holds a secret, because Prefect uses the text as a state's message.
 
     Raises:
-        OSError: instead of one, so that a stage which failed by it is tried again.
-        FrostlineError: instead of any other.
+        OSError: in place of an OSError, so that the stage is still retried.
+        FrostlineError: in place of any other exception.
     """
     try:
         yield

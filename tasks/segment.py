@@ -1,4 +1,5 @@
-"""The stage that trains: one task run per segment, kept under the key of the state at its end."""
+"""The stage that trains: one task run per segment, with its result cached under the key of the state that satisfies it.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +13,30 @@ from tasks.results import SegmentResult
 
 @stage("segment")
 def segment(inputs: RunInputs, planned: PlannedSegment) -> SegmentResult:
-    """Trains a segment from the newest intact state on disk, a retry too; live objects are never gone on from.
+    """Train a segment from the latest intact state on disk, also on a retry; never from live, half-trained objects.
 
     Args:
         inputs: the training.
-        planned: which of its segments.
+        planned: the segment to train.
+
+    Returns:
+        The result record of the segment.
     """
     record = TrainingRun.of(inputs).train_segment(planned.index)
-    # Not validated here: another process may remove a snapshot that satisfies the segment. The record is none then.
+    # Not validated here, because another process may remove a snapshot that satisfies the segment. The record then does
+    # not count.
     return SegmentResult.model_construct(store=inputs.store, record=record)
 
 
 def run_segment(inputs: RunInputs, planned: PlannedSegment) -> SegmentRecord:
-    """Runs the segment's task: finds its result, waits for another run that is making it, or trains.
+    """Run the segment's task: use its cached result, wait for another run that trains it, or train.
 
     Args:
         inputs: the training.
         planned: the segment.
 
     Returns:
-        The segment; `source` is `cached` where nothing had to be trained.
+        The segment; `source` is `cached` if nothing had to be trained.
     """
     done = TrainingRun.of(inputs).find_completion(planned.index)
     named = shared(
@@ -43,12 +48,12 @@ def run_segment(inputs: RunInputs, planned: PlannedSegment) -> SegmentRecord:
     ).with_options(task_run_name=title(planned))
     state = named(inputs, planned, return_state=True)
     if state.name == "Cached":
-        return TrainingRun.of(inputs).train_segment(planned.index)  # finds it, and enters it into this run's record
+        return TrainingRun.of(inputs).train_segment(planned.index)  # finds the state, and adds it to this run's record
     return SegmentResult.model_validate(state.result()).record
 
 
 def title(planned: PlannedSegment) -> str:
-    """A segment in a few words: `epochs 1-3, 2 layers frozen`."""
+    """Return a short description of a segment: `epochs 1-3, 2 layers frozen`."""
     epochs = f"epochs {planned.start}-{planned.end}"
     if not planned.frozen:
         return f"{epochs}, all layers train"

@@ -1,4 +1,4 @@
-"""One run of a sweep, as a Prefect task: a training in a process of its own, here or on a worker of a Dask cluster."""
+"""One run of a sweep as a Prefect task: a training in a separate process, on this machine or on a Dask worker."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tasks.forked import run
 
 @task(name="sweep-run", task_run_name="{variant.name}", cache_policy=NO_CACHE)
 def sweep_run(variant: Variant, store: str, allow_environment_change: bool) -> dict[str, Any]:
-    """Trains one variant by the `frostline` command; what others have trained of it, or train now, is found.
+    """Train one variant by the `frostline` command; epochs that other variants have trained, or train now, are reused.
 
-    Asked to stop, it asks the training to, which saves its state first.
+    If this process is asked to stop, it passes the request to the training, which saves its state first.
 
     Args:
-        variant: what is trained.
-        store: the store's directory, which has to be there for every worker.
-        allow_environment_change: go on from states made in another environment.
+        variant: the training.
+        store: the store's directory, which every worker must be able to reach.
+        allow_environment_change: resume from states made in another environment.
 
     Returns:
-        What the command answered.
+        The command's answer.
     """
     if stop.requested:
         return {"run": variant.name, "status": "interrupted", "error": "not begun", "resume": None}

@@ -1,1 +1,1 @@
-"""What each `frostline` command does; each module is imported when its command is typed."""
+"""The `frostline` commands; the command line imports each module only when its command runs."""

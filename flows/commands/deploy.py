@@ -1,4 +1,4 @@
-"""`frostline deploy`: all that a Prefect server has to be told to run trainings unattended."""
+"""`frostline deploy`: sets up a Prefect server for unattended trainings."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ from flows.recorded import unanswered
 from flows.server import ServerError, configured_api_url
 from handler.errors import FrostlineError, SpecError
 
-HEARTBEAT_SECONDS = 30  # as prefect.yaml has it
+HEARTBEAT_SECONDS = 30  # as in prefect.yaml
 LONGEST_SECONDS = 30 * 86400
 
 
 def deploy(output: Output, dead_after: float) -> None:
-    """Makes the pools that prefect.yaml names, deploys all it has, and declares the automation for dead flow runs.
+    """Create the work pools that prefect.yaml names, deploy its deployments, and declare the automation for dead flow
+    runs.
 
-    What is there already is brought up to date.
+    Existing deployments and the automation are updated; existing pools stay unchanged.
 
     Args:
-        output: where the command writes.
+        output: the command's output.
         dead_after: seconds without a heartbeat after which a flow run is marked as crashed.
 
     Raises:
-        SpecError: there is no prefect.yaml here. ServerError: there is no server.
-        FrostlineError: it refuses; says what Prefect says.
+        SpecError: there is no prefect.yaml in the working directory, or `dead_after` is out of range.
+        ServerError: there is no server, or it does not answer.
+        FrostlineError: Prefect's own command fails; the error quotes its message.
     """
-    if not dead_after <= LONGEST_SECONDS:  # nan too
+    if not dead_after <= LONGEST_SECONDS:  # also rejects nan
         raise SpecError("--dead-after", f"{dead_after:g} s is too long; give {LONGEST_SECONDS} (thirty days) or less")
     if dead_after < 2 * HEARTBEAT_SECONDS:
         raise SpecError(

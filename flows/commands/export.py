@@ -1,4 +1,4 @@
-"""`frostline export`: a run's model as a `.keras` file."""
+"""`frostline export`: writes a run's model to a `.keras` file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from handler.store import Store
 
 
 def export_model(output: Output, run: str, epoch: int | None, to: Path, folder: str) -> None:
-    """Writes the model as it was after an epoch; the final model if none is named.
+    """Write the model as it was after an epoch, or the final model if `epoch` is None.
 
     Raises:
-        SpecError: there is no such run, or it has no state at that epoch.
+        SpecError: there is no such run, it has no state at that epoch, or the output path is unusable.
     """
     Store(folder).runs.read(run)
     if to.suffix != ".keras":

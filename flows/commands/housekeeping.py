@@ -14,10 +14,11 @@ from handler.store import Store
 
 
 def verify_store(output: Output, runs: list[str], folder: str) -> None:
-    """Compares every checksum; exit 1 where one doesn't hold.
+    """Check the checksums of a store, or of the states that the named runs need.
 
     Raises:
         SpecError: there is no such run.
+        typer.Exit: with code 1, if a file is damaged.
     """
     store = Store(folder)
     for name in runs:
@@ -35,10 +36,12 @@ def verify_store(output: Output, runs: list[str], folder: str) -> None:
 
 
 def repair_runs(output: Output, runs: list[str], folder: str, allow_environment_change: bool) -> None:
-    """Makes again what a verification names; exit 1 where something stays damaged.
+    """Rebuild the damaged files that a verification finds.
 
     Raises:
-        SpecError: there is no such run. Interrupted: asked to stop; what was repaired stays so.
+        SpecError: there is no such run.
+        Interrupted: the process was asked to stop; the files repaired so far stay repaired.
+        typer.Exit: with code 1, if a file is still damaged.
     """
     from flows.commands.session import Session
     from handler.repair.repairs import repair_store
@@ -67,10 +70,10 @@ def repair_runs(output: Output, runs: list[str], folder: str, allow_environment_
 
 
 def policy(newest: int | None, best: int, metric: str | None, days: float) -> Retention | None:
-    """What `gc`'s options say of which runs are kept; None: all of them.
+    """Return the retention policy that `gc`'s options describe; None keeps all runs.
 
     Raises:
-        SpecError: they make no policy.
+        SpecError: the options are incomplete or invalid.
     """
     given = {"--keep-best": best, "--metric": metric, "--keep-days": days}
     if newest is None:
@@ -91,15 +94,16 @@ def policy(newest: int | None, best: int, metric: str | None, days: float) -> Re
 
 
 def _option(path: str) -> str:
-    """The option that a part of a policy is typed as: `keep.newest` is `--keep-newest`."""
+    """Return the option that sets a field of the policy: `--keep-newest` for `keep.newest`."""
     return "--metric" if path == "keep.metric" else "--" + path.replace(".", "-")
 
 
 def collect_garbage(output: Output, folder: str, keep: Retention | None, dry_run: bool) -> None:
-    """Removes what no run needs, and the runs that aren't kept.
+    """Remove the runs that the policy does not keep, and everything that no run needs.
 
     Raises:
-        CommandFailed: a run is at work in the store. SpecError: it is no store, or no run has the metric.
+        CommandFailed: a run is active in the store.
+        SpecError: the folder is no store, or no run has the policy's metric.
     """
     store = Store(folder)
     try:

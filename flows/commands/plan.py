@@ -20,11 +20,12 @@ from handler.why import reasons
 def show_plan(
     output: Output, file: Path, store: str, name: str | None, overrides: list[str], png: Path | None, why: bool = False
 ) -> None:
-    """Shows what `train` would do, and with `why` what keeps it from being in the store; trains nothing. TensorFlow
-    only where the store doesn't know the network yet.
+    """Show what `train` would do, without training; with `why` also the reasons why segments are not cached.
+
+    It loads TensorFlow only if the store does not know the network yet.
 
     Raises:
-        SpecError: the specification can't be used.
+        SpecError: the specification is invalid.
     """
     spec, folder = load_spec(file, overrides)
     if png is not None and not png.absolute().parent.is_dir():
@@ -67,7 +68,10 @@ def show_plan(
 
 
 def _prefixes(plan: Plan) -> list[str]:
-    """In which segments the frozen prefix is computed once, and what that saves and takes; or why it isn't."""
+    """Return, for the segments with frozen layers, whether the frozen prefix's activations are cached.
+
+    The lines give the saved time and the size of the activation cache, or the reason for not using it.
+    """
     spans: dict[str, list[str]] = {}
     for segment in plan.segments:
         prefix = segment.prefix
@@ -82,7 +86,7 @@ def _prefixes(plan: Plan) -> list[str]:
 
 
 def _sentences(plan: Plan, told: list[Reason] | None) -> list[str]:
-    """The reasons as people read them."""
+    """Return the reasons as sentences."""
     if told is None:
         return []
     spans = {segment.index: f"epochs {segment.start}-{segment.end}" for segment in plan.segments}

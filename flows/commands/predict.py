@@ -1,4 +1,4 @@
-"""`frostline predict`: a run's model asked about new data."""
+"""`frostline predict`: applies a run's model to new data."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ CLOUDS = (".las", ".laz")
 
 
 def predict_file(output: Output, run: str, source: Path, to: Path, folder: str, epoch: int | None = None) -> None:
-    """Classifies a file and writes the result; scores it where it has labels.
+    """Predict on a file and write the result; also compute scores if the file has labels.
 
     Args:
-        output: where the command writes.
+        output: the command's output.
         run: the run's name.
-        source: a .las or .laz file, or an .npz with X (or X0, X1, ...) and perhaps y.
-        to: a file of the same kind: the cloud with its classification replaced, or an .npz with `predictions` (what the
-            network gives) and, unless these are numbers, `labels` (the likeliest class, or 1 where a probability is at
-            least 0.5).
+        source: a .las or .laz file, or an .npz with X (or X0, X1, ...) and optionally y.
+        to: a file of the same kind. A cloud is written with its classification replaced. An .npz holds `predictions`
+            (the network's output) and, unless the outputs are numbers, `labels` (the most likely class, or 1 for a
+            probability of at least 0.5).
         folder: the store.
-        epoch: the state after so many epochs; None: the final model.
+        epoch: use the state after so many epochs; None uses the final model.
 
     Raises:
-        SpecError: there is no such run, no such file, it doesn't fit the run, or the epoch's state is not kept.
+        SpecError: there is no such run or file, the file does not fit the run, or the store does not keep the epoch's
+            state.
     """
     record = Store(folder).runs.read(run)
     kind = source.suffix.lower()
@@ -64,7 +65,7 @@ Found = tuple[int, "dict[str, Any] | None", list[str]]
 
 
 def _read_cloud(record: RunRecord, source: Path, to: Path) -> Cloud:
-    """The cloud to be classified. Whatever can be refused is refused here, before the network is loaded."""
+    """Read the cloud to classify; raise every error that is possible before the network is loaded."""
     from handler.data.cloud import without
     from handler.data.las import check_output, read_cloud
 
@@ -73,7 +74,7 @@ def _read_cloud(record: RunRecord, source: Path, to: Path) -> Cloud:
         raise SpecError("run", f"{record.run!r} wasn't trained on clouds; give it an .npz file")
     check_output(source, to, [codes[0] for codes in preparation["classes"].values()])
     cloud = read_cloud(source, "input", preparation["features"])
-    without(cloud, preparation.get("leave_out", []), "input")  # refuses a file of nothing but noise
+    without(cloud, preparation.get("leave_out", []), "input")  # raises for a file that is all noise
     return cloud
 
 
@@ -133,7 +134,7 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> Found:
 
 
 def _activation(model: TrainedModel) -> str | None:
-    """The name of the last layer's activation, where the network says it."""
+    """Return the name of the last layer's activation, or None if the network does not expose it."""
     layers = getattr(model.mh.compiled, "layers", None) or [None]
     name = getattr(getattr(layers[-1], "activation", None), "__name__", None)
     return name or ("softmax" if type(layers[-1]).__name__ == "Softmax" else None)
@@ -148,11 +149,14 @@ def _read(source: Path) -> tuple[list[np.ndarray], np.ndarray | None]:
 
 
 def _check_fit(parts: list[np.ndarray], source: Path, model: TrainedModel) -> None:
-    """Refuses inputs of another number, shape or kind than the training's; a network says which axes may vary."""
+    """Raise `DataError` for inputs whose number, shape or kind differs from the training's.
+
+    Axes that the network leaves open may differ.
+    """
     import numpy as np
 
     trained = model.record.dataset.get("inputs")
-    if trained is None:  # a run that found all of its states, and read no data
+    if trained is None:  # a run whose states were all cached, and that read no data
         return
     if len(parts) != len(trained):
         raise DataError(

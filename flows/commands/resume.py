@@ -1,4 +1,4 @@
-"""`frostline resume`: goes on with runs from what their own folder says."""
+"""`frostline resume`: resumes runs with the specification in their own folder."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from handler.store import Store
 
 
 def resume_runs(output: Output, named: list[str], folder: str, allow_environment_change: bool, wait: bool) -> None:
-    """Goes on with the named runs, or with all that were interrupted, killed or failed; with `wait` also with those
-    that are being trained, once their processes have ended.
+    """Resume the named runs, or all runs that were interrupted, killed or failed.
+
+    With `wait`, it also resumes runs that another process is training, once that process has ended.
 
     Raises:
-        SpecError: a named run isn't there. typer.Exit: with the gravest exit code of the runs, where one isn't 0.
+        SpecError: a named run does not exist.
+        typer.Exit: with the most severe exit code of the runs, if it is not 0.
     """
     store = Store(folder)
     names = named or [name for name in store.runs.names() if _unfinished(store, name, wait, output)]

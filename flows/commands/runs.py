@@ -13,18 +13,18 @@ from handler.store import Store
 
 
 def list_runs(output: Output, folder: str) -> None:
-    """Lists a store's runs, the latest first; a store that isn't there has none."""
+    """List a store's runs, the latest first; a store that does not exist has none."""
     store = Store(folder)
     found, unreadable = [], {}
     for name in store.runs.names():
         try:
-            alive = store.runs.is_alive(name)  # before its record is read: a process that is gone changes that no more
+            alive = store.runs.is_alive(name)  # before reading the record, which a dead process no longer changes
             record = store.runs.read(name)
         except StoreError as error:
             unreadable[name] = str(error)
             continue
         epochs = record.epochs
-        if record.status != "completed":  # its states are newer than its record, which is written now and then
+        if record.status != "completed":  # the record is written only now and then; the states are newer
             with contextlib.suppress(StoreError):
                 reached = furthest(RecordedChain(tuple(record.chain)), store.states)
                 epochs = reached.epoch if reached is not None else epochs

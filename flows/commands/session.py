@@ -1,4 +1,4 @@
-"""One invocation that trains: signals, the embedded server, Prefect, the live display; for `train` and `resume`."""
+"""One invocation that trains: signals, the embedded server, Prefect and the live display; for `train` and `resume`."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """Entered (`with`) for as long as the command trains.
+    """A context manager for the duration of a command that trains.
 
     Args:
-        output: where the command writes.
+        output: the command's output.
     """
 
     def __init__(self, output: Output) -> None:
@@ -48,7 +48,7 @@ class Session:
         self._ending = threading.Lock()
 
     def __enter__(self) -> Session:
-        logging.raiseExceptions = False  # or each batch of log lines a server doesn't take is told on stderr
+        logging.raiseExceptions = False  # else logging prints an error for each batch that the server rejects
         stop.reset()
         self.watch.__enter__()
         return self
@@ -56,26 +56,29 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ending.acquire()  # from here on the process ends by itself
+        self._ending.acquire()  # from here on the process ends normally
         self.display.close()
         recorded.may_return = lambda: True
-        if not recorded.send_queued(2.0):  # or what is left keeps the process, once the server is let go
+        if not recorded.send_queued(2.0):  # else the rest delays the process once the server is released
             self.output.leaves_at_once = True
         if self.server is not None:
             self.server.release()
         self.watch.__exit__(kind, error, trace)
 
     def train(self, inputs: RunInputs, store: str, resume: str, *, wait: bool = False) -> TrainAnswer:
-        """Trains one run through the flow.
+        """Train one run through the flow.
 
         Args:
             inputs: the training.
             store: its store, as the user wrote it.
-            resume: the command that goes on with it.
-            wait: where another process is at work on the run, wait for it to end.
+            resume: the command that resumes it.
+            wait: if another process runs this run, wait for its end.
+
+        Returns:
+            The answer of the completed training.
 
         Raises:
-            CommandFailed: with the answer and the exit code.
+            CommandFailed: the training did not complete; holds the answer and the exit code.
         """
         self._resume = resume
         self._run = run = TrainingRun.of(inputs)
@@ -100,13 +103,14 @@ class Session:
             raise failure from error
 
     def connect(self, store: Path) -> None:
-        """Sets Prefect up, which isn't imported yet: for the user's server, or one of our own, that starts meanwhile.
+        """Configure Prefect, before its import, for the user's server or for an embedded one, which starts in the
+        background.
 
         Args:
-            store: the store, absolute.
+            store: the store's absolute path.
 
         Raises:
-            ServerError: the user's server doesn't answer, or one of our own can't be started.
+            ServerError: the user's server does not answer, or the embedded one cannot be started.
         """
         self.display.status("starting")
         url = configured_api_url()
@@ -118,10 +122,11 @@ class Session:
             self._find_server(url)
 
     def wait_for_server(self) -> None:
-        """Waits until the server of our own answers.
+        """Wait until the embedded server answers.
 
         Raises:
-            ServerError: it doesn't. Interrupted: asked to stop.
+            ServerError: it does not answer.
+            Interrupted: the process was asked to stop.
         """
         self._stop_if_asked()
         self.display.status("waiting for Prefect's server")
@@ -132,13 +137,14 @@ class Session:
         if self.server is not None:
             from prefect.settings import get_current_settings
 
-            # Nobody listens for heartbeats there, and a flow waits at its end for the second in which they sleep.
+            # Nothing evaluates heartbeats there, and a flow would wait at its end for the thread that sleeps between
+            # them.
             get_current_settings().flows.heartbeat_frequency = None
 
     def _through_prefect(self, run: TrainingRun, inputs: RunInputs, store: str, wait: bool) -> TrainAnswer:
         self.connect(Path(inputs.store))
         self.display.status("reading the specification's network")
-        plan = run.plan()  # while the server starts; a fault in the specification shows before anything is begun
+        plan = run.plan()  # while the server starts; raises errors of the specification before the flow run
         self.display.begin(plan.epochs, plan.cached_epochs)
         self.wait_for_server()
         from flows.train import train
@@ -164,13 +170,15 @@ class Session:
 
     @contextmanager
     def flow_run(self, interrupted: str) -> Iterator[None]:
-        """Calls a flow inside of this. At its end the server has what it must know, or the process doesn't wait for it.
+        """Run a flow inside this context, and wait at its end until the server has recorded all its task runs.
+
+        If the server does not record them in time, the process ends without waiting any further.
 
         Args:
-            interrupted: what to say where the flow run was interrupted.
+            interrupted: the message of `Interrupted`.
 
         Raises:
-            Interrupted: it was.
+            Interrupted: the flow run was interrupted.
         """
         from prefect import tags
         from prefect.exceptions import CancelledRun
@@ -187,7 +195,7 @@ class Session:
                 self.output.leaves_at_once = True
 
     def _tell_failure(self, run: TrainingRun, error: Exception) -> None:
-        """Says where in the user's files it failed, and where the whole traceback is."""
+        """Write the failing lines of the user's files, and the path of the file with the whole traceback."""
         frames = error.frames if isinstance(error, UserCodeError) else ""
         if foreseen(error) is not None and not isinstance(error, UserCodeError):
             return
@@ -206,10 +214,11 @@ class Session:
             )
 
     def _ended_untold(self, run: TrainingRun, store: str, error: Exception) -> TrainAnswer:
-        """What to answer where the flow ended by an error: the training's own, or a server's that it couldn't tell.
+        """Return the answer after the flow raised an error: the training's own error, or one in reporting to the
+        server.
 
         Raises:
-            Interrupted, FrostlineError, Exception: the training's own end, where it isn't complete.
+            Interrupted, FrostlineError, Exception: the training's own end, if it is not complete.
         """
         record = run.ended or run.finished()
         own = text_of(error)
@@ -228,7 +237,7 @@ class Session:
             raise Interrupted(f"stopped by {stop.reason} before the training began")
 
     def _abandon(self) -> None:
-        """Ends a process that was asked to stop and doesn't end in time."""
+        """End a process that was asked to stop and does not end in time."""
         if not self._ending.acquire(blocking=False):
             return
         leave_at_most_in(AT_MOST_SECONDS, 75)
@@ -247,7 +256,7 @@ class Session:
             os._exit(75)
 
     def _hurry(self) -> None:
-        """Ends the process at a second Ctrl-C: the terminal as it was, how to continue said, the record up to date."""
+        """End the process at a second Ctrl-C: restore the terminal, print how to resume, and update the record."""
         leave_at_most_in(HURRY_SECONDS, 130)
         try:
             self.display.close()
@@ -257,7 +266,7 @@ class Session:
         except BaseException:
             traceback.print_exc()
         finally:
-            if sys.stderr.isatty():  # the display may not have got as far
+            if sys.stderr.isatty():  # the display may not have restored the cursor
                 sys.stderr.write("\x1b[?25h")
             sys.stderr.flush()
             os._exit(130)

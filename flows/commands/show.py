@@ -13,13 +13,14 @@ from handler.store.mirrored_files import files_there
 
 
 def show_run(output: Output, name: str, folder: str) -> None:
-    """Shows one run.
+    """Show one run.
 
     Raises:
-        SpecError: there is no such run. DamagedError: its record can't be read.
+        SpecError: there is no such run.
+        DamagedError: its record is unreadable.
     """
     store = Store(folder)
-    alive = store.runs.is_alive(name)  # before its record is read, see `runs`
+    alive = store.runs.is_alive(name)  # before reading the record, see `runs`
     record = store.runs.read(name)
     home = store.runs.folder(name)
     here = {f.name for f in home.iterdir() if f.is_file()} | {f for f in files_there(home) if "/" not in f}
@@ -58,7 +59,7 @@ def show_run(output: Output, name: str, folder: str) -> None:
     history = table("metric", "first epoch", "last epoch", "lowest", "highest", title="history")
     for metric, values in record.history.items():
         if values:
-            known = [value for value in values if value == value] or [values[-1]]  # an epoch may have none
+            known = [value for value in values if value == value] or [values[-1]]  # some epochs may lack a value
             history.add_row(metric, *(f"{value:.5g}" for value in (values[0], values[-1], min(known), max(known))))
     where = table("file", title="files")
     for file in files:

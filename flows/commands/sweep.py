@@ -1,4 +1,4 @@
-"""`frostline sweep`: many trainings at once, what they share trained once."""
+"""`frostline sweep`: many trainings at once; shared epochs are trained once."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ def sweep_specs(
     dask: str | None,
     allow_environment_change: bool,
 ) -> None:
-    """Trains every file with every combination of the grid's values.
+    """Train every file with every combination of the grid's values.
 
     Raises:
-        SpecError: one of them can't be used; nothing was started. CommandFailed: it was interrupted, or Prefect failed.
-        typer.Exit: with the gravest exit code of the runs, where one isn't 0.
+        SpecError: a specification is invalid; nothing was started.
+        CommandFailed: the sweep was interrupted, or Prefect failed.
+        typer.Exit: with the most severe exit code of the runs, if it is not 0.
     """
     axes = parse_grid(grid)
     found = variants(files, axes, overrides)
@@ -66,10 +67,10 @@ def sweep_specs(
 
 
 def show(output: Output, answer: SweepAnswer) -> None:
-    """Writes the answer of a sweep.
+    """Write the answer of a sweep.
 
     Raises:
-        typer.Exit: a run failed.
+        typer.Exit: at least one run is not completed.
     """
     shown = table("run", "status", "epochs", "trained", "seconds", "loss", title=answer.sweep)
     failures = table("run", "why")

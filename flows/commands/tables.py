@@ -1,4 +1,4 @@
-"""The look of the tables that people are shown."""
+"""The tables and number formats of the commands' output for people."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ COLOURS |= dict.fromkeys(("refused", "busy"), "red")
 
 
 def table(*columns: str, title: str | None = None) -> Table:
-    """An empty table with these columns."""
+    """Return an empty table with these columns."""
     made = Table(
         box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", header_style="bold", pad_edge=False
     )
     for column in columns:
         number = column in ("epochs", "loss", "seconds", "trainable", "rate", "points")
-        whole = column in ("run", "file")  # what is typed again
+        whole = column in ("run", "file")  # users copy these into the next command
         made.add_column(
             column, justify="right" if number else "left", no_wrap=number, overflow="fold" if whole else "ellipsis"
         )
@@ -30,12 +30,12 @@ def table(*columns: str, title: str | None = None) -> Table:
 
 
 def coloured(status: str) -> Text:
-    """A status in its colour."""
+    """Return a status as coloured text."""
     return Text(status, style=COLOURS.get(status, "dim"))
 
 
 def names(layers: Sequence[str], at_most: int = 4) -> str:
-    """A few layer names, and how many more there are."""
+    """Return the first layer names, and the number of the others."""
     if not layers:
         return "-"
     more = len(layers) - at_most
@@ -43,7 +43,7 @@ def names(layers: Sequence[str], at_most: int = 4) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them."""
+    """Return seconds in a readable unit."""
     if seconds < 90:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -51,7 +51,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes as people say them."""
+    """Return bytes in a readable unit."""
     for unit in ("B", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -60,7 +60,7 @@ def size(count: float) -> str:
 
 
 def moment(text: str) -> str:
-    """An ISO time as local time to the second."""
+    """Return an ISO time as local time to the second."""
     try:
         return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     except ValueError:
@@ -68,7 +68,7 @@ def moment(text: str) -> str:
 
 
 def segments_table(segments: Sequence[SegmentRecord]) -> Table:
-    """The segments of a run as they were run."""
+    """Return the table of a run's segments."""
     made = table("epochs", "frozen", "rate", "source", "seconds", "state", title="segments")
     for s in segments:
         colour = {"trained": "cyan", "resumed": "yellow", "cached": "green"}[s.source]
@@ -84,7 +84,7 @@ def segments_table(segments: Sequence[SegmentRecord]) -> Table:
 
 
 def scores_tables(scores: dict[str, object]) -> list[Table]:
-    """The scores of a prediction: the whole, the classes, the confusion matrix."""
+    """Return the tables of a prediction's scores: overall, per class, confusion matrix."""
     whole = table("score", "value", title="scores")
     for name in ("overall_accuracy", "mean_iou", "mae", "rmse", "r2"):
         if isinstance(value := scores.get(name), int | float):

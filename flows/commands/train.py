@@ -1,4 +1,4 @@
-"""`frostline train`: from a specification to a trained model, through Prefect, here and now."""
+"""`frostline train`: trains a specification in this process, through Prefect."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def train_spec(
     wait: bool,
     folder: Path | None = None,
 ) -> None:
-    """Trains a specification; a finished one is answered from the store, without Prefect and TensorFlow.
+    """Train a specification; answer a completed run from the store, without Prefect and TensorFlow.
 
     Raises:
-        SpecError: the specification can't be used; nothing was started.
-        CommandFailed: the training failed, was interrupted, or is busy in another process.
+        SpecError: the specification is invalid; nothing was started.
+        CommandFailed: the training failed or was interrupted, or another process runs it.
     """
     spec, where = load_spec(file, overrides, folder)
     inputs = RunInputs(
@@ -52,12 +52,12 @@ def train_spec(
 
 
 def finished(inputs: RunInputs, store: str, say: Callable[[str], None]) -> TrainAnswer | None:
-    """The answer of a run that has nothing left to do; None where it has.
+    """Return the answer of a run that is complete; None if there is something left to train.
 
     Args:
         inputs: the run.
-        store: the store as it was typed.
-        say: called with what a person should know of it.
+        store: the store as the user wrote it.
+        say: called with each of the run's notes.
     """
     from flows.answers import TrainAnswer
 
@@ -71,7 +71,7 @@ def finished(inputs: RunInputs, store: str, say: Callable[[str], None]) -> Train
 
 
 def show_answer(output: Output, answer: TrainAnswer) -> None:
-    """Writes the answer of a completed training."""
+    """Write the answer of a completed training."""
     head = table("", "", title=f"{answer.run}: {answer.status}")
     head.show_header = False
     trained = sum(s.trained_epochs for s in answer.segments)
