@@ -1,6 +1,6 @@
-"""The store: what outlives a process. States, pre-fit results, activations, backups and runs, in one directory.
+"""The store: states, pre-fit results, activation caches, backups and runs in one directory that outlives a process.
 
-Nothing here is pickled and nothing is executed because a file says so.
+No file of a store is unpickled or executed.
 """
 
 from __future__ import annotations
@@ -27,19 +27,21 @@ __all__ = ["Damage", "PrefitCache", "RunStore", "StateStore", "Store", "local_ro
 
 
 class Store:
-    """A store in a directory, made when something is first written to it; or at a URL, worked in a directory.
+    """A store in a local directory, or at a URL with a local working directory.
+
+    The directory is created at the first write.
 
     Args:
-        root: the directory, or the URL `s3://bucket/prefix`.
+        root: the directory, or the URL, e.g. `s3://bucket/prefix`.
 
     Raises:
-        SpecError: the root is neither.
+        SpecError: `root` is neither a path nor a usable URL.
 
     Attributes:
-        root: the directory; for a URL see `mirror.local_root`.
-        states, prefit, runs: its parts.
-        backups: where backups of X and y lie.
-        prefixes: where activations of frozen prefixes lie.
+        root: the directory; for a URL the working directory, see `mirror.local_root`.
+        states, prefit, runs: the stores of states, of pre-fit results and of runs.
+        backups: the directory of the backups of X and y.
+        prefixes: the directory of the activation caches of frozen prefixes.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -54,15 +56,18 @@ class Store:
         self.prefixes = self.root / "prefixes"
 
     def folders(self) -> list[Path]:
-        """The directories things are written in."""
+        """Return the directories into which the store writes."""
         parts = [self.root / part for part in ("states", "prefit", "prefixes", "backups", "plans", "runs")]
         return [self.root, *parts, *self.root.glob("runs/*/")]
 
     def require_writable(self, run: str) -> None:
-        """Refuses a store that this user can't write a run to, before anything is begun.
+        """Raise `StoreError` if this user cannot write a run to the store; called before anything is started.
+
+        Args:
+            run: the name of the run.
 
         Raises:
-            StoreError: says which directory, and what would do.
+            StoreError: names the directory and a remedy.
         """
         for folder in (self.root, self.states.root, self.runs.root, self.runs.folder(run)):
             there = next(path for path in (folder, *folder.parents) if path.exists())
@@ -74,7 +79,16 @@ class Store:
                     raise OSError(number, os.strerror(number))
 
     def verify(self, *runs: str) -> list[Damage]:
-        """Compares every checksum; see `collection.verify`. What is at a URL is fetched for the purpose."""
+        """Compare every checksum, see `collection.verify`.
+
+        The files of a store at a URL are fetched into a temporary directory.
+
+        Args:
+            runs: names of runs, if only their files are to be verified.
+
+        Returns:
+            The damages found.
+        """
         found = mirror.remote_of(self.root)
         if found is None:
             return collection.verify(self, runs)
@@ -84,15 +98,16 @@ class Store:
             return [Damage(damage.path.replace(str(there.root), found[0].url), damage.what) for damage in wrong]
 
     def collect(self, *, keep: Retention | None = None, dry_run: bool = False) -> tuple[list[str], int]:
-        """Removes what no run needs, and runs that aren't kept; see `collection.collect`."""
+        """Remove the runs that are not kept and everything that no kept run needs; see `collection.collect`."""
         return collection.collect(self, keep=keep, dry_run=dry_run)
 
     @contextlib.contextmanager
     def trained_in(self) -> Iterator[None]:
-        """Holds the store against collections for a training without a run; sweeps up what writers that died left.
+        """Hold off collections during a training that has no run, and first remove the files that dead writers left.
 
         Raises:
-            SpecError: it is a folder of another kind. StoreError: the disk refuses.
+            SpecError: the directory is no store and has files of its own.
+            StoreError: the system refuses to write.
         """
         marker.claim(self.root)
         with collection_lock.held(self.root):
@@ -100,9 +115,9 @@ class Store:
             yield
 
     def discard_unused(self) -> None:
-        """Removes a store that holds nothing but what was remembered of files and networks, as far as this user may.
+        """Remove a store that holds only plans, file digests and Prefect results, as far as this user has permission.
 
-        For a store that was made for a training which then was refused. One at a URL stays.
+        This is for a store that was created for a training which was then refused. A store at a URL is never removed.
         """
         if mirror.remote_of(self.root) is not None or not (self.root / marker.MARKER).exists():
             return
@@ -118,6 +133,6 @@ class Store:
                 folder.rmdir()
 
     def sweep(self) -> None:
-        """Removes what writers that died left half written."""
+        """Remove the unfinished files of writers that died."""
         for folder in self.folders():
             files.sweep(folder)

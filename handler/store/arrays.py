@@ -1,6 +1,7 @@
 """Arrays of any dtype as zarr v3 arrays of raw bytes, written and read slab by slab along the first axis.
 
-Bytes keep every dtype exact (booleans, strings, structured, bfloat16) and let one chunk be one contiguous read.
+Raw bytes keep every dtype exact (booleans, strings, structured, bfloat16), and a chunk can be read in one contiguous
+read.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from handler.store.files import side_by_side
 
 
 def slabs(array: Any, limit: int = CHUNK_BYTES) -> Iterator[tuple[int, int]]:
-    """Row ranges of an array, each of at most `limit` bytes (at least one row); whole chunks where it has such."""
+    """Yield the row range `(start, end)` of each slab of an array.
+
+    Args:
+        array: has `shape` and `dtype`.
+        limit: the largest size of a slab in bytes. A slab has at least one row, and at least one chunk if the array has
+            `chunks`; it then consists of whole chunks.
+    """
     row = array.dtype.itemsize * math.prod(array.shape[1:])
     rows = even(array.shape[0], max(1, limit // max(1, row)))
     chunk = array.chunks[0] if getattr(array, "chunks", None) else 1
@@ -29,19 +36,21 @@ def slabs(array: Any, limit: int = CHUNK_BYTES) -> Iterator[tuple[int, int]]:
 
 
 def size_of(array: Any) -> int:
-    """The bytes of an array, also of one that doesn't know them itself."""
+    """Return the size of an array in bytes, also for array-likes without `nbytes`."""
     return int(np.dtype(array.dtype).itemsize * math.prod(array.shape))
 
 
 def write_array(path: Path, array: np.ndarray) -> dict[str, str]:
-    """Writes an array; at most two slabs of it are copied, and none where it is contiguous.
+    """Write an array.
+
+    At most two slabs are copied in memory at a time, and none if the array is contiguous.
 
     Args:
-        path: its directory.
-        array: of any dtype but object, at least one axis.
+        path: the directory of the zarr array.
+        array: any dtype except object, at least one axis.
 
     Returns:
-        The digest of each file written, for the seal: see `Chunks.digests`.
+        The digest of each file written, for the manifest; see `Chunks.digests`.
     """
     chunks = Chunks.create(path, (array.shape[0], array.dtype.itemsize * math.prod(array.shape[1:])))
 
@@ -58,16 +67,17 @@ Look = Callable[[int, np.ndarray], None]
 def copy_array(
     path: Path, array: Any, after: Callable[[int], None], look: Look | None = None
 ) -> tuple[dict[str, str], str]:
-    """Writes an array that gives slices along its first axis and may be larger than memory, slab by slab.
+    """Write an array that may be larger than memory, slab by slab.
 
     Args:
-        path: its directory.
-        array: of any dtype but object.
-        after: told after each slab how many bytes it has.
-        look: given each slab, with its first row; may raise.
+        path: the directory of the zarr array.
+        array: supports slices along its first axis; any dtype except object.
+        after: called after each slab with the slab's size in bytes.
+        look: called with the first row and the values of each slab; may raise.
 
     Returns:
-        The digest of each file written, as of `write_array`, and that of the whole array, as of `content`.
+        The digest of each file written, as `write_array` returns them, and the digest of the array, as `content`
+        returns it.
     """
     chunks = Chunks.create(path, (array.shape[0], array.dtype.itemsize * math.prod(array.shape[1:])))
     whole = xxhash.xxh3_128()
@@ -83,15 +93,19 @@ def copy_array(
 
 
 def read_array(path: Path, description: dict[str, Any], out: np.ndarray | None = None) -> np.ndarray:
-    """Reads what `write_array` wrote, slab by slab, into `out` (any strides) or a new array.
+    """Read an array that `write_array` wrote, slab by slab.
 
     Args:
-        path: its directory.
-        description: what `describe` said of it.
-        out: of that dtype and shape.
+        path: the directory of the zarr array.
+        description: the array's dtype and shape, as `describe` returned them.
+        out: an array of that dtype and shape, with any strides, to read into; by default a new array.
+
+    Returns:
+        `out`, or the new array.
 
     Raises:
-        DamagedError: it is gone or broken. StoreError: it can't be read, though it may be intact.
+        DamagedError: a file is missing or broken.
+        StoreError: a file cannot be read, although it may be intact.
     """
     dtype, shape = dtype_of(description["dtype"]), tuple(description["shape"])
     array = np.empty(shape, dtype) if out is None else out
@@ -111,18 +125,19 @@ def read_array(path: Path, description: dict[str, Any], out: np.ndarray | None =
 
 
 def describe(array: Any) -> dict[str, Any]:
-    """An array's dtype and shape as JSON."""
+    """Return an array's dtype and shape as JSON."""
     return {"dtype": dtype_text(np.dtype(array.dtype)), "shape": list(array.shape)}
 
 
 def content(array: Any, look: Look | None = None) -> str:
-    """xxh3-128 over an array's bytes in C order, slab by slab; dtype and shape are not part of it.
+    """Return the xxh3-128 digest of an array's bytes in C order, read slab by slab, without its dtype and shape.
 
-    One whose digest is known (`xxh3`) isn't read, unless its values are to be looked at and were not (`looked_at`).
+    An array with a known digest (`xxh3`) is not read, unless `look` is given and has not yet seen its values
+    (`looked_at`).
 
     Args:
-        array: gives slices along its first axis.
-        look: given each slab, with its first row.
+        array: supports slices along its first axis.
+        look: called with the first row and the values of each slab.
     """
     known = getattr(array, "xxh3", None)
     if known is not None and (look is None or getattr(array, "looked_at", False)):
@@ -137,20 +152,20 @@ def content(array: Any, look: Look | None = None) -> str:
 
 
 def as_bytes(array: np.ndarray) -> np.ndarray:
-    """An array's bytes in C order, `(bytes,)` uint8: a view of it where it is contiguous."""
+    """Return an array's bytes in C order, `(bytes,)` uint8: a view if the array is contiguous."""
     whole = np.ascontiguousarray(array)
     return whole.reshape(-1).view(np.uint8) if whole.size and whole.itemsize else np.empty(0, np.uint8)
 
 
 def dtype_text(dtype: np.dtype) -> Any:
-    """A dtype as JSON: its code with the byte order, the name of one of `ml_dtypes`, or the list of fields."""
+    """Return a dtype as JSON: its code with the byte order, the name of an `ml_dtypes` dtype, or the list of fields."""
     if dtype.names:
         return json.loads(json.dumps(np.lib.format.dtype_to_descr(dtype)))
     return dtype.name if dtype.kind == "V" else dtype.str
 
 
 def dtype_of(text: Any) -> np.dtype:
-    """The dtype that `dtype_text` described."""
+    """Return the dtype that `dtype_text` described."""
     if isinstance(text, list):
         fields: Any = [tuple(tuple(part) if isinstance(part, list) else part for part in field) for field in text]
         return np.lib.format.descr_to_dtype(fields)

@@ -1,4 +1,4 @@
-"""Content that is what was written: digests, JSON files with a checksum of themselves, and what is said of others."""
+"""Digests of files, JSON files that contain their own checksum, and descriptions of damage."""
 
 from __future__ import annotations
 
@@ -17,32 +17,37 @@ from handler.errors import DamagedError, StoreError
 from handler.store.files import unreadable
 
 FORMAT = 1
-BLOCK = 1 << 18  # what is read is still in the processor's cache when it is hashed
+BLOCK = 1 << 18  # so small that a block is still in the processor's cache when it is hashed
 REMEMBERED = 64
 _KNOWN: OrderedDict[Path, tuple[tuple[int, ...], dict[str, Any]]] = OrderedDict()
 
 
 @dataclass(frozen=True)
 class Damage:
-    """One thing that isn't as it was written: which file, and what is wrong with it."""
+    """A difference between a file and its written form.
+
+    Attributes:
+        path: the file or directory.
+        what: the difference, as a predicate.
+    """
 
     path: str
     what: str
 
     @classmethod
     def because(cls, error: StoreError) -> Damage:
-        """What an error says, its file apart."""
+        """Return the damage that an error with the message `<path>: <what>` reports."""
         path, _, what = str(error).partition(": ")
         return cls(path, what)
 
 
 def digest_bytes(data: bytes | memoryview) -> str:
-    """xxh3-128 of bytes, as 32 hex digits."""
+    """Return the xxh3-128 digest of bytes, as 32 hex digits."""
     return xxhash.xxh3_128_hexdigest(data)
 
 
 def digest_file(path: Path) -> str:
-    """xxh3-128 of a file's content, read in blocks."""
+    """Return the xxh3-128 digest of a file's content, read in blocks."""
     state, block = xxhash.xxh3_128(), memoryview(bytearray(BLOCK))
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(block):
@@ -51,18 +56,21 @@ def digest_file(path: Path) -> str:
 
 
 def read_checked(file: Path, form: int = FORMAT) -> dict[str, Any]:
-    """Reads a JSON object with its own checksum, as `with_checksum` makes it.
+    """Read a JSON object that contains its own checksum, as `with_checksum` writes it.
 
-    What this process has read already, and whose file is the same by inode, size and times, isn't read again; the
-    values are shared, so they aren't to be changed.
+    A file that this process has read before is not read again if its inode, size and times are unchanged. The nested
+    values of the result are shared between calls, so callers must not modify them.
 
     Args:
         file: the file.
-        form: the format it has to have.
+        form: the format version that the object must have.
+
+    Returns:
+        The object without its checksum.
 
     Raises:
-        DamagedError: it isn't there, isn't whole, or a later version of Frostline wrote it.
-        StoreError: it can't be read.
+        DamagedError: the file is missing, is not whole, or was written by a later version of Frostline.
+        StoreError: the file cannot be read.
     """
     try:
         about = file.stat()
@@ -79,7 +87,16 @@ def read_checked(file: Path, form: int = FORMAT) -> dict[str, Any]:
 
 
 def parse_checked(file: Path, text: str | bytes, form: int = FORMAT) -> dict[str, Any]:
-    """The JSON object of a text with its own checksum. Raises as `read_checked`, naming the file."""
+    """Return the JSON object of a text that contains its own checksum.
+
+    Args:
+        file: the file that an error names.
+        text: the text.
+        form: the format version that the object must have.
+
+    Raises:
+        DamagedError: as for `read_checked`.
+    """
     try:
         found: dict[str, Any] = json.loads(text)
         checksum = found.pop("checksum")
@@ -93,7 +110,13 @@ def parse_checked(file: Path, text: str | bytes, form: int = FORMAT) -> dict[str
 
 
 def remember_written(file: Path, text: bytes, form: int = FORMAT) -> None:
-    """Spares `read_checked` a file that this process has just written, of a text of `with_checksum`."""
+    """Add a file that this process has just written to the cache of `read_checked`.
+
+    Args:
+        file: the file.
+        text: its content, as `with_checksum` returned it.
+        form: the format version of the object.
+    """
     found = json.loads(text)
     del found["checksum"]
     with contextlib.suppress(OSError):
@@ -107,17 +130,17 @@ def _remember(file: Path, about: os.stat_result, form: int, found: dict[str, Any
 
 
 def with_checksum(body: dict[str, Any]) -> bytes:
-    """A JSON object as text that ends with the checksum of the rest."""
+    """Return a JSON object as text, with the checksum of the other entries as its last entry."""
     body = {key: value for key, value in body.items() if key != "checksum"}
-    # Python's own writer is 20 times slower where it indents.
+    # Python's own JSON writer is 20 times slower when it indents.
     return to_json({**body, "checksum": digest_bytes(_canonical(body))}, indent=1, inf_nan_mode="constants") + b"\n"
 
 
 def content_damage(file: Path, digest: str) -> list[Damage]:
-    """The damage of a file whose content hasn't the digest it should have; empty where it has.
+    """Return the damage of a file whose content does not match a digest; empty if it matches.
 
     Raises:
-        StoreError: it can't be read, though it may be intact.
+        StoreError: the file cannot be read, although it may be intact.
     """
     try:
         return [] if digest_file(file) == digest else [Damage(str(file), "its content doesn't match its checksum")]
@@ -126,7 +149,7 @@ def content_damage(file: Path, digest: str) -> list[Damage]:
 
 
 def damage_of(file: Path, error: OSError) -> list[Damage]:
-    """What a fault in reading a file says of it; raised where it says nothing."""
+    """Return the damage that an error in reading a file proves. Raise `StoreError` if the error proves none."""
     refusal = unreadable(file, error)
     if not isinstance(refusal, DamagedError):
         raise refusal from error
@@ -134,7 +157,7 @@ def damage_of(file: Path, error: OSError) -> list[Damage]:
 
 
 def require(wrong: list[Damage]) -> None:
-    """Raises DamagedError with the first of some damages, if there is one."""
+    """Raise `DamagedError` with the first of the damages, if there is one."""
     if wrong:
         raise DamagedError(f"{wrong[0].path}: {wrong[0].what}")
 

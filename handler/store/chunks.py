@@ -1,8 +1,8 @@
-"""Zarr v3 arrays of raw bytes whose chunks, along the first axis only, are plain files: written from and read into the
-arrays themselves.
+"""Zarr v3 arrays of raw bytes, with the chunk files written and read directly.
 
-zarr makes the description and reads them as any other; bytes that go through it are copied on the way, which takes half
-the time of a backup.
+An array is cut into chunks along its first axis only. zarr writes the description and reads the arrays like any
+others. Bytes that pass through zarr are copied on the way, which takes half the time of a backup; therefore this
+module copies between the chunk files and the caller's arrays itself.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ class Chunks:
     """The chunks of one array, `(rows, ...)` of uint8.
 
     Args:
-        path: the array's directory.
-        shape: of the array.
-        chunk_rows: rows in a chunk.
+        path: the directory of the array.
+        shape: the shape of the array.
+        chunk_rows: the number of rows in a chunk.
 
     Attributes:
-        width: bytes in a row.
-        digests: xxh3-128 of each chunk written, by its path below the array's directory's parent, as a seal lists it.
+        width: bytes per row.
+        digests: the xxh3-128 digest of each chunk written, by the chunk's path relative to the parent of the array's
+            directory, as a manifest lists it.
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...], chunk_rows: int) -> None:
@@ -44,9 +45,14 @@ class Chunks:
 
     @classmethod
     def create(cls, path: Path, shape: tuple[int, ...], limit: int = CHUNK_BYTES) -> Chunks:
-        """A new array, in even chunks of at most `limit` bytes (at least one row).
+        """Create an array, in chunks of equal size of at most `limit` bytes (at least one row).
 
-        Nothing is compressed: float weights don't shrink.
+        The chunks are not compressed, because float weights do not shrink.
+
+        Args:
+            path: the directory of the array.
+            shape: the shape of the array, in uint8.
+            limit: the largest size of a chunk in bytes.
         """
         import zarr
 
@@ -65,10 +71,11 @@ class Chunks:
 
     @classmethod
     def open(cls, path: Path) -> Chunks:
-        """An array that `create` made.
+        """Open an array that `create` made.
 
         Raises:
-            DamagedError: it is gone or broken. StoreError: it can't be read, though it may be intact.
+            DamagedError: the array's description is missing or broken.
+            StoreError: the description cannot be read, although it may be intact.
         """
         import zarr
 
@@ -83,17 +90,17 @@ class Chunks:
             raise DamagedError(f"{path}: can't be read ({type(error).__name__}: {error})") from error
 
     def spans(self) -> Iterator[tuple[int, int]]:
-        """The rows of each chunk; none where a row has no bytes."""
+        """Yield the row range `(start, end)` of each chunk; nothing if a row has no bytes."""
         if self.width:
             for start in range(0, self.rows, self.chunk_rows):
                 yield start, min(start + self.chunk_rows, self.rows)
 
     def write(self, row: int, *parts: Any) -> None:
-        """Writes the chunk that a row is in, filled up with zeros to its full size, as zarr has it.
+        """Write the chunk that contains a row, padded with zeros to its full size as zarr requires.
 
         Args:
-            row: a row of it.
-            parts: contiguous buffers, together all rows of the chunk.
+            row: a row of the chunk.
+            parts: contiguous buffers that together hold all rows of the chunk.
         """
         file, state = self._file(row), xxhash.xxh3_128()
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -105,10 +112,12 @@ class Chunks:
         self.digests[file.relative_to(self.path.parent).as_posix()] = state.hexdigest()
 
     def append(self, part: np.ndarray) -> None:
-        """Writes rows behind those that were appended before, as soon as a chunk is full or the last one is there.
+        """Append rows to those appended before.
+
+        A chunk is written as soon as it is full, and the last one as soon as all rows are there.
 
         Args:
-            part: contiguous uint8, whole rows; not to be changed afterwards.
+            part: whole rows as contiguous uint8. It must not be modified afterwards, because it may be written later.
         """
         left, full = part.reshape(-1), self.chunk_rows * self.width
         while left.size:
@@ -121,14 +130,15 @@ class Chunks:
                 self._waiting = []
 
     def read(self, start: int, out: np.ndarray) -> None:
-        """Reads rows from `start` on.
+        """Read the rows from `start` on into a buffer.
 
         Args:
             start: the first row.
-            out: C-contiguous, of any dtype; as many bytes as are wanted, whole rows.
+            out: C-contiguous, of any dtype; its size in bytes, a multiple of the row width, gives the number of rows.
 
         Raises:
-            DamagedError: a chunk is gone or too short. StoreError: it can't be read, though it may be intact.
+            DamagedError: a chunk is missing or too short.
+            StoreError: a chunk cannot be read, although it may be intact.
         """
         left = out.reshape(-1).view(np.uint8).data
         while left:
@@ -147,7 +157,10 @@ class Chunks:
             start, left = start + len(part) // self.width, left[len(part) :]
 
     def take(self, rows: np.ndarray) -> np.ndarray:
-        """Some rows, in any order: `(len(rows), width)` uint8. Neighbours are read at once. Raises as `read`."""
+        """Return the given rows, in any order, as `(len(rows), width)` uint8.
+
+        Consecutive rows are read in one call of `read`. Raises the errors of `read`.
+        """
         out = np.empty((len(rows), self.width), np.uint8)
         if self.width and len(rows):
             cuts = np.flatnonzero(np.diff(rows) != 1) + 1
@@ -160,13 +173,16 @@ class Chunks:
 
 
 def even(length: int, limit: int) -> int:
-    """The chunk, at most `limit`, that cuts a length into equal parts: the last one is filled up to full size."""
+    """Return the chunk length of at most `limit` that cuts `length` into equal parts.
+
+    The last part may be shorter; its chunk is padded to the full size.
+    """
     parts = max(1, -(-length // limit))
     return max(1, -(-length // parts))
 
 
 def _fill(descriptor: int, out: memoryview, offset: int) -> int:
-    """Fills a buffer from a place in a file; how many bytes there were."""
+    """Fill a buffer from an offset in a file, and return the number of bytes read."""
     done = 0
     while done < len(out):
         count = os.preadv(descriptor, [out[done:]], offset + done)

@@ -1,4 +1,4 @@
-"""Verification of a whole store, and collection of what no kept run needs."""
+"""Verification of a whole store, and garbage collection of everything that no kept run needs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 
 
 def verify(store: Store, runs: Iterable[str] = ()) -> list[checked.Damage]:
-    """Reads every byte that is in the store and compares checksums.
+    """Read every byte of the store and compare the checksums.
 
     Args:
         store: the store.
-        runs: names of runs; only what they need is read then: their files, their states and those that hold variables
-            of these, their pre-fit results, and activations and backups.
+        runs: names of runs. If given, only the runs' own files, their states, the states that hold variables of these,
+            their pre-fit results, and all activation caches and backups are read.
+
+    Returns:
+        The damages found.
     """
     names = list(runs)
     keys = needed(store, names) if names else store.states.names()
@@ -46,19 +49,19 @@ def verify(store: Store, runs: Iterable[str] = ()) -> list[checked.Damage]:
     for check in checks:
         try:
             wrong += check()
-        except StoreError as error:  # it can't be read
+        except StoreError as error:  # the file cannot be read
             wrong.append(checked.Damage.because(error))
     return list(dict.fromkeys(wrong))
 
 
 def _state(store: Store, key: str) -> list[checked.Damage]:
-    """What is wrong with a state; those it refers to are read where it is their turn."""
+    """Return the damage of a state; `verify` reads the states that it refers to as separate checks."""
     wrong = _contents(store.states.folder(key)) or store.states.damages(key)
-    return wrong if sealed.known(store.states.folder(key)) else []  # a snapshot dropped meanwhile
+    return wrong if sealed.known(store.states.folder(key)) else []  # otherwise a snapshot that was dropped meanwhile
 
 
 def _contents(folder: Path) -> list[checked.Damage]:
-    """What is wrong with a sealed directory, every byte read."""
+    """Return the damage of a sealed directory after reading every byte."""
     try:
         sealed.there(folder)
     except DamagedError as error:
@@ -67,7 +70,7 @@ def _contents(folder: Path) -> list[checked.Damage]:
 
 
 def _run(store: Store, name: str) -> list[checked.Damage]:
-    """What is wrong with a run's own files; and whether the state it ends with is there."""
+    """Return the damage of a run's own files, and a damage if the state with which the run ends is missing."""
     wrong = store.runs.damages(name)
     if wrong:
         return wrong
@@ -79,7 +82,7 @@ def _run(store: Store, name: str) -> list[checked.Damage]:
 
 
 def _missing(store: Store, names: Iterable[str]) -> list[checked.Damage]:
-    """The states that runs have behind them, that a state names as its parent, and that are not there."""
+    """Return a damage for each missing state that a run has passed and that another state names as its parent."""
     there, parents, wrong = store.states.there(), set[str](), list[checked.Damage]()
     for key in there:
         if not key.startswith("."):
@@ -99,7 +102,7 @@ def _missing(store: Store, names: Iterable[str]) -> list[checked.Damage]:
 
 
 def _places(store: Store) -> list[checked.Damage]:
-    """Where something else stands in the place of a lock or of a record of Prefect's."""
+    """Return a damage for each place of a lock, or of a record of Prefect, that holds something other than a file."""
     results = store.root / "results"
     expected = [*results.glob("[!.]*"), *results.glob("locks/[!.]*"), *store.root.glob("runs/*/lock")]
     return [
@@ -118,19 +121,19 @@ def _memory(file: Path) -> list[checked.Damage]:
 
 
 def _begun(store: Store) -> list[str]:
-    """The names of all runs, those that have files but no record too."""
+    """Return the names of all runs, also of those that have files but no record."""
     found = {p.parent.name for file in FILES for p in store.root.glob(f"runs/*/{file}")}
     return sorted({*store.runs.names(), *(name for name in found if RUN_NAME.fullmatch(name))})
 
 
 def _prefit(store: Store, runs: list[str]) -> list[Path]:
-    """The pre-fit results of runs that are there; one that isn't is computed again where it is needed."""
+    """Return the existing pre-fit results of runs; a missing one is no damage, because it can be computed again."""
     keys = {key for record in _records(store, runs) for key in record.prefit}
     return [folder for folder in map(store.prefit.folder, sorted(keys)) if sealed.known(folder)]
 
 
 def needed(store: Store, runs: Iterable[str]) -> set[str]:
-    """The states that runs list or refer to, directly or through another state."""
+    """Return the keys of the states that runs list or refer to, directly or through another state."""
     keys: set[str] = set()
     for record in _records(store, runs):
         keys |= {record.key, *(s.state for s in record.segments), *(p.state for p in record.plan)}
@@ -145,7 +148,7 @@ def needed(store: Store, runs: Iterable[str]) -> set[str]:
 
 
 def _records(store: Store, runs: Iterable[str]) -> Iterator[RunRecord]:
-    """The records of runs that can be read, and those that these keep of the trainings they replace."""
+    """Yield the readable records of runs, and the records of replaced trainings that these contain."""
     for name in runs:
         with suppress(FrostlineError):
             record: RunRecord | None = store.runs.read(name)
@@ -155,21 +158,23 @@ def _records(store: Store, runs: Iterable[str]) -> Iterator[RunRecord]:
 
 
 def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = False) -> tuple[list[str], int]:
-    """Removes runs that aren't kept, states no other run needs, pre-fit results of no run, activations and backups of
-    no process, and what dead writers left.
+    """Remove everything that no kept run needs.
+
+    This removes the runs that are not kept, the states that no kept run needs, the pre-fit results of no kept run, the
+    activation caches and backups that no process uses, and the files that dead writers left.
 
     Args:
-        store: the store; nothing may be trained in it meanwhile.
-        keep: which runs are kept; by default all.
-        dry_run: only tell.
+        store: the store; no training may run in it meanwhile.
+        keep: the rule for the runs to keep; by default all runs are kept.
+        dry_run: report the paths without removing them.
 
     Returns:
-        The paths removed (or that would be), relative to the store, and their size in bytes.
+        The paths that were (or would be) removed, relative to the store, and their size in bytes.
 
     Raises:
-        SpecError: it is no store, or no run has the metric of `keep`.
-        StoreError: a run's record can't be read (what it needs isn't known then), or the disk refuses.
-        BusyError: a run is at work in the store.
+        SpecError: the directory is no store, or no run has the metric of `keep`.
+        StoreError: a run's record cannot be read, so that its needs are unknown, or the system refuses.
+        BusyError: a run of the store is running.
     """
     marker.require(store.root)
     with nullcontext() if dry_run else collection_lock.alone(store.root):
@@ -184,7 +189,7 @@ def _collect(store: Store, keep: Retention | None, dry_run: bool) -> tuple[list[
     drop = [] if keep is None else outlived(map(store.runs.read, names), keep)
     runs = [name for name in names if name not in drop]
     for name in runs:
-        store.runs.read(name)  # what one needs that can't be read isn't known
+        store.runs.read(name)  # raises for an unreadable record, because its needs are unknown
     used = {key for record in _records(store, runs) for key in record.prefit}
     kept = needed(store, runs)
     doomed = [store.states.folder(key) for key in store.states.names() if key not in kept]
@@ -196,7 +201,7 @@ def _collect(store: Store, keep: Retention | None, dry_run: bool) -> tuple[list[
     dropped = {name: store.runs.folder(name) for name in drop}
     size = sum(_size(path) for path in (*dropped.values(), *doomed, *left))
     if not dry_run:
-        for name in dropped:  # first: where this ends before the rest, the next collection finds it
+        for name in dropped:  # first, so that a collection killed here leaves the rest to the next one
             with store.runs.lock_alone(name):
                 store.runs.remove(name)
         for path in doomed:
@@ -208,13 +213,13 @@ def _collect(store: Store, keep: Retention | None, dry_run: bool) -> tuple[list[
 
 
 def quarantined(store: Store) -> list[Path]:
-    """What was taken out of use as damaged, wherever it is in the store."""
+    """Return the quarantined files and directories anywhere in the store."""
     folders = [*store.folders(), store.root / "results", store.root / "results" / "locks"]
     return sorted(path for folder in folders for path in folder.glob(".damaged-*"))
 
 
 def _sealed(folder: Path) -> list[Path]:
-    """The sealed directories in a folder, without what is in the writing or was set aside."""
+    """Return the sealed directories in a directory, without those that are being written or quarantined."""
     here = {path.name for path in folder.glob("*.zarr") if not path.name.startswith(".")}
     return sorted(folder / name for name in here | mirror.names(folder))
 
@@ -222,4 +227,4 @@ def _sealed(folder: Path) -> list[Path]:
 def _size(path: Path) -> int:
     if path.is_symlink() or path.is_file():
         return path.lstat().st_size
-    return sum(sealed.files_below(path).values()) if path.is_dir() else 0  # else only where the store's URL leads
+    return sum(sealed.files_below(path).values()) if path.is_dir() else 0  # otherwise it is only at the store's URL

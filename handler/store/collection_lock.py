@@ -1,18 +1,18 @@
-"""The lock between trainings and collections: a training holds a store together with others, a collection alone.
+"""The lock between trainings and collections: trainings share it, a collection holds it exclusively.
 
-Everywhere locks are taken in one order:
+All processes take the locks in one order:
 
 1. the lock of a run (`RunStore.lock`);
-2. the lock of the store, which is here: a training waits for a collection to end;
+2. the lock of the store, in this module; a training waits here for a collection to end;
 3. the lock of a segment's result (`tasks/locks.py`);
 4. the lock of `states/` (`StateStore`), held for a moment.
 
-A collection takes the lock of the store first and then those of runs, but it waits for no lock: it is refused where a
-training has one. So no two processes can wait for each other.
+A collection takes the lock of the store first and then those of runs. It never waits for a lock: it is refused if a
+training holds one. Therefore no two processes can wait for each other.
 
-In a store of this disk the lock is flock(2) on its directory, which needs no room on a full disk. A store at a URL has
-a lease besides. A training takes the lease of its run before it looks for that of a collection, and a collection takes
-its own before it looks for those of runs, so that one of the two sees the other.
+In a local store the lock is flock(2) on the store's directory, which needs no space on a full disk. A store at a URL
+has a lease as well. A training takes the lease of its run before it looks for the lease of a collection, and a
+collection takes its own before it looks for those of runs; therefore one of the two sees the other.
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ LEASE = "collection"
 
 @contextlib.contextmanager
 def held(root: Path, waiting: Callable[[str], None] = lambda text: None) -> Iterator[None]:
-    """Holds a store against collections, as long as something is trained in it.
+    """Hold the shared lock of a store, which keeps collections off during a training.
 
     Args:
-        root: the store's directory; made if it isn't there.
-        waiting: called once, with a sentence, where a collection has to be waited for.
+        root: the directory of the store; created if it is missing.
+        waiting: called once with a sentence if a collection is in progress and must be waited for.
 
     Raises:
-        Interrupted: asked to stop while it waited. StoreError: the store can't be read or made.
+        Interrupted: the process was asked to stop while it waited.
+        StoreError: the directory cannot be read or created.
     """
     said = False
     with writing(root):
@@ -66,10 +67,10 @@ def held(root: Path, waiting: Callable[[str], None] = lambda text: None) -> Iter
 
 @contextlib.contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """Holds a store alone, to remove what no run needs.
+    """Hold the exclusive lock of a store for a collection.
 
     Raises:
-        BusyError: something is trained in it, or another collection is in progress.
+        BusyError: a training or another collection is running in the store.
     """
     descriptor = _hold(root, alone=True)
     busy = f"{place_of(root)}: something is trained in it, or another collection is in progress; collect afterwards"
@@ -89,7 +90,10 @@ def alone(root: Path) -> Iterator[None]:
 
 
 def _hold(root: Path, *, alone: bool) -> int | None:
-    """What holds the lock; None where another process holds it, -1 where directories have no locks (NFS)."""
+    """Return the descriptor that holds the lock.
+
+    It is None if another process holds the lock, and -1 if directories cannot be locked (NFS).
+    """
     try:
         return hold_folder(root, alone=alone, at_once=True)
     except BlockingIOError:

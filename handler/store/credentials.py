@@ -1,7 +1,7 @@
-"""Whether there are credentials for an object store. Without any its client looks for them for minutes.
+"""A check for credentials of an object store; without any, its client searches for minutes before it fails.
 
-They come from the environment, or on a machine of the service's from its metadata address; those of Google also from
-the file that its own tool writes.
+Credentials come from the environment or, on a virtual machine of the service, from its metadata address. Those of
+Google also come from the file that Google's own tool writes.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Source:
-    """Where the credentials of one kind of store come from.
+    """The places from which the credentials of one kind of store come.
 
     Attributes:
-        names: variables of the environment, any of which gives them.
-        endpoint: the variable that moves the metadata address.
-        metadata: the metadata address, where none is set.
-        advice: what would do.
-        file: a file below the user's home that gives them too; "" where none does.
+        names: the environment variables, any one of which provides credentials.
+        endpoint: the environment variable that overrides the metadata address.
+        metadata: the default metadata address.
+        advice: the remedy for the error message.
+        file: a file relative to the user's home that also provides credentials; "" for none.
     """
 
     names: re.Pattern[str]
@@ -73,13 +73,13 @@ SOURCES = {
 
 
 def require_credentials(url: str) -> None:
-    """Refuses a store for which there are no credentials.
+    """Raise `SpecError` if there are no credentials for a store.
 
     Args:
-        url: the store's, in its full form.
+        url: the URL of the store, in its full form.
 
     Raises:
-        SpecError: there are none; says how they are given.
+        SpecError: says how to provide credentials.
     """
     source = SOURCES[url.partition("://")[0]]
     if any(value and source.names.fullmatch(name) for name, value in os.environ.items()):

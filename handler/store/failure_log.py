@@ -1,4 +1,4 @@
-"""A run's `log`: the whole tracebacks of what it failed with, for a reader who needs more than the sentence."""
+"""A run's `log` file with the complete tracebacks of its failures, for a reader who needs more than the message."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _TOLD = "frostline_log"
 
 
 def log_failure(folder: Path, error: BaseException) -> Path | None:
-    """Appends an exception with its whole traceback to the log in a run's folder, once.
+    """Append an exception with its complete traceback to the log in a run's directory, once per exception.
 
     Args:
-        folder: the run's folder; made if it isn't there.
+        folder: the directory of the run; created if it is missing.
         error: the exception.
 
     Returns:
-        The log; None where it can't be written.
+        The log file, or None if it cannot be written.
     """
     told = getattr(error, _TOLD, None)
     if isinstance(told, Path):
@@ -34,7 +34,7 @@ def log_failure(folder: Path, error: BaseException) -> Path | None:
     try:
         marker.claim(folder.parents[1])
         folder.mkdir(parents=True, exist_ok=True)
-        # Not through a link: the name is one that anybody knows.
+        # O_NOFOLLOW: the name is predictable, so another user could have put a link there.
         number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
         with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as log:
             log.write(f"{datetime.now(UTC).isoformat(timespec='seconds')}\n{text}\n")

@@ -1,7 +1,8 @@
-"""Files written whole: beside their place, synced, renamed. What a dead writer left is told from what is being written.
+"""Atomic file writes, and the distinction between a file that is being written and one that a dead writer left.
 
-Whoever writes does so in a directory of its own beside the target, `.tmp-*`, and holds a lock on it (flock). The lock
-goes with the process, so a `.tmp-*` that can be locked is a leftover, whatever process has that number now.
+A file is written under another name in the same directory, synced and renamed. Each writer writes in its own `.tmp-*`
+directory next to the target and holds a lock (flock) on it. The lock ends with the process. Therefore a `.tmp-*`
+directory that can be locked is a leftover, even if another process has the same process id by now.
 """
 
 from __future__ import annotations
@@ -34,19 +35,19 @@ ADVICE = {
     errno.EROFS: "it is mounted for reading only; name another place",
     errno.EIO: "the disk fails; name a place on another one",
 }
-# What says that a file is gone or broken. Anything else (no permission, too many open files) says nothing of the file.
+# Errors that prove a file missing or broken. Any other (no permission, too many open files) proves nothing about it.
 BROKEN = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EIO, errno.EBADMSG, errno.EUCLEAN}
 
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns what the system refuses into one sentence.
+    """Convert an `OSError` into a `StoreError` whose message is one sentence.
 
     Args:
-        path: what is being written.
+        path: the file or directory that is being written.
 
     Raises:
-        StoreError: the system refused; says what it said and what would do.
+        StoreError: says what the system reported, and a remedy.
     """
     try:
         yield
@@ -57,13 +58,13 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def unreadable(path: Path, error: OSError) -> StoreError:
-    """What to raise where a file can't be read: DamagedError where it is gone or broken."""
+    """Return the exception for an unreadable file: `DamagedError` if it is missing or broken, else `StoreError`."""
     kind = DamagedError if error.errno in BROKEN else StoreError
     return kind(f"{path}: can't be read ({error.strerror or error})")
 
 
 def sync(path: Path) -> None:
-    """Makes a file or a directory durable."""
+    """Make a file or a directory durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -72,7 +73,7 @@ def sync(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a directory, and those above it, durable."""
+    """Create a directory and its parents, durably."""
     if not path.is_dir():
         make_folder(path.parent)
         path.mkdir(exist_ok=True)
@@ -80,7 +81,7 @@ def make_folder(path: Path) -> None:
 
 
 def files_within(folder: Path) -> list[Path]:
-    """All files in a folder and below, sorted; links are followed, each folder is entered once."""
+    """Return all files below a directory, sorted; links are followed, and each directory is entered once."""
     found, entered = list[Path](), set[str]()
     for parent, folders, names in os.walk(folder, followlinks=True):
         entered.add(os.path.realpath(parent))
@@ -90,12 +91,12 @@ def files_within(folder: Path) -> list[Path]:
 
 
 def free_bytes(folder: Path) -> int:
-    """What the disk has free on which a folder lies, or will."""
+    """Return the free bytes of the disk that holds a directory, or will hold it."""
     return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
 
 
 def side_by_side(call: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """What a call gives for each of some files or chunks, two at a time; raises what a call raises."""
+    """Return the results of a call for each item (a file or a chunk), computed in two threads; raise its exceptions."""
     given = list(items)
     if len(given) < 2:
         return [call(item) for item in given]
@@ -105,7 +106,7 @@ def side_by_side(call: Callable[[T], R], items: Iterable[T]) -> list[R]:
 
 @contextlib.contextmanager
 def workplace(target: Path) -> Iterator[Path]:
-    """A name on the same disk for what is to become `target`; what still lies there in the end is removed."""
+    """Provide a path on the same disk as `target`; a file or directory that is still there at the end is removed."""
     make_folder(target.parent)
     sweep(target.parent)
     place, descriptor = _claim(target)
@@ -118,14 +119,14 @@ def workplace(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing(path: Path, *, beside: Path | None = None) -> Iterator[Path]:
-    """Gives a name to write to; what was written there is synced and renamed over `path`.
+    """Provide a path to write to; the file written there is synced and renamed over `path`.
 
     Args:
-        path: the file. The other name ends as it does, since some writers look at the suffix.
-        beside: where to write it first; beside `path` by default.
+        path: the file. The path to write to has the same name, because some writers look at the suffix.
+        beside: the file next to which the new one is written first; by default `path`.
 
     Raises:
-        StoreError: the disk refuses; what was there before is untouched.
+        StoreError: the system refuses; the previous file is untouched.
     """
     with writing(path), workplace(beside or path) as place:
         name = place.with_name(path.name)
@@ -136,16 +137,17 @@ def replacing(path: Path, *, beside: Path | None = None) -> Iterator[Path]:
 
 
 def write_file(path: Path, data: bytes, *, beside: Path | None = None) -> None:
-    """Writes a file of the store whole; see `replacing`. What is no file there is quarantined."""
+    """Write a file of the store atomically, see `replacing`. Quarantine a non-file in its place."""
     with replacing(path, beside=beside) as name:
         name.write_bytes(data)
         free_place(path)
 
 
 def remove(target: Path) -> None:
-    """Removes a directory or a file; half removed it no longer has its name. One that isn't there is removed already.
+    """Remove a directory or a file, or do nothing if it is missing.
 
-    Works on a full disk: no new directory is made for it.
+    The target is renamed first, so a removal that is killed halfway leaves nothing under its name. No new directory is
+    made for that, so it works on a full disk.
 
     Raises:
         StoreError: the system refuses.
@@ -163,7 +165,7 @@ def remove(target: Path) -> None:
 
 
 def set_aside(target: Path) -> None:
-    """Takes a damaged directory out of use without deleting it: it becomes `.damaged-*`, until the next collection.
+    """Quarantine a damaged directory: rename it to `.damaged-*`, under which it stays until the next collection.
 
     Raises:
         StoreError: the system refuses.
@@ -174,7 +176,7 @@ def set_aside(target: Path) -> None:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """The `.tmp-*` directories in a folder that no living process writes in."""
+    """Return the `.tmp-*` directories in a directory that no living process writes in."""
     found = []
     for place, descriptor in _abandoned(folder):
         os.close(descriptor)
@@ -183,7 +185,7 @@ def leftovers(folder: Path) -> list[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Removes the leftovers in a folder, as far as this user may."""
+    """Remove the leftovers in a directory, as far as this user has permission."""
     for place, descriptor in _abandoned(folder):
         shutil.rmtree(place, ignore_errors=True)
         os.close(descriptor)
@@ -194,21 +196,21 @@ def _beside(target: Path) -> Path:
 
 
 def _claim(target: Path) -> tuple[Path, int]:
-    """A new directory beside `target`, and the descriptor that holds its lock."""
+    """Create a directory next to `target`, and return it with the descriptor that holds its lock."""
     while True:
         place = _beside(target)
         place.mkdir()
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-            with contextlib.suppress(OSError):  # where directories have no locks (NFS), nothing is swept up either
+            with contextlib.suppress(OSError):  # NFS has no locks for directories; no leftovers are removed there
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             if place.exists():
                 return place, descriptor
-            os.close(descriptor)  # swept up before it could be locked
+            os.close(descriptor)  # another process removed it before it was locked
 
 
 def _abandoned(folder: Path) -> Iterator[tuple[Path, int]]:
-    """The directories in a folder whose writer is gone, each with the descriptor that holds its lock from now on."""
+    """Yield the directories whose writer is dead, each with the descriptor that holds its lock from now on."""
     try:
         names = [entry.name for entry in os.scandir(folder) if OURS.match(entry.name)]
     except OSError:

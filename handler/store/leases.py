@@ -1,9 +1,9 @@
-"""Locks between machines: an object that says until when it is held, renewed as long as its process lives.
+"""Leases: locks between machines, each an object that says until when it is held and that its process renews.
 
-It is taken by a conditional put, so one of several gets it. One that isn't renewed runs out; whoever wants it then
-takes it over, on condition again. The service's clock tells when it was renewed last: so a machine whose own clock is
-wrong neither holds one for ever nor loses one that it renews. The clock of the machine that asks may differ from the
-service's by a quarter of the lease's time.
+A lease is taken by a conditional put, so exactly one of several processes gets it. A lease that is not renewed
+expires, and any process can then take it over by another conditional put. The service's clock gives the time of the
+last renewal. Therefore a machine with a wrong clock neither holds a lease for ever nor loses one that it renews. The
+clock of the machine that checks a lease may differ from the service's by a quarter of the lease's duration.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from handler.store.remote import Remote
 SECONDS = "FROSTLINE_LEASE_SECONDS"
 SHORTEST, LONGEST = 0.1, 86400
 SKEW = 1 / 4
-TICK = 1.0  # a service tells the time in whole seconds
+TICK = 1.0  # seconds; a service reports times in whole seconds
 
 
 def seconds() -> float:
-    """How long a lease is good for unless it is renewed; `FROSTLINE_LEASE_SECONDS`, by default a minute.
+    """Return the duration of a lease in seconds: `FROSTLINE_LEASE_SECONDS`, by default 60.
 
     Raises:
-        SpecError: the variable is no number of seconds, or one that no lease can have.
+        SpecError: the variable is not a number of seconds within the limits.
     """
     given = os.environ.get(SECONDS) or "60"
     with contextlib.suppress(ValueError):
@@ -42,11 +42,11 @@ def seconds() -> float:
 
 
 class Lease:
-    """A lock that this process holds, until `release` or the process's end.
+    """A lock that this process can hold until `release` or until the process ends.
 
     Args:
-        remote: where.
-        name: the object.
+        remote: the object store.
+        name: the name of the object.
     """
 
     def __init__(self, remote: Remote, name: str) -> None:
@@ -55,7 +55,7 @@ class Lease:
         self._last = time.monotonic()
 
     def take(self) -> bool:
-        """Takes it where nobody has it; whether it could."""
+        """Take the lease if it is free, and return whether this process holds it now."""
         begun = time.monotonic()
         there = self.remote.get(self.name)
         if there is None:
@@ -68,12 +68,12 @@ class Lease:
         return taken
 
     def holder(self) -> str | None:
-        """Who holds it; None where nobody does."""
+        """Return a description of the holder, or None if the lease is free."""
         there = self.remote.get(self.name)
         return None if there is None or _is_over(there) else str(_read(there[0]).get("holder") or "another process")
 
     def release(self) -> None:
-        """Lets go of it; where that can't be said, it runs out."""
+        """Release the lease; it expires by itself if the service cannot be reached."""
         self._over.set()
         try:
             there = self.remote.get(self.name)
@@ -83,7 +83,11 @@ class Lease:
             return
 
     def _renew(self) -> None:
-        """Asks the training to stop where the lease is another's, or ran out while the service couldn't be reached."""
+        """Renew the lease until it is released.
+
+        Ask the training to stop if another process has the lease, or if the lease expired while the service could not
+        be reached.
+        """
         while not self._over.wait(seconds() / 4):
             begun = time.monotonic()
             try:
@@ -102,25 +106,25 @@ class Lease:
 
     def _body(self, good_for: float) -> bytes:
         holder = f"process {os.getpid()} on {os.uname().nodename}"
-        until = time.time() + good_for if good_for else 0  # for people, unless it is 0: it is let go of
+        until = time.time() + good_for if good_for else 0  # informational, except that 0 means released
         said = {"token": self.token, "until": until, "good_for": good_for, "holder": holder}
         return json.dumps(said).encode()
 
 
 def lease_on(path: Path) -> Lease | None:
-    """The lease that goes with a lock file, not taken yet; None in a store of this disk."""
+    """Return the lease that belongs to a lock file, not yet taken; None in a local store."""
     found = remote_of(path)
     return None if found is None else Lease(*found)
 
 
 def holder_of(path: Path) -> str | None:
-    """Who holds the lease that goes with a lock file; None where nobody does, or in a store of this disk."""
+    """Return the holder of the lease that belongs to a lock file; None if it is free, or in a local store."""
     lease = lease_on(path)
     return None if lease is None else lease.holder()
 
 
 def _is_over(there: tuple[bytes, str, float]) -> bool:
-    """Whether a lease was let go of, or hasn't been renewed in time."""
+    """Return whether a lease was released or was not renewed in time."""
     said, renewed = _read(there[0]), there[2]
     good_for = said.get("good_for")
     lasts = float(good_for) if isinstance(good_for, int | float) and good_for > 0 else seconds()

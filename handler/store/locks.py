@@ -1,6 +1,6 @@
-"""Locks that die with their process: flock(2) on a file that may stay where it is; with it a lease, for a store's URL.
+"""Locks that end with their process: flock(2) on a file, which may stay in place, and a lease for a store at a URL.
 
-What stands in the file is for people: who held it last. Whether anybody holds it, only the kernel says.
+The file's text names the last holder, for people. Only the kernel decides whether the lock is held.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from handler.store.leases import Lease, holder_of, lease_on
 from handler.store.places import open_lock
 
 POLL, LEASE_POLL = 0.1, 1.0
-GLANCE = 0.3  # whoever only asks whether a lock is held (`is_locked`) holds it for a moment
+GLANCE = 0.3  # seconds; `is_locked` holds a lock for a moment, which must not count as held
 
 _held: set[int] = set()
 
 
 def _let_go_in_child() -> None:
-    """A forked child has its parent's descriptors, and would keep the lock of a parent that was killed."""
+    """Close the lock descriptors in a forked child, which would otherwise keep the lock of a parent that was killed."""
     for descriptor in _held:
         with contextlib.suppress(OSError):
             os.close(descriptor)
@@ -40,26 +40,27 @@ os.register_at_fork(after_in_child=_let_go_in_child)
 def locked(
     path: Path, what: str, *, wait: bool = False, waiting: Callable[[str], None] = lambda text: None
 ) -> Iterator[None]:
-    """Holds an exclusive lock on a file.
+    """Hold an exclusive lock on a file.
 
     Args:
-        path: the lock file; made if it isn't there. Only who holds the lock may remove it.
-        what: what is locked, for the message.
-        wait: wait for a holder to go instead of refusing.
-        waiting: told once, where there is somebody to wait for.
+        path: the lock file; created if it is missing. Only the holder of the lock may remove it.
+        what: the locked object, for the message.
+        wait: wait for another holder to release it, instead of refusing.
+        waiting: called once with a sentence if there is another holder to wait for.
 
     Raises:
-        BusyError: another process holds it. Interrupted: it was asked to stop while it waited.
-        StoreError: the file can't be made or opened.
+        BusyError: another process holds the lock.
+        Interrupted: the process was asked to stop while it waited.
+        StoreError: the file cannot be created or opened.
     """
     lease = lease_on(path)
     descriptor = _taken(path, lease, what, wait, waiting)
     try:
         now = datetime.now().astimezone().isoformat(" ", "seconds")
         said = f"process {os.getpid()} on {os.uname().nodename} since {now}\n".encode()
-        with contextlib.suppress(OSError):  # it is for people: a full disk need not refuse a lock
+        with contextlib.suppress(OSError):  # the text is informational: a full disk must not prevent the lock
             os.pwrite(descriptor, said, 0)
-            os.ftruncate(descriptor, len(said))  # afterwards: whoever reads meanwhile finds somebody
+            os.ftruncate(descriptor, len(said))  # after the write, so that a concurrent reader always finds a holder
         yield
     finally:
         try:
@@ -70,23 +71,28 @@ def locked(
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock of `locked` on this file. Raises StoreError where that can't be told."""
+    """Return whether a process holds the lock of `locked` on a file.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
     return _is_locked_here(path) or holder_of(path) is not None
 
 
 def hold_folder(path: Path, *, alone: bool = False, at_once: bool = False) -> int:
-    """Locks a directory: together with others, or alone.
+    """Lock a directory, shared or exclusively.
 
     Args:
         path: the directory.
-        alone: nobody else may hold it; it is not waited for.
-        at_once: one that is held alone is not waited for.
+        alone: take the lock exclusively, without waiting for other holders.
+        at_once: do not wait for an exclusive holder.
 
     Returns:
-        What holds the lock, for `let_go`.
+        The descriptor that holds the lock, for `let_go`.
 
     Raises:
-        FileNotFoundError: there is none, or it has just been removed. BlockingIOError: it can't be had.
+        FileNotFoundError: the directory is missing or was removed meanwhile.
+        BlockingIOError: another process holds the lock.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     _held.add(descriptor)
@@ -102,16 +108,16 @@ def hold_folder(path: Path, *, alone: bool = False, at_once: bool = False) -> in
 
 
 def let_go(descriptor: int) -> None:
-    """Gives a lock back; nothing in a forked child, which has let go of it already."""
+    """Release a lock; do nothing in a forked child, where it is released already."""
     if descriptor in _held:
         _held.remove(descriptor)
         os.close(descriptor)
 
 
 def _taken(path: Path, lease: Lease | None, what: str, wait: bool, waiting: Callable[[str], None]) -> int:
-    """Takes a lock; gives the descriptor that holds it.
+    """Take a lock and return the descriptor that holds it.
 
-    A file that was removed while its lock was waited for is another one by now: that one is taken instead.
+    If the lock file is removed while this process waits for its lock, the file that has replaced it is locked instead.
     """
     while True:
         with writing(path):
@@ -121,7 +127,7 @@ def _taken(path: Path, lease: Lease | None, what: str, wait: bool, waiting: Call
             except FileNotFoundError:
                 if path.parent.is_dir():
                     raise
-                continue  # its folder has been removed since
+                continue  # the directory was removed meanwhile
         _held.add(descriptor)
         try:
             with writing(path):
@@ -181,7 +187,7 @@ def _take(descriptor: int, lease: Lease | None, what: str, wait: bool, waiting: 
 
 
 def _holder(descriptor: int, lease: Lease | None) -> str | None:
-    """Who holds a lock, on this machine or another; None where it is this process, from now on."""
+    """Take a lock. Return a description of the process that holds it, on any machine; None if it is this process."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

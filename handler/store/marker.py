@@ -1,6 +1,6 @@
-"""What tells a store from any other folder: a file at its root, written before anything else is.
+"""The marker file at the root of a store, written before anything else, by which a store is recognized.
 
-A store that was made before there was such a file is known by a file with a checksum of itself that only a store has.
+A store that is older than the marker is recognized by any checksummed file at a place that only a store has.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from handler.store.files import make_folder, write_file, writing
 
 MARKER = ".frostline-store"
 KEY = "[0-9a-f]{32}"
-# What a store has in its folders, and what dead writers left there.
+# The names that a store and its dead writers leave in each directory.
 OURS = {
     "states": re.compile(rf"\..*|{KEY}(-step-\d+)?"),
     "plans": re.compile(rf"\..*|{KEY}\.json"),
@@ -28,12 +28,12 @@ CHECKED = ("digests.json", "runs/*/run.json", "plans/*.json", "states/*/manifest
 
 
 def claim(root: Path) -> None:
-    """Marks a folder as a store, before something is first written to it.
+    """Mark a directory as a store, before anything else is written to it.
 
     Raises:
-        SpecError: it is another folder, that has files of its own where a store keeps its own: they would be removed.
-            Or it is at a URL whose service can't lock a run.
-        StoreError: the disk refuses.
+        SpecError: the directory is no store and has files of its own where a store would remove files, or it is at a
+            URL whose service cannot lock a run.
+        StoreError: the system refuses to write.
     """
     if _is_marked(root):
         _require_locks(root)
@@ -50,18 +50,14 @@ def claim(root: Path) -> None:
 
 
 def _require_locks(root: Path) -> None:
-    """Refuses a URL whose service can't lock a run, before anything but the mark is written to it."""
+    """Raise `SpecError` for a URL whose service cannot lock a run, before anything but the marker is written to it."""
     found = mirror.remote_of(root)
     if found is not None:
         found[0].require_conditional(MARKER, (root / MARKER).read_bytes())
 
 
 def require(root: Path) -> None:
-    """Refuses a folder that isn't a store, before something is removed from it.
-
-    Raises:
-        SpecError: it isn't one.
-    """
+    """Raise `SpecError` for a directory that is no store, before files are removed from it."""
     if not is_store(root):
         place = mirror.place_of(root)
         what = f"{place} isn't a store of Frostline" if _is_there(root) else f"there is no store {place}"
@@ -69,13 +65,13 @@ def require(root: Path) -> None:
 
 
 def is_absent(root: Path) -> bool:
-    """Whether there is nothing yet that could be a store: no folder, or no object at the URL."""
+    """Return whether nothing exists yet that could be a store: no directory, or no object at the URL."""
     found = mirror.remote_of(root)
     return not os.path.lexists(root) if found is None else not found[0].below("")
 
 
 def is_store(root: Path) -> bool:
-    """Whether a folder, or what is at a URL, is a store."""
+    """Return whether a directory, or the objects at a URL, are a store."""
     return (
         _is_marked(root) or any(_is_ours(file) for glob in CHECKED for file in root.glob(glob)) or _is_store_there(root)
     )
@@ -92,7 +88,7 @@ def _is_there(root: Path) -> bool:
 
 
 def _is_store_there(root: Path) -> bool:
-    """The same of what is at a URL, where a sealed directory is its commit."""
+    """Return whether the objects at a URL contain a sealed directory's commit or a run's record of a store."""
     found = mirror.remote_of(root)
     if found is None:
         return False
@@ -118,7 +114,7 @@ def _is_ours(file: Path) -> bool:
 
 
 def _foreign(root: Path) -> Iterator[str]:
-    """What a folder has where a store keeps what is its own, and removes it."""
+    """Yield the files of a directory that are not a store's, at places from which a store removes files."""
     for part, ours in OURS.items():
         folder = root / part
         if folder.is_dir():

@@ -1,10 +1,13 @@
-"""A store at a URL, and the folder on this machine that it is worked in.
+"""A store at a URL, and its local working directory.
 
-The folder is a store as any other; a process that opened the store by its URL knows which folder is worked for which.
-What is sealed is put there before it gets its name here, and fetched from there where it isn't here. An object
-`<name>.commit`, put last and only where there is none, makes a sealed directory exist; its files lie in
-`<name>/<writer>/`, so that two writers of the same don't touch each other's. One that is removed leaves a commit that
-says so.
+The working directory is a store like any other. The process that opened the store by its URL keeps the URL of each
+working directory. A sealed directory is uploaded before it gets its name locally, and downloaded if it is missing
+locally. A remote sealed directory exists through an object `<name>.commit`, which is put last and only if there is
+none. Its files lie in `<name>/<writer>/`, so that two writers of the same directory do not touch each other's files.
+Removing a sealed directory replaces its commit by a tombstone.
+
+In this module, *local* means in the working directory, and *remote* means at the URL. For a store without a URL, the
+functions find nothing and upload nothing.
 """
 
 from __future__ import annotations
@@ -26,15 +29,17 @@ from handler.store.remote import Remote, remote_at, url_of
 
 COMMIT, GONE = ".commit", b"gone"
 SEALED = ("states", "prefit", "prefixes", "backups")
-LEFT_SECONDS = 24 * 3600.0  # older than any writing takes
+LEFT_SECONDS = 24 * 3600.0  # no write takes longer
 _WORKED: dict[Path, str] = {}
 
 
 def local_root(store: str | Path) -> Path:
-    """The folder of a store: for a URL the one it is worked in, `FROSTLINE_CACHE` or `~/.cache/frostline`.
+    """Return the local directory of a store.
+
+    For a URL this is the working directory, below `FROSTLINE_CACHE` or `~/.cache/frostline`.
 
     Raises:
-        SpecError: the URL can't be used, or nothing is named, as by a variable of the shell that isn't set.
+        SpecError: the URL cannot be used, or `store` is blank, for example from an unset shell variable.
     """
     if not str(store).strip():
         raise SpecError("store", f"must be a folder's path or a URL, not {str(store)!r}; give '.' for this folder")
@@ -47,18 +52,18 @@ def local_root(store: str | Path) -> Path:
 
 
 def worked_in(root: Path, url: str) -> Path:
-    """Makes a folder the one that this process works the store at a URL in, and gives it."""
+    """Make a directory the working directory of the store at a URL, for this process, and return it."""
     _WORKED[root] = url
     return root
 
 
 def place_of(root: Path) -> str:
-    """A store as it is given: its URL, or its folder."""
+    """Return a store as the user gave it: its URL, or its directory."""
     return _WORKED.get(root) or str(root)
 
 
 def remote_of(path: Path) -> tuple[Remote, str] | None:
-    """The object store that a path's store is worked for, and the path's name there; None for a store of this disk."""
+    """Return the object store behind a local path and the path's name there, or None for a local store."""
     if _WORKED:
         for folder in (path, *path.parents):
             if folder in _WORKED:
@@ -67,15 +72,17 @@ def remote_of(path: Path) -> tuple[Remote, str] | None:
 
 
 def publish(target: Path, beside: Path, manifest: bytes) -> None:
-    """Puts a sealed directory where others find it.
+    """Upload a sealed directory and commit it, so that other processes find it.
+
+    If another writer has committed the same directory first, the uploaded files are deleted again.
 
     Args:
-        target: its name.
-        beside: where its files are still.
-        manifest: its manifest's text.
+        target: the final path of the directory.
+        beside: the directory that holds the files at present.
+        manifest: the text of its manifest.
 
     Raises:
-        StoreError: the service refuses, or can't be reached.
+        StoreError: the service refuses or cannot be reached.
     """
     found = remote_of(target)
     if found is None:
@@ -87,7 +94,7 @@ def publish(target: Path, beside: Path, manifest: bytes) -> None:
     commit = json.dumps({"writer": writer, "manifest": manifest.decode()}).encode()
     while not remote.create(name + COMMIT, commit):
         there = remote.get(name + COMMIT)
-        if there is not None and _read(there[0]) is not None:  # another writer of the same was faster
+        if there is not None and _read(there[0]) is not None:  # another writer committed first
             remote.delete(f"{name}/{writer}/{file}" for file in listed)
             return
         if there is not None and remote.swap(name + COMMIT, commit, there[1]):
@@ -95,10 +102,11 @@ def publish(target: Path, beside: Path, manifest: bytes) -> None:
 
 
 def fetch(target: Path) -> bool:
-    """Brings a sealed directory here, every file compared with its checksum; whether there is one.
+    """Download a sealed directory, comparing every file with its checksum, and return whether there is a remote one.
 
     Raises:
-        DamagedError: it isn't what was put there. StoreError: it can't be read or written.
+        DamagedError: a remote file is missing or differs from its checksum.
+        StoreError: a file cannot be read or written.
     """
     found = remote_of(target)
     committed = None if found is None else _committed(target)
@@ -131,23 +139,23 @@ def fetch(target: Path) -> bool:
 
 
 def manifest_text(target: Path) -> str | None:
-    """The manifest of a sealed directory that is there, not here; None where there is none."""
+    """Return the manifest of a remote sealed directory, or None if there is none."""
     committed = _committed(target)
     return None if committed is None else committed[0]
 
 
 def exists(target: Path) -> bool:
-    """Whether a sealed directory is there."""
+    """Return whether there is a remote sealed directory."""
     return _committed(target) is not None
 
 
 def lost(target: Path) -> bool:
-    """Whether what is here isn't where the store's URL leads: another machine has removed it."""
+    """Return whether the store has a URL and a sealed directory is missing there: another machine removed it."""
     return remote_of(target) is not None and not exists(target)
 
 
 def names(folder: Path) -> set[str]:
-    """The names of the sealed directories of a folder that are there."""
+    """Return the names of the remote sealed directories in a directory."""
     found = remote_of(folder)
     if found is None:
         return set()
@@ -156,7 +164,11 @@ def names(folder: Path) -> set[str]:
 
 
 def replace_manifest(target: Path, text: bytes) -> bool:
-    """Puts another manifest of the same files; False where it has been removed meanwhile."""
+    """Replace the manifest of a remote sealed directory, whose files stay.
+
+    Returns:
+        False if the directory has been removed meanwhile; True also for a local store.
+    """
     found = remote_of(target)
     while found is not None:
         committed = _committed(target)
@@ -169,7 +181,15 @@ def replace_manifest(target: Path, text: bytes) -> bool:
 
 
 def withdraw(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = None) -> bool:
-    """Removes a sealed directory there, where its manifest says what is asked; whether it is gone."""
+    """Remove a remote sealed directory.
+
+    Args:
+        target: the directory.
+        only_if: a condition on the manifest; without it the directory is removed in any case.
+
+    Returns:
+        Whether there is no remote directory now; True also for a local store.
+    """
     found = remote_of(target)
     while found is not None:
         remote, name = found
@@ -185,9 +205,9 @@ def withdraw(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = No
 
 
 def leftovers(root: Path) -> list[str]:
-    """The objects that belong to nothing: of writers that died, and the words that stand for what was removed.
+    """Return the remote objects without an owner: files of writers that died, and tombstones.
 
-    Those of the last day are left: they may be in the writing.
+    Objects of the last day are not returned, because they may be being written.
     """
     found = remote_of(root)
     old: list[str] = []
@@ -206,7 +226,7 @@ def leftovers(root: Path) -> list[str]:
 
 
 def remove_leftovers(root: Path, found: list[str]) -> None:
-    """Removes what `leftovers` found."""
+    """Remove the objects that `leftovers` returned."""
     there = remote_of(root)
     if there is not None:
         there[0].delete(found)
@@ -218,7 +238,7 @@ def _writer(target: Path) -> str | None:
 
 
 def _committed(target: Path) -> tuple[str, str, str] | None:
-    """The manifest, the writer and the commit's etag of a sealed directory there; None where there is none."""
+    """Return the manifest, the writer and the commit's etag of a remote sealed directory, or None if there is none."""
     found = remote_of(target)
     got = None if found is None else found[0].get(found[1] + COMMIT)
     read = None if got is None else _read(got[0])
@@ -226,7 +246,7 @@ def _committed(target: Path) -> tuple[str, str, str] | None:
 
 
 def _manifest_of(target: Path, text: str) -> dict[str, Any]:
-    """The manifest in a commit. Raises DamagedError where it isn't as it was written."""
+    """Return the manifest in a commit. Raise `DamagedError` if it is damaged."""
     manifest = parse_checked(target / "manifest.json", text)
     if not isinstance(manifest.get("files"), list):
         raise DamagedError(f"{target}: its manifest lists no files")
@@ -234,7 +254,7 @@ def _manifest_of(target: Path, text: str) -> dict[str, Any]:
 
 
 def _read(commit: bytes) -> tuple[str, str] | None:
-    """The manifest and the writer that a commit names; None where it says that there is nothing, or isn't one."""
+    """Return the manifest and the writer that a commit names, or None for a tombstone or a broken commit."""
     try:
         found = json.loads(commit)
         return str(found["manifest"]), str(found["writer"])
@@ -243,7 +263,7 @@ def _read(commit: bytes) -> tuple[str, str] | None:
 
 
 def within(target: Path, path: str) -> str:
-    """A path of a manifest; raises DamagedError where it leads out of its directory."""
+    """Return a path from a manifest. Raise `DamagedError` if it leads out of the directory."""
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts:
         raise DamagedError(f"{target}: its manifest names {path!r}, outside of it")

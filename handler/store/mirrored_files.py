@@ -1,4 +1,4 @@
-"""Single files of a store at a URL, those of runs above all: sent there, and brought here, as they are."""
+"""Upload and download of single files, mainly of runs, for a store at a URL; no-ops for a local store."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _SENT: dict[Path, tuple[int, int, int]] = {}
 
 
 def send(path: Path) -> None:
-    """Puts a single file there."""
+    """Upload a file."""
     found = remote_of(path)
     if found is not None:
         found[0].put(found[1], path)
 
 
 def send_all(folder: Path, *, last: str) -> None:
-    """Puts the files of a folder there that have changed since they were sent or brought.
+    """Upload the files of a directory that have changed since they were uploaded or downloaded.
 
     Args:
-        folder: the folder.
-        last: the name of the file that is sent after the others.
+        folder: the directory.
+        last: the name of the file to upload after the others.
     """
     if remote_of(folder) is None:
         return
@@ -36,7 +36,7 @@ def send_all(folder: Path, *, last: str) -> None:
 
 
 def bring_all(folder: Path) -> None:
-    """Brings the files of a folder here as they are there."""
+    """Download the files of a directory."""
     for name in sorted(files_there(folder)):
         if name != LOCK:
             path = folder / within(folder, name)
@@ -45,7 +45,7 @@ def bring_all(folder: Path) -> None:
 
 
 def refresh(path: Path) -> None:
-    """Brings a single file here as it is there, where there is one."""
+    """Download a file, if there is a remote one."""
     found = remote_of(path)
     got = None if found is None else found[0].get(found[1])
     if got is None or (path.exists() and path.read_bytes() == got[0]):
@@ -54,28 +54,28 @@ def refresh(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a single file there."""
+    """Remove a remote file."""
     found = remote_of(path)
     if found is not None:
         found[0].delete([found[1]])
 
 
 def forget(folder: Path) -> None:
-    """Removes all single files below a folder there."""
+    """Remove all remote files below a directory."""
     found = remote_of(folder)
     if found is not None:
         found[0].delete(found[0].below(found[1]))
 
 
 def withdraw(path: Path) -> None:
-    """Removes a single file there."""
+    """Remove a remote file."""
     found = remote_of(path)
     if found is not None:
         found[0].delete([found[1]])
 
 
 def files_there(folder: Path) -> set[str]:
-    """The names, from a folder on, of all objects below it there."""
+    """Return the names of all remote objects below a directory, relative to it."""
     found = remote_of(folder)
     return set() if found is None else {name[len(found[1]) + 1 :] for name in found[0].below(found[1])}
 

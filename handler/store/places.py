@@ -1,4 +1,4 @@
-"""Places of the store that something else stands in: a folder, a link or a device where a file of ours belongs."""
+"""Places where a file of the store belongs but something else is: a directory, a link or a device."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 
 def is_file(path: Path) -> bool:
-    """Whether a regular file stands here; a link is none, wherever it leads."""
+    """Return whether a path is a regular file; a link is not, whatever its target."""
     with contextlib.suppress(OSError):
         return stat.S_ISREG(path.lstat().st_mode)
     return False
 
 
 def free_place(path: Path) -> None:
-    """Quarantines what is no regular file and stands where a file of the store belongs, as `.damaged-*` beside it.
+    """Quarantine a non-file at a place where a file of the store belongs, as `.damaged-*` in the same directory.
 
     Raises:
         OSError: the system refuses.
@@ -28,14 +28,17 @@ def free_place(path: Path) -> None:
 
 
 def quarantine_of(path: Path) -> Path:
-    """A name beside a damaged file or folder under which it is kept until the next collection."""
+    """Return a new path in the same directory, where a damaged file or directory stays until the next collection."""
     return path.with_name(f".damaged-{secrets.token_hex(4)}-{path.name[:150]}")
 
 
 def open_lock(path: Path) -> int:
-    """Opens a lock file for reading and writing; it is made where there is none.
+    """Open a lock file for reading and writing, and create it if it is missing.
 
-    A lock that is a link would be taken somewhere else, so what is no regular file is quarantined first.
+    A lock on a link would lock another file. Therefore anything but a regular file is quarantined first.
+
+    Returns:
+        The descriptor.
 
     Raises:
         OSError: the system refuses.

@@ -1,4 +1,4 @@
-"""What pre-fit computes once: named arrays under a key, in `prefit/<key>.zarr`."""
+"""The cache of pre-fit results: named arrays under a key, in `prefit/<key>.zarr`."""
 
 from __future__ import annotations
 
@@ -16,17 +16,30 @@ from handler.store.rows import Rows
 
 
 class PrefitCache:
-    """The `prefit/` folder of a store."""
+    """The cache of pre-fit results, in the directory `prefit/` of a store.
+
+    Args:
+        root: the directory.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def folder(self, key: str) -> Path:
-        """Where the arrays of a key lie, whether they are there or not."""
+        """Return the directory of the arrays of a key, whether it exists or not."""
         return self.root / f"{key}.zarr"
 
     def write(self, key: str, arrays: dict[str, np.ndarray], attrs: dict[str, Any]) -> Path:
-        """Keeps named arrays (first axis = examples; any dtype) and plain JSON beside them. Returns the folder."""
+        """Store named arrays and a JSON object under a key.
+
+        Args:
+            key: the key.
+            arrays: arrays of any dtype except object, with the examples along the first axis.
+            attrs: the JSON object.
+
+        Returns:
+            The directory.
+        """
         body: dict[str, Any] = {"attrs": attrs, "arrays": {}}
 
         def fill(folder: Path) -> dict[str, str]:
@@ -46,13 +59,17 @@ class PrefitCache:
         after: Callable[[int, int], None],
         look: Callable[[str], Look] | None = None,
     ) -> dict[str, Rows]:
-        """Keeps arrays that are read lazily, slab by slab, as arrays whose rows are read in any order.
+        """Store lazily read arrays, slab by slab, as arrays whose rows can be read in any order.
 
         Args:
-            key: their key.
-            arrays: named arrays that give slices along the first axis; `chunks` of theirs are read whole.
-            after: told how many bytes are done, and of how many; may raise to stop.
-            look: for an array's name, what is given each of its slabs with its first row; may raise.
+            key: the key.
+            arrays: named arrays that support slices along the first axis. An array's `chunks` are read as a whole.
+            after: called with the bytes done and the total bytes; may raise to stop.
+            look: returns, for an array's name, a function that is called with the first row and the values of each
+                slab; that function may raise.
+
+        Returns:
+            The stored arrays, by name.
         """
         body: dict[str, Any] = {"attrs": {"of": "rows"}, "arrays": {}}
         done, total = 0, sum(size_of(array) for array in arrays.values())
@@ -77,7 +94,7 @@ class PrefitCache:
         return found
 
     def read(self, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """The arrays and the JSON of a key; None where they are absent or not intact (they are computed again then)."""
+        """Return the arrays and the JSON object of a key, or None if they are missing or damaged."""
 
         def arrays_of(folder: Path, manifest: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             arrays = {name: read_array(folder / about["file"], about) for name, about in manifest["arrays"].items()}
@@ -88,7 +105,7 @@ class PrefitCache:
         return self._intact(key, arrays_of)
 
     def rows(self, key: str) -> dict[str, Rows] | None:
-        """The arrays of a key, none of them read into memory; None where they are absent or not intact."""
+        """Return the arrays of a key without reading them into memory, or None if they are missing or damaged."""
 
         def rows_of(folder: Path, manifest: dict[str, Any]) -> dict[str, Rows]:
             return {name: Rows(folder / about["file"], about) for name, about in manifest["arrays"].items()}
@@ -96,7 +113,7 @@ class PrefitCache:
         return self._intact(key, rows_of, deep=True)
 
     def _intact(self, key: str, read: Callable[[Path, dict[str, Any]], Any], *, deep: bool = False) -> Any:
-        """What is read of a key's folder and manifest; a damaged one is set aside."""
+        """Return the result of `read` for a key's directory and manifest, or None. Quarantine a damaged directory."""
         folder = self.folder(key)
         try:
             if not sealed.there(folder):
@@ -104,6 +121,6 @@ class PrefitCache:
             checked.require(sealed.damages(folder, deep=deep))
             return read(folder, sealed.read_manifest(folder))
         except DamagedError:
-            with contextlib.suppress(StoreError):  # a store that can only be read
+            with contextlib.suppress(StoreError):  # a read-only store
                 files.set_aside(folder)
             return None

@@ -1,4 +1,4 @@
-"""The record of the run that this process writes: in memory while the process holds the run, written now and then."""
+"""The record of the run that this process writes: kept in memory while the process holds the run's lock."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from handler.errors import StoreError
 from handler.record import RunRecord
 from handler.store.runs import RunStore
 
-RECORD_SECONDS = 1.0  # the record isn't written more often than this, nor for more than a fiftieth of the time
-RECORD_SHARE = 50
+RECORD_SECONDS = 1.0  # the shortest time between two writes of the record that are not urgent
+RECORD_SHARE = 50  # the next such write waits at least this multiple of the duration of the last one
 
 
 class RecordWriter:
-    """Changes the record of one run.
+    """A writer that changes the record of one run.
 
     Args:
-        runs: where the record is.
-        name: the run's name.
+        runs: the store of the record.
+        name: the name of the run.
 
     Attributes:
-        notes: what a person should know; each change of the record adds them to it.
-        held: whether this process is the one writer of the run: the record is kept in memory then.
+        notes: notes for the user; each change of the record adds them to it.
+        held: whether this process holds the run's lock and is therefore its only writer. The record is then kept in
+            memory.
     """
 
     def __init__(self, runs: RunStore, name: str) -> None:
@@ -36,16 +37,22 @@ class RecordWriter:
         self._next_writing = 0.0
 
     def begin(self, record: RunRecord) -> None:
-        """Writes the first record of an attempt."""
+        """Write the first record of an attempt."""
         self._record = record if self.held else None
         self.runs.write(record)
 
     def read(self) -> RunRecord:
-        """The record as it is now."""
+        """Return the current record."""
         return self._record or self.runs.read(self.name)
 
     def change(self, *, at_once: bool = True, **changes: Any) -> RunRecord:
-        """Changes the record; written at once, or else now and then: it grows, and what it says is in the states."""
+        """Change the record and return it.
+
+        Args:
+            at_once: write it now. Otherwise it is written at intervals, because it grows with the training and its
+                content is also in the states.
+            changes: the new values of the record's fields.
+        """
         record = self._changed(**changes)
         self._record = self._unwritten = record if self.held else None
         if at_once or not self.held or time.monotonic() > self._next_writing:
@@ -53,11 +60,11 @@ class RecordWriter:
         return record
 
     def forget(self) -> None:
-        """Writes nothing more of the record: something else was written in its place."""
+        """Discard the record without writing it, because something else was written in its place."""
         self._record = self._unwritten = None
 
     def release(self) -> None:
-        """Writes what is still unwritten; the process holds the run no longer."""
+        """Write any unwritten change, and stop keeping the record: the process no longer holds the run's lock."""
         if self._unwritten is not None:
             with suppress(StoreError):
                 self._write(self._unwritten)
@@ -76,5 +83,5 @@ class RecordWriter:
 
 
 def now() -> str:
-    """The time, as records have it (ISO 8601, UTC)."""
+    """Return the time in the form of the records (ISO 8601, UTC)."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,9 +1,9 @@
-"""A part of an object store (S3 and its kin), by URL: whole objects, some put only where nobody else has put one.
+"""Access to the objects below a URL of an object store (S3 and similar services), with conditional puts.
 
-Credentials come from the environment alone, by the names that the services' own tools know (AWS_ACCESS_KEY_ID,
-AWS_REGION, AWS_ENDPOINT_URL, ...), or on a machine of the service's from its metadata address. Files such as
-`~/.aws/credentials` aren't read. What fails for a while is tried again, a request whose answer was lost too: a
-conditional one is then told by what is there.
+Credentials come only from the environment, under the names that the services' own tools use (AWS_ACCESS_KEY_ID,
+AWS_REGION, AWS_ENDPOINT_URL, ...), or on a virtual machine of the service from its metadata address. Files such as
+`~/.aws/credentials` are not read. A request that fails temporarily, or whose response is lost, is tried again. The
+result of a conditional put with a lost response is determined by reading the object back.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from handler.errors import SpecError, StoreError
 from handler.store.credentials import require_credentials
 
 T = TypeVar("T")
-URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.+)")  # a pathlib.Path leaves one slash of two
+URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.+)")  # pathlib.Path reduces two slashes to one
 SCHEMES = ("s3", "gs", "az")
 MENDED = "try again when that is mended; what was there is untouched"
-REFUSED = re.compile(r"status code: 4(?!08|29)")  # what isn't otherwise the next time
+REFUSED = re.compile(r"status code: 4(?!08|29)")  # errors that another try does not remove
 REJECTED = re.compile(r"status code: (400|405|501)|NotImplemented|not implemented")
-AT_ONCE = 1 << 26  # bytes put in one request
-TRIES, PAUSE = 5, 0.5  # beyond those that the client makes by itself
+AT_ONCE = 1 << 26  # the most bytes put in one request
+TRIES, PAUSE = 5, 0.5  # tries, and seconds between them, in addition to the client's own retries
 ADVICE = {
     "PermissionDeniedError": "these credentials may not do that",
     "UnauthenticatedError": "the service asks for credentials: set them in the environment (AWS_ACCESS_KEY_ID, ...)",
@@ -35,10 +35,10 @@ ADVICE = {
 
 
 def url_of(text: str | Path) -> str | None:
-    """The URL of an object store that a text is, in its full form; None for a path.
+    """Return the canonical form of an object store's URL, or None for a path.
 
     Raises:
-        SpecError: it is of another kind, or holds credentials or a query, which would be shown and kept.
+        SpecError: the URL has another scheme, or contains credentials or a query, which would be displayed and stored.
     """
     found = URL.fullmatch(str(text))
     if found is None:
@@ -56,18 +56,18 @@ def url_of(text: str | Path) -> str | None:
 
 @lru_cache
 def remote_at(url: str) -> Remote:
-    """The part of an object store at a URL; one client for each."""
+    """Return the `Remote` for a URL; there is one client per URL."""
     return Remote(url)
 
 
 class Remote:
-    """The objects below a URL, by their names from there on.
+    """The objects below a URL, under their names relative to it.
 
     Args:
-        url: `s3://bucket/prefix`, or what else obstore knows.
+        url: e.g. `s3://bucket/prefix`.
 
     Raises:
-        SpecError: obstore isn't installed, or there is no such kind of store.
+        SpecError: obstore is not installed, there are no credentials, or the URL cannot be used.
     """
 
     def __init__(self, url: str) -> None:
@@ -90,7 +90,11 @@ class Remote:
         self._is_conditional = False
 
     def get(self, name: str) -> tuple[bytes, str, float] | None:
-        """An object, its etag, and when it was put by the service's clock, in seconds since 1970; None for none."""
+        """Return an object, or None if it is missing.
+
+        Returns:
+            The content, the etag, and the put time by the service's clock in seconds since 1970.
+        """
         import obstore
 
         def get() -> tuple[bytes, str, float]:
@@ -103,7 +107,12 @@ class Remote:
             return None
 
     def put(self, name: str, data: bytes | Path) -> None:
-        """Puts an object, over another one where there is one."""
+        """Put an object, replacing an existing one.
+
+        Args:
+            name: the name of the object.
+            data: the content, or the path of a file with the content.
+        """
         import obstore
 
         size = len(data) if isinstance(data, bytes) else data.stat().st_size
@@ -111,20 +120,21 @@ class Remote:
         self._try("put", name, lambda: obstore.put(self._objects, name, data, use_multipart=parts))
 
     def create(self, name: str, data: bytes) -> bool:
-        """Puts an object where there is none; whether what is there now is this."""
+        """Put an object only if there is none, and return whether the object now has this content."""
         return self._put_if(name, data, "create")
 
     def swap(self, name: str, data: bytes, etag: str) -> bool:
-        """Puts an object over the one that has the etag; whether what is there now is this."""
+        """Put an object only if the existing one has the etag, and return whether the object now has this content."""
         return self._put_if(name, data, {"e_tag": etag})
 
     def require_conditional(self, name: str, data: bytes) -> None:
-        """Refuses a service that doesn't keep the conditions of a put: two machines could hold one lock there.
+        """Raise `SpecError` for a service without conditional puts, because two machines could hold one lock there.
 
-        It is asked once per process, by puts that a service must refuse; one that doesn't puts what is there already.
+        The check is made once per process, by puts that the service must refuse. A service that ignores the condition
+        only puts the content that the object has already.
 
         Args:
-            name: an object that is there.
+            name: the name of an existing object.
             data: its content.
 
         Raises:
@@ -159,14 +169,14 @@ class Remote:
         self._is_conditional = True
 
     def delete(self, names: Iterable[str]) -> None:
-        """Removes objects; one that isn't there is removed already."""
+        """Delete objects, ignoring missing ones."""
         import obstore
 
         for name in names:
             self._try("delete", name, partial(obstore.delete, self._objects, name))
 
     def below(self, folder: str) -> dict[str, float]:
-        """When all objects below a name were put, in seconds since 1970, by their names."""
+        """Return the put times of all objects below a name, in seconds since 1970, by object name."""
         import obstore
 
         def listed() -> dict[str, float]:
@@ -176,7 +186,7 @@ class Remote:
         return self._try("list", folder, listed)
 
     def directly_below(self, folder: str) -> dict[str, int]:
-        """The sizes of the objects just below a name, by the rest of their names."""
+        """Return the sizes in bytes of the objects directly below a name, by the last part of their names."""
         import obstore
 
         def listed() -> dict[str, int]:
@@ -194,7 +204,7 @@ class Remote:
                 obstore.put(self._objects, name, data, mode=mode)
                 return True
             except (AlreadyExistsError, PreconditionError, FileNotFoundError):
-                found = self.get(name)  # perhaps this, put by a request whose answer was lost
+                found = self.get(name)  # it may be this content, put by a request whose response was lost
                 return found is not None and found[0] == data
 
         return self._try("put", name, put)
@@ -219,6 +229,6 @@ class Remote:
 
 
 def _said(error: Exception) -> str:
-    """What went wrong, of all that a client says."""
+    """Return the informative part of a client's error message."""
     first = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return re.sub(r"^.* - |: <\?xml.*$", "", first)[:200]

@@ -1,7 +1,7 @@
-"""What a run's folder held before a training began under its name, to be given back where that training is refused.
+"""The previous content of a run's directory, which is restored if a new training under the run's name is refused.
 
-The record of a completed training is kept inside the record that takes its place, until the new training is complete
-too: so neither a kill nor a collection loses it meanwhile.
+The record of a completed training is stored inside the record that replaces it until the new training is complete
+too. Therefore neither a kill nor a collection loses it in between.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ SPEC = "spec.yaml"
 
 @dataclass(frozen=True)
 class ReplacedRun:
-    """The record and the specification of a run before a training began under its name.
+    """The record and the specification of a run before a new training began under its name.
 
     Attributes:
-        name: the run's name.
-        record: the record; None where there was none that could be read.
-        files: the content of the two files, where they were there.
-        key: key[0] of the training that begins.
-        position: the furthest state of that training as it began.
+        name: the name of the run.
+        record: the record; None if there was no readable one.
+        files: the contents of the record and the specification file, by file name, if they existed.
+        key: key[0] of the new training.
+        position: the furthest state of the new training when it began.
     """
 
     name: str
@@ -45,28 +45,32 @@ class ReplacedRun:
     def of(
         cls, runs: RunStore, name: str, record: RunRecord | None, key: str, position: Position | None
     ) -> ReplacedRun:
-        """Reads the two files as they are now."""
+        """Read the two files in their present form."""
         paths = {file: runs.folder(name) / file for file in (RECORD, SPEC)}
         files = {file: path.read_bytes() for file, path in paths.items() if path.is_file()}
         return cls(name, record, files, key, position)
 
     @property
     def completed(self) -> RunRecord | None:
-        """The record of the last completed training of that name, where it was another one."""
+        """Return the record of the last completed training of that name, if it has another key."""
         before = self.record
         if before is None or before.replaces is not None:
             return None if before is None else before.replaces
         return before if before.status == "completed" and before.key != self.key else None
 
     def carried_over(self, now: str) -> dict[str, Any]:
-        """What the record of the training that begins takes over; `now` is the time."""
+        """Return the fields that the record of the new training takes over.
+
+        Args:
+            now: the time, as records store it.
+        """
         before, position = self.record, self.position
         if before is None or before.key != self.key:
             return {"started": now, "replaces": self.completed}
         same = ("started", "dataset", "prefit", "divergence")
         carried: dict[str, Any] = {name: getattr(before, name) for name in same}
         if before.status not in ("planned", "completed"):
-            # The notes of the environment come from the state that is reached.
+            # Notes of environment changes are omitted: they come from the state that the training resumes from.
             changes = {change.text for change in before.environment_changes}
             carried["notes"] = [note for note in before.notes if note not in changes]
             carried["resumptions"] = list(before.resumptions)
@@ -75,13 +79,13 @@ class ReplacedRun:
         return {**carried, "replaces": self.completed}
 
     def returns_after(self, error: BaseException, position: Position | None) -> bool:
-        """Whether a training that failed leaves the run as it was.
+        """Return whether a failed training leaves the run as it was.
 
-        It does where it is refused before it has trained a step. So does any that fails that early under the name of a
-        completed training.
+        It does if the training was refused before it trained a step. It also does if the training failed that early for
+        any reason and the run's previous record was that of a completed training.
 
         Args:
-            error: what it failed with.
+            error: the exception of the failed training.
             position: its furthest state now.
         """
         refused = isinstance(error, FrostlineError) and error.exit_code == 2
@@ -90,14 +94,14 @@ class ReplacedRun:
         return position is None or position == self.position or (position.epoch, position.step) == (0, 0)
 
     def give_back(self, runs: RunStore) -> None:
-        """Makes the run's folder what it was before the training began; this process has the run's lock.
+        """Restore the run's directory as it was before the training began; this process holds the run's lock.
 
         Raises:
-            StoreError: the disk refuses.
+            StoreError: the system refuses to write.
         """
         folder, files, before = runs.folder(self.name), self.files, self.record
         if before is not None and before.key == self.key and before.replaces is not None and not before.epochs:
-            # The same training as this, killed before it could be refused.
+            # The record is of this same training, which was killed before it could be refused.
             spec = yaml.safe_dump(before.replaces.spec, sort_keys=False, allow_unicode=True).encode()
             files = {RECORD: checked.with_checksum(before.replaces.model_dump(mode="json")), SPEC: spec}
         for file in (SPEC, RECORD):

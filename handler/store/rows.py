@@ -1,4 +1,4 @@
-"""Arrays on disk whose rows are read in any order, as they are trained on."""
+"""Arrays on disk whose rows are read in any order during training."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from handler.store.chunks import Chunks
 
 
 class Rows:
-    """One array that `write_array` or `Chunks.append` wrote, of which only the rows asked for are read.
+    """An array that `write_array` or `Chunks.append` wrote, from which only the requested rows are read.
 
     Args:
-        path: its directory.
-        about: what `describe` said of it; `xxh3` too where it is known.
+        path: the directory of the array.
+        about: the array's dtype and shape as `describe` returned them, and its `xxh3` and `looked_at`, if known.
 
     Attributes:
-        shape, dtype: of the array.
+        shape, dtype: the shape and the dtype of the array.
         xxh3: the digest of its bytes, or None.
-        looked_at: whether its values were looked at when it was written.
+        looked_at: whether its values were checked when it was written.
     """
 
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
@@ -33,12 +33,12 @@ class Rows:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all of it."""
+        """The size of the array in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
     def oindex(self) -> Rows:
-        """Itself: indices are of rows alone."""
+        """The array itself, since an index selects only rows; it stands in for the `oindex` of zarr arrays."""
         return self
 
     def __len__(self) -> int:

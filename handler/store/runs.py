@@ -1,6 +1,6 @@
-"""The runs of a store: `runs/<run>/` with its specification, its record, its report and its model.
+"""The runs of a store: `runs/<run>/` with the specification, the record, the report and the model of each.
 
-The record ends with a checksum of itself; that of a completed run has the checksums of the other files.
+A record ends with its own checksum. The record of a completed run contains the checksums of the other files.
 """
 
 from __future__ import annotations
@@ -23,17 +23,21 @@ FILES = ("spec.yaml", "history.csv", "report.html", "model.keras")
 
 
 class RunStore:
-    """The `runs/` folder of a store."""
+    """The runs of a store, in its directory `runs/`.
+
+    Args:
+        root: the directory.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def folder(self, name: str) -> Path:
-        """The folder of a run. Raises SpecError for a name that isn't one (it could leave the store)."""
+        """Return the directory of a run. Raise `SpecError` for an invalid name, which could lead out of the store."""
         return self.root / check_run_name(name, "run")
 
     def names(self) -> list[str]:
-        """The names of the runs that have a record."""
+        """Return the names of the runs that have a record."""
         if mirror.remote_of(self.root) is None:
             found = {p.parent.name for p in self.root.glob("*/run.json")}
         else:
@@ -42,11 +46,12 @@ class RunStore:
         return sorted(name for name in found if RUN_NAME.fullmatch(name))
 
     def read(self, name: str) -> RunRecord:
-        """The record of a run.
+        """Return the record of a run.
 
         Raises:
-            SpecError: there is no such run. DamagedError: its record isn't what was written.
-            StoreError: it can't be read.
+            SpecError: there is no such run.
+            DamagedError: the record is damaged.
+            StoreError: the record cannot be read.
         """
         file = self.folder(name) / RECORD
         mirrored_files.refresh(file)
@@ -55,7 +60,7 @@ class RunStore:
             raise SpecError("run", f"there is no run {name!r} in {self.root.parent}; there are: {known}")
         try:
             found = RunRecord.model_validate(checked.read_checked(file))
-            if found.run != name:  # its folder was renamed or copied
+            if found.run != name:  # the directory was renamed or copied
                 self._refuse_swapped(file, found.run)
             return found.model_copy(update={"run": name})
         except DamagedError as error:
@@ -66,30 +71,30 @@ class RunStore:
             ) from error
 
     def _refuse_swapped(self, file: Path, run: str) -> None:
-        """Refuses the record of another run, where that run's folder has the record of yet another one."""
+        """Raise `DamagedError` for the record of `run` if the directory of `run` contains another run's record."""
         there = run
-        with contextlib.suppress(StoreError):  # it has none: its folder was renamed
+        with contextlib.suppress(StoreError):  # no record there: the directory was renamed
             there = checked.read_checked(self.folder(run) / RECORD).get("run", run)
         if there != run:
             raise DamagedError(f"{file}: is the record of run {run!r}")
 
     def write(self, record: RunRecord) -> None:
-        """Writes a run's record whole over the one that was there; to a store's URL its other files go first."""
+        """Replace a run's record atomically; for a store at a URL, upload the run's other files first."""
         file = self.folder(record.run) / RECORD
         shown = {"error": record.error and masked(record.error), "notes": [masked(note) for note in record.notes]}
         write_file(file, checked.with_checksum(record.model_dump(mode="json") | shown))
         mirrored_files.send_all(file.parent, last=RECORD)
 
     def digests(self, name: str) -> dict[str, str]:
-        """The xxh3-128 of the files of a run as they are now, for its record."""
+        """Return the xxh3-128 digests of the present files of a run, for its record."""
         found = {file: self.folder(name) / file for file in FILES}
         return {file: checked.digest_file(path) for file, path in found.items() if path.is_file()}
 
     def file(self, record: RunRecord, name: str) -> Path:
-        """The path of one of a run's files, its content compared with what the record says of it.
+        """Return the path of one of a run's files, after comparing its content with the record's digest, if any.
 
         Raises:
-            DamagedError: it isn't what was written.
+            DamagedError: the file is missing or damaged.
         """
         path = self.folder(record.run) / name
         if name in record.files:
@@ -99,7 +104,7 @@ class RunStore:
         return path
 
     def damages(self, name: str) -> list[checked.Damage]:
-        """What is wrong with a run's own files."""
+        """Return the damage of a run's own files."""
         try:
             record = self.read(name)
         except SpecError:
@@ -118,28 +123,29 @@ class RunStore:
     def lock(
         self, name: str, *, wait: bool = False, waiting: Callable[[str], None] = lambda text: None
     ) -> Iterator[None]:
-        """One writer per run: a lock that dies with its process.
+        """Hold the lock of a run, so that the run has one writer; the lock ends with its process.
 
         Args:
-            name: the run.
-            wait: wait for another process that has it, until it is asked to stop.
-            waiting: told who has it, where it is waited for.
+            name: the name of the run.
+            wait: wait for another process that holds the lock, instead of refusing.
+            waiting: called once with a sentence that names the holder, if it must be waited for.
 
         Raises:
-            BusyError: another process has it. Interrupted: asked to stop while waiting.
+            BusyError: another process holds the lock.
+            Interrupted: the process was asked to stop while it waited.
         """
         marker.claim(self.root.parent)
         with self.lock_alone(name, wait=wait, waiting=waiting), collection_lock.held(self.root.parent, waiting):
-            mirrored_files.bring_all(self.folder(name))  # another machine may have been at work on it
+            mirrored_files.bring_all(self.folder(name))  # another machine may have written to the run
             yield
 
     @contextlib.contextmanager
     def lock_alone(
         self, name: str, *, wait: bool = False, waiting: Callable[[str], None] = lambda text: None
     ) -> Iterator[None]:
-        """The lock of `lock` without the store's, for a collection that has the store.
+        """Hold the lock of a run without the store's lock, for a collection, which holds the store's lock itself.
 
-        A folder that has nothing else in the end is removed with it.
+        If the run's directory is otherwise empty at the end, it is removed together with the lock.
         """
         folder = self.folder(name)
         with locks.locked(folder / mirrored_files.LOCK, f"run {name!r}", wait=wait, waiting=waiting):
@@ -151,16 +157,16 @@ class RunStore:
                         self.remove(name)
 
     def remove(self, name: str) -> None:
-        """Removes a run and its files."""
+        """Remove a run and its files."""
         mirrored_files.forget(self.folder(name))
         remove(self.folder(name))
 
     def at_work(self) -> list[str]:
-        """The runs that a process is at work on, those that have no record yet too."""
+        """Return the names of the runs that a process is running, also of those that have no record yet."""
         found = {path.parent.name for path in self.root.glob(f"*/{mirrored_files.LOCK}")}
         found |= {name.partition("/")[0] for name in mirrored_files.files_there(self.root)}
         return sorted(name for name in found if RUN_NAME.fullmatch(name) and self.is_alive(name))
 
     def is_alive(self, name: str) -> bool:
-        """Whether a process is at work on this run."""
+        """Return whether a process is running a run."""
         return locks.is_locked(self.folder(name) / mirrored_files.LOCK)

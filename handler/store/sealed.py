@@ -1,8 +1,8 @@
-"""Directories that are whole or absent.
+"""Sealed directories: directories that are either complete or absent.
 
-A sealed directory is written beside its place, synced, given a manifest that lists every file with size and xxh3-128
-and ends with the checksum of itself, and renamed. What has its name is whole; a kill at any moment leaves what was
-there.
+A sealed directory is written under another name, synced, given a manifest and renamed. The manifest lists every file
+with its size and xxh3-128 digest and ends with its own checksum. A directory with its final name is complete. A kill
+at any moment leaves the previous content in place.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DESCRIPTION = "zarr.json"
 
 
 def files_below(directory: Path) -> dict[str, int]:
-    """Size in bytes of every file below a directory, by its path relative to it; the manifest isn't one of them."""
+    """Return the size in bytes of every file below a directory, by its path relative to it, without the manifest."""
 
     def refuse(error: OSError) -> None:
         raise error
@@ -48,16 +48,18 @@ def files_below(directory: Path) -> dict[str, int]:
 
 
 def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, str] | None]) -> None:
-    """Writes a sealed directory. An intact one of that name stays as it is; a damaged one is set aside.
+    """Write a sealed directory, unless there is an intact one of that name; quarantine a damaged one.
+
+    An intact one that is missing at the store's URL is uploaded again.
 
     Args:
-        target: the directory's final name, which stands for its content: `<key>` or `<key>.zarr`.
-        body: what the manifest says beside the list of files (plain JSON).
-        fill: called with the temporary directory; writes the files, and may still change `body`. Returns the digests
-            of those files that it has from what it wrote, by their path there; the others are read for theirs.
+        target: the final path of the directory. Its name, `<key>` or `<key>.zarr`, identifies the content.
+        body: the manifest's entries other than the list of files (plain JSON).
+        fill: called with the temporary directory. It writes the files and may still change `body`. It returns the
+            digests it knows, by path relative to the temporary directory. The other files are read for their digests.
 
     Raises:
-        StoreError: the disk refuses; nothing has the final name that didn't have it before.
+        StoreError: the system refuses to write; no incomplete directory has the final name.
     """
     if intact(target):
         if mirror.lost(target):
@@ -84,7 +86,7 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
             except OSError:
                 if not os.path.lexists(target):
                     raise
-            if target.exists() and not damages(target, deep=True):  # another writer of the same was faster
+            if target.exists() and not damages(target, deep=True):  # another writer of the same directory was faster
                 return
             set_aside(target)
         sync(target.parent)
@@ -92,9 +94,9 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
 
 
 def intact(target: Path) -> bool:
-    """Whether a sealed directory is here, or where the store's URL leads, every byte as it was written.
+    """Return whether a sealed directory exists, locally or at the store's URL, with every byte intact.
 
-    One that isn't as it was written where the URL leads is removed there.
+    One that is damaged at the URL is removed there.
     """
     try:
         return there(target) and not damages(target, deep=True)
@@ -104,24 +106,25 @@ def intact(target: Path) -> bool:
 
 
 def there(target: Path) -> bool:
-    """Whether a sealed directory is here, fetched where the store has a URL and it is only there.
+    """Return whether a sealed directory exists, after downloading one that is only at the store's URL.
 
     Raises:
-        DamagedError: what is there isn't what was put there. StoreError: it can't be told.
+        DamagedError: the directory at the URL is damaged.
+        StoreError: the directory cannot be read or written.
     """
     return target.exists() or mirror.fetch(target)
 
 
 def known(target: Path) -> bool:
-    """Whether a sealed directory is here, or where the store's URL leads; it isn't fetched."""
+    """Return whether a sealed directory exists, locally or at the store's URL, without downloading it."""
     return target.exists() or mirror.exists(target)
 
 
 def amend(target: Path, **changes: Any) -> None:
-    """Changes what the manifest of a sealed directory says, in one atomic step.
+    """Change entries of a sealed directory's manifest, atomically.
 
     Raises:
-        DamagedError: it has been removed meanwhile.
+        DamagedError: the directory has been removed meanwhile.
     """
     text = with_checksum({**read_manifest(target), **changes})
     if not mirror.replace_manifest(target, text):
@@ -132,30 +135,31 @@ def amend(target: Path, **changes: Any) -> None:
 
 
 def remove(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = None) -> None:
-    """Removes a sealed directory, whole or damaged; half removed it no longer has its name.
+    """Remove a sealed directory, intact or damaged; a removal that is killed halfway leaves nothing under its name.
 
     Args:
         target: the directory.
-        only_if: what its manifest has to say; asked of the one that is there, where the store has a URL.
+        only_if: a condition on its manifest. For a store at a URL, the manifest there must meet it too.
 
     Raises:
-        DamagedError: what its manifest says can't be read. StoreError: the system refuses.
+        DamagedError: the manifest cannot be read.
+        StoreError: the system refuses.
     """
     if mirror.withdraw(target, only_if) and (only_if is None or not target.exists() or only_if(read_manifest(target))):
         remove_here(target)
 
 
 def key_of(target: Path) -> str:
-    """The key a sealed directory is named by."""
+    """Return the key in the name of a sealed directory."""
     return target.name.removesuffix(".zarr")
 
 
 def read_manifest(target: Path) -> dict[str, Any]:
-    """The manifest of a sealed directory, its own checksum and its key verified.
+    """Return the manifest of a sealed directory, after verifying its checksum and its key.
 
     Raises:
-        DamagedError: there is none, it isn't whole, is that of another, or a later version of Frostline wrote it.
-        StoreError: it can't be read.
+        DamagedError: the manifest is missing, damaged, of another directory, or of a later version of Frostline.
+        StoreError: the manifest cannot be read.
     """
     text = None if target.exists() else mirror.manifest_text(target)
     manifest = read_checked(target / MANIFEST) if text is None else parse_checked(target / MANIFEST, text)
@@ -165,14 +169,14 @@ def read_manifest(target: Path) -> dict[str, Any]:
 
 
 def damages(target: Path, *, deep: bool = False) -> list[Damage]:
-    """What is wrong with a sealed directory.
+    """Return the damage of a sealed directory.
 
     Args:
         target: the directory.
-        deep: read every byte; else names, sizes and zarr's descriptions are compared.
+        deep: read every byte. Otherwise only names, sizes and zarr's array descriptions are compared.
 
     Raises:
-        StoreError: a file can't be read, though it may be intact.
+        StoreError: a file cannot be read, although it may be intact.
     """
     try:
         manifest = read_manifest(target)

@@ -1,10 +1,11 @@
-"""States by key: `states/<key>/manifest.json` and, in one array, the variables that changed since the parent.
+"""States by key: `states/<key>/manifest.json` and, in one array, the variables changed since the parent state.
 
-A variable that didn't change is a reference to the state that holds it, so a chain of frozen segments costs what moved.
-Every variable is read once, whatever the chain's length, and its xxh3-128 is compared before it is used.
+An unchanged variable is stored as a reference to the state that holds it. Therefore a chain of segments with frozen
+layers needs space only for the variables that changed. Every variable is read once, whatever the length of the chain,
+and its xxh3-128 digest is verified before use.
 
-Several processes may write here at once. A state is named by what it is, so the first to write it is right; whether it
-is kept and whether it has its name is changed by one of them at a time.
+Several processes may write here at once. A key determines the content of its state, so any writer of a key writes the
+same. Only one process at a time changes whether a state is kept, or renames it away.
 """
 
 from __future__ import annotations
@@ -29,21 +30,25 @@ SAYS = {"parent", "epoch", "step", "stopped", "snapshot", "callbacks", "history"
 
 
 class StateStore:
-    """The `states/` folder of a store."""
+    """The states of a store, in its directory `states/`.
+
+    Args:
+        root: the directory.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def folder(self, key: str) -> Path:
-        """Where a state lies, whether it is there or not."""
+        """Return the directory of a state, whether it exists or not."""
         return self.root / key
 
     def names(self) -> list[str]:
-        """The keys of all states here, snapshots within epochs included."""
+        """Return the keys of all states, including snapshots within epochs."""
         return sorted(name for name in self.there() if not name.startswith("."))
 
     def there(self) -> set[str]:
-        """What lies here, by whatever name, or where the store's URL leads; unsorted: it is asked often."""
+        """Return all names in the directory, or at the store's URL; unsorted, because it is called often."""
         if mirror.remote_of(self.root) is not None:
             return mirror.names(self.root)
         with contextlib.suppress(FileNotFoundError):
@@ -59,19 +64,19 @@ class StateStore:
         snapshot: bool = False,
         about: dict[str, Any] | None = None,
     ) -> None:
-        """Makes a state durable under its key. Where an intact one has that key already, that one stays.
+        """Store a state durably under its key, unless an intact one has that key already.
 
         Args:
-            key: the state's name.
-            state: what to write.
-            parent: an intact state whose equal variables are referred to instead of written again.
-            snapshot: True for a state inside a segment, dropped once the segment's end is there.
-            about: what else the manifest says (environment, digests of what was found).
+            key: the key.
+            state: the state.
+            parent: an intact state, whose variables with equal values are referred to instead of written again.
+            snapshot: True for a state inside a segment, which is dropped once the segment's final state exists.
+            about: further entries of the manifest (environment, digests of files).
 
         Raises:
-            StoreError: the disk refuses; the store is as before.
+            StoreError: the system refuses to write; the store is unchanged.
         """
-        snapshot = snapshot and not any(self.root.glob(f".damaged-*-{key}"))  # others may refer to the one set aside
+        snapshot = snapshot and not any(self.root.glob(f".damaged-*-{key}"))  # other states may refer to that
         index, changed = variables.changed(key, state, self._index(parent))
 
         def fill(folder: Path) -> dict[str, str]:
@@ -95,15 +100,15 @@ class StateStore:
             if self.folder(key).exists() and self.damages(key, deep=True):
                 files.set_aside(self.folder(key))
             sealed.seal(self.folder(key), body, fill)
-            if snapshot or self.keep(key):  # else another process had it as a snapshot, and has just dropped it
+            if snapshot or self.keep(key):  # otherwise another process has just dropped it as a snapshot
                 return
 
     def read(self, key: str) -> TrainingState:
-        """The state of a key, every variable verified.
+        """Return the state of a key, with every variable verified.
 
         Raises:
-            DamagedError: it is absent, or a file it needs isn't intact; names the file.
-            StoreError: a file can't be read, though it may be intact.
+            DamagedError: the state is missing, or a file it needs is damaged; names the file.
+            StoreError: a file cannot be read, although it may be intact.
         """
         checked.require(self.damages(key))
         manifests = self._held(key)
@@ -125,17 +130,17 @@ class StateStore:
         return TrainingState(says["epoch"], says["step"], arrays, says["callbacks"], says["history"], says["stopped"])
 
     def manifest(self, key: str) -> dict[str, Any]:
-        """What a state says of itself. Raises DamagedError where it isn't whole or isn't this key's."""
+        """Return the manifest of a state. Raise `DamagedError` if it is damaged or not a state's with this key."""
         manifest = sealed.read_manifest(self.folder(key))
         if SAYS - manifest.keys():
             raise DamagedError(f"{self.folder(key) / sealed.MANIFEST}: is no state's")
         return manifest
 
     def intact(self, key: str) -> bool:
-        """Whether a state and all it refers to are there in full size (contents are verified when read).
+        """Return whether a state and all states it refers to are complete; only `read` verifies the contents.
 
         Raises:
-            StoreError: it can't be read, though it may be intact.
+            StoreError: a file cannot be read, although it may be intact.
         """
         try:
             there = sealed.there(self.folder(key)) and not mirror.lost(self.folder(key))
@@ -144,7 +149,7 @@ class StateStore:
             return False
 
     def damages(self, key: str, *, deep: bool = False) -> list[checked.Damage]:
-        """What is wrong with a state and with the states that hold variables of it; see `sealed.damages`."""
+        """Return the damage of a state and of the states that hold variables of it; see `sealed.damages`."""
         try:
             manifests = self._held(key)
             for k in manifests:
@@ -159,11 +164,15 @@ class StateStore:
         return wrong
 
     def references(self, key: str) -> set[str]:
-        """The other states that hold variables of this one, and those that lead to them, as far as they can be read."""
+        """Return the keys of the other states that hold variables of a state or lead to them, as far as readable."""
         return self._followed(key, strict=False).keys() - {key}
 
     def keep(self, key: str) -> bool:
-        """Makes a snapshot a state that is kept, and those it refers to. False where it has been dropped meanwhile."""
+        """Turn a snapshot, and the snapshots it refers to, into states that are kept.
+
+        Returns:
+            False if the state has been dropped meanwhile.
+        """
         try:
             if any(manifest["snapshot"] for manifest in self._held(key).values()):
                 with self._alone():
@@ -175,45 +184,48 @@ class StateStore:
         return True
 
     def drop_snapshots(self, keys: Iterable[str]) -> None:
-        """Removes those of the states that are snapshots."""
+        """Remove those of the states that are snapshots."""
         for key in keys:
             with contextlib.suppress(DamagedError), self._alone():
                 sealed.remove(self.folder(key), lambda manifest: bool(manifest["snapshot"]))
 
     def remove(self, key: str) -> None:
-        """Removes a state; a half-removed one never has its name."""
+        """Remove a state; a removal that is killed halfway leaves nothing under its name."""
         sealed.remove(self.folder(key))
 
     def set_aside(self, key: str) -> None:
-        """Takes what is damaged out of use, kept as `.damaged-*` until the next collection: the state, or the one that
-        holds variables of it. Once that one is trained again, to the same bits, those that refer to it are whole again.
+        """Quarantine the damaged states among a state and those that hold variables of it, until the next collection.
+
+        A quarantined state that is trained again is bit-identical. The states that refer to it are then intact again.
         """
         with self._alone():
             doomed = [k for k in {key, *self.references(key)} if sealed.damages(self.folder(k), deep=True)]
             if not doomed:
                 try:
-                    self.read(key)  # another process has mended it
+                    self.read(key)  # raises unless another process has repaired it
                 except DamagedError:
                     doomed = [key]
             for k in doomed:
                 files.set_aside(self.folder(k))
 
     def _index(self, parent: str | None) -> dict[tuple[str, str], dict[str, Any]]:
-        # What is referred to is kept from now on.
+        # A state with references to it is kept from now on.
         if parent is None or not self.intact(parent) or not self.keep(parent):
             return {}
         return {(entry["name"], entry["xxh3"]): entry for entry in self.manifest(parent)["variables"]}
 
     def _held(self, key: str) -> dict[str, dict[str, Any]]:
-        """The manifests of a state and of all that hold variables of it, their variables also by name and checksum.
+        """Return the manifests of a state and of all states that hold variables of it.
+
+        Each has an additional entry `index`, which maps a variable's name and digest to its entry.
 
         Raises:
-            DamagedError: one of them is missing or isn't whole.
+            DamagedError: a manifest is missing or damaged.
         """
         return self._followed(key, strict=True)
 
     def _followed(self, key: str, *, strict: bool) -> dict[str, dict[str, Any]]:
-        """As `_held`; unless it is `strict`, what can't be read is there as a name alone."""
+        """Return the manifests as `_held` does; unless `strict`, treat an unreadable one as one without variables."""
         found: dict[str, dict[str, Any]] = {}
 
         def read(k: str) -> dict[str, Any]:
@@ -233,12 +245,12 @@ class StateStore:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """One process at a time, as it says what a state is kept for or takes its name away."""
+        """Hold the lock under which one process at a time changes whether a state is kept or renames it away."""
         with files.writing(self.root):
             files.make_folder(self.root)
             descriptor = os.open(self.root, os.O_RDONLY)
         try:
-            with contextlib.suppress(OSError):  # where directories have no locks (NFS) one process has to do
+            with contextlib.suppress(OSError):  # NFS has no locks for directories: one process at a time must suffice
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:

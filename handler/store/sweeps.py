@@ -1,4 +1,4 @@
-"""The sweeps of a store: `sweeps/<name>/` with the names of its runs and the page that compares them."""
+"""The sweeps of a store: `sweeps/<name>/` with the names of the sweep's runs and the page that compares them."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ RUNS = "sweep.json"
 
 @contextlib.contextmanager
 def claimed_sweep(store: Store, name: str, runs: Sequence[str]) -> Iterator[None]:
-    """Holds the name of a sweep, so that its page is that of its own runs.
+    """Hold the lock on a sweep's name, so that the sweep's page is about its own runs.
 
     Args:
         store: the store.
-        name: the sweep's name.
+        name: the name of the sweep.
         runs: the names of its runs.
 
     Raises:
-        SpecError: another sweep has the name, with other runs. BusyError: it is in progress in another process.
-        StoreError: the disk refuses.
+        SpecError: another sweep, with other runs, has the name.
+        BusyError: another process is running the sweep.
+        StoreError: the system refuses to write.
     """
     marker.claim(store.root)
     file = store.root / "sweeps" / name / RUNS
     with locked(file.parent / "lock", f"sweep {name!r}"):
         mirrored_files.refresh(file)
-        with contextlib.suppress(StoreError):  # a sweep that is new, or was made before its runs were written down
+        with contextlib.suppress(StoreError):  # a new sweep, or one older than this file
             there = read_checked(file)["runs"]
             if there != list(runs):
                 known = ", ".join(there[:3]) + (f" and {len(there) - 3} more" if len(there) > 3 else "")
@@ -42,13 +43,13 @@ def claimed_sweep(store: Store, name: str, runs: Sequence[str]) -> Iterator[None
 
 
 def refuse_other_file(store: Store, name: str, folder: str, spec: dict[str, object]) -> None:
-    """Refuses the name of a run that was made of a file of the same name in another folder, with other values.
+    """Raise `SpecError` if a run of this name was made from a file in another directory, with other values.
 
     Args:
         store: the store.
-        name: the run's name.
-        folder: the folder of the file that a sweep is made of.
-        spec: the specification in it.
+        name: the name of the run.
+        folder: the directory of the file from which a sweep is made.
+        spec: the specification in that file.
 
     Raises:
         SpecError: there is such a run.

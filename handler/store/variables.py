@@ -1,4 +1,4 @@
-"""Which bytes of which state a variable is: the index in a state's manifest."""
+"""The index in a state's manifest: the state and the bytes in which each variable is stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from handler.store.checked import digest_bytes
 def changed(
     key: str, state: TrainingState, known: dict[tuple[str, str], dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
-    """The index of a state's variables, and the bytes of those that aren't held by another one."""
+    """Return the index of a state's variables, and the bytes of those that no other state holds.
+
+    Args:
+        key: the key of the state.
+        state: the state.
+        known: the entries of the parent state's index, by name and digest.
+    """
     index, parts, offset = [], [], 0
     for name, array in state.arrays.items():
         data = as_bytes(array)
@@ -32,14 +38,14 @@ def changed(
 
 
 def origin(entry: dict[str, Any], manifest: Callable[[str], dict[str, Any]]) -> dict[str, Any] | None:
-    """The entry of a variable in the manifest of the state whose file has its bytes.
+    """Return the entry of a variable in the manifest of the state whose file holds its bytes, or None if there is none.
+
+    A state may have been trained again since it was referred to. It may then hold the same variables at another offset,
+    or refer to another state for them. Therefore each variable is looked up by name and digest.
 
     Args:
-        entry: as a state's manifest has it.
-        manifest: gives the manifest of a state, with an `index` of its entries by name and checksum.
-
-    A state may have been trained again since it was referred to, and hold the same variables in another place or refer
-    to another state for them. So they are looked up there by name and checksum; None where they aren't found.
+        entry: the variable's entry in a state's manifest.
+        manifest: returns the manifest of a state, with an `index` of its entries by name and digest.
     """
     name, passed = (entry["name"], entry["xxh3"]), set[str]()
     while entry["state"] not in passed:
