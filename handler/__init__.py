@@ -1,6 +1,6 @@
-"""The domain: schedules, masks, states, and the handler that trains with them. Knows nothing of Prefect.
+"""The domain: schedules, masks, states, and the handler that trains with them. It does not import Prefect.
 
-What is public is imported when it is first used, so that `import handler` alone costs nothing.
+The public names are imported on first use, so that `import handler` alone does not import TensorFlow.
 """
 
 from __future__ import annotations

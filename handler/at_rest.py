@@ -1,4 +1,6 @@
-"""What rests under a mask doesn't move by a bit: Keras is kept from moving it, a network that would is refused."""
+"""Keeps frozen variables bit-identical: stops Keras from updating them, and refuses a network that updates them
+itself.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,14 @@ from handler.optimizers import averages_at_rest
 
 
 def at_rest(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A model's train step, in which what is frozen doesn't move where Keras itself would move it."""
+    """Wrap a model's train step so that Keras updates no frozen variable.
+
+    Keras would do so for EMA weights (`use_ema`) and for a frozen SpectralNormalization.
+
+    Args:
+        model: the model, built over all its variables.
+        step: the model's train step.
+    """
 
     def train_step(data: Any) -> Any:
         with averages_at_rest(model), _normalisations_at_rest(model):
@@ -23,9 +32,9 @@ def at_rest(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 @contextlib.contextmanager
 def _normalisations_at_rest(model: Any) -> Iterator[None]:
-    """While a train step is traced (or run eagerly): a frozen SpectralNormalization runs as inference.
+    """Run frozen SpectralNormalization layers as inference while a train step is traced (or run eagerly).
 
-    It would divide its kernel by its norm in each forward pass, trainable or not.
+    Such a layer would otherwise divide its kernel by the kernel's norm in each forward pass, even if it is frozen.
     """
     import keras
 
@@ -48,14 +57,14 @@ def _as_inference(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def refuse_movement(function: Any, weights: dict[str, list[Any]]) -> None:
-    """Looks through a traced step for what changes weights that rest: a layer's call, or a train step of one's own.
+    """Refuse a traced step that changes frozen weights, in a layer's call or in a custom train step.
 
     Args:
         function: the `tf.function`, traced.
-        weights: the weights that rest, by the path of their layer.
+        weights: the frozen weights, by the path of their layer.
 
     Raises:
-        ScheduleError: one of them is changed; names the layer, the weight and what would do.
+        ScheduleError: the step changes one of them; names the layer, the weight and the remedy.
     """
     from tensorflow.python.framework.auto_control_deps_utils import get_read_write_resource_inputs
 

@@ -1,4 +1,7 @@
-"""What an optimizer can't do where the mask changes: refused, before anything is trained if that can be known."""
+"""Refuses mask changes that the optimizer cannot follow; before the training starts where that is possible.
+
+An optimizer that accumulates gradients must not change its trainable variables inside an accumulation window.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from handler.specification.entries import FIELD, parse_entries
 
 
 class Boundaries:
-    """The boundaries of a schedule, as one model's optimizer sees them.
+    """The mask changes of a schedule, checked against one model's optimizer.
 
     Args:
-        model: a compiled model, no mask applied.
+        model: a compiled model without a mask.
         freeze_training: the schedule's entries, to name the one at fault.
-        optimizer: the optimizer of a loop that the model isn't compiled for; None: the model's.
+        optimizer: the optimizer of a custom loop whose model is not compiled; None: the model's.
     """
 
     def __init__(self, model: Any, freeze_training: Any = None, optimizer: Any = None) -> None:
@@ -28,21 +31,26 @@ class Boundaries:
 
     @property
     def optimizer(self) -> Any:
-        """The optimizer of the loop, None for a model that isn't compiled."""
+        """The optimizer of the loop; None for a model that is not compiled."""
         return self._given if self._given is not None else getattr(self.model, "optimizer", None)
 
     @property
     def steps(self) -> int:
-        """The steps the optimizer has taken, those of windows that aren't full yet included."""
+        """Number of steps that the optimizer has taken, including those of an accumulation window that is not full."""
         return 0 if self.optimizer is None else int(unwrapped(self.optimizer)._iterations.numpy())
 
     def check(self, schedule: Schedule, steps_per_epoch: int) -> None:
-        """Refuses a schedule whose masks the optimizer can't follow.
+        """Refuse a schedule whose mask changes the optimizer cannot follow.
+
+        Args:
+            schedule: the schedule.
+            steps_per_epoch: number of batches per epoch.
 
         Raises:
-            ScheduleError: what trains changes within a window of `gradient_accumulation_steps`, or under an optimizer
-                that can't say where its windows end or takes all gradients or none; names the entry, the epoch and
-                what would do. SpecError: a window is longer than the whole training.
+            ScheduleError: the trainable variables change inside a window of `gradient_accumulation_steps`, or under a
+                `LossScaleOptimizer`, whose windows end at unknown steps, or under a `MultiOptimizer`, which needs the
+                gradients of all its variables; names the entry, the epoch and the remedy.
+            SpecError: a window is longer than the whole training.
         """
         optimizer = self.optimizer
         window = None if is_divided(optimizer) else unwrapped(optimizer).gradient_accumulation_steps
@@ -50,7 +58,7 @@ class Boundaries:
         for segment in schedule.segments:
             now = self._awake(segment.frozen)
             if not now:
-                continue  # with nothing to train Keras takes no step, and the window waits
+                continue  # without trainable variables Keras takes no optimizer step, so the window does not advance
             if now != before:
                 self._check_one(segment.start, done, steps_per_epoch, window)
             before, done = now, done + steps_per_epoch * (segment.end - segment.start)
@@ -61,10 +69,16 @@ class Boundaries:
             )
 
     def check_now(self, frozen: tuple[str, ...], then: tuple[str, ...], epoch: int) -> None:
-        """Refuses to change the mask while gradients are gathered, in a loop whose steps only its owner knows.
+        """Refuse to change the mask while gradients are accumulated, in a custom loop whose step count is not known
+        before.
+
+        Args:
+            frozen: the layers that were frozen when the optimizer took its last steps.
+            then: the layers that are frozen from `epoch` on.
+            epoch: the epoch at which the mask changes.
 
         Raises:
-            ScheduleError: the optimizer is within a window of `gradient_accumulation_steps`.
+            ScheduleError: the optimizer is inside a window of `gradient_accumulation_steps`.
         """
         inner = unwrapped(self.optimizer)
         window = None if is_divided(inner) else inner.gradient_accumulation_steps
@@ -102,11 +116,11 @@ class Boundaries:
             )
 
     def _awake(self, frozen: tuple[str, ...]) -> frozenset[int]:
-        """The variables that train under a mask."""
+        """Return the ids of the variables that are trainable under a mask."""
         return self._all.difference(*(self._layers[path] for path in frozen))
 
     def _entry(self, epoch: int) -> str:
-        """The path of the entry that is at work in an epoch, or has just ended there."""
+        """Return the path of the entry that covers an epoch, or of the one that ends there."""
         path = FIELD
         for i, entry in enumerate(self.entries):
             start, end = entry.training_interval or (0, epoch + 1)

@@ -1,4 +1,4 @@
-"""The chain of keys: every state is named by what determines it."""
+"""The chain of keys: the name of a state is a hash of everything that determines the state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from handler.store import StateStore
 
 
 def key_of(data: Any) -> str:
-    """The key of JSON-able data: 32 hex digits of the sha256 of its canonical form."""
+    """Return the key of JSON-able data: the first 32 hex digits of the sha256 of its canonical form."""
     return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:32]
 
 
@@ -25,8 +25,12 @@ def key_of(data: Any) -> str:
 class Chain:
     """The keys of one training: `keys[e]` names the state after e epochs.
 
-    `keys[0]` is the hash of what is declared, `keys[e + 1]` of `keys[e]`, the layers frozen in epoch e and the
-    learning rate set at e. Neither names nor the number of epochs nor where segments are cut enters.
+    `keys[0]` is the hash of the declaration. `keys[e + 1]` is the hash of `keys[e]`, the layers frozen in epoch e and
+    the learning rate set at e. Names, the number of epochs and the segment boundaries do not enter a key.
+
+    Attributes:
+        start: `keys[0]`.
+        schedule: the schedule.
     """
 
     start: str
@@ -42,11 +46,11 @@ class Chain:
 
     @cached_property
     def ends(self) -> frozenset[int]:
-        """The epochs in which a segment ends, and 0: the states there are kept."""
+        """The epochs at which a segment ends, and 0: the states there are kept."""
         return frozenset({0, *(segment.end for segment in self.schedule.segments)})
 
     def segment_start(self, epoch: int, step: int = 0) -> int:
-        """The epoch in which the segment begins that leads to a state; 0 for the first one."""
+        """Return the epoch at which the segment that leads to a state begins; 0 for the state at epoch 0."""
         last = bisect.bisect_right(self._sorted_ends, epoch if step else epoch - 1)
         return self._sorted_ends[last - 1] if last else 0
 
@@ -55,12 +59,12 @@ class Chain:
         return sorted(self.ends)
 
     def within(self, epoch: int, step: int) -> str:
-        """The name of the state `step` steps into an epoch."""
+        """Return the name of the state `step` steps into an epoch."""
         return within(self, epoch, step)
 
 
 class Keyed(Protocol):
-    """What has a training's keys, one per epoch boundary: its chain, or that of its record."""
+    """An object that has a training's keys, one per epoch boundary: a `Chain` or a `RecordedChain`."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -69,19 +73,26 @@ class Keyed(Protocol):
 
 @dataclass(frozen=True)
 class RecordedChain:
-    """The keys of a training as its record has them."""
+    """The keys of a training as its record lists them."""
 
     keys: tuple[str, ...]
 
 
 def within(chain: Keyed, epoch: int, step: int) -> str:
-    """The name of the state `step` steps into an epoch."""
+    """Return the name of the state `step` steps into an epoch."""
     return f"{chain.keys[epoch + 1]}-step-{step}"
 
 
 @dataclass(frozen=True)
 class Position:
-    """A state of the chain that is on disk: its name, and the epochs and steps done there."""
+    """A state of the chain that is on disk.
+
+    Attributes:
+        key: its name.
+        epoch: epochs completed.
+        step: steps completed in the epoch that follows; 0 between epochs.
+        stopped: whether a callback ended the training here.
+    """
 
     key: str
     epoch: int
@@ -90,12 +101,12 @@ class Position:
 
 
 def backwards(chain: Keyed, states: StateStore, first: int = 0, last: int | None = None) -> Iterator[Position]:
-    """The states of a chain that are on disk, intact or not, from the last one trained to the first.
+    """Yield the states of a chain that are on disk, intact or not, from the last one trained to the first.
 
     Args:
         chain: the keys.
-        states: where they are.
-        first, last: only those of the epochs from `first` to `last`, steps within them included.
+        states: the store's states.
+        first, last: only states of the epochs `first` to `last`, including steps within them; None: to the end.
     """
     there, steps = states.there(), dict[str, list[int]]()
     for name in there:
@@ -113,8 +124,14 @@ def backwards(chain: Keyed, states: StateStore, first: int = 0, last: int | None
 
 
 def snapshots_behind(chain: Chain, states: StateStore, epoch: int, step: int = 0) -> list[str]:
-    """The states on disk that lie behind another one inside its segment, in the order in which they are trained: the
-    snapshots that it makes needless, and those that a kill left there.
+    """Return the states on disk between a segment's start and a state in it, in the order in which they are trained.
+
+    These are the snapshots that the state makes superfluous, and those that a killed process has left.
+
+    Args:
+        chain: the keys.
+        states: the store's states.
+        epoch, step: the state's epoch and step.
     """
     start = chain.segment_start(epoch, step)
     inside = backwards(chain, states, start, epoch)
@@ -122,15 +139,15 @@ def snapshots_behind(chain: Chain, states: StateStore, epoch: int, step: int = 0
 
 
 def furthest(chain: Keyed, states: StateStore) -> Position | None:
-    """The furthest intact state of a chain, steps within an epoch included; None where there is none."""
+    """Return the furthest intact state of a chain, including steps within an epoch; None if there is none."""
     found = reached(chain, states)
     return None if found is None else found[0]
 
 
 def reached(chain: Keyed, states: StateStore) -> tuple[Position, dict[str, Any]] | None:
-    """The furthest intact state of a chain and its manifest; None where there is none."""
+    """Return the furthest intact state of a chain and its manifest; None if there is none."""
     for position in backwards(chain, states):
-        # Another process may drop it as a snapshot at any time.
+        # Another process may drop the snapshot at any time.
         with contextlib.suppress(DamagedError):
             if states.intact(position.key):
                 manifest = states.manifest(position.key)

@@ -1,6 +1,7 @@
-"""What a training's first key is made of: all that is declared and decides the result, files and code by their digests.
+"""The declaration that a training's first key hashes: everything declared that decides the result.
 
-Not in it: names and paths, how many epochs, what rests when (that enters the later keys), threads, in_place, loggers.
+Files and code enter by their digests. Not in it: names and paths, the number of epochs, the frozen layers of each
+epoch (they enter the later keys), threads, in_place, loggers.
 """
 
 from __future__ import annotations
@@ -30,20 +31,21 @@ from handler.store.files import files_within, write_file
 FORMAT = 1
 DIGESTS = "digests.json"
 _CHUNK = 1 << 20
-_SETTLED = 2 * 10**9  # nanoseconds; a file changed more recently may change again within its clock's tick
+_SETTLED = 2 * 10**9  # nanoseconds; a file changed more recently may change again without a change of its timestamps
 
 
 class Digests:
-    """Digests of files, remembered by path, size, times and inode in `<store>/digests.json`.
+    """Digests of files, stored by path, size, times and inode in `<store>/digests.json`.
 
-    The time of change can't be set as that of the content can (`cp -p`, `touch -r`), so other content is noticed.
+    The time of the last status change (ctime) cannot be set by a program, unlike the modification time (`cp -p`,
+    `touch -r`), so changed content is noticed.
 
     Args:
-        store: the store's folder; None remembers nothing beyond this object.
+        store: the store's folder; None stores no digests beyond this object.
 
     Attributes:
-        files: the file that each digest in a declaration is of, as it can be found from the specification's folder.
-        modules: the module that each digest of code is of.
+        files: digest -> the file that it belongs to, as it can be found from the specification's folder.
+        modules: digest of code -> the module that it belongs to.
     """
 
     def __init__(self, store: Path | None) -> None:
@@ -53,11 +55,14 @@ class Digests:
         self._known: dict[str, list[Any]] = {}
         self._changed = False
         if store is not None:
-            with contextlib.suppress(StoreError):  # it is only a memory: without it files are read
+            with contextlib.suppress(StoreError):  # the file is only a cache: without it, files are read again
                 self._known = read_checked(store / DIGESTS).get("known", {})
 
     def of(self, path: Path) -> str:
-        """The xxh3-128 of a file's content, in hex; of a folder, that of its files' relative names and digests.
+        """Return the digest of a file's content or of a folder.
+
+        Returns:
+            xxh3-128 in hex; for a folder, that of the relative names and digests of its files.
 
         Raises:
             SpecError: the file can't be read.
@@ -78,7 +83,7 @@ class Digests:
                     content.update(chunk)
         except OSError as error:
             raise SpecError("", f"{path} can't be read: {error.strerror}") from error
-        # A time of change before that of the content is none: some file systems have the time of creation there.
+        # A ctime before the mtime is no status-change time: some file systems report the creation time there.
         changed = max(status.st_mtime_ns, status.st_ctime_ns)
         if status.st_ctime_ns >= status.st_mtime_ns and time.time_ns() - changed > _SETTLED:
             self._known[str(path)] = [*stamp, content.hexdigest()]
@@ -86,47 +91,49 @@ class Digests:
         return content.hexdigest()
 
     def of_all(self, files: Mapping[str, Path]) -> str:
-        """The xxh3-128 over the names and the digests of files, in hex."""
+        """Return the xxh3-128 over the names and the digests of files, in hex."""
         whole = xxhash.xxh3_128()
         for name, file in files.items():
             whole.update(f"{name}\0{self.of(file)}\0".encode())
         return whole.hexdigest()
 
     def content(self, file: Path, folder: Path) -> str:
-        """The digest of a file that is declared, and keeps its name."""
+        """Return the digest of a declared file, and keep the file's name in `files`."""
         digest = self.of(file)
         self.files.setdefault(digest, file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file))
         return digest
 
     def sources(self, folder: Path) -> dict[str, Any]:
-        """What the digests in a declaration are of: a file's name, or a module's files with what each defines."""
+        """Return the source of each digest in a declaration: a file's name, or a module's files with their
+        definitions.
+        """
         return self.files | {digest: definitions(module, folder) for digest, module in self.modules.items()}
 
     def save(self) -> None:
-        """Writes what was learnt, if there is a store that can be written to; none is made for it."""
+        """Write new digests to the store's folder, if it exists and can be written to."""
         if not self._changed or self.store is None or not self.store.is_dir():
             return
-        with contextlib.suppress(StoreError):  # a store that can only be read
+        with contextlib.suppress(StoreError):  # a read-only store
             write_file(self.store / DIGESTS, with_checksum({"format": 1, "known": self._known}))
         self._changed = False
 
 
 def declared(spec: TrainingSpec, folder: Path, digests: Digests, *, own: bool = False) -> dict[str, Any]:
-    """What decides a training, as plain JSON-able data.
+    """Return the declaration of a training as plain JSON-able data.
 
     Args:
         spec: the specification.
-        folder: where its modules and relative paths are looked up.
-        digests: remembers the digests of files; its store is where `run:NAME` weights are looked up.
-        own: whether the network's own function compiled it, so that its code says what the specification leaves out.
+        folder: the folder in which its modules and relative paths are looked up.
+        digests: the digests of files; its store is the one in which `run:NAME` weights are looked up.
+        own: whether the network's own function compiled it; then its code determines what the specification omits.
 
     Raises:
-        SpecError: a file, function or run isn't there.
+        SpecError: a file, function or run does not exist.
     """
     code: dict[Path, str] = {}
 
     def replaced(value: Any, path: str, *, expected: bool = False) -> Any:
-        """The value, references to the user's functions replaced by the digests of their code."""
+        """Return a value in which references to the user's functions are replaced by the digests of their code."""
         if isinstance(value, Mapping):
             inner = {"name", "learning_rate", "schedule"} if expected else set()
             return {key: replaced(part, join(path, key), expected=key in inner) for key, part in value.items()}
@@ -164,7 +171,7 @@ def declared(spec: TrainingSpec, folder: Path, digests: Digests, *, own: bool = 
             "validation": _source(spec, "validation", folder, digests, replaced),
             "args": replaced(spec.data.args, "data.args"),
             "version": spec.data.version,
-            # Only where it is given: the key of one without is what it was before there was such a field.
+            # Only where it is given, so that specifications without it keep the key they had before the field existed.
             **({"files": _files(spec.data.files, folder, digests)} if spec.data.files else {}),
         },
         "model": {
@@ -186,13 +193,13 @@ def declared(spec: TrainingSpec, folder: Path, digests: Digests, *, own: bool = 
 
 
 def initial_key(declared: Mapping[str, Any]) -> str:
-    """key[0]: the first 32 hex digits of the sha256 of canonical JSON."""
+    """Return key[0]: the first 32 hex digits of the sha256 of canonical JSON."""
     text = json.dumps(declared, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def pretrained_state(weights: str, store: Path | None) -> str:
-    """The key of the state that `run:NAME` or `run:NAME@EPOCH` stands for.
+    """Return the key of the state that `run:NAME` or `run:NAME@EPOCH` refers to.
 
     Raises:
         SpecError: there is no such run, it isn't complete, or it has no such epoch.
@@ -233,7 +240,7 @@ def _weights(weights: str | WeightsInto | None, folder: Path, digests: Digests) 
 
 
 def _final(source: str, store: Path | None) -> dict[str, str | None]:
-    """The digest of a run's final model where that isn't the model of its last state: averages, the best weights."""
+    """Return the digest of a run's final model if that differs from its last state (EMA weights, best weights)."""
     from handler.store.runs import RunStore
 
     if "@" in source or store is None:
@@ -243,7 +250,7 @@ def _final(source: str, store: Path | None) -> dict[str, str | None]:
 
 
 def _files(patterns: list[str], folder: Path, digests: Digests) -> list[str]:
-    """A digest of the files that each pattern stands for, over their names and contents."""
+    """Return one digest per pattern, over the names and contents of the files that match it."""
     from handler.data.globs import files_named
 
     found = []
@@ -255,7 +262,7 @@ def _files(patterns: list[str], folder: Path, digests: Digests) -> list[str]:
 
 
 def _source(spec: TrainingSpec, which: str, folder: Path, digests: Digests, replaced: Any) -> Any:
-    """A source by its content: the files' digests, in the order in which they are listed."""
+    """Return a source by its content: the digests of its files, in the order in which they are listed."""
     value = getattr(spec.data, which)
     if value is None:
         return None
@@ -274,6 +281,6 @@ def _source(spec: TrainingSpec, which: str, folder: Path, digests: Digests, repl
     scales = [list(scale_of_file(file, f"data.{which}")) for file in listed if file.suffix.lower() in SUFFIXES]
     return {
         "content": [digests.content(file, folder) for file in listed],
-        # Of what is in metres nothing is said: its key is the one from before units were converted.
+        # Files in metres add no entry, so that they keep the key they had before units were converted.
         **({"metres": scales} if any(scale != [1.0, 1.0] for scale in scales) else {}),
     }

@@ -1,4 +1,4 @@
-"""Walks a schedule: once per segment, the mask and the learning rate are set and a fit function is called."""
+"""Runs a schedule: sets the mask and the learning rate of each segment and calls a fit function."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Turns = tuple[list[int], list[dict[str, list[str]]]]
 
 
 class DLFreezeTrainingExecutor:
-    """Computes freeze-training schedules and carries them out.
+    """Computes freeze-training schedules and runs them.
 
     Args:
         freeze_training: None, one entry (dict) or a list of entries; see the specification reference.
@@ -29,26 +29,42 @@ class DLFreezeTrainingExecutor:
         self.freeze_training = freeze_training
 
     def prepare_schedule(self, training_epochs: int, nn: Any = None) -> tuple[list[int], list[dict], list | None]:
-        """The schedule of these entries; see `compute_schedule`."""
+        """Return the schedule of this executor's entries; see `compute_schedule`.
+
+        Args:
+            training_epochs: number of epochs, at least 1.
+            nn: a built `keras.Model`; None: entries may use only plain layer names.
+
+        Returns:
+            `(op_epoch, op, lrs)`.
+
+        Raises:
+            ScheduleError: an entry cannot be used.
+            SpecError: an argument cannot be used.
+        """
         return self.compute_schedule(self.freeze_training, training_epochs, nn)
 
     @staticmethod
     def compute_schedule(
         freeze_training: Any, training_epochs: int, nn: Any = None
     ) -> tuple[list[int], list[dict], list | None]:
-        """The schedule as plain data.
+        """Compute a schedule as plain data.
 
         Args:
             freeze_training: None, one entry or a list of entries.
-            training_epochs: how many epochs there are.
-            nn: a built `keras.Model`; without one plain layer names are taken as they are.
+            training_epochs: number of epochs, at least 1.
+            nn: a built `keras.Model`. With None, plain layer names are accepted without a check, and `all`, globs
+                and paths are refused.
 
         Returns:
-            `(op_epoch, op, lrs)`: the epochs at which something is set, what (`{"freeze": [...], "unfreeze":
-            [...]}`), and the learning rates (None if no entry sets one, else one item per op, None where it stays).
+            `(op_epoch, op, lrs)`. `op_epoch`: the 0-based epochs at which an op applies, strictly increasing. `op`:
+            one `{"freeze": [...], "unfreeze": [...]}` per op epoch, two disjoint lists of layer paths, each in the
+            network's layer order (as listed without a network). `lrs`: None if no entry sets a learning rate, else
+            one item per op, None where the rate stays unchanged.
 
         Raises:
-            ScheduleError: an entry can't be used; names it, the value and what would do.
+            ScheduleError: an entry cannot be used; names the entry, the value and the remedy.
+            SpecError: another argument cannot be used.
         """
         check_epochs(training_epochs)
         if nn is not None:
@@ -58,40 +74,66 @@ class DLFreezeTrainingExecutor:
     def handle_round_robin_freezing(
         self, layers: list[str | list[str]], interval: tuple[int, int], strategy: dict[str, Any]
     ) -> Turns:
-        """The turns of one round-robin entry, without the closing op: `(op_epoch, op)`."""
+        """Return the turns `(op_epoch, op)` of one round-robin entry, without the closing op.
+
+        Args:
+            layers: layer names; a nested list is one layer group.
+            interval: `(start, end)`, 0-based epochs, half-open.
+            strategy: `{"name": "round_robin", "period": 1, "count": 1, "invert": False}`; each key is optional.
+
+        Returns:
+            `(op_epoch, op)` as in `compute_schedule`; the layers of an op are in the order in which they are listed.
+
+        Raises:
+            ScheduleError: an argument cannot be used.
+        """
         return round_robin_turns(layers, interval, strategy)
 
     def handle_random_freezing(
         self, layers: list[str | list[str]], interval: tuple[int, int], strategy: dict[str, Any]
     ) -> Turns:
-        """The turns of one random entry, without the closing op: `(op_epoch, op)`. A function of the turn's number
-        alone.
+        """Return the turns `(op_epoch, op)` of one random entry, without the closing op.
+
+        The choice of a turn is a function of the seed and the turn's number alone.
+
+        Args:
+            layers: layer names; a nested list is one layer group.
+            interval: `(start, end)`, 0-based epochs, half-open.
+            strategy: `{"name": "random", "period": 1, "count": 1, "invert": False, "seed": 0}`; each key is optional.
+
+        Returns:
+            `(op_epoch, op)` as in `compute_schedule`; the layers of an op are in the order in which they are listed.
+
+        Raises:
+            ScheduleError: an argument cannot be used.
         """
         return random_turns(layers, interval, strategy)
 
     def execute(
         self, nn: Any, training_epochs: int, fit_fn: Callable[[int, int], Any], *, optimizer: Any = None
     ) -> list[Any]:
-        """Calls `fit_fn(initial_epoch, epochs)` once per segment, its mask and learning rate set.
+        """Call `fit_fn(initial_epoch, epochs)` once per segment, with the segment's mask and learning rate set.
 
-        Afterwards, also after a failure, the trainable flags are as before. A `fit_fn` that compiles the model or
-        runs Keras's own `fit` must take the train function anew: `nn.train_function` is dropped whenever the mask
-        changes. So must a loop of your own that traces its step: trace it anew in each call, since a traced step
-        trains the variables that were trainable then.
+        Afterwards, also after a failure, the trainable flags are as before. The executor sets `nn.train_function`
+        to None before each segment and at the end, because a traced step trains the variables that were trainable
+        when it was traced. A `fit_fn` that compiles the model or calls Keras's own `fit` must therefore let Keras
+        build the train function again. A custom loop must trace its step again in each call.
 
         Args:
-            nn: a built `keras.Model`; compiled, unless `fit_fn` is a loop of your own.
-            training_epochs: how many epochs there are.
+            nn: a built `keras.Model`; compiled, unless `fit_fn` is a custom loop.
+            training_epochs: number of epochs, at least 1.
             fit_fn: trains the epochs `[initial_epoch, epochs)`.
-            optimizer: the `keras.optimizers.Optimizer` of your own loop, whose rate is set; None: the model's. It is
-                built over all variables that may train, if it isn't built yet.
+            optimizer: the `keras.optimizers.Optimizer` of a custom loop, whose learning rate is set; None: the
+                model's. If it is not built, it is built over all variables that are trainable without a mask.
 
         Returns:
-            What `fit_fn` returned, per segment. Ends early where a callback set `nn.stop_training`.
+            The return values of `fit_fn`, one per segment. The list is shorter where a callback set
+            `nn.stop_training`.
 
         Raises:
-            ScheduleError: an entry can't be used, or what trains would change while the optimizer gathers gradients.
-            SpecError: an argument can't be used.
+            ScheduleError: an entry cannot be used, or the trainable variables would change while the optimizer
+                accumulates gradients.
+            SpecError: an argument cannot be used.
         """
         check_network(nn, "nn")
         check_epochs(training_epochs)
@@ -128,7 +170,7 @@ class DLFreezeTrainingExecutor:
         return results
 
     def _refuse_rates(self) -> None:
-        """Refuses entries that set the rate of an optimizer which isn't there."""
+        """Refuse entries that set a learning rate where there is no optimizer."""
         for i, entry in enumerate(parse_entries(self.freeze_training)):
             if entry.initial_learning_rate is not None:
                 raise ScheduleError(
@@ -139,9 +181,16 @@ class DLFreezeTrainingExecutor:
 
 
 def set_segment(masks: Masks, schedule: Schedule, epoch: int, *, rate: bool = True, optimizer: Any = None) -> None:
-    """Sets the mask of an epoch and (with `rate`) the learning rate that the schedule sets there, if it does.
+    """Set the mask of an epoch and, with `rate`, the learning rate that the schedule sets at that epoch, if any.
 
-    Twice is the same as once. The rate is that of `optimizer`, or of the model's where that is None.
+    Idempotent.
+
+    Args:
+        masks: the model's masks.
+        schedule: the schedule.
+        epoch: the epoch, 0-based.
+        rate: whether to set the learning rate.
+        optimizer: the optimizer whose rate is set; None: the model's.
     """
     masks.apply(schedule.frozen(epoch))
     value = schedule.learning_rate(epoch)

@@ -1,4 +1,4 @@
-"""What a schedule needs to know of a network, as plain data: its layers with weights, in order, by path."""
+"""The outline of a network: its layers with weights, in order, by path, as plain data for the schedule."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class LayerInfo:
     Attributes:
         path: names joined by `/`, from the outermost model inwards.
         kind: the layer's class name.
-        parameters: number of elements of all its weights; what layers share is counted at the first of them.
-        trainable_parameters: number of elements that train when the layer isn't frozen.
-        trainable: False where the user froze it before training; a schedule never unfreezes it.
-        held: it has weights that only the user's `trainable = False` keeps from training.
+        parameters: number of elements of all its weights; shared weights are counted at the first layer only.
+        trainable_parameters: number of elements that are trainable when the layer is not frozen.
+        trainable: False if the user froze it before training; a schedule never unfreezes it.
+        held: whether it has trainable variables, but the user's `trainable = False` freezes all of them.
     """
 
     path: str
@@ -34,19 +34,20 @@ class LayerInfo:
 
 @dataclass(frozen=True)
 class Outline:
-    """The layers of a network as a schedule sees them.
+    """The layers of a network as a schedule uses them.
 
     Attributes:
         layers: the layers with weights, depth first through nested models, first occurrence. A weight that a model
-            holds itself is listed like a layer, of the kind `Weight`, before the model's layers.
+            holds itself is listed like a layer, with the kind `Weight`, before the model's layers.
         weightless: paths of the layers without weights (to refuse them by name).
-        models: paths of the nested models; a model's path stands for everything below it.
-        learning_rate: the optimizer's rate, None where it follows a schedule of its own or isn't known.
-        learning_rate_schedule: True where the optimizer has a learning-rate schedule (no entry may set a rate then).
-        aliases: further paths of a layer or nested model that occurs more than once -> its path among the above.
-        shared: layers that have weights in common, so that one can't be frozen while another trains.
-        parts: for each layer that holds layers with weights (a wrapper, a block): these, by path, nested ones too.
-        repeated: paths that two different layers have.
+        models: paths of the nested models; a model's path stands for all layers below it.
+        learning_rate: the optimizer's learning rate; None if it follows a schedule of its own or is unknown.
+        learning_rate_schedule: whether the optimizer has a learning-rate schedule (then no entry may set a rate).
+        aliases: further path of a layer or nested model that occurs more than once -> its path in `layers`,
+            `weightless` or `models`.
+        shared: groups of layers that share weights: they must be frozen and unfrozen together.
+        parts: path of a layer that contains layers with weights (a wrapper, a block) -> these, nested ones included.
+        repeated: paths that two different layers share.
     """
 
     layers: tuple[LayerInfo, ...]
@@ -66,36 +67,40 @@ class Outline:
 
     @cached_property
     def whole_of(self) -> dict[str, str]:
-        """Path of a part -> path of the layer that it is a part of."""
+        """Path of an inner layer -> path of the layer that contains it."""
         return {part.path: path for path, parts in self.parts.items() for part in parts}
 
     def parts_of(self, path: str) -> tuple[str, ...]:
-        """The paths of a layer's parts; its own where it has none."""
+        """Return the paths of a layer's inner layers; its own path if it has none."""
         return tuple(part.path for part in self.parts.get(path, ())) or (path,)
 
     def joined(self, paths: Iterable[str]) -> tuple[str, ...]:
-        """The same layers in the same order, each one whole where all of its parts are among them."""
+        """Return the same layers in the same order, with a whole layer in place of its inner layers where all are
+        given.
+        """
         given = tuple(paths)
         full = {whole for whole, parts in self.parts.items() if {part.path for part in parts} <= set(given)}
         named = (self.whole_of[path] if self.whole_of.get(path) in full else path for path in given)
         return tuple(dict.fromkeys(named))
 
     def listed(self, named: Collection[str]) -> list[LayerInfo]:
-        """The layers in order; in place of one of which `named` has parts stand its parts."""
+        """Return the layers in order, each replaced by its inner layers if `named` contains one of these."""
         apart = {self.whole_of[path] for path in named if path in self.whole_of}
         return [info for layer in self.layers for info in (self.parts[layer.path] if layer.path in apart else (layer,))]
 
     def unfrozen(self, frozen: Collection[str]) -> list[LayerInfo]:
-        """Return the layers that are trainable under a mask, in order; those that the user froze never are."""
+        """Return the layers that are trainable under a mask, in order; layers that the user froze are never
+        trainable.
+        """
         return [info for info in self.listed(frozen) if info.trainable and info.path not in frozen]
 
     def to_json(self) -> dict[str, Any]:
-        """The outline as JSON-able data."""
+        """Return the outline as JSON-able data."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Outline:
-        """The outline that `to_json` wrote."""
+        """Return the outline that `to_json` wrote."""
         fields = {**data, "layers": tuple(LayerInfo(**layer) for layer in data["layers"])}
         fields["weightless"], fields["models"] = tuple(data["weightless"]), tuple(data["models"])
         fields["shared"] = tuple(tuple(group) for group in data["shared"])
@@ -105,7 +110,7 @@ class Outline:
 
 
 class OwnWeight:
-    """A weight that a model or a block holds itself, beside those of its layers; a mask treats it like a layer.
+    """A weight that a model or a block holds itself, outside its layers; a mask treats it like a layer.
 
     Args:
         variable: the Keras variable.
@@ -116,7 +121,7 @@ class OwnWeight:
 
     @property
     def trainable(self) -> bool:
-        """The variable's flag."""
+        """The variable's `trainable` flag."""
         return bool(self.variable.trainable)
 
     @trainable.setter
@@ -125,7 +130,7 @@ class OwnWeight:
 
     @property
     def trainable_weights(self) -> list[Any]:
-        """The variable, if it trains."""
+        """The variable in a list, if it is trainable; else []."""
         return [self.variable] if self.trainable else []
 
     @property
@@ -137,11 +142,11 @@ class OwnWeight:
 
 
 def walk(model: Any) -> Iterator[tuple[str, Any]]:
-    """Yields `(path, layer)` for every layer below a Keras model, depth first through nested models.
+    """Yield `(path, layer)` for every layer below a Keras model, depth first through nested models.
 
-    A layer that occurs twice is yielded once, where it occurs first. Nested models are yielded before their layers; a
+    A layer that occurs twice is yielded once, at its first occurrence. A nested model is yielded before its layers. A
     weight that a model holds itself is yielded as an `OwnWeight` before that model's layers. Any other layer is one
-    layer, whatever it holds; see `parts_of`.
+    layer, even if it contains layers; see `parts_of`.
     """
     seen: set[int] = set()
     for path, layer in _occurrences(model, ""):
@@ -151,7 +156,7 @@ def walk(model: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _occurrences(parent: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """As `walk`, but each path by which a layer is reached."""
+    """Yield `(path, layer)` like `walk`, but once for each path by which a layer is reached."""
     import keras
 
     for own in _own_weights(parent):
@@ -164,8 +169,10 @@ def _occurrences(parent: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def parts_of(layer: Any, path: str) -> list[tuple[str, Any]]:
-    """What a wrapper or a block holds: `(path, layer)` for each layer with weights below it that holds no other, and
-    each `OwnWeight`. Empty for a layer that holds none.
+    """Return the inner layers of a wrapper or a block; [] for a layer that contains none.
+
+    Returns:
+        `(path, layer)` for each layer with weights below it that contains no other, and for each `OwnWeight`.
     """
     inner = [child for child in _children(layer) if child.weights]
     found = [(join(path, own.name), own) for own in _own_weights(layer)] if inner else []
@@ -177,7 +184,7 @@ def parts_of(layer: Any, path: str) -> list[tuple[str, Any]]:
 
 
 def join(prefix: str, name: str) -> str:
-    """A path one name longer."""
+    """Return a path extended by one name."""
     return f"{prefix}/{name}" if prefix else name
 
 
@@ -187,7 +194,7 @@ def _children(layer: Any) -> list[Any]:
 
 
 def _own_weights(holder: Any) -> list[OwnWeight]:
-    """The weights that are no layer's of a holder of layers."""
+    """Return the weights of a container that belong to none of its layers."""
     theirs = {id(weight) for child in _children(holder) for weight in child.weights}
     own = {id(v): v for v in (*holder._trainable_variables, *holder._non_trainable_variables) if id(v) not in theirs}
     return [OwnWeight(variable) for variable in own.values()]
@@ -198,14 +205,14 @@ def _identity(layer: Any) -> int:
 
 
 def addressable(model: Any) -> dict[str, Any]:
-    """The layers with weights that a schedule can name: path -> Keras layer or `OwnWeight`, in layer order."""
+    """Return the layers with weights that a schedule can name: path -> Keras layer or `OwnWeight`, in layer order."""
     import keras
 
     return {path: layer for path, layer in walk(model) if not isinstance(layer, keras.Model) and layer.weights}
 
 
 def freezable(model: Any) -> dict[str, Any]:
-    """All that a mask can freeze: the addressable layers, each followed by its parts."""
+    """Return all layers that a mask can freeze: each addressable layer, followed by its inner layers."""
     layers = addressable(model)
     return {name: part for path, layer in layers.items() for name, part in [(path, layer), *_inside(path, layer)]}
 
@@ -215,7 +222,7 @@ def _inside(path: str, layer: Any) -> list[tuple[str, Any]]:
 
 
 def outline(model: Any) -> Outline:
-    """The outline of a built Keras model, with its optimizer's rate if it is compiled."""
+    """Return the outline of a built Keras model, with its optimizer's learning rate if it is compiled."""
     import keras
 
     layers, weightless, models = [], [], []
@@ -241,7 +248,7 @@ def outline(model: Any) -> Outline:
                     holders.setdefault(id(weight), {})[place] = None
     paths = {_identity(layer): path for path, layer in walk(model)}
     also = {path: paths[_identity(x)] for path, x in _occurrences(model, "") if paths[_identity(x)] != path}
-    for path, meant in also.items():  # a further path of one layer may be another layer's
+    for path, meant in also.items():  # a further path of one layer may be the path of another layer
         names.setdefault(path, set()).update(names.get(meant, ()))
     shared = dict.fromkeys(tuple(group) for group in holders.values() if len(group) > 1)
     optimizer = getattr(model, "optimizer", None)

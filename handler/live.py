@@ -1,6 +1,4 @@
-"""What a training from a specification has in memory: data, network, trainer. Built once, when a stage first needs
-it.
-"""
+"""The live objects of a training from a specification: data, network, trainer. Each is built when first needed."""
 
 from __future__ import annotations
 
@@ -40,11 +38,16 @@ if TYPE_CHECKING:
 
 
 class Live:
-    """The live objects of one run, and what the stages do with them.
+    """The live objects of one run, and the parts of the stages that use them.
+
+    Args:
+        run: the run.
 
     Attributes:
         mh: the model handler, compiled.
-        backed_up: where X and y are backed up, None as long as they aren't.
+        initial: digest of the initial variables.
+        backed_up: path of the backup of X and y; None while there is none.
+        restored: whether that backup has been written back.
     """
 
     def __init__(self, run: TrainingRun) -> None:
@@ -59,7 +62,7 @@ class Live:
 
     @cached_property
     def callbacks(self) -> list[Any]:
-        """The callbacks; the files they write go to the run's folder."""
+        """The callbacks; the files that they write go to the run's output folder."""
         made = build_callbacks(self.run.spec, self.run.folder, self.run.output_folder)
         for i, callback in enumerate(made):
             if forgets(callback):
@@ -68,7 +71,7 @@ class Live:
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The data, checked against the network."""
+        """The data, checked against the network, the schedule and the callbacks."""
         declared = self.run.planning.declared["data"]
         content = {name: declared[name] for name in ("source", "validation")}
         dataset = load_data(self.run.spec, self.run.folder, self.run.store)
@@ -86,7 +89,7 @@ class Live:
         Boundaries(self.mh.compiled, self.run.spec.freeze_training).check(self.run.planning.schedule, steps)
         for i, callback in enumerate(self.run.spec.training.callbacks):
             made = self.callbacks[i]
-            # A checkpoint of every epoch has a monitor too, and doesn't look at it.
+            # A ModelCheckpoint that saves every epoch has a monitor too, but does not use it.
             monitor = str(getattr(made, "monitor", "")) if getattr(made, "save_best_only", True) else ""
             if monitor.startswith("val_") and dataset.validation is None:
                 problem = f"callback {callback.name} watches {monitor!r}, but the source gives no validation data"
@@ -98,23 +101,28 @@ class Live:
 
     @cached_property
     def cache_map(self) -> dict[str, Any]:
-        """What pre-fit found; the architecture has its structure from now on."""
+        """The cache map of pre-fit; once it is built, the architecture holds its structure."""
         return self.handler.pre_fit(self.mh, self.dataset.X, self.dataset.y, self.callbacks)
 
     @cached_property
     def sequencer(self) -> DLSequencer:
-        """The batches."""
+        """The sequencer of the training batches."""
         self.run_pre_fit()
         return self.mh.build_sequencer(self.dataset.X, self.dataset.y)
 
     @cached_property
     def validation(self) -> DLSequencer | None:
-        """The batches that are evaluated after each epoch."""
+        """The sequencer of the batches that are evaluated after each epoch; None without validation data."""
         return self.mh.build_validation()
 
     @cached_property
     def found(self) -> dict[str, Any]:
-        """Digests of what was found, from before anything was trained; refused is what no step could take."""
+        """Digests of the data and the initial variables, taken before any training.
+
+        Raises:
+            DataError: the data are not finite, or no step can take the batches.
+            SpecError: the loss or a metric does not fit the batches.
+        """
         found = identity.found(self.dataset.X, self.dataset.y, self.dataset.validation, self.initial)
         try:
             check_batches(self.mh.compiled, self.sequencer)
@@ -127,7 +135,7 @@ class Live:
 
     @cached_property
     def trainer(self) -> Trainer:
-        """The trainer."""
+        """The trainer; building it takes the digests first."""
         self.take_digests()
         return Trainer(
             self.mh.compiled,
@@ -144,7 +152,7 @@ class Live:
 
     @cached_property
     def walk(self) -> SegmentWalk:
-        """The walk along the chain."""
+        """The segment runner."""
         return SegmentWalk(
             self.run.planning.chain,
             self.run.store.states,
@@ -159,11 +167,11 @@ class Live:
         )
 
     def run_pre_fit(self) -> dict[str, Any]:
-        """Has the architecture compute its structure, once: the batches are built with it."""
+        """Let the architecture compute its structure, once, and return the cache map; the batches are built with it."""
         return self.cache_map
 
     def take_digests(self) -> dict[str, Any]:
-        """Takes the digests of what was found, once: before anything is trained or rearranged."""
+        """Take the digests of the data and the initial variables once, before any training, and return them."""
         return self.found
 
     def _copied(self, done: int, of: int) -> None:
@@ -173,11 +181,11 @@ class Live:
 
     @property
     def environment_changes(self) -> list[EnvironmentChange]:
-        """Where the training went on from states of another environment, as far as this process knows."""
+        """The environment changes behind the states that this process has loaded."""
         return self.walk.environment_changes if "walk" in self.__dict__ else []
 
     def pre_fit(self) -> dict[str, Any]:
-        """Loads the data and computes the structure; returns what the record says of both."""
+        """Load the data and compute the structure; return their description for the record."""
         cache_map = self.run_pre_fit()
         keys = [key for key in (self.dataset.prefit, cache_map.get("key")) if key]
         structure = {name: list(array.shape) for name, array in (cache_map.get("structure") or {}).items()}
@@ -185,7 +193,7 @@ class Live:
         return {**described, "found": self.take_digests()}
 
     def backup(self) -> Path:
-        """Backs X and y up."""
+        """Back X and y up and return the backup's path; do it once."""
         self.take_digests()
         if self.backed_up is None:
             self.backed_up = self.handler.store_fit_backup(self.mh, self.dataset.X, self.dataset.y)
@@ -194,18 +202,22 @@ class Live:
         return self.backed_up
 
     def restore(self) -> None:
-        """Writes the backup back into X and y."""
+        """Write the backup back into X and y."""
         self.handler.restore_fit_backup(self.mh, self.sequencer, self.backed_up)
         self.restored = True
 
     def drop_backup(self) -> None:
-        """Removes a backup that is restored; one that couldn't be stays."""
+        """Remove the backup if it has been restored; a backup that could not be restored stays."""
         if self.backed_up is not None and self.restored:
             self.handler._drop_backup(self.backed_up)
             self.backed_up, self.restored = None, False
 
     def finish(self, position: Position, folder: Path) -> dict[str, Any]:
-        """Makes, saves and measures the final model."""
+        """Make the final model, save it below `folder` and evaluate it.
+
+        Returns:
+            `weights` (digest), `final_is_state`, `model` (file name), `history`, `validation` (logs or None).
+        """
         trainer = self.walk.stand_at_end(position.epoch)
         history = {name: [float(v) for v in values] for name, values in trainer.history.history.items()}
         before = weights_digest(self.mh.compiled)

@@ -1,9 +1,9 @@
-"""Trainable flags, and the steps that go with them.
+"""Trainable flags, and the traced steps that belong to them.
 
-A step function is traced once per mask and kept; a mask is applied by swapping the function, never by compiling the
-model again (that would lose the optimizer's state and cost seconds). A function has one signature, so it is never
-traced again under another mask. The optimizer is built over everything that may ever train, so its variables don't
-depend on the mask.
+A step function is traced once per mask and kept. A mask is applied by swapping the function, not by compiling the
+model again: that would lose the optimizer's state and cost seconds. A function has one signature, so TensorFlow
+never traces it again under another mask. The optimizer is built over all variables that may ever be trainable, so
+its variables do not depend on the mask.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Masks:
     """Applies masks to one compiled model.
 
     Args:
-        model: a built and compiled `keras.Model`. Its flags of now are the user's: a mask never unfreezes what they
-            freeze.
-        capacity: how many masks' functions are kept, the least recently used go first.
+        model: a built and compiled `keras.Model`. Its present flags are the user's: a mask never unfreezes a layer
+            that they freeze.
+        capacity: number of masks whose functions are kept; the least recently used mask is dropped first.
 
     Attributes:
-        frozen: paths of the layers that rest.
-        flags: whether the user lets a layer train, by its id.
+        frozen: paths of the layers that the present mask freezes.
+        flags: the user's trainable flag of each layer, by the layer's id.
     """
 
     def __init__(self, model: Any, capacity: int = CAPACITY) -> None:
@@ -48,7 +48,7 @@ class Masks:
         self._kept: OrderedDict[frozenset[str], dict[Hashable, Any]] = OrderedDict()
 
     def apply(self, frozen: Collection[str]) -> None:
-        """Freezes exactly these layers (by path) and what the user froze. Twice is the same as once.
+        """Freeze exactly these layers (by path) and those that the user froze. Idempotent.
 
         Raises:
             ScheduleError: the network has no such layer.
@@ -57,7 +57,8 @@ class Masks:
         if unknown:
             raise ScheduleError("freeze_training", f"the network has no layer {unknown[0]!r}")
         resting = {id(part) for path in frozen for part in self.layers[path]._flatten_layers()}
-        # Parents first: setting one sets all below it, weights of its own too. Written on change only.
+        # Parents first: setting a parent's flag sets the flags of all layers and own weights below it.
+        # A flag is written only where it changes.
         for part in (part for layer in self._wholes for part in layer._flatten_layers()):
             self._set(part, id(part) not in resting)
         for path, weight in self._own.items():
@@ -73,33 +74,34 @@ class Masks:
             part.trainable = flag
 
     def release(self) -> None:
-        """Puts every flag back to what the user had set."""
+        """Restore every trainable flag that the user had set."""
         self.apply(())
 
     def step(self, signature: Any, train_step: Step | None = None) -> Step:
-        """The train step under the present mask: a batch of tensors in, the logs out.
+        """Return the train step under the present mask: it takes a batch of tensors and returns the logs.
 
         Args:
             signature: the batch's structure of `tf.TensorSpec`, the first axis open.
-            train_step: steps through a part of the network instead, from what crosses the mask's cut.
+            train_step: a step through the layers after the frozen prefix, which takes the prefix's activations; None:
+                the model's own train step.
 
         Raises:
-            ScheduleError: the step itself would change what rests.
+            ScheduleError: the step itself would change a frozen variable.
         """
         kind = "step" if train_step is None else "suffix"
         return self.keep(kind, lambda: self._train_step(signature, train_step or self.model.train_step))
 
     def test(self, signature: Any) -> Step:
-        """The test step under the present mask: the loss of a frozen layer's regularizer isn't in it."""
+        """Return the test step under the present mask; its loss leaves out the regularizers of frozen layers."""
         step = replicated(self.model, self.model.test_step)
         return self.keep("test", lambda: compiled_step(self.model, step, signature))
 
     def keep(self, kind: Hashable, make: Callable[[], Kept]) -> Kept:
-        """What was made for the present mask, made now if it isn't kept any more.
+        """Return the function kept for the present mask, or make and keep it.
 
         Args:
-            kind: what it is; one of each is kept for a mask.
-            make: makes it.
+            kind: the kind of function; one of each kind is kept per mask.
+            make: makes the function.
         """
         functions = self._kept.setdefault(self.frozen, {})
         self._kept.move_to_end(self.frozen)
@@ -111,7 +113,7 @@ class Masks:
         return made
 
     def forget(self) -> None:
-        """Has everything made for a mask made anew: it holds what the layers derived from other weights."""
+        """Drop all kept functions: they hold constants that layers derived from other weights."""
         self._kept.clear()
 
     def _train_step(self, signature: Any, train_step: Step) -> Step:
@@ -125,7 +127,7 @@ class Masks:
 
 
 def compiled_step(model: Any, step: Step, signature: Any) -> Step:
-    """A model's train or test step as a graph with one signature, traced at once; as it is where the model runs
+    """Trace a model's train or test step as a graph with one signature; return the step itself if the model runs
     eagerly.
     """
     import tensorflow as tf
@@ -141,10 +143,10 @@ def compiled_step(model: Any, step: Step, signature: Any) -> Step:
 
 
 def _forget_gradients(graph: Any) -> None:
-    """Takes out of TensorFlow's registry what `tf.custom_gradient` put there for a traced step alone.
+    """Remove from TensorFlow's registry the gradients that `tf.custom_gradient` registered for a traced step.
 
-    It would stay for good and keep the graph (tens of MB) with it. Nobody differentiates a step; what functions within
-    it have registered stays, since another step may call them.
+    Each entry would stay for the life of the process and keep the graph (tens of MB). Nothing differentiates a step.
+    The entries of functions nested in it stay, because another step may call them.
     """
     from tensorflow.python.framework import ops
 

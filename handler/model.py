@@ -1,4 +1,4 @@
-"""A model as the training handler sees it: an architecture, how it is compiled, how it is trained."""
+"""The model handler: an architecture, how it is compiled, and how it is trained."""
 
 from __future__ import annotations
 
@@ -24,30 +24,35 @@ from handler.sequencer import DLSequencer
 
 
 class DLModelHandler:
-    """Holds an architecture and how to compile, train and ask it.
+    """Holds an architecture and the settings to compile it, train it and predict with it.
 
     Args:
-        arch: the architecture.
-        optimizer, loss, metrics: as for `keras.Model.compile`. What is None is the network's own where it is compiled
-            already; any other gets Adam, sparse categorical cross-entropy and accuracy.
-        training_epochs: how many epochs a fit trains.
-        batch_size: examples a batch.
-        seed: with the epoch, determines order and augmentation.
-        in_place: let the sequencer rearrange X and y themselves (the training handler backs them up and restores them).
-        callbacks: Keras callbacks, or a function that makes them.
-        class_weight: class -> weight of its targets in the loss.
-        ignore_label: targets of this value are never learned; metrics leave them out.
-        validation_data: `(X, y)`, evaluated after each epoch.
-        augment: pure function of (inputs of a batch, random generator), applied to training batches.
+        arch: an `Architecture`, such as `KerasArchitecture(model)`.
+        optimizer, loss, metrics: as for `keras.Model.compile`. If the network is already compiled, None keeps its
+            own; otherwise None means Adam, sparse categorical cross-entropy and accuracy.
+        training_epochs: int, at least 1. Number of epochs of a fit.
+        batch_size: int, at least 1. Number of examples per batch.
+        seed: int. Together with the epoch it determines the order of the examples and the augmentation.
+        in_place: bool. The sequencer rearranges X and y themselves; the training handler backs them up and
+            restores them.
+        callbacks: a list of Keras callbacks, or a function without arguments that returns one.
+        class_weight: mapping of class (int) to the weight (float) of its targets in the loss.
+        ignore_label: int. Targets of this value have weight 0 in the loss and the metrics.
+        validation_data: `(X, y)`, evaluated after each epoch; X and y as for `fit`.
+        augment: function `(inputs, rng) -> inputs`, applied to training batches. `inputs` is the list of the
+            batch's parts of X, each of shape `(batch, ...)`; `rng` is a `numpy.random.Generator` that depends only
+            on the seed, the epoch and the batch. It must depend on its arguments alone, and may be called from
+            another thread than `fit`.
 
     Raises:
-        SpecError: an argument can't be used.
+        SpecError: an argument cannot be used.
 
     Attributes:
-        compiled: the compiled `keras.Model`, None before `compile`.
-        was_compiled: whether it was compiled before `compile`.
-        history: Keras `History` of the last fit.
-        initial_weights: what was put into the network before any training, None where nothing was.
+        compiled: the compiled `keras.Model`; None before `compile`.
+        was_compiled: whether the network was compiled before `compile`.
+        history: Keras `History` of the last fit; None before the first.
+        initial_weights: record of the pretrained values put into the network before training; None if there
+            were none.
     """
 
     def __init__(
@@ -84,7 +89,11 @@ class DLModelHandler:
         self.initial_weights: InitialWeights | None = None
 
     def compile(self) -> None:
-        """Builds the network if need be and compiles it."""
+        """Build the network if it is not built, and compile it.
+
+        A network that is already compiled is compiled again only if `optimizer`, `loss` or `metrics` is given; what is
+        not given stays as its own `compile` call set it.
+        """
         nn = self.arch.build()
         self.was_compiled = bool(nn.compiled)
         measured = "metrics" if self.ignore_label is None else "weighted_metrics"
@@ -104,16 +113,31 @@ class DLModelHandler:
         self.compiled = nn
 
     def fit(self, X: Any, y: Any) -> Any:
-        """Trains all epochs, everything as the user set it. For schedules see `DLTrainingHandler`. Returns the
-        History.
+        """Train all epochs without a freeze-training schedule; for schedules see `DLTrainingHandler`.
+
+        Args:
+            X: array of shape `(n, ...)`, or a list of such arrays, one per network input.
+            y: array of targets of shape `(n, ...)`.
+
+        Returns:
+            Keras `History` over all epochs.
+
+        Raises:
+            FrostlineError: as `DLTrainingHandler.__call__` raises it.
         """
         from handler.training import DLTrainingHandler
 
         return DLTrainingHandler()(self, X, y, None)
 
     def predict(self, X: Any) -> np.ndarray:
-        """What the network gives for X (array or list of arrays, first axis = examples), `run_pre` and `run_post`
-        applied.
+        """Return the network's output for X, with `arch.run_pre` and `arch.run_post` applied.
+
+        Args:
+            X: array of shape `(n, ...)`, or a list of such arrays, one per network input.
+
+        Returns:
+            The output of `keras.Model.predict`: an array of shape `(n, ...)` in the dtype of the network's output
+            (a list of arrays for several outputs), or the value that `arch.run_post` makes of it.
         """
         if not self.arch.is_built():
             self.arch.build()
@@ -126,15 +150,15 @@ class DLModelHandler:
         return output if self.arch.run_post is None else self.arch.run_post(output)
 
     def build_callbacks(self) -> list[Any]:
-        """The callbacks of a fit."""
+        """Return the callbacks of a fit; a function given as `callbacks` is called anew each time."""
         return list(self.callbacks() if callable(self.callbacks) else self.callbacks)
 
     def build_sequencer(self, X: Any, y_rf: Any) -> DLSequencer:
-        """The sequencer of a fit over X and y."""
+        """Return the sequencer of a fit over X and y."""
         return self._sequencer(X, y_rf, self.arch.structure, in_place=self.in_place, augment=self.augment)
 
     def build_validation(self) -> DLSequencer | None:
-        """The sequencer over the validation data: in its own order, nothing augmented."""
+        """Return the sequencer over the validation data, neither shuffled nor augmented; None if there are none."""
         if self.validation_data is None:
             return None
         X, y = self.validation_data
@@ -156,7 +180,7 @@ class DLModelHandler:
         )
 
     def _is_one_hot(self, y: Any) -> bool | None:
-        """Whether targets hold one value per class, by the loss and the network's output; None where y is no array."""
+        """Return whether targets hold one value per class, judged by the loss and the output; None if y is no array."""
         if self.compiled is None or not hasattr(y, "shape") or not isinstance(getattr(y, "dtype", None), np.dtype):
             return None
         outputs = output_shapes(self.compiled)

@@ -1,5 +1,6 @@
-"""What is known before training: the chain of keys, what of it is there, what is left to do. TensorFlow only if it
-must.
+"""The plan of a training: its chain of keys, the states on disk, the epochs left to train.
+
+TensorFlow is loaded only if the store holds no description of the network.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from handler.store import Store, marker, mirrored_files
 from handler.store.checked import read_checked, with_checksum
 from handler.store.files import write_file
 
-REMEMBERED = 4  # what is remembered of a network; another version's is read from the network again
+REMEMBERED = 4  # version of the network's stored description; one of another version is ignored, and the network built
 SLOTS = 3  # a weight and two slots of an optimizer like Adam, 4 bytes each
 
 
@@ -43,8 +44,9 @@ class Planning:
 
     Args:
         spec: the specification.
-        folder: where its modules and relative paths are looked up.
-        store: where states are looked up; nothing is written to it but what was remembered of files and networks.
+        folder: the folder in which its modules and relative paths are looked up.
+        store: the store in which states are looked up; planning writes only the file digests and the description
+            of the network.
         name: the run's name.
     """
 
@@ -54,36 +56,40 @@ class Planning:
 
     @cached_property
     def declared(self) -> dict:
-        """What key[0] hashes; the network is asked where the specification may leave its compilation to it."""
+        """The declaration that key[0] hashes.
+
+        If the specification may leave compilation to the network's own function, planning checks whether that function
+        compiles the network.
+        """
         own = leaves_to_network(self.spec) and self._is_compiled()
         return self._declare(own=True) if own else self._declaration[0]
 
     @property
     def sources(self) -> dict:
-        """What the digests in it are of."""
+        """The files and modules that the digests in the declaration belong to."""
         return self._declaration[1].sources(self.folder)
 
     @cached_property
     def key(self) -> str:
-        """key[0]."""
+        """The training's first key, key[0]."""
         return initial_key(self.declared)
 
     @property
     def outline(self) -> Outline:
-        """The network's layers: remembered in the store, or from the network, built once."""
+        """The network's layers, from the store's description or from the network, which is built once."""
         return self._network[0]
 
     @property
     def graph(self) -> Graph:
-        """The network as its frozen prefixes see it, remembered with its layers."""
+        """The network's graph, which determines its frozen prefixes; stored with the layers."""
         return self._network[1]
 
     @property
     def remembered(self) -> Outline | None:
-        """The network's layers as far as the store remembers them."""
+        """The network's layers from the store's description; None if there is none of this version."""
         try:
             return Outline.from_json(self._remembered()["outline"])
-        except (StoreError, TypeError, KeyError):  # or another version's
+        except (StoreError, TypeError, KeyError):  # missing, damaged, or of another version
             return None
 
     @cached_property
@@ -93,18 +99,23 @@ class Planning:
 
     @cached_property
     def chain(self) -> Chain:
-        """The keys of all states."""
+        """The keys of all states of the training."""
         return Chain(self.key, self.schedule)
 
     @property
     def threads(self) -> int:
-        """The number of threads: as declared, or as at the training's first start, or one per core."""
+        """The number of threads: as declared, else as at the training's first start, else one per core."""
         if self.spec.training.threads:
             return self.spec.training.threads
         return recorded_threads(self.store, self._known_keys()) or environment.core_count()
 
     def plan(self) -> Plan:
-        """The plan, as it stands now."""
+        """Compute the plan as of now.
+
+        Raises:
+            SpecError: the network, a callback or a package cannot be used.
+            ScheduleError: an entry cannot be used.
+        """
         callbacks = self.spec.training.callbacks
         check_packages(callbacks)
         position = furthest(self.chain, self.store.states)
@@ -113,7 +124,7 @@ class Planning:
             rate = None
         segments, reached = [], position.epoch if position else -1
         for segment in self.schedule.segments:
-            if setter != SETS_RATE:  # which holds in each epoch, whatever the schedule sets
+            if setter != SETS_RATE:  # a callback with SETS_RATE overrides the schedule's rate in each epoch
                 rate = segment.learning_rate or (None if setter else rate)
             trainable = self.outline.unfrozen(segment.frozen)
             end = completed_end(segment, position)
@@ -164,7 +175,7 @@ class Planning:
         )
 
     def record(self) -> RunRecord | None:
-        """The run's record, if it has one that can be read."""
+        """Return the run's record; None if it has none that can be read."""
         try:
             return self.store.runs.read(self.name)
         except (SpecError, DamagedError):
@@ -172,7 +183,7 @@ class Planning:
 
     @cached_property
     def _declaration(self) -> tuple[dict, Digests]:
-        """What key[0] hashes, and the digests that were taken for it."""
+        """The declaration that key[0] hashes where the specification sets the compilation, and its digests."""
         check_not_from_itself(self.spec.model.weights, self.name)
         digests = Digests(self.store.root)
         return declared(self.spec, self.folder, digests), digests
@@ -181,7 +192,7 @@ class Planning:
         return declared(self.spec, self.folder, self._declaration[1], own=own)
 
     def _is_compiled(self) -> bool:
-        """Whether the network's own function compiled it: remembered with its layers."""
+        """Return whether the network's own function compiled it; the store's description says so, or the network."""
         try:
             return bool(self._remembered()["compiled"])
         except (StoreError, TypeError, KeyError):
@@ -191,8 +202,8 @@ class Planning:
 
     @cached_property
     def _network(self) -> tuple[Outline, Graph, InitialWeights | None]:
-        """The network's layers and graph, and what it starts from: remembered in the store, or from the network,
-        built once.
+        """The network's layers, graph and initial weights: from the store's description, or from the network, built
+        once.
         """
         outline = self.remembered
         if outline is None:
@@ -200,14 +211,14 @@ class Planning:
         try:
             memory = self._remembered()
             told = memory.get("initial_weights")
-            if told is not None and self.spec.model.weights is not None:  # another name may lead to the same state
+            if told is not None and self.spec.model.weights is not None:  # another name, same state
                 told["source"], told["into"] = source_of(self.spec.model.weights)
             return outline, Graph.from_json(memory["graph"]), None if told is None else InitialWeights(**told)
         except (StoreError, TypeError, KeyError):
             return outline, Graph(problem="the network isn't remembered"), None
 
     def _known_keys(self) -> list[str]:
-        """The keys of the chain as far as they are known without the network."""
+        """Return the keys of the chain that are known without building the network."""
         record = self.record()
         made = [self._declaration[0], *([self._declare(own=True)] if leaves_to_network(self.spec) else [])]
         keys = [initial_key(each) for each in made]
@@ -238,12 +249,12 @@ class Planning:
         found = outline(mh.compiled)
         compute_schedule(
             self.spec.freeze_training, self.spec.training.epochs, found
-        )  # refused before anything is written
+        )  # raises before any file is written
         graph = Flat(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
         initial = None if mh.initial_weights is None else mh.initial_weights.model_dump(mode="json")
         network = {"outline": found.to_json(), "graph": graph.to_json(), "initial_weights": initial}
         memory = {"format": 1, "version": REMEMBERED, "compiled": mh.was_compiled} | network
-        with contextlib.suppress(StoreError):  # a store that can only be read
+        with contextlib.suppress(StoreError):  # a read-only store
             marker.claim(self.store.root)
             write_file(self._memory, with_checksum(memory))
             mirrored_files.send(self._memory)
@@ -260,12 +271,12 @@ class Planning:
     def _prefix(self, frozen: Collection[str], epochs: int) -> PlannedPrefix:
         data, record = self.spec.data, self.record()
         rows = record.dataset.get("examples") if record is not None and record.key == self.key else None
-        # Point clouds are augmented unless told otherwise.
+        # Point clouds are augmented unless `augmentation` is None.
         augmented = is_cloud(data.source) and data.args.get("augmentation", {}) is not None
         return planned(self.graph, self.spec, frozen, epochs, rows=rows, augmented=augmented)
 
     def _seconds(self, segments: list[PlannedSegment], reached: int) -> float | None:
-        """Seconds left, from the epochs this run has trained before; None where there are none."""
+        """Estimate the seconds left from the epochs that this run has trained before; None without such epochs."""
         record = self.record()
         known = {
             tuple(s.frozen): s.seconds / s.trained_epochs
@@ -279,7 +290,9 @@ class Planning:
         return round(sum(seconds * epochs for seconds, epochs in left), 1)
 
     def _bytes(self, segments: list[PlannedSegment]) -> int:
-        """About what the states of the segments left take: a segment writes what moved in it."""
+        """Estimate the bytes that the states of the remaining segments take: each writes the variables changed in
+        it.
+        """
         whole = sum(layer.parameters for layer in self.outline.layers) * 4 * SLOTS
         return whole * (not self.store.states.intact(self.key)) + sum(
             s.trainable_parameters * 4 * SLOTS for s in segments if not s.cached

@@ -1,8 +1,8 @@
-"""One training described by a specification, in one store, stage by stage. What the Prefect tasks call.
+"""One training described by a specification, in one store, stage by stage. The Prefect tasks call its stages.
 
-Everything live (network, data, optimizer) is built when a stage first needs it, and only then: a training whose
-states are all there loads nothing. A stage may be called again after a failure, in this process or another; it goes
-on from the store.
+The live objects (network, data, optimizer) are built when a stage first needs them: a training whose states are all
+cached loads neither TensorFlow nor the data. A stage may be called again after a failure, in this process or another;
+it resumes from the store.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
 
 
 class RunInputs(BaseModel):
-    """All that a stage needs to be told, as plain data: it may run in any process.
+    """The inputs of a stage as plain data, so that the stage may run in any process.
 
     Attributes:
         spec: the specification.
-        folder: where its modules and relative paths are looked up.
-        store: the store's directory.
+        folder: absolute path of the folder in which its modules and relative paths are looked up.
+        store: the store's directory or URL.
         name: the run's name.
-        allow_environment_change: go on from states made in another environment.
+        allow_environment_change: resume from states made in another environment.
     """
 
     spec: TrainingSpec
@@ -64,12 +64,18 @@ class RunInputs(BaseModel):
 class TrainingRun:
     """One training, in one store.
 
+    The stages are `plan`, `begin`, `pre_fit`, `backup`, `train_segment` for each segment, `restore`, `post_fit`,
+    `report` and `finish`; `fail` or `interrupted` ends a run early.
+
+    Args:
+        inputs: the run's inputs.
+
     Attributes:
-        inputs: what it was made from.
+        inputs: the run's inputs.
         store: the store.
-        observers: told what the training does; add to it before a stage is called.
-        output_folder: where the callbacks' files go.
-        ended: the record that its last writer here ended with: complete, interrupted or failed.
+        observers: notified of the training's progress; add to the list before a stage is called.
+        output_folder: the folder below which callbacks write their files.
+        ended: the record that this process last ended the run with (completed, interrupted or failed), or None.
     """
 
     _present: ClassVar[TrainingRun | None] = None
@@ -88,22 +94,29 @@ class TrainingRun:
 
     @classmethod
     def of(cls, inputs: RunInputs) -> TrainingRun:
-        """This process's instance for these inputs; one at a time, so that live objects don't pile up."""
+        """Return this process's instance for these inputs.
+
+        The process keeps one instance at a time, so that live objects do not pile up.
+        """
         if cls._present is None or cls._present.inputs != inputs:
             cls._present = cls(inputs)
         return cls._present
 
     def plan(self) -> Plan:
-        """What is to be done and what is there; TensorFlow only if the store doesn't remember the network."""
+        """Return the plan: the segments, and which of them are cached.
+
+        It loads TensorFlow only if the store holds no description of the network.
+        """
         with self._timed("plan"):
             return self.planning.plan()
 
     def finished(self) -> RunRecord | None:
-        """The complete record if nothing is left to do, its segments told as cached; None otherwise. No TensorFlow,
-        no data. Damaged states that no training needs are noted.
+        """Return the complete record if nothing is left to do, None otherwise. Loads neither TensorFlow nor the data.
+
+        The observers are notified of each segment as cached. Damaged states that no training needs become notes.
 
         Raises:
-            NonFiniteError: it was trained past a loss or a metric that is not finite; the record stays as it is.
+            NonFiniteError: the run was trained past a loss or a metric that is not finite; the record stays unchanged.
         """
         record = self.planning.record()
         if (
@@ -135,15 +148,17 @@ class TrainingRun:
         return record.model_copy(update={"segments": segments})
 
     def find_completion(self, index: int) -> Completion | None:
-        """The state that satisfies a segment; None where epochs of it are left to train."""
+        """Return the state that satisfies a segment; None if epochs of it must be trained."""
         return find_completion(self.planning.chain, self.store.states, self.planning.schedule.segments[index])
 
     def begin(self, plan: Plan, started_by: str | None = None) -> RunRecord:
-        """Writes the run's specification and its record, `running`; sweeps up what died writers left.
+        """Write the run's specification and its record with the status `running`.
+
+        It also removes the temporary files of writers that were killed.
 
         Args:
-            plan: what is to be done.
-            started_by: the id of what begins it, for the record.
+            plan: the plan.
+            started_by: the id of the flow run that begins the run, for the record.
         """
         self.store.sweep()
         began, position = now(), furthest(self.planning.chain, self.store.states)
@@ -168,13 +183,19 @@ class TrainingRun:
         )
         for text in [*plan.warnings, *([plan.initial_weights.text] if plan.initial_weights else [])]:
             self.note(text)
-        self._writer.begin(record)  # first: it vouches for no other file until the run is complete
+        self._writer.begin(record)  # first: the record holds no digests of the other files until the run is complete
         write_file(self.store.runs.folder(self.inputs.name) / "spec.yaml", dump_spec(self.spec).encode())
         return record
 
     def pre_fit(self) -> dict[str, Any]:
-        """Loads the data and computes what the architecture derives from it; both are read from the store from then
-        on.
+        """Load the data and compute the architecture's structure from it; later calls read both from the store.
+
+        Returns:
+            `dataset` (a description), `prefit` (keys of the cached results), `structure` (name -> shape) and `found`
+            (digests of the data and of the initial variables).
+
+        Raises:
+            NonFiniteError: an earlier attempt with the same keys has diverged.
         """
         if self.spec.training.non_finite == "stop" and not self.inputs.allow_environment_change:
             refuse_again(self._writer.read(), self.planning.chain)
@@ -184,11 +205,11 @@ class TrainingRun:
         return described
 
     def needs_backup(self) -> bool:
-        """Whether the training rearranges X and y themselves."""
+        """Return whether the training rearranges X and y in place."""
         return self.spec.training.in_place
 
     def backup(self) -> dict[str, Any] | None:
-        """Backs X and y up; None where the training leaves them as they are."""
+        """Back X and y up and return the backup's `digest` and `path`; None if the training does not rearrange them."""
         if not self.needs_backup():
             return None
         with self._timed("backup"):
@@ -196,11 +217,13 @@ class TrainingRun:
         return {"digest": path.stem, "path": str(path)}
 
     def train_segment(self, index: int) -> SegmentRecord:
-        """Sees to it that the state at a segment's end is there: found, or trained from the furthest intact state on
-        disk.
+        """Return the record of a segment: from a cached state, or trained from the furthest intact state on disk.
+
+        Args:
+            index: the segment's index in the schedule.
 
         Raises:
-            Interrupted: a stop was asked for; the state is saved.
+            Interrupted: a stop was requested; the state is saved.
         """
         segment = self.planning.schedule.segments[index]
         with self._timed("fit"):
@@ -213,7 +236,7 @@ class TrainingRun:
         return record
 
     def restore(self) -> dict[str, Any] | None:
-        """Writes the backup back into X and y, if the training got as far as having both in memory."""
+        """Write the backup back into X and y and return its `path`; None if this process holds no backed-up X and y."""
         if not self.needs_backup() or "live" not in self.__dict__ or self.live.backed_up is None:
             return None
         with self._timed("restore"):
@@ -221,10 +244,13 @@ class TrainingRun:
         return {"path": str(self.live.backed_up)}
 
     def post_fit(self) -> dict[str, Any]:
-        """Makes the final model (best or averaged weights in place where that is configured), saves and measures it.
+        """Make the final model (with the best or EMA weights where configured), save it and evaluate it.
 
         Returns:
-            `weights`, `model`, `state`, `epochs`, `stopped`, `history`, `validation`.
+            `weights`, `final_is_state`, `model`, `history`, `validation`, `state`, `epochs`, `stopped`.
+
+        Raises:
+            MismatchError: the store lacks the state at the training's end.
         """
         position = self._position()
         with self._timed("post-fit"):
@@ -237,7 +263,7 @@ class TrainingRun:
         return {**final, "state": position.key, "epochs": position.epoch, "stopped": position.stopped}
 
     def report(self) -> str:
-        """Writes the page and the history's table; returns the page's path."""
+        """Write the report page and `history.csv`; return the page's path."""
         from handler.report import write_report
 
         folder = self.store.runs.folder(self.inputs.name)
@@ -246,14 +272,14 @@ class TrainingRun:
         return str(write_report(record.model_copy(update={"status": "completed", "seconds": self._seconds}), folder))
 
     def finish(self) -> RunRecord:
-        """The run is complete: its record says so, and vouches for its files. No attempt's backup is left."""
+        """Mark the run as completed, store the digests of its files, and remove the backups that no process uses."""
         drop_unneeded(*self.store.backups.glob("*.zarr"))
         return self._end(status="completed", error=None, replaces=None, files=self.store.runs.digests(self.inputs.name))
 
     def fail(self, error: BaseException) -> None:
-        """The run has failed: its record says why, unless the failure leaves the run as it was.
+        """Mark the run as failed with the error; restore the previous record if the failure leaves the run unchanged.
 
-        A disk that refuses even that must not hide the error.
+        A store that cannot be written to at this point must not hide the error, so its own errors are dropped.
         """
         with suppress(StoreError, OSError):
             position = furthest(self.planning.chain, self.store.states)
@@ -268,19 +294,20 @@ class TrainingRun:
             self._end(status="failed", error=text_of(error), **kept)
 
     def interrupted(self, error: BaseException | str) -> None:
-        """The run was asked to stop: its record says so, unless the disk refuses that."""
+        """Mark the run as interrupted; errors of a store that cannot be written to are dropped."""
         with suppress(StoreError):
             self._end(status="interrupted", error=masked(str(error)), stopped_by=stop.reason or None, **self._reached())
 
     @contextmanager
     def lock(self, *, wait: bool = False) -> Iterator[None]:
-        """One writer per run.
+        """Hold the run's lock: one writer per run.
 
         Args:
-            wait: wait for another process that is at work on it; the observers are told.
+            wait: wait for another process that is running it; the observers are notified of the wait.
 
         Raises:
-            BusyError: another process has it. Interrupted: asked to stop while waiting.
+            BusyError: another process holds the lock.
+            Interrupted: a stop was requested while waiting.
         """
         with self.store.runs.lock(self.inputs.name, wait=wait, waiting=self._tell):
             self._writer.held, self.ended = True, None
@@ -291,16 +318,16 @@ class TrainingRun:
 
     @property
     def held(self) -> bool:
-        """Whether this process is the one writer of the run."""
+        """Whether this process holds the run's lock."""
         return self._writer.held
 
     @property
     def notes(self) -> list[str]:
-        """What a person should know of this attempt."""
+        """The notes of this attempt, for the user."""
         return list(self._writer.notes)
 
     def note(self, text: str) -> None:
-        """Keeps something a person should know, and tells whoever watches."""
+        """Add a note to the run's record and notify the observers; a repeated note is dropped."""
         text = masked(text)
         if text not in self._writer.notes:
             self._writer.notes.append(text)
@@ -308,7 +335,7 @@ class TrainingRun:
 
     @cached_property
     def live(self) -> Live:
-        """Everything in memory: the network, the data, the trainer. Needs TensorFlow."""
+        """The live objects: network, data, trainer. Loads TensorFlow."""
         from handler import environment
 
         environment.prepare(self.planning.threads, strategy=self.spec.training.strategy)
@@ -321,7 +348,7 @@ class TrainingRun:
             observer.on_note(text)
 
     def _position(self) -> Position:
-        """The state that the training ends with."""
+        """Return the state that the training ends with."""
         chain, states, segments = self.planning.chain, self.store.states, self.planning.schedule.segments
         done = find_completion(chain, states, segments[-1])
         if done is None:
@@ -333,7 +360,7 @@ class TrainingRun:
         return Position(done.state, done.end, stopped=done.stopped)
 
     def _reached(self, position: Position | None = None) -> dict[str, Any]:
-        """What the record says of the furthest state, or of one that has just been trained."""
+        """Return the record's fields for the furthest state on disk, or for the state that has just been trained."""
         if position is None:
             found = reached(self.planning.chain, self.store.states)
             if found is None:
@@ -341,7 +368,7 @@ class TrainingRun:
             position, manifest = found
         else:
             manifest = self.store.states.manifest(position.key)
-        # What was loaded in this process may be compared with an environment that no state was written in since.
+        # This process may have compared a loaded state with an environment in which it has not yet written a state.
         walked = self.live.environment_changes if "live" in self.__dict__ else []
         return {
             "state": position.key,

@@ -1,7 +1,7 @@
 """The schedule: freeze-training entries as ops, masks and segments. Pure data, no TensorFlow.
 
-An op lists every layer of its entry, frozen or not, and only one entry is in force at a time. So the mask of an epoch
-is a function of the schedule and the epoch alone, and going on in the middle is trivial: apply the mask of that epoch.
+An op lists every layer of its entry, frozen or not, and only one entry is in force at a time. The mask of an epoch is
+therefore a function of the schedule and the epoch alone, and resuming at any epoch needs only that epoch's mask.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ Turns = tuple[list[int], list[dict[str, list[str]]]]
 
 @dataclass(frozen=True)
 class Op:
-    """What is set at one epoch: disjoint layer paths, together all that an entry names; twice is the same as once."""
+    """The mask change at one epoch: two disjoint sequences of layer paths that together cover the entry. Idempotent."""
 
     freeze: tuple[str, ...]
     unfreeze: tuple[str, ...]
 
     def to_dict(self) -> dict[str, list[str]]:
-        """The op as plain data."""
+        """Return the op as plain data."""
         return {"freeze": list(self.freeze), "unfreeze": list(self.unfreeze)}
 
 
@@ -48,7 +48,12 @@ class Op:
 class Segment:
     """The epochs `[start, end)` under one mask.
 
-    `frozen` are the paths the schedule freezes, in layer order; `learning_rate` is set at `start` (None: unchanged).
+    Attributes:
+        index: the segment's position in the schedule, from 0.
+        start: its first epoch, 0-based.
+        end: the epoch after its last one.
+        frozen: the paths that the schedule freezes, in layer order.
+        learning_rate: the rate set at `start`; None: unchanged.
     """
 
     index: int
@@ -63,11 +68,11 @@ class Schedule:
     """A schedule as plain data.
 
     Attributes:
-        training_epochs: how many epochs there are.
-        op_epoch: the epochs at which something is set, strictly increasing; may hold 0.
-        ops: what is set there.
-        lrs: None if no entry sets a rate, else one item per op (None: the rate stays as it is).
-        spared: the layers that an entry takes out of its own by `except`.
+        training_epochs: the number of epochs.
+        op_epoch: the epochs at which an op applies, strictly increasing; may contain 0.
+        ops: the op of each of these epochs.
+        lrs: None if no entry sets a learning rate, else one item per op (None: the rate stays unchanged).
+        spared: the layers that an entry excludes by `except`.
     """
 
     training_epochs: int
@@ -78,7 +83,7 @@ class Schedule:
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        """What lies between two of 0, the op epochs and the end."""
+        """The segments: the intervals between consecutive epochs of 0, the op epochs and the end."""
         cuts = sorted({0, *self.op_epoch, self.training_epochs})
         return tuple(
             Segment(i, start, end, self.frozen(start), self.learning_rate(start))
@@ -86,12 +91,12 @@ class Schedule:
         )
 
     def frozen(self, epoch: int) -> tuple[str, ...]:
-        """The layers the schedule freezes in an epoch, in layer order."""
+        """Return the layers that the schedule freezes in an epoch, in layer order."""
         i = bisect_right(self.op_epoch, epoch)
         return self.ops[i - 1].freeze if i else ()
 
     def learning_rate(self, epoch: int) -> float | None:
-        """The learning rate set at an epoch; None where none is."""
+        """Return the learning rate set at an epoch; None if none is set there."""
         i = bisect_right(self.op_epoch, epoch) - 1
         return self.lrs[i] if self.lrs is not None and i >= 0 and self.op_epoch[i] == epoch else None
 
@@ -101,20 +106,20 @@ class Schedule:
         return frozenset(path for op in self.ops for path in (*op.freeze, *op.unfreeze))
 
     def triple(self) -> tuple[list[int], list[dict[str, list[str]]], list[float | None] | None]:
-        """`(op_epoch, op, lrs)` as lists."""
+        """Return `(op_epoch, op, lrs)` as lists."""
         return list(self.op_epoch), [op.to_dict() for op in self.ops], None if self.lrs is None else list(self.lrs)
 
 
 def compute_schedule(freeze_training: Any, training_epochs: int, outline: Outline | None = None) -> Schedule:
-    """The schedule of freeze-training entries.
+    """Compute the schedule of freeze-training entries.
 
     Args:
         freeze_training: None, one entry (a mapping or an `Entry`) or a list of entries.
-        training_epochs: how many epochs there are.
-        outline: the network's layers; without it plain names are taken as they are; `all`, globs and paths are refused.
+        training_epochs: the number of epochs, at least 0.
+        outline: the network's layers; None: plain names are accepted unchecked, and `all`, globs and paths refused.
 
     Raises:
-        ScheduleError: an entry can't be used; names the entry, the value and what would do.
+        ScheduleError: an entry can't be used; names the entry, the value and the remedy.
     """
     if isinstance(training_epochs, bool) or not hasattr(training_epochs, "__index__") or training_epochs < 0:
         raise ScheduleError("training_epochs", f"must be a whole number, at least 0, not {shown(training_epochs)}")
@@ -138,7 +143,10 @@ def compute_schedule(freeze_training: Any, training_epochs: int, outline: Outlin
 
 
 def _resolved(entries: Sequence[Entry], outline: Outline | None) -> list[Units]:
-    """The units of each entry. A layer of which any entry names a part stands in all of them by its parts."""
+    """Return the layer groups of each entry.
+
+    If any entry names an inner layer of a wrapper or block, all entries list that layer by its inner layers.
+    """
 
     def resolve(apart: Collection[str] = ()) -> list[Units]:
         places = (f"{FIELD}[{i}]" for i in range(len(entries)))
@@ -154,10 +162,15 @@ def _resolved(entries: Sequence[Entry], outline: Outline | None) -> list[Units]:
 
 
 def check_schedule(entries: Sequence[Entry], training_epochs: int, *, learning_rate_schedule: bool = False) -> None:
-    """Refuses what can't be, whatever the network: intervals out of range, overlaps, repeated layers, impossible rates.
+    """Refuse entries that no network allows: intervals out of range, overlaps, repeated layers, impossible rates.
+
+    Args:
+        entries: the entries.
+        training_epochs: the number of epochs.
+        learning_rate_schedule: whether the optimizer has a learning-rate schedule of its own.
 
     Raises:
-        ScheduleError: names the entry, the value and what would do.
+        ScheduleError: names the entry, the value and the remedy.
     """
     intervals: list[tuple[int, int, int]] = []
     for i, entry in enumerate(entries):
@@ -192,21 +205,22 @@ def check_schedule(entries: Sequence[Entry], training_epochs: int, *, learning_r
 def round_robin_turns(
     units: Sequence[str | Sequence[str]], interval: tuple[int, int], strategy: Any, order: Sequence[str] | None = None
 ) -> Turns:
-    """The turns of a round-robin entry, without the closing op.
+    """Return the turns of a round-robin entry, without the closing op.
 
-    Turn t = 0, 1, ... starts at epoch `start + t * period`; units `(t * count + j) mod n`, `j < count`, are chosen.
+    Turn t = 0, 1, ... starts at epoch `start + t * period`; it chooses the layer groups `(t * count + j) mod n` for
+    `j < count`.
 
     Args:
-        units: layer names, or lists of them as one unit.
+        units: layer names; a nested list is one layer group.
         interval: `(start, end)`.
-        strategy: `{"name": "round_robin", "period": 1, "count": 1, "invert": false}`; each may be left out.
-        order: all layer names in the network's order; as listed if not given.
+        strategy: `{"name": "round_robin", "period": 1, "count": 1, "invert": false}`; each key is optional.
+        order: all layer names in the network's order; None: as listed.
 
     Returns:
         `(op_epoch, op)`.
 
     Raises:
-        ScheduleError: the strategy, the interval or the units can't be used.
+        ScheduleError: the strategy, the interval or the layer groups can't be used.
     """
     return _public_turns(units, interval, parse_strategy(strategy, RoundRobinStrategy), order)
 
@@ -214,21 +228,22 @@ def round_robin_turns(
 def random_turns(
     units: Sequence[str | Sequence[str]], interval: tuple[int, int], strategy: Any, order: Sequence[str] | None = None
 ) -> Turns:
-    """The turns of a random entry, without the closing op.
+    """Return the turns of a random entry, without the closing op.
 
-    Turn t chooses units `numpy.random.default_rng([seed, t]).choice(n, count, replace=False)`: a function of t alone.
+    Turn t chooses the layer groups `numpy.random.default_rng([seed, t]).choice(n, count, replace=False)`: a function of
+    the seed and t alone.
 
     Args:
-        units: layer names, or lists of them as one unit.
+        units: layer names; a nested list is one layer group.
         interval: `(start, end)`.
-        strategy: `{"name": "random", "period": 1, "count": 1, "invert": false, "seed": 0}`; each may be left out.
-        order: all layer names in the network's order; as listed if not given.
+        strategy: `{"name": "random", "period": 1, "count": 1, "invert": false, "seed": 0}`; each key is optional.
+        order: all layer names in the network's order; None: as listed.
 
     Returns:
         `(op_epoch, op)`.
 
     Raises:
-        ScheduleError: the strategy, the interval or the units can't be used.
+        ScheduleError: the strategy, the interval or the layer groups can't be used.
     """
     return _public_turns(units, interval, parse_strategy(strategy, RandomStrategy), order)
 
@@ -253,7 +268,7 @@ def _public_turns(units: Any, interval: Any, strategy: RoundRobinStrategy, order
 
 @dataclass(frozen=True)
 class _Stretch:
-    """One entry, ready: its epochs `[start, end)`, its rate, its units and who of them rests when."""
+    """A resolved entry: its epochs `[start, end)`, its learning rate, its layer groups and its strategy."""
 
     start: int
     end: int
@@ -262,7 +277,7 @@ class _Stretch:
     strategy: Any
 
     def turns(self) -> list[tuple[int, Op]]:
-        """The turns: `(epoch, op)`."""
+        """Return the turns as `(epoch, op)`."""
         count = len(self.units.units)
         if isinstance(self.strategy, FixedStrategy):
             return [(self.start, self.units.op(range(count)))]
@@ -286,13 +301,13 @@ _CHOICES: dict[type, Callable[[Any, int, int], set[int]]] = {RoundRobinStrategy:
 
 
 def _chain(stretches: Sequence[_Stretch], training_epochs: int) -> Schedule:
-    """The ops of entries in order of time, each entry's layers back at its end."""
+    """Merge the ops of entries in order of time; each entry's layers are unfrozen at its end."""
     ops: dict[int, Op] = {}
     rates: dict[int, float | None] = {}
     for stretch in stretches:
         for epoch, op in stretch.turns():
             ending = ops.get(epoch)
-            if ending is not None:  # the op that gives the ending entry's layers back: the two are one
+            if ending is not None:  # merge with the op that unfreezes the ending entry's layers
                 lacking = tuple(path for path in ending.unfreeze if path not in stretch.units.domain)
                 op = Op(op.freeze, lacking + op.unfreeze)
             ops[epoch], rates[epoch] = op, stretch.rate
@@ -303,7 +318,7 @@ def _chain(stretches: Sequence[_Stretch], training_epochs: int) -> Schedule:
 
 
 def held_layers(outline: Outline, schedule: Schedule) -> list[str]:
-    """A sentence on the layers that a schedule names but can't unfreeze, since the user froze them; or none."""
+    """Return a sentence that names the layers which a schedule names but the user froze before training; [] if none."""
     held: list[str] = []
     named = schedule.named | schedule.spared
     for layer in outline.listed(named):
@@ -320,7 +335,7 @@ def held_layers(outline: Outline, schedule: Schedule) -> list[str]:
 
 
 def idle_segments(outline: Outline, schedule: Schedule) -> list[str]:
-    """A sentence on the epochs in which every layer is frozen; or none."""
+    """Return a sentence that names the epochs in which every layer is frozen; [] if there are none."""
     idle = [segment for segment in schedule.segments if not outline.unfrozen(segment.frozen)]
     if not idle or not outline.layers:
         return []
@@ -330,7 +345,9 @@ def idle_segments(outline: Outline, schedule: Schedule) -> list[str]:
 
 
 def _check_shared(units: Sequence[Sequence[str]], outline: Outline, path: str) -> None:
-    """Refuses units that part layers with common weights: these would train with one and rest with the other."""
+    """Refuse layer groups that separate layers with shared weights: one would be trainable while the other is
+    frozen.
+    """
     for group in outline.shared:
         for unit in units:
             held = {part for layer in unit for part in outline.parts_of(layer)}

@@ -1,7 +1,7 @@
-"""Walks the segments of a training along its chain of states.
+"""The segment runner: trains the segments of a training along its chain of states.
 
-The flow and `DLTrainingHandler.fit` both walk with this. One rule covers retry, resumption, caching and sharing:
-look for the furthest intact state of the chain on disk; go on from it.
+The flow and `DLTrainingHandler.fit` both use it. One rule covers retry, resumption, caching and sharing: look for
+the furthest intact state of the chain on disk, and resume from it.
 """
 
 from __future__ import annotations
@@ -29,22 +29,24 @@ from handler.store import StateStore
 
 
 class SegmentWalk:
-    """Trains the segments of one chain; what is on disk is not trained again.
+    """Trains the segments of one chain; segments with a state on disk are not trained again.
 
     Args:
         chain: the keys.
-        states: where states are kept; None keeps none (then segments must be walked in order).
-        live: gives the trainer, built when it is first needed.
-        found: digests of what was found (arrays, initial variables), compared with those of a state before it is used.
-        allow_environment_change: go on from states made in another environment.
-        snapshot_steps: also take a snapshot every so many steps of an epoch; None: only after each epoch.
-        observers: told what happens.
-        prefixes: how frozen prefixes are used.
-        prefix_folder: where their activations are kept; None: in memory.
-        note: called with what a person should know; None: the observers are.
+        states: the store's states; None keeps no states (then the segments must be run in order).
+        live: returns the trainer, building it at the first call.
+        found: returns the digests of the arrays and the initial variables, which are compared with those of a state
+            before it is used.
+        allow_environment_change: resume from states made in another environment.
+        snapshot_steps: also write a snapshot every so many steps of an epoch; None: only after each epoch.
+        observers: notified of the progress.
+        prefixes: how activation caches of frozen prefixes are used.
+        prefix_folder: the folder of the activation caches; None: in memory.
+        note: called with each message for the user; None: the observers receive it.
 
     Attributes:
-        environment_changes: where the training went on from states of another environment, as far as it has got.
+        at: the key of the state that the live objects hold; None if they hold no state of the chain.
+        environment_changes: the environment changes behind the state that the training has reached.
     """
 
     def __init__(
@@ -67,23 +69,32 @@ class SegmentWalk:
         self.observers, self._note = observers, note or self._tell_observers
         self._prefix_options, self._prefix_folder = prefixes or PrefixOptions(), prefix_folder
         self._prefixes: Prefixes | None = None
-        # The key the live objects stand at; None after a failed attempt: they are loaded from disk then.
+        # The key of the state in the live objects; None after a failed attempt: the next one loads a state from disk.
         self.at: str | None = chain.keys[0]
         self.environment_changes: list[EnvironmentChange] = []
 
     def position(self, before: int | None = None) -> Position | None:
-        """Where the chain on disk stands; with `before` only states of earlier epochs are looked at."""
+        """Return the furthest intact state on disk, None if there is none.
+
+        Args:
+            before: consider only states of epochs before this one.
+        """
         if self.states is None:
             return None
         return furthest(self.chain, self.states) if before is None else nearest_before(self.chain, self.states, before)
 
     def run(self, segment: Segment) -> SegmentRecord:
-        """Sees to it that the state at a segment's end is there.
+        """Make sure that the state at a segment's end exists: use a cached state, or train from the furthest state.
+
+        Returns:
+            The segment's record.
 
         Raises:
-            Interrupted: a stop was asked for; the state is saved.
-            MismatchError: what was found, or the environment, isn't what the state on disk was made with.
+            Interrupted: a stop was requested; the state is saved.
+            MismatchError: the data, the initial variables or the environment differ from those of the state on disk.
             NonFiniteError: a loss, a metric or a weight became NaN or infinite; the states before it are kept.
+            DamagedError: no intact state is left, and the live objects have been trained past the chain's start.
+            StoreError: the disk refuses a state.
         """
         began = time.perf_counter()
         done = use_completed(self.chain, self.states, segment, self.observers) if self.states is not None else None
@@ -114,29 +125,33 @@ class SegmentWalk:
         return record
 
     def stand_at_end(self, epoch: int) -> Trainer:
-        """The trainer, standing at the state after `epoch` epochs: loaded if the live objects are elsewhere, trained
-        again if it turns out to be damaged.
+        """Return the trainer with the state after `epoch` epochs in it.
+
+        The state is loaded if the live objects hold another one, and trained again if it turns out to be damaged.
+        Afterwards `at` is None: the caller may change the live objects.
         """
         trainer, key = self._live(), self.chain.keys[epoch]
         if self._prefixes is not None:
             self._prefixes.let_go()
-        while self.at != key:  # it may be found again once what it refers to is trained again
+        while self.at != key:  # the state may be intact again once a state that it refers to is trained again
             try:
                 self._load(trainer, Position(key, epoch))
             except DamagedError as error:
                 self._set_aside(key, error)
                 for segment in self.chain.schedule.segments:
                     self.run(segment)
-        self.at = None  # what is done with it now leaves the chain
+        self.at = None  # the caller may change the live objects, which then match no key
         return trainer
 
     def rebuild(self, epoch: int) -> None:
-        """Trains the state after an epoch again, from the nearest intact state before it, while later ones are there.
+        """Train the state after an epoch again, from the nearest intact state before it, although later states exist.
 
         Raises:
-            MismatchError: what was found, or the environment, isn't what a later state was made with; or what was
-                trained again isn't what later states say. Then it is quarantined.
-            Interrupted: a stop was asked for; the state is saved.
+            MismatchError: the data, the initial variables or the environment differ from those of a later state, or
+                the retrained state's history differs from a later state's; the retrained state is removed then.
+            DamagedError: the retrained state is not intact.
+            Interrupted: a stop was requested; the state is saved.
+            StoreError: there is no store.
         """
         if self.states is None:
             raise StoreError("a training without a store has no states to train again")
@@ -159,7 +174,7 @@ class SegmentWalk:
             raise MismatchError(f"the state after epoch {epoch} has another history than {later.key}, trained again")
 
     def _stand(self, trainer: Trainer, position: Position | None, before: int | None = None) -> int:
-        """Brings the live objects to a state, or to an earlier one where that is damaged, and returns its epoch."""
+        """Load a state into the live objects, or an earlier one if it is damaged; return its epoch."""
         while position is not None:
             if self.at == position.key:
                 return position.epoch
@@ -183,7 +198,7 @@ class SegmentWalk:
         self.states.set_aside(key)
 
     def _train(self, trainer: Trainer, start: int, end: int) -> int:
-        """Trains the epochs `[start, end)`, fewer where a callback says so; returns the epoch it got to."""
+        """Train the epochs `[start, end)`, or fewer if a callback stops the training; return the epoch reached."""
         try:
             self._use_prefix(trainer, start, end)
             for epoch in range(start, end):
@@ -191,7 +206,7 @@ class SegmentWalk:
                 if trainer.model.stop_training:
                     return epoch + 1
         except BaseException:
-            # What is tried again looks for the furthest state on disk: none may still be in the writing then.
+            # A retry looks for the furthest state on disk, so no state may still be being written then.
             if self._writer is not None:
                 with contextlib.suppress(Exception):
                     self._writer.finish()
@@ -199,7 +214,7 @@ class SegmentWalk:
         return end
 
     def _use_prefix(self, trainer: Trainer, start: int, end: int) -> None:
-        """Has the trainer train on the activations of the frozen prefix, where there is one that pays."""
+        """Let the trainer train on the activation cache of the frozen prefix, if there is one that saves time."""
         trainer.prefix = None
         set_segment(trainer.masks, self.chain.schedule, start, rate=False)
         if self._prefixes is None:
@@ -242,7 +257,7 @@ class SegmentWalk:
         assert self.snapshot_steps is not None
         if trainer.step % self.snapshot_steps:
             return
-        # After the last step the epoch's own snapshot is near, unless there is a validation before it.
+        # After the last step the snapshot of the whole epoch follows at once, unless there is a validation before it.
         if trainer.step < len(trainer.sequencer) or trainer.validation is not None:
             self._save(trainer, epoch, behind=True)
 
@@ -271,7 +286,7 @@ class SegmentWalk:
         found, here = self._found(), environment.current(trainer.model)
         identity.compare(manifest, found, "data", "validation")
         self.environment_changes = environment.compare(manifest, here, self.allow_environment_change, self._note)
-        # Another Keras may draw other values; where that is allowed, the state's are what is trained on from.
+        # Another Keras version may draw other initial values; where that is allowed, training uses the state's values.
         if not any(environment.differences(manifest["environment"], here)):
             identity.compare(manifest, found, "initial")
 

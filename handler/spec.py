@@ -1,7 +1,8 @@
 """The specification of a training: a pydantic model, read from YAML or JSON.
 
-Whatever can be refused without TensorFlow is refused here, before anything is started: each fault with the field's
-path, the value given and what would do. What needs the network (layer names) is checked when the schedule is computed.
+Validation refuses, before anything is started, every value that can be refused without TensorFlow: each fault with the
+field's path, the value given and the remedy. Layer names need the network; they are checked when the schedule is
+computed.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ Name = Annotated[str, BeforeValidator(check_run_name, json_schema_input_type=str
 
 
 class DataSpec(Given):
-    """What is trained on."""
+    """The data: source and validation."""
 
     model_config = ConfigDict(title="Data")
     source: Source = Field(
@@ -163,7 +164,7 @@ class DataSpec(Given):
 
 
 class CompileSpec(Given):
-    """How the model is compiled; None: as the network's own function compiled it, else by default."""
+    """How the model is compiled. None means: as the network's own function compiled it, else the default."""
 
     model_config = ConfigDict(title="Compilation")
     optimizer: Optimizer | None = Field(
@@ -179,14 +180,14 @@ class CompileSpec(Given):
 
     @property
     def learning_rate_schedule(self) -> bool:
-        """Whether the optimizer follows a schedule of its own."""
+        """Whether the optimizer has a learning-rate schedule of its own."""
         return isinstance(self.optimizer, dict) and not isinstance(
             self.optimizer.get("learning_rate", 0.0), int | float
         )
 
 
 class ModelSpec(Given):
-    """What is trained."""
+    """The model: architecture, initial weights and compilation."""
 
     model_config = ConfigDict(title="Model")
     architecture: Annotated[str, BeforeValidator(_architecture, json_schema_input_type=str)] = Field(
@@ -205,7 +206,7 @@ class ModelSpec(Given):
 
 
 class TrainingOptions(Given):
-    """How it is trained."""
+    """How the model is trained."""
 
     model_config = ConfigDict(title="Training")
     epochs: Annotated[Count, Field(le=100_000)] = Field(
@@ -240,7 +241,7 @@ class TrainingOptions(Given):
 
 
 class TrainingSpec(Given):
-    """One training: data, model, how it is trained, and what rests when."""
+    """One training: data, model, training options, and which layers are frozen in which epochs."""
 
     model_config = ConfigDict(title="Training specification")
     name: Name = Field(
@@ -277,23 +278,31 @@ class TrainingSpec(Given):
         return self
 
     def logs(self) -> tuple[set[str], bool]:
-        """The names that will stand in an epoch's logs, and whether these are all (one's own metric names itself)."""
+        """Return the names in an epoch's logs.
+
+        Returns:
+            The known names, and whether they are complete. They are not where a metric of the user's own, or one with
+            which the network's function compiled it, names itself.
+        """
         given, own = self.model.compile.metrics, is_reference(self.model.architecture)
-        # A network may have been compiled by its function, with metrics of its own.
+        # The network's own function may have compiled it, with metrics of its own.
         labels = [metric_label(metric) for metric in given] if given is not None else [None] * own
         names = {"loss", "learning_rate", *(label for label in labels if label)}
         form = form_of(self.data.source) if isinstance(self.data.source, str) else "cloud"
-        # A function and a .npz may bring their own validation: only reading them would tell.
+        # A function or a .npz may bring its own validation data; only reading it would show that.
         if self.data.validation is not None or form in ("function", "npz"):
             names |= {f"val_{name}" for name in names if name != "learning_rate"}
         return names, None not in labels
 
 
 def parse_spec(data: Any) -> TrainingSpec:
-    """A specification from plain data.
+    """Make a specification from plain data.
+
+    Args:
+        data: a mapping, as YAML or JSON gives it.
 
     Raises:
-        SpecError: it isn't one; one line per fault, each with the field's path.
+        SpecError: the data are no valid specification; one line per fault, each with the field's path.
     """
     if not isinstance(data, Mapping):
         raise SpecError(
@@ -306,7 +315,15 @@ def parse_spec(data: Any) -> TrainingSpec:
 
 
 def read_spec(path: Path, overrides: Sequence[str] = ()) -> TrainingSpec:
-    """A specification as it was stored; whether its files and functions are still there isn't looked at."""
+    """Read a stored specification without checking that its files and functions still exist.
+
+    Args:
+        path: a YAML or JSON file.
+        overrides: as for `load_spec`.
+
+    Raises:
+        SpecError: the file can't be read, or isn't a specification.
+    """
     data = read_mapping(path)
     for text in overrides:
         override(data, text)
@@ -319,19 +336,22 @@ def load_spec(
     folder: Path | None = None,
     admit: Callable[[TrainingSpec, Path], None] = lambda spec, folder: None,
 ) -> tuple[TrainingSpec, Path]:
-    """Reads a specification.
+    """Read a specification, and check that the files and functions it names exist. No module of the user's is imported.
+
+    Reads the environment variable `FROSTLINE_ALLOWED_MODULES`: modules that may be used from outside `folder`.
 
     Args:
         path: a YAML or JSON file.
-        overrides: `key.path=value`, the value as in YAML; they change what the file says.
-        folder: where modules and relative paths are looked up; the file's own folder if not given.
-        admit: given the specification and that folder, refuses what may not be read, before it is.
+        overrides: `key.path=value` texts, the value as in YAML; each replaces a value of the file. Items of lists
+            are addressed as `key[0]` or `key.0`.
+        folder: the folder in which modules and relative paths are looked up; None: the file's own folder.
+        admit: called with the specification and that folder before its files are read; raises to refuse it.
 
     Returns:
-        The specification and that folder.
+        The specification and that folder, absolute.
 
     Raises:
-        SpecError: the file can't be read, isn't a specification, or names files or functions that aren't there.
+        SpecError: the file can't be read, isn't a specification, or names files or functions that do not exist.
     """
     from handler.specification.references import check_references
 
@@ -343,5 +363,5 @@ def load_spec(
 
 
 def dump_spec(spec: TrainingSpec) -> str:
-    """A specification as YAML that `load_spec` reads back."""
+    """Return a specification as YAML that `load_spec` reads back."""
     return yaml.safe_dump(spec.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)

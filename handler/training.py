@@ -1,6 +1,4 @@
-"""The training handler: pre-fit, the segmented fit between backup and restore, post-fit. Works alone, on live
-objects.
-"""
+"""The training handler: pre-fit, the segmented fit between backup and restore, post-fit. Works on live objects."""
 
 from __future__ import annotations
 
@@ -44,18 +42,26 @@ from handler.store import Store
 class DLTrainingHandler:
     """Trains a model through a freeze-training schedule.
 
+    A handler may train several models, one after another. With a store, a training that is killed or interrupted
+    resumes at the same call and ends with bit-identical weights. All work is done in the calling thread, except for
+    fetching batches, computing activations and writing snapshots, which use threads of their own.
+
     Args:
         freeze_training: None, one entry (dict) or a list of entries; see the specification reference.
-        store: a `Store` or the path of one. With it every state is kept under a key that hashes the arrays, the
-            configuration and the initial variables: the same call again resumes from the furthest one, and what is
-            trained already isn't trained again. Without it nothing is written but a backup where one is needed.
-        name: the run's name in the store; None: `notebook-` and the beginning of the key.
-        observers: told what the training does.
-        allow_environment_change: go on from states made in another environment.
-        snapshot_steps: with a store, also take a snapshot every so many steps; None: only after each epoch.
-        prefixes: how the activations of frozen prefixes are used; None: computed once where that pays.
-        non_finite: what a loss, a metric or a weight that becomes NaN or infinite does: `stop` ends the training with
-            a `NonFiniteError` that names the epoch and the step, `continue` tells the observers.
+        store: a `Store`, or the path or URL of one. Every state is stored under a key that hashes the arrays, the
+            configuration and the initial variables: the same call again resumes from the furthest state, and finished
+            epochs are not trained again. None: nothing is written except a temporary backup where one is needed.
+        name: the run's name in the store; None: `notebook-` and the first 8 digits of the key.
+        observers: a list of `Observer`s, notified of the training's progress.
+        allow_environment_change: resume from states made in another environment.
+        snapshot_steps: with a store, also write a snapshot every so many steps; None: only after each epoch.
+        prefixes: how activation caches of frozen prefixes are used; None: activations are computed once where that
+            saves time.
+        non_finite: what happens when a loss, a metric or a weight becomes NaN or infinite. `stop` ends the training
+            with a `NonFiniteError` that names the epoch and the step; `continue` notifies the observers.
+
+    Raises:
+        SpecError: `store` or `observers` cannot be used.
     """
 
     def __init__(
@@ -82,23 +88,25 @@ class DLTrainingHandler:
 
     @property
     def freeze_training(self) -> Any:
-        """The entries."""
+        """The schedule's entries."""
         return self.executor.freeze_training
 
     def __call__(self, mh: Any, X: Any, y_rf: Any, callbacks: Sequence[Any] | None = None) -> Any:
-        """Pre-fit, fit, post-fit.
+        """Run pre-fit, fit and post-fit.
 
         Args:
-            mh: a `DLModelHandler` or anything with the same attributes.
-            X: array or list of arrays, first axis = examples.
-            y_rf: targets, first axis = examples.
+            mh: a `DLModelHandler`, or any object with the same attributes.
+            X: array of shape `(n, ...)`, or a list of such arrays, one per network input. Any integer, float or
+                boolean dtype, finite; NumPy or zarr.
+            y_rf: array of targets of shape `(n, ...)`, e.g. `(n,)` or `(n, points)`; dtypes as for X, finite.
             callbacks: Keras callbacks; None: those of `mh.build_callbacks()`.
 
         Returns:
             Keras `History` over all epochs, also `mh.history`.
 
         Raises:
-            SpecError: an argument can't be used. What `fit` raises.
+            SpecError: an argument cannot be used.
+            FrostlineError: as `fit` raises it.
         """
         check_model_handler(mh)
         if callbacks is None:
@@ -109,11 +117,24 @@ class DLTrainingHandler:
         return history
 
     def pre_fit(self, mh: Any, X: Any, y_rf: Any, callbacks: Sequence[Any]) -> dict[str, Any]:
-        """Builds the cache map (`X`, `y`, `structure`) and gives it to `mh.arch.prefit_logic_callback`, if there is
-        one.
+        """Build the cache map and pass it to `mh.arch.prefit_logic_callback`, if the architecture has one.
 
-        The structure an architecture derives from X is computed once: with a store it is kept there and read from
-            then on.
+        With a store, the structure that the architecture derives from X is computed once; later calls read it from the
+        store.
+
+        Args:
+            mh: as for `__call__`.
+            X: as for `__call__`.
+            y_rf: as for `__call__`.
+            callbacks: not used.
+
+        Returns:
+            The cache map: `X` (list of arrays), `y`, `structure` (name -> array of n rows, where the architecture has
+            one) and, with a store and a `prefit_logic_callback`, `key` (the structure's key in the store).
+
+        Raises:
+            SpecError: `mh`, X or y cannot be used.
+            StoreError: the store cannot be written to.
         """
         check_model_handler(mh)
         check_data(X, y_rf)
@@ -136,15 +157,31 @@ class DLTrainingHandler:
         return cache_map
 
     def fit(self, mh: Any, X: Any, y_rf: Any, callbacks: Sequence[Any]) -> Any:
-        """Backs X and y up if needed, trains the segments, restores the backup, also after a failure.
+        """Back X and y up if needed, train the segments, and restore the backup, also after a failure.
 
-        Afterwards the trainable flags are as before.
+        Compiles `mh` if it is not compiled. Afterwards the trainable flags are as before, and X and y hold their
+        original values, also after a KeyboardInterrupt.
+
+        Args:
+            mh: as for `__call__`.
+            X: as for `__call__`; rearranged during the training if `mh.in_place`.
+            y_rf: as for `__call__`.
+            callbacks: a list of Keras callbacks.
 
         Returns:
             Keras `History` over all epochs, also `mh.history`.
 
         Raises:
-            StoreError: the disk refuses. ResourcesError: memory ran out. Both leave X, y and the store as they were.
+            SpecError: an argument cannot be used.
+            ScheduleError: an entry cannot be used.
+            DataError: the data do not fit the network, or are not finite.
+            MismatchError: with a store, data, initial variables or environment differ from those of the stored state.
+            DamagedError: a backup is damaged, or no intact state is left to resume from.
+            StoreError: the store or the disk cannot be read or written.
+            NonFiniteError: a loss, a metric or a weight became NaN or infinite.
+            BusyError: another process is running a run of this name.
+            Interrupted: a stop was requested; with a store the state is saved.
+            ResourcesError: memory ran out.
         """
         check_model_handler(mh)
         check_data(X, y_rf)
@@ -154,7 +191,7 @@ class DLTrainingHandler:
 
     def _fit(self, mh: Any, X: Any, y_rf: Any, callbacks: Sequence[Any]) -> Any:
         if self.store is None:
-            check_arrays(X, y_rf, getattr(mh, "validation_data", None))  # a store's digests look at them
+            check_arrays(X, y_rf, getattr(mh, "validation_data", None))  # with a store, the digests check the values
         if mh.compiled is None:
             mh.compile()
         _build_network(mh.compiled, X)
@@ -184,18 +221,23 @@ class DLTrainingHandler:
         initial_epoch: int = 0,
         epochs: int | None = None,
     ) -> Any:
-        """Trains the epochs `[initial_epoch, epochs)` in one go, under the trainable flags as they are.
+        """Train the epochs `[initial_epoch, epochs)` under the trainable flags as they are; no state is stored.
 
         Args:
             mh: the model handler, compiled.
-            callbacks: Keras callbacks.
-            input_X: a sequencer, or X.
-            input_y: y, where `input_X` isn't a sequencer.
+            callbacks: a list of Keras callbacks.
+            input_X: a sequencer, or X as for `__call__`.
+            input_y: y, if `input_X` is not a sequencer.
             initial_epoch: the first epoch, 0-based.
             epochs: the epoch to stop before; None: `mh.training_epochs`.
 
         Returns:
             Keras `History` of these epochs, also `mh.history`.
+
+        Raises:
+            SpecError: an argument cannot be used.
+            NonFiniteError: a loss, a metric or a weight became NaN or infinite.
+            Interrupted: a stop was requested.
         """
         check_model_handler(mh)
         check_callbacks(callbacks)
@@ -209,10 +251,18 @@ class DLTrainingHandler:
         return trainer.history
 
     def store_fit_backup(self, mh: Any, X: Any, y_rf: Any) -> Path | None:
-        """Writes X (array or list of arrays, any dtype) and y to zarr, chunk by chunk.
+        """Write X and y to zarr, slab by slab, if the training rearranges them in place.
+
+        Args:
+            mh: as for `__call__`.
+            X: as for `__call__`.
+            y_rf: as for `__call__`.
 
         Returns:
-            Where it lies; None where none is needed.
+            The backup's path, in the store or else in a temporary folder; None if no backup is needed.
+
+        Raises:
+            StoreError: the disk refuses the backup; no part of it is left.
         """
         if not (self.check_architecture_needs_backup(mh) or self.check_input_needs_backup(mh.build_sequencer(X, y_rf))):
             return None
@@ -224,12 +274,16 @@ class DLTrainingHandler:
             raise
 
     def restore_fit_backup(self, mh: Any, input_X: Any, fit_backup: Path | None) -> None:
-        """Writes the saved values back into the same arrays, X and y.
+        """Write the saved values back into the same arrays, X and y.
 
         Args:
-            mh: the model handler.
-            input_X: the sequencer that holds X and y; of bare arrays X alone is restored.
-            fit_backup: what `store_fit_backup` returned; None does nothing.
+            mh: the model handler; not used.
+            input_X: the sequencer that holds X and y; for plain arrays only X is restored.
+            fit_backup: the return value of `store_fit_backup`; None does nothing.
+
+        Raises:
+            DamagedError: a file of the backup is damaged; X and y stay as the training left them.
+            MismatchError: the arrays are not those that were saved.
         """
         if fit_backup is None:
             return
@@ -242,25 +296,39 @@ class DLTrainingHandler:
 
     @staticmethod
     def check_architecture_needs_backup(mh: Any) -> bool:
-        """Whether the architecture asks for a backup and `mh` is configured with an in-place sequencer."""
+        """Return whether `mh.arch.needs_fit_backup` is set and `mh` is configured with an in-place sequencer."""
         return bool(getattr(mh.arch, "needs_fit_backup", False) and getattr(mh, "in_place", False))
 
     @staticmethod
     def check_input_needs_backup(input_X: Any) -> bool:
-        """Whether the input is a sequencer that reorders or edits its arrays in place."""
+        """Return whether the input is a sequencer that reorders or edits its arrays in place."""
         return bool(getattr(input_X, "in_place", False))
 
     def post_fit(self, mh: Any, X: Any, y_rf: Any, callbacks: Sequence[Any], fit_cache_map: dict[str, Any]) -> None:
-        """Digests the cache map: gives it to `mh.arch.posfit_logic_callback`, if there is one. Twice is the same as
-        once.
+        """Pass the cache map to `mh.arch.posfit_logic_callback`, if the architecture has one.
+
+        A second call has no further effect with the shipped architectures.
+
+        Args:
+            mh: as for `__call__`.
+            X: not used.
+            y_rf: not used.
+            callbacks: not used.
+            fit_cache_map: the return value of `pre_fit`.
         """
         callback = getattr(mh.arch, "posfit_logic_callback", None)
         if callback is not None:
             callback(fit_cache_map)
 
     def prepare_freeze_training(self, mh: Any) -> tuple[list[int], list[dict], list | None]:
-        """The schedule `(op_epoch, op, lrs)`. `mh` may have nothing but `training_epochs`; then only plain names can
-        be used.
+        """Return the schedule `(op_epoch, op, lrs)`; see `DLFreezeTrainingExecutor.compute_schedule`.
+
+        Args:
+            mh: the model handler. It may have nothing but `training_epochs`; then entries may use only plain
+                layer names.
+
+        Raises:
+            ScheduleError: an entry cannot be used.
         """
         nn = getattr(mh, "compiled", None)
         if nn is None:
@@ -310,7 +378,7 @@ class DLTrainingHandler:
             prefix_folder=self.store.prefixes if self.store else None,
         )
         if training.continues:
-            walk.at = None  # where the live objects stand is loaded from the store
+            walk.at = None  # the objects in memory are not at the chain's start: load their state from the store
         segments = {segment.start: segment for segment in schedule.segments}
         end = 0
 
@@ -340,7 +408,7 @@ class DLTrainingHandler:
         )
 
     def _check_batches(self, trainer: Trainer) -> None:
-        """Refuses what no step could take; the paths are those of the handler's own arguments."""
+        """Refuse batches that no step could take; name the handler's own arguments in the error."""
         try:
             check_batches(trainer.model, trainer.sequencer, "X and y_rf")
             check_batches(trainer.model, trainer.validation, "validation_data", "_val")
@@ -349,7 +417,7 @@ class DLTrainingHandler:
             raise type(error)(path, error.message) from error
 
     def _drop_backup(self, backup: Path | None) -> None:
-        """A backup that is restored has done its work."""
+        """Remove a backup that has been restored."""
         if backup is not None:
             drop_backup(backup)
             if self.store is None:
@@ -357,7 +425,7 @@ class DLTrainingHandler:
 
 
 def _build_network(nn: Any, X: Any) -> None:
-    """Builds a network that isn't built yet as its first batch would; nothing is known of what is no array."""
+    """Build a network that is not built yet from the shapes of X; do nothing if a part of X is not an array."""
     parts = X if isinstance(X, list | tuple) else [X]
     if all(isinstance(getattr(part, "dtype", None), np.dtype) for part in parts):
         build_from(nn, [(part.shape[1:], part.dtype.name) for part in parts], "arch")

@@ -1,4 +1,4 @@
-"""What `layers` and `except` of an entry mean on a network: names, globs and paths become units of layer paths."""
+"""Resolves `layers` and `except` of an entry on a network: names, globs and paths become groups of layer paths."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Units:
-    """The units of an entry.
+    """The layer groups of an entry.
 
     Attributes:
-        units: what is frozen together, in the order in which they take turns.
-        domain: all layers of the units, in layer order.
-        spared: the layers that `except` takes out of them.
+        units: the layer groups; the layers of one group are frozen together. In the order in which they take turns.
+        domain: all layers of the groups, in layer order.
+        spared: the layers that `except` excludes.
     """
 
     units: tuple[tuple[str, ...], ...]
@@ -30,14 +30,14 @@ class Units:
     spared: frozenset[str] = frozenset()
 
     def in_order(self, order: Sequence[str] | None) -> Units:
-        """The same units, the domain in another order (layers that `order` lacks come last)."""
+        """Return the same groups with the domain in another order; layers that `order` lacks come last."""
         if order is None:
             return self
         place = {path: i for i, path in enumerate(order)}
         return replace(self, domain=tuple(sorted(self.domain, key=lambda path: place.get(path, len(place)))))
 
     def op(self, resting: Collection[int]) -> Op:
-        """The op that freezes some of the units, by number, and unfreezes the others."""
+        """Return the op that freezes the groups with these indices and unfreezes the others."""
         from handler.schedule import Op
 
         frozen = {path for i in resting for path in self.units[i]}
@@ -54,17 +54,18 @@ def resolve_units(
     path: str,
     apart: Collection[str] = (),
 ) -> Units:
-    """The units of an entry.
+    """Resolve the layer groups of an entry.
 
     Args:
-        layers: `all`, `all_reverse` or a list of units.
-        leave_out: names, globs and paths taken out of them.
-        outline: the network; None takes plain names as they are.
-        path: where the entry stands.
-        apart: layers in whose place their parts stand, beside those of which the entry names a part.
+        layers: `all`, `all_reverse` or a list of layer groups.
+        leave_out: names, globs and paths to exclude.
+        outline: the network's layers; None: plain names are accepted unchecked.
+        path: the entry's place in the specification, for messages.
+        apart: layers to be replaced by their inner layers, besides those of which the entry names an inner layer.
 
     Raises:
-        ScheduleError: a layer that isn't there, has no weights, is in two units or shares its path; with what would do.
+        ScheduleError: a layer does not exist, has no weights, is in two groups or shares its path with another; the
+            message names the remedy.
     """
     if outline is None:
         return _without_network(layers, leave_out, path)
@@ -103,10 +104,15 @@ def resolve_units(
 
 
 def listed_units(layers: Sequence[str | list[str]], path: str, *, plain: bool = False) -> Units | None:
-    """Units of plain names, as listed; None where only a network tells what they are (`plain`: take any name as it is).
+    """Return layer groups of plain names, as listed; None if resolving them needs a network.
+
+    Args:
+        layers: the layer groups.
+        path: the entry's place in the specification, for messages.
+        plain: accept any name as it is, also one that looks like a glob or a path.
 
     Raises:
-        ScheduleError: a layer is in two units.
+        ScheduleError: a layer is in two groups.
     """
     units = [(unit,) if isinstance(unit, str) else tuple(dict.fromkeys(unit)) for unit in layers]
     if not plain and any(_is_glob(name) or "/" in name for unit in units for name in unit):
@@ -133,7 +139,7 @@ def _without_network(layers: str | Sequence[str | list[str]], leave_out: Sequenc
 
 
 def _taken_apart(unit: Collection[str], apart: Collection[str], outline: Outline, path: str) -> tuple[str, ...]:
-    """A unit, with their parts in place of some of its layers."""
+    """Return a layer group in which the layers of `apart` are replaced by their inner layers."""
     parts = tuple(part for layer in unit for part in (outline.parts_of(layer) if layer in apart else (layer,)))
     _refuse_repeated(parts, outline, path)
     return parts
@@ -150,7 +156,7 @@ def _refuse_repeated(layers: Iterable[str], outline: Outline, path: str) -> None
 
 
 def _units(units: Sequence[tuple[str, ...]], out: Collection[str], path: str) -> Units:
-    """Checks that no layer is in two units, and takes some out."""
+    """Build the `Units`: check that no layer is in two groups, and exclude the layers of `out`."""
     first: dict[str, int] = {}
     for i, unit in enumerate(units):
         for layer in unit:
@@ -179,7 +185,7 @@ class _Names:
             self.also.setdefault(path, []).append(alias)
 
     def units(self, name: str, where: str) -> list[tuple[str, ...]]:
-        """The units a name, glob or path stands for."""
+        """Return the layer groups that a name, glob or path stands for."""
         name = self._first_path(name)
         if name in self.weighted or name in self.outline.whole_of:
             return [(name,)]
@@ -208,19 +214,21 @@ class _Names:
             why = f"matches only layers without weights ({', '.join(bare[:3])})" if bare else "matches no layer"
             raise ScheduleError(where, f"the glob {name!r} {why}; {self._instead(name)}")
         inside = tuple(part for part in self.outline.whole_of if part.startswith(f"{name}/"))
-        if inside:  # a model or a block within a wrapper
+        if inside:  # the name of a model or a block within a wrapper
             return [inside]
         raise ScheduleError(where, f"there is no layer {name!r} in the network; {self._instead(name)}")
 
     def _first_path(self, name: str) -> str:
-        """The path by which a layer is listed, of any path by which it is reached."""
+        """Return the path under which a layer is listed, given any path by which it is reached."""
         for alias, path in self.outline.aliases.items():
             if name == alias or name.startswith(f"{alias}/"):
                 return path + name.removeprefix(alias)
         return name
 
     def _parts_matching(self, glob: str) -> list[tuple[str, ...]]:
-        """What a glob that matches no layer stands for within wrappers and blocks: parts, or else groups of them."""
+        """Return the inner layers that a glob matches within wrappers and blocks, or else the inner blocks as
+        groups.
+        """
         parts: list[tuple[str, ...]] = [(part,) for part in self.outline.whole_of if fnmatchcase(part, glob)]
         if parts:
             return parts
@@ -233,7 +241,7 @@ class _Names:
         return [tuple(group) for group in groups.values()]
 
     def _known(self, path: str) -> list[str]:
-        """All paths by which a layer is reached."""
+        """Return all paths by which a layer is reached."""
         return [path, *self.also.get(path, ())]
 
     def _instead(self, name: str) -> str:
