@@ -3,7 +3,6 @@
 # make check      ruff and mypy                        make bench      the benchmarks, and the tables made from them
 # make soak       kills trainings at random and compares what is left: N=100 kills, SEED=, WRITE=1 for docs/reliability.md
 #                 with DAMAGE=1: damages files of the store between commands, and compares what is answered: N=100 damages
-# make damage     damages a file of every kind in every way before every command; about half an hour on two cores
 # Everything is installed into .venv, once for each pyproject.toml and constraints.txt.
 
 PYTHON ?= python3
@@ -16,7 +15,7 @@ SPREAD := -n auto --dist loadfile
 export DO_NOT_TRACK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all damage soak check bench constraints
+.PHONY: help install demo test test-all soak check bench constraints
 
 help:
 	@sed -n 's/^# //p' Makefile | head -6
@@ -36,14 +35,8 @@ demo: $(STAMP)
 test: $(STAMP)
 	.venv/bin/python -m pytest $(SPREAD) -m "not service"
 
-# What `make test` leaves out, but for the table of damages, which takes as long as all the others.
-DAMAGES := tests/faults/test_damage_table.py
-
 test-all: $(STAMP)
-	.venv/bin/python -m pytest $(SPREAD) -m service --ignore=$(DAMAGES)
-
-damage: $(STAMP)
-	.venv/bin/python -m pytest -n auto -m service $(DAMAGES)
+	.venv/bin/python -m pytest $(SPREAD) -m service
 
 soak: $(STAMP)
 ifdef DAMAGE

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ SPEC = {
                  "callbacks": [{"name": "CSVLogger", "filename": "log.csv"}]},
     "freeze_training": [{"training_interval": [1, 2], "layers": ["low"]}, {"training_interval": [2, 3], "layers": ["high"]}],
 }  # fmt: skip
-LOOKS = {
+COMMANDS = {
     "runs": ["runs"],
     "show": ["show", "run"],
     "plan": ["plan", "spec.yaml"],
@@ -39,13 +40,13 @@ LOOKS = {
     "export --epoch": ["export", "run", "--epoch", "2", "-o", "out2.keras"],
     "verify": ["verify"],
     "gc": ["gc"],
-}
-WRITES = {
     "train": ["train", "spec.yaml"],
     "train more": ["train", "spec.yaml", "--set", f"training.epochs={EPOCHS + 1}"],
     "resume": ["resume", "run"],
     "verify --repair": ["verify", "--repair"],
 }
+LOOKS = ("runs", "show", "plan", "predict", "export", "export --epoch", "verify", "gc")
+REPAIRED = ("verify --repair", "verify", "export", "export --epoch")
 
 
 @dataclass
@@ -87,10 +88,10 @@ def prepare(forker: Forker, folder: Path) -> Made:
     store = Store(folder / "store")
     store.prefit.write("0123456789abcdef" * 2, {"a": X}, {})
     write_backup(store.backups, X, np.arange(40))
-    more = forker.type(*WRITES["train more"], "--store", "more", "--json", folder=folder)
+    more = forker.type(*COMMANDS["train more"], "--store", "more", "--json", folder=folder)
     assert more.code == 0, more.stderr
     made = Made(forker, folder, typed.answer["weights"], more.answer["weights"], "", np.zeros(0))
-    for outcome in look(made, folder, [name for name in LOOKS if name != "gc"]):
+    for outcome in type_all(made, [(name, folder) for name in LOOKS if name != "gc"]):
         assert outcome.code == 0, (outcome.command, outcome.out, outcome.err)
         made.answers[outcome.command] = outcome.answer
     made.weights_of_epoch = made.answers["export --epoch"]["weights"]
@@ -108,30 +109,25 @@ def points(folder: Path) -> np.ndarray:
     return X
 
 
-def look(made: Made, folder: Path, names: list[str]) -> list[Outcome]:
-    """Types commands that train nothing, in one process."""
-    there = folder / "typed"
-    shutil.rmtree(there, ignore_errors=True)
-    there.mkdir()
-    lines = [[*LOOKS[name], "--store", "store", "--json"] for name in names]
-    (there / "commands.json").write_text(json.dumps(lines))
-    typed = made.forker.start("several", there / "commands.json", folder=folder)
+def type_all(made: Made, lines: list[tuple[str, Path]]) -> list[Outcome]:
+    """Types commands one after another in one process, each in its own folder.
+
+    Returns:
+        The outcomes in order. A command that is stuck, or that ends the process, is the last one.
+    """
+    there = Path(tempfile.mkdtemp(dir=made.folder))
+    (there / "commands.json").write_text(json.dumps([(str(folder), [*COMMANDS[name], "--store", "store", "--json"]) for name, folder in lines]))
+    typed = made.forker.start("several", there / "commands.json", folder=there)
     ended = finished(typed)
     codes = json.loads((there / "codes.json").read_text()) if (there / "codes.json").exists() else []
     outcomes = []
-    for number, name in enumerate(names):
-        code, seconds = codes[number] if number < len(codes) else (None if not ended else typed.code, 0.0)
+    for number, (name, _) in enumerate(lines[: len(codes) + 1]):
         out, err = (there / f"{number}.{kind}" for kind in ("out", "err"))
+        code, seconds = codes[number] if number < len(codes) else (typed.code if ended else None, SECONDS)
         outcomes.append(Outcome(name, code, out.read_text() if out.exists() else "", err.read_text() if err.exists() else typed.stderr, seconds))
+    assert ended or len(codes) < len(lines), "the process does not end"
+    shutil.rmtree(there)
     return outcomes
-
-
-def write(made: Made, folder: Path, name: str, *more: str) -> Outcome:
-    """Types one command that may train, in a process of its own."""
-    began = time.monotonic()
-    typed = made.forker.start(*WRITES[name], "--store", "store", "--json", *more, folder=folder)
-    ended = finished(typed)
-    return Outcome(name, typed.code if ended else None, typed.stdout, typed.stderr, time.monotonic() - began)
 
 
 def finished(typed: Typed) -> bool:
@@ -207,23 +203,30 @@ def weight_faults(made: Made, folder: Path, outcome: Outcome) -> list[str]:
 
 
 def walk(made: Made, folder: Path, kind: str, damage: str) -> list[str]:
-    """Every command on a store with this damage; what is wrong, a line each."""
+    """Type every command on a store with this damage.
+
+    Returns:
+        What is wrong, a line each.
+    """
+    looked, repaired = (damaged(made, folder / name, kind, damage) for name in ("looked", "repaired"))
+    trained = {name: damaged(made, folder / name.replace(" ", "-"), kind, damage) for name in ("train", "train more", "resume")}
+    # Two processes: a training is refused where TensorFlow has already begun with other threads, as `predict` lets it.
     wrong = []
-    place = damaged(made, folder / "looked", kind, damage)
-    for outcome in look(made, place, list(LOOKS)):
-        wrong += faults(made, place, outcome)
-    for name in ("train", "train more", "resume"):
-        place = damaged(made, folder / name.replace(" ", "-"), kind, damage)
-        wrong += faults(made, place, write(made, place, name))
-    place = damaged(made, folder / "repaired", kind, damage)
-    repaired = write(made, place, "verify --repair")
-    wrong += faults(made, place, repaired)
-    after, *exported = look(made, place, ["verify", "export", "export --epoch"])
-    if (after.code == 0) != (repaired.code == 0):
-        wrong.append(f"verify exits {after.code} after a repair that exits {repaired.code}: {after.out[-600:]} {repaired.out[-600:]}")
-    for outcome in exported:
-        wrong += faults(made, place, outcome)
-        if repaired.code == 0 and outcome.code != 0:
-            wrong.append(f"{outcome.command}: exits {outcome.code} after a repair: {outcome.out[-600:]}")
+    for lines in ([(name, looked) for name in LOOKS], [*trained.items(), *((name, repaired) for name in REPAIRED)]):
+        outcomes = type_all(made, lines)
+        wrong += [line for (_, place), outcome in zip(lines, outcomes, strict=False) for line in faults(made, place, outcome)]
+    if len(outcomes) == len(lines):
+        wrong += repair_faults(*outcomes[-len(REPAIRED) :])
     shutil.rmtree(folder)
     return [f"{kind}, {damage}: {line}" for line in wrong]
+
+
+def repair_faults(repair: Outcome, after: Outcome, *exports: Outcome) -> list[str]:
+    """Return where a store is not what `verify --repair` said of it."""
+    wrong = []
+    if (after.code == 0) != (repair.code == 0):
+        wrong.append(f"verify exits {after.code} after a repair that exits {repair.code}: {after.out[-600:]} {repair.out[-600:]}")
+    for outcome in exports:
+        if repair.code == 0 and outcome.code != 0:
+            wrong.append(f"{outcome.command}: exits {outcome.code} after a repair: {outcome.out[-600:]}")
+    return wrong

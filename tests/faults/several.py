@@ -1,9 +1,9 @@
-"""Several command lines in one process, one after the other: what only looks at a store needs no process for each.
+"""Several command lines in one process, one after the other: a process for each costs more than most of them.
 
     several COMMANDS.json
 
-The file holds a list of command lines. Beside it, `N.out` and `N.err` get what the N-th wrote, `codes.json` the exit codes and the
-seconds that each took.
+The file holds a list of pairs: a folder, and the command line that is typed there. Beside it, `N.out` and `N.err` get what the N-th
+wrote, `codes.json` the exit codes and the seconds that each took.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pathlib import Path
 def main() -> int:
     file = Path(sys.argv[2])
     told = []
-    for number, typed in enumerate(json.loads(file.read_text())):
+    for number, (folder, typed) in enumerate(json.loads(file.read_text())):
+        os.chdir(folder)
         for descriptor, kind in ((1, "out"), (2, "err")):
             opened = os.open(file.parent / f"{number}.{kind}", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
             os.dup2(opened, descriptor)
