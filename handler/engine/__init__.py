@@ -1,1 +1,1 @@
-"""How an epoch is run: batches ahead of the step, one graph per mask, callbacks as Keras's own `fit` calls them."""
+"""The training loop: prefetched batches, one graph per mask, and callbacks called as by Keras's own `fit`."""

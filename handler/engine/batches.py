@@ -1,4 +1,4 @@
-"""Batches as tensors, fetched ahead of the step that takes them."""
+"""Batches as tensors, prefetched before the step that uses them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ AHEAD = 3
 
 
 def tensors(batch: Any) -> Any:
-    """A batch of arrays as tensors, floats in Keras's float type, as `fit` does; (x,), (x, y) or (x, y, weights)."""
+    """Return a batch of arrays as tensors, with floats in `keras.config.floatx()`, as `fit` does.
+
+    Args:
+        batch: (x,), (x, y) or (x, y, weights), or x alone; tensors stay as they are, and a None is left out.
+    """
     floats = keras.config.floatx()
 
     def convert(leaf: Any) -> Any:
@@ -29,13 +33,17 @@ def tensors(batch: Any) -> Any:
 
 
 def signature(batch: Any) -> Any:
-    """The structure of a batch with its first axis open, so that a smaller last batch needs no second trace."""
+    """Return the structure of a batch with its first axis open, so that a smaller last batch needs no second trace."""
     return tf.nest.map_structure(lambda t: tf.TensorSpec([None, *t.shape[1:]], t.dtype), batch)
 
 
 def ahead(sequencer: Any, first: int, count: int) -> Generator[tuple[int, Any]]:
-    """Yields `(index, batch as tensors)` for the batches `first` to `count`, a few of them fetched ahead by one
-    thread.
+    """Yield `(index, batch as tensors)` for the batches `[first, count)`; one thread prefetches a few of them.
+
+    Args:
+        sequencer: returns batch i for `[i]`.
+        first: the first batch.
+        count: the batch to stop before.
     """
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
         waiting: deque[tuple[int, Future[Any]]] = deque()

@@ -1,8 +1,9 @@
-"""The state of callbacks: what they must remember for a resumed training to go on as it would have.
+"""The state that callbacks need so that a resumed training matches an uninterrupted one.
 
-Keras's own, and what derives from them, are known here by the names of their attributes. Any other says it by two
-methods: `get_state()` returns plain JSON, `set_state(state)` takes it back; it is called after `on_train_begin`, and
-again after `on_epoch_begin` where the state lies within an epoch. What they write to files is in `log_files`.
+For Keras's own callbacks and their subclasses, this module knows the attributes to save. Any other callback provides
+its state by two methods: `get_state()` returns plain JSON, and `set_state(state)` restores it. `set_state` is called
+after `on_train_begin`, and again after `on_epoch_begin` if the state lies within an epoch. The files that callbacks
+write are handled in `log_files`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from handler.specification.callbacks import REFUSED
 from handler.specification.refusals import shown
 from handler.store.checked import digest_bytes
 
-# How it compares enters with the first epoch, by the names of the metrics; `min_delta` changes its sign with it.
+# Keras sets the comparison in the first epoch, by the metric's name, and the sign of `min_delta` with it.
 _MONITOR = ("best", "min_delta", "monitor_op")
 REMEMBERED: dict[type, tuple[str, ...]] = {
     keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best_epoch", *_MONITOR),
@@ -43,10 +44,10 @@ STATELESS = (
 
 
 def check(callbacks: Sequence[Any]) -> None:
-    """Refuses callbacks with which a training could not go on exactly.
+    """Raise `SpecError` for callbacks with which a training could not be resumed exactly.
 
     Raises:
-        SpecError: names the callback and what would do.
+        SpecError: names the callback and a remedy.
     """
     for i, callback in enumerate(callbacks):
         for name in ("BackupAndRestore", "SwapEMAWeights"):
@@ -55,15 +56,18 @@ def check(callbacks: Sequence[Any]) -> None:
 
 
 def forgets(callback: Any) -> bool:
-    """Whether a callback may lose something at a resumption: it isn't one of Keras's, and doesn't say its state."""
+    """Return whether a callback may lose state on resume: it is not one of Keras's and has no `get_state()`."""
     return not _says_its_state(callback) and not isinstance(callback, (*REMEMBERED, *STATELESS))
 
 
 def capture(callbacks: Sequence[Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The callbacks' state: plain JSON by class name and position among those of that class, and the arrays they keep.
+    """Return the state of the callbacks.
+
+    Returns:
+        Plain JSON by class name and position among the callbacks of that class, and the arrays that callbacks keep.
 
     Raises:
-        SpecError: a callback's `get_state()` returns something that isn't plain JSON.
+        SpecError: a callback's `get_state()` returns a value that is not plain JSON.
     """
     states: dict[str, Any] = {}
     arrays: dict[str, np.ndarray] = {}
@@ -79,10 +83,14 @@ def capture(callbacks: Sequence[Any]) -> tuple[dict[str, Any], dict[str, np.ndar
 
 
 def restore(callbacks: Sequence[Any], states: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Gives the callbacks their state back, after their `on_train_begin`. Twice is the same as once.
+    """Restore the state of the callbacks, after their `on_train_begin`. Idempotent.
+
+    Args:
+        callbacks: the callbacks.
+        states, arrays: the two values that `capture` returned; `arrays` may hold other arrays as well.
 
     Raises:
-        MismatchError: the state has nothing of a callback that steers the training by what it remembers.
+        MismatchError: the state lacks a callback whose memory affects the training.
     """
     for name, callback in _named(callbacks):
         if name not in states:
@@ -94,7 +102,7 @@ def restore(callbacks: Sequence[Any], states: dict[str, Any], arrays: dict[str, 
             continue
         for attribute, value in states[name].items():
             if attribute == "own":
-                callback.set_state(copy.deepcopy(value))  # it may keep it, and it may be given it again
+                callback.set_state(copy.deepcopy(value))  # a copy: the callback may keep and change it
             elif attribute == "monitor_op":
                 callback.monitor_op = value and getattr(keras.ops, value)
             elif attribute != "best" or not _is_lost(callback, value):
@@ -105,7 +113,7 @@ def restore(callbacks: Sequence[Any], states: dict[str, Any], arrays: dict[str, 
 
 
 def lost(callbacks: Sequence[Any], states: dict[str, Any]) -> list[str]:
-    """What a person should know of files that a state's callbacks wrote and that aren't here, a sentence each."""
+    """Return a note for each file that the callbacks of a state wrote and that is missing in this run."""
     return [
         f"{callback.filepath} isn't here: another run saved the best model so far; this one saves the best from now on"
         for name, callback in _named(callbacks)
@@ -114,7 +122,7 @@ def lost(callbacks: Sequence[Any], states: dict[str, Any]) -> list[str]:
 
 
 def steers(callback: Any) -> bool:
-    """Whether a callback can change what is trained (loggers can't; an unknown one is taken to)."""
+    """Return whether a callback can affect the training: Keras's loggers cannot, an unknown callback is assumed to."""
     return not isinstance(
         callback,
         (
@@ -129,7 +137,12 @@ def steers(callback: Any) -> bool:
 
 
 def wants_batches(callbacks: Sequence[Any], *, of: Literal["train", "test"] = "train") -> bool:
-    """Whether a callback is to be told of each batch; one that leaves Keras's methods for it as they are needn't be."""
+    """Return whether a callback overrides one of Keras's per-batch methods, so that it must be called for each batch.
+
+    Args:
+        callbacks: the callbacks.
+        of: whether the batches are those of the training or of an evaluation.
+    """
     methods = [f"on_{of}_batch_begin", f"on_{of}_batch_end"]
     if of == "train":
         methods += ["on_batch_begin", "on_batch_end"]
@@ -142,13 +155,13 @@ def wants_batches(callbacks: Sequence[Any], *, of: Literal["train", "test"] = "t
 
 
 def _named(callbacks: Sequence[Any]) -> Iterator[tuple[str, Any]]:
-    """The callbacks by names that stay whatever loggers stand between them, since those may change from run to run."""
+    """Yield the callbacks with names that do not depend on the loggers among them, which may differ between runs."""
     seen: Counter[str] = Counter()
     for callback in callbacks:
         kind = type(callback).__name__
         which = str(seen[kind])
         seen[kind] += 1
-        if isinstance(callback, keras.callbacks.ModelCheckpoint):  # its memory is of what it was told to watch
+        if isinstance(callback, keras.callbacks.ModelCheckpoint):  # its memory belongs to its file, metric and mode
             told = (callback.monitor, callback.mode, callback.save_best_only, callback.save_freq)
             which = digest_bytes(json.dumps([Path(callback.filepath).name, *told]).encode())[:8]
         yield f"{kind}:{which}", callback
@@ -167,7 +180,10 @@ def _has_memory(callback: Any) -> bool:
 
 
 def _is_lost(callback: Any, best: float | None) -> bool:
-    """Whether the file with the best model so far isn't here: kept in mind, what was best would never be saved here."""
+    """Return whether the file with the best model is missing.
+
+    The best value must then not be restored, because a worse model would never be saved in this run.
+    """
     if best is None or not isinstance(callback, keras.callbacks.ModelCheckpoint) or not callback.save_best_only:
         return False
     return not callback._get_most_recently_modified_file_matching_pattern(str(Path(callback.filepath).absolute()))
@@ -185,11 +201,11 @@ def _own_state(callback: Any) -> Any:
             "get_state() must return plain JSON (text, numbers, true, false, null, lists, mappings with text as keys), "
             f"but {path or 'it'} is of type {type(value).__name__}: {shown(value)}",
         )
-    return copy.deepcopy(state)  # it is written behind the training, which goes on
+    return copy.deepcopy(state)  # it is written in the background while the training continues
 
 
 def _not_plain(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """What JSON would not give back as it is."""
+    """Yield the path and the value of each part that JSON would not preserve."""
     if isinstance(value, dict):
         for key, part in value.items():
             if not isinstance(key, str):

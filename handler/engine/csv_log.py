@@ -1,4 +1,4 @@
-"""The file of a `CSVLogger`: after a resumption it is, to the byte, that of an uninterrupted training."""
+"""The file of a `CSVLogger`, which after a resume is byte-identical to that of an uninterrupted training."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from handler.store.places import free_place
 
 
 class CSVLog(LogFiles):
-    """Rows of epochs that are trained again are dropped; rows that another run wrote are written here too.
+    """The file of a `CSVLogger`.
+
+    Rows of epochs that are trained again are dropped. Rows of epochs that another run trained are added.
 
     Args:
         callback: the logger.
-        before: the callbacks that stand before it; what later ones add to an epoch's logs isn't in its rows.
+        before: the callbacks in front of it. Entries that later callbacks add to an epoch's logs are not in its rows.
     """
 
     def __init__(self, callback: Any, before: Sequence[Any]) -> None:
@@ -34,27 +36,30 @@ class CSVLog(LogFiles):
         self._logs_rate = any(isinstance(other, setters) for other in before)
 
     def begin(self, state: TrainingState | None) -> None:
-        """Before `on_train_begin`; the logger itself writes to the file, so a folder there is quarantined."""
+        """Restore the file to a state, before `on_train_begin`.
+
+        A directory at its path is quarantined, because the logger itself opens the file for writing.
+        """
         if not self.path.is_file():
             with writing(self.path):
                 free_place(self.path)
         super().begin(state)
 
     def present(self) -> dict[str, Any]:
-        """The file's size and digest, and its columns as far as the logger has set them."""
+        """Return the size and digest of the file, and its columns if the logger has set them."""
         return self._says(self._text(), self.callback.keys)
 
     def found(self) -> dict[str, Any]:
-        """With `append=True` all rows that are there stay, but for one that a kill tore."""
+        """Return a mark of the rows that stay: with `append=True` all but one that a kill truncated, else none."""
         text = self._text()
         return self._says(text[: text.rfind(b"\n") + 1] if self._append else b"", None)
 
     def holds(self, mark: dict[str, Any]) -> bool:
-        """Whether the rows up to there are the same bytes."""
+        """Return whether the marked part of the file is unchanged."""
         return digest_bytes(self._text()[: mark["size"]]) == mark["xxh3"]
 
     def go_back(self, mark: dict[str, Any], state: TrainingState) -> None:
-        """Writes the file as it was, whole, and lets the logger append to it."""
+        """Write the file as it was at the mark, add missing rows of the state's epochs, and let the logger append."""
         there, self._columns = self._text(), mark["columns"]
         kept = there[: mark["size"]]
         whole = kept + self._rows(mark["epochs"], state, header=not kept)
@@ -63,13 +68,13 @@ class CSVLog(LogFiles):
         self.callback.append = True
 
     def begun(self, state: TrainingState | None) -> None:
-        """The columns are those of the first epoch, as without an interruption, not of the next one."""
+        """Set the columns to those of the first epoch, as without an interruption, instead of those of the next one."""
         self.callback.append = self._append
         if state is not None and self._columns is not None:
             self.callback.keys = self._columns
 
     def _rows(self, first: int, state: TrainingState, header: bool) -> bytes:
-        """The rows of the epochs from `first` on, by the logger's own code from the history."""
+        """Return the rows of the epochs from `first` on, made from the history by the logger's own code."""
         writer = copy.copy(self.callback)
         writer.csv_file, writer.writer, writer.keys = io.StringIO(newline=""), None, self._columns
         writer.append_header = header

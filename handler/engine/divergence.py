@@ -1,6 +1,6 @@
-"""Says again, without training, where a training ended because a value became NaN or infinite. Needs no TensorFlow.
+"""Repetition of the error of a diverged training, without training and without TensorFlow.
 
-A training is exact, so it would end there each time.
+Training is deterministic, so it would become NaN or infinite at the same step each time.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from handler.record import Divergence, RunRecord
 
 
 def divergence_of(error: BaseException, chain: Keyed) -> Divergence | None:
-    """What a run's record keeps of an error; None of any but a `NonFiniteError` of a step.
+    """Return the entry of a run's record for an error, or None unless it is a `NonFiniteError` of a step.
 
     Args:
-        error: what ended the training.
-        chain: the training's keys.
+        error: the exception that ended the training.
+        chain: the keys of the training.
     """
     if not isinstance(error, NonFiniteError) or not error.step:
         return None
@@ -23,14 +23,14 @@ def divergence_of(error: BaseException, chain: Keyed) -> Divergence | None:
 
 
 def refuse_again(record: RunRecord, chain: Keyed) -> None:
-    """Refuses what ended before because a value became NaN or infinite.
+    """Raise the recorded error again if the same training diverged before.
 
     Args:
-        record: the run's.
-        chain: the training's keys as they are now: another rate, mask or batch size gives others.
+        record: the record of the run.
+        chain: the present keys of the training; another learning rate, mask or batch size gives other keys.
 
     Raises:
-        NonFiniteError: as before.
+        NonFiniteError: as recorded.
     """
     ended = record.divergence
     if ended is not None and ended.key in chain.keys:

@@ -1,8 +1,9 @@
-"""The event files of a `TensorBoard`: after a resumption every step is in them once.
+"""The event files of a `TensorBoard`, which contain every step once after a resume.
 
-TensorBoard's own way to say that a training was taken up again, a SessionLog START event, purges the steps from its own
-on, in every curve of the folder. But curves by epoch and by batch share the folder: what takes back epoch 3 takes back
-batch 3 and all that follow. And only some readers heed it. So the files themselves are cut to where they stood.
+TensorBoard's own mechanism for a resumed training, a SessionLog START event, purges all steps from its own step on in
+every curve of the directory. But curves by epoch and curves by batch share the directory: purging epoch 3 also purges
+batch 3 and all later batches. Moreover, only some readers honor it. Therefore this module truncates the files to
+their size at the state.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from handler.store.files import write_file
 
 
 class EventLog(LogFiles):
-    """The event files of one log folder, training and validation.
+    """The event files of one log directory, for training and validation.
 
     Args:
-        callback: the `TensorBoard`.
+        callback: the `TensorBoard` callback.
     """
 
     def __init__(self, callback: Any) -> None:
@@ -28,7 +29,7 @@ class EventLog(LogFiles):
         super().__init__(callback, self.folder / ".marks")
 
     def present(self) -> dict[str, Any]:
-        """The sizes of the files."""
+        """Return the sizes of the files in bytes."""
         for writer in self.callback._writers.values():
             writer.flush()
         parts = (Path(self.callback._train_dir), Path(self.callback._val_dir))
@@ -36,9 +37,9 @@ class EventLog(LogFiles):
         return {"files": {str(file.relative_to(self.folder)): file.stat().st_size for file in files}}
 
     def go_back(self, mark: dict[str, Any], state: TrainingState) -> None:
-        """Cuts the files; what later attempts began is removed, and this process begins files of its own."""
+        """Truncate the files to the mark, and remove those of later attempts; this process begins new files."""
         present = self.present()["files"]
-        while self.callback._prev_summary_state:  # a failed attempt in this process
+        while self.callback._prev_summary_state:  # left by a failed attempt in this process
             with contextlib.suppress(Exception):
                 self.callback._pop_writer()
         for writer in self.callback._writers.values():
@@ -49,17 +50,17 @@ class EventLog(LogFiles):
             if marked is None:
                 file.unlink()
             elif size > marked:
-                # Not truncated: a writer of a failed attempt, collected only later, would write where it had been.
+                # A new file: in a truncated one, a failed attempt's writer would later write at its old offset.
                 write_file(file, file.read_bytes()[:marked])
         self._fill(mark["epochs"], state)
 
     def begun(self, state: TrainingState | None) -> None:
-        """`on_train_begin` lets the batches count from 0."""
+        """Set the batch counter, which `on_train_begin` resets to 0."""
         if state is not None:
             self.callback._global_train_batch = state.epoch * self.callback.params["steps"] + state.step
 
     def _fill(self, first: int, state: TrainingState) -> None:
-        """Writes the curves of epochs that another run has trained, as far as the history has them."""
+        """Write the curves of the epochs that another run trained, as far as the history contains them."""
         scalar, steps = self.callback.summary.scalar, self.callback.params["steps"]
         for name, values in state.history.items():
             metric = name.removeprefix("val_")

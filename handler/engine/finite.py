@@ -1,7 +1,8 @@
-"""Looks for losses and metrics that are not finite, without a cost in the steps.
+"""Detection of losses, metrics and weights that are not finite, at no cost in the training steps.
 
-Keras's loss in a step's logs is the mean of the epoch so far: once it is NaN or infinite, it stays so. So one value is
-fetched from the device now and then, and only where that is not finite, those of the steps before it are.
+The loss in a step's logs is Keras's mean over the epoch so far: once it is NaN or infinite, it stays so. Therefore
+only one value is fetched from the device at intervals. Only if it is not finite, the values of the steps before it
+are fetched.
 """
 
 from __future__ import annotations
@@ -15,23 +16,23 @@ import numpy as np
 
 from handler.errors import NonFiniteError
 
-SECONDS = 1.0  # between two values that are fetched
-MOST = 1 << 12  # steps whose losses are kept, each a scalar
+SECONDS = 1.0  # between two fetched values
+MOST = 1 << 12  # the most steps whose losses (scalars) are kept
 
 
 def losses_of(logs: Any) -> dict[str, Any]:
-    """The losses in a step's logs, which stay NaN or infinite once they are; metrics may be undefined in a step."""
+    """Return the losses in a step's logs, which stay NaN or infinite; a metric may be undefined in a single step."""
     given = logs if isinstance(logs, Mapping) else {}
     return {name: value for name, value in given.items() if name == "loss" or name.endswith("_loss")}
 
 
 def first_not_finite(logs: Mapping[str, Any]) -> tuple[str, float] | None:
-    """The first value that is NaN or infinite, with its name; None where all are finite."""
+    """Return the name and the value of the first value that is NaN or infinite, or None if all are finite."""
     for name, value in logs.items():
         if getattr(value, "shape", ()) in ((), (1,)):
             try:
                 number = float(value)
-            except (TypeError, ValueError):  # text, say: what a train_step of one's own gives
+            except (TypeError, ValueError):  # e.g. text in the logs of a custom train_step
                 continue
             if not math.isfinite(number):
                 return name, number
@@ -39,21 +40,21 @@ def first_not_finite(logs: Mapping[str, Any]) -> tuple[str, float] | None:
 
 
 class LossWatch:
-    """Watches the losses of the steps of one epoch."""
+    """A watch on the losses of the steps of one epoch."""
 
     def __init__(self) -> None:
         self._since: list[tuple[int, dict[str, Any]]] = []
         self._next = time.monotonic() + SECONDS
 
     def see(self, step: int, logs: Any) -> tuple[int, str, float] | None:
-        """Takes note of a step's logs; looks at them now and then.
+        """Record the losses of a step, and check all recorded ones at intervals.
 
         Args:
-            step: how many steps are done.
-            logs: what the last of them gave; tensors.
+            step: the number of steps done.
+            logs: the logs of the last of them, as tensors.
 
         Returns:
-            What `look` returns.
+            The result of `look`, or None between checks.
         """
         self._since.append((step, losses_of(logs)))
         if len(self._since) < MOST and time.monotonic() < self._next:
@@ -61,7 +62,7 @@ class LossWatch:
         return self.look()
 
     def look(self) -> tuple[int, str, float] | None:
-        """The first step since the last look whose loss is not finite, the loss's name and its value; or None."""
+        """Return the first step since the last check with a non-finite loss, the loss's name and its value; or None."""
         since, self._since, self._next = self._since, [], time.monotonic() + SECONDS
         if since and first_not_finite(since[-1][1]) is not None:
             for step, losses in since:
@@ -72,9 +73,10 @@ class LossWatch:
 
 
 def first_weight_not_finite(variables: Iterable[Any]) -> str | None:
-    """The path of the first variable that holds a NaN or an infinite value; None where all are finite.
+    """Return the path of the first variable that contains a NaN or an infinite value, or None if all are finite.
 
-    A sum is finite where all of its terms are, unless it overflows: only then the values themselves are looked at.
+    A sum of finite values is finite unless it overflows. Therefore the values themselves are checked only if the sum is
+    not finite.
     """
     import tensorflow as tf
 
@@ -89,13 +91,13 @@ def first_weight_not_finite(variables: Iterable[Any]) -> str | None:
 
 
 def check_history(history: Mapping[str, Sequence[float | None]]) -> None:
-    """Refuses a state that was trained past a loss or a metric that is not finite.
+    """Raise `NonFiniteError` for a state whose training passed a loss or a metric that is not finite.
 
     Args:
-        history: as a state keeps it, None for a gap.
+        history: the history of a state, with None for a gap.
 
     Raises:
-        NonFiniteError: names the first epoch of such a value.
+        NonFiniteError: names the first epoch with such a value.
     """
     found = [
         (epoch, name, value)
@@ -114,13 +116,13 @@ def check_history(history: Mapping[str, Sequence[float | None]]) -> None:
 
 
 def non_finite_error(what: str, epoch: int, step: int, steps: int) -> NonFiniteError:
-    """The error that says what became NaN or infinite, and where.
+    """Return the error for a value that became NaN or infinite.
 
     Args:
         what: the object and its value, such as `loss is nan`.
-        epoch: in which epoch, from 0.
-        step: after how many steps of it.
-        steps: how many steps an epoch has.
+        epoch: the epoch, from 0.
+        step: the number of steps done in that epoch.
+        steps: the number of steps in an epoch.
     """
     return NonFiniteError(
         f"{what} after step {step} of {steps} in epoch {epoch} (the first is 0); the last finite state is kept; lower "

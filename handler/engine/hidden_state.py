@@ -1,4 +1,7 @@
-"""Finds what a step changes that no state would hold, so that it is refused instead of resumed wrongly."""
+"""Detection of state that a training step changes and that no saved state would contain.
+
+Such a network is refused, because a resumed training would be wrong.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,20 @@ from handler.engine import python_functions
 from handler.errors import SpecError
 from handler.weights import derived
 
-# TensorFlow's own random operations: their counters live in kernels, or in variables Keras doesn't know.
+# TensorFlow's own random operations, whose counters are in kernels or in variables that Keras does not track.
 RANDOM = ("Random", "TruncatedNormal", "ParameterizedTruncatedNormal", "Multinomial", "Stateful", "RngReadAndSkip")
 
 
 def refuse_hidden_state(model: Any, graph: Any) -> None:
-    """Looks through a traced step.
+    """Raise `SpecError` if a traced step uses state that a saved state would not contain.
 
     Args:
-        model: the compiled model the step belongs to.
-        graph: the step's graph.
+        model: the compiled model to which the step belongs.
+        graph: the graph of the step.
 
     Raises:
-        SpecError: it draws from TensorFlow's own random state, calls a Python function that draws, or holds a variable
-            that isn't one of Keras's; names it and what would do.
+        SpecError: the step draws from TensorFlow's own random state, calls a Python function that draws random numbers,
+            or uses a variable that Keras does not track; names it and a remedy.
     """
     for operation in _operations(graph):
         if operation.op_def.is_stateful and operation.type.startswith(RANDOM):
@@ -54,12 +57,13 @@ def refuse_hidden_state(model: Any, graph: Any) -> None:
 
 
 def refuse_derived_from_training(model: Any) -> None:
-    """Refuses a network that computes with what a layer once derived from weights that have changed since.
+    """Raise `SpecError` if a layer uses a value that it derived from weights which have changed since.
 
-    A resumed training would derive it from the weights of its state, and an uninterrupted one from the first ones.
+    A resumed training would derive the value from the weights of its state, and an uninterrupted one from the initial
+    weights.
 
     Raises:
-        SpecError: names the layer and what would do.
+        SpecError: names the layer and a remedy.
     """
     changed = derived.refresh(model)
     if changed:
@@ -71,7 +75,7 @@ def refuse_derived_from_training(model: Any) -> None:
 
 
 def _operations(graph: Any) -> list[Any]:
-    """The operations of a graph and of the functions it calls (loops, branches)."""
+    """Return the operations of a graph and of the functions that it calls (loops, branches)."""
     found, waiting, seen = [], [graph], set()
     while waiting:
         present = waiting.pop()

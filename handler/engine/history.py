@@ -1,7 +1,7 @@
-"""The history of a training: one value per metric and epoch, a gap where an epoch has none. Needs no TensorFlow.
+"""The history of a training: one value per metric and epoch, with gaps. Needs no TensorFlow.
 
-A metric may first appear in a later epoch, or be missing in one: Keras then keeps a shorter list, whose values no
-longer say which epoch they belong to. Here each list has one value per epoch; `GAP`, a NaN, stands where there is none.
+A metric may first appear in a later epoch, or be missing in one. Keras then keeps a shorter list, whose values can no
+longer be assigned to epochs. Here each list has one value per epoch; `GAP`, a NaN, marks an epoch without a value.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import io
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-GAP = float("nan")  # told from a metric that became NaN by its identity
+GAP = float("nan")  # distinguished by identity from a metric that became NaN
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run such a name
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would evaluate a name that begins so
 
 History = dict[str, list[float]]
 
 
 def align(history: dict[str, list[Any]], rows: int, present: Collection[str]) -> None:
-    """Gives each metric one value per epoch, after Keras has appended those of the last one.
+    """Pad each metric to one value per epoch, after Keras has appended the values of the last epoch.
 
     Args:
-        history: metric to values; changed in place.
+        history: the values by metric; changed in place.
         rows: the number of epochs.
-        present: the metrics of the last epoch; what one of these lacks is missing in front, else behind.
+        present: the metrics of the last epoch. Their lists are padded at the front, the others at the end.
     """
     for name, values in history.items():
         missing = [GAP] * (rows - len(values))
@@ -32,15 +32,15 @@ def align(history: dict[str, list[Any]], rows: int, present: Collection[str]) ->
 
 
 def to_json(history: Mapping[str, Sequence[Any]]) -> dict[str, list[float | None]]:
-    """A history as a state keeps it: None stands for a gap."""
+    """Return a history in the form of a state, with None for a gap."""
     return {name: [None if value is GAP else float(value) for value in values] for name, values in history.items()}
 
 
 def from_json(stored: Mapping[str, Sequence[float | None]], rows: int) -> History:
-    """The history that a state keeps.
+    """Return the history of a state.
 
     Args:
-        stored: metric to values, None for a gap; a list of an older version may be shorter.
+        stored: the values by metric, with None for a gap; a list of an older version may be shorter.
         rows: the number of epochs.
     """
     history = {name: [GAP if value is None else float(value) for value in values] for name, values in stored.items()}
@@ -49,7 +49,7 @@ def from_json(stored: Mapping[str, Sequence[float | None]], rows: int) -> Histor
 
 
 def to_table(history: Mapping[str, Sequence[float]]) -> str:
-    """A history as CSV: a row per epoch, a column per metric; a cell is empty where there is no number."""
+    """Return a history as CSV, with a row per epoch and a column per metric; a cell without a number is empty."""
     rows = zip(*history.values(), strict=True)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

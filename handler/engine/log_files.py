@@ -1,9 +1,9 @@
-"""Files that callbacks write as they go, brought back to where they stood when a state was taken.
+"""Files that callbacks write during training, restored to their contents at the time of a state.
 
-A state is named by what determines it and is shared between runs, so nothing of one run's files is in it. Where these
-stood is written beside them: `.log.csv.marks` gets a line per state that is taken, before the state itself is written,
-so that a state on disk has its mark. A run that begins from a state of another run's has none; it marks then what it
-finds, to come back to that if it is killed before it took a state of its own.
+A state is named by the inputs that determine it and is shared between runs, so it contains nothing about one run's
+files. Their sizes are stored next to them: `.log.csv.marks` gets a line, a *mark*, per state, before the state itself
+is written, so that every state on disk has its mark. A run that begins from a state of another run has no mark for
+it. It then marks the files as they are, to restore these if it is killed before it has a state of its own.
 """
 
 from __future__ import annotations
@@ -31,46 +31,51 @@ class LogFiles:
 
     Args:
         callback: the callback.
-        marks: where it is kept how they stood.
+        marks: the file for the marks.
     """
 
     def __init__(self, callback: Any, marks: Path) -> None:
         self.callback, self.marks = callback, marks
-        # The first state of this training that was seen here; what another one wrote after it isn't ours to take back.
+        # The first state of this training here. Lines that another training wrote after it must not be removed.
         self._training: str | None = None
 
     def begin(self, state: TrainingState | None) -> None:
-        """Before `on_train_begin`: takes the files back to a state; None leaves them to the callback."""
+        """Restore the files to a state, before `on_train_begin`. For None the callback handles its files itself."""
         self._training = None
         if state is not None:
             name = fingerprint(state)
             self.go_back(self._marked(name) or self._first_mark(name), state)
 
     def begun(self, state: TrainingState | None) -> None:
-        """After `on_train_begin`: sets what that has reset."""
+        """Set attributes that `on_train_begin` has reset, after it."""
 
     def mark(self, name: str, epochs: int) -> dict[str, Any]:
-        """Keeps how the files stand at a state, `epochs` epochs being in them."""
+        """Write a mark of the present files for a state, and return it.
+
+        Args:
+            name: the fingerprint of the state.
+            epochs: the number of epochs in the files.
+        """
         return self._write(name, epochs, self.present())
 
     def present(self) -> dict[str, Any]:
-        """How the files stand, as plain JSON."""
+        """Return a description of the present files, as plain JSON."""
         raise NotImplementedError
 
     def found(self) -> dict[str, Any]:
-        """How the files stand that another training has left, as far as they are to stay."""
+        """Return a description of those parts of another training's files that stay."""
         return self.present()
 
     def holds(self, mark: dict[str, Any]) -> bool:
-        """Whether the files still begin as a mark says."""
+        """Return whether the files still begin as a mark describes."""
         return True
 
     def go_back(self, mark: dict[str, Any], state: TrainingState) -> None:
-        """Takes the files back to a mark, and fills in from the history what they lack of the state's epochs."""
+        """Restore the files to a mark, and add the state's epochs that they lack from its history."""
         raise NotImplementedError
 
     def _marked(self, name: str) -> dict[str, Any] | None:
-        """The last mark of a state, unless another training has written here since."""
+        """Return the last mark of a state, or None if there is none since another training last wrote here."""
         lines = self._lines()
         for mark in reversed(lines):
             if mark["training"] != lines[-1]["training"]:
@@ -92,7 +97,7 @@ class LogFiles:
                 free_place(self.marks)
             with self.marks.open("a") as lines:
                 said = json.dumps({**mark, CHECKSUM: digest_bytes(json.dumps(mark).encode())})
-                lines.write(f"\n{said}")  # the line's end first: what a kill tore stays a line of its own
+                lines.write(f"\n{said}")  # newline first: a line that a kill truncated stays separate
         return mark
 
     def _lines(self) -> list[dict[str, Any]]:
@@ -104,19 +109,19 @@ class LogFiles:
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
-    """A mark as it was written; None for a line that is torn or damaged: the files are then filled in anew."""
+    """Return the mark in a line, or None for a truncated or damaged one; the files are then filled from the history."""
     try:
         mark = json.loads(line)
         checksum = mark.pop(CHECKSUM, None)
     except (ValueError, AttributeError, TypeError, RecursionError):
         return None
-    if checksum is None:  # of an earlier version
+    if checksum is None:  # from an earlier version
         return mark if {"training", "state", "epochs"} <= mark.keys() else None
     return mark if checksum == digest_bytes(json.dumps(mark).encode()) else None
 
 
 def of(callbacks: Sequence[Any]) -> list[LogFiles]:
-    """The files of the callbacks that append to them."""
+    """Return the files of those callbacks that append to files."""
     from handler.engine.csv_log import CSVLog
     from handler.engine.event_log import EventLog
 
@@ -131,7 +136,7 @@ def of(callbacks: Sequence[Any]) -> list[LogFiles]:
 
 @contextlib.contextmanager
 def going_on(logs: Sequence[LogFiles], state: TrainingState | None) -> Iterator[None]:
-    """Around `on_train_begin`: takes the files back to a state; None begins anew."""
+    """Restore the files to a state around `on_train_begin`; None starts them anew."""
     for log in logs:
         log.begin(state)
     yield
@@ -140,14 +145,14 @@ def going_on(logs: Sequence[LogFiles], state: TrainingState | None) -> Iterator[
 
 
 def mark(logs: Sequence[LogFiles], state: TrainingState) -> None:
-    """Keeps how the files stand at a state; to be called before the state is written."""
+    """Write a mark for a state; to be called before the state is written."""
     name = fingerprint(state) if logs else ""
     for log in logs:
         log.mark(name, state.epoch)
 
 
 def fingerprint(state: TrainingState) -> str:
-    """What tells a state from others: its place, its history and the network's variables."""
+    """Return a digest that identifies a state by its position, its history and the network's variables."""
     place = [state.epoch, state.step, state.history]
     content = xxhash.xxh3_128(json.dumps(place, sort_keys=True).encode())
     for name in sorted(name for name in state.arrays if name.startswith("model/")):

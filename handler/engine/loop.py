@@ -1,4 +1,4 @@
-"""Many steps in one graph call, over examples in memory: the bits of step by step, without Python between."""
+"""Many steps in one graph call over examples in memory, bit-identical to single steps, without Python in between."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from handler.masks import Step
 from handler.memory import copy_limit
 
 CHUNK_SECONDS = 1.0
-# Chunks of one step: the first prepares the graph, the second shows how long a step takes.
+# Initial chunks of one step: the first includes the graph's preparation, the second measures the duration of a step.
 ALONE = 2
 
 
 def resident(sequencer: Any) -> Any | None:
-    """All examples of a sequencer as tensors, in their own order, in a batch's structure.
+    """Return all examples of a sequencer as tensors, in their original order, in the structure of a batch.
 
     Args:
         sequencer: a `DLSequencer`, or any other.
 
     Returns:
-        None where its batches aren't rows of arrays in memory, or take more than an eighth of the machine's memory.
+        The tensors, or None if the batches are not rows of arrays in memory or need more than an eighth of the
+            machine's
+        memory.
     """
     whole = sequencer.whole() if hasattr(sequencer, "whole") else None
     if whole is None or sum(array.nbytes for array in tf.nest.flatten(whole)) > copy_limit():
@@ -34,18 +36,18 @@ def resident(sequencer: Any) -> Any | None:
 
 
 class StepLoop:
-    """Runs many steps of one traced step function in a graph call: gathers each batch and steps.
+    """A loop over many steps of one traced step function in a graph call, which gathers each batch itself.
 
-    The step is called as it was traced, so nothing is traced again.
+    The traced function is called as it is, so nothing is traced again.
 
     Args:
         step: a `tf.function` with one signature, from a batch to the logs.
-        data: the examples, as `resident` gives them.
-        batch_size: examples a batch; the last one of an epoch may be smaller.
-        guarded: the first step whose loss is not finite is taken note of.
+        data: the examples, as `resident` returns them.
+        batch_size: the number of examples in a batch; the last batch of an epoch may be smaller.
+        guarded: record the first step whose loss is not finite.
 
     Raises:
-        TypeError: the step's logs aren't a number each.
+        TypeError: a value in the step's logs is not a scalar tensor.
     """
 
     def __init__(self, step: Any, data: Any, batch_size: int, *, guarded: bool = False) -> None:
@@ -64,29 +66,30 @@ class StepLoop:
         self._function = traced.get_concrete_function()
 
     def run(self, order: np.ndarray, first: int, last: int) -> tuple[int, Any]:
-        """Does some of the steps `[first, last)`, about a second's worth.
+        """Run steps from `[first, last)`, for about one second.
 
         Args:
             order: `(examples,)` int64, the order of the examples in this epoch.
-            first: the first step to do.
+            first: the first step.
             last: the step to stop before.
 
         Returns:
-            The step it got to, and the logs of the last one done; where it is guarded, the first step whose loss was
-            not finite, with the logs of a later one, whose loss is not either.
+            The step reached, and the logs of the last step done. If `guarded` and a loss was not finite, the number of
+                steps
+            up to the first such loss instead, and the logs of a later step, in which it is not finite either.
         """
         began = time.perf_counter()
         end = min(last, first + self._size())
         places = tf.constant(first, tf.int64), tf.constant(end, tf.int64)
         wrong, logs = self._function(self.data, tf.constant(order), *places)
-        tf.nest.flatten(logs)[0].numpy()  # it is done when this is there
+        tf.nest.flatten(logs)[0].numpy()  # wait for the end of the steps
         self._done += 1
         if self._done >= ALONE:
             self._rate = (time.perf_counter() - began) / (end - first)
         return int(wrong) or end, logs
 
     def _size(self) -> int:
-        """Steps in the next chunk."""
+        """Return the number of steps in the next chunk."""
         return 1 if self._done < ALONE else max(1, int(CHUNK_SECONDS / self._rate))
 
     def _steps(self, data: Any, order: tf.Tensor, first: tf.Tensor, last: tf.Tensor) -> Any:
@@ -96,7 +99,7 @@ class StepLoop:
             chosen = order[index * self._batch_size : tf.minimum((index + 1) * self._batch_size, rows)]
             logs = self._step(tf.nest.map_structure(lambda array: tf.gather(array, chosen), data))
             for loss in losses_of(logs).values() if self._guarded else ():
-                # Not a condition of the loop: a device would be waited for in each step.
+                # Not a loop condition, which would wait for the device in each step.
                 wrong = tf.where((wrong > 0) | tf.math.is_finite(loss), wrong, index + 1)
             return index + 1, wrong, logs
 
@@ -105,7 +108,7 @@ class StepLoop:
 
 
 def loop_of(step: Step, data: Any, batch_size: int, *, guarded: bool = False) -> StepLoop | None:
-    """The loop of a step function; None where it runs eagerly, or its logs can't be carried."""
+    """Return the loop of a step function, or None if it runs eagerly or its logs are not scalars."""
     if not hasattr(step, "get_concrete_function"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""What a loss takes as targets, by its name: class numbers, one value per class, probabilities or numbers.
+"""The targets that a loss takes, by the loss's name: class numbers, one value per class, probabilities or numbers.
 
 Needs no TensorFlow.
 """
@@ -22,7 +22,7 @@ _FAMILY = {name: family for family, names in _FAMILIES.items() for name in names
 
 
 def family_of(loss: Any) -> str | None:
-    """What one of Keras's losses takes; None of a loss of the user's own, and where there is none.
+    """Return the kind of targets that a loss of Keras takes; None for a user's own loss, and for no loss.
 
     Args:
         loss: as `keras.Model.compile` takes it: a name, a function or a `keras.losses.Loss`.
@@ -37,18 +37,18 @@ def family_of(loss: Any) -> str | None:
 
 
 def name_of(loss: Any) -> str:
-    """What a loss is called in a message."""
+    """Return the name of a loss for a message."""
     return loss if isinstance(loss, str) else getattr(loss, "__name__", None) or type(loss).__name__
 
 
 def is_one_hot(target: tuple[int, ...], floats: bool, loss: Any, output: tuple[int | None, ...] | None) -> bool:
-    """Whether targets hold one value per class, whatever their type is.
+    """Return whether targets have one value per class, whatever their dtype.
 
     Args:
         target: the shape of one example's target.
-        floats: whether the targets are floating-point numbers; decides only where nothing else tells.
+        floats: whether the targets are floating-point numbers; used only if neither the loss nor the output decides.
         loss: see `family_of`.
-        output: the shape of what the network gives for one example, None where it isn't known.
+        output: the shape of the network's output for one example, or None if unknown.
     """
     if not target or target[-1] < 2:
         return False

@@ -1,7 +1,7 @@
-"""Whether a compiled network, its loss and its metrics take what the data gives: asked before the first step.
+"""Check before the first step that a compiled network, its loss and its metrics accept the data.
 
-The precise rules come first: they name what would do. What they don't know is tried on shapes alone, which changes
-nothing but makes the variables of loss and metrics, as the first step would.
+The specific rules come first, because their messages name a remedy. All other cases are tried symbolically, on shapes
+alone. This changes nothing except that it creates the variables of loss and metrics, as the first step would.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ TRIED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeErr
 
 
 def check_batches(model: Any, sequencer: Any, where: str = "data.source", suffix: str = "") -> None:
-    """Refuses batches that a network, its loss or its metrics can't take.
+    """Raise an error for batches that a network, its loss or its metrics cannot take.
 
     Args:
         model: a built and compiled `keras.Model`.
-        sequencer: the batches; of others than a `DLSequencer` nothing is known before they are asked for.
-        where: the path of what gives the data.
-        suffix: what the names of its arrays end with in messages.
+        sequencer: the batches. Only a `DLSequencer` is checked, because no other can be inspected without fetching.
+        where: the path of the specification's field that provides the data.
+        suffix: a suffix for the names of its arrays in messages.
 
     Raises:
-        DataError: the inputs, or the values of the targets. SpecError: the loss, a metric, or the form of the targets.
+        DataError: the inputs, or the values of the targets, do not fit.
+        SpecError: the loss, a metric, or the form of the targets does not fit.
     """
     if not isinstance(sequencer, DLSequencer):
         return
@@ -53,16 +54,18 @@ def check_batches(model: Any, sequencer: Any, where: str = "data.source", suffix
 
 
 def check_inputs(model: Any, given: Sequence[Any], where: str, *, more: bool = False) -> None:
-    """Refuses another number of inputs than a network takes, or other shapes; nothing is known of a subclassed one.
+    """Raise `DataError` for a wrong number of inputs or wrong shapes.
+
+    A subclassed network does not know its inputs, so it is not checked.
 
     Args:
         model: a built `keras.Model`.
         given: arrays or tensors, one for each input.
-        where: the path of what gives them.
-        more: whether the architecture adds further ones.
+        where: the path of the specification's field that provides them.
+        more: whether the architecture adds further inputs.
 
     Raises:
-        DataError: names both.
+        DataError: names the given and the expected number or shape.
     """
     wanted = getattr(model, "inputs", None)
     if not wanted:
@@ -78,7 +81,7 @@ def check_inputs(model: Any, given: Sequence[Any], where: str, *, more: bool = F
 
 
 def check_lengths(parts: Sequence[Any], y: Any, where: str) -> None:
-    """Refuses examples without targets, and the reverse.
+    """Raise `DataError` if X and y differ in their number of examples, or if there are none.
 
     Raises:
         DataError: names the numbers.
@@ -91,7 +94,7 @@ def check_lengths(parts: Sequence[Any], y: Any, where: str) -> None:
 
 
 def output_shapes(model: Any) -> list[tuple[int | None, ...]] | None:
-    """The shapes of what a network gives for one example; None where it doesn't know them itself."""
+    """Return the shapes of a network's outputs for one example, or None if the network does not know them."""
     outputs = getattr(model, "outputs", None)
     return [tuple(tensor.shape[1:]) for tensor in outputs] if outputs else None
 
@@ -123,19 +126,19 @@ def _check_targets(model: Any, sequencer: DLSequencer, output: Any, loss: Any, w
 
 
 def _output(model: Any, x: Any) -> Any:
-    """What a network gives, as symbols; None where it can't be called with shapes alone."""
+    """Return the network's output as symbolic tensors, or None if it cannot be called symbolically."""
     if getattr(model, "outputs", None):
         return [backend.KerasTensor(tensor.shape, tensor.dtype) for tensor in model.outputs]
     try:
         return backend.compute_output_spec(model, x, training=False)
-    except Exception:  # a network that needs values; its first step tells
+    except Exception:  # a network that needs values; its first step reports any fault
         return None
 
 
 def _try(model: Any, x: Any, y: Any, weight: Any, output: Any, where: str) -> None:
-    """Has Keras compute loss and metrics of shapes alone."""
+    """Let Keras compute loss and metrics symbolically."""
     x, y, weight = (keras.tree.map_structure(_symbol, part) if part is not None else None for part in (x, y, weight))
-    rows = _flat(x)[0].shape[0]  # what multiplies matrices needs to know it
+    rows = _flat(x)[0].shape[0]  # a matrix multiplication needs a known number
     output = keras.tree.map_structure(lambda t: backend.KerasTensor((rows, *t.shape[1:]), t.dtype), output)
     output = output[0] if isinstance(output, Sequence) and len(output) == 1 else output
     for path, function in ((LOSS, model._compute_loss), ("model.compile.metrics", model.compute_metrics)):
@@ -146,7 +149,7 @@ def _try(model: Any, x: Any, y: Any, weight: Any, output: Any, where: str) -> No
             backend.compute_output_spec(function, x, y, output, sample_weight=weight, **options)
         except TRIED as error:
             if is_raised_outright(error):
-                raise  # a loss or metric of the user's own says so, at a line of the user's own
+                raise  # raised by a user's own loss or metric, at the user's own line
             said = str(error).strip().split("\n")[0]
             target, shape = tuple(_flat(y)[0].shape[1:]), tuple(_flat(output)[0].shape[1:])
             raise SpecError(
@@ -157,7 +160,7 @@ def _try(model: Any, x: Any, y: Any, weight: Any, output: Any, where: str) -> No
 
 
 def _is_keras_own(model: Any) -> bool:
-    """Whether a model's loss is computed by Keras's own methods, so that its targets mean what they say."""
+    """Return whether Keras's own methods compute a model's loss, so that the targets have their usual meaning."""
     return all(
         getattr(type(model), name) is getattr(keras.Model, name)
         for name in ("train_step", "compute_loss", "_compute_loss", "compute_metrics")

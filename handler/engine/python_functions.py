@@ -1,4 +1,4 @@
-"""Python functions within a step (`tf.numpy_function`, `tf.py_function`): whether their code draws random numbers."""
+"""Detection of random numbers in Python functions within a step (`tf.numpy_function`, `tf.py_function`)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ _GENERATORS = (random.Random, np.random.Generator, np.random.RandomState, np.ran
 
 
 def function_of(operation: Any) -> Any:
-    """The Python function that an operation of a graph calls; None where it is gone."""
+    """Return the Python function that a graph operation calls, or None if it no longer exists."""
     from tensorflow.python.ops.script_ops import _py_funcs
 
     return _py_funcs.get(operation.get_attr("token").decode())
 
 
 def drawn_from(function: Any) -> str | None:
-    """What a function draws from, as far as its code and what it refers to tell; None where nothing does."""
+    """Return the name of a random generator that a function uses, or None.
+
+    The search covers the function's code and the objects to which it refers.
+    """
     return next(_generators(function, set()), None)
 
 
@@ -45,7 +48,7 @@ def _generators(value: Any, seen: set[int]) -> Iterator[str]:
         yield from _generators(value.__self__, seen)
     elif (getattr(value, "__module__", None) or "").startswith(_MODULES):  # numpy.random.default_rng
         yield f"{value.__module__}.{getattr(value, '__name__', type(value).__name__)}"
-    else:  # a partial, TensorFlow's wrapper, an object that is called
+    else:  # a partial, TensorFlow's wrapper, a callable object
         inner = [getattr(value, name, None) for name in ("func", "_func", "__wrapped__")]
         inner += [*getattr(value, "args", ()), *getattr(value, "keywords", {}).values()] if inner[0] else []
         for part in inner:
@@ -61,7 +64,7 @@ def _of_function(function: FunctionType, seen: set[int]) -> Iterator[str]:
         yield f"{function.__module__}.{function.__name__}"
         return
     if (function.__module__ or "").startswith(("tensorflow.", "keras.", "numpy.")):
-        # Not a library's code, but what it wraps.
+        # Skip a library's own code, but search the functions it wraps.
         within = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
         for part in within:
             yield from _generators(part, seen) if callable(part) else ()
@@ -82,7 +85,7 @@ def _of_function(function: FunctionType, seen: set[int]) -> Iterator[str]:
 
 
 def _kept(value: Any, seen: set[int]) -> Iterator[str]:
-    """Generators among what an object keeps as its attributes."""
+    """Yield the generators among an object's attributes."""
     if isinstance(value, ModuleType | type | FunctionType):
         return
     for part in list(getattr(value, "__dict__", {}).values()):

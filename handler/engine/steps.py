@@ -1,4 +1,4 @@
-"""Does the steps of an epoch or of an evaluation: one by one, or many in a graph call where nobody wants each."""
+"""The steps of an epoch or an evaluation: one by one, or many in one graph call if nothing observes each step."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from handler.masks import Masks, Step
 
 
 class Steps:
-    """Does steps on the batches of sequencers, under whatever mask is set.
+    """A runner of steps on the batches of sequencers, under the present mask.
 
     Args:
-        masks: the masks of the model, which keep what is made for each.
-        stop: read before a step, or before a second's worth of them.
+        masks: the masks of the model, which keep the loops made for each mask.
+        stop: read before each single step, or before each graph call of about one second.
     """
 
     def __init__(self, masks: Masks, stop: StopFlag) -> None:
@@ -39,20 +39,20 @@ class Steps:
         each: bool = True,
         guarded: bool = False,
     ) -> Generator[tuple[int, Any]]:
-        """Does the steps `[first, last)` and yields how many are done, and the logs of the last, from time to time.
+        """Run the steps `[first, last)`, and yield at intervals the number of steps done and the logs of the last one.
 
         Args:
             function: the step.
-            sequencer: its batches.
-            first: the first step to do.
+            sequencer: provides the batches.
+            first: the first step.
             last: the step to stop before.
-            begin, end: told of each batch where it is done by itself.
-            every: it also yields at multiples of this.
-            each: whether each batch is to be done by itself.
-            guarded: of many steps in a graph call, say at which a loss was not finite first.
+            begin, end: called for each batch that runs as a single step.
+            every: the yields include all multiples of this; 0 for none.
+            each: run each batch as a single step.
+            guarded: in a graph call of many steps, report the first step whose loss is not finite.
 
         Raises:
-            Interrupted: a stop was asked for.
+            Interrupted: a stop was requested.
         """
         step, loop = first, None if each else self._loop(function, sequencer, guarded)
         while loop and step < last:

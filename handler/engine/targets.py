@@ -1,4 +1,4 @@
-"""Whether targets fit a loss and what the network gives: refused before the first step where they don't."""
+"""Check before the first step that the targets fit the loss and the network's output."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ Shape = tuple[int | None, ...]
 def check_targets(
     y: Any, loss: Any, output: Shape, *, where: str = "data.source", name: str = "y", ignored: Collection[int] = ()
 ) -> None:
-    """Refuses targets that one of Keras's losses can't compare with what the network gives.
+    """Raise an error for targets that one of Keras's losses cannot compare with the network's output.
 
     Args:
-        y: the targets, first axis = examples.
-        loss: as the model was compiled with it.
-        output: the shape of what the network gives for one example; None for an axis of any length.
-        where: the path of what gives the targets.
-        name: what they are called.
+        y: the targets, with the examples along the first axis.
+        loss: the loss with which the model was compiled.
+        output: the shape of the network's output for one example; None for an axis of any length.
+        where: the path of the specification's field that provides the targets.
+        name: the name of the targets in messages.
         ignored: labels that are never a target.
 
     Raises:
-        SpecError: the loss doesn't fit the output or the form of the targets; names what would do.
-        DataError: a value is no class, or no probability; names it and its row.
+        SpecError: the loss does not fit the output or the form of the targets; names a remedy.
+        DataError: a value is no class, or no probability; names the value and its row.
     """
     family, target, called = family_of(loss), tuple(y.shape[1:]), name_of(loss)
     if family in (CLASSES, ONE_HOT):
@@ -56,7 +56,7 @@ def check_targets(
 
 
 def _check_form(family: str, target: tuple[int, ...], output: Shape, called: str, name: str) -> None:
-    """Refuses one value per class where class numbers are needed, and the reverse."""
+    """Raise `SpecError` for one value per class where the loss takes class numbers, and the reverse."""
     numbers = any(_equal(target, shape) for shape in (output[:-1], (*output[:-1], 1)))
     if numbers if family == CLASSES else _equal(target, output):
         return
@@ -113,7 +113,7 @@ def _check_values(y: Any, where: str, name: str, ignored: Collection[int], calle
 
 
 def _first(part: np.ndarray, wrong: np.ndarray) -> tuple[int, Any]:
-    """The row of the first wrong value, and the value."""
+    """Return the row of the first wrong value, and the value."""
     place = int(np.argmax(wrong))
     return int(np.unravel_index(place, part.shape)[0]), part.reshape(-1)[place].item()
 

@@ -1,4 +1,4 @@
-"""Where the callbacks of a specification write: below the run's folder, whatever their names are formatted to."""
+"""The output files of a specification's callbacks: below the run's directory, whatever their formatted names are."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from handler.specification.written_names import WRITTEN, check_written, place
 
 
 def placed(made_by: Callable[..., Any], arguments: Mapping[str, Any], folder: Path, path: str) -> dict[str, Any]:
-    """The arguments of a callback, the name of what it writes replaced by the path of a file in the run's folder.
+    """Return the arguments of a callback, with its output name replaced by a path in the run's directory.
 
     Args:
-        made_by: the callback's class, Keras's or the user's own; a function's arguments stay as they are.
-        arguments: what it is called with.
-        folder: the run's folder.
-        path: the callback's field, for messages.
+        made_by: the class of the callback, Keras's or the user's own; the arguments of a function are not changed.
+        arguments: the arguments for `made_by`.
+        folder: the directory of the run.
+        path: the callback's field in the specification, for messages.
 
     Raises:
-        SpecError: the name leads out of the folder, or to one of the run's own files.
+        SpecError: the name leads out of the directory, or to one of the run's own files.
     """
     kind = _kind(made_by)
     if kind is None:
@@ -30,7 +30,7 @@ def placed(made_by: Callable[..., Any], arguments: Mapping[str, Any], folder: Pa
     argument = WRITTEN[kind]
     found = dict(arguments)
     if made_by is keras.callbacks.TensorBoard:
-        found.setdefault(argument, "logs")  # Keras's own default is a folder of the process's working directory
+        found.setdefault(argument, "logs")  # Keras's default is relative to the working directory
     check_written(kind, found, path)
     if argument in found:
         target = place(folder, found[argument], f"{path}.{argument}")
@@ -41,20 +41,20 @@ def placed(made_by: Callable[..., Any], arguments: Mapping[str, Any], folder: Pa
 
 
 def watch_names(callback: Any, name: str | None, folder: Path, path: str) -> None:
-    """Lets a `ModelCheckpoint` look at each name that it formats, before it writes there.
+    """Make a `ModelCheckpoint` check each name that it formats, before it writes there.
 
     Args:
         callback: any callback.
-        name: the name that the specification gives, with its fields.
-        folder: the run's folder.
-        path: the callback's field, for messages.
+        name: the name in the specification, with its fields.
+        folder: the directory of the run.
+        path: the callback's field in the specification, for messages.
     """
     if not isinstance(callback, keras.callbacks.ModelCheckpoint) or name is None:
         return
     made = callback._get_file_path
 
     def checked(*arguments: Any, **named: Any) -> str:
-        whole, callback.filepath = callback.filepath, name  # only the name has fields, whatever the folder is called
+        whole, callback.filepath = callback.filepath, name  # only the name has fields; the directory may contain braces
         try:
             return str(place(folder, made(*arguments, **named), f"{path}.filepath"))
         finally:
@@ -64,7 +64,7 @@ def watch_names(callback: Any, name: str | None, folder: Path, path: str) -> Non
 
 
 def _kind(made_by: Callable[..., Any]) -> str | None:
-    """The class of Keras's that writes files, which a class is or derives from."""
+    """Return the name of Keras's file-writing callback class from which a class is derived, or None."""
     if not inspect.isclass(made_by):
         return None
     return next((kind for kind in WRITTEN if issubclass(made_by, getattr(keras.callbacks, kind))), None)

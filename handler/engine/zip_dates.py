@@ -1,4 +1,4 @@
-"""Archives under a clock that is wrong: `.keras` and `.npz` files are zip archives, whose dates begin with 1980."""
+"""A workaround for clocks out of range: `.keras` and `.npz` files are zip archives, whose dates begin with 1980."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ FIRST, LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
 
 
 def clamp_zip_dates() -> None:
-    """Lets archives be written though the machine's clock is before 1980 or after 2107: their dates are the nearest.
+    """Allow archives to be written while the machine's clock is before 1980 or after 2107, with the nearest valid date.
 
-    Does nothing where the clock is between.
+    Do nothing if the clock is in range.
     """
     if FIRST[0] <= time.localtime().tm_year <= LAST[0]:
         return
