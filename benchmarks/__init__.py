@@ -1,6 +1,7 @@
-"""One file per question, one harness for all; `make bench` asks them and writes the tables."""
+"""The benchmarks: one file per question, with a common harness; `make bench` runs them and writes the tables."""
 
 import os
 
-# As handler/environment.py has it, before a benchmark imports Keras: what is measured is what a training runs.
+# As in handler/environment.py, before a benchmark imports Keras, so that the benchmarks measure the setting of
+# trainings.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

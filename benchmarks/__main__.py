@@ -1,4 +1,4 @@
-"""Asks every question in a process of its own, and writes what they answer.
+"""Runs each benchmark in a separate process and writes the results.
 
     python -m benchmarks [boundary state ...]
 
@@ -24,12 +24,12 @@ QUESTIONS = (
     "boundary", "masks", "schedule", "prefix", "steps", "overhead", "growth",
     "state", "snapshot", "backup", "out_of_core", "resumption", "sweep",
 )  # fmt: skip
-PEERS = ROOT / "build" / "peers" / "bin" / "python"  # `make bench` installs there what only `state` needs
+PEERS = ROOT / "build" / "peers" / "bin" / "python"  # `make bench` installs the packages there that only `state` needs
 RESULTS = ROOT / "benchmarks" / "results.json"
 
 
 def ask(name: str) -> dict[str, Any]:
-    """One benchmark's answer."""
+    """Run one benchmark and return its answer."""
     print(f"{name} ...", flush=True)
     where, when = machine(), datetime.now(UTC).isoformat(timespec="minutes")
     python = str(PEERS) if name == "state" and PEERS.exists() else sys.executable

@@ -1,10 +1,10 @@
-"""What does it cost to back X up, and to put it back in place?
+"""Cost of backing X up, and of restoring it in place.
 
     python -m benchmarks.backup
 
-About 1 GB of receptive fields, written and synced, and read back into the same array: Frostline (by content, with
-checksums, everything verified before the array is touched) beside one raw file, np.save, h5py and plain zarr, and a
-copy within memory. The memory that Frostline takes meanwhile is measured in a process of its own.
+It writes, syncs and reads back about 1 GB of receptive fields into the same array. Frostline (content-addressed, with
+checksums; it verifies everything before it touches the array) is compared with one raw file, np.save, h5py, plain zarr
+and a copy within memory. A separate process measures the additional memory that Frostline takes.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ SLAB = 1 << 24
 
 
 def fields(rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """X `(rows, 2048, 10)` float32 and y."""
+    """Return X `(rows, 2048, 10)` float32 and y `(rows,)`."""
     X = np.random.default_rng(0).random((rows, POINTS, WIDTH), np.float32)
     return X, np.arange(rows)
 
 
 class Ways:
-    """Every way to write an array durably and to read it back in place."""
+    """The methods that write an array durably and read it back in place."""
 
     def __init__(self, folder: Path, X: np.ndarray, y: np.ndarray) -> None:
         self.folder, self.X, self.y = folder, X, y
@@ -90,14 +90,14 @@ class Ways:
             self.X[start : start + self.step] = stored[start : start + self.step]
 
     def writers(self) -> dict[str, Callable[[], float]]:
-        """Name -> writes it, seconds; what is written stays for the readers."""
+        """Return the writers by name; each returns its seconds and leaves its file for the reader."""
         peers = {"raw file": self.raw_write, "np.save": self.npy_write, "h5py": self.h5_write, "zarr": self.zarr_write}
 
         def by(name: str, write: Callable[[Path], None]) -> Callable[[], float]:
             def durable() -> float:
                 path = self.folder / name.replace(" ", "-")
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-                os.sync()  # what was written before isn't synced on this one's time
+                os.sync()  # earlier writes must not be synced during this measurement
 
                 def all_of_it() -> None:
                     write(path)
@@ -112,7 +112,7 @@ class Ways:
         return {"Frostline": self.frostline_write} | {name: by(name, write) for name, write in peers.items()}
 
     def readers(self) -> dict[str, Callable[[], object]]:
-        """Name -> reads it into X."""
+        """Return the readers by name; each reads its file into X."""
         peers = {"raw file": self.raw_read, "np.save": self.npy_read, "h5py": self.h5_read, "zarr": self.zarr_read}
 
         def by(name: str, read: Callable[[Path], None]) -> Callable[[], None]:
@@ -131,10 +131,13 @@ class Ways:
 
 
 def memory(rows: int) -> dict[str, float]:
-    """What a backup and a restore add to this process's memory, MB: the most of anonymous and mapped pages."""
+    """Return the memory that a backup and a restore add to this process at their peak, in MB.
+
+    It counts anonymous and mapped pages.
+    """
     X, y = fields(rows)
     with tempfile.TemporaryDirectory(prefix="frostline-bench-") as folder:
-        small = write_backup(Path(folder), X[:8], y[:8])  # imports
+        small = write_backup(Path(folder), X[:8], y[:8])  # performs the imports
         restore_backup(small, X[:8], y[:8])
         found = {}
         path = None

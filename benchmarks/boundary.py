@@ -1,11 +1,11 @@
-"""What does it cost to change which layers train?
+"""Cost of changing the set of trainable layers.
 
     python -m benchmarks.boundary
 
-The same network three times, the same four masks in turn, two steps under each: Frostline (one traced step per mask,
-swapped), compile() with a new optimizer at each boundary (what freeze training is usually made of; the optimizer's
-state is lost), compile() with the same optimizer. The cost of a boundary is the time of its two steps above that of two
-steps without one.
+The benchmark trains the same network in three ways, with the same four masks in turn and two steps under each:
+Frostline (it keeps one traced step per mask and swaps them), compile() with a new optimizer at each boundary (the usual
+way of freeze training; it loses the optimizer's state), and compile() with the same optimizer. The cost of a boundary
+is the time of its two steps minus that of two steps without one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BATCH, STEPS, MASKS = 16, 2, 4
 
 
 def network(blocks: int, width: int = 64) -> Any:
-    """`2 * blocks` layers with weights: shared dense layers over points, each with batch normalisation."""
+    """Return a network with `2 * blocks` weighted layers: shared dense layers over points, with batch normalisation."""
     keras.utils.set_random_seed(1)
     inputs = keras.Input((64, 3))
     x = inputs
@@ -42,24 +42,24 @@ def network(blocks: int, width: int = 64) -> Any:
 
 
 class Frostline:
-    """Masks as Frostline sets them."""
+    """Masks set by Frostline."""
 
     def __init__(self, model: Any, data: DLSequencer) -> None:
         model.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         self.trainer, self.epoch = Trainer(model, data, epochs=10**6), 0
 
     def boundary(self, frozen: frozenset[str]) -> None:
-        """Freezes these layers and no others."""
+        """Freeze these layers and unfreeze all others."""
         self.trainer.masks.apply(frozen)
 
     def train(self) -> None:
-        """Trains the steps of one epoch."""
+        """Train the steps of one epoch."""
         self.trainer.run(self.epoch, self.epoch + 1)
         self.epoch += 1
 
 
 class Recompile:
-    """Masks as flags and compile()."""
+    """Masks set by trainable flags and compile()."""
 
     def __init__(self, model: Any, data: DLSequencer, *, keep: bool) -> None:
         self.model, self.keep = model, keep
@@ -69,14 +69,14 @@ class Recompile:
         model.optimizer.build(model.trainable_variables)
 
     def boundary(self, frozen: frozenset[str]) -> None:
-        """Freezes these layers and no others."""
+        """Freeze these layers and unfreeze all others."""
         for path, layer in self.layers.items():
             layer.trainable = path not in frozen
         optimizer = self.model.optimizer if self.keep else keras.optimizers.Adam(1e-3)
         self.model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
     def train(self) -> None:
-        """Trains the steps of one epoch."""
+        """Train the steps of one epoch."""
         self.model.fit(self.x, self.y, batch_size=BATCH, epochs=1, shuffle=False, verbose=0)
 
 
@@ -103,7 +103,7 @@ def measured(blocks: int, rounds: int) -> list[dict[str, Any]]:
         return max(crossed - began - steady, 1e-4)
 
     for way in ways.values():
-        way.train()  # imports, the first trace, the metrics' variables
+        way.train()  # performs the imports, the first trace, and creates the metrics' variables
     for visit in range(rounds + 1):
         for frozen in masks:
             times = alternate({name: lambda way=way, frozen=frozen: both(way, frozen) for name, way in ways.items()}, 1)  # type: ignore[misc]

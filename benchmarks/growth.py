@@ -1,9 +1,9 @@
-"""Does a segment cost more where there are many?
+"""Cost of a segment in a run of many segments.
 
     python -m benchmarks.growth
 
-A training of 10, 100 and 1000 segments of one cheap epoch: the time from the end of one to the end of the next, its
-state, its task and the run's record included.
+It trains runs of 10, 100 and 1000 segments of one cheap epoch. The measured time is from the end of one segment to the
+end of the next, including its state, its task and the run's record.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What all benchmarks share: variants in turn, medians with their spread, ratios, and the machine they ran on."""
+"""The benchmarks' common parts: alternating variants, medians with their spread, ratios, and the machine's description.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +19,23 @@ Variant = Callable[[], float | None]
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """How long a call takes."""
+    """Return the wall time of a call, in seconds."""
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
 
 
 def alternate(variants: Mapping[str, Variant], rounds: int) -> dict[str, list[float]]:
-    """Runs the variants in turn, each round in the other direction, so that what slows the machine slows all of them.
+    """Run the variants in turn, and reverse the order in each round, so that a slow phase of the machine affects all of
+    them.
 
     Args:
-        variants: name -> what is run; its own timing where it returns one (seconds), the whole call's otherwise.
-        rounds: how often each is run.
+        variants: maps a name to a function; the function may return its own timing in seconds, else the whole call is
+            timed.
+        rounds: how often each variant runs.
+
+    Returns:
+        The times of each variant, in seconds.
     """
     times: dict[str, list[float]] = {name: [] for name in variants}
     for number in range(rounds):
@@ -41,12 +47,12 @@ def alternate(variants: Mapping[str, Variant], rounds: int) -> dict[str, list[fl
 
 
 def row(what: str, values: Sequence[float], *, beside: Sequence[float] | None = None, peer: str = "") -> dict[str, Any]:
-    """One line of a table.
+    """Return one row of a table.
 
     Args:
-        what: what was measured.
+        what: the row's label.
         values: seconds.
-        beside: the peer's seconds; the ratio is that of the medians, `values` to `beside`.
+        beside: the peer's seconds; the ratio is the median of `values` divided by the median of `beside`.
         peer: the peer's name.
     """
     found: dict[str, Any] = {
@@ -62,7 +68,7 @@ def row(what: str, values: Sequence[float], *, beside: Sequence[float] | None = 
 
 
 class Watch:
-    """The most that this process's resident memory rises to, MB above what it was."""
+    """A context manager that measures the peak of this process's resident memory, in MB above its value at entry."""
 
     def __enter__(self) -> Watch:
         self.before = self.most_seen = resident()
@@ -82,12 +88,12 @@ class Watch:
 
 
 def resident() -> int:
-    """This process's resident memory in bytes."""
+    """Return this process's resident memory, in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def machine() -> dict[str, Any]:
-    """Where it ran."""
+    """Return a description of the machine and of the installed packages."""
     packages = {name: version(name) for name in ("tensorflow", "keras", "numpy", "zarr", "prefect")}
     return {
         "cores": len(os.sched_getaffinity(0)),
@@ -100,13 +106,13 @@ def machine() -> dict[str, Any]:
 
 
 def answer(question: str, rows: Sequence[Any], notes: str, columns: Sequence[str] = ()) -> None:
-    """Ends a benchmark: its answer as JSON on stdout, for `python -m benchmarks`.
+    """Write a benchmark's answer to stdout as JSON, for `python -m benchmarks`.
 
     Args:
-        question: what was asked.
-        rows: lines made by `row`; where there are columns, the text of each.
-        notes: what the figures are.
-        columns: names of the columns of a table that doesn't tell of times.
+        question: the question that the benchmark answers.
+        rows: rows made by `row`; if there are columns, lists of cell texts.
+        notes: the unit and meaning of the values.
+        columns: the column names of a table that does not hold times.
     """
     found: dict[str, Any] = {"question": question, "notes": notes, "rows": rows}
     json.dump(found | ({"columns": columns} if columns else {}), sys.stdout)

@@ -1,10 +1,11 @@
-"""Does memory grow with the masks that a training visits?
+"""Growth of memory with the number of masks that a training visits.
 
     python -m benchmarks.masks
 
-The 98-layer network over points, one mask after the other, none visited twice, two steps under each: resident memory
-after so many, of Frostline (traced steps of the 16 masks visited last are kept) and of compile() with a new optimizer
-at each boundary. Each in a process of its own, both at the same time.
+It trains the 98-layer network over points under one mask after the other, none of them twice, with two steps under
+each. It measures resident memory after a number of masks for Frostline (which keeps the traced steps of the 16 latest
+masks) and for compile() with a new optimizer at each boundary. Each runs in a process of its own, both at the same
+time.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ LOOKED_AT = (1, 8, 16, 24, 32)
 
 
 def visited(way: str) -> list[float]:
-    """Resident memory in MB after so many masks."""
+    """Return the resident memory after each number of masks in `LOOKED_AT`, in MB."""
     model = network(49)
     paths = list(addressable(model))
     data = DLSequencer(*examples(model, BATCH * STEPS), BATCH)

@@ -1,4 +1,4 @@
-"""Networks that the benchmarks train, and data to go with them."""
+"""The benchmarks' networks and data."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from handler.store import Store
 
 
 def compiled(inputs: Any, outputs: Any) -> Any:
-    """A model compiled as all of these are."""
+    """Return a model, compiled with the settings that all these networks share."""
     model = keras.Model(inputs, outputs)
     model.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
 def perceptron(width: int = 64, inputs: int = 32) -> Any:
-    """Three hidden layers."""
+    """Return a network with three hidden layers."""
     keras.utils.set_random_seed(1)
     x = given = keras.Input((inputs,))
     for i in range(3):
@@ -35,7 +35,9 @@ def perceptron(width: int = 64, inputs: int = 32) -> Any:
 
 
 def residual(blocks: int = 9, side: int = 32, width: int = 24) -> Any:
-    """Residual blocks of two convolutions, each third block at half the size and twice the width."""
+    """Return a residual network with blocks of two convolutions; every third block halves the size and doubles the
+    width.
+    """
     keras.utils.set_random_seed(1)
     given = keras.Input((side, side, 3))
     x = layers.Conv2D(width, 3, padding="same", name="stem")(given)
@@ -53,7 +55,7 @@ def residual(blocks: int = 9, side: int = 32, width: int = 24) -> Any:
 
 
 def pointwise(blocks: int = 49, points: int = 64, width: int = 64) -> Any:
-    """`2 * blocks` layers with weights: shared dense layers over points, each with batch normalisation."""
+    """Return a network with `2 * blocks` weighted layers: shared dense layers over points, with batch normalisation."""
     keras.utils.set_random_seed(1)
     x = given = keras.Input((points, 3))
     for i in range(blocks - 1):
@@ -65,7 +67,7 @@ def pointwise(blocks: int = 49, points: int = 64, width: int = 64) -> Any:
 
 
 def mobile(side: int = 96) -> Any:
-    """MobileNetV2 with random weights, as it is taken for transfer learning."""
+    """Return MobileNetV2 with random weights and a new head, as for transfer learning."""
     keras.utils.set_random_seed(1)
     given = keras.Input((side, side, 3))
     backbone = keras.applications.MobileNetV2((side, side, 3), weights=None, include_top=False, pooling="avg")
@@ -74,9 +76,11 @@ def mobile(side: int = 96) -> Any:
 
 
 def autoencoder(fields: int = 64) -> tuple[Callable[[], Any], tuple[Any, Any]]:
-    """The hierarchical autoencoder over receptive fields of a synthetic scene: what makes one, compiled, and X and y.
+    """Return the hierarchical autoencoder over receptive fields of a synthetic scene.
 
-    X has the fields' structure (neighbours, pooling) as further inputs.
+    Returns:
+        A function that returns a new compiled network, and (X, y). X holds the fields' structure (neighbours, pooling)
+        as further inputs.
     """
     spec = parse_spec({
         "name": "fields",
@@ -102,13 +106,13 @@ def autoencoder(fields: int = 64) -> tuple[Callable[[], Any], tuple[Any, Any]]:
 
 
 def examples(model: Any, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random X and y for a model."""
+    """Return random X and y for a model."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(rows, *model.input_shape[1:])).astype("float32")
     return x, rng.integers(0, model.output_shape[-1], rows)
 
 
 def differing(one: Any, other: Any) -> int:
-    """How many variables of two models and their optimizers differ by a bit."""
+    """Return how many variables of two models and their optimizers are not bit-identical."""
     pairs = zip((*one.variables, *one.optimizer.variables), (*other.variables, *other.optimizer.variables), strict=True)
     return sum(np.asarray(a).tobytes() != np.asarray(b).tobytes() for a, b in pairs)

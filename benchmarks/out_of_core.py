@@ -1,10 +1,10 @@
-"""What does it take to train on a source that is larger than memory?
+"""Training on a source that is larger than memory.
 
     python -m benchmarks.out_of_core
 
-A `.zarr` source of 8 GB, trained on through the stages of a run in a process whose resident memory is looked at; beside
-it a source of 1/16 of that in arrays in memory, and plain Keras with a `PyDataset` that takes the same shuffled rows
-from zarr. And how long a step of 5 ms waits for its batch.
+It trains on a `.zarr` source of 8 GB through the stages of a run, in a process whose resident memory it measures. It
+compares this with a source of 1/16 of that size in memory, and with plain Keras and a `PyDataset` that reads the same
+shuffled rows from zarr. It also measures how long a step of 5 ms waits for its batch.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ SPEC = {
 
 
 class Times(Observer):
-    """When each step was done, and how long epochs took."""
+    """An observer that records the time of each step and the duration of each epoch."""
 
     def __init__(self) -> None:
         self.steps: list[float] = []
@@ -61,7 +61,7 @@ class Times(Observer):
 
 
 def make(folder: Path, rows: int) -> None:
-    """The specification and its source."""
+    """Write the specification's module and its source."""
     import zarr
 
     (folder / "mine.py").write_text(MODULE)
@@ -73,7 +73,7 @@ def make(folder: Path, rows: int) -> None:
 
 
 def train(folder: Path, store: str) -> dict[str, Any]:
-    """Trains it in this process."""
+    """Train the specification in this process."""
     from handler.run import RunInputs, TrainingRun
     from handler.spec import parse_spec
 
@@ -99,7 +99,7 @@ def train(folder: Path, store: str) -> dict[str, Any]:
 
 
 def keras_steps(folder: Path, steps: int) -> dict[str, Any]:
-    """Plain Keras on shuffled rows of the same source: seconds a step."""
+    """Train plain Keras on shuffled rows of the same source; return the seconds per step."""
     import keras
     import zarr
 
@@ -127,7 +127,7 @@ def keras_steps(folder: Path, steps: int) -> dict[str, Any]:
 
 
 def waits(folder: Path, store: str, steps: int) -> dict[str, Any]:
-    """How long a step of 5 ms waits for its batch, in seconds."""
+    """Return how long a step of 5 ms waits for its batch, in seconds."""
     import tensorflow as tf
 
     from handler.engine import batches
@@ -149,7 +149,7 @@ def waits(folder: Path, store: str, steps: int) -> dict[str, Any]:
         end = time.perf_counter() + 0.005
         work().numpy()
         taken.append(time.perf_counter() - end + 0.005)
-        while time.perf_counter() < end:  # a step that is busy, not asleep
+        while time.perf_counter() < end:  # the step is busy, not asleep
             pass
     waited = sorted(waited[3:])
     return {"median": statistics.median(waited), "99 %": waited[int(0.99 * len(waited))], "most": waited[-1],
@@ -157,7 +157,7 @@ def waits(folder: Path, store: str, steps: int) -> dict[str, Any]:
 
 
 def asked(what: str, folder: Path, *more: str) -> dict[str, Any]:
-    """One of these, in a process of its own."""
+    """Run one of these measurements in a separate process."""
     command = [sys.executable, "-m", "benchmarks.out_of_core", "--do", what, "--folder", str(folder), *more]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -1,10 +1,10 @@
-"""What does a run cost beside its training: Prefect, the start, the finish?
+"""Overhead of a run in addition to its training: Prefect, the start and the end.
 
     python -m benchmarks.overhead
 
-Whole processes that train a tiny network, few segments and many: `frostline train` with its server running, and the
-same stages called one by one without Prefect. The cost of a segment is the difference between many and few. And a
-command that finds its run finished.
+It runs whole processes that train a tiny network, with few segments and with many: `frostline train` with its server
+running, and the same stages called one by one without Prefect. The cost of a segment is the difference between many and
+few. It also measures a command that finds its run completed.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ print(time.perf_counter() - began)
 
 
 def specification(folder: Path, segments: int) -> Path:
-    """A specification of so many segments of one epoch."""
+    """Write a specification with this number of segments, of one epoch each, and return its path."""
     (folder / "mine.py").write_text(MODULE)
     file = folder / f"of_{segments}.yaml"
     training = {"epochs": segments, "batch_size": 32}
@@ -96,23 +96,24 @@ def specification(folder: Path, segments: int) -> Path:
 
 
 class Bench:
-    """Commands in processes of their own, each in a new store."""
+    """Commands in separate processes, each with a new store."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.count = folder, 0
         self.stamps = folder / "stamps"
-        # Of each run: to the end of the first epoch, from that of the last, and from one to the next (the median).
+        # Per run: the time to the end of the first epoch, from the end of the last epoch, and between two epochs (the
+        # median).
         self.starts: dict[str, list[float]] = {}
         self.ends: dict[str, list[float]] = {}
         self.segments: dict[str, list[float]] = {}
 
     def run(self, *command: str) -> float:
-        """How long a command takes."""
+        """Run a command and return its wall time, in seconds."""
         environment = {k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"}
         return seconds(lambda: subprocess.run(command, check=True, capture_output=True, env=environment))
 
     def trains(self, way: str, spec: Path) -> Callable[[], float]:
-        """Trains a specification in a new store, through Prefect or without."""
+        """Return a function that trains a specification in a new store, through Prefect or without."""
 
         def train() -> float:
             self.count += 1
@@ -136,7 +137,7 @@ class Bench:
 
 @contextlib.contextmanager
 def served() -> Iterator[tuple[Path, str]]:
-    """A folder, and the API of a server that commands join."""
+    """Yield a folder and the API URL of a server that the commands join."""
     with tempfile.TemporaryDirectory(prefix="frostline-bench-") as name:
         os.environ["PREFECT_HOME"] = str(Path(name, "prefect"))
         os.environ["DO_NOT_TRACK"] = "1"
@@ -152,7 +153,7 @@ def served() -> Iterator[tuple[Path, str]]:
 
 
 def stages(spec_file: Path, store: Path) -> None:
-    """Every stage of a run, without Prefect."""
+    """Run all stages of a run, without Prefect."""
     from handler.run import RunInputs, TrainingRun
     from handler.spec import load_spec
 
@@ -191,11 +192,11 @@ def main() -> None:
 
 
 def measured(folder: Path, rounds: int, api_url: str) -> list[list[str]]:
-    """The lines."""
+    """Return the rows of the table."""
     bench = Bench(folder)
     specs = {count: specification(folder, count) for count in (FEW, MANY)}
     ways = ("Prefect", "stages")
-    bench.trains("Prefect", specs[FEW])()  # the server's first requests, compiled files of Python
+    bench.trains("Prefect", specs[FEW])()  # the server's first requests, and Python's compiled files
     bench.starts, bench.ends = {}, {}
     times = alternate({f"{way} {n}": bench.trains(way, spec) for way in ways for n, spec in specs.items()}, rounds)
     middle = {what: statistics.median(taken) for what, taken in times.items()}

@@ -1,11 +1,11 @@
-"""What does it save to compute a frozen prefix once?
+"""Time saved by caching the activations of a frozen prefix.
 
     python -m benchmarks.prefix
 
-A segment of 10 epochs with more and more of a residual network at rest: with the prefix computed once (computing,
-writing, reading and tracing included), with the prefix of an earlier run found, and with all of the network in each
-epoch. And MobileNetV2 with all but its last block at rest, or its last convolution, beside plain Keras with the same
-layers frozen. Afterwards all variables are compared.
+It trains a segment of 10 epochs with a growing frozen part of a residual network in three ways: with the prefix
+computed once (including computing, writing, reading and tracing), with the activation cache of an earlier run, and with
+the whole network in each epoch. It also trains MobileNetV2 with all layers but its last block, or its last convolution,
+frozen, and compares this with plain Keras with the same frozen layers. At the end, it compares all variables.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ BATCH, EPOCHS = 32, 10
 
 @dataclass
 class Segment:
-    """A segment that was trained.
+    """A trained segment.
 
     Attributes:
-        seconds: of all that belongs to it.
-        epoch: seconds of an epoch, the median.
-        share: of the forward pass that the prefix is; 0 without one.
+        seconds: wall time of the whole segment, in seconds.
+        epoch: the median duration of an epoch, in seconds.
+        share: the share of the forward pass in the frozen prefix; 0 without one.
         model: the network.
     """
 
@@ -51,7 +51,7 @@ class Segment:
 
 
 class Epochs(Observer):
-    """How long epochs took."""
+    """An observer that records the duration of each epoch."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -61,17 +61,18 @@ class Epochs(Observer):
 
 
 def segment(model: Any, data: tuple[Any, Any], frozen: list[str], folder: Path | None) -> Segment:
-    """Trains the epochs of a segment.
+    """Train the epochs of a segment.
 
     Args:
         model: the network, compiled.
         data: X and y.
-        frozen: the layers at rest.
-        folder: where the prefix is kept, and found if it is there; None: all of the network in each epoch.
+        frozen: the paths of the frozen layers.
+        folder: the folder of the activation cache, used if it exists there; None: compute the whole network in each
+            epoch.
     """
     sequencer, epochs = DLSequencer(*data, BATCH, seed=3), Epochs()
     trainer = Trainer(model, sequencer, epochs=EPOCHS + 1, observers=[epochs])
-    trainer.run(0, 1)  # imports, the first trace, the metrics' variables
+    trainer.run(0, 1)  # performs the imports, the first trace, and creates the metrics' variables
     found = {"data": "these"}
     prefixes = Prefixes(
         trainer.masks,
@@ -93,7 +94,7 @@ def segment(model: Any, data: tuple[Any, Any], frozen: list[str], folder: Path |
 
 
 def ways(make: Callable[[], Any], data: tuple[Any, Any], frozen: list[str], rounds: int) -> dict[str, list[Segment]]:
-    """The segment with the prefix computed, with it found, and without it, in turn."""
+    """Train the segment with the prefix computed, with it cached, and without it, in turn."""
     trained: dict[str, list[Segment]] = {"computed": [], "found": [], "each epoch": []}
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
@@ -104,14 +105,17 @@ def ways(make: Callable[[], Any], data: tuple[Any, Any], frozen: list[str], roun
 
 
 def differ(trained: dict[str, list[Segment]]) -> int:
-    """How many variables aren't those of the whole network's training."""
+    """Return how many variables differ from those of the whole network's training."""
     pairs = [(one, other) for way in ("computed", "found")
              for one, other in zip(trained[way], trained["each epoch"], strict=True)]  # fmt: skip
     return sum(networks.differing(one.model, other.model) for one, other in pairs)
 
 
 def plain(model: Any, data: tuple[Any, Any], frozen: list[str]) -> float:
-    """The same epochs by Keras, its layers frozen before `compile`, the first epoch of it (a trace) like the others."""
+    """Train the same epochs with Keras, with the layers frozen before `compile`; return the seconds.
+
+    The first epoch, which includes a trace, counts like the others.
+    """
     for path, layer in addressable(model).items():
         layer.trainable = path not in frozen
     model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -121,7 +125,7 @@ def plain(model: Any, data: tuple[Any, Any], frozen: list[str]) -> float:
 
 
 def residual(rounds: int, rows: int) -> list[dict[str, Any]]:
-    """The lines of the residual network."""
+    """Return the rows of the residual network."""
     model = networks.residual()
     data, paths = networks.examples(model, rows), list(addressable(model))
     lines = []
@@ -147,7 +151,7 @@ def residual(rounds: int, rows: int) -> list[dict[str, Any]]:
 
 
 def mobile(rounds: int, rows: int) -> list[dict[str, Any]]:
-    """The lines of MobileNetV2."""
+    """Return the rows of MobileNetV2."""
     data = networks.examples(networks.mobile(), rows)
     paths = list(addressable(networks.mobile()))
     lines = []

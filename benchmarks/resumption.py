@@ -1,10 +1,10 @@
-"""What is left of a training that was killed and gone on with?
+"""Result of a training that was killed and resumed.
 
     python -m benchmarks.resumption
 
-One training, made resumable in several ways (`resumption_ways.py`), each killed by SIGKILL at the same points, started
-again, and compared with itself uninterrupted. With all that makes resumption hard (dropout, layers that rest in turn,
-EarlyStopping, ReduceLROnPlateau), and without any of it.
+One training is made resumable in several ways (`resumption_ways.py`). The benchmark kills each with SIGKILL at the same
+points, starts it again, and compares it with its own uninterrupted run. It does so with all features that make
+resumption hard (dropout, layers frozen in turn, EarlyStopping, ReduceLROnPlateau), and without any of them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ COLUMNS = [
 
 
 def attempt(way: Callable[..., Any], training: Training, folder: Path, to: Path) -> int:
-    """Runs a way in a process of its own; returns how that ended. What it leaves goes to `to`."""
+    """Run a way in a separate process, which writes its weights to `to`; return the exit code."""
     pid = os.fork()
     if pid:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -69,19 +69,19 @@ def attempt(way: Callable[..., Any], training: Training, folder: Path, to: Path)
 
 
 def weights(file: Path) -> list[np.ndarray]:
-    """The weights that an attempt left."""
+    """Return the weights that an attempt wrote."""
     with np.load(file, allow_pickle=False) as found:
         return [found[name] for name in found.files]
 
 
 def steps(training: Training) -> list[tuple[int, int, str]]:
-    """The steps that were done, with what was frozen in each."""
+    """Return the completed steps, each with its epoch, step and frozen layers."""
     lines = [line.split(" ") for line in training.notes.read_text().splitlines()]
     return [(int(line[1]), int(line[2]), line[3]) for line in lines if line[0] == "step"]
 
 
 def measured(name: str, full: bool) -> list[list[str]]:
-    """The lines of one way: a kill each."""
+    """Return the rows of one way, one per kill."""
     folder = Path(tempfile.mkdtemp(prefix="frostline-bench-"))
     try:
         whole = Training(full, None, folder / "whole.txt")
@@ -95,7 +95,7 @@ def measured(name: str, full: bool) -> list[list[str]]:
 
 
 def killed(way: Callable[..., Any], whole: Training, kill: tuple[Any, ...], top: Path, number: int) -> list[str]:
-    """Kills a way once, goes on with it, and tells what became of it."""
+    """Kill a way once, resume it, and return the cells of its row."""
     folder, left = top / str(number), top / f"{number}.npz"
     folder.mkdir()
     first = Training(whole.full, kill, top / f"{number}-first.txt")

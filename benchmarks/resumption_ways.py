@@ -1,8 +1,8 @@
-"""The same training, made resumable in the ways people do; see `resumption.py`.
+"""The same training, made resumable in the common ways; see `resumption.py`.
 
-Each way is a function of (training, folder): it begins, or goes on from what lies in the folder, and returns the model
-and the history that the user is left with. Batches are never shuffled and everything is seeded, so that a way's
-difference to itself uninterrupted is what the interruption did.
+Each way is a function of (training, folder). It starts the training, or resumes from the files in the folder, and
+returns the final model and history. Batches are never shuffled and everything is seeded, so that a difference from the
+uninterrupted run of the same way is caused by the interruption.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from keras.src.saving import saving_lib
 EPOCHS, STEPS, BATCH, PERIOD = 10, 12, 16, 2
 GROUPS = (("low", "low_norm"), ("middle", "middle_norm"), ("high",))
 WRITING = os.O_WRONLY | os.O_RDWR
-EVERY = 5  # steps between two checkpoints, where a way can do that
+EVERY = 5  # steps between two checkpoints, for the ways that support it
 
 
 @dataclass
 class Training:
-    """What is trained, where it is to be killed, and a file in which every step is noted.
+    """The training, the point at which it is killed, and a file that records every step.
 
     Attributes:
-        full: with dropout, freezing, EarlyStopping and ReduceLROnPlateau; otherwise without any of them.
-        kill: (`step`, epoch, step), (`epoch`, epoch): as this epoch begins, or (`write`, epoch): inside the next write
-            of a checkpoint after this epoch; None: not at all.
-        notes: the file.
+        full: use dropout, freezing, EarlyStopping and ReduceLROnPlateau; otherwise none of them.
+        kill: (`step`, epoch, step); (`epoch`, epoch) for the begin of this epoch; (`write`, epoch) for the next write
+            of a checkpoint after this epoch; None for never.
+        notes: the path of the file.
     """
 
     full: bool
@@ -43,12 +43,12 @@ class Training:
     armed: bool = field(default=False, init=False)
 
     def note(self, *what: Any) -> None:
-        """Adds a line to the notes."""
+        """Append a line to the notes."""
         with self.notes.open("a") as file:
             file.write(" ".join(map(str, what)) + "\n")
 
     def network(self) -> Any:
-        """The compiled network."""
+        """Return the compiled network."""
         keras.utils.set_random_seed(1)
         inputs = keras.Input((12,))
         x = inputs
@@ -59,11 +59,11 @@ class Training:
         x = layers.Dense(32, activation="relu", name="high")(x)
         model = keras.Model(inputs, layers.Dense(3, activation="softmax", name="head")(x))
         model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
-        model.optimizer.build(model.trainable_variables)  # or it refuses what is unfrozen later
+        model.optimizer.build(model.trainable_variables)  # else it rejects variables that are unfrozen later
         return model
 
     def data(self) -> tuple[Any, Any, Any, Any]:
-        """X and y to train on, X and y to validate on."""
+        """Return X and y for training, and X and y for validation."""
         rng = np.random.default_rng(0)
         rows = BATCH * STEPS
         x = rng.normal(size=(rows + 64, 12)).astype("float32")
@@ -71,7 +71,7 @@ class Training:
         return x[:rows], y[:rows], x[rows:], y[rows:]
 
     def callbacks(self) -> list[Any]:
-        """What steers the training, as a user lists it."""
+        """Return the callbacks that affect the training, as a user lists them."""
         if not self.full:
             return []
         return [
@@ -80,25 +80,25 @@ class Training:
         ]
 
     def mask(self, epoch: int) -> frozenset[str]:
-        """The layers that rest in an epoch: three groups take turns, two epochs each."""
+        """Return the frozen layers of an epoch: three groups take turns, two epochs each."""
         return frozenset(GROUPS[epoch // PERIOD % len(GROUPS)]) if self.full else frozenset()
 
 
 class Watch(keras.callbacks.Callback):
-    """Notes each step with what is frozen in it, and kills."""
+    """A callback that records each step with its frozen layers, and kills the process at the given point."""
 
     def __init__(self, training: Training) -> None:
         super().__init__()
         self.training, self.epoch = training, 0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Kills here."""
+        """Kill the process if `kill` names this epoch."""
         self.epoch = epoch
         if self.training.kill == ("epoch", epoch):
             die()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Notes the step; kills after it."""
+        """Record the step, then kill the process if `kill` names it."""
         named = {name for group in GROUPS for name in group}
         frozen = sorted(layer.name for layer in self.model.layers if layer.name in named and not layer.trainable)
         self.training.note("step", self.epoch, batch, "+".join(frozen))
@@ -106,19 +106,19 @@ class Watch(keras.callbacks.Callback):
             die()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Sees to it that the next write kills."""
+        """Arm the kill in the next write."""
         self.training.armed = self.training.kill == ("write", epoch)
 
 
 class Freezing(keras.callbacks.Callback):
-    """Freezes as Keras users do: flags and a new train function, at every epoch or only when the mask changes."""
+    """Freezing as Keras users do it: flags and a new train function, in every epoch or only when the mask changes."""
 
     def __init__(self, training: Training, *, on_change: bool) -> None:
         super().__init__()
         self.training, self.on_change = training, on_change
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Sets the flags of the epoch's mask."""
+        """Set the flags of the epoch's mask."""
         if self.on_change and epoch % PERIOD:
             return
         for layer in self.model.layers:
@@ -131,7 +131,7 @@ def die() -> None:
 
 
 def kill_inside_a_write(training: Training) -> None:
-    """Kills before a checkpoint that is being written is closed: Keras's file of weights, or Frostline's manifest."""
+    """Kill the process before it closes the file of a checkpoint: Keras's weights file, or Frostline's manifest."""
     close = saving_lib.H5IOStore.close
 
     def closing(self: Any) -> None:
@@ -152,7 +152,7 @@ def kill_inside_a_write(training: Training) -> None:
 def fit(
     training: Training, model: Any, callbacks: Sequence[Any], *, on_change: bool = False, initial_epoch: int = 0
 ) -> tuple[Any, dict[str, list[float]]]:
-    """`Model.fit`, with the callbacks that every way has."""
+    """Call `Model.fit` with the callbacks that all ways share."""
     x, y, x_val, y_val = training.data()
     freezing = [Freezing(training, on_change=on_change)] if training.full else []
     history = model.fit(
@@ -165,7 +165,7 @@ def fit(
 def backup_and_restore(
     save_freq: str | int = "epoch", *, on_change: bool = False, double: bool = False
 ) -> Callable[..., Any]:
-    """Keras's own callback."""
+    """Return a way that uses Keras's own callback BackupAndRestore."""
 
     def way(training: Training, folder: Path) -> Any:
         backup = keras.callbacks.BackupAndRestore(str(folder / "backup"), save_freq=save_freq, double_checkpoint=double)
@@ -175,7 +175,9 @@ def backup_and_restore(
 
 
 def checkpoint_each_epoch(*, whole: bool) -> Callable[..., Any]:
-    """A checkpoint named by its epoch, of the whole model or its weights; the newest is loaded at the start."""
+    """Return a way that saves a checkpoint per epoch, of the whole model or its weights, and loads the latest at the
+    start.
+    """
     suffix = ".keras" if whole else ".weights.h5"
 
     def way(training: Training, folder: Path) -> Any:
@@ -196,7 +198,7 @@ def checkpoint_each_epoch(*, whole: bool) -> Callable[..., Any]:
 
 
 def frostline(snapshot_steps: int | None = None) -> Callable[..., Any]:
-    """Frostline's training handler with a store; the schedule is told to it."""
+    """Return a way that uses Frostline's training handler with a store and the schedule."""
 
     def way(training: Training, folder: Path) -> Any:
         from handler import DLModelHandler, DLTrainingHandler
@@ -204,7 +206,7 @@ def frostline(snapshot_steps: int | None = None) -> Callable[..., Any]:
         from handler.sequencer import DLSequencer
 
         class Unshuffled(DLModelHandler):
-            """Batches in the order of the arrays, as the other ways have them."""
+            """A handler that keeps the batches in the order of the arrays, as the other ways do."""
 
             def build_sequencer(self, X: Any, y_rf: Any) -> DLSequencer:
                 return DLSequencer(X, y_rf, self.batch_size, shuffle=False)

@@ -1,11 +1,11 @@
-"""What does a whole freeze training cost?
+"""Cost of a whole freeze training.
 
     python -m benchmarks.schedule
 
-30 epochs of about two seconds, in which groups of layers rest in turn, two epochs each: 15 segments. Frostline
-(`DLTrainingHandler` with a store: every segment's state durable), the naive loop (flags, compile with a new optimizer,
-fit), and plain `fit` of the same epochs with nothing at rest. All that happens between the first epoch's begin and the
-last one's end counts.
+The training has 30 epochs of about two seconds, in which groups of layers are frozen in turn, two epochs each: 15
+segments. It compares Frostline (`DLTrainingHandler` with a store, so that every segment's state is durable), the naive
+loop (flags, compile with a new optimizer, fit), and plain `fit` of the same epochs without frozen layers. The measured
+time is from the begin of the first epoch to the end of the last.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EPOCH_SECONDS = 2.0
 
 
 def entry(paths: list[str]) -> dict[str, Any]:
-    """Groups of neighbouring layers, resting in turn; the head always trains."""
+    """Return an entry that freezes groups of neighbouring layers in turn; the head is always trainable."""
     size = -(-(len(paths) - 1) // GROUPS)
     units = [paths[:-1][at : at + size] for at in range(0, len(paths) - 1, size)]
     return {"layers": units, "strategy": {"name": "round_robin", "period": PERIOD}}
@@ -47,14 +47,14 @@ class Ways:
         self.entry = entry(list(addressable(make())))
 
     def frostline(self) -> None:
-        """The whole schedule."""
+        """Train the whole schedule with Frostline."""
         mh = DLModelHandler(KerasArchitecture(self.make()), training_epochs=EPOCHS, batch_size=self.batch)
         mh.compile()
         with tempfile.TemporaryDirectory() as store:
             DLTrainingHandler(self.entry, store=store)(mh, *self.data)
 
     def naive(self) -> None:
-        """Flags, compile and fit at each boundary."""
+        """Set the flags, compile and fit at each boundary."""
         model = self.make()
         layers = addressable(model)
         for segment in compute_schedule(self.entry, EPOCHS, outline(model)).segments:
@@ -64,12 +64,12 @@ class Ways:
             model.fit(*self.data, batch_size=self.batch, epochs=segment.end - segment.start, verbose=0)
 
     def plain(self) -> None:
-        """Everything trains."""
+        """Train with all layers trainable."""
         self.make().fit(*self.data, batch_size=self.batch, epochs=EPOCHS, verbose=0)
 
 
 def of_this_machine(make: Callable[[], Any], batch: int = 32) -> Ways:
-    """The ways on as many full batches as plain `fit` takes `EPOCH_SECONDS` for."""
+    """Return the ways with as many full batches as plain `fit` processes in `EPOCH_SECONDS` on this machine."""
     model, few = make(), 10
     x, y = networks.examples(model, few * batch)
     least = min(seconds(lambda: model.fit(x, y, batch_size=batch, verbose=0)) for _ in range(4))

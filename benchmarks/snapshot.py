@@ -1,9 +1,9 @@
-"""For how long does a snapshot within an epoch stop a training?
+"""Pause of a training caused by a snapshot within an epoch.
 
     python -m benchmarks.snapshot
 
-A network with a state of 200 MB, trained with a snapshot every so many steps and without: the step that follows a
-snapshot beside the others, and the whole epoch beside the same without snapshots.
+It trains a network with a state of 200 MB, with a snapshot every few steps and without. It compares the step after a
+snapshot with the other steps, and the whole epoch with the same epoch without snapshots.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def network():
 
 
 class Steps(Observer):
-    """When each step was done, and how long the epoch took."""
+    """An observer that records the time of each step and the duration of the epoch."""
 
     def __init__(self) -> None:
         self.done: dict[int, float] = {}
@@ -59,7 +59,7 @@ class Steps(Observer):
 
 
 class Trainings:
-    """Trainings in one folder, each in a new store."""
+    """Trainings in one folder, each with a new store."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -68,7 +68,7 @@ class Trainings:
         (folder / "mine.py").write_text(MODULE)
 
     def train(self, every: int | None) -> float:
-        """Two epochs; seconds of the second one, its end and its state apart."""
+        """Train two epochs; return the seconds of the second one, without its end and its state."""
         training: dict[str, Any] = {"epochs": 2, "batch_size": BATCH}
         if every:
             training["snapshot"] = {"steps": every}

@@ -1,10 +1,10 @@
-"""What does it cost to make a state durable, and to read it?
+"""Cost of making a state durable, and of reading it.
 
     python -m benchmarks.state
 
-A network's variables, about 200 MB, written and synced: Frostline's state store (by content, with checksums) with
-nothing, 80 % and 95 % of the variables unchanged since the parent, beside one raw file, np.savez, Keras's
-save_weights, safetensors, TensorFlow's checkpoint and orbax. And 500 small variables.
+It writes and syncs a network's variables, about 200 MB. Frostline's state store (content-addressed, with checksums),
+with 0 %, 80 % and 95 % of the variables unchanged since the parent, is compared with one raw file, np.savez, Keras's
+save_weights, safetensors, TensorFlow's checkpoint and orbax. It repeats this with 500 small variables.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from handler.store.files import sync
 
 
 class Bench:
-    """One network's variables, and every way to write and read them."""
+    """One network's variables, and the methods that write and read them."""
 
     def __init__(self, folder: Path, model: Any) -> None:
         self.folder, self.model, self.count = folder, model, 0
@@ -39,7 +39,7 @@ class Bench:
         self.store.states.write("base", TrainingState(0, 0, self.arrays))
 
     def changed(self, part: float) -> dict[str, np.ndarray]:
-        """The variables, the last `part` of them (by size) other than before."""
+        """Return the variables with the last `part` of them (by size) changed."""
         total, passed, found = sum(a.nbytes for a in self.arrays.values()), 0, {}
         self.count += 1
         for name, array in self.arrays.items():
@@ -48,7 +48,7 @@ class Bench:
         return found
 
     def write_state(self, part: float) -> Callable[[], float]:
-        """Writes a state of which this part changed since its parent."""
+        """Return a function that writes a state of which `part` has changed since its parent."""
 
         def write() -> float:
             state, key = TrainingState(1, 0, self.changed(part)), f"next{self.count}"
@@ -59,7 +59,7 @@ class Bench:
         return write
 
     def write_with(self, name: str, write: Callable[[Path], object]) -> Callable[[], float]:
-        """Writes a file, or several, by any means and syncs them."""
+        """Return a function that calls `write`, syncs its files, and returns the seconds."""
 
         def durable() -> float:
             folder = self.folder / "written"
@@ -78,30 +78,30 @@ class Bench:
         return durable
 
     def raw(self, path: Path) -> None:
-        """One file, nothing but the bytes."""
+        """Write one file with nothing but the bytes."""
         with path.open("wb") as file:
             for array in self.arrays.values():
                 file.write(np.ascontiguousarray(array).data)
 
     def savez(self, path: Path) -> None:
-        """NumPy's archive."""
+        """Write NumPy's archive."""
         np.savez(path, **{name.replace("/", "|"): array for name, array in self.arrays.items()})
 
     def safetensors(self, path: Path) -> None:
-        """Hugging Face's format."""
+        """Write Hugging Face's format."""
         from safetensors.numpy import save_file
 
         save_file(self.arrays, path)
 
     def orbax(self, path: Path) -> None:
-        """JAX's checkpointer."""
+        """Write with JAX's checkpointer."""
         import orbax.checkpoint as ocp
 
         with ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save(path.absolute(), self.arrays)
 
     def writers(self, parts: tuple[float, ...]) -> dict[str, Callable[[], float]]:
-        """Every way to write."""
+        """Return the writers by name."""
         ours = {f"Frostline, {1 - part:.0%} unchanged": self.write_state(part) for part in parts}
         checkpoint = tf.train.Checkpoint(model=self.model)
         return {
@@ -115,7 +115,7 @@ class Bench:
         }
 
     def readers(self) -> dict[str, Callable[[], None]]:
-        """Every way to read."""
+        """Return the readers by name."""
         from safetensors.numpy import load_file
 
         checkpoint = tf.train.Checkpoint(model=self.model)
@@ -168,7 +168,7 @@ def measured(model: Any, said: str, parts: tuple[float, ...], rounds: int) -> li
     folder = Path(tempfile.mkdtemp(prefix="frostline-bench-"))
     try:
         bench = Bench(folder, model)
-        bench.write_state(parts[0])()  # imports and the first of everything
+        bench.write_state(parts[0])()  # performs the imports and the first allocations
         writes = alternate(bench.writers(parts), rounds)
         reads = alternate(bench.readers(), rounds)
     finally:

@@ -1,10 +1,11 @@
-"""What does an epoch of many small steps cost?
+"""Cost of an epoch of many small steps.
 
     python -m benchmarks.steps
 
-A network of three small layers, batches of 32, the same data and order: Frostline with many steps in a graph call, and
-with each step by itself (what it does where a callback wants each batch), beside `fit` on arrays, on the same
-sequencer, and with 50 steps per execution. Afterwards all variables are compared with those of `fit`.
+A network of three small layers is trained with batches of 32, on the same data in the same order. Frostline with many
+steps in one graph call, and with each step as one call (used if a callback has batch hooks), is compared with `fit` on
+arrays, `fit` on the same sequencer, and `fit` with 50 steps per execution. At the end, all variables are compared with
+those of `fit`.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ BATCH = 32
 
 
 class Each(Observer):
-    """Wants to be told of each step."""
+    """An observer of each step, which makes the trainer call each step separately."""
 
     def on_step(self, epoch: int, step: int, steps: int, logs: dict) -> None:
-        """Does nothing with it."""
+        """Do nothing."""
 
 
 def main() -> None:
@@ -62,7 +63,7 @@ def main() -> None:
         "fit, the same sequencer": lambda: sequenced.fit(data, epochs=1, shuffle=False, verbose=0) and None,
         "fit, arrays, 50 steps per execution": lambda: unrolled.fit(x, y, **fit) and None,
     }
-    alternate(variants, 1)  # imports and traces
+    alternate(variants, 1)  # performs the imports and traces
     times = alternate(variants, options.rounds)
     differ = [networks.differing(model, plain) for model in (many[0].model, each[0].model, sequenced)]
     lines = [

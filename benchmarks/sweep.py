@@ -1,10 +1,11 @@
-"""What does a sweep save beside as many separate trainings?
+"""Time saved by a sweep over as many separate trainings.
 
     python -m benchmarks.sweep
 
-Eight schedules with a common first half: `frostline sweep` over processes and over a Dask cluster of as many, beside
-eight `frostline train` in stores of their own, as many at a time. Whole processes, their start and Prefect's included;
-a server runs. The weights of all runs are compared.
+Eight schedules share their first half. `frostline sweep` over processes, and over a Dask cluster of the same number of
+workers, is compared with eight `frostline train` commands with separate stores, as many at a time. The times are those
+of whole processes, including their start and Prefect's; a server is already running. The weights of all runs are
+compared.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ if __name__ == "__main__":
 
 
 def spec(epochs: int, examples: int) -> dict[str, Any]:
-    """Two entries; the grid sets the second one's rate, half-way."""
+    """Return a specification with two entries; the grid sets the learning rate of the second, which starts half-way."""
     half = epochs // 2
     return {
         "name": "half",
@@ -76,7 +77,7 @@ def spec(epochs: int, examples: int) -> dict[str, Any]:
 
 @contextmanager
 def cluster(environment: dict[str, str]) -> Iterator[str]:
-    """The address of a Dask cluster on this machine."""
+    """Yield the address of a Dask cluster on this machine."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "cluster.py").write_text(CLUSTER.format(n=AT_A_TIME))
         command = [sys.executable, "cluster.py"]

@@ -1,4 +1,4 @@
-"""The tables that are made from `benchmarks/results.json`."""
+"""The tables made from `benchmarks/results.json`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-# The lines the README shows: question, beginning of the line.
+# The rows that the README shows: benchmark, beginning of the row's label.
 BEST = (
     ("schedule", "98 layers over points, 30 epochs in 15 segments: Frostline"),
     ("prefix", "MobileNetV2, Conv_1 and the head train, 10 epochs: Frostline, prefix computed"),
@@ -28,7 +28,7 @@ figure is a median with its spread. The ratio is Frostline's median to the peer'
 
 
 def text(results: dict[str, Any]) -> str:
-    """Every question with its table, as Markdown."""
+    """Return every question with its table, as Markdown."""
     parts = []
     for name, found in results.items():
         head = [f"## {found['question']}", "", f"`python -m benchmarks.{name}`: {found['notes']}."]
@@ -38,7 +38,7 @@ def text(results: dict[str, Any]) -> str:
 
 
 def table(found: dict[str, Any]) -> list[str]:
-    """The lines of one question's table: of times, or of the columns it names."""
+    """Return the lines of one question's table, of times or of the columns that it names."""
     columns = found.get("columns") or ["what", "median", "spread", "runs", "ratio"]
     rows = [
         r if "columns" in found else [r["what"], _time(r["median"]), _spread(r), str(r["runs"]), _ratio(r)]
@@ -49,7 +49,7 @@ def table(found: dict[str, Any]) -> list[str]:
 
 
 def write(results: dict[str, Any], root: Path) -> None:
-    """Writes the page, the README's block and, where resumption was asked about, that of `docs/reliability.md`."""
+    """Write the page, the README's block and, if resumption was measured, the block of `docs/reliability.md`."""
     (root / "docs" / "benchmarks.md").write_text(f"{HEAD}\n{text(results)}\n", encoding="utf-8")
     _put(root / "README.md", "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->", best(results))
     if "resumption" in results:
@@ -58,14 +58,14 @@ def write(results: dict[str, Any], root: Path) -> None:
 
 
 def _put(page: Path, begin: str, end: str, found: str) -> None:
-    """Puts lines between two marks of a page."""
+    """Replace the lines between two marks of a page."""
     block = re.compile(f"({re.escape(begin)}\n).*?({re.escape(end)})", flags=re.DOTALL)
     before = page.read_text(encoding="utf-8")
     page.write_text(block.sub(lambda m: m[1] + found + m[2], before), encoding="utf-8")
 
 
 def best(results: dict[str, Any]) -> str:
-    """The README's table."""
+    """Return the README's table."""
     lines = ["| measured on two cores | median | beside |", "|---|---|---|"]
     for question, begins in BEST:
         for r in results.get(question, {}).get("rows", []):
@@ -90,5 +90,5 @@ def _spread(r: dict[str, Any]) -> str:
 
 
 def _ratio(r: dict[str, Any]) -> str:
-    # Hundredths, so that what takes longer than its peer doesn't read as equal to it.
+    # Two decimals, so that a value above its peer's does not read as equal to it.
     return f"{r['ratio']:.{'2f' if r['ratio'] >= 0.1 else '2g'}}x of {r['peer']}" if "ratio" in r else ""

@@ -13,6 +13,6 @@ def restore(inputs: RunInputs) -> dict[str, Any] | None:
     """Write the saved X and y back into the same arrays.
 
     Returns:
-        Plain JSON: the `path` of the backup; None if the training did not load the arrays into memory.
+        Plain JSON: the `path` of the backup; None if no backup was needed, or if the arrays never were in memory.
     """
     return TrainingRun.of(inputs).restore()
