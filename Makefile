@@ -1,17 +1,18 @@
-# make demo       a real freeze training on a synthetic lidar scene, through Prefect; typed again it goes on, or answers
-# make test       the quick tests                      make test-all   those with real services, browsers, kills
-# make check      ruff and mypy                        make bench      the benchmarks, and the tables made from them
-# make soak       kills trainings at random and compares what is left: N=100 kills, SEED=, WRITE=1 for docs/reliability.md
-#                 with DAMAGE=1: damages files of the store between commands, and compares what is answered: N=100 damages
-# Everything is installed into .venv, once for each pyproject.toml and constraints.txt.
+# make demo       trains the example, a synthetic lidar scene, through Prefect; run it again to resume
+# make test       the quick tests                  make test-all   tests with services, browser, kills
+# make check      ruff and mypy                    make bench      the benchmarks and their tables
+# make soak       kills trainings at random and compares results: N=100, SEED=, WRITE=1 for the docs;
+#                 with DAMAGE=1, damages files of the store between commands instead: N=100, SEED=
+# Targets install .venv first, and again whenever pyproject.toml or constraints.txt has changed.
+# WRITE=1 writes the result to docs/reliability.md.
 
 PYTHON ?= python3
 SPEC ?= examples/lidar.yaml
 N ?= 100
 STAMP := .venv/.installed
-# A process for each core; what a file's tests share is made once.
+# One process per core; the tests of one file stay in one process, so that their fixtures are built once.
 SPREAD := -n auto --dist loadfile
-# Prefect tells of what was run to its makers unless told not to.
+# Turns off Prefect's telemetry.
 export DO_NOT_TRACK ?= 1
 
 .DEFAULT_GOAL := help
@@ -27,8 +28,8 @@ $(STAMP): pyproject.toml constraints.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-# One plain command, so that make runs it without a shell between: a Ctrl-C then reaches the training alone,
-# and the prompt is back when its state is saved.
+# A single plain command, so that make runs it without a shell. A Ctrl-C then reaches only the training,
+# and the prompt returns once its state is saved.
 demo: $(STAMP)
 	@.venv/bin/frostline train $(SPEC)
 
@@ -52,13 +53,13 @@ check: $(STAMP)
 bench: $(STAMP) build/peers/.installed
 	.venv/bin/python -m benchmarks
 
-# Apart, since Keras imports JAX where it finds it, and begins later for it.
+# A separate environment, because Keras imports JAX if it is installed, which delays its start.
 build/peers/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv build/peers
 	build/peers/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
 	@touch $@
 
-# The pins, from a new environment made of pyproject.toml alone.
+# Regenerates constraints.txt from a new environment, built from pyproject.toml alone.
 constraints:
 	rm -rf build/pins && $(PYTHON) -m venv build/pins
 	build/pins/bin/python -m pip install --quiet --disable-pip-version-check -e '.[peers]'

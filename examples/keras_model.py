@@ -1,7 +1,7 @@
-"""Any network, any arrays: what `keras_model.yaml` beside this file trains. Put your own in their place.
+"""The data and the network that `keras_model.yaml` trains. Replace them by your own.
 
-`images` and `network` are looked up here because the specification names them as `keras_model:images` and
-`keras_model:network`; what stands under `args` there is what they are called with.
+The specification refers to the functions as `keras_model:images` and `keras_model:network`. Its `args` are passed to
+them as keyword arguments.
 """
 
 import keras
@@ -12,7 +12,7 @@ SHAPES = ("disc", "square", "ring", "cross")
 
 
 def images(examples=4000, held_out=800, size=24, noise=0.45, seed=0):
-    """Noisy pictures of four shapes: X (n, size, size, 1) float32, y (n,) int64, and as much again to validate on."""
+    """Return noisy pictures of four shapes, X (n, size, size, 1) float32 and y (n,) int64, and held-out X and y."""
     rng = np.random.default_rng(seed)
     count = examples + held_out
     y = rng.integers(len(SHAPES), size=count)
@@ -32,7 +32,7 @@ def images(examples=4000, held_out=800, size=24, noise=0.45, seed=0):
 
 
 def network(size=24, width=24):
-    """A small residual network with batch normalisation and dropout: a nested `backbone`, and a head."""
+    """Return a small residual network with batch normalisation and dropout: a nested `backbone` and a head."""
     picture = keras.Input((size, size, 1))
     x = layers.Conv2D(width, 3, strides=2, padding="same", activation="relu", name="stem")(picture)
     for number in (1, 2):
