@@ -1,4 +1,4 @@
-"""Runs epochs of one compiled model, and hands out or takes in the whole state between any two steps."""
+"""The epoch loop of one compiled model, with the complete state saved and restored between any two steps."""
 
 from __future__ import annotations
 
@@ -35,29 +35,31 @@ if TYPE_CHECKING:
 
 
 class Trainer:
-    """Trains a compiled model on a sequencer, epoch by epoch, under whatever mask is set.
+    """A loop that trains a compiled model on a sequencer, epoch by epoch, under the present mask.
 
-    Does what `keras.Model.fit(sequencer, shuffle=False)` does, with the same bits and the same calls to callbacks,
-    but owns the loop: one traced step per mask, no mask changed under a traced step, and a stop or a state between any
-    two steps.
+    It does what `keras.Model.fit(sequencer, shuffle=False)` does, bit-identically and with the same calls to callbacks.
+    But it owns the loop: there is one traced step per mask, no mask changes under a traced step, and the training can
+    stop or save its state between any two steps.
 
     Args:
         model: a built and compiled `keras.Model`.
-        sequencer: `__len__` batches, `[i]` is batch i as (x, y) or (x, y, weights); `set_epoch(e)` is called if
-            there is one.
+        sequencer: has `__len__` batches; `[i]` is batch i as (x, y) or (x, y, weights). `set_epoch(e)` is called if
+            it exists.
         callbacks: Keras callbacks.
-        epochs: the number of epochs of the whole training, told to callbacks.
-        validation: a sequencer evaluated after each epoch.
-        observers: told what happens.
+        epochs: the number of epochs of the whole training, for the callbacks.
+        validation: a sequencer to evaluate after each epoch.
+        observers: receive the events of the training.
         stop: read between steps.
-        resumable: states of it are kept, so a network that draws or remembers what no state holds is refused.
-        masks_kept: for how many masks traced steps are kept.
-        non_finite: what a loss, a metric or a weight that becomes NaN or infinite does: it ends the training with an
-            error, or a note says it and it continues.
-        note: takes what a person should know; by default the observers get it.
+        resumable: whether its states are kept. A network that draws from, or changes, values that no state contains is
+            then refused.
+        masks_kept: the number of masks whose traced steps are kept.
+        non_finite: the reaction to a loss, a metric or a weight that becomes NaN or infinite: end the training with an
+            error, or continue with a note.
+        note: receives notes for the user; by default the observers receive them.
 
     Attributes:
-        prefix: the frozen prefix whose activations are trained on, to be set with the mask; None: the whole network.
+        prefix: the frozen prefix on whose activations the following layers are trained, to be set with the mask; None
+            to train the whole network.
     """
 
     def __init__(
@@ -98,11 +100,15 @@ class Trainer:
         self._generator = global_seed_generator()
         if resumable:
             derived.refresh(model)
-        self._tables = derived.tables(model)  # no step changes one
-        self._last: dict[str, Any] = {}  # what the last step of the present epoch gave
+        self._tables = derived.tables(model)  # no step changes a table
+        self._last: dict[str, Any] = {}  # the logs of the last step of the present epoch
 
     def begin(self, state: TrainingState | None = None) -> None:
-        """Tells the callbacks that the training begins, or goes on from a state; once, however often it is called."""
+        """Call the callbacks' `on_train_begin`, unless they have been called already.
+
+        Args:
+            state: the state from which the training resumes, to which log files are restored; None at the start.
+        """
         if not self.started:
             self.model.stop_training = False
             with log_files.going_on(self.logs, state):
@@ -110,19 +116,19 @@ class Trainer:
             self.started = True
 
     def run_epoch(self, epoch: int, after_step: Callable[[], None] | None = None, every: int = 1) -> dict[str, float]:
-        """Trains one epoch under the present mask, or the rest of it after a state within it was restored.
+        """Train one epoch under the present mask, or the rest of it after a state within it was restored.
 
         Args:
-            epoch: which, from 0.
-            after_step: called after steps that another may follow, at least where their number is a multiple of
-                `every`; `capture` gives the state there.
+            epoch: the epoch, from 0.
+            after_step: called between steps, at least after each step whose number is a multiple of `every`; `capture`
+                returns the state at that point.
             every: see `after_step`.
 
         Returns:
-            The epoch's logs; `val_` ones too where there is validation data.
+            The logs of the epoch, with `val_` entries if there is validation data.
 
         Raises:
-            Interrupted: a stop was asked for; `self.step` steps are done and `capture` gives their state.
+            Interrupted: a stop was requested; `self.step` steps are done, and `capture` returns their state.
             NonFiniteError: a loss, a metric or a weight became NaN or infinite.
         """
         self.begin()
@@ -142,7 +148,7 @@ class Trainer:
         logs = self._last
         for observer in self.observers:
             observer.on_epoch_begin(epoch, self.step)
-        # None are left where a callback stopped the epoch before the state was taken.
+        # No steps are left if a callback had stopped the epoch before the state was saved.
         last = self.step if self.model.stop_training else steps
         watched = any(getattr(o, "each_step", True) and type(o).on_step is not Observer.on_step for o in self.observers)
         each = watched or (after_step is not None and every == 1) or callback_state.wants_batches(self.user_callbacks)
@@ -165,7 +171,7 @@ class Trainer:
                             self._check_loss(epoch, watch.look())
                         after_step()
         except Interrupted:
-            self._check_loss(epoch, watch.look())  # the state would be saved as it is now
+            self._check_loss(epoch, watch.look())  # the present state would be saved
             raise
         self._check_loss(epoch, watch.look())
         results = dict(self.model._get_metrics_result_or_logs(logs or self.model.get_metrics_result()))
@@ -183,7 +189,7 @@ class Trainer:
         return pythonify_logs(results)
 
     def run(self, initial_epoch: int, epochs: int) -> None:
-        """Trains the epochs `[initial_epoch, epochs)` under the present mask; ends early where a callback says so."""
+        """Train the epochs `[initial_epoch, epochs)` under the present mask, unless a callback stops earlier."""
         for epoch in range(initial_epoch, epochs):
             began = time.perf_counter()
             logs = self.run_epoch(epoch)
@@ -193,11 +199,14 @@ class Trainer:
                 break
 
     def evaluate(self, sequencer: Any, callbacks: Any = None) -> dict[str, float]:
-        """Loss and metrics over a sequencer, without changing the metrics of the epoch that is being trained.
+        """Return loss and metrics over a sequencer, and leave the metrics of the present training epoch unchanged.
 
         Args:
-            sequencer: the batches.
-            callbacks: a `CallbackList` that is told of it.
+            sequencer: provides the batches.
+            callbacks: a `CallbackList` whose test methods are called.
+
+        Raises:
+            Interrupted: a stop was requested.
         """
         told = callbacks or keras.callbacks.CallbackList()
         kept = [to_array(v) for v in parts(self.model.metrics_variables)]
@@ -219,13 +228,13 @@ class Trainer:
         return results
 
     def _check_loss(self, epoch: int, found: tuple[int, str, float] | None) -> None:
-        """Refuses to go past a step whose loss is not finite."""
+        """Raise `NonFiniteError` for a step whose loss is not finite, unless the training is to continue."""
         if found is not None and self.non_finite == "stop":
             step, name, value = found
             raise non_finite_error(f"{name} is {value}", epoch, step, len(self.sequencer))
 
     def _check_epoch(self, epoch: int, results: dict[str, Any]) -> None:
-        """Refuses an epoch whose figures or weights are not finite, or says it of the first such epoch."""
+        """Raise `NonFiniteError` for non-finite metrics or weights, or add a note in the first such epoch."""
         found = first_not_finite(results)
         what = None if found is None else f"{found[0]} is {found[1]}"
         if self.non_finite == "stop":
@@ -246,7 +255,7 @@ class Trainer:
         self.callbacks.on_train_batch_end(index, logs)
 
     def _validate(self) -> dict[str, float]:
-        """Evaluates as `fit` does; where that is broken off, the callbacks remember nothing of it: it is begun anew."""
+        """Evaluate as `fit` does; an interrupted evaluation is undone in the callbacks, because it will be repeated."""
         before = callback_state.capture(self.user_callbacks)
         try:
             return self.evaluate(self.validation, self.callbacks)
@@ -255,10 +264,8 @@ class Trainer:
             raise
 
     def end(self) -> None:
-        """Ends the training: averaged weights are put in place where the optimizer keeps them, then the callbacks
-        are told.
-        """
-        # With all variables: given those of a mask only, Keras pairs them with the wrong averages.
+        """End the training: apply the optimizer's EMA weights, if any, and call the callbacks' `on_train_end`."""
+        # With all variables: given only those of a mask, Keras pairs them with the wrong EMA weights.
         self.model.optimizer.finalize_variable_values(self.model.optimizer._trainable_variables)
         self.masks.release()
         self.begin()
@@ -267,7 +274,11 @@ class Trainer:
         self.started = False
 
     def capture(self, epoch: int) -> TrainingState:
-        """The whole state as of now, `epoch` epochs (and `self.step` steps) done."""
+        """Return the complete present state.
+
+        Args:
+            epoch: the number of epochs done; `self.step` steps are done in the next one.
+        """
         self.begin()
         if self._resumable:
             refuse_derived_from_training(self.model)
@@ -278,7 +289,7 @@ class Trainer:
         arrays = {name: to_array(variable) for name, variable in variables.items()} | arrays
         arrays |= self._tables
         if self.step:
-            # After the last step they are the epoch's logs, where a train_step of one's own gives others than metrics.
+            # After the last step these are the epoch's logs, if a custom train_step returns values other than metrics.
             logs = pythonify_logs(self._last)
             arrays |= {f"logs/{name}": np.array(value) for name, value in logs.items() if isinstance(value, float)}
         past = history.to_json(self.history.history)
@@ -287,7 +298,7 @@ class Trainer:
         return state
 
     def restore(self, state: TrainingState) -> None:
-        """Puts a state in place; the next epoch to run is `state.epoch`, from `state.step` on."""
+        """Restore a state; the next epoch to run is `state.epoch`, from step `state.step` on."""
         self.started = False
         self.begin(state)
         for text in callback_state.lost(self.user_callbacks, state.callbacks):
@@ -304,7 +315,7 @@ class Trainer:
         assign(named("optimizer", self.model.optimizer.variables), state.arrays, "optimizer")
         assign(named("random", [self._generator.state]), state.arrays, "random")
         if metrics:
-            # A state of an older version has an accuracy that nobody asked for.
+            # A state of an older version contains an accuracy that was not requested.
             assign(named("metrics", parts(self.model.metrics_variables)), state.arrays, "metrics", more=True)
             logs = {name: array for name, array in state.arrays.items() if name.startswith("logs/")}
             self._last = {name.removeprefix("logs/"): array.item() for name, array in logs.items()}
@@ -325,12 +336,12 @@ class Trainer:
         return of_other_devices(self.model, unwrapped(self.model.optimizer)._trainable_variables)
 
     def trace(self, signature: Any, train_step: Any) -> None:
-        """Traces a train step through the rest of the network, before there is anything to train on."""
+        """Trace a train step through the network after the cut of a frozen prefix, before there are activations."""
         self._prepare()
         self.masks.step(signature, train_step)
 
     def _feed(self, epoch: int) -> tuple[Any, Any]:
-        """The batches of an epoch, and the step that takes them: from the cut on where a prefix is in use."""
+        """Return the batches of an epoch, and the step for them; with a frozen prefix, both begin at its cut."""
         self._prepare()
         sequencer = self.sequencer
         if self.prefix is None:
@@ -346,18 +357,18 @@ class Trainer:
         return sequencer, step
 
     def _prepare(self) -> None:
-        """Makes what the first trace needs."""
+        """Make the objects that the first trace needs."""
         if self._signature is None:
             batch = batches.tensors(self.sequencer[0])
             self._signature = batches.signature(batch)
             with contextlib.suppress(RuntimeError, ValueError), scope_of(self.model):
-                # Makes the metrics' variables, so that the first step isn't traced twice. A model that can't be built
-                # from shapes alone makes them in that second trace.
+                # Make the metrics' variables, so that the first step is not traced twice. A model that cannot be built
+                # symbolically makes them in that second trace.
                 self.model._symbolic_build(data_batch=batch)
-        # Whoever built another network since (clear_session) has taken it away from this one.
+        # Building another network meanwhile (clear_session) replaces the global generator.
         set_global_attribute(GLOBAL_SEED_GENERATOR, self._generator)
 
     def _put_metrics(self, values: list[np.ndarray]) -> None:
-        # Variables made since (by the first evaluation) start at zero.
+        # Variables that the first evaluation has added start at zero.
         for variable, value in zip(parts(self.model.metrics_variables), values, strict=False):
             variable.assign(value)

@@ -1,6 +1,10 @@
-"""The frozen prefix: what rests at the beginning of a network gives the same activations in every epoch of a segment.
+"""The activation cache for the frozen prefix of a network.
 
-They are computed once, kept in the store's `prefixes/`, and the segment trains the rest: the same layers, optimizer and
-bits. `graph` says as plain data where a network may be cut, `flatten` makes it of a Keras model, `decision` weighs
-whether it pays, `activations` computes and keeps, `suffix` steps through the rest, `prefixes` puts them together.
+The frozen layers at the beginning of a network give the same activations in every epoch of a segment. Therefore these
+are computed once and stored in the store's `prefixes/`. The segment then trains only the layers after them, with the
+same layers and optimizer and with bit-identical results.
+
+`graph` describes as plain data where a network can be cut, `flatten` makes this description of a Keras model,
+`decision` estimates whether the cache saves time, `activations` computes and stores the activations, `suffix` makes a
+training step from the cut on, and `prefixes` combines them.
 """

@@ -1,4 +1,4 @@
-"""What crosses a cut, computed once for all examples: batch by batch, straight to disk."""
+"""The activations at a cut, computed once for all examples, batch by batch, and written to disk or kept in memory."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from handler.store.chunks import Chunks
 from handler.store.rows import Rows
 
 CHUNK_BYTES = 1 << 22
-SIDE_BY_SIDE = 2  # batches at a time: an operation on one batch seldom keeps all cores busy
+SIDE_BY_SIDE = 2  # batches at a time, because the operations on one batch seldom use all cores
 
 
 class Examples:
-    """All examples of a sequencer, in their own order, through the first half of a network.
+    """The activations at a cut of all examples of a sequencer, in their original order.
 
-    The examples are computed in batches of the training's size, since bits may depend on it.
+    They are computed in batches of the training's size, because they may be batch-dependent.
 
     Args:
-        sequencer: a `DLSequencer` that isn't in place.
-        function: from a list of tensors to those that cross the cut.
+        sequencer: a `DLSequencer` that is not in place.
+        function: computes the tensors that cross the cut from a list of input tensors.
     """
 
     def __init__(self, sequencer: Any, function: Any) -> None:
@@ -35,16 +35,19 @@ class Examples:
         self.rows, self.batch = sequencer.rows, min(sequencer.batch_size, sequencer.rows)
 
     def of(self, rows: np.ndarray) -> list[np.ndarray]:
-        """What crosses the cut for some examples, as one batch."""
+        """Return the activations of the examples with the given row numbers, computed as one batch."""
         (given,) = batches.tensors((self.sequencer.examples(rows),))
         return [tensor.numpy() for tensor in self.function(*given)]
 
     def independent(self) -> bool:
-        """Whether an example's activations are the same bits in whatever batch of an epoch, at whatever place."""
+        """Return whether an example's activations are bit-identical in any batch of an epoch and at any position in it.
+
+        This is tested on a few batches, among them ones of the size of a smaller last batch.
+        """
         first = np.arange(self.batch)
         whole, left = self.of(first), self.rows % self.batch
         if any(len(part) != self.batch for part in whole) or left == 1:
-            return False  # one example alone is multiplied by other code than several
+            return False  # a single example is multiplied by other code than several
         others = np.arange(self.rows - self.batch, self.rows)
         mixed = np.where(first % 2 == 0, np.roll(first, self.batch // 2), others)
         taken = [(np.roll(first, 1), first), (np.roll(first, self.batch // 2 + 1), first), (mixed, first)]
@@ -52,7 +55,11 @@ class Examples:
         return all(_same(self.of(rows), whole, rows, known) for rows, known in taken)
 
     def __iter__(self) -> Iterator[tuple[int, list[np.ndarray]]]:
-        """Yields `(row, activations from there on)` for all rows; those of the last batch are never fewer."""
+        """Yield `(row, activations from that row on)` until all rows are covered.
+
+        The last batch is also computed at full size: it starts with rows of the batch before, which are not yielded
+        again.
+        """
         firsts = [min(start, self.rows - self.batch) for start in range(0, self.rows, self.batch)]
         with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="prefix") as pool:
             made = [pool.submit(self._from, first) for first in firsts[:SIDE_BY_SIDE]]
@@ -66,12 +73,18 @@ class Examples:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _from(self, first: int) -> list[np.ndarray]:
-        """What crosses the cut for a batch of neighbours."""
+        """Return the activations of the batch of consecutive rows that begins with `first`."""
         return self.of(np.arange(first, first + self.batch))
 
 
 def _same(found: Sequence[np.ndarray], whole: Sequence[np.ndarray], rows: np.ndarray, known: np.ndarray) -> bool:
-    """Whether rows have the bits that they have in another batch, as far as they are in it."""
+    """Return whether rows are bit-identical to their values in another batch, as far as that batch contains them.
+
+    Args:
+        found: the activations of `rows`.
+        whole: the activations of `known`.
+        rows, known: row numbers.
+    """
     place = {int(row): i for i, row in enumerate(known)}
     shared = [(i, place[int(row)]) for i, row in enumerate(rows) if int(row) in place]
     return all(
@@ -83,15 +96,15 @@ def _same(found: Sequence[np.ndarray], whole: Sequence[np.ndarray], rows: np.nda
 def write(
     folder: Path, examples: Examples, after: Callable[[int], None]
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Writes the activations of all examples, one array for each tensor, in chunks along the first axis.
+    """Write the activations of all examples, one array for each tensor, in chunks along the first axis.
 
     Args:
-        folder: where; made by the caller.
+        folder: an existing directory.
         examples: the examples.
-        after: told how many are done, after each batch.
+        after: called after each batch with the number of examples done.
 
     Returns:
-        What `Rows` needs of each array, and the digests of the files: see `Chunks.digests`.
+        The `about` argument of `Rows` for each array, and the digests of the files; see `Chunks.digests`.
     """
     arrays: list[Chunks] = []
     about: list[dict[str, Any]] = []
@@ -109,12 +122,17 @@ def write(
 
 
 def kept_in_memory(parts: Sequence[Rows], limit: int) -> list[Any]:
-    """The arrays in memory, where all of them take at most `limit` bytes; else as they are."""
+    """Return the arrays in memory if all of them together take at most `limit` bytes, else as they are."""
     return [part[:] for part in parts] if sum(part.nbytes for part in parts) <= limit else list(parts)
 
 
 def gather(examples: Examples, after: Callable[[int], None]) -> list[np.ndarray]:
-    """The activations of all examples in memory."""
+    """Return the activations of all examples in memory.
+
+    Args:
+        examples: the examples.
+        after: called after each batch with the number of examples done.
+    """
     arrays: list[np.ndarray] = []
     for start, parts in examples:
         if not arrays:
@@ -126,10 +144,11 @@ def gather(examples: Examples, after: Callable[[int], None]) -> list[np.ndarray]
 
 
 def graph_digest(function: Any) -> bytes:
-    """What a traced function computes, as bytes: the same in every process, and whatever its layers are called.
+    """Return a traced function's computation as bytes, equal in every process and independent of layer names.
 
-    Keras counts the layers of a process that have no name, so a network built a second time has other names. Functions
-    within the graph (a recurrent layer's loop) keep theirs, which TensorFlow counts too: there it is another graph.
+    Keras numbers the unnamed layers of a process, so a network that is built a second time has other names. Functions
+    within the graph (a recurrent layer's loop) keep their names, which TensorFlow numbers too; a graph with such
+    functions therefore differs.
     """
     graph = function.graph.as_graph_def()
     places = {node.name: str(place) for place, node in enumerate(graph.node)}
@@ -137,12 +156,12 @@ def graph_digest(function: Any) -> bytes:
         node.name = places[node.name]
         for i, given in enumerate(node.input):  # "name", "name:output" or "^name"
             node.input[i] = re.sub(r"[^:^]+", lambda name: places[name[0]], given, count=1)
-        node.attr.pop("_class", None)  # with which other node it is placed
+        node.attr.pop("_class", None)  # the name of a node on the same device
         node.ClearField("experimental_debug_info")
     return bytes(graph.SerializeToString(deterministic=True))
 
 
 def values_of(function: Any) -> list[np.ndarray]:
-    """The values that a traced function takes from outside, in the order of its graph."""
+    """Return the values that a traced function captures, in the order of its graph."""
     variables = {id(variable.handle): variable for variable in function.graph.variables}
     return [np.asarray(tf.convert_to_tensor(variables.get(id(given), given))) for given in function.captured_inputs]

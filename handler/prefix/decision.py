@@ -1,4 +1,4 @@
-"""Whether it pays to compute a frozen prefix once: what it saves beside what it takes."""
+"""The decision whether to compute a frozen prefix once: its savings compared with its costs."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Literal
 from handler.prefix.graph import Cut
 
 Mode = Literal["auto", "on", "off"]
-# A core's rate where networks are trained, and a disk's; rough, and on the careful side.
+# Rough and conservative: the rate of a core in training, and bytes per second from and to a disk.
 FLOPS_PER_SECOND, READ, WRITE = 2e10, 1e9, 3e8
-TRACES = 1.0  # seconds for one more function or two
+TRACES = 1.0  # seconds to trace one or two additional functions
 
 
 class NotUsed(Exception):
-    """A prefix isn't used; says why."""
+    """The reason why a prefix is not used."""
 
 
 def refusal(cut: Cut, mode: Mode, epochs: int, *, rows: int | None, limit: int, there: bool = False) -> str:
-    """Why the activations of a cut aren't computed once; "" where they are.
+    """Return why the activations at a cut are not computed once, or "" if they are.
 
     Args:
         cut: the cut.
-        mode: `on` asks no further than whether it can be done.
-        epochs: how many epochs are trained with it.
-        rows: how many examples there are; None if that isn't known yet.
-        limit: bytes they may take on disk.
-        there: they are there already.
+        mode: `on` asks only whether it is possible, `auto` also whether it saves time.
+        epochs: the number of epochs that are trained with the activations.
+        rows: the number of examples, or None if it is not yet known.
+        limit: the largest size on disk in bytes.
+        there: whether the activations may exist already, so that only reading them counts.
     """
     if mode == "off":
         return "switched off"

@@ -1,4 +1,4 @@
-"""A Keras model taken apart into a `Graph`, nested models too, and the calls that go with its parts."""
+"""The decomposition of a Keras model, with nested models, into a `Graph` and the calls of its parts."""
 
 from __future__ import annotations
 
@@ -20,30 +20,41 @@ _PREPARE = (keras.layers.Normalization, keras.layers.CategoryEncoding, keras.lay
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer or operation: `run(tensors)` gives its outputs from the tensors by number."""
+    """One call of a layer or an operation.
+
+    Attributes:
+        operation: the layer or the operation.
+        arguments: its symbolic arguments.
+        numbers: the number of the tensor for each symbolic tensor, by the symbolic tensor's id.
+    """
 
     operation: Any
     arguments: Any
     numbers: dict[int, int]  # id of a symbolic tensor -> number of the tensor it stands for here
 
     def run(self, tensors: dict[int, Any], training: bool) -> list[Any]:
-        """The outputs, flat."""
+        """Return the outputs as a flat list.
+
+        Args:
+            tensors: the tensors by number.
+            training: the `training` argument of the call.
+        """
         known = {name: tensors[number] for name, number in self.numbers.items() if number in tensors}
         args, kwargs = self.arguments.fill_in(known)
         return keras.tree.flatten(operation_fn(self.operation, training=training)(*args, **kwargs))
 
 
 class Flat:
-    """A model taken apart.
+    """A model, decomposed.
 
     Args:
         model: a built Keras model.
-        lambdas: take `Lambda` layers for pure functions.
-        flags: whether the user lets a layer train, by its id; None: as the model's flags are now.
+        lambdas: treat `Lambda` layers as pure functions.
+        flags: the user's `trainable` flag of a layer, by the layer's id; None for the model's present flags.
 
     Attributes:
-        graph: its parts as plain data; one with a problem where it can't be taken apart.
-        calls: what goes with the parts, in the same order.
+        graph: the parts as plain data, or a graph with a problem if the model cannot be decomposed.
+        calls: the calls of the parts, in the same order.
     """
 
     def __init__(self, model: Any, lambdas: bool = False, flags: dict[int, bool] | None = None) -> None:
@@ -62,12 +73,12 @@ class Flat:
         self.graph = Graph(tuple(self._parts), tuple(self._sizes), tuple(inputs), tuple(outputs))
 
     def run(self, parts: Sequence[int], tensors: dict[int, Any], wanted: Sequence[int]) -> list[Any]:
-        """Computes parts as a training step does, and gives the wanted tensors.
+        """Compute parts as a training step does, and return the wanted tensors.
 
         Args:
-            parts: numbers of parts, in order.
-            tensors: what is known already, by number; added to.
-            wanted: numbers of tensors.
+            parts: the numbers of the parts, in order.
+            tensors: the known tensors by number; the computed ones are added.
+            wanted: the numbers of the tensors to return.
         """
         for number in parts:
             outputs = self.calls[number].run(tensors, training=True)
@@ -75,7 +86,7 @@ class Flat:
         return [tensors[number] for number in wanted]
 
     def _take_apart(self, model: Any, given: list[int], prefix: str) -> list[int]:
-        """Appends the parts of a functional model called on numbered tensors; returns the numbers of its outputs."""
+        """Append the parts of a functional model called on numbered tensors, and return the numbers of its outputs."""
         numbers = {id(tensor): number for tensor, number in zip(model.inputs, given, strict=True)}
         for depth in sorted(model._nodes_by_depth, reverse=True):
             for node in model._nodes_by_depth[depth]:
@@ -108,7 +119,7 @@ class Flat:
         )
 
     def _trains(self, layer: Any) -> bool:
-        """Whether anything of a layer moves unless it is frozen: weights, or statistics."""
+        """Return whether a layer has values that change unless it is frozen: weights or statistics."""
         own = (part for part in layer._flatten_layers() if not isinstance(part, _PREPARE))
         return any(self._flags.get(id(part), part.trainable) and part.weights for part in own)
 
@@ -121,7 +132,7 @@ class Flat:
 
 
 def _problem(model: Any) -> str:
-    """Why nothing of a model can be computed once, as far as the model itself goes."""
+    """Return why no part of a model can be computed once, as far as the model itself is concerned; "" if it can."""
     if type(model) not in (keras.Model, Functional, keras.Sequential) or functional(model) is None:
         return "only functional and Sequential models are taken apart, and no classes of one's own"
     if {"train_step", "call", "compute_loss"} & vars(model).keys():
@@ -130,14 +141,14 @@ def _problem(model: Any) -> str:
 
 
 def functional(model: Any) -> Any:
-    """The functional model that a model is or has inside; None where it is of another kind."""
+    """Return the functional model that a model is or contains, or None for another kind of model."""
     if isinstance(model, keras.Sequential):
         return model._functional if model.built else None
     return model if isinstance(model, Functional) else None
 
 
 def _inside(node: Any) -> Any:
-    """The functional model that a node calls on tensors just like its own inputs; None for anything else."""
+    """Return the functional model that a node calls on tensors like its own inputs, or None for any other node."""
     inner = functional(node.operation) if type(node.operation) in (keras.Model, Functional, keras.Sequential) else None
     if inner is None:
         return None
@@ -152,7 +163,7 @@ def _inside(node: Any) -> Any:
 
 
 def obstacle(layer: Any, lambdas: bool = False) -> str:
-    """Why what a frozen layer gives can't be kept; "" where it can."""
+    """Return why the outputs of a frozen layer cannot be stored, or "" if they can."""
     checks: dict[str, Callable[[Any], Any]] = {
         "draws random numbers": lambda part: part._seed_generators,
         "divides its kernel by its norm": lambda part: isinstance(part, keras.layers.SpectralNormalization),
@@ -169,7 +180,10 @@ def obstacle(layer: Any, lambdas: bool = False) -> str:
 
 
 def flops(node: Any) -> int:
-    """About what a call computes for one example: two for each weight and place of a kernel, a few for each output."""
+    """Return the approximate number of operations of a call for one example.
+
+    It counts two for each weight and position of a kernel, and two for each output value.
+    """
     outputs = sum(math.prod(d or 1 for d in tensor.shape[1:]) for tensor in node.outputs)
     looks_up = isinstance(node.operation, keras.layers.Embedding)
     weights = () if looks_up else getattr(node.operation, "weights", ())

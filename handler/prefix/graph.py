@@ -1,4 +1,4 @@
-"""A network as plain data: which part hands which tensor to which, what may be computed once, and where that ends."""
+"""A network as plain data: its parts, the tensors between them, and the place up to which it can be computed once."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Part:
-    """One call of a layer or an operation, nested models taken apart.
+    """One call of a layer or an operation; nested models are decomposed.
 
     Attributes:
-        name: the path of the layer, or the operation's name.
-        inputs, outputs: numbers of the tensors it takes and gives.
-        flops: about what it computes for one example, forward.
-        trains: it has weights that move unless a mask or the user freezes the layer.
-        obstacle: why what it gives can't be kept, even frozen; "" where it can.
+        name: the path of the layer, or the name of the operation.
+        inputs, outputs: the numbers of its input and output tensors.
+        flops: its approximate number of operations for one example, forward.
+        trains: whether it has weights that change unless the layer is frozen by a mask or by the user.
+        obstacle: why its outputs cannot be stored even if it is frozen; "" if they can.
     """
 
     name: str
@@ -33,9 +33,9 @@ class Graph:
 
     Attributes:
         parts: the parts.
-        sizes: bytes of each tensor for one example, None where it isn't known.
-        inputs, outputs: numbers of the network's own tensors.
-        problem: why no prefix of the network can be kept at all; "" where one may.
+        sizes: the bytes of each tensor for one example, None if unknown.
+        inputs, outputs: the numbers of the network's input and output tensors.
+        problem: why no prefix of the network can be stored; "" if one may be.
     """
 
     parts: tuple[Part, ...] = ()
@@ -45,12 +45,12 @@ class Graph:
     problem: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The graph as JSON-able data."""
+        """Return the graph as JSON-compatible data."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Graph:
-        """The graph that `to_json` wrote."""
+        """Return the graph of which `data` is the `to_json`."""
         parts = (Part(**{**p, "inputs": tuple(p["inputs"]), "outputs": tuple(p["outputs"])}) for p in data["parts"])
         tensors = {name: tuple(data[name]) for name in ("sizes", "inputs", "outputs")}
         return cls(parts=tuple(parts), **tensors, problem=data["problem"])
@@ -58,15 +58,15 @@ class Graph:
 
 @dataclass(frozen=True)
 class Cut:
-    """Where a network is cut under a mask.
+    """The cut of a network under a mask.
 
     Attributes:
         parts: the numbers of the parts before the cut, in order.
         tensors: the numbers of the tensors that cross it, in order.
-        flops: what the parts before it compute for one example, forward.
-        share: that beside the whole network, 0 to 1.
-        size: bytes that cross it for one example.
-        why: why there is none; "" where there is one.
+        flops: the operations of the parts before it for one example, forward.
+        share: the fraction of the network's operations that `flops` is, 0 to 1.
+        size: the bytes that cross it for one example.
+        why: why there is no cut; "" if there is one.
     """
 
     parts: tuple[int, ...] = ()
@@ -78,11 +78,11 @@ class Cut:
 
 
 def cut(graph: Graph, frozen: Collection[str]) -> Cut:
-    """The furthest cut of a network under a mask.
+    """Return the furthest cut of a network under a mask.
 
     Args:
         graph: the network.
-        frozen: paths of the layers that rest.
+        frozen: the paths of the frozen layers.
     """
     if graph.problem:
         return Cut(why=graph.problem)

@@ -1,4 +1,4 @@
-"""What a plan says of the frozen prefix of a segment. No TensorFlow."""
+"""The entry of a plan for a segment's frozen prefix. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from handler.spec import TrainingSpec
 def planned(
     graph: Graph, spec: TrainingSpec, frozen: Collection[str], epochs: int, *, rows: int | None, augmented: bool
 ) -> PlannedPrefix:
-    """Whether a segment will train on the activations of its prefix, as far as that is known before it.
+    """Return whether a segment will be trained on the activations of its prefix, as far as known before it starts.
 
     Args:
         graph: the network.
         spec: the specification.
-        frozen: paths of the layers that rest in the segment.
-        epochs: how many epochs of it are left.
-        rows: how many examples there are; None if that isn't known yet.
-        augmented: whether examples are varied anew in each epoch.
+        frozen: the paths of the layers that are frozen in the segment.
+        epochs: the number of its epochs that are left.
+        rows: the number of examples, or None if it is not yet known.
+        augmented: whether examples are augmented anew in each epoch.
     """
     place, options = cut(graph, frozen), spec.training.prefix_cache
     why = refusal(place, options.mode, epochs, rows=rows, limit=options.max_bytes)
@@ -31,7 +31,7 @@ def planned(
         why = "X is rearranged in place"
     if augmented:
         why = "examples are augmented anew in each epoch"
-    # A forward pass is one of three parts of a step; what rests has no backward pass.
+    # A forward pass is about a third of a step, and frozen layers have no backward pass.
     saves = place.share / (3 - 2 * place.share)
     return PlannedPrefix(
         used=not why,

@@ -1,4 +1,4 @@
-"""The frozen prefixes of a training: whether a segment uses one, and its activations, made once and found again."""
+"""The frozen prefixes of a training: the decision for each segment, and the activations, cached in the store."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ MAX_BYTES = 1 << 32
 
 @dataclass(frozen=True)
 class PrefixOptions:
-    """How frozen prefixes are used.
+    """The options for frozen prefixes.
 
     Attributes:
-        mode: `auto` where it pays, `on` wherever it can be done, `off` never.
-        max_bytes: how much all activations may take in the store, or in memory without one.
-        lambdas: take `Lambda` layers for pure functions of their input.
+        mode: `auto` to use a prefix if it saves time, `on` wherever possible, `off` never.
+        max_bytes: the largest size of all activations in the store, or in memory without a store.
+        lambdas: treat `Lambda` layers as pure functions of their input.
     """
 
     mode: Mode = "auto"
@@ -54,9 +54,9 @@ class Prefix:
     """A prefix in use.
 
     Attributes:
-        cut: where the network is cut.
-        sequencer: the same batches in the same order, of what crosses the cut.
-        train_step: the model's train step from there on.
+        cut: the cut of the network.
+        sequencer: the same batches in the same order, but of the activations at the cut.
+        train_step: the model's train step from the cut on.
     """
 
     cut: Cut
@@ -65,18 +65,18 @@ class Prefix:
 
 
 class Prefixes:
-    """Finds or makes the prefix of each segment.
+    """The source of the prefix of each segment, which finds or computes the activations.
 
     Args:
         masks: the masks of a built and compiled model.
-        sequencer: what it is trained on.
-        options: how prefixes are used.
-        folder: where activations are kept; None: in memory, for one segment.
-        found: digests of the data, as the states' manifests have them.
-        trace: called with a batch's signature and a train step through the rest of the network, to trace it while the
-            activations are computed.
-        tell: told a sentence where a prefix that was asked for isn't used, or the disk refuses one.
-        after: called after each batch with how many examples are done, and of how many; may raise to stop.
+        sequencer: the training data.
+        options: the options for prefixes.
+        folder: the directory for activations, or None to keep them in memory, for one segment.
+        found: returns the digests of the data, as in the states' manifests.
+        trace: called with a batch's signature and a train step from the cut on, to trace it while the activations are
+            computed.
+        tell: called with a sentence if a requested prefix is not used, or if the store cannot hold one.
+        after: called after each batch with the number of examples done and their total number; may raise to stop.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class Prefixes:
         self._broken_off = False
 
     def of(self, frozen: Collection[str], epochs: int) -> Prefix | None:
-        """The prefix to train some epochs with, under a mask that is applied already; None: train the whole network.
+        """Return the prefix for training some epochs under the applied mask, or None to train the whole network.
 
         Args:
-            frozen: paths of the layers that rest.
-            epochs: how many epochs are trained under this mask.
+            frozen: the paths of the frozen layers.
+            epochs: the number of epochs under this mask.
         """
         self.let_go()
         if self.options.mode == "off" or not frozen:
@@ -117,7 +117,7 @@ class Prefixes:
         return None
 
     def let_go(self) -> None:
-        """Gives up the claim to the activations in use."""
+        """Release the lock on the activations in use."""
         if self._held is not None:
             let_go(self._held)
             self._held = None
@@ -142,7 +142,7 @@ class Prefixes:
         return Prefix(place, self._over(arrays, given.y), train_step)
 
     def _over(self, arrays: list[Any], y: Any) -> DLSequencer:
-        """The given sequencer's batches, of other arrays."""
+        """Return the sequencer's batches, but of other arrays."""
         given = self.sequencer
         return DLSequencer(
             arrays,
@@ -155,7 +155,7 @@ class Prefixes:
         )
 
     def _arrays(self, place: Cut, function: Any, epochs: int) -> list[Any]:
-        """What crosses the cut for all examples."""
+        """Return the activations at the cut for all examples."""
         examples = activations.Examples(self.sequencer, function)
         if self.folder is None or "data" not in self._found():
             self._weigh(place, epochs)
@@ -182,7 +182,10 @@ class Prefixes:
         return activations.kept_in_memory(stored, copy_limit() if near else IN_MEMORY)
 
     def _key(self, function: Any) -> str:
-        """What determines the activations: the data, what is computed with which values, and where."""
+        """Return the key of the activations.
+
+        It covers the data, the computation, the values that the computation uses, and the environment.
+        """
         given = self.sequencer
         return key_of(
             {
@@ -202,7 +205,7 @@ class Prefixes:
         _refuse(refusal(place, options.mode, epochs, rows=self.sequencer.rows, limit=limit, there=there))
 
     def _make_room(self, place: Cut) -> None:
-        """Removes the least recently used activations of no process, as far as the new ones need their room."""
+        """Remove the least recently used activations that no process uses, until there is room for the new ones."""
         assert self.folder is not None
         size = place.size * self.sequencer.rows
         there = sorted(self.folder.glob("[!.]*.zarr"), key=lambda path: path.stat().st_mtime)
@@ -224,14 +227,14 @@ def _refuse(why: str) -> None:
 
 
 def unkeepable(examples: activations.Examples) -> str:
-    """Why the bits of activations would not be those of a training's batches; "" where they are."""
+    """Return why activations would not be bit-identical to those of a training's batches, or "" if they would be."""
     if examples.rows % examples.batch == 1:
         return "the last batch of an epoch holds one example, whose activations have other bits"
     return "" if examples.independent() else "an example's activations depend on the batch that it is in"
 
 
 def unfit(sequencer: Any) -> str:
-    """Why the activations of a sequencer's examples can't be kept; "" where they can."""
+    """Return why the activations of a sequencer's examples cannot be stored, or "" if they can."""
     if not isinstance(sequencer, DLSequencer) or type(sequencer).__getitem__ is not DLSequencer.__getitem__:
         return "the sequencer makes its batches itself"
     if sequencer.in_place:

@@ -1,4 +1,4 @@
-"""The two halves of a cut network as functions: up to the cut, and a training step through the rest."""
+"""The two parts of a cut network: a function up to the cut, and a training step from the cut on."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from handler.prefix.decision import NotUsed
 from handler.prefix.flatten import Flat, functional
 from handler.prefix.graph import Cut
 
-# What reads variables or calls functions is stateful to TensorFlow, and changes nothing.
+# TensorFlow counts operations that read variables or call functions as stateful, although they change nothing.
 _HARMLESS = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "StatefulPartitionedCall", "While", "If"}
 
 
 class Within(keras.layers.Layer):
-    """Calls a function as a model calls its layers: while training, in a name scope, nothing cast.
+    """A layer that calls a function as a model calls its layers: in training mode, in a name scope, without casts.
 
     Args:
-        function: from a list of tensors to whatever it gives.
+        function: takes a list of tensors.
     """
 
     def __init__(self, function: Callable[[list[Any]], Any]) -> None:
@@ -28,14 +28,19 @@ class Within(keras.layers.Layer):
         self._function = function
 
     def call(self, *given: Any, training: bool | None = None) -> Any:
-        """What the function gives."""
+        """Return the result of the function."""
         return self._function(list(given))
 
 
 class SuffixStep:
     """A model's own train step, in which the model is called from the cut on.
 
-    Stands for the model in it: everything but the call is the model's.
+    It takes the place of the model: every attribute except the call is the model's.
+
+    Args:
+        model: the model.
+        flat: the decomposed model.
+        cut: the cut.
     """
 
     def __init__(self, model: Any, flat: Flat, cut: Cut) -> None:
@@ -45,11 +50,11 @@ class SuffixStep:
         self._rest = Within(self._run)
 
     def train_step(self, data: Any) -> Any:
-        """One step on a batch of what crosses the cut; the logs."""
+        """Run one step on a batch of activations at the cut, and return the logs."""
         return type(self._model).train_step(self, data)
 
     def __call__(self, x: Any, training: bool | None = None) -> Any:
-        """What the model gives, from what crosses the cut."""
+        """Return the model's output for activations at the cut."""
         self._model._clear_losses()
         return self._rest(*keras.tree.flatten(x), training=training)
 
@@ -64,19 +69,19 @@ class SuffixStep:
 
 
 def prefix_function(model: Any, flat: Flat, cut: Cut, batch: Any) -> Any:
-    """The network up to a cut, traced.
+    """Return the network up to a cut as a traced function.
 
     Args:
-        model: the model, its mask applied.
-        flat: the model taken apart.
-        cut: where it is cut.
+        model: the model, with its mask applied.
+        flat: the decomposed model.
+        cut: the cut.
         batch: a list of tensors as the network takes them; the first axis is left open.
 
     Returns:
         A concrete function from such a list to the list of tensors that cross the cut.
 
     Raises:
-        NotUsed: it isn't a pure function of its input; says what it does.
+        NotUsed: the network up to the cut is not a pure function of its input; names the reason.
     """
     inputs = functional(model).inputs
     if len(batch) != len(inputs) or any(len(t.shape) != len(i.shape) for t, i in zip(batch, inputs, strict=True)):
