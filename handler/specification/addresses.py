@@ -1,4 +1,4 @@
-"""The addresses that a specification names: which these are, and whether one of a list allows them."""
+"""The addresses in a specification, and the check of an address against a list of allowed addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MONITOR = {"root": "http://localhost:9000", "path": "/publish/epoch/end/"}  # K
 
 
 def addresses(spec: TrainingSpec) -> Iterator[tuple[str, str]]:
-    """The `(field, address)` pairs of a specification: every text that is a URL, and where a RemoteMonitor sends."""
+    """Yield the `(field, address)` pairs of a specification: every URL, and the address a RemoteMonitor sends to."""
     places: dict[str, Any] = {
         "data": spec.data.model_dump(mode="json", by_alias=True),
         "model": spec.model.model_dump(mode="json", by_alias=True),
@@ -45,7 +45,7 @@ def _within(path: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def is_allowed(address: str, allowed: Sequence[str]) -> bool:
-    """Whether an address is one of those allowed, or below one.
+    """Return whether an address equals an allowed address or lies below one.
 
     Args:
         address: `scheme://host:port/path`; without a scheme it is `tcp`.
@@ -63,7 +63,7 @@ def is_allowed(address: str, allowed: Sequence[str]) -> bool:
 
 
 def _parts(address: str) -> SplitResult | None:
-    """The parts of an address; None for one that readers of URLs don't agree about."""
+    """Return the parts of an address, or None for an address that URL parsers interpret differently."""
     if re.search(r"[\s\\\x00-\x1f\x7f]", address) or "%2e" in address.lower():
         return None
     try:

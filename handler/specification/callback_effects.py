@@ -1,4 +1,4 @@
-"""What Keras's own callbacks do to a schedule: which rate holds, and which epochs may not be reached."""
+"""Effects of Keras's own callbacks on a schedule: the learning rate in force, and epochs that may not be reached."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ LOWERS_RATE = "ReduceLROnPlateau"
 
 
 def rate_setter(callbacks: Sequence[CallbackSpec]) -> str:
-    """The callback that decides the rate: the one that sets it in each epoch before the one that may lower it; "" for
-    none.
+    """Return the name of the callback that determines the learning rate, or "" if there is none.
+
+    A LearningRateScheduler takes precedence over a ReduceLROnPlateau, because it sets the rate in every epoch.
     """
     names = {callback.name for callback in callbacks}
     return next((name for name in (SETS_RATE, LOWERS_RATE) if name in names), "")
 
 
 def conflicts(callbacks: Sequence[CallbackSpec], schedule: Schedule) -> list[str]:
-    """A sentence for each callback that keeps a part of the schedule from taking effect.
+    """Return a message for each callback that prevents a part of the schedule from taking effect.
 
     Args:
         callbacks: the specification's callbacks.
@@ -65,8 +66,8 @@ def _ends_early(callback: CallbackSpec, schedule: Schedule) -> str:
 
 
 def earliest_end(callback: CallbackSpec) -> int:
-    """The number of epochs after which an EarlyStopping may end a training at the earliest."""
+    """Return the least number of epochs after which an EarlyStopping can end a training."""
     given = callback.arguments()
-    # The first epoch that counts is the best so far. With a baseline that it misses it counts as one without progress.
+    # The first epoch that counts is the best so far. If it misses a baseline, it already counts as without progress.
     waiting = given.get("patience", 0) - (given.get("baseline") is not None)
     return int(given.get("start_from_epoch", 0)) + max(waiting, 1) + 1

@@ -1,4 +1,4 @@
-"""Which of the user's own callbacks lose what they remember when a run goes on: seen without importing them."""
+"""Detection, without importing them, of user callbacks whose state is lost when a run resumes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATE = {"get_state", "set_state"}
 
 
 def warnings(callbacks: Sequence[CallbackSpec], folder: Path) -> list[str]:
-    """A sentence for each callback of a specification that says nothing of its state, as far as its code tells.
+    """Return a message for each callback whose code shows that it does not save its state.
 
     Args:
         callbacks: the specification's callbacks.
@@ -29,7 +29,7 @@ def warnings(callbacks: Sequence[CallbackSpec], folder: Path) -> list[str]:
 
 
 def forgotten(index: int, name: str) -> str:
-    """The sentence for one callback."""
+    """Return the message for one callback."""
     return (
         f"training.callbacks[{index}]: {name} has no get_state and set_state, so what it remembers is lost when a run "
         "goes on; give it both, unless it remembers nothing"
@@ -37,10 +37,13 @@ def forgotten(index: int, name: str) -> str:
 
 
 def remembers(reference: str, folder: Path) -> bool | None:
-    """Whether a class `module:Class` has both methods, or derives from one of Keras's callbacks, which we know.
+    """Return whether a class `module:Class` saves its state.
+
+    It does if it has `get_state` and `set_state`, or derives from one of Keras's callbacks, whose state Frostline
+    saves.
 
     Returns:
-        None where the code doesn't tell: a function that makes a callback, a class of another package.
+        None if the code does not determine it: a function that makes a callback, a class of another package.
     """
     module, name = reference.split(":")
     methods: set[str] = set()
@@ -51,7 +54,11 @@ def remembers(reference: str, folder: Path) -> bool | None:
 def _look_up(
     module: str, name: str, folder: Path, methods: set[str], before: float, seen: frozenset[tuple[str, str, float]]
 ) -> bool | None:
-    """Adds the methods of a class and its bases; whether one of Keras's is among these, None where it can't be told."""
+    """Add the methods of a class and its bases to `methods`, and return whether a Keras callback is among the bases.
+
+    Returns:
+        None if the code does not determine it.
+    """
     file = locate(module, folder)
     if file is None or (module, name, before) in seen:
         return True if name in CALLBACK.table else False if name == "Callback" else None

@@ -1,4 +1,4 @@
-"""Callbacks of a specification: which Keras has, which make no sense here, and whether what they watch will exist."""
+"""Callbacks of a specification: names, arguments, callbacks that cannot be used, and the metrics that they monitor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from handler.specification.refusals import Given, shown, suggestion
 from handler.specification.secrets import secret_header
 from handler.specification.written_names import check_fields, check_written
 
-# They write what happens and change nothing, so they don't enter keys.
+# Loggers only write files or send logs. They do not affect the weights, so they are not part of keys.
 LOGGERS = frozenset({"CSVLogger", "ModelCheckpoint", "RemoteMonitor", "TensorBoard"})
 REFUSED = {
     "BackupAndRestore": "Frostline keeps and restores states itself; leave it out",
@@ -40,7 +40,7 @@ _NEEDS_RATE = frozenset({"LearningRateScheduler", "ReduceLROnPlateau"})
 
 
 class CallbackSpec(Given):
-    """A callback: its name, and its arguments beside it."""
+    """A callback: its name, and its arguments as further keys."""
 
     model_config = ConfigDict(title="Callback", extra="allow")
     name: str = Field(
@@ -66,15 +66,15 @@ class CallbackSpec(Given):
 
     @property
     def steers(self) -> bool:
-        """Whether it can change what is trained (one that isn't known may)."""
+        """Return whether the callback can affect the weights; true for every callback that is not a known logger."""
         return self.name not in LOGGERS
 
     def arguments(self) -> dict[str, Any]:
-        """What its class is called with."""
+        """Return the keyword arguments of the callback's class."""
         return dict(self.model_extra or {})
 
     def watched(self) -> str | None:
-        """What it watches in an epoch's logs, also where it doesn't say so."""
+        """Return the name that the callback monitors in an epoch's logs, including Keras's default, or None."""
         given = self.arguments()
         by_default = self.name in ("EarlyStopping", "ReduceLROnPlateau") or bool(given.get("save_best_only"))
         return given.get("monitor", "val_loss" if by_default else None)
@@ -114,7 +114,7 @@ def _check_values(name: str, arguments: dict[str, Any]) -> None:
 
 
 def check_packages(callbacks: Sequence[CallbackSpec]) -> None:
-    """Refuses callbacks that need a package which isn't installed.
+    """Raise `SpecError` for a callback that needs a package which isn't installed.
 
     Raises:
         SpecError: names the package.
@@ -131,15 +131,16 @@ def check_packages(callbacks: Sequence[CallbackSpec]) -> None:
 def check_monitors(
     callbacks: Sequence[CallbackSpec], *, logs: tuple[set[str], bool], learning_rate_schedule: bool
 ) -> None:
-    """Refuses callbacks that watch or write what will not exist, or set a rate that a schedule sets.
+    """Raise `SpecError` for callbacks that need metrics which will not exist, or that conflict with a rate schedule.
 
     Args:
         callbacks: the specification's callbacks.
-        logs: the names that will stand in an epoch's logs, and whether these are all.
-        learning_rate_schedule: whether the optimizer follows a schedule of its own.
+        logs: the names in an epoch's logs, and whether the set is complete.
+        learning_rate_schedule: whether the optimizer has a learning-rate schedule, so that no callback can set the
+            rate.
 
     Raises:
-        SpecError: names the callback's field and what could be watched.
+        SpecError: names the callback's field and the names that can be monitored.
     """
     known, complete = logs
     for i, callback in enumerate(callbacks):
@@ -168,7 +169,10 @@ def check_monitors(
 
 
 def _fields(arguments: dict[str, Any], known: set[str]) -> set[str]:
-    """What a checkpoint's name can be formatted with: within an epoch there is no validation, at its end no batch."""
+    """Return the names with which a checkpoint's file name can be formatted.
+
+    Within an epoch there are no validation metrics; at the end of an epoch there is no batch.
+    """
     if arguments.get("save_freq", "epoch") == "epoch":
         return {"epoch", *known}
     return {"epoch", "batch", *(name for name in known if not name.startswith("val_"))}

@@ -1,7 +1,7 @@
-"""The user's own functions, `module:function`: found without running them, imported only from where they may come.
+"""The user's own functions, `module:function`: found without running them, imported only from allowed locations.
 
 A module is looked up in the specification's folder; elsewhere only if `FROSTLINE_ALLOWED_MODULES` names it
-(module names, separated by commas; each also allows what is below it).
+(module names, separated by commas; each also allows its submodules).
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from handler.specification.user_code import UserCode
 OWN = frozenset({"flows", "tasks", "handler"})
 _loaded: dict[
     str, tuple[Path, tuple[int, int]]
-] = {}  # the user's modules in sys.modules: name -> file, its size and time
+] = {}  # the user's modules in sys.modules: name -> file, its size and modification time
 
 
 def locate(module: str, folder: Path) -> Path | None:
-    """The file of a module, without importing anything; None if it isn't in the folder (or allowed elsewhere)."""
+    """Return the file of a module without importing it; None if it is neither in the folder nor allowed elsewhere."""
     parts = module.split(".")
     if parts[0] in OWN:
         return None
     base = folder.joinpath(*parts)
-    with contextlib.suppress(OSError):  # no file system takes such a name
+    with contextlib.suppress(OSError):  # no file system accepts such a name
         for file in (base.with_name(base.name + ".py"), base / "__init__.py"):
             if file.is_file():
                 return file
@@ -45,7 +45,7 @@ def locate(module: str, folder: Path) -> Path | None:
 
 
 def allowed_elsewhere(module: str) -> bool:
-    """Whether `FROSTLINE_ALLOWED_MODULES` allows a module from outside the specification's folder."""
+    """Return whether `FROSTLINE_ALLOWED_MODULES` allows a module from outside the specification's folder."""
     allowed = [name.strip() for name in os.environ.get("FROSTLINE_ALLOWED_MODULES", "").split(",")]
     return any(name and (module == name or module.startswith(name + ".")) for name in allowed)
 
@@ -63,10 +63,14 @@ def _locate_elsewhere(parts: list[str]) -> Path | None:
 
 
 def parse(file: Path, path: str = "") -> ast.Module:
-    """The syntax tree of a module.
+    """Return the syntax tree of a module.
+
+    Args:
+        file: the module's file.
+        path: the field that names the module, for messages.
 
     Raises:
-        SpecError: it can't be read, or isn't Python; names the line.
+        SpecError: the file can't be read or isn't Python; names the line.
     """
     try:
         return ast.parse(file.read_bytes(), filename=str(file))
@@ -80,10 +84,16 @@ def parse(file: Path, path: str = "") -> ast.Module:
 
 
 def check_reference(reference: str, folder: Path, path: str = "") -> Path:
-    """The file in which `module:function` is defined, found without running it.
+    """Return the file that defines `module:function`, found without running it.
+
+    Args:
+        reference: `module:function`.
+        folder: the specification's folder.
+        path: the field that holds the reference, for messages.
 
     Raises:
-        SpecError: there is no such module, it isn't Python, or it defines nothing of that name; with what would do.
+        SpecError: the module does not exist, isn't Python, or does not define the name; the message suggests
+            alternatives.
     """
     if not is_reference(reference):
         raise SpecError(path, f"must have the form module:function, not {shown(reference)}")
@@ -105,10 +115,12 @@ def check_reference(reference: str, folder: Path, path: str = "") -> Path:
 
 
 def check_call(reference: str, folder: Path, arguments: Mapping[str, Any], path: str) -> None:
-    """Refuses keyword arguments that a function written in the module itself doesn't take, or lacks.
+    """Raise `SpecError` for keyword arguments that do not fit a function which the module itself defines.
+
+    A function with decorators, or a name that is defined more than once or imported, is not checked.
 
     Raises:
-        SpecError: names the argument and what the function takes.
+        SpecError: names the argument that is unknown or missing, and the arguments of the function.
     """
     name = reference.split(":")[1]
     found = [node for node in parse(check_reference(reference, folder, path)).body if getattr(node, "name", "") == name]
@@ -131,7 +143,7 @@ def check_call(reference: str, folder: Path, arguments: Mapping[str, Any], path:
 
 
 def defined(tree: ast.Module) -> tuple[list[str], bool]:
-    """The public names a module defines, and whether these are all (False after `from x import *`)."""
+    """Return the names that a module defines, and whether the list is complete (False after `from x import *`)."""
     names: list[str] = []
     complete = True
     for node in top_level(tree.body):
@@ -148,7 +160,7 @@ def defined(tree: ast.Module) -> tuple[list[str], bool]:
 
 
 def top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements a module runs when it is imported, those in branches and blocks too, in order."""
+    """Yield the statements that run when a module is imported, in order, including those in branches and blocks."""
     for node in body:
         yield node
         if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While):
@@ -159,10 +171,10 @@ def top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def resolve_function(reference: str, folder: Path, path: str = "") -> Any:
-    """What `module:function` names, imported from the specification's folder (or from elsewhere if allowed).
+    """Import and return the object that `module:function` names.
 
     Args:
-        reference: `module:function`; a class or any other callable will do.
+        reference: `module:function`; a class or any other callable is accepted too.
         folder: the specification's folder.
         path: the field that holds the reference, for messages.
 
@@ -170,12 +182,13 @@ def resolve_function(reference: str, folder: Path, path: str = "") -> Any:
         The function or class.
 
     Raises:
-        SpecError: there is no such thing, or it can't be called. UserCodeError: its module fails on import.
+        SpecError: it does not exist or is not callable.
+        UserCodeError: its module fails on import.
     """
     check_reference(reference, folder, path)
     module, function = reference.split(":")
     try:
-        # Once in a process, for all trainings in it: so the seed is the module's.
+        # A module is imported once per process, for all trainings in it, so its seed depends on its name only.
         with UserCode(folder, f"{path}: importing {module!r}".removeprefix(": "), seed=seed_for(0, module)):
             found = getattr(import_module(module, folder), function, None)
     except SpecError as error:
@@ -186,7 +199,12 @@ def resolve_function(reference: str, folder: Path, path: str = "") -> Any:
 
 
 def import_module(module: str, folder: Path) -> ModuleType:
-    """Imports a module under its own name from the folder, never a changed file's older version or another folder's."""
+    """Import a module under its own name, never the older version of a changed file or a module of another folder.
+
+    Raises:
+        SpecError: another module is loaded under this name, Python would import another file, or the module sets
+            Keras's global types.
+    """
     file = locate(module, folder)
     if file is None or not file.is_relative_to(folder):
         return importlib.import_module(module)
@@ -203,16 +221,17 @@ def import_module(module: str, folder: Path) -> ModuleType:
         if present is None and (other := _imported_instead(module, file)) is not None:
             raise SpecError("", f"{file} isn't what Python imports as {module!r}, {other} is; give it another name")
         found = importlib.import_module(module)
-        # Imports within functions run later, when the folder isn't looked into any more: what they name is loaded now.
+        # Imports within functions run later, when the folder is no longer on sys.path: load these modules now.
         for late in own_imports(module, folder):
-            with contextlib.suppress(Exception, SystemExit):  # then it fails where the user's code asks for it
+            with contextlib.suppress(Exception, SystemExit):  # it fails again where the user's code imports it
                 importlib.import_module(late)
         return found
 
 
 def _imported_instead(module: str, file: Path) -> str | None:
-    """What Python would import in the place of a module's file: compiled code or a package beside it, or one of another
-    folder; None if it is the file.
+    """Return the file that Python would import instead of a module's file, or None if it would import the file.
+
+    Such a file is compiled code or a package in the same folder, or a module of another folder.
     """
     search: list[str] | None = None
     origin: str | None = None
@@ -229,17 +248,17 @@ def _imported_instead(module: str, file: Path) -> str | None:
 
 @contextmanager
 def _from_folder(folder: Path) -> Iterator[None]:
-    """Imports look into `folder` first; modules of other folders, and older versions, are forgotten."""
+    """Put `folder` first on sys.path; unload modules of other folders and older versions of changed files."""
     for name, (file, stamp) in list(_loaded.items()):
         if not file.is_relative_to(folder) or _stamp(file) != stamp:
-            # Whatever imported an older version must be imported anew too, so a whole folder goes at once.
+            # Modules that imported the older version must be imported anew too, so unload its whole folder.
             for other in list(_loaded):
                 if _loaded[other][0].is_relative_to(file.parent) or other == name:
                     del _loaded[other]
                     sys.modules.pop(other, None)
     before, writes = set(sys.modules), sys.dont_write_bytecode
     sys.path.insert(0, str(folder))
-    sys.dont_write_bytecode = True  # nothing is left in the user's folder, and no stale bytecode is read back later
+    sys.dont_write_bytecode = True  # leave no files in the user's folder, and read no stale bytecode later
     importlib.invalidate_caches()
     try:
         yield
@@ -254,10 +273,10 @@ def _from_folder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _settings_kept(file: Path) -> Iterator[None]:
-    """Refuses a module that sets Keras's global types when it is imported, and forgets it.
+    """Raise `SpecError` for a module that sets Keras's global dtypes when it is imported, and unload it.
 
-    A module is imported once in a process, and a policy holds for one thread until the next network is built. So the
-    same specification would give one network here and another there.
+    A module is imported once per process, and a dtype policy holds for one thread until the next network is built. The
+    same specification would therefore give one network in this process and another in the next.
     """
     from keras import config
     from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute

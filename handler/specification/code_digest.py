@@ -1,6 +1,6 @@
-"""What the user's code says, as a digest of its syntax trees: comments, layout and docstrings don't count, changes do.
+"""Digest of the user's code, from its syntax trees: comments, layout and docstrings do not count.
 
-The modules of the same folder that it imports count too, wherever the import stands, and what those import.
+The modules of the same folder that it imports count too, at any place of the code, and the modules that those import.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from handler.specification.code import locate, parse
 
 
 def code_digest(module: str, folder: Path, path: str = "") -> str:
-    """The xxh3-128, in hex, of a module's syntax tree and of those it imports from the specification's folder.
+    """Return the xxh3-128, in hex, of a module's syntax tree and of those it imports from the specification's folder.
 
     Args:
         module: the module's name.
-        folder: where it is looked up (elsewhere only what `FROSTLINE_ALLOWED_MODULES` names).
+        folder: the folder where it is looked up (elsewhere only modules that `FROSTLINE_ALLOWED_MODULES` names).
         path: the field that names it, for messages.
 
     Raises:
-        SpecError: the module isn't there, or one of them isn't Python.
+        SpecError: the module does not exist, or one of the modules isn't Python.
     """
     trees = dict(sorted(_trees(module, folder, path).items()))
     own = trees.pop(module)
@@ -35,9 +35,10 @@ def code_digest(module: str, folder: Path, path: str = "") -> str:
 
 
 def definitions(module: str, folder: Path) -> dict[str, dict[str, str]]:
-    """What the digest of a module is made of: its file and those it imports, each with the digests of what it defines.
+    """Return the digests of the definitions in a module and the modules it imports, by file.
 
-    Two of these tell what changed where the digests differ: `{"mine.py": {"network": "0fd1...", "LIMIT": "77ab..."}}`.
+    Comparing two results shows what changed if the module's digests differ:
+    `{"mine.py": {"network": "0fd1...", "LIMIT": "77ab..."}}`.
     """
     found: dict[str, dict[str, str]] = {}
     for name, tree in sorted(_trees(module, folder, "").items()):
@@ -52,12 +53,12 @@ def definitions(module: str, folder: Path) -> dict[str, dict[str, str]]:
 
 
 def own_imports(module: str, folder: Path) -> list[str]:
-    """The modules a module imports from the specification's folder, directly or not, wherever the import stands."""
+    """Return the modules of the specification's folder that a module imports, directly or not, anywhere in its code."""
     return [name for name in sorted(_trees(module, folder, "")) if name != module]
 
 
 def canonical(tree: ast.AST) -> str:
-    """A syntax tree as text without positions, docstrings and empty fields: the same for all versions of Python."""
+    """Return a syntax tree as text without positions, docstrings and empty fields, equal in all versions of Python."""
     if isinstance(tree, ast.Constant):
         return f"{type(tree.value).__name__}:{tree.value!r}"
     parts = []
@@ -73,7 +74,7 @@ def canonical(tree: ast.AST) -> str:
 
 
 def _label(node: ast.stmt) -> str:
-    """What a statement of a module defines."""
+    """Return the name of the definition that a statement of a module makes."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return node.name
     if isinstance(node, ast.Import | ast.ImportFrom):
@@ -91,7 +92,7 @@ def _has_docstring(tree: ast.AST) -> bool:
 
 
 def _trees(module: str, folder: Path, path: str) -> dict[str, ast.Module]:
-    """The trees of a module and of all it imports that may come from the user, by name."""
+    """Return the syntax trees of a module and of all modules it imports that may be the user's, by name."""
     found: dict[str, ast.Module] = {}
     left = [module]
     while left:
@@ -112,7 +113,7 @@ def _trees(module: str, folder: Path, path: str) -> dict[str, ast.Module]:
 
 
 def _imported(tree: ast.Module, package: list[str]) -> Iterator[str]:
-    """All names that imports anywhere in a module could stand for, in a package."""
+    """Yield all names that imports anywhere in a module, which lies in `package`, could refer to."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield from _imported_by_call(node, package)
@@ -127,7 +128,7 @@ def _imported(tree: ast.Module, package: list[str]) -> Iterator[str]:
 
 
 def _imported_by_call(node: ast.Call, package: list[str]) -> Iterator[str]:
-    """The module that `importlib.import_module("name")` imports; nothing where its name is only known at run time."""
+    """Yield the module that `importlib.import_module("name")` imports; nothing for a name known only at run time."""
     called = ast.unparse(node.func).rpartition(".")[2]
     first = node.args[0] if node.args else next((word.value for word in node.keywords if word.arg == "name"), None)
     if called not in ("import_module", "__import__") or not isinstance(first, ast.Constant):

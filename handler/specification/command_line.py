@@ -1,4 +1,4 @@
-"""A `frostline` command as text that works where it is typed."""
+"""Text of a `frostline` command that works in the shell of the user."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 
 def command_line(*arguments: str, anywhere: bool = False) -> str:
-    """A `frostline` command as it can be typed in the current folder.
+    """Return a `frostline` command as it can be typed in the current folder.
 
-    The shell finds `frostline` by its name where the environment of this process is on PATH. Elsewhere the text has
-    the script's path, relative where the script lies below the current folder; without a script, the module.
+    It begins with `frostline` if the shell finds the script of this process's environment on PATH. Otherwise it begins
+    with the script's path, relative if the script lies below the current folder, or without a script with `python -m`.
 
     Args:
-        arguments: what comes after `frostline`.
-        anywhere: make a text that can be typed in any folder.
+        arguments: the arguments of `frostline`.
+        anywhere: whether the text must work in any folder.
     """
     return shlex.join([*_program(Path("/") if anywhere else Path.cwd()), *arguments])
 

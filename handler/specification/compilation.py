@@ -1,4 +1,4 @@
-"""What `model.compile` leaves out: as the network's own function compiled the network, else a default."""
+"""Fields that `model.compile` leaves out: as the network's own function compiled the network, else defaults."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ DEFAULTS: Mapping[str, Any] = {"optimizer": "adam", "loss": "sparse_categorical_
 
 
 def leaves_to_network(spec: TrainingSpec) -> bool:
-    """Whether the network's own function may decide a part of the compilation: only its network tells."""
+    """Return whether the network's own function may decide a part of the compilation, known only from the network."""
     given = spec.model.compile
     left_out = any(getattr(given, name) is None for name in DEFAULTS)
     return left_out and is_reference(spec.model.architecture)
 
 
 def completed(compiled: Mapping[str, Any]) -> dict[str, Any]:
-    """A compilation with the defaults for what it leaves out; for a network that isn't compiled by its function."""
+    """Fill the fields that a compilation leaves out with defaults, for a network that its function does not compile."""
     return {name: DEFAULTS[name] if value is None and name in DEFAULTS else value for name, value in compiled.items()}

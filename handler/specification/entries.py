@@ -15,14 +15,14 @@ FIELD = "freeze_training"
 
 
 class FixedStrategy(Given):
-    """One turn: all units are frozen for the whole interval."""
+    """One turn: all layer groups are frozen for the whole interval."""
 
     model_config = ConfigDict(title="fixed")
     name: Literal["fixed"] = "fixed"
 
 
 class RoundRobinStrategy(Given):
-    """The units take turns, in the order they are listed."""
+    """The layer groups take turns, in the order in which they are listed."""
 
     model_config = ConfigDict(title="round_robin")
     name: Literal["round_robin"] = "round_robin"
@@ -35,7 +35,7 @@ class RoundRobinStrategy(Given):
 
 
 class RandomStrategy(RoundRobinStrategy):
-    """Each turn chooses units at random; a function of the seed and the turn's number alone."""
+    """Each turn chooses layer groups at random; the choice depends on the seed and the number of the turn only."""
 
     model_config = ConfigDict(title="random")
     name: Literal["random"] = "random"  # type: ignore[assignment]
@@ -95,7 +95,7 @@ def _except(value: Any) -> Any:
 
 
 def _strategy(value: Any) -> Any:
-    """A strategy may be given by its name alone."""
+    """Convert a strategy that is given by its name alone to a mapping."""
     if isinstance(value, str):
         return {"name": value}
     if isinstance(value, Mapping) and "name" not in value:
@@ -109,7 +109,7 @@ Strategy = Annotated[FixedStrategy | RoundRobinStrategy | RandomStrategy, Field(
 
 
 class Entry(Given):
-    """One entry of a freeze-training schedule: which layers rest when."""
+    """One entry of a freeze-training schedule: which layers are frozen in which epochs."""
 
     model_config = ConfigDict(title="Freeze-training entry")
     training_interval: Annotated[
@@ -150,14 +150,14 @@ class Entry(Given):
 
 
 def parse_entries(freeze_training: Any, prefix: str = FIELD) -> list[Entry]:
-    """The entries of a schedule.
+    """Return the entries of a schedule.
 
     Args:
         freeze_training: None, one entry (a mapping or an `Entry`) or a list of entries.
-        prefix: the path the entries stand at.
+        prefix: the path of the entries, for messages.
 
     Raises:
-        ScheduleError: an entry hasn't the form of one; with the entry's index, the key and the value.
+        ScheduleError: an entry is invalid; names its index, the key and the value.
     """
     entries = []
     for i, entry in enumerate(as_list(freeze_training, prefix)):
@@ -170,10 +170,10 @@ def parse_entries(freeze_training: Any, prefix: str = FIELD) -> list[Entry]:
 
 
 def parse_strategy(value: Any, model: type[RoundRobinStrategy], path: str = "strategy") -> RoundRobinStrategy:
-    """A strategy of a known kind, from a mapping whose `name` may be left out.
+    """Return a strategy of a known kind, from a mapping whose `name` may be left out.
 
     Raises:
-        ScheduleError: an unknown key or a value that can't be used.
+        ScheduleError: a key is unknown or a value is invalid.
     """
     try:
         return value if isinstance(value, model) else model.model_validate(value)
@@ -183,7 +183,7 @@ def parse_strategy(value: Any, model: type[RoundRobinStrategy], path: str = "str
 
 
 def as_list(freeze_training: Any, path: str = "") -> list[Any]:
-    """None as no entries, one entry as a list of one."""
+    """Return a list of entries: an empty one for None, a list of one for a single entry."""
     if freeze_training is None:
         return []
     if isinstance(freeze_training, Mapping | Entry):

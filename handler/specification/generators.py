@@ -1,4 +1,4 @@
-"""The global random generators that the user's code may draw from without a seed of its own."""
+"""Seeding of the global random generators from which the user's code may draw without a seed of its own."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import xxhash
 
 
 def seed_for(seed: int, field: str) -> int:
-    """The seed of what is called for a field, below 2**32: a training and its validation draw different numbers."""
+    """Return the seed for the code that a field names, below 2**32; training and validation have different seeds."""
     return xxhash.xxh32_intdigest(f"{seed} {field}".encode())
 
 
 @contextlib.contextmanager
 def seeded_generators(seed: int) -> Iterator[None]:
-    """Seeds the global generators of Python, NumPy, TensorFlow and Keras, and puts back what they were.
+    """Seed the global generators of Python, NumPy, TensorFlow and Keras, and restore their states at the end.
 
-    What is drawn inside is a function of the seed alone, whatever was drawn before in this process; what is drawn
-    after it isn't changed by it. A NumPy generator that is made inside without a seed gets one too.
+    Numbers drawn inside depend on the seed only, not on earlier draws of the process. Draws after the end are not
+    affected. A NumPy generator that is created inside without a seed is seeded too.
 
     Args:
         seed: 0 <= seed < 2**32.
@@ -41,10 +41,10 @@ def seeded_generators(seed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def entropy_from(generator: random.Random) -> Iterator[None]:
-    """`numpy.random.default_rng()` takes its seed from a generator instead of from the system."""
+    """Make `numpy.random.default_rng()` take its entropy from a generator instead of the operating system."""
     from numpy.random import bit_generator
 
-    names = vars(bit_generator)  # where `numpy.random.SeedSequence` looks `secrets.randbits` up
+    names = vars(bit_generator)  # `numpy.random.SeedSequence` looks `secrets.randbits` up in this namespace
     systems = names["randbits"]
     names["randbits"] = generator.getrandbits
     try:
@@ -55,7 +55,7 @@ def entropy_from(generator: random.Random) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _of_tensorflow(seed: int) -> Iterator[None]:
-    """Seeds TensorFlow's global generator and Keras's, where they are loaded, and puts back what they were."""
+    """Seed the global generators of TensorFlow and Keras, if they are loaded, and restore their states at the end."""
     if "tensorflow" not in sys.modules:
         yield
         return

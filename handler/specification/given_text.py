@@ -1,4 +1,4 @@
-"""Text that a user gives: what no file name, JSON or page can hold is refused before it gets there."""
+"""Checks of text from the user: text that no file name, JSON or page can hold is refused early."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 from handler.errors import SpecError
 from handler.specification.refusals import join, shown
 
-LONGEST_NAME = 255  # bytes: what file systems take for one part of a path
+LONGEST_NAME = 255  # bytes of one component of a path: the limit of file systems
 LONGEST_PATH = 4000
 DEEPEST = 100
 
 
 def check_text(value: Any, path: str = "", depth: int = 0) -> None:
-    """Refuses text that isn't Unicode or has a NUL in it, anywhere in plain data, and data that is nested too deeply.
+    """Raise `SpecError` for text in plain data that isn't Unicode or has a NUL, and for data that is nested too deeply.
 
     Args:
         value: plain data: text, numbers, lists, mappings.
-        path: where it stands, for messages.
-        depth: how deep that is.
+        path: the path of the value, for messages.
+        depth: the depth of nesting of the value.
 
     Raises:
-        SpecError: names the place.
+        SpecError: names the path.
     """
     if depth > DEEPEST:
         raise SpecError(path.partition("[")[0][:80], f"is nested more than {DEEPEST} deep; write it flatter")
@@ -41,7 +41,7 @@ def check_text(value: Any, path: str = "", depth: int = 0) -> None:
 
 
 def check_file_name(name: str, path: str = "") -> None:
-    """Refuses a path that no file system takes.
+    """Raise `SpecError` for a path that no file system accepts.
 
     Args:
         name: the path, or a glob.
@@ -58,7 +58,7 @@ def check_file_name(name: str, path: str = "") -> None:
 
 
 def check_folder_name(folder: PurePath, path: str) -> None:
-    """Refuses a folder whose name isn't text: no record, report or answer could name what lies in it.
+    """Raise `SpecError` for a folder whose name isn't text: no record, report or answer could name the files in it.
 
     Raises:
         SpecError: names the folder.

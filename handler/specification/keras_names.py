@@ -1,14 +1,14 @@
-"""The names Keras 3.15 knows, as plain data, so that a misspelt one is refused without importing Keras.
+"""The names that Keras 3.15 knows, as plain data, so that a misspelt name is refused without importing Keras.
 
-Each table maps a class to its arguments, in order; those without a default carry a `*`. A test compares all of it with
-Keras. They are written as one string of words because that reads better than a hundred quoted ones.
+Each table maps a class to its arguments, in order; arguments without a default carry a `*`. A test compares all tables
+with Keras. They are strings of words because these are easier to read than a hundred quoted names.
 """
 
 from __future__ import annotations
 
 # ruff: noqa: SIM905
 
-# Arguments every optimizer takes beside its own.
+# Arguments that every optimizer takes in addition to its own.
 OPTIMIZER_ARGUMENTS = tuple(
     """
     weight_decay clipnorm clipvalue global_clipnorm use_ema ema_momentum ema_overwrite_frequency
@@ -16,7 +16,7 @@ OPTIMIZER_ARGUMENTS = tuple(
     """.split()
 )
 
-# By lower-case name, as Keras looks them up. Wrappers of other optimizers are left out.
+# By lower-case name, as Keras looks them up. Optimizers that wrap other optimizers are left out.
 OPTIMIZERS: dict[str, str] = {
     "adadelta": "learning_rate rho epsilon",
     "adafactor": "learning_rate beta_2_decay epsilon_1 epsilon_2 clip_threshold relative_step",
@@ -125,7 +125,7 @@ METRICS: dict[str, str] = {
     "TruePositives": "thresholds name dtype",
 }
 
-# Other names of the metrics above.
+# Aliases of the metrics above.
 METRIC_NAMES: dict[str, str] = dict(
     pair.split("=")
     for pair in """

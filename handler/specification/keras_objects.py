@@ -1,4 +1,4 @@
-"""Makes Keras objects of what a specification names: `adam`, `{name: adam, learning_rate: 0.001}`, `module:Class`."""
+"""Construction of the Keras objects that a specification names: `adam`, `{name: adam, ...}` or `module:Class`."""
 
 from __future__ import annotations
 
@@ -31,20 +31,21 @@ _GET: dict[str, Callable[[Any], Any]] = {
 
 
 def keras_object(kind: Kind, value: Any, folder: Path, path: str) -> Any:
-    """The Keras object a specification names.
+    """Return the Keras object that a specification names.
 
     Args:
         kind: `OPTIMIZER`, `LOSS`, `METRIC` or `RATE_SCHEDULE` of `handler.specification.named`.
         value: a name, or a mapping with `name` and arguments, as `TrainingSpec` holds it.
-        folder: the specification's folder, where the user's own classes and functions come from.
-        path: the field it stands at.
+        folder: the specification's folder, from which the user's own classes and functions are imported.
+        path: the field that holds the value.
 
     Returns:
-        The object; a loss or metric function of the user's as it is. A metric that is only a name stays a name: Keras
-        then finds the kind of accuracy that fits the loss.
+        The object. A loss or metric function of the user is returned as it is. A metric that is only a name stays a
+        name, so that Keras chooses the kind of accuracy that fits the loss.
 
     Raises:
-        SpecError: Keras, or the user's class, can't make one of it.
+        SpecError: Keras refuses the value, or the user's class gives an object of another kind.
+        UserCodeError: the user's class or function failed.
     """
     name, arguments = (
         (value, {}) if isinstance(value, str) else (value["name"], {k: v for k, v in value.items() if k != "name"})
@@ -58,7 +59,7 @@ def keras_object(kind: Kind, value: Any, folder: Path, path: str) -> Any:
         return _own(kind, name, arguments, folder, path)
     try:
         return _GET[kind.what]({"class_name": name, "config": arguments} if arguments else name)
-    except Exception as error:  # no code of the user's is called here
+    except Exception as error:  # no user code runs here
         raise SpecError(path, f"Keras refuses {shown(value)}: {sentence_of(error)}") from error
 
 

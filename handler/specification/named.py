@@ -1,6 +1,6 @@
 """Keras objects as a specification names them: `adam`, `{name: adam, learning_rate: 0.001}` or `module:Class`.
 
-Names and arguments are checked against `keras_names`: a misspelt one is refused without importing Keras.
+Names and arguments are checked against `keras_names`, so that a misspelt one is refused without importing Keras.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ class Kind:
 
     Attributes:
         what: its name in messages.
-        table: class name -> its arguments; those without a default carry a `*`.
-        names: further names that are taken without arguments.
+        table: class name -> its arguments; arguments without a default carry a `*`.
+        names: further names that are accepted without arguments.
         common: arguments that all classes take.
-        own_names: no class takes an argument `name` here (the key says which class it is).
     """
 
     what: str
@@ -38,7 +37,10 @@ class Kind:
     common: tuple[str, ...] = ()
 
     def arguments(self, name: str) -> tuple[list[str], list[str]]:
-        """All arguments of a class but `name`, and those it can't do without."""
+        """Return all arguments of a class, and those without a default.
+
+        `name` is left out: here that key gives the class.
+        """
         words = [*self.table[name].split(), *self.common]
         return [word.lstrip("*") for word in words if word != "name"], [word[1:] for word in words if word[0] == "*"]
 
@@ -51,15 +53,15 @@ CALLBACK = Kind("callback", keras_names.CALLBACKS)
 
 
 def is_reference(value: Any) -> bool:
-    """Whether a value has the form `module:function`."""
+    """Return whether a value has the form `module:function`."""
     return isinstance(value, str) and REFERENCE.fullmatch(value) is not None
 
 
 def check_named(kind: Kind, value: Any) -> str | dict[str, Any]:
-    """A name, or a mapping with `name` and arguments, in the shortest form that says the same.
+    """Check a name, or a mapping with `name` and arguments, and return it in its shortest equivalent form.
 
     Raises:
-        SpecError: with a path relative to the value; an unknown name or argument, or one that is missing.
+        SpecError: a name or argument is unknown, or an argument is missing; its path is relative to the value.
     """
     if isinstance(value, str):
         name, arguments = value, {}
@@ -81,14 +83,14 @@ def check_named(kind: Kind, value: Any) -> str | dict[str, Any]:
 
 
 def check_name(kind: Kind, name: str, path: str = "") -> None:
-    """Refuses a name that Keras doesn't know."""
+    """Raise `SpecError` for a name that Keras does not know."""
     known = [*kind.table, *kind.names]
     if name not in known:
         raise SpecError(path, f"unknown {kind.what} {name!r}; {suggestion(name, known)} (your own: module:Class)")
 
 
 def check_arguments(kind: Kind, name: str, arguments: Mapping[str, Any]) -> None:
-    """Refuses arguments that a class doesn't take, or lacks."""
+    """Raise `SpecError` for an argument that a class does not take, or that is missing."""
     owner = METRIC_CLASSES.get(name, name) if kind is METRIC else name
     if owner not in kind.table:
         if arguments:
@@ -110,7 +112,7 @@ METRIC_CLASSES = keras_names.METRIC_NAMES
 
 
 def check_rate(value: Any) -> None:
-    """Refuses a learning rate that is neither a positive finite number nor a schedule Keras knows."""
+    """Raise `SpecError` for a learning rate that is neither a positive finite number nor a schedule of Keras."""
     if isinstance(value, Mapping) or is_reference(value):
         try:
             check_named(RATE_SCHEDULE, value)
@@ -125,7 +127,7 @@ def check_rate(value: Any) -> None:
 
 
 def check_numbers(value: Any, path: str = "") -> None:
-    """Refuses numbers that are infinite as a float32, in arguments of Keras's own objects."""
+    """Raise `SpecError` for a number in the arguments of Keras's objects that is infinite as a float32."""
     if isinstance(value, Mapping):
         for key, part in value.items():
             check_numbers(part, join(path, str(key)))
@@ -137,14 +139,14 @@ def check_numbers(value: Any, path: str = "") -> None:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a finite number, and no truth value."""
+    """Return whether a value is a finite number and not a bool."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) <= sys.float_info.max
 
 
 def metric_label(metric: str | Mapping[str, Any]) -> str | None:
-    """The name under which a metric stands in the history; None for the user's own, whose name only it knows."""
+    """Return the name of a metric in the history; None for a metric of the user, which chooses its own name."""
     if isinstance(metric, str):
         return None if is_reference(metric) else metric
     name = metric["name"]
@@ -161,7 +163,11 @@ _OWN_LABELS = {"FBetaScore": "fbeta_score", "LogCoshError": "logcosh"}
 
 
 def plain(value: Any, path: str = "") -> Any:
-    """Refuses what isn't plain data: text, finite numbers, true, false, null, lists and mappings of these."""
+    """Return a value of plain data: text, finite numbers, true, false, null, lists and mappings of these.
+
+    Raises:
+        SpecError: a part of the value is no plain data, or holds a password.
+    """
     if isinstance(value, Mapping):
         for key, part in value.items():
             if not isinstance(key, str):
@@ -188,7 +194,7 @@ def plain(value: Any, path: str = "") -> Any:
 
 
 def schema(*examples: str) -> dict[str, Any]:
-    """What a form shows for such an object."""
+    """Return the JSON schema of such an object, for a form."""
     return {
         "anyOf": [
             {"type": "string", "title": "Name", "examples": list(examples)},

@@ -1,9 +1,9 @@
-"""How `training.non_finite` is written."""
+"""Type of `training.non_finite`."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-# A loss, a metric or a weight that becomes NaN or infinite ends the training, or is said and the training continues.
-# The choice decides no bit of a finite state, so it enters no key.
+# A loss, metric or weight that becomes NaN or infinite ends the training, or is reported and the training continues.
+# The choice does not affect a finite state, so it is not part of the key.
 NonFinite = Literal["stop", "continue"]

@@ -1,4 +1,4 @@
-"""An optimizer as a specification names it: what Keras would refuse once it is made is refused here, by its field."""
+"""Check of an optimizer in a specification: values that Keras would refuse later are refused here, by their field."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 
 
 def check_optimizer(value: Any) -> str | dict[str, Any]:
-    """An optimizer's name, or a mapping with `name` and arguments, in the shortest form that says the same.
+    """Check an optimizer's name, or a mapping with `name` and arguments, and return it in its shortest equivalent form.
 
     Raises:
-        SpecError: with a path relative to the value; a name, an argument or a value that Keras refuses.
+        SpecError: Keras refuses a name, an argument or a value; the path is relative to the value.
     """
     found = check_named(OPTIMIZER, value)
     if isinstance(found, dict):
         if "learning_rate" in found:
             check_rate(found["learning_rate"])
-        if not is_reference(found["name"]):  # a class of the user's may take what it likes
+        if not is_reference(found["name"]):  # a class of the user may have other arguments
             _check_common(found)
     return found
 
 
 def _check_common(arguments: Mapping[str, Any]) -> None:
-    """Refuses values of what every optimizer takes; null stands for Keras's own default."""
+    """Raise `SpecError` for invalid values of arguments that every optimizer takes; null stands for Keras's default."""
     given = {name: value for name, value in arguments.items() if value is not None}
     clipping = [name for name in CLIPPING if name in given]
     if len(clipping) > 1:

@@ -1,4 +1,4 @@
-"""How `training.prefix_cache` is written: a word, or a mapping."""
+"""Model of `training.prefix_cache`: a word or a mapping."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from handler.specification.refusals import Flag, Given, Size
 
 
 class PrefixCache(Given):
-    """Whether what rests at the beginning of the network is computed once and kept."""
+    """Whether the activations of the frozen layers at the network's input are computed once and cached."""
 
     model_config = ConfigDict(title="Frozen prefix")
     mode: Literal["auto", "on", "off"] = Field(
@@ -25,7 +25,7 @@ class PrefixCache(Given):
 
 
 def as_mapping(value: Any) -> Any:
-    """A mode alone as the mapping it stands for; YAML reads on and off as true and false."""
+    """Convert a mode alone to a mapping. YAML reads `on` and `off` as true and false."""
     if isinstance(value, bool):
         value = "on" if value else "off"
     return {"mode": value} if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""`model.weights`: what a network starts from, and into which part of it."""
+"""Model of `model.weights`: the source of the initial weights, and the part of the network that receives them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMS = "a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH"
 
 
 class WeightsInto(Given):
-    """Weights that are put into a part of the network."""
+    """Weights that are loaded into a part of the network."""
 
     model_config = ConfigDict(title="Weights of a part")
     file: str = Field(title="File", description="What to start from: a .keras or .weights.h5 file, or a run's state.")
@@ -24,7 +24,11 @@ class WeightsInto(Given):
 
 
 def check_weights(value: Any) -> Any:
-    """Refuses what is no source of weights. A mapping has the source under `file`."""
+    """Check a source of weights and return it; a mapping becomes a `WeightsInto`.
+
+    Raises:
+        SpecError: the value is no source, or a mapping has an unknown or invalid key.
+    """
     if isinstance(value, dict):
         for key in value:
             if key not in WeightsInto.model_fields:
@@ -39,16 +43,12 @@ def check_weights(value: Any) -> Any:
 
 
 def source_of(weights: str | WeightsInto) -> tuple[str, str]:
-    """The source, and the path of the part that it is put into ("": the whole network)."""
+    """Return the source, and the path of the part that receives the weights ("" for the whole network)."""
     return (weights, "") if isinstance(weights, str) else (weights.file, weights.into)
 
 
 def check_not_from_itself(weights: str | WeightsInto | None, run: str) -> None:
-    """Refuses a run that would start from its own state: it would be another training each time.
-
-    Raises:
-        SpecError: it would.
-    """
+    """Raise `SpecError` for a run that would start from its own state: it would be another training each time."""
     source = "" if weights is None else source_of(weights)[0]
     if source.startswith("run:") and source[4:].partition("@")[0] == run:
         what = f"{source!r} is the run that is to be trained; give the training another name (--name)"

@@ -1,7 +1,7 @@
-"""Which code belongs to a project: files of its own folder, and names that these files define themselves.
+"""Check that code belongs to a project: files of its own folder, and names that these files define themselves.
 
-An environment, an installed package and Python's own library may lie below a project's folder. None of it is the
-project's, and neither is what a module of the project merely imports from there.
+An environment, an installed package and Python's own library may lie below a project's folder. They do not belong to
+the project, nor do names that a module of the project only imports from them.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ ENVIRONMENTS = frozenset({"site-packages", "dist-packages", "node_modules", "ven
 MARKS = {"pyvenv.cfg": "a virtual environment", "conda-meta": "a conda environment"}
 FROSTLINE = Path(handler.__file__).resolve().parents[1]
 _STORE = frozenset({"runs", "states", "sweeps", "prefit", "prefixes", "backups", "plans", "results"})
-_PARTS = frozenset({*OWN, "tests", "benchmarks", "docs"})  # of Frostline's own checkout
+_PARTS = frozenset({*OWN, "tests", "benchmarks", "docs"})  # top-level folders of Frostline's own checkout
 
 
 def check_own(reference: str, folder: Path, project: Path, path: str) -> None:
-    """Refuses `module:function` unless the project itself defines it. Nothing is imported.
+    """Raise `SpecError` for a `module:function` that the project itself does not define. Nothing is imported.
 
     Args:
-        reference: what a specification names.
+        reference: the reference in the specification.
         folder: the specification's folder, where the module is looked up.
-        project: the folder that the code has to belong to.
+        project: the folder of the project that must contain the code.
         path: the field that holds the reference, for messages.
 
     Raises:
-        SpecError: the module or the name comes from elsewhere; says from where and what would do.
+        SpecError: the module or the name comes from elsewhere; names its origin and the remedy.
     """
     module, name = reference.split(":")
     if allowed_elsewhere(module):
@@ -55,7 +55,9 @@ def check_own(reference: str, folder: Path, project: Path, path: str) -> None:
 
 
 def outside(file: Path, project: Path) -> str | None:
-    """Why a file doesn't belong to a project; None if it does. Links are followed, and their own places count too.
+    """Return the reason why a file doesn't belong to a project, or None if it does.
+
+    Symbolic links are followed. Both the path of the link and its target must belong to the project.
 
     Args:
         file: the file or folder, absolute.
@@ -83,7 +85,7 @@ def outside(file: Path, project: Path) -> str | None:
 
 
 def environment_of(path: Path) -> str | None:
-    """The environment that a path lies in, in words; None if it lies in none."""
+    """Return a description of the environment that contains a path, or None if no environment contains it."""
     for folder in (path, *path.parents):
         for mark, kind in MARKS.items():
             if (folder / mark).exists():
@@ -101,14 +103,14 @@ def _is_store(folder: Path) -> bool:
 
 @lru_cache(maxsize=1)
 def _installed() -> frozenset[Path]:
-    """The folders that hold Python's own library and what is installed for it."""
+    """Return the folders of Python's own library and of installed packages."""
     named = [sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
     named += [*site.getsitepackages(), site.getusersitepackages()]
     return frozenset(Path(os.path.realpath(place)) for place in named)
 
 
 def _imported_from(module: str, name: str, folder: Path, project: Path, seen: frozenset[str]) -> str | None:
-    """From where a module has a name that it doesn't define itself; None where the project defines it."""
+    """Return the reason why a name of a module is not defined by the project, or None if the project defines it."""
     file = locate(module, folder)
     if file is None or module in seen:
         return f"comes from {module!r}, which isn't a module of {folder}"
@@ -131,9 +133,9 @@ def _imported_from(module: str, name: str, folder: Path, project: Path, seen: fr
 
 
 def _bindings(tree: ast.Module, package: list[str]) -> tuple[dict[str, list[str | None]], list[str]]:
-    """What the names of a module are bound to, in any of its branches, and the modules of which it takes all names.
+    """Return the origins of a module's names, in any of its branches, and the modules from which it imports all names.
 
-    A name is bound to None where the module makes the value itself, else to the dotted name of what it imports.
+    The origin is None for a value that the module creates itself, else the dotted name of the imported object.
     """
     bound: dict[str, list[str | None]] = {}
     stars: list[str] = []
@@ -161,7 +163,7 @@ def _bindings(tree: ast.Module, package: list[str]) -> tuple[dict[str, list[str 
 
 
 def _bind(target: ast.expr, value: ast.expr | None, bound: dict[str, list[str | None]]) -> None:
-    """Binds the names of an assignment's target to what its value is another name of."""
+    """Add the origins of an assignment's value to the names of its target."""
     sequence = ast.Tuple | ast.List
     if isinstance(target, sequence) and isinstance(value, sequence):
         parts = (*target.elts, *value.elts)
@@ -175,9 +177,9 @@ def _bind(target: ast.expr, value: ast.expr | None, bound: dict[str, list[str | 
 
 
 def _aliases(value: ast.expr | None, bound: dict[str, list[str | None]]) -> list[str | None]:
-    """What a value is another name of, such as `np.load`; None where it is made here, as by a call.
+    """Return the dotted names of which a value is an alias, such as `np.load`; None for a value made by the module.
 
-    Of a value that is one of several, as of a tuple or of `a if b else c`, all that it may be.
+    For a value with alternatives, such as a tuple or `a if b else c`, return those of all alternatives.
     """
     several = {ast.Tuple: "elts", ast.List: "elts", ast.BoolOp: "values"}.get(type(value))
     parts = getattr(value, several) if several else [value.body, value.orelse] if isinstance(value, ast.IfExp) else []

@@ -1,4 +1,4 @@
-"""The folder of a run's project: where the run was begun, or where the command is typed if the project was moved."""
+"""The folder of a run's project: the folder where the run was started, or the current one if the project was moved."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def project_folder(run: str, begun_in: str, spec: TrainingSpec) -> Path:
-    """Where a run's modules and relative paths are looked up.
+    """Return the folder in which a run's modules and relative paths are looked up.
 
     Args:
         run: the run's name.
-        begun_in: the folder that its specification had when it was begun.
+        begun_in: the folder of its specification when it was started.
         spec: its specification.
 
     Raises:
-        SpecError: that folder isn't there, and the functions of the specification aren't in the current one either.
+        SpecError: that folder does not exist any more, and the current folder lacks a function of the specification.
     """
     folder, here = Path(begun_in), Path.cwd()
     if folder.is_dir():

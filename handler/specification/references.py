@@ -1,4 +1,4 @@
-"""Sees to it that the files and functions a specification names are there. Nothing is imported or run."""
+"""Check that the files and functions named in a specification exist. Nothing is imported or run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def references(spec: TrainingSpec) -> Iterator[tuple[str, str]]:
-    """The `(path, module:function)` pairs of a specification, where such a reference is expected."""
+    """Yield the `(path, module:function)` pairs of a specification, from the fields that accept such a reference."""
     places: dict[str, Any] = {
         "data.source": spec.data.source,
         "data.validation": spec.data.validation,
@@ -44,14 +44,14 @@ def _within(path: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def check_references(spec: TrainingSpec, folder: Path) -> None:
-    """Refuses what isn't there.
+    """Raise `SpecError` for files and functions that do not exist, and for arguments that do not fit them.
 
     Args:
         spec: the specification.
-        folder: where modules and relative paths are looked up.
+        folder: the folder where modules and relative paths are looked up.
 
     Raises:
-        SpecError: a function or a file that isn't there; with the field's path and what is there.
+        SpecError: names the field's path, the missing function or file, and alternatives.
     """
     from handler.data.globs import files_named
 
@@ -73,7 +73,7 @@ def check_references(spec: TrainingSpec, folder: Path) -> None:
 
 
 def check_source(source: str, folder: Path, path: str) -> None:
-    """Refuses a file that isn't there and a glob that matches nothing."""
+    """Raise `SpecError` for a file that does not exist and a glob that matches nothing."""
     from handler.data.globs import is_glob, matches
 
     file = folder / source
@@ -87,7 +87,7 @@ def check_source(source: str, folder: Path, path: str) -> None:
 
 
 def _check_arguments(spec: TrainingSpec, folder: Path) -> None:
-    """Arguments of the source and of the user's own architecture, and classes that are weighed."""
+    """Check the arguments of the source and of the user's own architecture, and the classes of `class_weight`."""
     from handler.data import check_clouds
     from handler.data.arguments import ArrayArguments, CloudArguments, checked
 
@@ -110,7 +110,7 @@ def _check_arguments(spec: TrainingSpec, folder: Path) -> None:
 
 
 def _check_validation(spec: TrainingSpec, folder: Path) -> None:
-    """A .npz says by its members whether it brings its own validation; callbacks that watch it are refused if not."""
+    """Raise `SpecError` for a callback that monitors validation if a .npz source has no `y_val`."""
     source = spec.data.source
     from handler.data.npz import read_headers
 

@@ -1,4 +1,4 @@
-"""Turns what pydantic refuses into Frostline's sentences: where it stands, what was given, what would do."""
+"""Conversion of pydantic's errors to Frostline's messages: the path, the value given and the values accepted."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from handler.specification.secrets import masked
 
 
 class Given(BaseModel):
-    """Base of everything a user writes: unknown keys are errors."""
+    """The base class of all models of user input; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
 def shown(value: Any, limit: int = 80) -> str:
-    """A value as a user would have written it, cut to `limit` characters."""
+    """Return a value as a user would write it, without secrets and cut to `limit` characters."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     text = masked(repr(value))
@@ -32,13 +32,13 @@ def shown(value: Any, limit: int = 80) -> str:
 
 
 def suggestion(word: Any, known: Iterable[str], what: str = "known are", most: int = 12) -> str:
-    """What would do instead of `word`: close matches if there are any, else what is known.
+    """Return a suggestion instead of `word`: close matches if there are any, else the known words.
 
     Args:
-        word: what was given.
-        known: what would have been accepted.
-        what: how a list of everything is introduced.
-        most: how many of the known are listed at most.
+        word: the word given.
+        known: the words that are accepted.
+        what: the introduction of a list of all known words.
+        most: the maximum number of known words to list.
     """
     known = list(known)
     by_lower = {name.lower(): name for name in reversed(known)}
@@ -52,16 +52,16 @@ def suggestion(word: Any, known: Iterable[str], what: str = "known are", most: i
 
 
 def spec_error(error: ValidationError, prefix: str = "", model: type[BaseModel] | None = None) -> SpecError:
-    """The `SpecError` that says what a pydantic `ValidationError` found, one line per fault.
+    """Convert a pydantic `ValidationError` to a `SpecError`, one line per fault.
 
     Args:
-        error: what pydantic raised.
-        prefix: the path of what was validated, e.g. `data.args`.
+        error: the pydantic error.
+        prefix: the path of the validated value, e.g. `data.args`.
         model: the model it was validated against; found by its title if not given.
 
     Returns:
-        A `ScheduleError` where the first fault is in a freeze-training entry, else a `SpecError`. Its `path` is
-        the first fault's.
+        A `ScheduleError` if the first fault is in a freeze-training entry, else a `SpecError`. Its `path` is the first
+        fault's.
     """
     model = model or _by_title(error.title)
     faults: dict[str, list[str]] = {}
@@ -78,7 +78,7 @@ def spec_error(error: ValidationError, prefix: str = "", model: type[BaseModel] 
 
 
 def _together(messages: Sequence[str]) -> str:
-    """What the members of a union say of one value, as one sentence."""
+    """Join the messages of a union's members about one value into one sentence."""
     tail = messages[0].rpartition(", not ")[2]
     if len(messages) > 1 and all(m.startswith("must be ") and m.endswith(f", not {tail}") for m in messages):
         wanted = [m.removeprefix("must be ").removesuffix(f", not {tail}") for m in messages]
@@ -87,7 +87,7 @@ def _together(messages: Sequence[str]) -> str:
 
 
 def join(prefix: str, path: str) -> str:
-    """Two parts of a path as one: `a` and `b` are `a.b`, `a` and `[0]` are `a[0]`."""
+    """Join two parts of a path: `a` and `b` are `a.b`, `a` and `[0]` are `a[0]`."""
     return prefix + path if not prefix or not path or path.startswith("[") else f"{prefix}.{path}"
 
 
@@ -154,13 +154,13 @@ def _number(value: Any) -> Any:
         return value
     try:
         return float(value)
-    except OverflowError:  # of a whole number with hundreds of digits
-        return math.inf  # and so refused
+    except OverflowError:  # a whole number with hundreds of digits
+        return math.inf  # the bounds below refuse it
 
 
-# Numbers as written: no text, no truth value, no fraction is taken for a whole number; NumPy's scalars are numbers.
+# Strict numbers: text and bools are refused, and so are fractions as whole numbers; NumPy's scalars are accepted.
 Whole = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
-# What a network computes with is a float32: a number beyond its range would be infinite there, or nothing.
+# Networks compute in float32: a number beyond its range would become infinite, or 0.
 GREATEST, LEAST = 3.4e38, 1.2e-38
 Count = Annotated[int, Field(strict=True, ge=1, lt=2**31), BeforeValidator(_whole)]
 Size = Annotated[int, Field(strict=True, ge=1, lt=2**63), BeforeValidator(_whole)]
@@ -171,9 +171,9 @@ Flag = Annotated[bool, Field(strict=True)]
 
 
 def _walk(loc: Sequence[int | str], model: type[BaseModel] | None) -> tuple[str, list[type[BaseModel]], Any]:
-    """The dotted path of a location, the models that could hold its last part, and that part's field.
+    """Return the dotted path of a location, the models that could hold its last part, and that part's field.
 
-    Pydantic puts the names of union members into a location; they aren't in what the user wrote, so they are left out.
+    Pydantic adds the names of union members to a location. The user did not write them, so they are left out.
     """
     path, models, parents, field = "", [model] if model else [], [model] if model else [], None
     for i, part in enumerate(loc):
@@ -206,7 +206,7 @@ def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
 
 
 def _is_union_member(part: str) -> bool:
-    """Pydantic calls the members of a union by their type or by the function that wraps them."""
+    """Return whether pydantic uses `part` as the name of a union's member: its type, or the function that wraps it."""
     return "[" in part or part in ("str", "int", "float", "bool", "none", "list", "dict", "tuple", "constrained-str")
 
 
@@ -222,7 +222,7 @@ def _keys(models: Sequence[type[BaseModel]]) -> list[str]:
 
 
 def _instead_of(key: str, path: str, parents: Sequence[type[BaseModel]], root: type[BaseModel] | None) -> str:
-    """What would do instead of an unknown key: a close one here, else the same one elsewhere."""
+    """Return a suggestion for an unknown key: a close key here, else the same key at another place."""
     here = _keys(parents)
     if root is not None and not difflib.get_close_matches(key, here, 1, 0.6):
         everywhere = dict(_paths(root, ""))

@@ -1,4 +1,4 @@
-"""What can name a run, which is also the name of its folder in the store."""
+"""Names of runs, which are also the names of their folders in the store."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
 
 def check_run_name(name: Any, path: str = "") -> str:
-    """A run's name, which is also the name of its folder in the store.
+    """Check the name of a run, which is also the name of its folder in the store, and return it.
 
     Args:
-        name: what is given as one.
-        path: where it stands, for messages.
+        name: the value given as a name.
+        path: the path of the value, for messages.
 
     Raises:
-        SpecError: it isn't made of letters, digits, `.`, `_` and `-`, or begins so that it could leave the store.
+        SpecError: the name has other characters than letters, digits, `.`, `_` and `-`, or begins so that it could
+            leave the store.
     """
     if isinstance(name, str) and RUN_NAME.fullmatch(name):
         return name

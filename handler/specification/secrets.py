@@ -1,7 +1,7 @@
-"""What is never shown: passwords in addresses, signatures, and what the environment keeps as a secret.
+"""Masking of secrets: passwords in addresses, signatures, and values of secret environment variables.
 
-`masked` stands at each exit: the errors, what a command prints and answers, a run's record, the log of a flow run.
-A specification is kept and shown as it is, so it may hold none.
+`masked` is applied to all output: errors, output and answers of commands, a run's record, the log of a flow run.
+A specification is stored and shown unchanged, so it must not contain a secret.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 MASK = "***"
 _NAMES = r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|AUTH_STRING|ACCESS_KEY|PRIVATE_KEY|CONNECTION_STRING|SAS"
 _SECRET_NAME = re.compile(rf"(^|.*_)({_NAMES})($|_(?!ID$).*)", re.IGNORECASE)
-_SHORTEST = 6  # characters; a shorter value would be masked in words that have nothing to do with it
+_SHORTEST = 6  # characters; a shorter value would be masked in unrelated words
 _KEYS = (
     r"[\w.%-]*(?:signature|token|secret|passw(?:or)?d|api[_-]?key|access[_-]?key|credential)[\w.%-]*|sig|auth|key|pwd"
 )
@@ -34,7 +34,7 @@ _HEADERS = re.compile(r"authorization|cookie|.*(key|token|secret|password).*", r
 
 
 def masked(text: str) -> str:
-    """A text without its secrets: each is replaced by `***`."""
+    """Return a text with each of its secrets replaced by `***`."""
     for value in sorted(_of_environment(), key=len, reverse=True):
         text = text.replace(value, MASK)
     for pattern, instead in _PATTERNS:
@@ -43,12 +43,12 @@ def masked(text: str) -> str:
 
 
 def holds_password(text: str) -> bool:
-    """Whether a text is a URL with a user or a password, or one that is signed."""
+    """Return whether a text is a URL with a user or a password, or a signed URL."""
     return "://" in text and any(pattern.search(text) for pattern, _ in _PATTERNS[:2])
 
 
 def secret_header(headers: Any) -> str | None:
-    """The name of a header that carries a secret; None where there is none."""
+    """Return the name of a header that carries a secret, or None."""
     names = headers if isinstance(headers, Mapping) else ()
     return next((str(name) for name in names if _HEADERS.fullmatch(str(name))), None)
 

@@ -1,4 +1,4 @@
-"""How `training.snapshot` is written."""
+"""Model of `training.snapshot`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from handler.specification.refusals import Count, Given
 
 
 class SnapshotOptions(Given):
-    """What a kill may cost: a snapshot is taken after every epoch, and more often if asked."""
+    """The interval of snapshots, which limits the work a kill can lose: an epoch, or fewer steps if set."""
 
     model_config = ConfigDict(title="Snapshots")
     steps: Count | None = Field(

@@ -1,4 +1,4 @@
-"""The forms of a data source, and of the files that a function reads, as a specification names them."""
+"""Forms of a data source, and of the files that a function reads, as a specification names them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ CLOUDS = (".las", ".laz")
 
 
 def form_of(source: Any) -> Literal["synthetic", "function", "cloud", "npz", "zarr"]:
-    """Which kind of source a single text is.
+    """Return the kind of a source that is given as one text.
 
     Raises:
-        SpecError: none of them.
+        SpecError: the text has no known form.
     """
     if isinstance(source, str) and source.strip():
         suffix = Path(source).suffix.lower()
@@ -39,12 +39,16 @@ def form_of(source: Any) -> Literal["synthetic", "function", "cloud", "npz", "za
 
 
 def is_cloud(source: str | list[str]) -> bool:
-    """Whether a source gives point clouds."""
+    """Return whether a source gives point clouds."""
     return isinstance(source, list) or form_of(source) in ("synthetic", "cloud")
 
 
 def check_source(value: Any) -> Any:
-    """A source as a user writes it, refused where it is of no form."""
+    """Check a source as a user writes it, and return it.
+
+    Raises:
+        SpecError: the source has no known form.
+    """
     if value is None:
         raise SpecError("", "is missing; use 'synthetic', .las or .laz files, a .npz or .zarr file, or module:function")
     if isinstance(value, str):
@@ -65,7 +69,11 @@ def check_source(value: Any) -> Any:
 
 
 def check_files(value: Any) -> Any:
-    """The paths, folders and globs of the files that a function reads; one alone is a list of one."""
+    """Return the paths, folders and globs of the files that a function reads; a single one becomes a list of one.
+
+    Raises:
+        SpecError: an item is no file name or is listed twice.
+    """
     given = [value] if isinstance(value, str) else value
     if not isinstance(given, list | tuple):
         raise SpecError("", f"must be a path, a folder, a glob or a list of these, not {shown(value)}")

@@ -1,4 +1,4 @@
-"""How `training.strategy` is written: a word, or a mapping."""
+"""Model of `training.strategy`: a word or a mapping."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handler.specification.refusals import Count, Given
 
 
 class Strategy(Given):
-    """How each batch is spread over devices."""
+    """The distribution of each batch over devices."""
 
     model_config = ConfigDict(title="Devices")
     name: Literal["mirrored"] = Field(
@@ -25,7 +25,7 @@ class Strategy(Given):
 
 
 def as_mapping(value: Any) -> Any:
-    """A name alone as the mapping it stands for."""
+    """Convert a name alone to a mapping."""
     return {"name": value} if isinstance(value, str) else value
 
 
@@ -33,10 +33,10 @@ NOT_SPREAD = ("inner_optimizer", "optimizers", "use_ema", "gradient_accumulation
 
 
 def check_spread(strategy: Strategy | None, batch_size: int, optimizer: str | dict[str, Any] | None) -> None:
-    """Refuses what can't be spread over devices, as far as a specification says.
+    """Raise `SpecError` for a specification that cannot be distributed over devices.
 
     Raises:
-        SpecError: names the field, the value and what would do.
+        SpecError: names the field, the value and the remedy.
     """
     if strategy is None:
         return

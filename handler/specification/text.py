@@ -1,4 +1,4 @@
-"""Reads a specification's text: YAML or JSON. Plain data out, every fault with its line."""
+"""Reader of a specification's text (YAML or JSON). It returns plain data; every error names the line."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LONGEST = 1_000_000  # bytes
 
 
 def read_mapping(file: str | Path) -> dict[str, Any]:
-    """What a specification file says.
+    """Return the content of a specification file.
 
     Raises:
-        SpecError: it isn't there, can't be read, or isn't YAML (or JSON, by its name); names the line.
+        SpecError: the file does not exist, can't be read, or isn't YAML (or JSON, by its name); names the line.
     """
     if not isinstance(file, str | Path):
         raise SpecError("path", f"must be a specification's file, not an object of class {type(file).__name__}")
@@ -38,10 +38,12 @@ def read_mapping(file: str | Path) -> dict[str, Any]:
 
 
 def override(data: dict[str, Any], text: str) -> None:
-    """Changes `data` as `key.path=value` says, the value as in YAML; items of lists are `key[0]` or `key.0`.
+    """Set a value in `data` from text of the form `key.path=value`.
+
+    The value is parsed as YAML. Items of lists are `key[0]` or `key.0`.
 
     Raises:
-        SpecError: it hasn't that form, or the path leads through something that has no such part.
+        SpecError: the text has another form, or a part of the path does not exist.
     """
     path, equals, value = text.partition("=")
     keys = [key for key in re.split(r"[.\[\]]+", path.strip()) if key]
@@ -69,7 +71,7 @@ def _text(path: Path) -> str:
         raise SpecError(str(path), _there_is(path)) from None
     except OSError as error:
         raise SpecError(str(path), f"can't be read: {error.strerror}") from error
-    except ValueError as error:  # a NUL in its name
+    except ValueError as error:  # the name has a NUL
         raise SpecError(repr(str(path)), f"can't be read: {error}") from error
     if len(content) > LONGEST:
         raise SpecError(str(path), f"has more than {LONGEST:,} bytes; a specification is a small YAML or JSON file")

@@ -1,6 +1,6 @@
-"""The boundary around each call of the user's code: where it runs, what it draws from, and what becomes of its faults.
+"""Boundary around each call of the user's code: its working directory, its seeds, and the conversion of its exceptions.
 
-Inside, the working directory is the specification's folder. Outside, it is what it was, whatever the code did.
+Inside, the working directory is the specification's folder. Afterwards it is restored, even if the code changed it.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from handler.specification.generators import seeded_generators
 from handler.specification.refusals import shown
 from handler.specification.user_frames import frames_of, given, outermost_call, raised_by_user, sentence_of
 
-FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk's fault, not the code's
+FULL = (errno.ENOSPC, errno.EDQUOT)  # a full disk is not a fault of the code
 
 
 class UserCode:
-    """Entered (`with`) around code of the user's own.
+    """A context manager around a call of the user's code.
 
-    Any exception of that code leaves as a `UserCodeError`: SystemExit, GeneratorExit and StopIteration too. What isn't
-    the code's own leaves as it is: Ctrl-C, a stop, a refusal of Frostline's, memory that ran out, Prefect's signals.
+    Every exception of that code becomes a `UserCodeError`, including SystemExit, GeneratorExit and StopIteration.
+    Exceptions that the code does not cause stay unchanged: Ctrl-C, a stop, Frostline's own errors, an exhausted memory,
+    a full disk and Prefect's signals.
 
     Args:
         folder: the specification's folder.
-        what: the field and the function that is called, for the message. "" where the code is called from within
-            other code, as callbacks and layers are: then only exceptions that came through the user's own files count.
-        arguments: what the function is called with.
-        seed: what the global generators of Python, NumPy and TensorFlow are seeded with; None leaves them alone.
+        what: the field and the function that is called, for the message. "" for code that is called from within other
+            code, such as callbacks and layers: then only exceptions that passed through the user's own files count.
+        arguments: the arguments of the call, for the message.
+        seed: the seed of the global generators of Python, NumPy, TensorFlow and Keras; None leaves them alone.
     """
 
     def __init__(
@@ -87,10 +88,10 @@ def call(
     at: str = "",
     seed: int | None = None,
 ) -> Any:
-    """Calls a function or class of the user's with the arguments that the specification gives.
+    """Call a function or class of the user with the arguments of the specification, and return the result.
 
     Args:
-        function: what is called.
+        function: the function or class.
         reference: its name as `module:function`.
         arguments: keyword arguments.
         folder: the specification's folder.
@@ -118,7 +119,7 @@ def call(
 def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
     try:
         return inspect.signature(function)
-    except (TypeError, ValueError):  # a function of C may have none
+    except (TypeError, ValueError):  # a function written in C may have none
         return None
 
 
@@ -129,7 +130,7 @@ _outside: int | None = None
 
 @contextlib.contextmanager
 def _working_in(folder: Path) -> Iterator[None]:
-    """Makes a folder the process's working directory. The last to leave, of whatever thread, restores the first one."""
+    """Make a folder the process's working directory. The last thread to leave restores the original directory."""
     global _outside
     with _entering:
         if not _inside:
@@ -150,7 +151,7 @@ def _working_in(folder: Path) -> Iterator[None]:
 
 
 def _present_directory() -> int | None:
-    """A descriptor of the working directory, which may have another name, or none, by the time it is restored."""
+    """Return a descriptor of the working directory: its path may have changed or vanished when it is restored."""
     try:
         return os.open(".", os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
@@ -158,5 +159,5 @@ def _present_directory() -> int | None:
 
 
 def _change_to(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # a run whose folder is gone may still be asked
+    with contextlib.suppress(OSError):  # a run can be queried even if its folder is gone
         os.chdir(folder)

@@ -1,4 +1,4 @@
-"""What an exception of the user's code says: its own frames, and one sentence, without those of any library."""
+"""Report of an exception in the user's code: its frames in the user's files and one sentence, no library frames."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _CALLED = re.compile(r'File "(.+?)", line (\d+), in (\w+)')
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _BOLD = re.compile(r"\x1b\[1m(.+?)\x1b\[0m", re.DOTALL)
 _LONGEST = 300
-_FRAMES = 6  # at the beginning and at the end of what is shown
+_FRAMES = 6  # number of frames shown at the beginning and at the end
 
 
 def is_users(file: str, folder: Path) -> bool:
-    """Whether a source file lies below the specification's folder, and neither in a library nor in Frostline."""
+    """Return whether a source file lies below the specification's folder, but in no library and not in Frostline."""
     path = Path(file)
     if not path.is_absolute() or not path.is_relative_to(folder) or _ELSEWHERE & set(path.parts):
         return False
@@ -35,14 +35,15 @@ def is_users(file: str, folder: Path) -> bool:
 
 
 def _inner_libraries(folder: Path) -> list[Path]:
-    """The environments that lie within the folder; where the folder lies within one, its files are the user's all the
-    same.
+    """Return the environments within the folder.
+
+    If the folder itself lies in an environment, its files still count as the user's.
     """
     return [root for root in _LIBRARY if root.is_relative_to(folder) and root != folder]
 
 
 def chain_of(error: BaseException) -> list[BaseException]:
-    """An exception and what it was raised from, the latest first."""
+    """Return an exception and the exceptions it was raised from, the latest first."""
     found: list[BaseException] = []
     present: BaseException | None = error
     while present is not None and present not in found:
@@ -52,8 +53,9 @@ def chain_of(error: BaseException) -> list[BaseException]:
 
 
 def raised_by_user(error: BaseException, folder: Path) -> bool:
-    """Whether the user's code raised an exception, or called the library that did: of the frames that are the user's
-    or Frostline's, the innermost is the user's.
+    """Return whether the user's code raised an exception, or called the library that raised it.
+
+    This is so if, among the frames of the user and of Frostline, the innermost is the user's.
     """
     for part in reversed(chain_of(error)):
         for frame, _ in reversed(list(_walk(part.__traceback__))):
@@ -68,20 +70,20 @@ def raised_by_user(error: BaseException, folder: Path) -> bool:
 
 
 def is_raised_outright(error: BaseException) -> bool:
-    """Whether a statement of the user's own raised an exception, not a library that the user's code called."""
+    """Return whether a statement of the user's code raised an exception, not a library that the user's code called."""
     files = [frame.f_code.co_filename for frame, _ in _walk(error.__traceback__)]
     return bool(files) and is_users(files[-1], Path("/")) and not Path(files[-1]).is_relative_to(_STDLIB)
 
 
 def frames_of(error: BaseException, folder: Path) -> str:
-    """The user's own frames of an exception as a traceback shows them, files relative to the folder; "" without any.
+    """Return the user's frames of an exception in the form of a traceback, files relative to the folder; "" if none.
 
-    Those of what it was raised from come first.
+    The frames of the exceptions it was raised from come first.
     """
     lines: list[str] = []
     for part in reversed(chain_of(error)):
         frames = [frame for frame in traceback.extract_tb(part.__traceback__) if is_users(frame.filename, folder)]
-        if not frames:  # TensorFlow tells of functions that it has rewritten in the exception's text
+        if not frames:  # TensorFlow lists functions that it has rewritten only in the exception's text
             told = _CALLED.findall(_text(part))
             frames = [
                 traceback.FrameSummary(file, int(line), name) for file, line, name in told if is_users(file, folder)
@@ -97,15 +99,18 @@ def frames_of(error: BaseException, folder: Path) -> str:
 
 
 def sentence_of(error: BaseException) -> str:
-    """What an exception says, as one line: its class, and the first line of its text if it has any."""
+    """Return an exception as one line: its class, and the first line of its text if it has any.
+
+    The text of an exception that wraps another, as those of Keras and TensorFlow do, is that of the wrapped exception.
+    """
     error = next((part for part in chain_of(error) if not _stands_for_another(part)), error)
     text = _raw(error)
     quoted = _BOLD.findall(text)
     if "Error encountered:" in text:
         text = text.partition("Error encountered:")[2].strip().strip("'")
-    elif quoted:  # Keras wraps the text of what a layer raised, and prints it in bold
+    elif quoted:  # Keras wraps the text of a layer's exception, and prints it in bold
         text = quoted[0]
-    elif text.startswith("Graph execution error"):  # the reason stands before the node's name
+    elif text.startswith("Graph execution error"):  # the reason precedes the node's name
         told = [line.strip() for line in text.partition("[[")[0].splitlines() if line.strip()]
         text = told[-1] if told else text
     elif text.startswith("in user code:"):
@@ -116,14 +121,12 @@ def sentence_of(error: BaseException) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """What a run's record says of an exception, in one line: a message of Frostline's own as it is, of others the
-    sentence.
-    """
+    """Return an exception as one line for a run's record: the message of a Frostline error, else `sentence_of`."""
     return str(error) if isinstance(error, FrostlineError) and str(error) else masked(sentence_of(error))
 
 
 def outermost_call(error: BaseException, folder: Path) -> str:
-    """The function of the user's that was called when an exception was raised, with its plain arguments."""
+    """Return the call of the user's outermost function when an exception was raised, with its plain arguments."""
     for part in reversed(chain_of(error)):
         for frame, _ in _walk(part.__traceback__):
             if is_users(frame.f_code.co_filename, folder):
@@ -136,12 +139,12 @@ def outermost_call(error: BaseException, folder: Path) -> str:
 
 
 def given(arguments: dict[str, object]) -> str:
-    """Arguments as they would be typed in a call."""
+    """Return arguments as they are written in a call."""
     return ", ".join(f"{name}={shown(value, 40)}" for name, value in arguments.items())
 
 
 def _stands_for_another(error: BaseException) -> bool:
-    """Whether Python itself raised an exception because of another: a generator that ended by StopIteration."""
+    """Return whether Python raised an exception in place of another: `RuntimeError` for a generator's StopIteration."""
     return isinstance(error, RuntimeError) and "raised StopIteration" in str(error) and error.__cause__ is not None
 
 
@@ -163,5 +166,5 @@ def _text(error: BaseException) -> str:
 def _raw(error: BaseException) -> str:
     try:
         return str(error).encode(errors="backslashreplace").decode()
-    except Exception:  # it is the user's class
+    except Exception:  # the class is the user's, and its __str__ may fail
         return ""

@@ -1,7 +1,7 @@
-"""The names of files that callbacks write: each stays within the run's folder, and is none of a run's own files.
+"""Names of files that callbacks write: each must lie in the run's folder and must not be one of the run's own files.
 
-A name is looked at when the specification is read, again when the callback is made, when links in the folder count too,
-and a name with fields such as `{epoch:02d}` each time that it is formatted.
+A name is checked when the specification is read, and again when the callback is created, now with the symbolic links
+in the folder. A name with fields such as `{epoch:02d}` is also checked each time it is formatted.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from handler.errors import SpecError
 from handler.specification.refusals import shown
 
 WRITTEN = {"CSVLogger": "filename", "ModelCheckpoint": "filepath", "TensorBoard": "log_dir"}
-# A run's own files. The last two are those of a sweep's run.
+# A run's own files. The last two belong to a run of a sweep.
 OWN_FILES = frozenset(
     {"run.json", "spec.yaml", "history.csv", "report.html", "model.keras", "lock", "answer.json", "log"}
 )
 _CODE = (*all_suffixes(), ".pth")
-_LONGEST = 200  # bytes of one part: a file system takes 255, and Frostline's own files beside it have longer names
+_LONGEST = 200  # bytes of one component: file systems accept 255; Frostline's own files next to it have longer names
 _FORMAT = re.compile(r"0?([1-9][0-9]?)?(\.[0-9]{1,2})?[dfFeEgG%]?")
 
 
 def check_written(kind: str, arguments: Mapping[str, Any], path: str = "") -> None:
-    """Refuses a name of a callback's file that could lead out of the run's folder, or to one of a run's own files.
+    """Raise `SpecError` for a callback's file name that leads out of the run's folder or to one of the run's own files.
 
     Args:
-        kind: the class, one of Keras's.
-        arguments: what it is called with.
-        path: where these stand, for messages.
+        kind: the name of the callback's class in Keras.
+        arguments: the arguments of the class.
+        path: the path of the arguments, for messages.
 
     Raises:
-        SpecError: names the argument, the name and what would do.
+        SpecError: names the argument, the name and the remedy.
     """
     argument = WRITTEN.get(kind, "")
     if argument in arguments:
@@ -50,10 +50,10 @@ def check_written(kind: str, arguments: Mapping[str, Any], path: str = "") -> No
 
 
 def check_name(name: Any, path: str) -> None:
-    """Refuses a name that isn't one of a file below the run's folder.
+    """Raise `SpecError` for a value that is not the name of a file below the run's folder.
 
     Raises:
-        SpecError: names the field, the name and what would do.
+        SpecError: names the field, the name and the remedy.
     """
     if not isinstance(name, str) or not name.strip():
         raise SpecError(path, f"must be the name of a file in the run's folder, not {shown(name)}")
@@ -73,12 +73,12 @@ def check_name(name: Any, path: str) -> None:
 
 
 def check_fields(name: str, path: str, there_will_be: Collection[str] | None = None) -> None:
-    """Refuses a field of a name that is more than `epoch`, `batch` or a metric, with a width and a precision.
+    """Raise `SpecError` for a field of a name that is not `epoch`, `batch` or a metric, with width and precision.
 
     Args:
         name: the name, such as `{epoch:02d}-{val_loss:.3f}.keras`.
-        path: where it stands, for messages.
-        there_will_be: what it can be formatted with; None where that isn't known.
+        path: the path of the name, for messages.
+        there_will_be: the fields with which it can be formatted; None if unknown.
 
     Raises:
         SpecError: names the field.
@@ -107,18 +107,18 @@ def check_fields(name: str, path: str, there_will_be: Collection[str] | None = N
 
 
 def place(folder: Path, name: str, path: str) -> Path:
-    """The file of a name in a run's folder, links on the way there looked at.
+    """Return the file of a name in a run's folder, with symbolic links resolved.
 
     Args:
         folder: the run's folder.
-        name: the name, fields filled in.
-        path: where it stands, for messages.
+        name: the name, with its fields filled in.
+        path: the path of the name, for messages.
 
     Returns:
         The file, absolute.
 
     Raises:
-        SpecError: the name isn't one, or a link leads out of the folder or to one of the run's own files.
+        SpecError: the name is invalid, or a link leads out of the folder or to one of the run's own files.
     """
     check_name(name, path)
     root, target = Path(os.path.realpath(folder)), Path(os.path.realpath(folder / name))

@@ -1,4 +1,4 @@
-"""YAML 1.1 without its traps: numbers are what they look like, aliases stay small, every fault has its line."""
+"""YAML 1.1 without its pitfalls: numbers mean what they look like, aliases stay small, every error names its line."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import yaml
 
 from handler.errors import SpecError
 
-MOST_VALUES = 100_000  # in one text, each alias counted as what it stands for
+MOST_VALUES = 100_000  # in one text; each alias counts as the values it stands for
 DEEPEST = 100
 
-# PyYAML follows YAML 1.1, in which 1e-3 is text; everybody who writes a learning rate means the number.
+# PyYAML follows YAML 1.1, in which 1e-3 is text; as a learning rate it means the number.
 _FLOAT = re.compile(
     r"""^(?:[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+]?[0-9]+)?
                          |[-+]?(?:[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)
@@ -26,10 +26,10 @@ _OCTAL = re.compile(r"[-+]?0[0-7_]+")
 
 
 class Loader(yaml.SafeLoader):
-    """SafeLoader that reads `1e-3` as a number, and refuses a key given twice and numbers that mean others."""
+    """A SafeLoader that reads `1e-3` as a number, and refuses duplicate keys and numbers with an unexpected meaning."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """A mapping, none of its keys given twice."""
+        """Return a mapping; refuse duplicate keys."""
         if not isinstance(node, yaml.MappingNode):
             raise _refused("this is no mapping", node)
         seen: set[Any] = set()
@@ -47,14 +47,14 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """What a node stands for; a value that hasn't the form of its tag is refused with its line."""
+        """Return the value of a node; refuse a value that does not have the form of its tag, with its line."""
         try:
             return super().construct_object(node, deep)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise _refused(f"{node.value!r:.80} is no {node.tag.rpartition(':')[2]}", node) from error
 
     def construct_number(self, node: yaml.ScalarNode) -> Any:
-        """A number, unless it is written as in YAML 1.1 alone."""
+        """Return a number; refuse the notations that only YAML 1.1 reads as numbers (base 60, octal)."""
         text = str(self.construct_scalar(node))
         value: Any = self.construct_yaml_int(node) if node.tag.endswith(":int") else self.construct_yaml_float(node)
         if ":" in text:
@@ -70,10 +70,14 @@ Loader.add_constructor("tag:yaml.org,2002:float", Loader.construct_number)
 
 
 def read_yaml(text: str, path: str) -> Any:
-    """YAML as plain data; `path` says in messages where the text stands.
+    """Return YAML as plain data.
+
+    Args:
+        text: the YAML text.
+        path: the origin of the text, for messages.
 
     Raises:
-        SpecError: it isn't YAML, or stands for more than can be meant; names the line.
+        SpecError: the text isn't YAML, is nested too deeply or has too many values; names the line.
     """
     try:
         loader = Loader(text)
@@ -93,7 +97,7 @@ def read_yaml(text: str, path: str) -> Any:
 
 
 def _measure(node: yaml.Node, known: dict[int, int], within: set[int]) -> int:
-    """How many values a node stands for, those of its aliases each time they are named."""
+    """Return the number of values that a node stands for; the values of an alias count each time it is used."""
     if id(node) in within:
         raise _refused("an alias stands for what it is part of; write the values out", node)
     if id(node) not in known:
