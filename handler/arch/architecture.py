@@ -1,4 +1,4 @@
-"""What a network is to the handler: how it is built, and what has to be done around its training."""
+"""The interface between a network and the handler: construction, inputs, and hooks before and after training."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import numpy as np
 
 
 class Architecture:
-    """Base of the architectures.
+    """The base class of architectures.
 
     Attributes:
         nn: the network, a `keras.Model`; None before `build`.
-        needs_fit_backup: True where a training may leave X and y rearranged (with an in-place sequencer).
-        run_pre, run_post: applied to X before the network sees it, and to what it gives back; None: nothing to do.
+        needs_fit_backup: whether a training with an in-place sequencer must back X and y up.
+        run_pre, run_post: functions that `DLModelHandler.predict` applies to X and to the network's output, or None.
         structure: arrays per example that `structure_for` derived from X; {} outside a fit.
 
-    An architecture may have `prefit_logic_callback(cache_map)` and `posfit_logic_callback(cache_map)`: called by
-    pre-fit and post-fit with what pre-fit found (`X`, `y`, and `structure` where it is known already).
+    A subclass may define `prefit_logic_callback(cache_map)` and `posfit_logic_callback(cache_map)`. Pre-fit and
+    post-fit call them with the cache map (`X`, `y`, and `structure` if the store holds it already). During the fit, the
+    sequencer calls `inputs` for each batch. For validation data and predictions, `structure_for` is called before
+    `inputs`.
     """
 
     nn: Any = None
@@ -30,27 +32,45 @@ class Architecture:
         self.structure: dict[str, np.ndarray] = {}
 
     def build(self) -> Any:
-        """Builds the network if it isn't built yet, and returns it."""
+        """Build the network if it is not built yet, and return it."""
         if self.nn is None:
             self.nn = self.network()
         return self.nn
 
     def network(self) -> Any:
-        """Makes the network, a `keras.Model`; what an architecture of one's own must say."""
+        """Create and return the network, a `keras.Model`. Subclasses must override this method."""
         raise NotImplementedError(f"{type(self).__name__} must say how its network is made")
 
     def is_built(self) -> bool:
-        """Whether `nn` is there."""
+        """Return whether the network is built."""
         return self.nn is not None
 
     def get_config(self) -> dict[str, Any]:
-        """What determines the architecture, as plain JSON; a part of the key of a training on live objects."""
+        """Return the configuration that determines the architecture, as plain JSON.
+
+        It is part of the key of a training on live objects.
+        """
         return {"class": type(self).__name__}
 
     def structure_for(self, X: list[np.ndarray]) -> dict[str, np.ndarray]:
-        """Arrays per example that the network takes beside X (index tables, say); none by default."""
+        """Return the arrays per example that the network takes in addition to X, such as index tables; none by default.
+
+        Args:
+            X: the inputs, first axis = examples.
+
+        Returns:
+            Arrays by name, first axis = examples.
+        """
         return {}
 
     def inputs(self, X: list[np.ndarray], structure: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """What the network takes, in order, from rows of X and the same rows of the structure."""
+        """Return the network's inputs, in order, for some examples.
+
+        Args:
+            X: rows of the inputs.
+            structure: the same rows of the structure.
+
+        Returns:
+            Arrays with the same rows. A sequencer may call this method from the thread that prepares batches.
+        """
         return X

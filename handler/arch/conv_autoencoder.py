@@ -1,9 +1,9 @@
 """A hierarchical autoencoder that classifies every point of a receptive field.
 
-Encoder levels of fewer and fewer points, taken by furthest-point sampling; each point of a level collects the maximum
-over its neighbourhood one level below, features and relative positions together (PointNet++, Qi et al., 2017). A
-decoder goes back up by nearest neighbours, with skips (as in KPConv, Thomas et al., 2019). The layer before the maximum
-is linear, so it is applied once to each point and not once to each pair:
+Encoder levels have fewer and fewer points, chosen by furthest-point sampling. Each point of a level takes the maximum
+over its neighbourhood one level below, of features and relative positions together (PointNet++, Qi et al., 2017). The
+decoder upsamples by nearest neighbours, with skip connections (as in KPConv, Thomas et al., 2019). The layer before the
+maximum is linear, so it is applied once per point instead of once per pair:
 max_j(a_j + W (p_j - p_i)) = max_j(a_j + W p_j) - W p_i.
 
 Layers, by name, for schedules: `enc1_*` ... `enc4_*` (level 1 is the field itself), `mid_*`, `dec4_*` ... `dec1_*`,
@@ -25,28 +25,29 @@ from handler.arch.neighbourhoods import GatherPoints, NeighbourhoodMax
 from handler.errors import SpecError
 
 MOMENTUM = (
-    0.9  # of the moving statistics: an epoch may have few steps, with Keras's 0.99 they would lag behind the weights
+    0.9  # of the moving statistics: with Keras's 0.99 and few steps per epoch they would lag behind the weights
 )
 
 
 class ConvAutoencPwiseClassif(Architecture):
-    """Hierarchical autoencoder over receptive fields.
+    """A hierarchical autoencoder over receptive fields.
 
     X = [xyz (n, N, 3), features (n, N, F)] -> probabilities (n, N, classes).
 
     Args:
         points: N, points per field.
-        features: F; 0: X is coordinates alone.
+        features: F; 0 if X is coordinates only.
         classes: number of outputs.
         widths: channels of each level, from the field up.
-        levels: points of each level, `levels[0] == points`, decreasing; None: a quarter of the level below each time.
-        neighbours: size of a neighbourhood.
+        levels: points of each level, `levels[0] == points`, decreasing; None: each level has a quarter of the points of
+            the level below.
+        neighbours: number of points of a neighbourhood.
         reach: typical radius of each level's neighbourhoods, in units of the coordinates; positions are divided by it.
-        dropout: before the last layer.
-        threads: workers for the structure.
+        dropout: dropout rate before the last layer.
+        threads: number of threads that compute the structure.
 
     Raises:
-        SpecError: the arguments don't fit together; the message names the one.
+        SpecError: the arguments are inconsistent; the message names the argument.
     """
 
     needs_fit_backup = True
@@ -94,7 +95,7 @@ class ConvAutoencPwiseClassif(Architecture):
             raise SpecError(f"model.args.{name}", f"{getattr(self, name)} is too few; give {least} or more")
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that determine the network and its structure."""
+        """Return the arguments that determine the network and its structure."""
         return {
             "class": type(self).__name__,
             "points": self.points,
@@ -110,18 +111,18 @@ class ConvAutoencPwiseClassif(Architecture):
     # Structure
 
     def structure_for(self, X: list[np.ndarray]) -> dict[str, np.ndarray]:
-        """The index tables of every field, a function of the coordinates alone: see `hierarchy.build_hierarchy`."""
+        """Return the index tables of every field, derived from the coordinates: see `hierarchy.build_hierarchy`."""
         return build_hierarchy(np.asarray(X[0], np.float32), self.levels, self.neighbours, self.threads)
 
     def prefit_logic_callback(self, cache_map: dict[str, Any]) -> None:
-        """Puts the structure of `cache_map["X"]` into the map, unless it is there, and keeps it for the fit."""
+        """Add the structure of `cache_map["X"]` to the map, unless it has one, and keep it for the fit."""
         if "structure" not in cache_map:
             X = cache_map["X"]
             cache_map["structure"] = self.structure_for(X if isinstance(X, list) else [X])
         self.structure = cache_map["structure"]
 
     def posfit_logic_callback(self, cache_map: dict[str, Any]) -> None:
-        """Leaves a summary of the structure in `cache_map["digest"]` and lets go of the tables. Idempotent."""
+        """Replace the structure by a summary, `cache_map["digest"]`, and release the tables. Idempotent."""
         structure = cache_map.pop("structure", None)
         if structure is not None:
             cache_map["digest"] = {
@@ -133,7 +134,7 @@ class ConvAutoencPwiseClassif(Architecture):
         self.structure = {}
 
     def _tables(self) -> dict[str, tuple[int, ...]]:
-        """Names and shapes (without the fields) of the index tables, in the order of the network's inputs."""
+        """Return names and shapes of the index tables, without the axis of the fields, in the order of the inputs."""
         shapes: dict[str, tuple[int, ...]] = {"neighbours1": (self.levels[0], self.neighbours)}
         for level, (below, here) in enumerate(zip(self.levels, self.levels[1:], strict=False), 2):
             shapes |= {
@@ -144,13 +145,13 @@ class ConvAutoencPwiseClassif(Architecture):
         return shapes
 
     def inputs(self, X: list[np.ndarray], structure: dict[str, np.ndarray]) -> list[np.ndarray]:
-        """Coordinates, features if there are any, then the index tables."""
+        """Return the coordinates, the features if there are any, then the index tables."""
         return [*X, *(structure[name] for name in self._tables())]
 
     # Network
 
     def network(self) -> keras.Model:
-        """Makes the network."""
+        """Create the network."""
         xyz = keras.Input((self.points, 3), name="xyz")
         given = [xyz, *([keras.Input((self.points, self.features), name="features")] if self.features else [])]
         tables = {name: keras.Input(shape, dtype="int32", name=name) for name, shape in self._tables().items()}
@@ -181,7 +182,15 @@ class ConvAutoencPwiseClassif(Architecture):
         return keras.Model([*given, *tables.values()], out, name="conv_autoencoder")
 
     def _encode(self, level: int, x: Any, xyz: Any, neighbours: Any, sample: Any) -> Any:
-        """One level of the encoder: from the points below, `x` at `xyz`, to its own (`sample`; None: the same)."""
+        """Add one level of the encoder.
+
+        Args:
+            level: number of the level.
+            x: features of the points of the level below.
+            xyz: their coordinates.
+            neighbours: the neighbourhoods of this level's points, as indices into the level below.
+            sample: this level's points, as indices into the level below; None if they are the same.
+        """
         name, width = f"enc{level}", self.widths[level - 1]
         scaled = layers.Rescaling(1.0 / self.reach[level - 1], name=f"{name}_scale")(xyz)
         place = layers.Dense(width, use_bias=False, name=f"{name}_place")(scaled)

@@ -1,7 +1,7 @@
 """The hierarchy of a receptive field as index tables: furthest-point sampling, neighbourhoods, upsampling.
 
-Everything is a function of the coordinates alone and stays valid under similarities (rotation, mirroring, scaling).
-numpy and scipy only.
+The tables depend on the coordinates only and stay valid under similarity transforms (rotation, mirroring, scaling).
+The module uses numpy and scipy only.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-BLOCK = 64  # fields that are sampled together
+BLOCK = 64  # fields sampled together
 
 
 def furthest_points(xyz: np.ndarray, count: int) -> np.ndarray:
-    """Furthest-point sampling, many fields at once (Eldar et al., 1997; in networks Qi et al., PointNet++, 2017).
+    """Sample the furthest points of many fields at once (Eldar et al., 1997; in networks Qi et al., PointNet++, 2017).
 
-    The first point is the one nearest to the field's centroid; each next one is the furthest from all taken so far,
-    the first of equals.
+    The first point is the one nearest to the field's centroid. Each following one is the point furthest from all points
+    taken so far; of equally far points, the first.
 
     Args:
         xyz: (B, N, 3) float32.
-        count: points to take, at most N.
+        count: number of points to take, at most N.
 
     Returns:
-        (B, count) int32 indices, in the order taken.
+        (B, count) int32 indices, in the order in which the points are taken.
     """
     fields = np.arange(len(xyz))
-    planes = np.ascontiguousarray(xyz.transpose(2, 0, 1), np.float32)  # per axis: no reduction over a short last axis
+    planes = np.ascontiguousarray(xyz.transpose(2, 0, 1), np.float32)  # no reduction over a short last axis
     centre = planes.mean(axis=2, keepdims=True)
     last = np.square(planes - centre).sum(axis=0).argmin(axis=1)
     taken = np.empty((len(xyz), count), np.int32)
@@ -49,31 +49,31 @@ def furthest_points(xyz: np.ndarray, count: int) -> np.ndarray:
 
 
 def nearest_neighbours(xyz: np.ndarray, queries: np.ndarray, count: int) -> np.ndarray:
-    """The `count` points of `xyz` (N, 3) nearest to each query (M, 3): (M, count) int32, nearest first.
+    """Return the `count` points of `xyz` (N, 3) nearest to each query (M, 3): (M, count) int32, nearest first.
 
-    Where there are fewer points than asked for, the last column is repeated.
+    If N is less than `count`, the last column is repeated.
     """
     from scipy.spatial import cKDTree
 
     most = min(count, len(xyz))
-    # Unbalanced and not compact: queries are as fast on so few points and the tree is built in a third of the time.
+    # Unbalanced and not compact: with so few points queries are as fast, and building takes a third of the time.
     tree = cKDTree(xyz, balanced_tree=False, compact_nodes=False)
     found: np.ndarray = np.asarray(tree.query(queries, k=range(1, most + 1))[1], np.int32)
     return found if most == count else np.pad(found, ((0, 0), (0, count - most)), mode="edge")
 
 
 def build_hierarchy(xyz: np.ndarray, levels: Sequence[int], neighbours: int, threads: int = 2) -> dict[str, np.ndarray]:
-    """All tables of a hierarchy; level 1 is the field itself.
+    """Compute all tables of a hierarchy; level 1 is the field itself.
 
     Args:
         xyz: (n, N, 3) float32 coordinates of n fields.
         levels: points per level, `levels[0] == N`, decreasing.
-        neighbours: size of a neighbourhood, k.
-        threads: workers. The result does not depend on it.
+        neighbours: number of points of a neighbourhood, k.
+        threads: number of threads. The result does not depend on it.
 
     Returns:
         Per level l, int32, first axis the fields:
-        `neighbours1` (n, N, k): the points nearest to each point, itself among them;
+        `neighbours1` (n, N, k): the points nearest to each point, including the point itself;
         from level 2 on `sample<l>` (n, levels[l-1]): the points of level l as indices into level l-1;
         `neighbours<l>` (n, levels[l-1], k): their neighbourhoods as indices into level l-1;
         `upsample<l>` (n, levels[l-2]): for each point of level l-1 the nearest point of level l.

@@ -1,4 +1,4 @@
-"""Any Keras model as an architecture."""
+"""Architecture of any Keras model."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class KerasArchitecture(Architecture):
     """A `keras.Model`, or a function that builds one.
 
     Args:
-        model: the model, or a function without arguments that returns it.
+        model: the model, which is trained in place, or a function without arguments that returns it.
 
     Raises:
-        SpecError: it is neither, or the function returns something else.
+        SpecError: the argument is neither.
     """
 
     def __init__(self, model: keras.Model | Callable[[], keras.Model]) -> None:
@@ -31,14 +31,18 @@ class KerasArchitecture(Architecture):
         self.nn = model if isinstance(model, keras.Model) else None
 
     def network(self) -> keras.Model:
-        """What the function returns."""
+        """Call the function and return its model.
+
+        Raises:
+            SpecError: the function returned another object.
+        """
         model = self._make()
         if not isinstance(model, keras.Model):
             raise SpecError("model", f"the function returned {type(model).__name__}; it must return a keras.Model")
         return model
 
     def get_config(self) -> dict[str, Any]:
-        """The model's class and its configuration, where it has one."""
+        """Return the model's class and, if it has one, its configuration."""
         try:
             config = self.build().get_config()
         except NotImplementedError:

@@ -1,4 +1,4 @@
-"""Keras layers that follow index tables: gathering points, and the maximum over neighbourhoods."""
+"""Keras layers that read index tables: gathering of points, and the maximum over neighbourhoods."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from keras import ops
 
 
 def _rows(values: Any, table: Any) -> Any:
-    """Rows of `values` (B, N, C) by a table (B, ...) of indices into N, over the flattened batch.
+    """Return the rows of `values` (B, N, C) at a table (B, ...) of indices into N.
 
-    One flat gather, because its gradient is one flat segment sum: faster on a CPU than a batched gather's.
+    It is one flat gather over the flattened batch, because its gradient is one flat segment sum. On a CPU this is
+    faster than the gradient of a batched gather.
     """
     batch, points, channels = ops.shape(values)[0], ops.shape(values)[1], values.shape[-1]
     start = ops.reshape(ops.arange(batch, dtype="int32") * points, (-1,) + (1,) * (len(table.shape) - 1))
@@ -20,25 +21,25 @@ def _rows(values: Any, table: Any) -> Any:
 
 @keras.saving.register_keras_serializable(package="frostline")
 class GatherPoints(keras.layers.Layer):
-    """[values (B, N, C), table (B, M) int] -> (B, M, C): the points a table names."""
+    """A layer that gathers the points of a table: [values (B, N, C), table (B, M) int] -> (B, M, C)."""
 
     def call(self, inputs: list[Any]) -> Any:
-        """The rows of the values, by the table."""
+        """Return the rows of the values at the table's indices."""
         return _rows(*inputs)
 
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
-        """The table's shape and the values' channels."""
+        """Return the table's shape with the values' channels."""
         return (*input_shape[1], input_shape[0][-1])
 
 
 @keras.saving.register_keras_serializable(package="frostline")
 class NeighbourhoodMax(keras.layers.Layer):
-    """[values (B, N, C), table (B, M, k) int] -> (B, M, C): the maximum over each neighbourhood."""
+    """A layer that takes the maximum over each neighbourhood: [values (B, N, C), table (B, M, k) int] -> (B, M, C)."""
 
     def call(self, inputs: list[Any]) -> Any:
-        """The largest of the rows that the table names, per channel."""
+        """Return the maximum over the rows at the table's indices, per channel."""
         return ops.max(_rows(*inputs), axis=2)
 
     def compute_output_shape(self, input_shape: list[tuple[int | None, ...]]) -> tuple[int | None, ...]:
-        """The table's shape without its neighbourhoods, and the values' channels."""
+        """Return the table's shape without its last axis, with the values' channels."""
         return (*input_shape[1][:-1], input_shape[0][-1])

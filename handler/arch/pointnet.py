@@ -22,15 +22,15 @@ class PointNetPwiseClassif(Architecture):
 
     Args:
         points: N, points per field.
-        features: F; 0: X is coordinates alone.
+        features: F; 0 if X is coordinates only.
         classes: number of outputs.
         encoder: widths of the layers applied to each point.
-        bottleneck: widths of the layers before the global maximum; the last is the size of a field's description.
-        decoder: widths of the layers applied to each point together with the field's description.
-        dropout: before the last layer.
+        bottleneck: widths of the layers before the global maximum; the last is the size of a field's descriptor.
+        decoder: widths of the layers applied to each point together with the field's descriptor.
+        dropout: dropout rate before the last layer.
 
     Raises:
-        SpecError: the arguments don't fit; the message names the one.
+        SpecError: an argument is invalid; the message names it.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class PointNetPwiseClassif(Architecture):
             raise SpecError("model.args.classes", f"{classes} is too few; give 2 or more")
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that determine the network."""
+        """Return the arguments that determine the network."""
         return {
             "class": type(self).__name__,
             "points": self.points,
@@ -66,7 +66,7 @@ class PointNetPwiseClassif(Architecture):
         }
 
     def network(self) -> keras.Model:
-        """Makes the network."""
+        """Create the network."""
         xyz = keras.Input((self.points, 3), name="xyz")
         inputs = [xyz]
         x = xyz
@@ -75,7 +75,7 @@ class PointNetPwiseClassif(Architecture):
             x = layers.Concatenate(name="enc_input")(inputs)
         local = self._shared("enc", x)
         whole = layers.GlobalMaxPooling1D(keepdims=True, name="global_max")(self._shared("global", local))
-        # The first decoder layer is linear in [local, whole]: the field's part is computed once, not once per point.
+        # The first decoder layer is linear in [local, whole], so the field's term is computed once, not per point.
         width = self.widths["dec"][0]
         whole = layers.Dense(width, use_bias=False, name="global_dense")(whole)
         x = layers.Add(name="dec1_add")([layers.Dense(width, name="dec1_dense")(local), whole])

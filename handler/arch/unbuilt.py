@@ -1,4 +1,4 @@
-"""Networks that know their input's shape only from the data: a `Sequential` without `Input`, a subclassed model."""
+"""Build of networks whose input shape is known only from the data: `Sequential` without `Input`, subclassed models."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Input = tuple[Sequence[int | None], str]
 
 
 def build_from(model: Any, inputs: Sequence[Input], where: str = "model.architecture") -> None:
-    """Builds a network that isn't built yet as its first batch would; one that is built stays as it is.
+    """Build a network that is not built yet, as its first batch would; leave a built one unchanged.
 
     Args:
         model: a `keras.Model`.
         inputs: per input the shape of an example and its dtype.
-        where: the path of what makes the network.
+        where: the path of the field that gives the network, for messages.
 
     Raises:
-        SpecError: it can't be built from these, or has no weights then.
+        SpecError: the network can't be built from these inputs, or has no weights.
     """
     if not model.built:
         made: list[BaseException] = []
@@ -50,5 +50,5 @@ def _symbols(shape: Sequence[int | None], dtype: str) -> Any:
 
 
 def _zeros(shape: Sequence[int | None], dtype: str) -> Any:
-    """One example, for a network that can't be called with shapes alone."""
+    """Return a batch of one example of zeros, for a network that can't be called with symbolic inputs."""
     return np.zeros((1, *(size or 1 for size in shape)), dtype)

@@ -1,4 +1,4 @@
-"""What a person looks at: the page of a run and the picture of a schedule. No TensorFlow, no Prefect."""
+"""The HTML report of a run, and the image of a schedule. Imports neither TensorFlow nor Prefect."""
 
 from handler.report.curves_image import curves_image as curves_image
 from handler.report.image import draw_schedule as draw_schedule

@@ -1,4 +1,4 @@
-"""The page of a sweep: its runs in a table, their curves over each other, what sharing saved."""
+"""The HTML report of a sweep: a table of its runs, their curves in common charts, and the epochs saved by sharing."""
 
 from __future__ import annotations
 
@@ -19,14 +19,27 @@ from handler.report.templates import fill
 from handler.store.files import write_file
 from handler.sweep import Variant, shared_epochs
 
-# Eight hues that differ for colour-blind eyes too (Okabe and Ito, 2008, without yellow); more runs get dashes.
+# Eight hues that colour-blind readers can distinguish (Okabe and Ito, 2008, without yellow); more runs get dashes.
 HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#8c8c8c")
 DASHES = (None, "6 3", "2 3", "8 3 2 3")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A run of a sweep as the table shows it: `shared` epochs are those another run has too; best values are marked."""
+    """A run of a sweep in the table.
+
+    Attributes:
+        name: the run's name.
+        hue: colour of its curves.
+        dash: dash pattern of its curves, or None.
+        values: its values of the sweep's axes.
+        status: status of the run, or the reason why it isn't complete.
+        epochs: number of epochs of the run.
+        trained: number of epochs that this run trained itself.
+        seconds: seconds of its segments.
+        last: the last value of each metric.
+        best: the metrics in which it has the best last value of all runs.
+    """
 
     name: str
     hue: str
@@ -47,14 +60,14 @@ def write_comparison(
     folder: Path,
     failures: Mapping[str, str] | None = None,
 ) -> Path:
-    """Writes `report.html` of a sweep, whole or not at all.
+    """Write `report.html` of a sweep atomically and return its path.
 
     Args:
         name: the sweep's name.
         variants: its trainings.
-        records: those of them that are complete.
+        records: the records of the trainings that are complete.
         folder: the sweep's folder, `<store>/sweeps/<sweep>`.
-        failures: why each of the others isn't complete, by its name.
+        failures: by training, the reason why it isn't complete.
 
     Returns:
         The file's path.
@@ -110,7 +123,7 @@ def _rows(variants: Sequence[Variant], records: Sequence[RunRecord], failures: M
 
 
 def _chart(metric: str, rows: Sequence[Row], records: Sequence[RunRecord]) -> Markup:
-    """One metric of all runs by epoch."""
+    """Draw one metric of all runs by epoch."""
     curves: Mapping[str, list[float]] = {r.run: r.history[metric] for r in records if metric in r.history}
     finite = [value for curve in curves.values() for value in curve if math.isfinite(value)] or [0.0]
     epochs = max(map(len, curves.values()), default=1)

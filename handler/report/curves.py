@@ -1,4 +1,4 @@
-"""Loss and metrics by epoch as SVG, the segments behind them."""
+"""SVG charts of loss and metrics by epoch, with the segments in the background."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ Axis = Callable[[float], float]
 
 @dataclass(frozen=True)
 class Chart:
-    """One metric: its name, its curves (`training`, `validation`) and the picture of them."""
+    """The chart of one metric.
+
+    Attributes:
+        name: the metric.
+        best: its last and its best value, in words.
+        svg: the drawing of its curves (`training`, `validation`).
+    """
 
     name: str
     best: str
@@ -31,12 +37,12 @@ class Chart:
 def charts(
     history: dict[str, list[float]], segments: Sequence[PlannedSegment], *, readings: bool = True
 ) -> list[Chart]:
-    """A chart per metric of the history; `val_x` is drawn with `x`. Learning rates are in the schedule's picture.
+    """Return a chart per metric of the history; `val_x` is drawn with `x`. Learning rates are in the schedule's image.
 
     Args:
-        history: metric to one value per epoch.
+        history: metric -> one value per epoch.
         segments: the plan, drawn behind the curves.
-        readings: whether the values of an epoch are shown on hovering.
+        readings: whether hovering shows the values of an epoch.
     """
     names = list(dict.fromkeys(name.removeprefix("val_") for name in history if name not in RATES))
     found = []
@@ -50,7 +56,7 @@ def charts(
 
 
 def _best(name: str, curves: dict[str, list[float]]) -> str:
-    """The last value and, where it is another one, the best one, in words."""
+    """Return the last value and, if it is another one, the best value, in words."""
     kind, values = list(curves.items())[-1]
     word = {"training": "", "validation": "validation "}[kind]
     last, finite = f"{word}{figures.number(values[-1])}", [(v, e) for e, v in enumerate(values) if math.isfinite(v)]
@@ -61,7 +67,7 @@ def _best(name: str, curves: dict[str, list[float]]) -> str:
 
 
 def falls(metric: str) -> bool:
-    """Whether less of a metric is better, by its name."""
+    """Return whether a lower value of a metric is better, judged by its name."""
     return any(part in metric for part in FALLING) or metric.removeprefix("val_") in ("mse", "mae", "mape", "msle")
 
 
@@ -105,7 +111,7 @@ def _draw(name: str, curves: dict[str, list[float]], segments: Sequence[PlannedS
 
 
 def gridlines(ticks: Sequence[float], y: Axis) -> Markup:
-    """A line across the chart at each value, the value beside it."""
+    """Draw a line across the chart at each value, labelled with the value."""
     right = WIDTH - RIGHT
     return join(
         element("line", class_="gridline", x1=LEFT, x2=right, y1=y(tick), y2=y(tick))
@@ -115,7 +121,7 @@ def gridlines(ticks: Sequence[float], y: Axis) -> Markup:
 
 
 def epoch_labels(epochs: int, x: Axis) -> Markup:
-    """The numbers of some epochs below the chart."""
+    """Draw the numbers of some epochs below the chart."""
     below = HEIGHT - BOTTOM + 17
     return join(
         element("text", str(epoch), class_="axis", x=x(epoch), y=below, text_anchor="middle")
@@ -170,7 +176,7 @@ def _readings(
     height: float,
     place: Callable[[int, float], tuple[float, float] | None],
 ) -> Markup:
-    """A column per epoch that shows the values on hovering."""
+    """Draw an invisible column per epoch that shows the values on hovering."""
     columns = []
     for epoch in range(epochs):
         values = {kind: curve[epoch] for kind, curve in curves.items() if epoch < len(curve)}

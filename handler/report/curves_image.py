@@ -1,4 +1,4 @@
-"""The curves of a run as one SVG that needs nothing else, for pages that show images."""
+"""The curves of a run as one self-contained SVG, for pages that show images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from handler.report.svg import element
 from handler.report.templates import style
 
 TITLE, GAP = 22.0, 18.0
-# What the page's style leaves to the page.
+# Styles that the report sets in its page instead of in the common style sheet.
 OWN = """
 svg { font-family: system-ui, sans-serif; } .ground { fill: var(--card); }
 .key.training { fill: var(--curve); } .key.validation { fill: var(--curve-validation); }
@@ -16,10 +16,10 @@ svg { font-family: system-ui, sans-serif; } .ground { fill: var(--card); }
 
 
 def curves_image(record: RunRecord) -> str:
-    """The metrics of a run by epoch, training and validation over each other, the segments behind them.
+    """Draw the metrics of a run by epoch: training and validation in one chart, with the segments in the background.
 
     Args:
-        record: the run as it stands; where it has no history, the picture is empty.
+        record: the record of the run; without a history the image is empty.
 
     Returns:
         The text of an SVG file.

@@ -1,4 +1,4 @@
-"""Figures as a person reads them."""
+"""Formats of numbers for a reader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NOTHING = "\u2013"
 
 
 def count(value: float) -> str:
-    """A large number in three digits: `950`, `14.2k`, `3.1M`."""
+    """Return a large number in three digits: `950`, `14.2k`, `3.1M`."""
     if abs(value) < 1e4:
         return f"{value:.0f}"
     for size, unit in ((1e3, "k"), (1e6, "M")):
@@ -19,7 +19,7 @@ def count(value: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`."""
+    """Return seconds as `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     if seconds < 10:
@@ -34,7 +34,7 @@ def duration(seconds: float | None) -> str:
 
 
 def number(value: Any) -> str:
-    """A metric or a rate in at most four significant digits; everything else as text."""
+    """Return a float in four significant digits, an integer in groups of three digits, other values as text."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     if isinstance(value, int):
@@ -45,12 +45,12 @@ def number(value: Any) -> str:
 
 
 def epochs(start: int, end: int) -> str:
-    """The half-open interval of epochs as its first and last one: `3`, `3-7`."""
+    """Return a half-open interval of epochs as its first and last epoch: `3`, `3-7`."""
     return f"{start}" if end - start == 1 else f"{start}\u2013{end - 1}"
 
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
-    """Round values within `[low, high]`, about `wanted` of them, steps of 1, 2 or 5 times a power of ten."""
+    """Return about `wanted` round values within `[low, high]`, in steps of 1, 2 or 5 times a power of ten."""
     if not high > low:
         return [low]
     raw = (high - low) / max(wanted, 1)
@@ -62,7 +62,7 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 
 def epoch_ticks(total: int, width: float, spacing: float = 44) -> list[int]:
-    """Epochs to label on an axis of `width` pixels, at least `spacing` pixels apart, from 0 to at most `total`."""
+    """Return the epochs to label on an axis of `width` pixels, `spacing` pixels or more apart, from 0 to `total`."""
     wanted = max(1, int(width / spacing))
     for step in (m * 10**p for p in range(9) for m in (1, 2, 5)):
         if total / step <= wanted:

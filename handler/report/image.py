@@ -1,4 +1,4 @@
-"""The layers x epochs picture as a PNG, for a terminal's `plan --png` and for Prefect's artifacts."""
+"""The image of layers x epochs as a PNG, for `plan --png` in a terminal and for Prefect's artifacts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ TRAINING, FROZEN, HELD, INK, MUTED, RATE = "#f6b65c", "#8cc4ec", "#b3bdc9", "#16
 
 
 def draw_schedule(plan: Plan, file: Path) -> None:
-    """Draws which layer trains in which epoch, the learning rate above, the share of parameters that trains below.
+    """Draw the epochs in which each layer is trainable, with the learning rate above and the trainable share below.
+
+    The trainable share is the share of the parameters that are trainable.
 
     Args:
         plan: the planned segments and layers.
-        file: the PNG to write, whole or not at all; its folder must exist.
+        file: the PNG to write, atomically; its folder must exist.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -59,7 +61,7 @@ def draw_schedule(plan: Plan, file: Path) -> None:
     below.set_xlabel("epoch", fontsize=8, color=MUTED)
     _legend(figure, plan, found, left / width, height)
     with replacing(file) as beside, warnings.catch_warnings(), beside.open("wb") as out:
-        warnings.filterwarnings("ignore", message="Glyph")  # a name in a script that the font lacks shows boxes
+        warnings.filterwarnings("ignore", message="Glyph")  # characters that the font lacks are drawn as boxes
         canvas.print_png(out, metadata={"Software": None})
 
 

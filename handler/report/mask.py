@@ -1,4 +1,4 @@
-"""Which layer is in which state in which epochs, as data that a picture can be drawn from."""
+"""The state of each layer in each epoch, as data for an image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ State = Literal["training", "frozen", "held"]
 
 @dataclass(frozen=True)
 class Span:
-    """Epochs `[start, end)` in which a layer is in one state. `held`: the user froze it before training."""
+    """Epochs `[start, end)` in which a layer has one state. `held`: the user froze the layer before the training."""
 
     start: int
     end: int
@@ -23,7 +23,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Row:
-    """A layer and its states over all epochs, in order, neighbours of one state joined."""
+    """A layer and its states over all epochs, in order; neighbouring epochs of one state are joined."""
 
     path: str
     kind: str
@@ -31,7 +31,7 @@ class Row:
     spans: tuple[Span, ...]
 
     def summary(self) -> str:
-        """The row in words, for a tooltip."""
+        """Return the row in words, for a tooltip."""
         if self.spans and self.spans[0].state == "held":
             return f"{self.path} ({self.kind}, {self.parameters} parameters): frozen by the user throughout"
         frozen = [s for s in self.spans if s.state == "frozen"]
@@ -42,10 +42,10 @@ class Row:
 
 
 def rows(layers: Sequence[dict[str, Any]], segments: Sequence[PlannedSegment]) -> list[Row]:
-    """One row per layer with weights, in layer order.
+    """Return one row per layer with weights, in layer order.
 
     Args:
-        layers: `LayerInfo` as dicts; where there are none, the layers that the segments name.
+        layers: `LayerInfo` as dicts; if empty, the layers that the segments name are used.
         segments: the planned segments in order.
     """
     if not layers:
@@ -66,6 +66,6 @@ def rows(layers: Sequence[dict[str, Any]], segments: Sequence[PlannedSegment]) -
 
 
 def trainable_share(segment: PlannedSegment, layers: Sequence[dict[str, Any]]) -> float:
-    """Trainable parameters of a segment as a part of all parameters that can train, 0 to 1."""
+    """Return the share of a segment's trainable parameters in all parameters that can be trainable, 0 to 1."""
     total = sum(int(layer.get("trainable_parameters", 0)) for layer in layers)
     return min(1.0, segment.trainable_parameters / total) if total else 0.0

@@ -1,4 +1,4 @@
-"""The page of a run: one HTML file that needs nothing from outside."""
+"""The HTML report of a run: one self-contained file."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ NAMES = {"overall_accuracy": "overall accuracy", "mean_iou": "mean IoU", "f1": "
 
 
 def write_report(record: RunRecord, folder: Path) -> Path:
-    """Writes `report.html`, whole or not at all.
+    """Write `report.html` atomically and return its path.
 
     Args:
-        record: the run as it stands; it need not be complete.
-        folder: the run's folder, `<store>/runs/<run>`; its `spec.yaml` is shown where there is one.
+        record: the record of the run, which need not be complete.
+        folder: the run's folder, `<store>/runs/<run>`; its `spec.yaml` is shown if it exists.
 
     Returns:
         The file's path.
@@ -37,7 +37,7 @@ def write_report(record: RunRecord, folder: Path) -> Path:
 
 
 def render(record: RunRecord, folder: Path) -> str:
-    """The page as text."""
+    """Return the text of the report."""
     spec_file = folder / "spec.yaml"
     spec_text = spec_file.read_text(encoding="utf-8") if spec_file.is_file() else ""
     planned = planned_segments(record)
@@ -67,7 +67,7 @@ def render(record: RunRecord, folder: Path) -> str:
 
 
 def planned_segments(record: RunRecord) -> list[PlannedSegment]:
-    """The record's plan; where an older record has none, its segments as far as they were run."""
+    """Return the record's plan, or, for an older record without one, the segments that were run."""
     if record.plan:
         return record.plan
     return [
@@ -86,13 +86,14 @@ def planned_segments(record: RunRecord) -> list[PlannedSegment]:
 
 
 class Scores:
-    """Validation figures, sorted by how they are shown.
+    """Validation scores, grouped by their presentation.
 
     Attributes:
-        plain: single figures by name.
-        classes: figures by class, as `(name, {figure: value})`.
-        columns: the names of the figures by class.
-        confusion: rows `(name, [(count, part of the row)])`, true classes down, predicted across; or None.
+        plain: scalar scores by name.
+        classes: scores by class, as `(name, {score: value})`.
+        columns: the names of the scores by class.
+        confusion: rows `(name, [(count, share of the row)])`, a row per true class, a column per predicted one; or
+            None.
     """
 
     def __init__(self, validation: Mapping[str, Any] | None) -> None:
@@ -121,7 +122,7 @@ def _tables(value: Any) -> bool:
 
 
 def flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested mappings as `(dotted name, value)`; lists of plain values joined by commas, long ones cut."""
+    """Return nested mappings as `(dotted name, value)`; lists of plain values are joined by commas, long ones cut."""
     pairs: list[tuple[str, Any]] = []
     for key, inner in value.items():
         name = f"{prefix}.{key}" if prefix else str(key)
@@ -136,7 +137,7 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _words(value: Any) -> str:
-    """A value inside a list: a shape with its dtype as `2048 x 3 float32`, a mapping by its values."""
+    """Return a value of a list as text: a shape with its dtype as `2048 x 3 float32`, a mapping by its values."""
     if isinstance(value, Mapping):
         return " ".join(_words(v) for v in value.values())
     if isinstance(value, list | tuple):
@@ -170,7 +171,7 @@ def _segment_rows(record: RunRecord, planned: list[PlannedSegment]) -> list[dict
 
 
 def _notes(record: RunRecord) -> list[str]:
-    """What a person should know: where the run went on, allowed changes of the environment, damage, warnings."""
+    """Return the notes of the report: resumptions, allowed changes of the environment, damage and warnings."""
     resumed = [resumption.text[0].upper() + resumption.text[1:] + "." for resumption in record.resumptions]
     return resumed + record.notes
 
@@ -184,8 +185,9 @@ def _stages(seconds: Mapping[str, float]) -> list[dict[str, Any]]:
 
 
 def _commands(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
-    """What to type, with what it does: to continue here, and to train all of it again elsewhere. Both write nothing
-    outside of a store.
+    """Return the commands that continue the run here and that train it anew in another store, each with its effect.
+
+    Neither writes anything outside of a store.
     """
     store, spec = place_of(folder.parent.parent), str(folder / "spec.yaml")
     again = "asks for it again: all of it is found" if record.status == "completed" else "goes on where it stopped"

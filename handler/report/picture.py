@@ -1,4 +1,4 @@
-"""The layers x epochs picture as SVG: who trains when, at which rate, in which segment."""
+"""The image of layers x epochs as SVG: states of the layers, learning rates, segments."""
 
 from __future__ import annotations
 
@@ -16,29 +16,34 @@ from handler.report.svg import element, join, picture
 
 WIDTH, RIGHT = 1080.0, 84.0
 LONGEST_NAME = 28
-FINE_CELLS = 3000  # above this many cells a row has one tooltip, not each of its cells
+FINE_CELLS = 3000  # above this number of cells each row has one tooltip instead of one per cell
 STATE_WORDS = {"training": "training", "frozen": "frozen", "held": "frozen by the user"}
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Where epochs lie: `left` is the room for names, `epochs` the number of epochs across the rest."""
+    """The horizontal layout of the image.
+
+    Attributes:
+        left: width reserved for names, pixels.
+        epochs: number of epochs in the remaining width.
+    """
 
     left: float
     epochs: int
 
     @property
     def right(self) -> float:
-        """The right end of the last epoch."""
+        """Return the right end of the last epoch."""
         return WIDTH - RIGHT
 
     @property
     def scale(self) -> float:
-        """Pixels per epoch."""
+        """Return the pixels per epoch."""
         return (self.right - self.left) / self.epochs
 
     def x(self, epoch: float) -> float:
-        """Where an epoch begins."""
+        """Return the left end of an epoch."""
         return self.left + epoch * self.scale
 
 
@@ -49,13 +54,13 @@ def schedule_picture(
     reached: int,
     sources: Mapping[int, str] | None = None,
 ) -> Markup:
-    """The picture of a run.
+    """Draw the schedule of a run.
 
     Args:
         layers: `LayerInfo` as dicts, in layer order.
         segments: the planned segments, in order, from epoch 0 on.
-        reached: epochs trained so far; what lies behind is veiled.
-        sources: how the state at a segment's end came about, by segment index.
+        reached: number of epochs trained so far; later epochs are veiled.
+        sources: by segment index, the source of its state (`cached`, `resumed`, `trained`).
 
     Returns:
         An `<svg>` that takes its colours from the page's style sheet.
@@ -86,7 +91,7 @@ def schedule_picture(
 
 
 def row_height(layers: int) -> float:
-    """Pixels for a row, so that a few layers are not lost and many remain readable."""
+    """Return the height of a row in pixels, for which few layers stay visible and many stay readable."""
     return max(3.0, min(22.0, 1150 / max(layers, 1)))
 
 

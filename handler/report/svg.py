@@ -8,10 +8,10 @@ from markupsafe import Markup, escape
 
 
 def element(tag: str, *children: str | Markup, **attributes: object) -> Markup:
-    """One element; children and attribute values are escaped unless they are `Markup`.
+    """Return one element; children and attribute values are escaped unless they are `Markup`.
 
-    Attribute names: `class_` is `class`, other underscores become hyphens; None leaves an attribute out; floats are
-    written with at most two decimals.
+    Attribute names: `class_` becomes `class`, other underscores become hyphens. None leaves an attribute out. Floats
+    are written with at most two decimals.
     """
     written = [f' {_name(name)}="{escape(_value(value))}"' for name, value in attributes.items() if value is not None]
     inner = "".join(escape(child) for child in children)
@@ -19,12 +19,12 @@ def element(tag: str, *children: str | Markup, **attributes: object) -> Markup:
 
 
 def join(parts: Iterable[Markup]) -> Markup:
-    """Elements one after the other."""
+    """Concatenate elements."""
     return Markup("").join(parts)
 
 
 def picture(width: float, height: float, label: str, *children: Markup, class_: str = "") -> Markup:
-    """An `<svg>` of that size, that scales where the page's style says so; `label` is what a screen reader says."""
+    """Return an `<svg>` of a size, which scales if the page's style says so; `label` is the text for screen readers."""
     return element(
         "svg",
         *children,

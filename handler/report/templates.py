@@ -1,4 +1,4 @@
-"""The templates of the pages, and what they share: the frame, the style, how numbers are written."""
+"""The templates of the reports and their common parts: the frame, the style sheet, the formats of numbers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from handler.report import figures
 
 
 def fill(template: str, title: str, filters: dict[str, Callable[..., Any]] | None = None, **given: Any) -> str:
-    """A page as text.
+    """Return a page as text.
 
     Args:
-        template: a file of this folder, that fills `frame.html`.
-        title: of the page.
-        filters: more filters than those for numbers.
-        given: what the template shows; text is escaped unless it is `Markup`.
+        template: a template of this folder, which extends `frame.html`.
+        title: title of the page.
+        filters: filters in addition to those for numbers.
+        given: variables of the template; text is escaped unless it is `Markup`.
     """
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_text),
@@ -38,7 +38,7 @@ def fill(template: str, title: str, filters: dict[str, Callable[..., Any]] | Non
 
 
 def style() -> Markup:
-    """The style sheet of every page."""
+    """Return the style sheet of every page."""
     return Markup(_text("report.css"))
 
 

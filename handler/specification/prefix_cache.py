@@ -10,7 +10,7 @@ from handler.specification.refusals import Flag, Given, Size
 
 
 class PrefixCache(Given):
-    """Whether the activations of the frozen layers at the network's input are computed once and cached."""
+    """The options of the activation cache, which stores the activations of the frozen layers at the network's input."""
 
     model_config = ConfigDict(title="Frozen prefix")
     mode: Literal["auto", "on", "off"] = Field(

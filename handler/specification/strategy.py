@@ -11,7 +11,7 @@ from handler.specification.refusals import Count, Given
 
 
 class Strategy(Given):
-    """The distribution of each batch over devices."""
+    """The strategy that distributes each batch over devices."""
 
     model_config = ConfigDict(title="Devices")
     name: Literal["mirrored"] = Field(
