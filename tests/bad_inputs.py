@@ -1,4 +1,4 @@
-"""Data and networks that can't be trained on: what each is, and what is said of it."""
+"""Invalid data and networks, each with the error message that names it."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def network():
 
 @dataclass(frozen=True)
 class BadInput:
-    """One way to spoil the data, the network or the code around it.
+    """One way to make the data, the network or the code around them invalid.
 
     Attributes:
         id: the test's name.
-        text: a regular expression for what is said.
-        code: appended to the module, so it may define `load` or `network` anew.
-        change: dotted keys of the specification and what is put there.
-        fails: True where the user's code fails (exit 1), False where it is refused (exit 2).
+        text: a regular expression for the error message.
+        code: appended to the module, so that it may redefine `load` or `network`.
+        change: dotted keys of the specification, with their new values.
+        fails: True if the user's code fails (exit 1), False if Frostline rejects it (exit 2).
     """
 
     id: str
@@ -49,7 +49,7 @@ class BadInput:
 
 
 def data(name: str, returned: str, said: str) -> BadInput:
-    """A data function that returns something else."""
+    """Return a case whose data function has another body."""
     code = f"""
         def load():
             X = np.arange(24, dtype="float32").reshape(8, 3)
@@ -60,7 +60,7 @@ def data(name: str, returned: str, said: str) -> BadInput:
 
 
 def network(name: str, returned: str, said: str, *, fails: bool = False) -> BadInput:
-    """A network function that returns something else."""
+    """Return a case whose network function has another body."""
     code = f"""
         def network():
             import keras
@@ -71,7 +71,7 @@ def network(name: str, returned: str, said: str, *, fails: bool = False) -> BadI
 
 
 def fails(name: str, body: str, said: str, **change: Any) -> BadInput:
-    """Code that fails when it is called, or when its module is imported."""
+    """Return a case whose code fails when it is called, or when its module is imported."""
     return BadInput(name, said, textwrap.dedent(body), change, fails=True)
 
 
@@ -86,7 +86,7 @@ CALLBACK = """
     """
 
 BAD_INPUTS = [
-    # What a data function returns.
+    # Values that a data function returns.
     data("nothing", "return None", "data.source: jobs:load returned NoneType"),
     data("one array", "return X", "data.source: jobs:load returned ndarray"),
     data("three values", "return X, y, y", "data.source: jobs:load returned 3 values"),
@@ -119,7 +119,7 @@ BAD_INPUTS = [
     data("dates", "return X.astype('datetime64[s]'), y", "data.source: .*datetime64"),
     data("records", "return np.zeros(8, [('a', 'f4'), ('b', 'f4')]), y", "data.source: "),
     data("a scalar", "return np.float32(3), y", "data.source: "),
-    # What a network function returns.
+    # Values that a network function returns.
     network("no network", "return None", "model.architecture: 'jobs:network' returned NoneType"),
     network("a class", "return keras.Model", "model.architecture: 'jobs:network' returned "),
     network("a layer", "return layers.Dense(2)", "model.architecture: 'jobs:network' returned Dense"),

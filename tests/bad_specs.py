@@ -1,6 +1,7 @@
-"""A good specification, and a table of ways to spoil it: what is refused, where, and in which words.
+"""A valid specification, and a table of ways to make it invalid, each with the path and the text of its error.
 
-The handler's tests go through it without TensorFlow; the command's tests check the exit code and that no store is made.
+The handler's tests check the table without TensorFlow. The command's tests check the exit code, and that no store is
+created.
 """
 
 from __future__ import annotations
@@ -64,19 +65,19 @@ def network(width):
 LIMIT = 3
 '''
 
-GONE = object()  # as a value: the key is taken out
+GONE = object()  # as a value: remove the key
 
 
 @dataclass(frozen=True)
 class Bad:
-    """One way to spoil the good specification.
+    """One way to make the valid specification invalid.
 
     Attributes:
         id: the test's name.
-        change: dotted keys and what is put there, or the whole text of the file.
-        path: the path the refusal begins with; "" where it begins with the file.
-        text: a regular expression for what the refusal says.
-        network: True where only the network tells.
+        change: dotted keys with their new values, or the whole text of the file.
+        path: the path with which the error begins; "" if it begins with the file.
+        text: a regular expression for the error message.
+        network: True if the check needs the network.
     """
 
     id: str
@@ -87,7 +88,7 @@ class Bad:
 
 
 def write_good(folder: Path, change: dict[str, Any] | str | None = None) -> Path:
-    """Writes the module and the specification, changed, into a folder; returns the specification's file."""
+    """Write the module and the changed specification to a folder; return the path of the specification."""
     (folder / "things.py").write_text(MODULE)
     file = folder / "spec.yaml"
     file.write_text(change if isinstance(change, str) else yaml.safe_dump(changed(change or {}), sort_keys=False))
@@ -95,7 +96,7 @@ def write_good(folder: Path, change: dict[str, Any] | str | None = None) -> Path
 
 
 def changed(change: dict[str, Any]) -> dict[str, Any]:
-    """The good specification with some keys changed, added or (GONE) taken out."""
+    """Return the valid specification with some keys changed, added or (GONE) removed."""
     spec = copy.deepcopy(GOOD)
     for path, value in change.items():
         *parents, last = path.split(".")
@@ -422,7 +423,7 @@ BAD = [
         "freeze_training",
         "must be null, one entry or a list",
     ),
-    # What only the network tells.
+    # Errors that only the network reveals.
     Bad(
         "layer unknown",
         {ENTRY + ".layers": ["frist"]},

@@ -1,4 +1,4 @@
-"""More ways to spoil the good specification: numbers out of range, names no file can have, text that means other things."""
+"""More ways to make the valid specification invalid: numbers out of range, impossible file names, ambiguous text."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CALLBACKS = "training.callbacks[0]"
 
 
 def text(line: str) -> str:
-    """A specification's text with one more line."""
+    """Return a specification's text with one more line."""
     return f"name: good\n{line}\n"
 
 
 def lidar(name: str, value: object, path: str = "") -> Bad:
-    """A number of the lidar arguments that is none for it."""
+    """Return a case with an invalid value for one of the lidar arguments."""
     args: object = value
     for key in reversed(name.split(".")):
         args = {key: args}
@@ -28,13 +28,13 @@ def lidar(name: str, value: object, path: str = "") -> Bad:
 
 
 def numbers(field: str, *values: object, said: str = "must be") -> list[Bad]:
-    """A field with numbers that are none for it."""
+    """Return a case for each invalid number of a field."""
     shown = field.replace(".0.", "[0].").replace(".1.", "[1].")
     return [Bad(f"{field} {str(value)[:12]}", {field: value}, shown, said) for value in values]
 
 
 MORE = [
-    # Numbers without an upper bound, or that are others than they look.
+    # Numbers out of range, and numbers that YAML reads differently from how they look.
     *numbers("training.epochs", 10**8, 2**63, HUGE, said="must be at most 100000|must be less than"),
     *numbers("training.batch_size", 2**31, 2**63, HUGE, said="must be less than 2147483648"),
     *numbers("training.threads", 1025, 100_000, said="must be at most 1024"),
@@ -70,7 +70,7 @@ MORE = [
     lidar("augmentation.feature_noise", 1e39),
     lidar("augmentation.scale", [1.0, 1e39], "augmentation.scale[1]"),
     lidar("scene.seed", HUGE),
-    # Names that no file can have.
+    # Names that are invalid for a file.
     Bad("a long source", {"data.source": LONG + ".npz"}, "data.source", "can't name a file: .* 304 bytes"),
     Bad("a long tile", {"data.source": ["a.las", LONG + ".laz"]}, "data.source[1]", "can't name a file"),
     Bad("a long glob", {"data.source": f"*{LONG}/*.laz"}, "data.source", "can't name a file"),
@@ -103,7 +103,7 @@ MORE = [
     Bad("a class of null", {"model.compile.class_weight": {None: 1.0}}, "model.compile.class_weight", "neither a name"),
     Bad("weights of a superscript", {"model.weights": "run:a@²"}, "model.weights", "must be a whole number"),
     Bad("weights of the far future", {"model.weights": f"run:a@{10**30}"}, "model.weights", "must be a whole number"),
-    # Text that is none, and text that stands for more than it says.
+    # Invalid text, and text with a special meaning in YAML.
     Bad("a NUL", json.dumps({"name": "a\0b"}), "name", "characters that aren't text|can't name a run"),
     Bad("half a character", {"data.args.examples": "\udcff"}, "data.args.examples", "characters that aren't text"),
     Bad("a bare NUL", text("seed: \0"), "", "unacceptable character|special characters are not allowed"),

@@ -1,10 +1,10 @@
-"""One Prefect server and one warm process for all tests that type a command or kill a training."""
+"""The Prefect server and the warm process that all tests of commands and kills share."""
 
 import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as handler/environment.py has it; read when TensorFlow is imported
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as in handler/environment.py; TensorFlow reads it when it is imported
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.typed import warm
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """An embedded Prefect server that stays for the whole session."""
+    """Yield an embedded Prefect server that lasts for the whole session."""
     share = start_or_join(tmp_path_factory.mktemp("prefect"))
     share.wait()
     yield share
@@ -23,14 +23,14 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def clean_environment():
-    """The environment without what would make a test depend on the user's own Prefect; `frostline` is on its PATH."""
+    """Return the environment without variables of the user's own Prefect, and with `frostline` on its PATH."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "FROSTLINE"))}
     return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"}
 
 
 @pytest.fixture(scope="session")
 def forker(server, clean_environment, tmp_path_factory):
-    """Types commands into processes forked from a warm one."""
+    """Yield a `Forker`, which runs commands in processes forked from a warm one."""
     environment = clean_environment | {"PREFECT_HOME": str(server.home), "PREFECT_API_URL": server.api_url, "COLUMNS": "160"}
     with warm(environment, tmp_path_factory.mktemp("typed")) as forker:
         yield forker
@@ -38,7 +38,7 @@ def forker(server, clean_environment, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def s3():
-    """A real S3 server on loopback, with an empty bucket."""
+    """Yield an S3 server on loopback, with an empty bucket."""
     from tests.s3_server import S3Server
 
     server = S3Server()

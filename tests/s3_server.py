@@ -1,4 +1,4 @@
-"""A real S3 server on loopback (moto's), that fails as a network does: errors, slow answers, cut connections."""
+"""An S3 server on loopback (moto's) that can fail like a network: errors, slow answers, cut connections."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ class S3Server:
     """A server in a thread of this process.
 
     Attributes:
-        fault: asked for each request, `(method, path)`; says what goes wrong: None, "500" (nothing is done), "slow",
-            "cut" (nothing is done), "lost" (it is done, the answer isn't heard) or "half" (half an answer is).
-        requests: how many there were, by method.
-        failed: how many went wrong, by what went wrong.
+        fault: called for each request with `(method, path)`; returns the fault: None, "500" (the request is not
+            executed), "slow", "cut" (not executed), "lost" (executed, but the answer is lost) or "half" (half of the
+            answer arrives).
+        requests: the number of requests, by method.
+        failed: the number of faulty requests, by fault.
         conditions: whether the conditions of a put are "kept", "ignored" or "refused" (501).
     """
 
@@ -53,12 +54,12 @@ class S3Server:
         self.server.server_close()
 
     def objects(self, prefix=""):
-        """The objects below a prefix, by their names."""
+        """Return the names and sizes of the objects below a prefix."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
         return {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", ())}
 
     def unreliable(self, seed, share=0.2):
-        """From now on, a share of the requests goes wrong."""
+        """Make a share of all requests fail from now on."""
         chance = random.Random(seed)
         kinds = ("500", "slow", "cut", "lost", "half")
 

@@ -1,4 +1,4 @@
-"""The documentation says what is there: every key, every answer; and what it shows runs."""
+"""The documentation is complete (every key, every answer), and its examples run."""
 
 import os
 import re

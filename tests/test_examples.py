@@ -1,4 +1,4 @@
-"""The examples that the documentation sends people to: they can be used as they stand."""
+"""The examples are usable as they are."""
 
 import importlib.util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Command lines typed into processes that are forked from a warm one; see `flows/forker.py`."""
+"""Commands run in processes forked from a warm one; see `flows/forker.py`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass
 class Typed:
-    """A command line that runs, or has run, in a process of its own."""
+    """A command that runs, or has run, in a separate process."""
 
     forker: Forker
     pid: int
@@ -32,7 +32,7 @@ class Typed:
         return self
 
     def runs(self) -> bool:
-        """Whether it hasn't ended; a dead one that nobody waited for is a zombie."""
+        """Return whether the process still runs; a process that ended before `wait` is a zombie."""
         state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
         return self.code is None and state != "Z"
 
@@ -54,7 +54,7 @@ class Typed:
 
 @dataclass
 class Forker:
-    """Types command lines into forked processes."""
+    """A client of the warm process; it runs commands in forked processes."""
 
     process: subprocess.Popen
     folder: Path
@@ -69,7 +69,7 @@ class Forker:
             return json.loads(self.process.stdout.readline())
 
     def start(self, *arguments, folder, faults=(), points=None, hold=None, **environment) -> Typed:
-        """`faults`, `points` and `hold` are what `flows/forker.py` says of them."""
+        """Start a command; `tests/flows/forker.py` describes `faults`, `points` and `hold`."""
         with self.turn:
             self.count += 1
             out, err = (self.folder / f"{self.count}.{kind}" for kind in ("out", "err"))
@@ -87,7 +87,7 @@ class Forker:
 
 @contextlib.contextmanager
 def warm(environment: dict[str, str], folder: Path) -> Iterator[Forker]:
-    """A warm process, and an end of what it has started when it is left."""
+    """Yield the client of a new warm process; on exit, kill the commands that still run."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.flows.forker"], cwd=ROOT, env=environment, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""What the tests of the flow and the command share; the server and the warm process are those of `tests/conftest.py`."""
+"""The fixtures of the tests of flows and commands; `tests/conftest.py` has the server and the warm process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture
 def project(tmp_path):
-    """A folder with the small model and its specification."""
+    """Return a folder with the small model and its specification."""
     for name in ("small.py", "small.yaml"):
         shutil.copy(MODELS / name, tmp_path)
     return tmp_path
@@ -24,7 +24,7 @@ def project(tmp_path):
 
 @pytest.fixture
 def frostline(forker, project):
-    """Types a `frostline` command in the project's folder and waits for its end."""
+    """Return a function that runs a `frostline` command in the project's folder to its end."""
 
     def type_(*arguments, **more):
         return forker.type(*arguments, **({"folder": project} | more))
@@ -34,7 +34,11 @@ def frostline(forker, project):
 
 @pytest.fixture(scope="session")
 def trained(forker, tmp_path_factory):
-    """A folder in which the small specification was trained without interruption, and what `train --json` answered. The run's name is `whole`."""
+    """Return a folder in which the small specification was trained without interruption, and the finished `train
+    --json`.
+
+    The run's name is `whole`.
+    """
     folder = tmp_path_factory.mktemp("trained")
     for name in ("small.py", "small.yaml"):
         shutil.copy(MODELS / name, folder)
@@ -45,7 +49,7 @@ def trained(forker, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def machine(server, clean_environment, tmp_path_factory):
-    """Makes machines that the deployments could run on."""
+    """Return a function that creates machines to run the deployments on."""
     from tests.flows.machines import Machine
 
     shared = tmp_path_factory.getbasetemp()
@@ -54,25 +58,25 @@ def machine(server, clean_environment, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def here(machine):
-    """The machine that the deployments are made on."""
+    """Return the machine from which the project is deployed."""
     return machine("clone")
 
 
 @pytest.fixture(scope="module")
 def clone(here):
-    """Its folder."""
+    """Return that machine's folder."""
     return here.folder
 
 
 @pytest.fixture(scope="module")
 def prefect(here):
-    """Types a `prefect` command there."""
+    """Return a function that runs a `prefect` command on that machine."""
     return lambda *arguments, **more: here.type("prefect", *arguments, **more)
 
 
 @pytest.fixture(scope="module")
 def deployed(here):
-    """What `frostline deploy` answered there."""
+    """Deploy on that machine, and return the answer of `frostline deploy`."""
     before = (here.folder / "prefect.yaml").read_bytes()
     typed = here.type("frostline", "deploy", "--dead-after", "75", "--json")
     assert typed.returncode == 0, typed.stdout + typed.stderr
@@ -82,7 +86,7 @@ def deployed(here):
 
 @pytest.fixture(scope="module")
 def worker(here, deployed):
-    """A worker there."""
+    """Yield a worker on that machine."""
     process = here.work()
     yield process
     if process.poll() is None:

@@ -1,15 +1,16 @@
-"""A process that has TensorFlow imported and forks one child per command line, so that a test's command costs no import.
+"""A process that has imported TensorFlow, and forks one child per command, so that a test's command costs no import.
 
-Reads a JSON request per line from stdin, answers one JSON line each:
+It reads a JSON request per line from stdin, and answers one JSON line each:
 
     {"start": {"arguments", "folder", "out", "err", "environment", "faults", "points", "hold"}}  ->  {"pid": ...}
     {"wait": pid}                                                              ->  {"code": ...}   (negative: a signal)
 
-A child is a session of its own and runs `flows.command.main` to the interpreter's ordinary end. It is forked before Prefect is
-imported and before TensorFlow has run anything. `faults` says which stage of `TrainingRun` fails, how and when, see `inject`, or which
-operation on the store, see `tests/faults/refusals.py`.
-`points`, if given, traces where the training is and kills it at a point; see `tests/faults/points.py`. `hold`, if given, makes
-a call take long; see `hold_at`.
+A child has its own session and runs `flows.command.main` to the interpreter's ordinary end. The fork happens before
+Prefect is imported and before TensorFlow has run an operation.
+
+`faults` lists the stages of `TrainingRun` that fail, when and how (see `inject`), or the operations on the store that
+fail (see `tests/faults/refusals.py`). `points`, if given, traces the training's progress and kills the process at a
+point (see `tests/faults/points.py`). `hold`, if given, delays a call (see `hold_at`).
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def run(arguments, folder, out, err, environment, faults, points, hold):
 
 
 def inject(stage, what, at=1):
-    """Lets the `at`-th call of a stage do its work and then fail: with an OSError, or by a kill that nothing can catch."""
+    """Make the `at`-th call of a stage fail after its work: with an OSError, or by a SIGKILL."""
     from handler.run import TrainingRun
 
     calls = 0
@@ -100,7 +101,7 @@ def inject(stage, what, at=1):
 
 
 def hold_at(point, at=1, seconds=600):
-    """Lets the `at`-th call of a point (a name of `tests.faults.points.CALLS`) first make a file `held` and take so long."""
+    """Make the `at`-th call of a point (a name in `tests.faults.points.CALLS`) create a file `held` and then sleep."""
     import threading
     import time
 

@@ -1,4 +1,4 @@
-"""A machine as deployments see it: a checkout of the project somewhere, and commands typed there."""
+"""A simulated machine for deployments: a checkout of the project in a folder, and commands run there."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from tests.flows.conftest import MODELS, ROOT
 
-# Proxies that lead nowhere: nothing needs a network.
+# Proxies that lead nowhere: no test needs a network.
 NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
 
 
 class Machine:
-    """What git has of the project in a folder, and the small specification beside it.
+    """A folder with the project's tracked files and the small specification.
 
     Args:
-        folder: where; made where it isn't there.
+        folder: the folder; created if it does not exist.
         server: the Prefect server.
-        environment: what commands typed there have of an environment besides.
-        shared: the folder that it sees besides, as the others do.
+        environment: further environment variables of its commands.
+        shared: a folder that all machines share.
     """
 
     def __init__(self, folder, server, environment, shared):
@@ -37,12 +37,12 @@ class Machine:
         self.environment = environment | NOWHERE | {
             "PREFECT_HOME": str(server.home), "PREFECT_API_URL": server.api_url, "DO_NOT_TRACK": "1",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
-            "PYTHONPATH": str(folder),  # as if the checkout there were the one that is installed
+            "PYTHONPATH": str(folder),  # as if the checkout there were the installed one
             "FROSTLINE_DATA_ROOTS": str(shared),
         }
 
     def type(self, program, *arguments, wait=True):
-        """Types a command there; without `wait` gives its process, the leader of a group."""
+        """Run a command; without `wait` return its process, the leader of a process group."""
         command = [str(Path(sys.executable).with_name(program)), *arguments]
         given = {"cwd": self.folder, "env": self.environment}
         if not wait:
@@ -50,5 +50,5 @@ class Machine:
         return subprocess.run(command, capture_output=True, text=True, timeout=180, **given)
 
     def work(self, *options):
-        """Starts a worker there."""
+        """Start a worker."""
         return self.type("prefect", "worker", "start", "--pool", "local", "--type", "process", *options, wait=False)

@@ -1,4 +1,4 @@
-"""Prefect servers of the user's own, as operations runs them: `prefect server start`, on a database of theirs."""
+"""Prefect servers of the user, as in operations: `prefect server start`, with a separate database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def free_port():
 
 @dataclass
 class OwnServer:
-    """A Prefect server on one port and one database; what it says is appended to `log`."""
+    """A Prefect server with its own port and database; its output is appended to `log`."""
 
     home: Path
     port: int

@@ -1,4 +1,4 @@
-"""What a Prefect server recorded, read by its HTTP API alone, and runs of its deployments."""
+"""Access to a Prefect server's records through its HTTP API, and starts of its deployments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read(server, path, query):
 
 
 def flow_runs(server, name):
-    """The flow runs of a name, the latest first, each with its `tasks` in the order they began."""
+    """Return the flow runs of a name, the latest first, each with its `tasks` in the order of their start."""
     query = {"flow_runs": {"name": {"any_": [name]}}, "sort": "EXPECTED_START_TIME_DESC"}
     runs = read(server, "flow_runs/filter", query)
     for run in runs:
@@ -27,7 +27,7 @@ def flow_runs(server, name):
 
 
 def events(server, name, run):
-    """The events of a name about a run. To be waited for: the server writes them down in batches, up to some seconds late."""
+    """Return the events of a name about a run. Poll it: the server writes events in batches, some seconds late."""
     wanted = {"filter": {"event": {"name": [name]}, "resource": {"id": [f"frostline.run.{run}"]}}, "limit": 50}
     return read(server, "events/filter", wanted)["events"]
 
@@ -37,7 +37,7 @@ def deployments(server):
 
 
 def started(server, name, seconds=120):
-    """The flow run of a name once it is in a final state."""
+    """Wait until the latest flow run of a name is in a final state, and return it."""
     def final():
         runs = flow_runs(server, name)
         return bool(runs) and runs[0]["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
@@ -47,7 +47,7 @@ def started(server, name, seconds=120):
 
 
 def start_run(prefect, name, *overrides, **parameters):
-    """Starts a run of the deployment, named `name` in Prefect and in a store of its own."""
+    """Start a flow run of the deployment `train`, named `name` in Prefect, with a separate store."""
     given = {"spec_file": "small.yaml", "name": name, "store": name, "overrides": json.dumps(overrides)} | parameters
     typed = prefect("deployment", "run", "train/train",
                     *[part for key, value in given.items() if value is not None for part in ("--param", f"{key}={value}")])  # fmt: skip
@@ -55,5 +55,5 @@ def start_run(prefect, name, *overrides, **parameters):
 
 
 def process_of(clone, name, store=None):
-    """The process that trains a run: what its lock says, `process 123 on host since ...`."""
+    """Return the id of the process that trains a run, from its lock file: `process 123 on host since ...`."""
     return int((clone / (store or name) / "runs" / name / "lock").read_text().split()[1])

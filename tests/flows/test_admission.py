@@ -1,4 +1,4 @@
-"""What a flow run started through Prefect's API may touch: hostile parameters are refused with a clear sentence."""
+"""Hostile parameters of a flow run that is started through Prefect's API are rejected with a clear error."""
 
 import json
 import struct
@@ -22,7 +22,7 @@ from tests.bad_specs import changed, write_good
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """The worker's project, with a good specification; beside it a folder with what isn't its own."""
+    """Change into a worker's project with a valid specification; next to it lie folders outside of the project."""
     for name in ("project", "outside", "data"):
         (tmp_path / name).mkdir()
     write_good(tmp_path / "project")
@@ -42,7 +42,7 @@ def project(tmp_path, monkeypatch):
 
 
 def begin(folder=".", store=".frostline", name=None, spec_file=None, **change):
-    """What the flow does first with parameters from outside."""
+    """Return the run's inputs, as the flow computes them from a deployment's parameters."""
     spec = None if spec_file else parse_spec(json.loads(json.dumps(changed({k.replace("__", "."): v for k, v in change.items()}))))
     return run_inputs(spec, spec_file, [], folder, store, name)
 
@@ -100,7 +100,7 @@ def test_what_is_typed_by_hand_is_not_limited(project, monkeypatch):
 
 
 def declaring(path, shape):
-    """An .npz whose X says that it is as large as `shape`, and has hardly a byte."""
+    """Write an .npz whose X declares the size of `shape`, but holds hardly a byte."""
     header = repr({"descr": "<f8", "fortran_order": False, "shape": shape}).encode()
     header += b" " * (63 - (10 + len(header)) % 64) + b"\n"
     with zipfile.ZipFile(path, "w") as archive:

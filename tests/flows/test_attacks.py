@@ -1,7 +1,7 @@
-"""What somebody tries who chooses the parameters of a flow run: each is refused in one sentence, and nothing has happened.
+"""Attacks by the parameters of a flow run: each is rejected with one sentence, and has no effect.
 
-Each case is a row: what is tried, and what is said. After each one the files of the project and of the folders beside it
-are what they were, and no code of theirs has run.
+Each case is a row with the attack and the error message. After each case, the files of the project and of the folders
+next to it are unchanged, and no attacker's code has run.
 """
 
 import shutil
@@ -60,7 +60,9 @@ from things import data
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    """A worker's project, with an environment and more below it that isn't its own, and a folder beside it."""
+    """Return a worker's project with a virtual environment and other foreign folders in it, and with a folder next to
+    it.
+    """
     root = tmp_path_factory.mktemp("attacked")
     project, outside = root / "project", root / "outside"
     evil = [
@@ -93,7 +95,7 @@ def places(tmp_path_factory):
 
 @pytest.fixture
 def project(places, monkeypatch):
-    """The project, as a flow run of a deployment sees it."""
+    """Change into the project, as a flow run of a deployment does."""
     monkeypatch.chdir(places / "project")
     monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "00000000-0000-0000-0000-000000000000")
     for name in ("FROSTLINE_DATA_ROOTS", "FROSTLINE_ALLOWED_MODULES", "FROSTLINE_ALLOWED_ADDRESSES"):
@@ -102,7 +104,7 @@ def project(places, monkeypatch):
 
 
 def state_of(root):
-    """All files below a folder, with their content, and where the links lead."""
+    """Return all files below a folder, with their contents, and the targets of the links."""
     found = {}
     for path in sorted(root.rglob("*")):
         found[str(path)] = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None
@@ -110,13 +112,13 @@ def state_of(root):
 
 
 def start(folder=".", store=".frostline", name=None, spec_file=None, overrides=(), **change):
-    """What the flow does with its parameters, up to the plan; no TensorFlow is needed for what is refused here."""
+    """Return the run's inputs, as the flow computes them. The rejected cases need no TensorFlow."""
     spec = None if spec_file else parse_spec(changed({key.replace("__", "."): value for key, value in change.items()}))
     return given_inputs.run_inputs(spec, spec_file, list(overrides), folder, store, name)
 
 
 def refused(root, said, **parameters):
-    """The refusal of a flow run's parameters; nothing is changed by it."""
+    """Assert that a flow run's parameters are rejected, without any effect."""
     before = state_of(root)
     with pytest.raises(FrostlineError, match=said) as error:
         TrainingRun(start(**parameters)).plan()
@@ -195,7 +197,7 @@ def test_code_that_is_not_the_projects_own_is_refused(tried, project):
 def test_the_projects_own_code_is_admitted(project, monkeypatch):
     start(data__source="things:data")
     start(data__source="imports:own", data__args={})
-    start(data__source="imports:data")  # by way of another module of the project
+    start(data__source="imports:data")  # through another module of the project
     monkeypatch.setenv("FROSTLINE_ALLOWED_MODULES", "shutil, renv")
     start(data__source="imports:clean", data__args={})
     start(data__source="renv.evil:run", data__args={})
@@ -245,7 +247,7 @@ def test_paths_and_names_that_lead_out_are_refused(tried, project):
 def test_a_specification_is_admitted_before_its_name_is_read(project, monkeypatch):
     for file, name in {"spec.yaml": "good", "../outside/spec.yaml": "spec", "linked/spec.yaml": "spec"}.items():
         monkeypatch.setattr(given_inputs.prefect.runtime.flow_run, "parameters", {"spec_file": file}, raising=False)
-        assert given_inputs.training_name() == name  # of one that isn't admitted, the file's own name
+        assert given_inputs.training_name() == name  # the file's own name, if the file is not admitted
 
 
 def test_a_stored_run_of_a_folder_elsewhere_is_refused_before_it_is_read(project):
@@ -298,7 +300,7 @@ def test_more_trainings_at_a_time_than_cores_are_refused(project, monkeypatch):
     with pytest.raises(SpecError, match=rf"^processes: 1000 are more than the worker's cores; give {core_count()} or fewer"):
         admit_processes(1000)
     monkeypatch.delenv("PREFECT__RUNTIME__DEPLOYMENT__ID")
-    admit_processes(1000)  # typed by hand
+    admit_processes(1000)  # on the command line
 
 
 @pytest.mark.parametrize("address", ["tcp://else.where:8786", "else.where:8786", "tls://scheduler:8786", "tcp://scheduler:8787",
@@ -315,4 +317,4 @@ def test_addresses_that_are_allowed_are_admitted(project, monkeypatch):
         admit_address("dask", address)
     start(**monitor(root="http://good.host", path="/a/x"))
     monkeypatch.delenv("PREFECT__RUNTIME__DEPLOYMENT__ID")
-    admit_address("dask", "else.where:8786")  # typed by hand
+    admit_address("dask", "else.where:8786")  # on the command line

@@ -1,4 +1,4 @@
-"""What somebody tries who may start flow runs on a real server: the worker refuses it, and nothing has run."""
+"""Attacks by a user who may start flow runs on a real server: the worker rejects them, and no attacker's code runs."""
 
 import json
 import time
@@ -17,7 +17,7 @@ EVIL = 'import pathlib\n\ndef run(file="CANARY"):\n    pathlib.Path(file).write_
 
 @pytest.fixture(scope="module")
 def attack(worker, server, clone):
-    """Starts a run of a deployment by the server's API alone, and gives how it ended."""
+    """Return a function that starts a deployment's flow run through the server's API, and returns its final state."""
     packages = clone / ".venv" / "lib" / "python3.11" / "site-packages"
     packages.mkdir(parents=True)
     (clone / ".venv" / "pyvenv.cfg").write_text("home = /usr/bin\n")
@@ -32,7 +32,7 @@ def attack(worker, server, clone):
                 read(server, f"deployments/{found[deployment]}/create_flow_run", run | {"state": {"type": "SCHEDULED"}})
                 break
             except urllib.error.HTTPError as error:
-                if error.code != 503 or wait is None:  # its database is busy
+                if error.code != 503 or wait is None:  # the server's database is busy
                     raise
                 time.sleep(wait)
         ended = started(server, called)

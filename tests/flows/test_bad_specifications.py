@@ -1,4 +1,6 @@
-"""Every bad specification through the command: exit 2, a sentence with the path, nothing in the store, nothing begun."""
+"""Every invalid specification through the command: exit 2, an error with the path, nothing in the store, nothing
+started.
+"""
 
 import re
 

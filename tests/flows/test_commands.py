@@ -1,4 +1,4 @@
-"""What each command answers, as JSON and to people; what it costs."""
+"""The answers of the commands, as JSON and for people, and their cost."""
 
 import hashlib
 import json
@@ -27,7 +27,8 @@ KEPT = ("--store", "kept")
 
 @pytest.fixture
 def type_here(forker, trained):
-    """Types a command in the folder where the small model was trained; gives its exit code, stdout and stderr."""
+    """Return a function that runs a command in the small model's folder, and returns its exit code, stdout and stderr.
+    """
 
     def type_(*arguments):
         typed = forker.type(*arguments, folder=trained[0])
@@ -38,7 +39,7 @@ def type_here(forker, trained):
 
 @pytest.fixture
 def answer(type_here):
-    """Types a command with `--json` and gives its answer."""
+    """Return a function that runs a command with `--json`, and returns its answer."""
 
     def type_(model, *arguments, code=0):
         found, out, err = type_here(*arguments, "--store", "kept", "--json")

@@ -1,4 +1,4 @@
-"""`frostline deploy` refuses what can't work before it declares anything; what it declares is in `test_resume.py`."""
+"""`frostline deploy` rejects invalid arguments before it declares anything; `test_resume.py` tests its effects."""
 
 import shutil
 

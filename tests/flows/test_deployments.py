@@ -1,4 +1,4 @@
-"""`prefect.yaml` on a real server: deployed from a fresh copy, its cron's runs scheduled, `train` run by a worker."""
+"""`prefect.yaml` on a real server: deployed from a fresh copy, scheduled by its crons, and `train` run by a worker."""
 
 import json
 import os
@@ -131,7 +131,7 @@ STEPS = (
 
 @pytest.fixture
 def paused(prefect, server, clone):
-    """Starts runs and waits until each is inside a step that takes ten minutes."""
+    """Return a function that starts runs, and waits until each is inside a step that takes ten minutes."""
 
     def start(*names):
         for file in ("began", "pausing"):
@@ -165,7 +165,7 @@ def test_a_step_that_never_ends_keeps_no_flow_process_neither_cancelled_nor_told
         assert (f"{record.epochs} epochs and {max(steps)} steps" if steps else "its start") in record.error
         assert store.verify() == []
         saved += steps
-    assert max(saved) >= 14  # one of them, at least, was so far
+    assert max(saved) >= 14  # at least one of them had got that far
 
 
 def test_a_ctrl_c_to_a_flow_process_saves_its_state_and_ends_it_as_interrupted(worker, prefect, server, clone):
@@ -194,19 +194,19 @@ def test_a_run_that_is_busy_fails_with_a_clear_word_or_waits_by_choice(worker, p
     wait_for(lambda: len(flow_runs(server, "busy")) == 3 and flow_runs(server, "busy")[0]["state"]["name"] == "Running", seconds=60)
     os.kill(first.pid, signal.SIGKILL)
     wait_for(lambda: Store(clone / "busy").runs.is_alive("busy") and process_of(clone, "busy") != first.pid, seconds=60)
-    os.kill(process_of(clone, "busy"), signal.SIGTERM)  # it has gone on; that is enough
+    os.kill(process_of(clone, "busy"), signal.SIGTERM)  # it has resumed; the test needs no more
     assert started(server, "busy")["state"]["name"] == "Crashed"
 
 
 def test_a_worker_told_to_end_kills_its_flows_without_a_word_and_the_next_run_goes_on(worker, prefect, server, clone, paused, forker):
     paused("orphaned")
     states = Store(clone / "orphaned").states
-    wait_for(lambda: any(int(key.rpartition("-")[2]) >= 14 for key in states.names() if "-step-" in key))  # written behind
+    wait_for(lambda: any(int(key.rpartition("-")[2]) >= 14 for key in states.names() if "-step-" in key))  # a background thread writes the snapshots
     os.kill(worker.pid, signal.SIGTERM)
     worker.wait(60)
     wait_for(lambda: not Store(clone / "orphaned").runs.is_alive("orphaned"), seconds=60)
     store = Store(clone / "orphaned")
-    assert store.runs.read("orphaned").status == "running"  # nobody could write that it isn't
+    assert store.runs.read("orphaned").status == "running"  # no process was left to record the end
     steps = [int(key.rpartition("-")[2]) for key in store.states.names() if "-step-" in key]
     assert max(steps) >= 14
     (clone / "pause").unlink()

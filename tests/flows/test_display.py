@@ -11,7 +11,7 @@ FOUND = SegmentRecord(index=0, start=0, end=1, state="k", source="cached", train
 
 
 def watch(display):
-    """Tells a display of a short training."""
+    """Send a short training to a display."""
     display.begin(3, 1)
     display.status("starting")
     display.on_segment_end(FOUND)

@@ -1,4 +1,4 @@
-"""What a user's code registers for the process's end can't keep the command from ending."""
+"""Exit functions and threads of user code cannot keep the command from ending."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Every stage failed once and killed once: the same command goes on to the same weights."""
+"""Every stage fails once and is killed once: the same command resumes and ends with the same weights."""
 
 import re
 import shlex
@@ -12,12 +12,12 @@ from tests.flows.conftest import MODELS
 from tests.flows.prefect_records import flow_runs
 
 STAGES = ["plan", "pre_fit", "backup", "train_segment", "restore", "post_fit", "report"]
-IN_PLACE = ("--set", "training.in_place=true")  # or there is no backup to make
+IN_PLACE = ("--set", "training.in_place=true")  # else there is no backup
 
 
 def test_every_stage_that_fails_once_is_tried_again_to_the_same_weights(trained, forker, project, server):
     faults = [{"stage": stage, "what": "oserror", "at": 3 if stage == "train_segment" else 1} for stage in STAGES[1:]]
-    faults.append({"stage": "plan", "what": "oserror", "at": 2})  # the first call is the command's, before the flow
+    faults.append({"stage": "plan", "what": "oserror", "at": 2})  # the first call is the command's own, before the flow
     typed = forker.type(
         "train", "small.yaml", "--store", "s", "--name", "faulty", "--json", *IN_PLACE, folder=project, faults=faults
     )
@@ -29,7 +29,7 @@ def test_every_stage_that_fails_once_is_tried_again_to_the_same_weights(trained,
         ["plan", "pre-fit", "backup", "epochs 3-4, 1 layer frozen", "restore", "post-fit", "report"]
     )
     assert {task["state"]["name"] for task in tasks} == {"Completed"}
-    assert typed.stderr.count("the disk is tired") == len(STAGES)  # the user is told of each
+    assert typed.stderr.count("the disk is tired") == len(STAGES)  # once for each of them
 
 
 @pytest.mark.service
@@ -44,7 +44,7 @@ def test_killed_in_every_stage_in_turn_the_same_command_ends_with_the_same_weigh
     answer = TrainAnswer.model_validate(typed.answer)
     assert answer.weights == trained[1].answer["weights"]
     assert answer.history == trained[1].answer["history"]
-    assert {segment.source for segment in answer.segments} == {"cached"}  # killed after the last of them
+    assert {segment.source for segment in answer.segments} == {"cached"}  # killed after the last segment
     assert Store(project / "s").verify() == []
 
 

@@ -1,4 +1,4 @@
-"""A hole in the chain never stops a run: it is named with its remedy, and the weights are the same."""
+"""A missing or damaged state never stops a run: the run reports it with a remedy, and ends with the same weights."""
 
 import shutil
 
@@ -10,7 +10,7 @@ from handler.store import Store
 
 @pytest.fixture
 def holed(trained, project):
-    """A copy of the trained store in which the state after epoch 3 is damaged, by the way that is asked for."""
+    """Return a function that copies the trained store, and damages the copy's state after epoch 3 in the given way."""
     shutil.copytree(trained[0] / "kept", project / "kept", ignore=shutil.ignore_patterns("results"))
     store = Store(project / "kept")
     record = store.runs.read("whole")

@@ -1,4 +1,4 @@
-"""The flow `housekeeping` where there is no store: a fresh deployment has none before its first training."""
+"""The flow `housekeeping` without a store: a fresh deployment has none before its first training."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_a_store_that_is_not_there_yet_has_nothing_to_remove(tmp_path, said):
 
 def test_a_folder_that_is_no_store_is_refused(tmp_path, said):
     (tmp_path / "photos").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "away")  # a disk that isn't mounted
+    (tmp_path / "link").symlink_to(tmp_path / "away")  # a disk that is not mounted
     for name in ("photos", "link"):
         with pytest.raises(SpecError, match=rf"^store: .*{name}.*nothing is removed from it"):
             flows.housekeeping.fn(store=str(tmp_path / name))

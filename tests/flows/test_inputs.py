@@ -1,4 +1,4 @@
-"""What a training is made of, from the flow's parameters: its name, the runs it goes on with."""
+"""The conversion of the flow's parameters into the run's inputs: its name, and the runs that it resumes."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ from tests.bad_specs import changed, write_good
 
 
 def given(monkeypatch, **parameters):
-    """As if a flow run with these parameters were scheduled for a time."""
+    """Simulate a flow run with these parameters, and with a fixed scheduled start time."""
     flow_run = SimpleNamespace(parameters=parameters, scheduled_start_time=datetime(2026, 11, 27, 3, 0, tzinfo=UTC))
     monkeypatch.setattr(inputs, "prefect", SimpleNamespace(runtime=SimpleNamespace(flow_run=flow_run)))
 
@@ -41,7 +41,7 @@ def test_a_flow_run_has_the_name_of_its_training(parameters, name, tmp_path, mon
 
 @pytest.fixture
 def begun(tmp_path):
-    """A store with a run that began."""
+    """Return a folder with a store in which a run has begun."""
     file = write_good(tmp_path)
     run = TrainingRun(inputs.run_inputs(None, str(file), [], ".", str(tmp_path / "s"), "begun"))
     run.begin(run.plan())

@@ -1,4 +1,6 @@
-"""Ctrl-C and SIGTERM: the state saved, the run told as interrupted, back at the prompt, nothing left behind."""
+"""Ctrl-C and SIGTERM: the state is saved, the run is marked as interrupted, and the prompt returns with nothing left
+over.
+"""
 
 import contextlib
 import os
@@ -31,7 +33,7 @@ def project(project):
 
 
 def wait_for_steps(typed, folder):
-    """Waits until a training is some steps into its first epoch."""
+    """Wait until a training is a few steps into its first epoch."""
     wait_for(lambda: (folder / "began").exists() or not typed.runs(), seconds=90)
     assert typed.runs(), typed.stderr
 
@@ -108,7 +110,8 @@ def test_a_stop_before_the_training_began_begins_nothing(forker, project, server
 
 
 def in_terminal(arguments, folder, environment):
-    """Starts the command as the foreground process of a terminal of its own; gives the process and the terminal's other end."""
+    """Start the command as the foreground process of a new terminal; return the process and the terminal's other end.
+    """
     ours, theirs = pty.openpty()
     program = "import os, sys, fcntl, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
     frostline = Path(sys.executable).with_name("frostline")
@@ -128,6 +131,6 @@ def read_until(terminal, wanted, seconds=90):
         if ready:
             try:
                 shown += os.read(terminal, 65536)
-            except OSError:  # the other end is gone
+            except OSError:  # the other end is closed
                 break
     return shown

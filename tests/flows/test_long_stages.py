@@ -1,4 +1,6 @@
-"""Asked to stop while something takes long, or never ends: the process ends, nothing is lost that was saved, the run goes on."""
+"""Stop requests during a slow or endless operation: the process ends, no saved state is lost, and the run can be
+resumed.
+"""
 
 import itertools
 import os
@@ -23,7 +25,7 @@ STEPS = (  # 150 steps an epoch
     "--set", "model.architecture=slow:pausing", "--set", "freeze_training=[]", "--set", "training.snapshot={steps: 7}",
     "--set", BEACON,
 )
-HOLDS = {  # where it takes long: what is held, and what else the command needs to get there
+HOLDS = {  # the slow operation: the delayed call, and the options that the command needs to reach it
     "data": ({"point": "pre-fit"}, ()),
     "tracing": ({"point": "tracing"}, ()),
     "state": ({"point": "state", "at": 2}, ()),
@@ -43,8 +45,11 @@ def folder_for(tmp_path, name):
 
 
 def ended(typed):
-    """The code of a process that was asked to stop. What it is in takes ten minutes; it has half a minute, or is killed."""
-    wait_for(lambda: not typed.runs(), seconds=60)  # 25 s, on a machine that does nothing else
+    """Return the exit code of a process that was asked to stop.
+
+    Its current operation takes ten minutes; the process has to end within half a minute.
+    """
+    wait_for(lambda: not typed.runs(), seconds=60)  # 25 s on an idle machine
     return typed.wait().code
 
 
@@ -81,13 +86,13 @@ def test_within_a_step_that_takes_long_the_state_is_saved_and_one_that_never_end
         assert failure.error == record.error or "its state is saved" in failure.error
         steps = [int(key.rpartition("-")[2]) for key in Store(folder / "s").states.names() if "-step-" in key]
         assert number.name in record.error
-        if seconds == 8:  # the step it was in is in the state
+        if seconds == 8:  # the state contains the interrupted step
             assert max(steps) > 21, steps
         else:
             assert max(steps) >= 14
             assert max(steps) % 7 == 0
             within = [int(key.rpartition("-")[2]) for key in Store(folder / "s").states.names()
-                      if key.startswith(f"{record.chain[record.epochs + 1]}-step-")]  # none where an epoch has just begun
+                      if key.startswith(f"{record.chain[record.epochs + 1]}-step-")]  # empty if an epoch has just begun
             and_steps = f" and {max(within)} steps" if within else ""
             assert record.error.endswith(f"it goes on from what is saved: {record.epochs} epochs{and_steps}")
         (folder / "pause").unlink()
@@ -122,7 +127,7 @@ def test_whatever_takes_long_the_process_ends_and_the_same_command_goes_on_to_th
         assert number.name in failure.error, name
         assert record.history.get("loss", []) == trained[1].answer["history"]["loss"][: record.epochs] or name == "restore"
         assert Store(folder / "s").verify() == []
-    del started["restore"]  # its data are others
+    del started["restore"]  # it uses other data
     again = {name: forker.start(*command, folder=folder) for name, (_, _, folder, command) in started.items()}
     for name, typed in again.items():
         assert TrainAnswer.model_validate(typed.wait().answer).weights == trained[1].answer["weights"], name

@@ -1,4 +1,4 @@
-"""Names of the user's that look like markup are shown as they are, whatever shows them: tables, lines, pages."""
+"""User-chosen names that look like markup are shown unchanged in tables, lines and pages."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""A day in operation, on a server of its own: the flow's process, the worker and the server are killed in turn."""
+"""A day in operation on a separate server: the flow's process, the worker and the server are killed in turn."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def own(tmp_path_factory, clean_environment):
 
 
 def scheduled(server):
-    """The names of the deployments that have runs scheduled."""
+    """Return the names of the deployments that have scheduled flow runs."""
     by_id = {deployment["id"]: name for name, deployment in deployments(server).items()}
     found = read(server, "flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}})
     return {by_id[run["deployment_id"]] for run in found}
@@ -37,7 +37,7 @@ def test_killed_in_turn_process_worker_and_server_every_run_ends_completed_with_
 ):
     server = own
     here = Machine(tmp_path / "machine", server, clean_environment, tmp_path)
-    stores = {what: Store(tmp_path / what) for what in ("process", "worker", "server")}  # of the run for which it is killed
+    stores = {what: Store(tmp_path / what) for what in ("process", "worker", "server")}  # one per run; each run has its own kill
     began = here.folder / "began"
 
     def prefect(*arguments):
@@ -46,7 +46,7 @@ def test_killed_in_turn_process_worker_and_server_every_run_ends_completed_with_
         return typed
 
     def training(name):
-        """Starts a run and gives its process once it has trained for a while."""
+        """Start a run, and return its process id once it has trained for a while."""
         began.unlink(missing_ok=True)
         start_run(prefect, name, *SLOW, store=tmp_path / name)
         wait_for(began.exists, seconds=120)
@@ -66,7 +66,7 @@ def test_killed_in_turn_process_worker_and_server_every_run_ends_completed_with_
         prefect("deployment", "run", "resume/resume", "--watch", *[p for k, v in given.items() for p in ("--param", f"{k}={v}")])
         assert started(server, "process")["state"]["type"] == "COMPLETED"
         training("worker")
-        os.kill(worker.pid, signal.SIGKILL)  # the process it started lives on
+        os.kill(worker.pid, signal.SIGKILL)  # the process that it started survives
         worker.wait()
         assert started(server, "worker")["state"]["type"] == "COMPLETED"
         worker = here.work()

@@ -1,4 +1,6 @@
-"""docs/operations.md, typed from top to bottom: on a fresh server, in a fresh checkout, with a project outside of it."""
+"""The commands of docs/operations.md, run from top to bottom: on a fresh server, in a fresh checkout, with an external
+project.
+"""
 
 import contextlib
 import itertools
@@ -23,7 +25,7 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory, clean_environment):
-    """A machine on which nothing is set up, with a server that isn't started, and a shell that types the page's lines."""
+    """Yield a machine without any set-up, with a stopped server, and a shell that runs the page's commands."""
     folder = tmp_path_factory.mktemp("page")
     server = OwnServer(folder / "prefect", free_port(), clean_environment)
     machine = Machine(folder / "checkout", server, clean_environment, folder)
@@ -33,7 +35,9 @@ def page(tmp_path_factory, clean_environment):
 
 
 class Shell:
-    """Types lines of the page one after the other. What keeps running (a server, a worker) is started beside."""
+    """A shell that runs the page's commands one after the other. Commands that do not end (a server, a worker) run in
+    parallel.
+    """
 
     def __init__(self, machine, server, folder):
         self.machine, self.server, self.folder = machine, server, folder
@@ -43,14 +47,14 @@ class Shell:
         self.running = {}
 
     def lines(self, title):
-        """The lines to type in a section."""
+        """Return the commands of a section."""
         section = re.split(r"(?m)^## ", (ROOT / "docs" / "operations.md").read_text())
         (text,) = [part for part in section if part.startswith(f"{title}\n")]
         return [line[4:].split("  #")[0].strip() for line in text.splitlines() if line.startswith("    ")]
 
     def type(self, line):
         line = line.replace("4200", str(self.server.port)).replace("/data", str(self.folder / "data"))
-        line = line.replace("examples/lidar.yaml", "small.yaml")  # which trains for seconds
+        line = line.replace("examples/lidar.yaml", "small.yaml")  # which trains for seconds only
         name, _, value = line.removeprefix("export ").partition("=")
         if line.startswith("export "):
             self.environment[name] = os.path.expandvars(value.replace("$HOME", self.environment["HOME"]))
@@ -60,7 +64,7 @@ class Shell:
         elif line.startswith("prefect worker start"):
             self.start("worker", line)
         elif line != "make install":
-            for _ in range(3):  # a server that has just started may take its time on a busy machine
+            for _ in range(3):  # a server that has just started may be slow on a busy machine
                 typed = subprocess.run(line, shell=True, cwd=self.machine.folder, env=self.environment, capture_output=True, text=True, timeout=300)
                 if "doesn't answer" not in typed.stderr:
                     break
@@ -87,7 +91,8 @@ class Shell:
 
 @pytest.fixture
 def deployed(page):
-    """What is deployed as the page says, by name; no schedule fires."""
+    """Deploy as the page says, if the server does not run yet; return the deployments by name, with paused schedules.
+    """
     if not page.server.answers():
         for line in page.lines("Once"):
             page.type(line)
@@ -110,7 +115,7 @@ def test_the_sections_work_in_their_order(page):
 
 def test_late_firings_collapse(page, deployed):
     page.stop("worker")
-    marker.claim(page.machine.folder / ".frostline")  # what housekeeping looks through
+    marker.claim(page.machine.folder / ".frostline")  # the store that housekeeping searches
     shutil.copy(MODELS / "small.yaml", page.machine.folder / "examples" / "lidar.yaml")
     shutil.copy(MODELS / "small.py", page.machine.folder / "examples")
     names, late = ("resume", "housekeeping", "nightly"), datetime.now(UTC) - timedelta(hours=8)
@@ -139,6 +144,6 @@ def test_late_firings_collapse(page, deployed):
         begun = [run for run in ended if run["state"]["type"] != "CANCELLED"]
         assert len(ended) == 12
         assert 1 <= len(begun) <= 4, [run["state"] for run in begun]
-        assert "FAILED" not in {run["state"]["type"] for run in begun}  # a busy server may refuse to submit one: CRASHED
+        assert "FAILED" not in {run["state"]["type"] for run in begun}  # CRASHED may occur: a busy server may refuse to submit a flow run
         spans = sorted((run["start_time"], run["end_time"]) for run in begun if run["start_time"])
         assert all(first[1] <= second[0] for first, second in itertools.pairwise(spans))

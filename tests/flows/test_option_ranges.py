@@ -1,4 +1,4 @@
-"""Numbers that no option can mean are refused by a sentence that names the option as it is typed."""
+"""Numbers out of an option's range are rejected with an error that names the option as the user typed it."""
 
 import pytest
 from prefect.exceptions import ParameterTypeError, ValidationError

@@ -1,4 +1,4 @@
-"""Prefect's server goes away: the training doesn't stop, and the server's record is complete when it is back."""
+"""An outage of Prefect's server: the training does not stop, and the server's record is complete after the outage."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ def own(tmp_path, clean_environment):
 
 
 def gated(forker, folder, name, *epochs, **environment):
-    """A training that waits at the end of each of these epochs, before it is saved."""
+    """Start a training that waits at the end of each of these epochs, before it saves the epoch."""
     folder.mkdir()
     for file in ("small.py", "small.yaml", "slow.py"):
         shutil.copy(MODELS / file, folder)
@@ -70,8 +70,8 @@ def test_a_minute_without_the_server_in_mid_run_at_a_boundary_and_at_the_end(own
     gone = time.monotonic()
     for name, (first, *_) in gates.items():
         (folders[name] / f"go-{first}").touch()
-    wait_at(runs["middle"], folders["middle"], 4)  # two segments further on
-    wait_at(runs["boundary"], folders["boundary"], 3)  # over the boundary it was at
+    wait_at(runs["middle"], folders["middle"], 4)  # two segments later
+    wait_at(runs["boundary"], folders["boundary"], 3)  # beyond the boundary at which it was
     wait_for(lambda: "waiting for Prefect's server to come back" in runs["end"].stderr, seconds=120)
     assert Store(folders["end"] / "s").runs.read("end").status == "completed"
     assert runs["end"].runs()
@@ -115,7 +115,7 @@ def test_a_training_stopped_while_the_server_is_away_is_told_as_interrupted(own,
 
 @pytest.fixture
 def alone(clean_environment, tmp_path):
-    """The environment of a command that has an embedded server of its own."""
+    """Return the environment of a command with a separate embedded server."""
     return clean_environment | {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_API_URL": ""}
 
 
@@ -145,11 +145,11 @@ def test_where_an_embedded_server_is_gone_for_good_the_training_completes_and_sa
     answer = TrainAnswer.model_validate(typed.wait().answer)
     assert (typed.code, answer.status, answer.weights) == (0, "completed", trained[1].answer["weights"])
     assert "the training is complete, but Prefect's server couldn't be told" in typed.stderr
-    assert "waiting for Prefect's server" not in typed.stderr  # it isn't coming back
+    assert "waiting for Prefect's server" not in typed.stderr  # the embedded server does not come back
 
 
 def embedded(home):
-    """A share in the embedded server of a home."""
+    """Return a reference to the embedded server of a home."""
     from flows.server import start_or_join
 
     return start_or_join(home)

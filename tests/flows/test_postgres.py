@@ -1,4 +1,6 @@
-"""Two workers and a server on Postgres, set up as `docs/operations.md` says: what runs share is trained once, each run once."""
+"""Two workers and a server on Postgres, set up as in `docs/operations.md`: shared epochs are trained once, each run
+once.
+"""
 
 import os
 import pwd
@@ -27,12 +29,12 @@ DIARY = "training.callbacks=[{name: 'slow:Diary'}]"
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory, clean_environment):
-    """The documented commands, in a folder and on a port of the test's; gives the connection URL."""
+    """Run the documented commands with a temporary folder and port; yield the connection URL."""
     shown = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").split("## More than one worker")[1]
     *commands, _ = re.search(r"\n\n((?:    .*\n)+)", shown)[1].splitlines()  # the last one starts Prefect's server
     folder, port = tmp_path_factory.mktemp("postgres"), free_port()
     owner = {}
-    if os.getuid() == 0:  # Postgres doesn't run as root
+    if os.getuid() == 0:  # Postgres does not run as root
         nobody = pwd.getpwnam("nobody")
         owner = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
@@ -86,7 +88,7 @@ def test_eight_runs_of_which_six_share_their_first_half(server, postgres, clean_
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait()
     each = [epochs_of(machine) for machine in machines]
-    assert all(each)  # both had a part in it
+    assert all(each)  # both workers have trained
     assert each[0] + each[1] == {0: 3, 1: 3, 2: 3, 3: 8, 4: 8, 5: 8}
     records = {name: store.runs.read(name) for name in runs}
     assert {record.status for record in records.values()} == {"completed"}

@@ -1,4 +1,4 @@
-"""`frostline predict` of a cloud: noise stays as it is, a cloud-optimised file becomes a plain one."""
+"""`frostline predict` on a cloud: noise keeps its code, and a cloud-optimised file becomes a plain one."""
 
 import laspy
 import numpy as np
@@ -33,7 +33,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def run(forker, tmp_path_factory):
-    """A folder in which a small network was trained on clouds without their noise."""
+    """Return a folder with a small network that was trained on clouds without their noise."""
     folder = tmp_path_factory.mktemp("clouds")
     (folder / "clouds.yaml").write_text(SPECIFICATION)
     (folder / "own.py").write_text(NETWORK)
@@ -44,7 +44,7 @@ def run(forker, tmp_path_factory):
 
 @pytest.fixture
 def predict(forker, run):
-    """Classifies a file of the folder; gives the exit code, the answer and what people see."""
+    """Return a function that classifies a file of the folder, and returns the finished command."""
 
     def predict_(source, output, *more):
         return forker.type("predict", "clouds", source, "-o", output, "--store", "kept", *more, folder=run)

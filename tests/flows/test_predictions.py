@@ -1,4 +1,4 @@
-"""What `frostline predict` writes for arrays: of two classes by a sigmoid, and of numbers."""
+"""The output of `frostline predict` for arrays: with a binary sigmoid head, and with numeric outputs."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def numbers():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder in which both were trained."""
+    """Return a folder in which both networks were trained."""
     folder = tmp_path_factory.mktemp("heads")
     (folder / "mine.py").write_text(MODULE + HEADS)
     for name, source, activation, loss in (

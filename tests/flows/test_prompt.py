@@ -1,4 +1,4 @@
-"""The prompt is back as soon as all is said, however a command ends: measured with embedded servers."""
+"""The prompt returns right after a command's last output, however the command ends; measured with embedded servers."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ SWEEP = ("sweep", "small.yaml", "--grid", "seed=1,2")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, clean_environment):
-    """A project, and a home whose Prefect database is made."""
+    """Return a project, and a home with an existing Prefect database."""
     folder = tmp_path_factory.mktemp("prompt")
     for name in ("small.py", "slow.py", "small.yaml"):
         shutil.copy(MODELS / name, folder)
@@ -34,7 +34,7 @@ def folder(tmp_path_factory, clean_environment):
 
 @pytest.fixture
 def start(folder, clean_environment):
-    """Starts a command in a process group of its own; all it writes goes to a file."""
+    """Return a function that starts a command in a new process group, with its output in a file."""
 
     def start_(*arguments):
         out = folder / "out"
@@ -47,7 +47,7 @@ def start(folder, clean_environment):
 
 
 def silent_seconds(process, out):
-    """How long after its last line a process ended."""
+    """Return the seconds between a process's last output and its end."""
     process.wait(240)
     return time.time() - out.stat().st_mtime
 

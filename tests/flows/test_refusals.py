@@ -1,4 +1,4 @@
-"""What isn't the same is refused by the command too: data changed under a run, another number of threads."""
+"""The command rejects mismatches too: changed data of a run, another number of threads."""
 
 import re
 import shutil

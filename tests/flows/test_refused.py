@@ -1,4 +1,6 @@
-"""A training that is refused changes nothing: not the run of its name, not what a collection keeps, no new run."""
+"""A rejected training changes nothing: neither the run of that name, nor the states that gc keeps, nor the list of
+runs.
+"""
 
 import shutil
 

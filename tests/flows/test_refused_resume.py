@@ -1,4 +1,4 @@
-"""The flow `resume` where the server refuses to start one run: the others are started, and the flow run says which isn't."""
+"""The flow `resume` starts the other runs if the server refuses to start one, and then fails and names that run."""
 
 from pathlib import Path
 

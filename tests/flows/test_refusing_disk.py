@@ -1,4 +1,4 @@
-"""Whatever the disk refuses, a command ends with one sentence, and never waits for a lock that it holds itself."""
+"""If the disk fails an operation, a command ends with one sentence, and never waits for a lock that it holds itself."""
 
 import errno
 import shutil
@@ -35,7 +35,7 @@ OTHERS = [
 
 
 def typed(forker, project, **fault):
-    """Types the command with a fault; gives it, and the operations it did."""
+    """Run the command with a fault; return it, with its operations on the store."""
     fault = {"trace": str(project / "trace"), "store": str(project / "s"), **fault}
     began = time.monotonic()
     command = forker.start(*COMMAND, folder=project, faults=[fault])
@@ -53,7 +53,7 @@ def typed(forker, project, **fault):
 
 @pytest.fixture(scope="module")
 def whole(forker, tmp_path_factory):
-    """What the command answers where nothing fails, and the names of what it does to the store."""
+    """Return the command's answer without a fault, and the names of its operations on the store."""
     folder = tmp_path_factory.mktemp("whole")
     for name in ("small.py", "small.yaml"):
         shutil.copy(MODELS / name, folder)
@@ -62,7 +62,7 @@ def whole(forker, tmp_path_factory):
 
 
 def check(command, failed, fault):
-    """The command trained, or said why not in one sentence; nothing else is on the terminal."""
+    """Assert that the command trained, or gave the reason in one sentence, with no other output in the terminal."""
     assert "Traceback" not in command.stderr, (fault, command.stderr)
     assert "another run trains them" not in command.stderr, (fault, command.stderr)
     if command.code == 0:

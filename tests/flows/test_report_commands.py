@@ -1,4 +1,4 @@
-"""The commands that a run's page prints, typed as they are printed."""
+"""The commands that a run's page prints work as printed."""
 
 import html
 import re
@@ -17,7 +17,7 @@ def commands_of(page):
 
 def test_the_pages_commands_work_and_write_nothing_of_the_users(trained, tmp_path, clean_environment):
     folder, typed = trained
-    mine = folder / "whole.yaml"  # where a copy of the run's specification would be put
+    mine = folder / "whole.yaml"  # the path to which a command could export the run's specification
     mine.write_text("# mine\n")
     before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     again, anew = commands_of((folder / typed.answer["report"]).read_text())

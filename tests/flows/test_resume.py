@@ -1,4 +1,6 @@
-"""The deployment `resume` and the automation: what died goes on, elsewhere too; what lives, ended or failed is left."""
+"""The deployment `resume` and the automation: dead runs are resumed, also elsewhere; active, ended or failed runs are
+skipped.
+"""
 
 import json
 import os
@@ -24,13 +26,13 @@ SETS = [part for override in SLOW for part in ("--set", override)]
 
 @pytest.fixture(scope="module")
 def elsewhere(machine):
-    """Another machine, that sees the same store."""
+    """Return another machine that sees the same store."""
     return machine("elsewhere")
 
 
 @pytest.fixture(scope="module")
 def whole(forker, tmp_path_factory):
-    """What the training answers that nobody interrupts."""
+    """Return the answer of an uninterrupted training."""
     folder = tmp_path_factory.mktemp("whole")
     for file in ("small.py", "small.yaml", "slow.py"):
         shutil.copy(MODELS / file, folder)
@@ -39,13 +41,13 @@ def whole(forker, tmp_path_factory):
     return typed.answer
 
 
-# What died in other tests is long ago.
+# Runs that died in earlier tests lie further back.
 RECENT = {"hours": 1e-6}
 
 
 @pytest.fixture(scope="module")
 def deployed(deployed, server):
-    """Deployed, with nothing that starts by itself."""
+    """Deploy, with all schedules paused."""
     for deployment in read(server, "deployments/filter", {}):
         read(server, f"deployments/{deployment['id']}/pause_deployment", {})
     return deployed
@@ -53,7 +55,7 @@ def deployed(deployed, server):
 
 @pytest.fixture
 def resume(here, deployed):
-    """Runs the flow `resume` there, at once."""
+    """Return a function that runs the flow `resume` on that machine."""
     def now(**given):
         program = f"from flows.resume import resume; print(resume(**{RECENT | given!r}).model_dump_json())"
         typed = here.type("python", "-c", program)
@@ -90,7 +92,7 @@ def test_what_a_machine_trained_that_went_away_goes_on_on_another_to_the_same_we
     assert store.runs.read(name).status == ("interrupted" if warned else "running")
     other = elsewhere.work()
     try:
-        for _ in range(2):  # once is enough
+        for _ in range(2):  # the second one must not start it again
             typed = elsewhere.type("prefect", "deployment", "run", "resume/resume", "--watch",
                                    "--param", f"store={store.root}", "--param", "patience=0",
                                    "--param", f"hours={RECENT['hours']}")  # fmt: skip
@@ -120,12 +122,12 @@ def test_what_was_typed_and_killed_is_marked_as_crashed_and_goes_on_by_the_deplo
     os.killpg(typed.pid, signal.SIGKILL)
     typed.wait()
     assert flow_runs(server, "typed")[0]["state"]["type"] == "RUNNING"
-    assert resume(store="typed") == {"started": [], "left": []}  # it may be ending still
+    assert resume(store="typed") == {"started": [], "left": []}  # it may still be ending
     wait_for(lambda: flow_runs(server, "typed")[0]["state"]["type"] == "CRASHED", seconds=240)
     assert "No heartbeat" in flow_runs(server, "typed")[0]["state"]["message"]
     answer = resume(store="typed")
     assert [(r["run"], r["attempt"]) for r in answer["started"]] == [("typed", 1)]
-    assert resume(store="typed") == {"started": [], "left": []}  # it is on its way
+    assert resume(store="typed") == {"started": [], "left": []}  # its flow run is scheduled
     worker = here.work()
     try:
         assert started(server, "typed")["state"]["name"] == "Completed"
@@ -160,12 +162,12 @@ def test_what_ended_or_failed_or_is_at_work_is_left(resume, tmp_path):
 
 
 def test_what_a_person_cancelled_in_prefect_is_left_though_a_sigterm_ended_it(resume, prefect, server, tmp_path):
-    start_run(prefect, "unwanted", store=tmp_path / "s")  # nobody works on it
+    start_run(prefect, "unwanted", store=tmp_path / "s")  # no worker runs it
     flow_runs_there = read(server, "flow_runs/filter", {"sort": "EXPECTED_START_TIME_DESC"})
     flow_run = next(run for run in flow_runs_there if run["parameters"].get("name") == "unwanted")
     store = Store(tmp_path / "s")
     recorded(store, "unwanted", "interrupted", stopped_by="SIGTERM", started_by=flow_run["id"])
-    assert resume(store=str(store.root), patience=0.0) == {"started": [], "left": []}  # on its way
+    assert resume(store=str(store.root), patience=0.0) == {"started": [], "left": []}  # its flow run is scheduled
     assert prefect("flow-run", "cancel", flow_run["id"]).returncode == 0
     assert resume(store=str(store.root), patience=0.0) == {"started": [], "left": []}
 

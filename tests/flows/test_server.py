@@ -42,7 +42,7 @@ def end(process):
 
 
 def processes_of(home):
-    """The ids of the processes of a home's embedded server: its holder, and the server itself."""
+    """Return the process ids of a home's embedded server: the holder and the server itself."""
     found = []
     for folder in Path("/proc").iterdir():
         try:
@@ -69,7 +69,7 @@ def test_the_server_lives_as_long_as_its_last_user_killed_or_not(tmp_path):
     mine.wait()
     other, url, pid = use(tmp_path)
     assert (url, pid) == (mine.url, mine.pid)
-    assert os.getsid(mine.pid) == mine.pid != os.getsid(0)  # a Ctrl-C in this terminal doesn't reach it
+    assert os.getsid(mine.pid) == mine.pid != os.getsid(0)  # a Ctrl-C in this terminal does not reach it
     mine.release(seconds=0)
     assert healthy(url)
     end(other)
@@ -138,7 +138,7 @@ def test_a_server_of_the_users_own_is_found_in_the_environment_or_the_active_pro
 
 def test_a_server_of_the_users_own_that_isnt_there_is_told_before_anything_is_begun(forker, project):
     with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # and doesn't listen
+        nobody.bind(("127.0.0.1", 0))  # bound, but not listening
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/api"
         typed = forker.type("train", "small.yaml", "--store", "s", "--json", folder=project, PREFECT_API_URL=url)
     failure = FailureAnswer.model_validate(typed.answer)

@@ -1,4 +1,5 @@
-"""Whom the embedded Prefect server answers: what a web page, a name that leads here or another user tries is refused."""
+"""The embedded Prefect server rejects requests of web pages, of names that resolve to this machine, and of other users.
+"""
 
 import asyncio
 import contextlib
@@ -21,7 +22,7 @@ OWN, LOCAL, FOREIGN = f"http://127.0.0.1:{PORT}", f"http://localhost:{PORT}", "h
 
 
 def answered(kind="http", method="POST", **headers):
-    """The status that a request gets, and whether the application saw it."""
+    """Return the status of a request's answer, and whether the application received the request."""
     seen, sent = [], []
 
     async def application(scope, receive, send):
@@ -80,7 +81,7 @@ def test_a_page_elsewhere_may_read_a_link_and_nothing_more():
 
 
 def table(*rows):
-    """The system's table of connections: local, remote, state and user of each."""
+    """Return the system's table of connections, from the local address, remote address, state and user of each."""
     def place(address):
         return f"{struct.unpack('=I', socket.inet_aton(address[0]))[0]:08X}:{address[1]:04X}"
 
@@ -95,9 +96,9 @@ def test_only_this_users_connections_and_roots_are_its_own(tmp_path, monkeypatch
         (listening, (client, server, "01", me), other): True,
         (listening, (client, server, "01", 0), other): True,
         (listening, (client, server, "01", me + 1)): False,
-        (listening, (client, server, "06", 0)): False,  # it sent something and left: nobody's any more
+        (listening, (client, server, "06", 0)): False,  # the client sent something and closed; the connection has no owner any more
         (listening,): False,
-        (): True,  # a system that doesn't tell
+        (): True,  # a system that lists no connections
     }.items():
         (tmp_path / "tcp").write_text(table(*rows))
         assert is_own(client, server) is own, rows
@@ -113,7 +114,7 @@ def test_a_real_connection_of_this_process_is_its_own():
 
 @pytest.fixture(scope="module")
 def ask(server):
-    """Asks the real server."""
+    """Return a function that sends a request to the real server."""
     host, port = server.url.removeprefix("http://").split(":")
 
     def ask_(method, path, body=None, **headers):

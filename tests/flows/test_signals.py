@@ -69,7 +69,7 @@ def test_a_step_that_takes_too_long_is_given_up_too():
 
 
 def test_a_signal_leaves_time_within_that_of_a_cancelling_worker():
-    assert SignalWatch().limit + AT_MOST_SECONDS < 25  # Prefect's worker kills after 30 s
+    assert SignalWatch().limit + AT_MOST_SECONDS < 25  # Prefect's worker kills the process after 30 s
 
 
 def test_one_that_ends_in_time_isnt_given_up():

@@ -1,4 +1,6 @@
-"""`frostline sweep`: what runs share is trained once, side by side too; each ends with the weights it would have alone."""
+"""`frostline sweep`: runs train shared epochs once, also in parallel, and each ends with the weights of a separate
+training.
+"""
 
 import os
 import re
@@ -31,13 +33,13 @@ def project(project):
 
 
 def diary(folder):
-    """The epochs that were trained, whichever process did."""
+    """Return the trained epochs of all processes."""
     return sorted(int(line.split()[1]) for line in (folder / "trained").read_text().splitlines())
 
 
 @pytest.fixture(scope="module")
 def alone(forker, tmp_path_factory):
-    """What each of the trainings answers alone."""
+    """Return the answers of the same trainings, each run alone."""
     folder = tmp_path_factory.mktemp("alone")
     for file in ("small.py", "small.yaml"):
         shutil.copy(MODELS / file, folder)
@@ -75,7 +77,7 @@ def test_a_shared_start_is_trained_once_and_each_run_has_the_weights_it_has_alon
 
 @pytest.fixture
 def cluster(project, clean_environment, server):
-    """The address of a Dask cluster of two processes, that have nothing of ours but the project's environment."""
+    """Yield the address of a Dask cluster of two processes, which know only the project's environment."""
     program = (
         "import sys, time\n"
         "from distributed import LocalCluster\n"

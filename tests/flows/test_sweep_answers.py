@@ -1,4 +1,4 @@
-"""One training of a sweep that fails, dies or answers nonsense has failed; the others stand."""
+"""A training of a sweep that fails, dies or gives an invalid answer counts as failed; the other answers remain."""
 
 import json
 import re
@@ -18,7 +18,7 @@ NONE = {"report": None, "model": None, "validation": {"loss": float("nan")}, "we
 
 
 class Future:
-    """What Prefect gives for a task; its end is one of many."""
+    """A stand-in for Prefect's future of a task, with a given result or exception."""
 
     def __init__(self, end):
         self.end = end

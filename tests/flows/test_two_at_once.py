@@ -1,4 +1,4 @@
-"""Two processes at the same time: on one run, and on two runs that share a start. Every epoch is trained once."""
+"""Two concurrent processes, on one run or on two runs with a common start: every epoch is trained once."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ def project(project):
 
 
 def diary(project):
-    """How often each epoch was trained, and by which process: `{(pid, epoch): times}`."""
+    """Return how often each process trained each epoch: `{(pid, epoch): times}`."""
     return Counter(tuple(int(n) for n in line.split()) for line in (project / "trained").read_text().splitlines())
 
 
@@ -34,7 +34,7 @@ def wait_for_words(typed, words):
 
 
 def at_the_gate(forker, project, *arguments):
-    """A training that waits at the end of epoch 2, before it is saved."""
+    """Start a training that waits at the end of epoch 2, before it saves the epoch."""
     typed = forker.start("train", "small.yaml", "--store", "s", "--json", *GATED, *arguments, folder=project)
     wait_for(lambda: (project / "waiting").exists() or not typed.runs(), seconds=90)
     assert typed.runs(), typed.stderr
@@ -59,7 +59,7 @@ def test_a_busy_run_is_refused_or_waited_for_and_taken_over_when_its_process_is_
     failure = FailureAnswer.model_validate(third.wait().answer)
     assert (third.code, failure.status) == (75, "interrupted")
     assert "stopped by SIGINT while waiting: run 'small' is in use" in failure.error
-    assert Store(project / "s").runs.read("small").status == "running"  # the first one's record is left alone
+    assert Store(project / "s").runs.read("small").status == "running"  # the record of the first process stays unchanged
     assert first.runs()
     os.kill(first.pid, signal.SIGKILL)
     (project / "go").touch()
@@ -117,7 +117,7 @@ def test_waiting_for_another_runs_epochs_ends_when_asked_to_stop(forker, project
     failure = FailureAnswer.model_validate(second.wait().answer)
     assert (second.code, failure.status) == (75, "interrupted")
     record = Store(project / "s").runs.read("second")
-    assert (record.status, record.epochs) == ("interrupted", 2)  # what the first has saved
+    assert (record.status, record.epochs) == ("interrupted", 2)  # the epochs that the first process has saved
     assert flow_runs(server, "second")[0]["state"]["name"] == "Interrupted"
     (project / "go").touch()
     assert first.wait().code == 0

@@ -1,4 +1,4 @@
-"""A store that can't be written to: a training is refused by one sentence, what only reads answers as ever."""
+"""A read-only store: a training is rejected with one sentence; commands that only read work as usual."""
 
 import subprocess
 import sys
@@ -8,14 +8,16 @@ import pytest
 from flows.answers import FailureAnswer, PlanAnswer, RunsAnswer, ShowAnswer, TrainAnswer, VerifyAnswer
 from tests.typed import ROOT
 
-# A real mount for reading only, seen by this command alone: permissions don't bind root.
+# A read-only mount, visible to this command only, because root ignores permissions.
 MOUNTED = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
 NAMESPACE = ["unshare", "--map-root-user", "--mount", "sh", "-c", MOUNTED, "sh"]
 
 
 @pytest.fixture
 def read_only(trained, clean_environment, tmp_path):
-    """Types a command to which the store of the trained run is mounted for reading only; gives its code, stdout and stderr."""
+    """Return a function that runs a command on a read-only mount of the trained run's store, and returns its code,
+    stdout and stderr.
+    """
     store = str(trained[0] / "kept")
     if subprocess.run([*NAMESPACE, store, "true"], check=False, capture_output=True).returncode:
         pytest.skip("this system gives no namespace to mount in")

@@ -1,4 +1,6 @@
-"""Trainings in a store at a URL, on an S3 server that fails now and then: killed here, gone on with there, to the same bits."""
+"""Trainings in a store at a URL, on an S3 server with random faults: killed on one machine and resumed on another,
+bit-identically.
+"""
 
 import os
 import shutil
@@ -19,7 +21,7 @@ SETS = ("--set", "training.callbacks=[{name: 'slow:Diary'}, {name: CSVLogger, fi
 
 @pytest.fixture
 def machine(s3, forker, tmp_path):
-    """Makes machines: each types commands in a folder and works in a folder of its own."""
+    """Return a function that creates machines, each with its own folder and cache."""
 
     def make(name):
         folder = tmp_path / name

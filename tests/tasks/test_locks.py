@@ -24,7 +24,7 @@ HOLD = textwrap.dedent("""
 
 @pytest.fixture
 def other_process(tmp_path):
-    """A process that holds the lock of `segment-1`."""
+    """Yield a process that holds the lock of `segment-1`."""
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
     yield process
@@ -34,7 +34,7 @@ def other_process(tmp_path):
 
 
 def elsewhere(call):
-    """What a call gives in another thread."""
+    """Return the result of a call in another thread."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(call).result()
 
@@ -99,7 +99,7 @@ def test_a_lock_is_given_back_though_its_lease_can_not_be(tmp_path, monkeypatch)
 
 
 def test_a_lock_that_an_attempt_did_not_give_back_passes_on_to_the_next_attempt(tmp_path):
-    """An attempt that ends while it looks for its record, say. The next one would wait for the lock of its own thread."""
+    """An attempt that ends while it looks up its record must not make the next one wait for its own thread's lock."""
     locks, told = FlockLockManager(tmp_path, poll=0.01), []
     assert locks.acquire_lock("a", "first attempt")
     again = FlockLockManager(tmp_path, poll=0.01, waiting=lambda: told.append(1))
@@ -167,7 +167,7 @@ def test_a_lock_dies_with_its_process_though_a_child_it_forked_lives_on(tmp_path
 def test_a_leftover_lock_file_blocks_nobody(tmp_path):
     locks = FlockLockManager(tmp_path)
     left = locks._path("segment-1")
-    left.write_text("somewhere 1 segment-1\n")  # a process that is there, but doesn't hold it
+    left.write_text("somewhere 1 segment-1\n")  # a running process that does not hold the lock
     left.chmod(0o600)
     assert locks.acquire_lock("segment-1", "me", acquire_timeout=0)
     locks.release_lock("segment-1", "me")

@@ -21,7 +21,7 @@ from tasks.segment import segment, title
 
 
 def store_error(cause):
-    """What the store makes of a fault of the system's."""
+    """Return the StoreError that the store raises for a system error."""
     try:
         with writing(Path("file")):
             raise cause

@@ -9,7 +9,7 @@ from tasks.results import SegmentResult
 
 @pytest.fixture
 def result(tmp_path):
-    """The result of a segment whose state is in a store."""
+    """Return the result of a segment whose state is in a store."""
     key = "a" * 32
     Store(tmp_path).states.write(key, TrainingState(epoch=2, arrays={"model/0000 w": np.arange(6.0)}))
     record = SegmentRecord(index=0, start=0, end=2, state=key, source="trained", trained_epochs=2, seconds=1.5)
