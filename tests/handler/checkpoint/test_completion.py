@@ -1,4 +1,4 @@
-"""One rule says whether a segment is done and which state satisfies it."""
+"""One rule decides whether a segment is done and which state satisfies it."""
 
 import os
 import re
@@ -23,7 +23,7 @@ def states(tmp_path):
 
 
 def chain_of(*ends, epochs=6, frozen=()):
-    """A chain whose segments end at these epochs; entries that freeze the same layer over `frozen`."""
+    """Return a chain whose segments end at these epochs, because entries freeze the same layer over `frozen`."""
     entries = [{"training_interval": [a, b], "layers": ["low"]} for a, b in frozen]
     schedule = compute_schedule(entries or None, epochs)
     assert tuple(segment.end for segment in schedule.segments) == ends
@@ -31,7 +31,7 @@ def chain_of(*ends, epochs=6, frozen=()):
 
 
 def write(states, chain, epoch, parent=None, step=0, **more):
-    """Writes the state after so many epochs; each holds all of its variables itself."""
+    """Write the state after a number of epochs and steps. Each state holds all of its variables itself."""
     key = chain.within(epoch, step) if step else chain.keys[epoch]
     state = TrainingState(epoch, step, {"model/w": np.full(4, epoch + step / 10)}, {}, {"loss": [0.5] * epoch}, more.pop("stopped", False))
     states.write(key, state, parent=None if parent is None else chain.keys[parent], **more)

@@ -1,4 +1,4 @@
-"""A training keeps its number of threads, whichever of its states is lost."""
+"""A training keeps its number of threads, whichever of its states is missing."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What callbacks remember outlives the process, wherever it is killed, whatever loggers stand between them."""
+"""Callback state survives a kill at any step, whatever loggers are among the callbacks."""
 
 import keras
 import numpy as np
@@ -13,13 +13,13 @@ from tests.handler.conftest import same
 
 STEPS = 6
 EPOCHS = 6
-CUTS = [(4, 2), (1, 0), (2, 3), (4, STEPS)]  # in the third ReduceLROnPlateau has waited for an epoch
-# Best at epoch 1, over at epoch 4.
+CUTS = [(4, 2), (1, 0), (2, 3), (4, STEPS)]  # at the third, ReduceLROnPlateau has waited for one epoch
+# The best epoch is 1, and the training stops at epoch 4.
 STOPS = {"patience": 3, "min_delta": 10.0, "start_from_epoch": 1, "restore_best_weights": True}
 
 
 class Taken:
-    """Takes the states a training passes, as the walk along its chain does."""
+    """A recorder of all states of a training, as a run would save them."""
 
     def __init__(self, trainer):
         self.trainer, self.states = trainer, {}
@@ -38,7 +38,7 @@ class Taken:
 
 
 class Patient(keras.callbacks.EarlyStopping):
-    """One of the user's own that derives from Keras's, and remembers something more."""
+    """A user's subclass of a Keras callback, with additional state."""
 
     def __init__(self):
         super().__init__(monitor="loss", **STOPS)
@@ -83,7 +83,7 @@ def trainer_of(network, blobs):
 
 
 def memory(callback):
-    """All that a callback has in mind, weights as bytes."""
+    """Return all state of a callback, with weights as bytes."""
     left_out = ("_model", "_params", "params", "schedule", "_batch", "model")
     kept = {k: v for k, v in vars(callback).items() if k not in left_out}
     best = kept.pop("best_weights", None)
@@ -94,8 +94,8 @@ def memory(callback):
 def test_a_killed_training_goes_on_to_the_same_bits_memory_and_history(trainer_of, values, make):
     whole = Taken(trainer_of(make())).run(0, EPOCHS)
     assert (4, 2) in whole.states, "it isn't over before it is cut"
-    resumed = trainer_of(make(), seed=99)  # other weights: all must come from the state
-    for cut in CUTS:  # the first in a new process, the others as a stage that is tried again
+    resumed = trainer_of(make(), seed=99)  # other weights: all values must come from the state
+    for cut in CUTS:  # the first as in a new process, the others as a retried stage
         resumed.restore(whole.states[cut])
         resumed.run(cut[0], EPOCHS)
         assert same(values(resumed.model), values(whole.trainer.model)), cut
@@ -108,7 +108,7 @@ def test_a_killed_training_goes_on_to_the_same_bits_memory_and_history(trainer_o
     whole.trainer.end()
     assert same(values(resumed.model), values(whole.trainer.model)), "with the best weights in place"
     assert not same(values(resumed.model), last), "they aren't the last"
-    # Without their memory it ends elsewhere: what was compared isn't equal by itself.
+    # Without the callbacks' state the result differs, so the comparison above is not trivial.
     state = whole.states[4, 2]
     for states in state.callbacks.values():
         states |= {"wait": 0, "best": None, "seen": []}
@@ -197,7 +197,7 @@ def test_a_validation_that_was_broken_off_is_remembered_by_no_callback(trainer_o
 
         def on_test_batch_end(self, batch, logs=None):
             self.batches += 1
-            if self.batches == 3:  # the first of the second epoch's two
+            if self.batches == 3:  # the first of two batches in the second epoch
                 stops.request("a test")
 
         def get_state(self):
@@ -245,7 +245,7 @@ def test_the_models_that_are_saved_are_those_of_an_uninterrupted_training(traine
 
     whole = Taken(trainer_of(checkpoint("whole"))).run(0, EPOCHS)
     assert len(weights("whole")) == {"{epoch}.keras": EPOCHS, "{epoch}-{batch}.weights.h5": 9}.get(saved, 1)
-    # What a killed process leaves: what it saved after its last state is there too.
+    # A killed process also leaves the files that it saved after its last state.
     killed = trainer_of(checkpoint("killed"))
     killed.run(0, 5)
     resumed = trainer_of(checkpoint("killed"), seed=99)
@@ -265,7 +265,7 @@ def test_a_best_model_that_another_run_saved_elsewhere_is_told_and_a_new_one_sav
     whole = Taken(trainer_of(checkpoint("one"))).run(0, 3)
     state = whole.states[3, 0]
     [saved] = state.callbacks.values()
-    saved["best"] = 0.0001  # nothing will be better
+    saved["best"] = 0.0001  # no epoch will be better
     here, elsewhere = trainer_of(checkpoint("one")), trainer_of(checkpoint("two"))
     notes = []
 
@@ -371,7 +371,7 @@ def test_one_of_keras_every_callback_is_remembered_has_nothing_to_remember_or_is
     assert set(made) == {name for name in dir(keras.callbacks) if name[0].isupper()}
     refused, forgetful = [], []
     for name, arguments in made.items():
-        if name in ("CallbackList", "OrbaxCheckpoint"):  # a list of them; a package that isn't there
+        if name in ("CallbackList", "OrbaxCheckpoint"):  # a list of callbacks; a missing package
             continue
         callback = getattr(keras.callbacks, name)(*arguments)
         try:

@@ -1,4 +1,4 @@
-"""Losses, metrics and weights that become NaN or infinite, and metrics that not every epoch has."""
+"""Losses, metrics and weights that become NaN or infinite, and metrics that some epochs lack."""
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ from tests.handler.engine.test_steps import Each
 
 
 class Late(keras.callbacks.Callback):
-    """Adds a metric from the second epoch on, and leaves another out of the third."""
+    """A callback that adds a metric from the second epoch on, and leaves out another one in the third."""
 
     def on_epoch_end(self, epoch, logs=None):
         if epoch >= 1:
@@ -26,7 +26,7 @@ class Late(keras.callbacks.Callback):
 
 
 class Quiet(keras.callbacks.Callback):
-    """Becomes NaN in the weights alone, after the last step of the second epoch."""
+    """A callback that sets weights to NaN after the last step of the second epoch, so that no loss shows it."""
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
@@ -44,7 +44,7 @@ def trainer_of(network, blobs, observers=(), callbacks=(), optimizer=None, **opt
 
 
 class PoisonAt(keras.callbacks.Callback):
-    """Sets the bias of the head to infinity as an epoch begins, so that the loss of its first step is not finite."""
+    """A callback that sets a bias of the head to infinity as an epoch begins, so that its first loss is not finite."""
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 2:
@@ -53,7 +53,7 @@ class PoisonAt(keras.callbacks.Callback):
 
 @pytest.mark.parametrize("each", [False, True], ids=["many steps in a graph call", "step by step"])
 def test_a_loss_that_is_not_finite_ends_the_training_at_its_step(network, blobs, each):
-    # The gradient of the first steps is finite, what they make of the weights overflows in the next one.
+    # The first gradient is finite, but the weights after it overflow in the next step.
     trainer = trainer_of(network, blobs, [Each()] if each else [], optimizer=keras.optimizers.SGD(1e20))
     with pytest.raises(NonFiniteError, match=r"^loss is (nan|inf) after step 2 of 6 in epoch 0 \(the first is 0\); "):
         trainer.run(0, 4)

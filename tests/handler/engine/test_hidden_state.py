@@ -1,4 +1,4 @@
-"""What a network draws or remembers outside of any state is refused where states are kept, and left alone elsewhere."""
+"""A network that draws or changes values outside any state is refused if states are saved, and accepted otherwise."""
 
 import keras
 import numpy as np
@@ -46,7 +46,7 @@ class KerasNoise(keras.layers.Layer):
 
 
 class PythonNoise(keras.layers.Layer):
-    """Calls a Python function within the step."""
+    """A layer that calls a Python function within the step."""
 
     def __init__(self, function, way):
         super().__init__()

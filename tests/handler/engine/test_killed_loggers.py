@@ -1,4 +1,4 @@
-"""A real SIGKILL after callbacks have written and before the state is durable, or in the middle of a file: no file is the worse."""
+"""A real SIGKILL between the callbacks' writes and the durable state, or within a write, leaves no file wrong."""
 
 import io
 import signal

@@ -1,4 +1,4 @@
-"""The files of loggers after a resumption are those of an uninterrupted training: the same bytes, every step once."""
+"""After a resume, loggers' files match those of an uninterrupted training: byte-identical, with every step once."""
 
 import json
 import re
@@ -18,7 +18,7 @@ STEPS, EPOCHS = 6, 4
 
 @pytest.fixture
 def trainer_of(network, blobs):
-    """Trainers; those that aren't ended stand for processes that were killed after what their callbacks wrote last."""
+    """Return a function that makes trainers; one that is not ended acts as a process killed after its last write."""
     made = []
 
     def make(*callbacks, seed=1):
@@ -54,9 +54,9 @@ def test_a_csv_after_a_kill_is_the_same_bytes(trainer_of, tmp_path):
     assert b"learning_rate" in expected
     killed = Taken(trainer_of(slower(), log("log.csv"))).run(0, EPOCHS)
     resumed = trainer_of(slower(), log("log.csv"), seed=99)
-    for cut in ((EPOCHS, 0), (3, 2), (2, 0), (0, 3), (0, 0)):  # the rows after it are known to no state that is left
+    for cut in ((EPOCHS, 0), (3, 2), (2, 0), (0, 3), (0, 0)):  # no remaining state has the rows after it
         with (tmp_path / "log.csv").open("a") as file:
-            file.write("7;0.33")  # one was being written
+            file.write("7;0.33")  # a partly written row
         resumed.restore(killed.states[cut])
         assert rows(tmp_path / "log.csv") == rows(tmp_path / "whole.csv")[: cut[0] + bool(cut[0])]
         resumed.run(cut[0], EPOCHS)
@@ -72,7 +72,7 @@ def test_a_csv_begun_from_another_runs_state_has_that_runs_rows(trainer_of, tmp_
     other.parent.mkdir()
     resumed = trainer_of(keras.callbacks.CSVLogger(other), slower(), seed=99)
     for cut in ((2, 0), (0, 4), (3, 1)):
-        for end in (cut[0] + 1, EPOCHS):  # killed before it took a state of its own, it goes on from the same one
+        for end in (cut[0] + 1, EPOCHS):  # a kill before its first own state: it resumes from the same one
             resumed.restore(whole.states[cut])
             resumed.run(cut[0], end)
         assert other.read_bytes() == (tmp_path / "whole.csv").read_bytes(), cut
@@ -93,7 +93,7 @@ def test_rows_that_were_there_before_stay_where_the_user_appends(trainer_of, tmp
     assert len(expected.splitlines()) == 3 + EPOCHS
     killed = Taken(trainer_of(log("log.csv"))).run(0, EPOCHS)
     own = keras.callbacks.CSVLogger(tmp_path / "log.csv", append=True)
-    resumed = trainer_of(own, log("other.csv"), seed=99)  # the other begins from a state of another run
+    resumed = trainer_of(own, log("other.csv"), seed=99)  # the second logger starts from another run's state
     for end in (3, EPOCHS):
         resumed.restore(killed.states[2, 3])
         resumed.run(2, end)
@@ -103,7 +103,7 @@ def test_rows_that_were_there_before_stay_where_the_user_appends(trainer_of, tmp
         resumed.restore(killed.states[0, 0])
         resumed.run(0, end)
     assert (tmp_path / "log.csv").read_bytes() == expected
-    # What stood there when that other state was first met stays.
+    # The rows that existed at the first mark for that state stay.
     assert len(rows(tmp_path / "other.csv")) == 3 + 2 * EPOCHS
 
 
@@ -111,7 +111,7 @@ def test_a_csv_of_another_training_in_the_same_place_is_not_taken_for_ones_own(t
     log = tmp_path / "log.csv"
     first = Taken(trainer_of(keras.callbacks.CSVLogger(log))).run(0, 2)
     expected = rows(log)
-    trainer_of(keras.callbacks.CSVLogger(log), seed=5).run(0, 2)  # one without a store takes no states
+    trainer_of(keras.callbacks.CSVLogger(log), seed=5).run(0, 2)  # a training without a store saves no states
     assert rows(log) != expected
     trainer_of(keras.callbacks.CSVLogger(log), seed=99).restore(first.states[2, 0])
     assert rows(log) == expected
@@ -183,7 +183,10 @@ def test_damaged_marks_are_passed_over_and_the_rows_are_the_same_bytes(trainer_o
 
 
 def curves(folder):
-    """The curves of a log folder: (part, name) -> all its (step, value). Files made in one second have no order."""
+    """Return the curves of a log directory: (part, name) -> all its (step, value), sorted by step.
+
+    The files have no order if they are made within the same second.
+    """
     found = {}
     for part in sorted(path for path in folder.iterdir() if path.is_dir()):
         events = EventAccumulator(str(part), STORE_EVERYTHING_SIZE_GUIDANCE, purge_orphaned_data=False)
@@ -211,18 +214,18 @@ def test_curves_after_a_kill_have_every_step_once_with_its_value(trainer_of, tmp
     killed.trainer.run(3, 4)
     resumed = trainer_of(slower(), board("log"), seed=99)
     for cut in ((3, 0), (2, 2), (1, STEPS), (0, 0)):
-        for end in (cut[0] + 1, EPOCHS):  # killed again; in the same process as well, as a stage that is tried again
+        for end in (cut[0] + 1, EPOCHS):  # another kill, or a retried stage in the same process
             resumed.restore(killed.states[cut])
             resumed.run(cut[0], end)
         [log] = resumed.logs
-        log.present()  # flushes what it has written
+        log.present()  # flushes the files
         assert curves(tmp_path / "log") == expected, cut
 
 
 def test_curves_begun_from_another_runs_state_have_its_epochs(trainer_of, tmp_path):
     whole = Taken(trainer_of(slower(), keras.callbacks.TensorBoard(tmp_path / "whole"))).run(0, 3)
     whole.trainer.end()
-    for _ in range(2):  # killed before it took a state of its own, it goes on from the same one
+    for _ in range(2):  # a kill before its first own state: it resumes from the same one
         resumed = trainer_of(slower(), keras.callbacks.TensorBoard(tmp_path / "other"), seed=99)
         resumed.restore(whole.states[2, 3])
         resumed.run(2, 3)

@@ -1,4 +1,4 @@
-"""Whether a Python function draws random numbers is read from its code and what it refers to."""
+"""A Python function's use of random numbers is detected from its code and the objects it refers to."""
 
 import functools
 import random

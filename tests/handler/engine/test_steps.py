@@ -1,4 +1,4 @@
-"""Many steps run in one graph call where nobody wants each: the same bits, history, snapshots and stops."""
+"""Many steps in one graph call give the same weights, history, snapshots and stops as single steps."""
 
 import keras
 import numpy as np
@@ -17,14 +17,14 @@ EPOCHS = 3
 
 
 class Each(Observer):
-    """Wants to be told of each step."""
+    """An observer of every step."""
 
     def on_step(self, epoch, step, steps, logs):
         pass
 
 
 class Some(Each):
-    """Is content with being told now and then."""
+    """An observer that accepts steps at intervals."""
 
     each_step = False
 
@@ -37,7 +37,7 @@ class Some(Each):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """The graph calls: from which step to which."""
+    """Return the list of graph calls, as `(first step, last step)`."""
     made = []
 
     def run(self, order, first, last, run=loop.StepLoop.run):
@@ -157,7 +157,7 @@ def test_a_stop_is_seen_between_two_graph_calls(network, blobs):
 
 
 class Own(DLSequencer):
-    """Batches of one's own."""
+    """A sequencer with its own batches."""
 
     def __getitem__(self, index):
         return super().__getitem__(index)

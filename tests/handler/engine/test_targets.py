@@ -1,4 +1,4 @@
-"""Targets, losses and outputs that fit each other, and those that don't: refused before the first step."""
+"""Targets, losses and outputs that fit each other, and others, which are refused before the first step."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The trainer does what Keras's own fit does, and can stop and go on between any two steps."""
+"""The trainer matches Keras's own `fit`, and can stop and resume between any two steps."""
 
 import keras
 import numpy as np
@@ -22,7 +22,7 @@ CALLBACKS = {
 
 
 class Fixed(keras.utils.PyDataset):
-    """One order for all epochs, so that `fit` sees what the trainer sees."""
+    """A dataset with one order for all epochs, so that `fit` and the trainer use the same batches."""
 
     def __init__(self, x, y, size):
         super().__init__()
@@ -131,7 +131,7 @@ def test_a_state_within_an_epoch_goes_on_to_the_same_bits_and_history(network, b
         cut.run(1, 3)
     state = cut.capture(1)
     assert (state.epoch, state.step) == (1, at)
-    resumed, _ = trainer_of(99)  # other initial weights: everything must come from the state
+    resumed, _ = trainer_of(99)  # other initial weights: all values must come from the state
     resumed.restore(state)
     resumed.run(1, 3)
     assert same(values(resumed.model), values(whole.model))
@@ -148,7 +148,7 @@ def test_a_state_with_a_metric_that_the_network_lacks_is_resumed(network, blobs,
         stop = StopFlag()
         return Trainer(model, DLSequencer(*blobs, 16, seed=5), epochs=2, stop=stop), stop
 
-    cut, stop = trainer_of(metrics=["accuracy"])  # which an older version added to a specification without metrics
+    cut, stop = trainer_of(metrics=["accuracy"])  # an older version added it to a specification without metrics
 
     class StopAt(Observer):
         def on_step(self, epoch, step, steps, logs):

@@ -92,7 +92,7 @@ def test_a_folder_with_braces_in_its_name_is_only_a_folder(tmp_path):
 
 
 def test_all_of_keras_callbacks_that_write_are_known():
-    writers = {"CSVLogger", "ModelCheckpoint", "TensorBoard", "BackupAndRestore", "OrbaxCheckpoint"}  # the last two are refused
+    writers = {"CSVLogger", "ModelCheckpoint", "TensorBoard", "BackupAndRestore", "OrbaxCheckpoint"}  # specifications refuse the last two
     paths = {"filename", "filepath", "log_dir", "backup_dir", "directory"}
     found = {
         name

@@ -1,4 +1,4 @@
-"""A clock before 1980 keeps no archive from being written."""
+"""Archives can be written under a clock before 1980."""
 
 import io
 import os
@@ -12,8 +12,8 @@ from handler.engine.zip_dates import clamp_zip_dates
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Sets the year that the machine's clock shows."""
-    monkeypatch.setattr(zipfile.ZipInfo, "__init__", zipfile.ZipInfo.__init__)  # put back in the end
+    """Return a function that sets the year of the machine's clock."""
+    monkeypatch.setattr(zipfile.ZipInfo, "__init__", zipfile.ZipInfo.__init__)  # so that monkeypatch restores it
     real = time.localtime
 
     def set_(year):

@@ -1,4 +1,4 @@
-"""Where a network may be cut is a function of its parts and of what rests."""
+"""The cut of a network depends on its parts and on the frozen layers."""
 
 import json
 

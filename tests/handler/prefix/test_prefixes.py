@@ -1,4 +1,4 @@
-"""A segment trained on the activations of its frozen prefix ends with the bits and the history of the whole network."""
+"""A segment trained on the activations of its frozen prefix matches the whole network bit for bit, with its history."""
 
 import random
 import re
@@ -86,7 +86,7 @@ NETWORKS = {
 
 
 class Seen(Observer):
-    """Remembers what was told."""
+    """An observer that records its notifications."""
 
     def __init__(self):
         self.shares, self.notes, self.filled = [], [], []
@@ -116,7 +116,11 @@ def model_of(body, x=X, policy="float32", head=None):
 
 
 def train(body, layers, data=(X,), mode="on", *, store=None, policy="float32", epochs=EPOCHS, rows=ROWS, options=None, **more):
-    """Trains one epoch whole and the others with layers at rest; returns the model, its history and what was seen."""
+    """Train one epoch without a mask and the others with frozen layers.
+
+    Returns:
+        The model, its history, and the observer.
+    """
     seen = more.pop("seen", None) or Seen()
     x = data[0][:rows]
     mh = DLModelHandler(
@@ -147,7 +151,7 @@ def test_the_bits_and_the_history_are_those_of_the_whole_network(name, kept, val
 
 
 def body_with(layer):
-    """A network whose prefix ends where a layer comes, which doesn't train."""
+    """Return a network whose prefix ends at a layer that is not trainable."""
 
     def body(inputs):
         x = layer()(L.Conv2D(4, 3, name="low", activation="relu")(inputs))
@@ -199,7 +203,7 @@ def test_a_lambda_is_taken_for_a_pure_function_where_that_is_said():
 
 @keras.saving.register_keras_serializable("tests")
 class Centred(L.Layer):
-    """Takes the mean over the batch away."""
+    """A layer that subtracts the mean over the batch."""
 
     def call(self, x):
         return x - keras.ops.mean(x, axis=0, keepdims=True)
@@ -211,7 +215,7 @@ def one():
 
 @keras.saving.register_keras_serializable("tests")
 class Restless(L.Layer):
-    """Calls Python in each step."""
+    """A layer that calls Python in each step."""
 
     def call(self, x):
         return x + tf.random.stateless_uniform((), seed=[1, 2]) * 0 + tf.reshape(tf.numpy_function(one, [], "float32"), ())
@@ -270,7 +274,7 @@ def test_activations_are_computed_once_for_runs_that_share_them(tmp_path):
     _, _, seen = train(residual, ["low*"], store=tmp_path)
     assert seen.filled[-1] == (ROWS, ROWS)
     assert len(seen.filled) == -(-ROWS // BATCH)
-    # Other epochs of the same segment are another run, with the same activations.
+    # Another number of epochs makes another run, with the same activations.
     _, _, again = train(residual, ["low*"], store=tmp_path, epochs=EPOCHS + 2)
     assert again.shares[-1] is not None
     assert again.filled == []
@@ -342,7 +346,7 @@ def test_damaged_activations_are_computed_again(tmp_path, values):
 
 
 def test_the_least_recently_used_activations_make_room_for_others(tmp_path):
-    limit = 2 * X.nbytes * 2  # of 6 channels beside 3
+    limit = 2 * X.nbytes * 2  # the activations have 6 channels, X has 3
     options = PrefixOptions("on", max_bytes=limit)
     train(residual, ["low*"], store=tmp_path, options=options)
     (first,) = (tmp_path / "prefixes").glob("*.zarr")

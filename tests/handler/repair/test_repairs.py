@@ -1,4 +1,4 @@
-"""What is damaged is made again, to the same bits, or the reason is named."""
+"""Damaged files are rebuilt bit-identically, or the report names the reason why not."""
 
 import shutil
 
@@ -21,13 +21,13 @@ def run_in(folder):
     return TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name="run"))
 
 
-# Without a number of threads: it would be that of all tests in this process.
+# Without `threads`, because it would apply to all tests in this process.
 SPEC = damage_table.SPEC | {"training": {k: v for k, v in damage_table.SPEC["training"].items() if k != "threads"}}
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A project in which the smallest run was trained."""
+    """Return a project in which the smallest run was trained."""
     folder = tmp_path_factory.mktemp("trained")
     shutil.copy(damage_table.trainings.MODELS / "tiny.py", folder)
     damage_table.points(folder)
@@ -41,7 +41,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def store(trained, tmp_path):
-    """A copy of it; the run belongs to the copy."""
+    """Return a copy of the project's store, with a run that belongs to the copy."""
     for name in ("tiny.py", "points.npz", "spec.yaml"):
         shutil.copy(trained / name, tmp_path)
     shutil.copytree(trained / "store", tmp_path / "store")
@@ -51,7 +51,7 @@ def store(trained, tmp_path):
 
 
 def contents(store):
-    """The digest of every file of the states and of the run, but for the record and what says when."""
+    """Return the digest of every file of the states and the run, except the record and files that contain times."""
     files = [p for area in ("states", "runs") for p in (store.root / area).rglob("*") if p.is_file()]
     kept = [p for p in files if ".damaged-" not in str(p) and p.name not in ("run.json", "lock", "report.html", "model.keras")]
     return {str(p.relative_to(store.root)): digest_file(p) for p in kept}

@@ -1,4 +1,4 @@
-"""A process in which writes go wrong, and a folder in memory for what it writes."""
+"""Fixtures: a process in which writes fail or are killed, and a directory in memory for its files."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent.parent.parent
 
 @pytest.fixture(scope="session")
 def faulty():
-    """Has a write done by a process with a fault: what became of it; see `killer.py`."""
+    """Return a function that runs a write in a process with a fault and returns the outcome; see `killer.py`."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.handler.store.killer"], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -31,7 +31,7 @@ def faulty():
 
 @pytest.fixture
 def memory():
-    """A folder in memory, where a sync costs nothing: there are hundreds."""
+    """Return a directory in memory, where the hundreds of syncs cost nothing."""
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)

@@ -1,16 +1,17 @@
 """A process that has the store imported and forks a child per write, in which a fault happens at a chosen step.
 
-Reads a JSON request per line from stdin, `{"write", "store", "fault", "step"}`; answers with one, `{"code", "happened", "error"}`: the
-child's exit code (`-9` where it was killed), whether it came to that step, and what it raised. A step is whatever changes the disk: a file opened for writing, a
-directory made, a rename, a removal, an fsync. Faults:
+It reads one JSON request per line from stdin, `{"write", "store", "fault", "step"}`, and answers each with one line,
+`{"code", "happened", "error"}`: the child's exit code (`-9` if it was killed), whether the write reached the step, and
+the exception that it raised. A step is an operation that changes the disk: opening a file for writing, making a
+directory, a rename, a removal, an fsync. The faults:
 
     kill      the child is killed right before the step
-    full      from the step on the disk is full: only renames and removals go on working
-    broken    from the step on nothing can be changed any more
+    full      from the step on the disk is full: only renames and removals still work
+    broken    from the step on nothing can be changed
     limited   no file may grow beyond `step` bytes
-    stranger  the child is another user
+    stranger  the child runs as another user
 
-Nothing in the store knows of this: steps are seen by an audit hook.
+The store has no code for this: an audit hook observes the steps.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def main() -> None:
 
 
 def happen(fault: str, at: int) -> list[int]:
-    """Lets a fault happen in this process; what it gives isn't empty once it did."""
+    """Arrange a fault in this process, and return a list that is non-empty once the fault has happened."""
     told: list[int] = []
     if fault == "limited":
         resource.setrlimit(resource.RLIMIT_FSIZE, (at, resource.RLIM_INFINITY))

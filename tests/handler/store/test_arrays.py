@@ -1,4 +1,4 @@
-"""Arrays as files of raw bytes: written side by side, read in place, read by rows; zarr reads them as any other."""
+"""Arrays as files of raw bytes: written in parallel, read into given memory, read by rows; zarr can read them too."""
 
 import ml_dtypes
 import numpy as np
@@ -30,7 +30,7 @@ VALUES = {
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    """Chunks of 13 rows of 80 bytes and fewer, so that the last one isn't full."""
+    """Set chunks of at most 1100 bytes (13 rows of 80 bytes), so that the last chunk is not full."""
     monkeypatch.setattr(Chunks.create.__func__, "__defaults__", (1100,))
 
 

@@ -1,4 +1,4 @@
-"""A collection and a training never share a store: one waits, or one is refused, whichever came first."""
+"""A collection and a training never use a store at the same time: the later one waits or is refused."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ HELD = textwrap.dedent("""
 
 @pytest.fixture
 def store(tmp_path):
-    """A store with a run, the state it needs, and one that no run needs."""
+    """Return a store with a run, the state that the run needs, and a state that no run needs."""
     made = Store(tmp_path / "store")
     made.states.write("k0", state(0.0))
     made.states.write("k1", state(1.0))
@@ -33,7 +33,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def begun(store):
-    """A training in another process that has begun and written nothing yet."""
+    """Start a training in another process that has the lock of its run and has written nothing yet."""
     command = [sys.executable, "-c", HELD, str(store.root), "new"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "held\n"
@@ -56,7 +56,7 @@ def test_a_training_that_has_only_begun_is_not_collected_around(store, begun):
 
 
 def test_a_training_that_begins_while_a_collection_removes_waits_for_its_end(store, monkeypatch):
-    """Forced: the training is begun after the collection has decided what no run needs, and before it removes that."""
+    """The training waits, if it begins after the collection has decided what to remove and before it removes it."""
     told, seen, begins = [], [], threading.Event()
     remove = collection.sealed.remove
 
@@ -104,7 +104,7 @@ def test_two_collections_are_never_at_once(store):
 
 
 def test_a_lock_file_removed_while_it_is_waited_for_is_not_the_lock(store):
-    """Or the one that waited would be beside one that comes later, each with a lock of its own."""
+    """A waiter does not lock a removed file: otherwise it and a later process would each hold a lock of their own."""
     waits = threading.Event()
     held = []
 

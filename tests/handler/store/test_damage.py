@@ -1,4 +1,4 @@
-"""Every damage, wherever it is in a store, is named by a verification and found before what is damaged is used."""
+"""Every kind of damage at every place in a store is named by `verify` and detected before the damaged data is used."""
 
 import json
 import shutil
@@ -14,13 +14,13 @@ from handler.state import TrainingState
 from handler.store import Store, checked
 
 RNG = np.random.default_rng(0)
-WIDE = RNG.normal(size=(4_200_000,)).astype("float32")  # two chunks of one size
+WIDE = RNG.normal(size=(4_200_000,)).astype("float32")  # two chunks of equal size
 X, Y = RNG.integers(0, 255, size=(40, 1 << 20), dtype=np.uint8), np.arange(40)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A store with a state that refers to another, a pre-fit result, a backup and a completed run."""
+    """Return a store with a state that refers to another, a pre-fit result, a backup and a completed run."""
     store = Store(tmp_path_factory.mktemp("made") / "store")
     for key, parent, number in (("k1", None, 1.0), ("k2", "k1", 2.0)):
         store.states.write(key, TrainingState(1, 0, {"wide": WIDE, "small": np.full(9, number)}), parent=parent)
@@ -46,13 +46,13 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def store(made, tmp_path):
-    """A copy of it to damage."""
+    """Return a copy of the store to damage."""
     shutil.copytree(made.root, tmp_path / "store", copy_function=_link)
     return Store(tmp_path / "store")
 
 
 def _link(source, target):
-    """Big files aren't copied before they are damaged."""
+    """Copy a file as a hard link, because large files need not be copied before they are replaced."""
     Path(target).hardlink_to(source)
 
 
@@ -93,7 +93,7 @@ def delete(file):
 
 
 def of_another(folder):
-    """The manifest, and all else, of another thing that is intact."""
+    """Replace a sealed directory by a copy of another intact one, including its manifest."""
     other = next(p for p in (folder.parent / "k1", folder.parent / "other.zarr") if p.exists() and p != folder)
     shutil.rmtree(folder)
     shutil.copytree(other, folder)
@@ -150,7 +150,7 @@ PLACES = {
     "a pre-fit result": (lambda store: store.prefit.folder("p"), use_prefit),
     "a backup": (the_backup, use_backup),
 }
-# One array of the second state is too small for two chunks.
+# The second state has only one array of its own, which is too small for two chunks.
 CASES = [(p, d) for p in PLACES for d in DAMAGES if (p, d) not in [("a state", "swapped chunks"), ("a state that is referred to", "the manifest of another")]]
 
 

@@ -1,4 +1,4 @@
-"""A disk that is full, broken, limited or another user's: one sentence, and the store is as valid as before."""
+"""Writes to a disk that is full, broken, limited or another user's fail with one sentence and leave the store valid."""
 
 import os
 import shutil
@@ -18,12 +18,12 @@ SENTENCE = {
     "limited": "(File too large); this process may not write a file of that size",
     "stranger": "(Permission denied); this user may not write there",
 }
-# What fails in these costs nothing and isn't told: a memory, and removals, which are made up for at the next start.
+# Failures of these are not reported, because they cost nothing: a cache, and removals, repeated at the next start.
 QUIET = ("what is remembered of files", "leftovers swept up", "a backup that is dropped")
 
 
 def refused(error, fault, store):
-    """Whether it was refused, by one sentence that names a path and what would do."""
+    """Return whether the write was refused. Assert that the error is one sentence with a path and a remedy."""
     if not error:
         return False
     assert error.startswith(f"StoreError: {store.root.parent}"), error
@@ -71,7 +71,7 @@ def test_a_disk_that_fails_at_any_step_leaves_what_was_there(write, fault, fault
 
 @pytest.mark.parametrize("size", [10, 700, 3000])
 def test_a_limit_on_the_size_of_files_is_a_sentence_and_nothing_is_left(size, faulty, memory):
-    """A real one, of the system's: a quota of a kind that needs no privilege. The manifest, or the data, grows beyond it."""
+    """A manifest or data beyond a real limit of the system, which needs no privilege, fails and leaves no files."""
     store = Store(memory / "store")
     store.states.write("k0", state(0.0))
     ended = faulty("the first state", store, "limited", size)
@@ -95,7 +95,7 @@ def test_a_file_that_grows_beyond_a_limit_leaves_the_one_that_was_there(write, f
 
 
 def test_a_full_device_is_a_sentence_and_nothing_is_left(memory):
-    """A real one: /dev/full refuses every byte."""
+    """A write to /dev/full, a real device that refuses every byte, fails and leaves no files."""
     store = Store(memory / "store")
 
     def fill(folder):

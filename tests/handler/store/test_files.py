@@ -1,4 +1,4 @@
-"""Written beside, synced, renamed; what a dead writer left is swept up, what a living one writes is not."""
+"""Files are written under another name, synced and renamed; only leftovers of dead writers are swept up."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ from handler.store import files, sealed
 
 @pytest.fixture
 def order(monkeypatch):
-    """What is synced and renamed, in order: `("sync", path)`, `("rename", path)`, paths as they are in the end."""
+    """Record syncs and renames in order, as `("sync", path)` and `("rename", path)`, with the final paths."""
     seen, fsync = [], os.fsync
 
     def synced(descriptor):
@@ -42,7 +42,7 @@ def test_a_file_is_durable_before_it_has_its_name_and_its_name_is_durable_after(
     target = tmp_path / "deep" / "er" / "file"
     files.write_file(target, b"text")
     assert order == [
-        ("sync", str(tmp_path)),  # the new folders
+        ("sync", str(tmp_path)),  # the new directories
         ("sync", str(tmp_path / "deep")),
         ("sync", str(target)),
         ("rename", str(target)),
@@ -74,7 +74,7 @@ def test_a_name_taken_away_is_durably_away_before_what_it_named_is_removed(tmp_p
     files.remove(tmp_path / "x")
     assert [what for what, _ in order] == ["rename", "sync", "remove"]
     assert list(tmp_path.iterdir()) == []
-    files.remove(tmp_path / "x")  # another process was faster: nothing to do
+    files.remove(tmp_path / "x")  # missing, as if another process had removed it
 
 
 def test_a_leftover_is_swept_up_whatever_process_has_its_number_now(tmp_path):
@@ -90,7 +90,7 @@ def test_a_leftover_is_swept_up_whatever_process_has_its_number_now(tmp_path):
     assert done.returncode == -signal.SIGKILL
     (left,) = tmp_path.iterdir()
     ours = left.with_name(f".tmp-{os.getpid()}-{left.name.split('-', 2)[2]}")
-    left.rename(ours)  # its number is that of a living process
+    left.rename(ours)  # its process id is that of a living process
     assert files.leftovers(tmp_path) == [ours]
     files.sweep(tmp_path)
     assert list(tmp_path.iterdir()) == []

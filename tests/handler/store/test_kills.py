@@ -1,4 +1,4 @@
-"""Killed at any step of any write: what was there is there, what was left half written is swept up, and it works again."""
+"""A kill at any step of any write leaves the previous content, removable leftovers, and a store that works."""
 
 import shutil
 import signal
@@ -12,7 +12,7 @@ from tests.handler.store.writes import WRITES
 
 
 def things_damaged(store):
-    """What is damaged: `states/k1`."""
+    """Return the damaged directories as relative paths, e.g. `states/k1`."""
     return {Path(*Path(damage.path).relative_to(store.root).parts[:2]) for damage in store.verify()}
 
 

@@ -1,4 +1,4 @@
-"""The lock of a run: it dies with its process, names its holder, can be waited for."""
+"""The lock of a run ends with its process, names its holder, and can be waited for."""
 
 import fcntl
 import os
@@ -29,7 +29,7 @@ HOLD = textwrap.dedent("""
 
 @pytest.fixture
 def hold(tmp_path):
-    """Starts a process that holds the lock."""
+    """Return a function that starts a process which holds the lock."""
     started = []
 
     def start(*arguments):
@@ -97,7 +97,7 @@ def test_a_leftover_file_blocks_nobody(tmp_path):
 
 def test_somebody_who_only_looks_whether_it_is_held_makes_nobody_busy(tmp_path):
     (tmp_path / "lock").touch()
-    with (tmp_path / "lock").open("rb") as glance:  # what `is_locked` does for a moment, and a little longer
+    with (tmp_path / "lock").open("rb") as glance:  # as `is_locked` does, but a little longer
         fcntl.flock(glance, fcntl.LOCK_EX)
         threading.Timer(0.1, lambda: fcntl.flock(glance, fcntl.LOCK_UN)).start()
         with locked(tmp_path / "lock", "it"):

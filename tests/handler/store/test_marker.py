@@ -1,4 +1,4 @@
-"""A store is marked as one; what removes files does so nowhere else."""
+"""A store has a marker, and the functions that remove files refuse every other directory."""
 
 import pytest
 
@@ -66,7 +66,7 @@ def test_no_store_is_made_of_a_folder_whose_files_would_be_removed(tmp_path, fil
 def test_a_store_is_marked_before_anything_else_is_written_to_it(tmp_path):
     written(
         tmp_path, "small.yaml", "results/mine.csv", "data/x.npz"
-    )  # a project that keeps its store in its own folder
+    )  # a project whose store is the project's own directory
     store = Store(tmp_path)
     with store.runs.lock("mine"):
         assert (tmp_path / MARKER).is_file()

@@ -1,4 +1,4 @@
-"""What stands in the place of a file of the store is quarantined, never followed and never lost."""
+"""A non-file at the place of one of the store's files is quarantined, never followed and never lost."""
 
 import os
 import socket
@@ -31,7 +31,7 @@ def plug(path):
 
 @pytest.fixture(params=[folder, link, pipe, plug], ids=lambda make: make.__name__)
 def taken(request, tmp_path, monkeypatch):
-    """A place in which something else stands."""
+    """Return the path of a lock at which there is a directory, a link, a pipe or a socket."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "lock"
     request.param(path)

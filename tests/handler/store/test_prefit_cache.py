@@ -1,4 +1,4 @@
-"""What pre-fit keeps is read back exactly, or not at all."""
+"""Pre-fit results are read back exactly, or not at all."""
 
 import numpy as np
 

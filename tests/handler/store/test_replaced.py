@@ -1,4 +1,4 @@
-"""A training that is refused leaves the run of its name as it was; a completed one is kept until the next is complete."""
+"""A refused training restores the run of its name; a completed run is kept until the next training is complete."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def store(tmp_path):
 
 
 def begun(store, key, position=None, **changes):
-    """What another training of the name begins with, its record and its specification written."""
+    """Begin another training under the run's name: write its record and its specification."""
     found = [store.runs.read("mine")] if store.runs.names() else [None]
     replaced = ReplacedRun.of(store.runs, "mine", found[0], key, position)
     new = record(0, status="running", **changes).model_copy(update={"key": key, **replaced.carried_over("now")})
@@ -53,7 +53,7 @@ def test_a_refusal_gives_the_completed_run_back(store):
 
 def test_a_refusal_after_a_kill_gives_the_completed_run_back(store):
     before = completed(store)
-    begun(store, "other")  # and is killed there
+    begun(store, "other")  # and is killed at this point
     replaced = begun(store, "other")
     replaced.give_back(store.runs)
     assert contents(store) == before

@@ -1,4 +1,4 @@
-"""A directory of the store is whole or absent, and what isn't as it was written is found and named."""
+"""A sealed directory is complete or absent, and every damage is found and named."""
 
 import errno
 import json
@@ -87,7 +87,7 @@ def test_of_two_that_write_the_same_the_first_stays_and_both_end_well(tmp_path):
     target = tmp_path / "x"
 
     def fill(folder):
-        if not target.exists():  # the other one is faster
+        if not target.exists():  # the other writer is faster
             seal_two(target, "first")
         (folder / "a").write_text("second")
 
@@ -131,4 +131,4 @@ def test_what_is_set_aside_has_its_name_no_more(tmp_path):
     assert [p.name.startswith(".damaged-") for p in tmp_path.iterdir()] == [True]
     with pytest.raises(DamagedError, match="can't be read"):
         sealed.read_manifest(tmp_path / "x")
-    files.set_aside(tmp_path / "x")  # another process was faster: nothing to do
+    files.set_aside(tmp_path / "x")  # missing, as if another process had moved it

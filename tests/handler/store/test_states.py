@@ -1,4 +1,4 @@
-"""States: exact, only what changed is written, every byte verified before use."""
+"""States are exact, only changed variables are written, and every byte is verified before use."""
 
 import subprocess
 import sys
@@ -103,7 +103,7 @@ BIG = np.arange(3000, dtype="float32")
 
 
 def chain_of_three(states):
-    """`k1` holds `big`, which `k2` and `k3` refer to; each has a `small` of its own."""
+    """Write `k1`, which holds `big`, and `k2` and `k3`, which refer to it; each has its own `small`."""
     for key, parent, number in (("k1", None, 1.0), ("k2", "k1", 2.0), ("k3", "k2", 3.0)):
         states.write(key, state_of(big=BIG, small=np.full(3, number)), parent=parent)
 
@@ -215,7 +215,7 @@ def test_a_snapshot_dropped_as_it_is_to_be_kept_is_written_again(states, monkeyp
 
 
 def test_a_state_isnt_dropped_while_another_process_decides_to_keep_it(states):
-    """Two processes: one keeps what the other drops, again and again; whoever is first, it is whole or absent."""
+    """A state that one process keeps and another drops, repeatedly, is complete or absent in either order."""
     code = f"""
         from handler.store import Store
         states = Store({str(states.root.parent)!r}).states

@@ -1,4 +1,4 @@
-"""The name of a sweep is that of one sweep, and a run's that of one file."""
+"""A sweep's name belongs to one sweep, and a run's name to one file."""
 
 import pytest
 

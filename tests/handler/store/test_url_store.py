@@ -1,4 +1,4 @@
-"""A store at a URL, on a real S3 server that fails as a network does: whole or absent, one writer, nothing lost."""
+"""A store at a URL, on a real S3 server with network faults: complete or absent, one writer, nothing lost."""
 
 import itertools
 import json
@@ -32,7 +32,7 @@ def url(s3):
 
 @pytest.fixture
 def machine(s3, url, monkeypatch, tmp_path):
-    """Makes machines that see the store: each works in a folder of its own."""
+    """Return a function that makes machines with access to the store, each with its own working directory."""
     for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(remote, "PAUSE", 0.01)
@@ -84,7 +84,7 @@ def test_a_commit_takes_three_requests_beyond_those_of_the_data(machine, s3):
 
 
 class Killed(BaseException):
-    """What ends a machine between two requests."""
+    """The death of a machine between two requests."""
 
 
 def test_a_writer_that_dies_before_any_of_its_requests_leaves_all_or_nothing(machine, monkeypatch):
@@ -216,7 +216,7 @@ def test_the_lock_of_a_machine_that_went_away_runs_out(machine, monkeypatch):
     assert gone.take()
     assert not leases.lease_on(other.runs.folder("run") / "lock").take()
     with other.runs.lock("run", wait=True):
-        time.sleep(2)  # it is renewed meanwhile
+        time.sleep(2)  # the lease is renewed meanwhile
         assert machine("third").runs.is_alive("run")
     assert not machine("third").runs.is_alive("run")
 
@@ -233,7 +233,7 @@ def test_a_machine_whose_clock_is_wrong_holds_a_lease_as_long_as_it_renews_it(ma
     while time.monotonic() < end:
         assert other.runs.is_alive("run"), "it is renewed"
         time.sleep(0.3)
-    held._over.set()  # and its machine has gone
+    held._over.set()  # as if its machine were gone
     began = time.monotonic()
     with other.runs.lock("run", wait=True):
         assert time.monotonic() - began < 6
@@ -271,7 +271,7 @@ def test_missing_credentials_are_said_within_seconds_and_how_they_are_given(sche
     source = credentials.SOURCES[scheme]
     for name in [name for name in os.environ if source.names.fullmatch(name)]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv(source.endpoint, "192.0.2.1" if scheme == "gs" else "http://192.0.2.1")  # where nobody answers
+    monkeypatch.setenv(source.endpoint, "192.0.2.1" if scheme == "gs" else "http://192.0.2.1")  # no host there
     began = time.monotonic()
     with pytest.raises(SpecError, match=rf"^store: {scheme}://elsewhere/store needs credentials: {said}"):
         Store(f"{scheme}://elsewhere/store")
@@ -354,7 +354,7 @@ def test_collection_removes_there_what_dead_writers_left_once_it_is_a_day_old(ma
     assert one.collect()[0] == [], "they are in the writing, perhaps"
     monkeypatch.setattr(mirror, "LEFT_SECONDS", -1)
     assert set(machine("other").collect()[0]) == {name.removeprefix(f"{prefix}/") for name in dead}
-    assert set(s3.objects(prefix)) - {f"{prefix}/collection"} == before - dead  # the collection's lock
+    assert set(s3.objects(prefix)) - {f"{prefix}/collection"} == before - dead  # the object of the collection's lock
     assert equal(machine("third").states.read("k1").arrays, ARRAYS)
 
 
@@ -409,7 +409,7 @@ def test_only_what_is_a_store_is_collected(machine, monkeypatch, marked):
         with one.runs.lock("run"):
             pass
     else:
-        one.states.write("k1", state_of(**ARRAYS))  # as in a store made before there were marks
+        one.states.write("k1", state_of(**ARRAYS))  # as in a store older than the marker
     assert "states/holiday/picture.jpg" in machine("other").collect()[0]
 
 

@@ -1,4 +1,4 @@
-"""Every kind of write to a store, to be killed in: what is there before, the write, and what is there afterwards."""
+"""Every kind of write to a store, for the kill tests: the content before it, the write, and checks of the result."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def state(value, **more):
 
 
 def value(store, key):
-    """The small variable of a state, every byte of which was verified."""
+    """Return the small variable of a state, after verifying every byte."""
     read = store.states.read(key)
     assert read.arrays["big"].tobytes() == BIG.tobytes()
     return read.arrays["small"][0]
 
 
 def flip(folder: Path):
-    """Flips a bit in the middle of a directory's biggest chunk."""
+    """Flip a bit in the middle of a directory's largest chunk."""
     file = max((p for p in folder.rglob("c/**/*") if p.is_file()), key=lambda p: p.stat().st_size)
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
@@ -49,10 +49,10 @@ class Write:
     """One kind of write.
 
     Attributes:
-        before: makes what is there before.
-        act: the write; done a second time it does no harm.
-        old: asserts that what was there is there, or what is there afterwards.
-        new: asserts that what was written is there.
+        before: makes the content before the write.
+        act: the write; repeating it does no harm.
+        old: asserts that the content is that before the write or that after it.
+        new: asserts that the content is that after the write.
     """
 
     before: Callable[[Store], object]
@@ -92,7 +92,7 @@ def _collectable(store):
 
 
 def _dropped(store):
-    """The second state, if it is there; the first is there in any case."""
+    """Return the second state's value, or None if it is missing. Assert that the first state exists in any case."""
     assert value(store, "k1") == 1.0
     return value(store, "k2") if store.states.folder("k2").exists() else None
 
