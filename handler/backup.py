@@ -1,4 +1,4 @@
-"""X and y, out to zarr and back into the same arrays: for fits that rearrange them in place."""
+"""Backups of X and y: written to zarr and restored into the same arrays, for fits that rearrange them in place."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from handler.store.arrays import content, describe, read_array, write_array
 from handler.store.locks import hold_folder, let_go
 
 TEMPORARY = "frostline-backup-"
-_HELD: dict[Path, list[int]] = {}  # the backups this process needs: a locked descriptor for each time it was written
+_HELD: dict[Path, list[int]] = {}  # the backups this process holds: one locked descriptor per call of `write_backup`
 
 
 def arrays_of(X: Any, y: Any) -> dict[str, np.ndarray]:
-    """X (an array or a list of arrays) and y (None: only X) by the names they have in a backup."""
+    """Return X (an array or a list of arrays) and y (None: only X) under the names that they have in a backup."""
     parts = list(X) if isinstance(X, (list, tuple)) else [X]
     return {f"X{i}": array for i, array in enumerate(parts)} | ({} if y is None else {"y": y})
 
 
 def write_backup(folder: Path, X: Any, y: Any) -> Path:
-    """Writes X and y to `folder/<digest>.zarr`, slab by slab; one that is there already and whole is not written again.
+    """Write X and y to `folder/<digest>.zarr`, slab by slab, unless an intact backup of them is already there.
 
-    It is this process's until `drop_backup`, or until it ends; several processes may share one.
+    This process holds the backup until `drop_backup`, or until the process ends. Several processes may share one.
 
     Args:
-        folder: where backups lie.
+        folder: the folder of the backups.
         X: array or list of arrays of any dtype but object.
         y: array.
 
     Returns:
-        The backup's path; its name is the digest of what it holds.
+        The backup's path; its name is the digest of its content.
 
     Raises:
-        StoreError: the disk refuses.
+        StoreError: the disk refuses the backup.
     """
     arrays = arrays_of(X, y)
     body: dict[str, Any] = {"arrays": {name: {"xxh3": content(a), **describe(a)} for name, a in arrays.items()}}
@@ -53,21 +53,21 @@ def write_backup(folder: Path, X: Any, y: Any) -> Path:
 
     while True:
         sealed.seal(target, body, fill)
-        with contextlib.suppress(FileNotFoundError):  # another process has just dropped it
+        with contextlib.suppress(FileNotFoundError):  # another process has just removed it
             _HELD.setdefault(target, []).append(hold_folder(target))
             return target
 
 
 def drop_backup(backup: Path) -> None:
-    """Removes a backup that has done its work; one that another process needs is left to that."""
+    """Release a backup that is no longer needed, and remove it unless another process holds it."""
     let_go(_HELD[backup].pop())
     drop_unneeded(backup)
 
 
 def drop_unneeded(*backups: Path) -> None:
-    """Removes those of the backups that no process needs: what they were made for ended with its process."""
+    """Remove those of the backups that no process holds, such as those of processes that have ended."""
     for backup in backups:
-        with contextlib.suppress(OSError, StoreError):  # others need it, or it is left to the next collection
+        with contextlib.suppress(OSError, StoreError):  # another process holds it, or the next collection removes it
             descriptor = hold_folder(backup, alone=True)
             try:
                 files.remove(backup)
@@ -76,14 +76,14 @@ def drop_unneeded(*backups: Path) -> None:
 
 
 def temporary_folder() -> Path:
-    """A new folder for a backup outside of a store. Those that processes which died have left are removed."""
+    """Make a new folder for a backup outside a store, and remove the folders that killed processes have left."""
     for left in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
         clear(left)
     return Path(tempfile.mkdtemp(prefix=TEMPORARY))
 
 
 def clear(folder: Path) -> None:
-    """Removes a folder of `temporary_folder`, unless a process needs what is in it."""
+    """Remove a folder made by `temporary_folder`, unless a process holds a backup in it."""
     drop_unneeded(*folder.glob("*.zarr"))
     files.sweep(folder)
     with contextlib.suppress(OSError):
@@ -91,18 +91,19 @@ def clear(folder: Path) -> None:
 
 
 def restore_backup(backup: Path, X: Any, y: Any) -> None:
-    """Writes the saved values back into the same arrays.
+    """Write the saved values back into the same arrays.
 
     Args:
-        backup: what `write_backup` returned.
-        X, y: the arrays that were saved; any order of rows, the same shapes and dtypes. Without y only X is restored.
+        backup: the return value of `write_backup`.
+        X, y: the arrays that were saved, with their rows in any order and unchanged shapes and dtypes. If y is
+            None, only X is restored.
 
     Raises:
-        DamagedError: a file of the backup isn't what was written; the arrays are left as the training left them.
-        MismatchError: the arrays aren't those that were saved.
+        DamagedError: a file of the backup is damaged; the arrays stay as the training left them.
+        MismatchError: the arrays are not those that were saved.
     """
     try:
-        checked.require(sealed.damages(backup, deep=True))  # what it is for can't be made again
+        checked.require(sealed.damages(backup, deep=True))  # every checksum: X and y can't be recovered otherwise
     except DamagedError as error:
         left = f"X and y are left as the training left them (other rows' order), and the backup stays in {backup}"
         raise DamagedError(f"{error}; {left}") from error

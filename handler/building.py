@@ -1,4 +1,4 @@
-"""Builds live objects from a specification: network, compilation, callbacks. Everything here needs TensorFlow."""
+"""Builds the live objects of a specification: network, compilation, callbacks. Every function here needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -42,17 +42,16 @@ SHIPPED = {
 
 
 def build_architecture(spec: TrainingSpec, folder: Path, shape: DataShape) -> Architecture:
-    """The architecture a specification names, its network built and seeded.
+    """Build the architecture that a specification names, and its network with the specification's seed.
 
     Args:
         spec: the specification.
-        folder: where its modules are looked up.
-        shape: what its data look like; they need not be there. A network that doesn't know its input's shape is built
-            from it.
+        folder: the folder in which its modules are looked up.
+        shape: the shape of the data, which need not be loaded. A network without an input shape is built from it.
 
     Raises:
-        SpecError: its arguments don't fit, its function returns something else than a model or an architecture, or the
-            network can't be built from the data's shape.
+        SpecError: the arguments don't fit, the function returns neither a model nor an architecture, or the network
+            can't be built from the data's shape.
     """
     with seeded(spec.seed), scope(spec.training.strategy):
         name = spec.model.architecture
@@ -63,10 +62,16 @@ def build_architecture(spec: TrainingSpec, folder: Path, shape: DataShape) -> Ar
 
 
 def build_model_handler(spec: TrainingSpec, folder: Path, store: Store, shape: DataShape) -> DLModelHandler:
-    """The model handler of a specification, compiled, pretrained weights in place, on the devices it is spread over.
+    """Build the model handler of a specification: compiled, with pretrained weights, replicated on its devices.
+
+    Args:
+        spec: the specification.
+        folder: the folder in which its modules and relative paths are looked up.
+        store: the store in which `run:NAME` weights are looked up.
+        shape: the shape of the data.
 
     Raises:
-        SpecError: something Keras can't make of the specification; with the field's path.
+        SpecError: Keras can't build a part of the specification; names the field's path.
     """
     arch = build_architecture(spec, folder, shape)
     with scope(spec.training.strategy):
@@ -101,7 +106,7 @@ def _compiled(spec: TrainingSpec, arch: Architecture, folder: Path, shape: DataS
 
 
 def _check_monitors(spec: TrainingSpec, nn: Any) -> None:
-    """Refuses callbacks that watch a metric which the network wasn't compiled with."""
+    """Refuse callbacks that monitor a metric which the network was not compiled with."""
     given = nn._compile_config.config
     own = [metric for name in ("metrics", "weighted_metrics") for metric in keras.tree.flatten(given.get(name) or [])]
     labels = [m if isinstance(m, str) else getattr(m, "name", None) or getattr(m, "__name__", None) for m in own]
@@ -115,11 +120,14 @@ def _check_monitors(spec: TrainingSpec, nn: Any) -> None:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Lets Keras build the same network in any process: the names it numbers itself and the seeds it draws start over,
-    and so does the dtype policy, which a function may set for its own network.
+    """Let Keras build the same network in any process.
 
-    Keras draws seeds from Python's global generator, which other threads (Prefect's) draw from too. Inside, it has
-    its own.
+    Within the context the auto-numbering of names, the seeds that Keras draws and the dtype policy (which a
+    function may set for its own network) start over. Keras draws seeds from Python's global generator, which other
+    threads (Prefect's) use too; within the context Keras has a generator of its own.
+
+    Raises:
+        SpecError: the code within changes Keras's float type for the whole process.
     """
     policy, floats = get_global_attribute("dtype_policy"), keras.config.floatx()
     keras.backend.clear_session(free_memory=False)
@@ -128,7 +136,7 @@ def seeded(seed: int) -> Iterator[None]:
     try:
         with entropy_from(random.Random(seed)):  # noqa: S311
             yield
-        seed_generator.global_seed_generator()  # made when it is first asked for, so now
+        seed_generator.global_seed_generator()  # Keras makes it at the first use: do it inside the context
     finally:
         seed_generator.python_random = shared
         set_global_attribute("dtype_policy", policy)
@@ -142,10 +150,10 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def build_callbacks(spec: TrainingSpec, folder: Path, files: Path) -> list[Any]:
-    """The callbacks of a specification; the files they write go below `files`.
+    """Build the callbacks of a specification; the files that they write go below `files`.
 
     Raises:
-        SpecError: arguments that don't fit, or a file that would leave the run's folder.
+        SpecError: the arguments don't fit, or a file would lie outside the run's folder.
     """
     made = []
     for i, callback in enumerate(spec.training.callbacks):
@@ -160,7 +168,7 @@ def build_callbacks(spec: TrainingSpec, folder: Path, files: Path) -> list[Any]:
 
 
 def load_data(spec: TrainingSpec, folder: Path, store: Store) -> Dataset:
-    """The data of a specification; receptive fields drawn before are read from the store."""
+    """Load the data of a specification; receptive fields that the store has cached are read from it."""
     return sources.load(spec.data, folder, spec.seed, store.prefit)
 
 
@@ -197,7 +205,7 @@ def _own(spec: TrainingSpec, folder: Path) -> Architecture:
 
 
 def _call(path: str, function: Any, arguments: dict[str, Any]) -> Any:
-    """Calls with keyword arguments from a specification; arguments that don't fit are the specification's fault."""
+    """Call a function with keyword arguments of a specification; raise SpecError if it does not accept them."""
     try:
         inspect.signature(function).bind(**arguments)
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""Where two declarations differ, in words that name the field and what it was and is."""
+"""Differences between two declarations, as sentences that name the field with its old and new value."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from handler.specification.refusals import join, shown
 
 ABSENT = "(not there)"
-# Where a declaration calls a field otherwise than the specification does.
+# The fields that a declaration names differently from the specification.
 _IN_THE_SPECIFICATION = {name: f"training.{name}" for name in ("batch_size", "callbacks", "strategy")}
 
 
 def differences(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two declarations differ, in their order: `(dotted path, value in a, value in b)`.
+    """Yield the differences of two declarations, in their order: `(dotted path, value in a, value in b)`.
 
-    What only one of them has is `"(not there)"` in the other.
+    A value that only one of them has is `"(not there)"` in the other.
     """
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         for key in [*a, *(key for key in b if key not in a)]:
@@ -29,12 +29,15 @@ def differences(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any]
 
 
 def first_difference(a: Any, b: Any) -> tuple[str, Any, Any] | None:
-    """Where two declarations first differ; None where they are equal."""
+    """Return the first difference of two declarations; None if they are equal."""
     return next(differences(a, b), None)
 
 
 def spec_field(path: str) -> str:
-    """A field of a declaration as the specification calls it; callbacks are counted among those that steer."""
+    """Return a declaration's field as the specification names it.
+
+    The index of a callback counts only the callbacks that can affect the training.
+    """
     for ours, theirs in _IN_THE_SPECIFICATION.items():
         if path == ours or path.startswith((f"{ours}.", f"{ours}[")):
             return theirs + path[len(ours) :]
@@ -44,12 +47,12 @@ def spec_field(path: str) -> str:
 def in_words(
     difference: tuple[str, Any, Any], stored_sources: Mapping[str, Any], found_sources: Mapping[str, Any]
 ) -> str:
-    """A difference as `field: was this, is that`; where the values are digests, with the file or code they are of.
+    """Return a difference as `field: was this, is that`; digests are shown with their file or code.
 
     Args:
-        difference: one of `differences`.
-        stored_sources: what the digests of the first declaration are of, see `Digests.sources`.
-        found_sources: the same of the second.
+        difference: an item of `differences`.
+        stored_sources: the sources of the digests in the first declaration, see `Digests.sources`.
+        found_sources: those of the second.
     """
     path, was, now = difference
     before, after = _source(stored_sources, was), _source(found_sources, now)
@@ -73,7 +76,7 @@ def _value(value: Any, file: str | None) -> str:
 
 
 def _code(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]) -> str:
-    """What changed in the user's code, file by file."""
+    """Return the changes in the user's code as text, file by file."""
     told = []
     for file in sorted({*before, *after}):
         was, now = before.get(file, {}), after.get(file, {})

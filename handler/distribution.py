@@ -1,8 +1,8 @@
-"""Batches spread over several devices of one machine: `tf.distribute.MirroredStrategy`, within a step.
+"""Data-parallel training on several devices of one machine: `tf.distribute.MirroredStrategy`, applied within a step.
 
-Every device has the whole network. A step cuts its batch into as many parts as there are devices, in order; each takes
-one, and what they found out is added up before the optimizer moves the weights, the same on all. Keras's own `fit` does
-the same from outside of the step; inside it, masks, states and the step loop are what they are for one device.
+Every device has a replica of the whole network. A step splits its batch, in order, into one part per replica. The
+gradients of the replicas are summed before the optimizer updates the weights, identically on all of them. Keras's own
+`fit` does the same outside the step; inside it, masks, states and the step loop are the same as for one device.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ FIELD = "training.strategy"
 
 
 def set_up(options: Strategy | None) -> None:
-    """Takes the processor as several devices, where that is asked for and there are fewer GPUs.
+    """Configure the CPU as several logical devices, if the strategy asks for more devices than there are GPUs.
+
+    Args:
+        options: the strategy; None does nothing.
 
     Raises:
-        SpecError: TensorFlow runs already with fewer, or there is one device only and no number is given.
+        SpecError: TensorFlow already runs with fewer devices, or there are fewer than two GPUs and no number is
+            given.
     """
     if options is None:
         return
@@ -47,30 +51,31 @@ def set_up(options: Strategy | None) -> None:
 
 
 def scope(options: Strategy | None) -> AbstractContextManager[Any]:
-    """Where the variables of a network are made, so that each device has them."""
+    """Return the context in which a network's variables are created, so that each replica has them."""
     return contextlib.nullcontext() if options is None else _strategy(options.devices).scope()
 
 
 def devices_of(model: Any) -> int:
-    """Over how many devices a model is spread."""
+    """Return the number of replicas of a model."""
     return int(model._distribute_strategy.num_replicas_in_sync) if is_spread(model) else 1
 
 
 def is_spread(model: Any) -> bool:
-    """Whether a model is spread over devices."""
+    """Return whether a model is distributed by a strategy."""
     return getattr(model, "_distribute_strategy", None) is not None
 
 
 def scope_of(model: Any) -> AbstractContextManager[Any]:
-    """Where more variables of a model are made."""
+    """Return the context in which further variables of a model are created."""
     return model._distribute_strategy.scope() if is_spread(model) else contextlib.nullcontext()
 
 
 def refuse_unknown(model: Any) -> None:
-    """Refuses a model of a strategy other than that, and what isn't known to be right on several devices.
+    """Refuse a model of another strategy than MirroredStrategy, or with an optimizer that is not known to be exact
+    there.
 
     Raises:
-        SpecError: names it and what would do.
+        SpecError: names it and the remedy.
     """
     import tensorflow as tf
 
@@ -86,15 +91,15 @@ def refuse_unknown(model: Any) -> None:
 
 
 def refuse_empty_parts(model: Any, rows: int, batch_size: int) -> None:
-    """Refuses batches that leave a device without an example.
+    """Refuse batches that leave a replica without an example.
 
     Args:
         model: the model.
-        rows: how many examples there are.
-        batch_size: how many a batch has; the last one of an epoch has the rest.
+        rows: the number of examples.
+        batch_size: the number of examples per batch; the last batch of an epoch has the rest.
 
     Raises:
-        SpecError: names the batch and what would do.
+        SpecError: names the batch and the remedy.
     """
     devices = devices_of(model)
     for size, which in ((min(batch_size, rows), "a batch"), (rows % batch_size, "the last batch of an epoch")):
@@ -104,7 +109,7 @@ def refuse_empty_parts(model: Any, rows: int, batch_size: int) -> None:
 
 
 def replicated(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A model's train or test step over all its devices; as it is for a model on one."""
+    """Return a model's train or test step run on all replicas; the step itself for a model on one device."""
     strategy = model._distribute_strategy
     if strategy is None:
         return step
@@ -125,29 +130,34 @@ def replicated(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def components(variable: Any) -> Sequence[Any]:
-    """The `tf.Variable` that a Keras variable has on each device."""
+    """Return the `tf.Variable` that a Keras variable has on each replica."""
     return getattr(variable.value, "values", None) or (variable.value,)
 
 
 class Part:
-    """What one device has of a variable that differs between them, as a variable of its own."""
+    """The value that one replica has of a variable that differs between replicas, as a variable of its own.
+
+    Args:
+        path: the path that names it.
+        variable: the replica's `tf.Variable`.
+    """
 
     def __init__(self, path: str, variable: Any) -> None:
         self.path, self._variable = path, variable
         self.shape, self.dtype = variable.shape, variable.dtype.name
 
     def numpy(self) -> np.ndarray:
-        """Its value."""
+        """Return its value."""
         found: np.ndarray = self._variable.numpy()
         return found
 
     def assign(self, value: Any) -> None:
-        """Sets its value."""
+        """Set its value."""
         self._variable.assign(value)
 
 
 def parts(variables: Sequence[Any]) -> list[Any]:
-    """Variables that are the same everywhere as they are; others as the parts that the devices have."""
+    """Return variables, with those that differ between replicas replaced by one `Part` per replica."""
     found = list[Any]()
     for variable in variables:
         if type(variable.value).__name__ == "SyncOnReadVariable":
@@ -158,12 +168,13 @@ def parts(variables: Sequence[Any]) -> list[Any]:
 
 
 def of_other_devices(model: Any, trained: Sequence[Any]) -> list[Any]:
-    """What the devices but the first have of a model's variables that no optimizer moves: Keras keeps moving statistics
-    on each by itself.
+    """Return the values that replicas other than the first have of a model's variables outside the optimizer.
+
+    Keras updates moving statistics on each replica separately.
 
     Args:
         model: the model.
-        trained: what the optimizer moves, alike on all devices.
+        trained: the variables that the optimizer updates, identically on all replicas.
     """
     alike = {id(variable) for variable in trained}
     return [

@@ -1,4 +1,4 @@
-"""The environment a state was made in: what changes its bits beside what is declared."""
+"""The environment fingerprint of a state: everything besides the declaration that can change its bits."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from handler.record import EnvironmentChange
 from handler.specification.strategy import Strategy
 
 CPU_FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_tile")
-SETTINGS = ("TF_XLA_FLAGS", "XLA_FLAGS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # each seen to change bits
-NOT_COMPARED = {"python"}  # no kernel depends on it
+SETTINGS = ("TF_XLA_FLAGS", "XLA_FLAGS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # each was observed to change bits
+NOT_COMPARED = {"python"}  # no kernel depends on the Python version
 
 
 def prepare(threads: int, *, deterministic: bool = True, strategy: Strategy | None = None) -> None:
-    """Sets TensorFlow up for a training, before its first operation; quietly.
+    """Configure TensorFlow for a training, without its start-up messages; call it before TensorFlow's first
+    operation.
 
     Args:
-        threads: for operations and within them.
-        deterministic: only deterministic kernels.
-        strategy: how batches are spread over devices.
+        threads: number of threads, both within an operation and between operations.
+        deterministic: use only deterministic kernels.
+        strategy: the distribution strategy; None: one device.
 
     Raises:
-        SpecError: TensorFlow runs already with another number of threads or devices, or Keras with another backend.
+        SpecError: TensorFlow already runs with another number of threads or devices, or Keras with another backend.
     """
     quiet()
     import tensorflow as tf
@@ -57,17 +58,17 @@ def prepare(threads: int, *, deterministic: bool = True, strategy: Strategy | No
 
 
 def quiet() -> None:
-    """Imports TensorFlow and keeps its start-up noise from the user."""
+    """Import TensorFlow and suppress its start-up messages."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    # TensorFlow asks for it on processors with AVX-512 only. Without it the bits of an example in a convolution depend
-    # on its place in the batch, so no frozen prefix could be computed once; and the same store would get other bits.
+    # TensorFlow enables oneDNN by default on CPUs with AVX-512 only. Without it a convolution's output is batch-
+    # dependent, so a frozen prefix's activations could not be cached, and one store would get other bits elsewhere.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     clamp_zip_dates()
     if "tensorflow" in sys.modules:
         return
-    # Some of it is written before any setting is read: what native code writes to stderr during the import is dropped.
+    # Native code writes to stderr before it reads any setting, so stderr is discarded during the import.
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -80,19 +81,23 @@ def quiet() -> None:
 
 
 def thread_count() -> int:
-    """Threads TensorFlow uses within an operation."""
+    """Return the number of threads that TensorFlow uses within an operation."""
     import tensorflow as tf
 
     return tf.config.threading.get_intra_op_parallelism_threads() or core_count()
 
 
 def core_count() -> int:
-    """Cores this process may use: the number of threads where none is given."""
+    """Return the number of cores that this process may use, the default number of threads."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def current(model: Any = None) -> dict[str, Any]:
-    """What a state's bits depend on beside what is declared, as plain JSON."""
+    """Return the present environment fingerprint as plain JSON.
+
+    Args:
+        model: the model, for its own settings (jit, eager, replicas); None: the process's settings alone.
+    """
     import tensorflow as tf
     from tensorflow.python.framework.config import is_op_determinism_enabled
 
@@ -113,10 +118,12 @@ def current(model: Any = None) -> dict[str, Any]:
 
 
 def foreseen(threads: int) -> dict[str, Any]:
-    """As much of `current` as is known before a training from a specification begins, without importing TensorFlow.
+    """Return the part of `current` that is known before a training from a specification begins.
+
+    It does not import TensorFlow.
 
     Args:
-        threads: what the training will be set up with.
+        threads: the number of threads that the training will use.
     """
     known = {**_fixed(), "settings": _settings(), "threads": threads, "deterministic": True}
     onednn = _onednn()
@@ -132,8 +139,9 @@ def foreseen(threads: int) -> dict[str, Any]:
 
 
 def differences(stored: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Where two environments differ: `(field, stored, found)`. A field that one of them doesn't have was not recorded,
-    by an older version or because it isn't known yet, and is no difference.
+    """Yield the differences of two fingerprints as `(field, stored, found)`.
+
+    A field that only one of them has is no difference: an older version did not record it, or it is not known yet.
     """
     for name in sorted((stored.keys() & found.keys()) - NOT_COMPARED):
         was, now = stored[name], found[name]
@@ -147,16 +155,16 @@ def differences(stored: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator
 def compare(
     manifest: Mapping[str, Any], found: Mapping[str, Any], allowed: bool, note: Callable[[str], None]
 ) -> list[EnvironmentChange]:
-    """Refuses to go on from a state in another environment, or says so where that is allowed.
+    """Refuse to resume from a state of another environment; if that is allowed, report each difference instead.
 
     Args:
-        manifest: the state's.
-        found: the present environment.
-        allowed: whether to go on all the same.
-        note: told of each difference then.
+        manifest: the state's manifest.
+        found: the present fingerprint.
+        allowed: whether to resume in another environment.
+        note: called with each difference that was allowed.
 
     Returns:
-        All changes that lie behind a training that goes on from here, those before the state included.
+        All environment changes behind a training that resumes here, including those before the state.
 
     Raises:
         EnvironmentMismatch: a field differs; names it, the stored and the found value.
@@ -178,7 +186,7 @@ def compare(
 
 
 def _settings() -> dict[str, str]:
-    """Those of the variables that are set, without what XLA is told to write down."""
+    """Return the environment variables that are set, without the flags that only make XLA write dumps."""
     found = {}
     for name in SETTINGS:
         flags = [flag for flag in os.environ.get(name, "").split() if not flag.startswith("--xla_dump")]
@@ -188,7 +196,7 @@ def _settings() -> dict[str, str]:
 
 
 def _onednn() -> bool | None:
-    """Whether TensorFlow computes with oneDNN; None where it isn't loaded and what is set says neither."""
+    """Return whether TensorFlow uses oneDNN; None if TensorFlow is not loaded and the setting is no boolean."""
     if "tensorflow" in sys.modules:
         from tensorflow.python.util import _pywrap_util_port
 
@@ -198,7 +206,7 @@ def _onednn() -> bool | None:
 
 
 def _of_keras() -> dict[str, Any]:
-    """What a settings file or the user's code sets for the whole process."""
+    """Return the Keras settings that a settings file or the user's code sets for the whole process."""
     import keras
 
     return {
@@ -222,14 +230,14 @@ def _fixed() -> dict[str, Any]:
         "numpy": version("numpy"),
         "platform": f"{sys.platform}-{platform.machine()}",
         "cpu": [flag for flag in CPU_FLAGS if flag in present],
-        # Products are summed up in blocks that fit these.
+        # Matrix products are summed in blocks whose sizes depend on the cache sizes.
         **({"caches": caches} if caches else {}),
         **({"libc": libc} if libc.strip() else {}),
     }
 
 
 def _caches() -> list[str]:
-    """The sizes of the processor's caches for data, level by level; empty where the system doesn't say."""
+    """Return the sizes of the CPU's data caches, level by level; [] if the system does not report them."""
     found = []
     for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         with contextlib.suppress(OSError):

@@ -1,21 +1,21 @@
-"""Everything Frostline refuses or fails with, in one tree.
+"""The exception tree: every error that Frostline raises on purpose.
 
     FrostlineError
     ├── SpecError                a specification, a path or an argument that can't be used; nothing was started
     │   ├── ScheduleError        a freeze-training entry that can't be used
     │   └── DataError            a source that can't be read or does not fit
     ├── StoreError               the store can't be read or written
-    │   └── DamagedError         a file of the store isn't what its manifest says
-    ├── MismatchError            what was found isn't what was declared or stored
+    │   └── DamagedError         a file of the store differs from its manifest
+    ├── MismatchError            data, code or state differ from the declared or stored ones
     │   └── EnvironmentMismatch  a state made in another environment
     ├── NonFiniteError           a loss, a metric or a weight became NaN or infinite
     ├── UserCodeError            a function or class of the user's own failed
     ├── ResourcesError           memory ran out
-    ├── BusyError                somebody else is at it
-    └── Interrupted              asked to stop; the state is saved
+    ├── BusyError                another process holds the run or the store
+    └── Interrupted              a stop was requested; the state is saved
 
-Each class says with which exit code the command ends (`exit_code`): 2 bad input, 1 failed, 75 interrupted or busy.
-A message is one sentence that names the object, the value given and what would do.
+The command exits with the class's `exit_code`: 2 bad input, 1 failed, 75 interrupted or busy.
+A message is one sentence that names the object, the value given and the remedy.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ from handler.specification.secrets import masked
 
 
 class FrostlineError(Exception):
-    """The root of the tree. Passwords and other secrets in a message are masked."""
+    """The root of the tree. Passwords and other secrets in a message are masked.
+
+    Attributes:
+        exit_code: the exit code of the command: 2 bad input or mismatch, 1 failed, 75 interrupted or busy.
+    """
 
     exit_code = 1
 
@@ -33,11 +37,11 @@ class FrostlineError(Exception):
 
 
 class SpecError(FrostlineError, ValueError):
-    """A specification, a path or an argument that can't be used.
+    """A specification, a path or an argument that can't be used. Exit code 2.
 
     Args:
-        path: where the value stands, e.g. `freeze_training[0].strategy.period`.
-        message: what is wrong with the value given and what would do.
+        path: the place of the value, e.g. `freeze_training[0].strategy.period`.
+        message: the fault of the value given, and the remedy.
     """
 
     exit_code = 2
@@ -49,38 +53,38 @@ class SpecError(FrostlineError, ValueError):
 
 
 class ScheduleError(SpecError):
-    """A freeze-training entry that can't be used."""
+    """A freeze-training entry that can't be used. Exit code 2."""
 
 
 class DataError(SpecError):
-    """A data source that can't be read or does not fit the model."""
+    """A data source that can't be read or does not fit the model. Exit code 2."""
 
 
 class StoreError(FrostlineError):
-    """The store can't be read or written."""
+    """The store can't be read or written. Exit code 1."""
 
 
 class DamagedError(StoreError):
-    """A file of the store isn't what its manifest says it is."""
+    """A file of the store differs from its manifest. Exit code 1."""
 
 
 class MismatchError(FrostlineError):
-    """What was found isn't what was declared or stored: names the field, the stored and the found value."""
+    """Data, code or state differ from the declared or stored ones; names the field and both values. Exit code 2."""
 
     exit_code = 2
 
 
 class EnvironmentMismatch(MismatchError):
-    """A state was made in another environment (`--allow-environment-change` goes on all the same)."""
+    """A state was made in another environment. Exit code 2; `--allow-environment-change` resumes from it."""
 
 
 class NonFiniteError(FrostlineError):
-    """A loss, a metric or a weight became NaN or infinite; the last finite state is kept.
+    """A loss, a metric or a weight became NaN or infinite; the last finite state is kept. Exit code 1.
 
     Args:
-        message: what became so, where, and what would do.
-        epoch: in which epoch, from 0.
-        step: after how many steps of it.
+        message: the value that is not finite, its place, and the remedy.
+        epoch: the epoch, 0-based.
+        step: the number of steps done in that epoch.
     """
 
     def __init__(self, message: str, epoch: int, step: int) -> None:
@@ -89,11 +93,11 @@ class NonFiniteError(FrostlineError):
 
 
 class UserCodeError(FrostlineError):
-    """A function or class of the user's own failed; what it raised is chained.
+    """A function or class of the user's own failed; the exception that it raised is chained. Exit code 1.
 
     Args:
-        message: one sentence that names the function, its arguments and what it raised.
-        frames: where in the user's own files it happened, as text; "" where it happened in none of them.
+        message: one sentence that names the function, its arguments and the exception.
+        frames: the place in the user's own files, as text; "" if it is in none of them.
     """
 
     def __init__(self, message: str, frames: str = "") -> None:
@@ -102,16 +106,16 @@ class UserCodeError(FrostlineError):
 
 
 class ResourcesError(FrostlineError):
-    """Memory ran out."""
+    """Memory ran out. Exit code 1."""
 
 
 class BusyError(FrostlineError):
-    """Another process holds what is asked for."""
+    """Another process holds the run or the store. Exit code 75."""
 
     exit_code = 75
 
 
 class Interrupted(FrostlineError):
-    """The training was asked to stop; its state is saved and the same command goes on from there."""
+    """The training was asked to stop; its state is saved, and the same command resumes from it. Exit code 75."""
 
     exit_code = 75

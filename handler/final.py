@@ -1,4 +1,4 @@
-"""The model a training ends with: its digest, its file, and how to get it back."""
+"""The final model of a training: its digest, its file, and how to load it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from handler.store.files import replacing
 
 
 def weights_digest(model: Any) -> str:
-    """sha256 over every variable of `model.weights`, in order, each as C-contiguous little-endian bytes."""
+    """Return the sha256 over every variable of `model.weights`, in order, each as C-contiguous little-endian bytes."""
     digest = hashlib.sha256()
     for variable in model.weights:
         values = to_array(variable)
@@ -29,22 +29,22 @@ def weights_digest(model: Any) -> str:
 
 
 def save_model(model: Any, file: Path) -> Path:
-    """Saves a model as a `.keras` file, whole: beside, synced, renamed."""
+    """Save a model as a `.keras` file atomically: written under a temporary name, synced, renamed."""
     with replacing(file) as beside:
         model.save(beside)
     return file
 
 
 class TrainedModel:
-    """A run's network, to be asked or saved. Needs TensorFlow.
+    """The network of a run, for prediction or export. Needs TensorFlow.
 
     Args:
         store: the store, or its path.
         name: the run.
-        epoch: the state after so many epochs; None: the final model.
+        epoch: the number of epochs after which to take the state; None: the final model.
 
     Raises:
-        SpecError: there is no such run, or it has no state at that epoch; says which epochs there are.
+        SpecError: there is no such run, or it has no state at that epoch; names the epochs that exist.
     """
 
     def __init__(self, store: Store | str | Path, name: str, epoch: int | None = None) -> None:
@@ -72,12 +72,16 @@ class TrainedModel:
             self._load(epoch)
 
     def predict(self, X: list[np.ndarray]) -> np.ndarray:
-        """What the network gives for prepared inputs, structure computed here."""
+        """Return the network's output for prepared inputs; the architecture's structure is computed here.
+
+        Args:
+            X: list of arrays of shape `(n, ...)`, one per input.
+        """
         with UserCode(self.folder):
             return self.mh.predict(X)
 
     def save(self, file: Path) -> Path:
-        """Writes the model as a `.keras` file."""
+        """Write the model as a `.keras` file and return its absolute path."""
         file = file.absolute()
         with UserCode(self.folder):
             save_model(self.mh.arch.nn, file)
@@ -90,17 +94,17 @@ class TrainedModel:
 
         spec = parse_spec(self.record.spec)
         self.folder = project_folder(self.record.run, self.record.spec_folder, spec)
-        compiled = spec.model.compile.model_copy(update={"class_weight": None})  # its classes are those of the data
+        compiled = spec.model.compile.model_copy(update={"class_weight": None})  # may name classes of the data
         spec = spec.model_copy(update={"model": spec.model.model_copy(update={"weights": None, "compile": compiled})})
         return build_model_handler(spec, self.folder, self.store, shape_of_record(self.record))
 
     def _load_final(self, file: Path) -> None:
-        """The weights alone: the network is built already, and its own classes need not be known to Keras."""
+        """Load the weights alone: the network is built, and Keras need not know its custom classes."""
         from handler.state import load_state
         from handler.weights.start import load_file
 
         record = self.record
-        # A file has an adapter merged into its kernel; the state has both.
+        # A .keras file holds a LoRA adapter merged into its kernel; the state holds both separately.
         if record.state is not None and not record.model_differs and self.store.states.intact(record.state):
             with contextlib.suppress(DamagedError):
                 load_state(self.store, record.state, self.mh.arch.nn)
@@ -125,7 +129,7 @@ class TrainedModel:
 
 
 def shape_of_record(record: RunRecord) -> DataShape:
-    """What a run's record says of its data, which need not be there any more."""
+    """Return the shape of a run's data from its record; the data need not exist any more."""
     told = record.dataset
     names = told.get("class_names")
     return DataShape(

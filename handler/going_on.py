@@ -1,4 +1,4 @@
-"""Going on with a run as it was started: with the specification it was given, and only if nothing else changed."""
+"""Resumes a run as it was started: with its stored specification, and only if data and code are unchanged."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ def stored_inputs(
     elsewhere: Path | None = None,
     admit: Callable[[TrainingSpec, Path], None] = lambda spec, folder: None,
 ) -> RunInputs:
-    """The inputs a run was started with.
+    """Return the inputs with which a run was started.
 
     Args:
         store: the run's store.
         record: the run.
-        allow_environment_change: go on from states made in another environment.
-        elsewhere: where its modules and relative paths are looked up if the folder it was started from isn't there,
-            as on another machine; by default in the current folder, if its functions are there.
-        admit: given the specification and that folder, refuses what may not be read.
+        allow_environment_change: resume from states made in another environment.
+        elsewhere: the folder in which modules and relative paths are looked up if the folder that the run was
+            started from does not exist, as on another machine; None: the current folder, if it has the functions.
+        admit: called with the specification and that folder before files are read; raises to refuse them.
 
     Raises:
-        SpecError: that folder isn't there. MismatchError: data or code changed since; names the first difference.
+        SpecError: the run is one of live objects, or the folder does not exist.
+        MismatchError: data or code changed since the start; names the first difference.
     """
     if record.is_of_live_objects:
         raise SpecError(

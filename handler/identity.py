@@ -1,4 +1,4 @@
-"""What identifies a training on live objects, and digests of what a training found."""
+"""The identity of a training on live objects, and the digests of the data and initial variables of any training."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _PARTS = ("data", "validation")
 
 
 def array(values: Any, check: FiniteCheck | None = None) -> dict[str, Any]:
-    """An array as its dtype, shape and the digest of its bytes.
+    """Return an array's dtype, shape and the digest of its bytes.
 
     Args:
         values: the array.
-        check: looks at its values meanwhile.
+        check: checks the values in the same pass; None: no check.
 
     Raises:
         DataError: the check finds values that are not finite.
@@ -47,7 +47,7 @@ def array(values: Any, check: FiniteCheck | None = None) -> dict[str, Any]:
 
 
 def variables(model: Any) -> str:
-    """Digest over all variables of a model, in order, and over those of an optimizer that has done steps."""
+    """Return a digest over all variables of a model, in order, and over those of an optimizer that has taken steps."""
     optimizer: Any = getattr(model, "optimizer", None)
     moving = list(model.variables)
     if optimizer is not None and optimizer.built and int(optimizer.iterations.numpy()) > 0:
@@ -56,8 +56,10 @@ def variables(model: Any) -> str:
 
 
 def initial(mh: Any) -> str:
-    """Digest over the variables that a model handler's network begins with, and over what its layers derived from
-    pretrained ones: an earlier version trained on without that.
+    """Return a digest over the initial variables of a model handler's network.
+
+    It includes the names of the layers that recomputed tensors derived from pretrained weights: an earlier version
+    trained without recomputing them.
     """
     digest = variables(mh.compiled)
     derived = mh.initial_weights.derived if mh.initial_weights is not None else []
@@ -71,17 +73,18 @@ def found(
     initial: str,
     where: tuple[str, str] = ("data.source", "data.validation"),
 ) -> dict[str, Any]:
-    """What a training found that its declaration doesn't tell, for the manifests of its states.
+    """Return the digests of the data and of the initial variables, for the manifests of a training's states.
 
     Args:
         X: array or list of arrays.
         y: targets.
-        validation: the same of what is evaluated after each epoch, if there is such.
+        validation: `(X, y)` of the validation data; None without.
         initial: digest of the variables before the first step.
-        where: the paths of both in messages.
+        where: the paths of the data and the validation data in messages.
 
     Returns:
-        `data`, `validation` (None without), `initial`: digests; `arrays`: each array's type, shape and digest as text.
+        `data`, `validation` (None without), `initial`: digests; `arrays`: each array's dtype, shape and digest as
+        text.
 
     Raises:
         DataError: an array holds values that are not finite.
@@ -101,12 +104,14 @@ def found(
 
 
 def compare(manifest: Mapping[str, Any], now: Mapping[str, Any], *names: str) -> None:
-    """Refuses a state that was trained on something else; what isn't recorded in it isn't compared.
+    """Refuse a state that was trained on other data or from other initial variables.
+
+    A digest that the state's manifest lacks is not compared.
 
     Args:
-        manifest: the state's.
-        now: what is found now.
-        names: what to compare: `data`, `validation`, `initial`.
+        manifest: the state's manifest.
+        now: the present digests.
+        names: the digests to compare: `data`, `validation`, `initial`.
 
     Raises:
         MismatchError: names the field, the stored and the found value.
@@ -126,7 +131,7 @@ def compare(manifest: Mapping[str, Any], now: Mapping[str, Any], *names: str) ->
 
 
 def plain(value: Any) -> Any:
-    """A value as plain JSON; an array becomes its digest, what has no such form its class name."""
+    """Return a value as plain JSON; an array becomes its digest, a value without a JSON form its class name."""
 
     def other(part: Any) -> Any:
         if isinstance(part, np.ndarray):
@@ -139,17 +144,17 @@ def plain(value: Any) -> Any:
 def of_live_objects(
     mh: Any, callbacks: Sequence[Any], sequencer: Any, validation: Any = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What is declared of a training on live objects, whose hash is its first key, and the digests of what was found.
+    """Return the declaration of a training on live objects, whose hash is its first key, and the digests of its data.
 
     Args:
         mh: the model handler, compiled.
         callbacks: Keras callbacks.
-        sequencer: the batches.
-        validation: the batches that are evaluated after each epoch, if there are such.
+        sequencer: the training batches.
+        validation: the sequencer of the validation batches; None without.
 
     Raises:
-        SpecError: the sequencer isn't one whose order is a function of the epoch, so a state could not be taken up
-            again.
+        SpecError: the sequencer has no `set_epoch`: its order is no function of the epoch, so no state could be
+            resumed exactly.
     """
     if not hasattr(sequencer, "set_epoch"):
         raise SpecError(
@@ -184,24 +189,24 @@ def of_live_objects(
 
 
 def compiled(model: Any) -> Any:
-    """How a model is compiled, as plain JSON; an optimizer's rate as it is now."""
+    """Return how a model is compiled, as plain JSON; the optimizer's learning rate is the present one."""
     return plain(model.get_compile_config())
 
 
 def steering(callbacks: Sequence[Any]) -> list[Any]:
-    """The callbacks that can change what is trained."""
+    """Return the callbacks that can affect the training."""
     return [callback for callback in callbacks if steers(callback)]
 
 
 def callback(given: Any) -> list[Any]:
-    """A callback as its class and its public attributes, plain JSON, without what Keras tells it of the fit."""
-    told = ("model", "params")  # `params` has the number of epochs, which may grow
+    """Return a callback as its class and its public attributes, plain JSON, without `model` and `params`."""
+    told = ("model", "params")  # Keras sets both; `params` holds the number of epochs, which may grow
     public = {name: value for name, value in vars(given).items() if not name.startswith("_") and name not in told}
     return [type(given).__name__, plain(public)]
 
 
 def _parts_with_code(mh: Any) -> list[Any]:
-    """What may hold code of the user's own in a model handler."""
+    """Return the objects of a model handler that may hold the user's own code."""
     nn = mh.compiled
     compiled = [nn.loss, nn.optimizer, getattr(nn.optimizer, "_learning_rate", None), *getattr(nn, "metrics", ())]
     given = getattr(nn, "_compile_metrics", None)

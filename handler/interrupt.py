@@ -1,4 +1,4 @@
-"""The wish to stop, as a flag. Signal handlers set it; the step loop reads it between two steps."""
+"""The stop flag: signal handlers set it, and the step loop reads it between two steps."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from handler.errors import Interrupted
 
 
 class StopFlag:
-    """Asks a training to stop after the step it is in.
+    """Requests that a training stop after its present step.
 
     Attributes:
-        reason: who asked (`SIGINT`, `SIGTERM`, ...); "" as long as nobody did.
+        reason: the source of the request (`SIGINT`, `SIGTERM`, ...); "" without a request.
     """
 
     def __init__(self) -> None:
@@ -17,20 +17,20 @@ class StopFlag:
 
     @property
     def requested(self) -> bool:
-        """Whether somebody asked."""
+        """Whether a stop was requested."""
         return bool(self.reason)
 
     def request(self, reason: str) -> None:
-        """Asks to stop; does nothing else, so a signal handler may call it."""
+        """Request a stop. It only sets an attribute, so a signal handler may call it; the first reason is kept."""
         self.reason = self.reason or reason
 
     def halt(self) -> None:
-        """Raises Interrupted where somebody asked."""
+        """Raise `Interrupted` if a stop was requested."""
         if self.requested:
             raise Interrupted(f"stopped by {self.reason}")
 
     def reset(self) -> None:
-        """Forgets what was asked."""
+        """Clear the request."""
         self.reason = ""
 
 

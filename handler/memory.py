@@ -1,4 +1,4 @@
-"""Memory: how much a copy may take, and what is said when it runs out."""
+"""Memory limits: how much a copy may take, and one clear error when memory runs out."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from handler.errors import DataError, ResourcesError
 
 @contextmanager
 def enough_memory(doing: str) -> Iterator[None]:
-    """Turns Python's and TensorFlow's way of saying that memory ran out into one sentence.
+    """Raise `ResourcesError` with one sentence in place of Python's or TensorFlow's out-of-memory error.
 
     Args:
-        doing: what is being done.
+        doing: the activity, for the message.
 
     Raises:
-        ResourcesError: memory ran out; says what would do.
+        ResourcesError: memory ran out; names the remedy.
     """
     try:
         yield
     except Exception as error:
-        # TensorFlow's is called ResourceExhaustedError; it isn't imported just to be asked.
+        # TensorFlow's error is ResourceExhaustedError; compared by name, so that TensorFlow isn't imported for it.
         if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
             raise
         said = " ".join(str(error).partition("\n")[0].split())[:200]
@@ -33,20 +33,20 @@ def enough_memory(doing: str) -> Iterator[None]:
 
 
 def copy_limit() -> int:
-    """Bytes that a copy of the data may take for speed alone: an eighth of the machine's memory."""
+    """Return the bytes that a copy of the data made only for speed may take: an eighth of the machine's memory."""
     return _memory() // 8
 
 
 def require_room(where: str, what: str, size: int) -> None:
-    """Refuses what says of itself that it is larger than this machine's memory, before it is read.
+    """Refuse data whose declared size is larger than this machine's memory, before they are read.
 
     Args:
-        where: the field that named it.
-        what: what it is, for the message.
-        size: bytes that it takes in memory.
+        where: the field that names the data.
+        what: a description of the data, for the message.
+        size: bytes that they take in memory.
 
     Raises:
-        DataError: it doesn't fit; says how large it is and what would do.
+        DataError: they don't fit; names their size and the remedy.
     """
     if size > _memory():
         raise DataError(

@@ -1,4 +1,4 @@
-"""Who watches a training: a live display, events, a log. Watching changes nothing."""
+"""The observer interface: displays, event emitters and logs that follow a training without changing it."""
 
 from __future__ import annotations
 
@@ -10,36 +10,63 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Is told what a training does, as it does it; each method may be left out.
+    """Base of the observers, which are notified of a training's progress; each method may be left unimplemented.
+
+    The training calls the methods synchronously, in the thread that trains or runs the stage; only `on_prefix` is
+    called from the thread that computes the activations. A slow method slows the training. An exception that a
+    method raises ends the training, as an error of the training itself would.
 
     Attributes:
-        each_step: False where it is enough to be told of a step now and then: many may run in one graph call then.
+        each_step: False if `on_step` need not be called for each step: many steps may then run in one graph call.
     """
 
     each_step = True
 
     def on_segment_begin(self, segment: Segment, start: int, steps: int) -> None:
-        """Epochs `[start, segment.end)` of a segment are about to be trained, each of `steps` steps."""
+        """Receive that a segment is about to be trained.
+
+        Args:
+            segment: the segment.
+            start: the first epoch to train, 0-based; later than `segment.start` if the training resumes inside the
+                segment. The epochs `[start, segment.end)` are trained.
+            steps: number of steps per epoch.
+        """
 
     def on_copy(self, done: int, of: int) -> None:
-        """Data larger than memory is written to the store, once, as it can be trained on: `done` bytes of so many."""
+        """Receive the progress of the copy of data larger than memory into the store: `done` of `of` bytes."""
 
     def on_prefix(self, done: int, examples: int) -> None:
-        """The activations of a frozen prefix are being computed, once for the segment: `done` examples of so many."""
+        """Receive the progress of computing a frozen prefix's activations, once per segment: `done` of `examples`
+        examples.
+        """
 
     def on_epoch_begin(self, epoch: int, step: int) -> None:
-        """The steps of an epoch (0-based) are about to be done, from `step` on: the network is traced."""
+        """Receive that an epoch (0-based) begins, from `step` on; the step has been traced by now."""
 
     def on_step(self, epoch: int, step: int, steps: int, logs: dict[str, Any]) -> None:
-        """Step `step` (1-based) of `steps` in an epoch (0-based) is done; `logs` holds the metrics so far as
-        tensors.
+        """Receive that step `step` (1-based) of `steps` in an epoch (0-based) is done.
+
+        Args:
+            epoch: the epoch, 0-based.
+            step: steps done in it.
+            steps: steps of the whole epoch.
+            logs: the metrics so far, as tensors.
         """
 
     def on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
-        """An epoch (0-based) is done and its state is durable, where there is a store."""
+        """Receive that an epoch (0-based) is done.
+
+        With a store, the state at a segment's end is durable by now; a snapshot inside a segment may still be being
+        written.
+
+        Args:
+            epoch: the epoch, 0-based.
+            logs: its logs, as floats.
+            seconds: wall-clock time of the epoch as trained in this process.
+        """
 
     def on_segment_end(self, record: SegmentRecord) -> None:
-        """A segment is done."""
+        """Receive that a segment is done, trained or cached."""
 
     def on_note(self, text: str) -> None:
-        """Something a person should know: a damaged state was passed over, say."""
+        """Receive a message for the user, for example that a damaged state was passed over."""

@@ -1,4 +1,6 @@
-"""What Frostline asks of Keras's optimizers, wrapped or not: their parts, their rate, and averages under a mask."""
+"""Access to Keras's optimizers, wrapped or not: the inner optimizers, the learning rate, and EMA weights under a
+mask.
+"""
 
 from __future__ import annotations
 
@@ -11,41 +13,41 @@ from handler.errors import SpecError
 
 
 def unwrapped(optimizer: Any) -> Any:
-    """The optimizer that a `LossScaleOptimizer` scales the loss for; any other itself."""
+    """Return the optimizer that a `LossScaleOptimizer` wraps; any other optimizer itself."""
     return getattr(optimizer, "inner_optimizer", None) or optimizer
 
 
 def is_divided(optimizer: Any) -> bool:
-    """Whether it is a `MultiOptimizer`, which hands variables out to other optimizers."""
+    """Return whether an optimizer is a `MultiOptimizer`, which assigns variables to several optimizers."""
     import keras
 
     return isinstance(unwrapped(optimizer), keras.optimizers.MultiOptimizer)
 
 
 def parts(optimizer: Any) -> list[Any]:
-    """The optimizers that update variables: itself, unless it wraps others."""
+    """Return the optimizers that update variables: the optimizer itself, or those that it wraps."""
     inner = unwrapped(optimizer)
     return list(inner.optimizers) if is_divided(inner) else [inner]
 
 
 def rate(optimizer: Any) -> tuple[float | None, bool]:
-    """The learning rate, and whether it is out of a schedule's hands.
+    """Return the learning rate, and whether a schedule entry cannot set it.
 
-    That is so where the optimizer follows a schedule or a function of its own, or has several rates; the rate is None
-    then.
+    The latter holds if the optimizer has a learning-rate schedule or function of its own, or several learning
+    rates; then the rate is None.
     """
     inner = unwrapped(optimizer)
     if is_divided(inner) or callable(inner._learning_rate):
         return None, True
-    return float(str(inner.learning_rate.numpy())), False  # 0.01, not 0.009999999776
+    return float(str(inner.learning_rate.numpy())), False  # 0.01, not the float32 value 0.009999999776
 
 
 def build_optimizer(model: Any) -> None:
-    """Builds the optimizer over everything that may ever train.
+    """Build the optimizer over all variables that may ever be trainable.
 
     Raises:
-        SpecError: the model isn't compiled, is spread over devices otherwise than mirrored, or its optimizer was built
-            over a part of what may train.
+        SpecError: the model isn't compiled, is distributed by another strategy than MirroredStrategy, or its
+            optimizer was built over only a part of the variables that may be trainable.
     """
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None or not model.compiled:
@@ -67,8 +69,10 @@ def build_optimizer(model: Any) -> None:
 
 
 def _track_all(part: Any) -> None:
-    """Sees to it that `part.variables` are all it keeps: a LossScaleOptimizer builds another so that Keras doesn't
-    notice what it keeps for itself (Nadam's product).
+    """Make `part.variables` contain all variables that an optimizer keeps.
+
+    A LossScaleOptimizer builds its inner optimizer in such a way that Keras does not track the variables which that
+    one keeps for itself (Nadam's product).
     """
     import keras
 
@@ -80,10 +84,10 @@ def _track_all(part: Any) -> None:
 
 @contextlib.contextmanager
 def averages_at_rest(model: Any) -> Iterator[None]:
-    """While a train step is traced (or run eagerly): what rests isn't overwritten by its average (`use_ema`).
+    """Keep `use_ema` from overwriting frozen variables while a train step is traced (or run eagerly).
 
-    Keras overwrites every variable the optimizer was built over, frozen or not. The average of a frozen variable goes
-    on towards it, as Keras has it, but for the rounding: once there it stays.
+    Keras overwrites every variable over which the optimizer was built, frozen or not. The EMA of a frozen variable
+    still moves towards the variable, as in Keras, except for rounding: once it is equal, it stays equal.
     """
     training = {id(variable) for variable in model.trainable_variables}
     changed = [part for part in parts(model.optimizer) if part.use_ema]

@@ -1,8 +1,8 @@
-"""The code of a user's own functions and classes, for trainings on live objects.
+"""Digests of the user's own functions and classes, for trainings on live objects.
 
-Keras's configuration says what a custom loss or layer is called, not what it does. What runs is looked at, the compiled
-code, not a file that may have changed since; another version of Python may compile it otherwise. The values and the own
-functions that it refers to count too, those of its module and those that it encloses.
+Keras's configuration holds the name of a custom loss or layer, not its code. The digest covers the compiled code, not
+the source file, which may have changed since; another version of Python may compile it differently. It also covers
+the values and the user's own functions that the code refers to, in its module and in its closure.
 """
 
 from __future__ import annotations
@@ -23,11 +23,16 @@ _NOT_OWN = {"keras", "tensorflow", "numpy", "handler", "builtins", *sys.stdlib_m
 
 
 def own_code(objects: Iterable[Any], *, remembers: bool = False) -> list[list[str]]:
-    """The name and the digest of every function and class of the user's own that the objects are made of.
+    """Return the name and the digest of every function and class of the user's own in some objects.
 
     Args:
-        objects: functions, or objects whose classes and whose attributes that are functions count.
-        remembers: the lists and mappings they refer to are what they remember, as callbacks do, and don't count.
+        objects: functions, or objects; of an object its classes count, and those of its attributes that are
+            functions.
+        remembers: the lists and mappings that the code refers to are state that changes during the training, as in
+            callbacks; they don't count.
+
+    Returns:
+        `[name, xxh3-128 in hex]` for each.
     """
     found: dict[tuple[str, str], None] = {}
     for part in (part for item in objects for part in _code_of(item)):
@@ -56,8 +61,9 @@ def _code_of(item: Any) -> Iterator[Any]:
 
 
 class _Text:
-    """What a value does or is: code with what it refers to, a class by its members, plain values by their text; of
-    other objects only the class.
+    """Writes a value as text: code with its references, a class by its members, plain values by their repr.
+
+    Of any other object only the name of its class is written.
     """
 
     def __init__(self, remembers: bool) -> None:
@@ -65,9 +71,9 @@ class _Text:
         self.seen: set[int] = set()
 
     def of(self, value: Any) -> str:
-        """The text of one value."""
+        """Return the text of one value."""
         if isinstance(value, FunctionType | type):
-            if id(value) in self.seen or not _is_own(value):  # a method that calls super() encloses its class
+            if id(value) in self.seen or not _is_own(value):  # a method that calls super() has its class in its closure
                 return value.__qualname__
             self.seen.add(id(value))
         if isinstance(value, FunctionType):
@@ -91,7 +97,7 @@ class _Text:
         return type(value).__qualname__
 
     def all(self, values: Iterable[Any]) -> str:
-        """The texts of several values."""
+        """Return the texts of several values."""
         return f"({','.join(self.of(value) for value in values)})"
 
 
@@ -102,7 +108,7 @@ def _enclosed(function: FunctionType) -> Iterator[Any]:
 
 
 def _of_module(function: FunctionType) -> list[Any]:
-    """What a function refers to in its module."""
+    """Return the values in its module that a function refers to."""
     names = dict.fromkeys(name for name in _loaded(function.__code__) if name in function.__globals__)
     return [function.__globals__[name] for name in names]
 
@@ -116,7 +122,9 @@ def _loaded(code: CodeType) -> Iterator[str]:
 
 
 def _compiled(code: CodeType) -> str:
-    """The instructions with what they work on: names and constants, not the docstring, which none of them loads."""
+    """Return the instructions with their names and constants; the docstring is left out, since no instruction loads
+    it.
+    """
     given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     steps = (f"{step.opname} {_operand(step.argval)}" for step in dis.get_instructions(code))
     return " ".join([*given, str(code.co_argcount), *steps])
@@ -124,5 +132,5 @@ def _compiled(code: CodeType) -> str:
 
 def _operand(value: Any) -> str:
     if isinstance(value, frozenset):
-        return repr(sorted(map(repr, value)))  # its own order is another in each process
+        return repr(sorted(map(repr, value)))  # a frozenset's order differs between processes
     return f"({_compiled(value)})" if isinstance(value, CodeType) else repr(value)

@@ -1,4 +1,4 @@
-"""What is kept of a run: `runs/<run>/run.json` and its parts, as pydantic models. No TensorFlow, no Prefect."""
+"""The record of a run: `runs/<run>/run.json` and its parts, as pydantic models. No TensorFlow, no Prefect."""
 
 from __future__ import annotations
 
@@ -13,26 +13,30 @@ Status = Literal["planned", "running", "interrupted", "failed", "completed"]
 class Record(BaseModel):
     """Base of the records: unknown keys are errors, values are plain JSON."""
 
-    # A training may come to loss = NaN, and its record has to be read back.
+    # A loss may become NaN, and the record must be readable then.
     model_config = ConfigDict(extra="forbid", ser_json_inf_nan="constants")
 
 
 def rate_text(rate: float | None, otherwise: str = "not set") -> str:
-    """A learning rate as it is shown everywhere, without the zeros of its exponent: `0.001`, `5e-5`.
+    """Return a learning rate as it is shown everywhere, without the zeros of its exponent: `0.001`, `5e-5`.
 
     Args:
-        rate: the rate; None where it isn't known.
-        otherwise: what is shown then.
+        rate: the rate; None if it is unknown.
+        otherwise: the text for an unknown rate.
     """
     return otherwise if rate is None else f"{rate:g}".replace("e-0", "e-").replace("e+", "e").replace("e0", "e")
 
 
 class PlannedPrefix(Record):
-    """Whether a segment trains on the activations of its frozen prefix, computed once.
+    """Whether a segment trains on the activation cache of its frozen prefix.
 
-    `share` is the prefix's part of the network's forward pass, `saves` about what part of a step it saves (both 0 to
-    1), `bytes_per_example` what it takes on disk, `bytes` that for all examples, None as long as their number isn't
-    known. `why` says why it isn't used ("" where it is).
+    Attributes:
+        used: whether it does.
+        why: why not; "" if it does.
+        share: the prefix's share of the network's forward pass, 0 to 1.
+        saves: estimated share of a step that the cache saves, 0 to 1.
+        bytes_per_example: bytes on disk per example.
+        bytes: bytes for all examples; None if their number is unknown.
     """
 
     used: bool
@@ -46,10 +50,18 @@ class PlannedPrefix(Record):
 class PlannedSegment(Record):
     """A segment before it is trained.
 
-    `frozen` and `trainable` are layer paths in layer order; `learning_rate` is the rate at `start`, None where
-    `rate_setter` (a callback, or the optimizer) sets it; `sets_learning_rate` is True where the schedule sets it at
-    `start`. `state` is the key of the state at `end`; `cached` says whether it need not be trained, `why` what is
-    missing ("" when cached). `prefix` is None for what is cached.
+    Attributes:
+        index: position in the schedule, from 0.
+        start, end: its epochs `[start, end)`, 0-based.
+        frozen, trainable: layer paths, in layer order.
+        trainable_parameters: number of trainable elements.
+        learning_rate: the rate in force at `start`; None if `rate_setter` sets it.
+        rate_setter: the callback or optimizer that sets the rate.
+        sets_learning_rate: whether the schedule sets the rate at `start`.
+        state: the key of the state at `end`.
+        cached: whether the segment need not be trained.
+        why: the reason why it is not cached; "" if it is.
+        prefix: the use of its frozen prefix; None if it is cached.
     """
 
     index: int
@@ -68,14 +80,19 @@ class PlannedSegment(Record):
 
     @property
     def rate_text(self) -> str:
-        """The rate as it is shown, or what sets it."""
+        """The learning rate as text, or the name of the component that sets it."""
         return rate_text(self.learning_rate, self.rate_setter or "not known")
 
 
 class InitialWeights(Record):
-    """What a network started from: which layers have their values from `source`, put under the path `into` ("": the
-    whole network), and which keep their initial ones. `derived` are the layers that computed anew what they derive
-    from their weights.
+    """The pretrained weights from which a network started.
+
+    Attributes:
+        source: the file or run.
+        into: the path under which they were put; "": the whole network.
+        loaded: paths of the layers whose values come from `source`.
+        kept: paths of the layers that keep their initial values.
+        derived: paths of the layers that recomputed tensors derived from their weights.
     """
 
     source: str
@@ -86,7 +103,7 @@ class InitialWeights(Record):
 
     @property
     def text(self) -> str:
-        """It as a sentence."""
+        """The record as a sentence."""
         into = f" into {self.into}" if self.into else ""
         more = f" and {len(self.kept) - 6} more" if len(self.kept) > 6 else ""
         kept = f"; {', '.join(self.kept[:6])}{more} keep their initial values" if self.kept else ""
@@ -95,7 +112,22 @@ class InitialWeights(Record):
 
 
 class Plan(Record):
-    """All that is known before training; `warnings` says what can't go on exactly, a sentence each."""
+    """The plan of a training.
+
+    Attributes:
+        run, store: the run's name and the store.
+        epochs: number of epochs of the schedule.
+        key: key[0].
+        state: the key of the final state.
+        layers: the layers as plain data.
+        segments: the segments.
+        cached_epochs: number of epochs that need not be trained.
+        parameters: number of elements of all weights.
+        estimated_seconds: seconds left; None if unknown.
+        estimated_bytes: bytes that the remaining states take, roughly.
+        warnings: sentences about parts that cannot be resumed exactly or have no effect.
+        initial_weights: the pretrained weights; None without.
+    """
 
     run: str
     store: str
@@ -113,12 +145,16 @@ class Plan(Record):
 
 
 class Reason(Record):
-    """Why a segment isn't cached, or what else `train` would stop at.
+    """Why a segment isn't cached, or another reason why `train` would stop.
 
-    `field` is the first that differs, by its dotted path: of the specification, of the schedule
-    (`epochs[3].frozen`, `epochs[3].learning_rate`), `epochs` (how many were trained), `state` (what became of it) or of
-    the environment; None where there is nothing to compare with. `stored` and `found` are its values, `run` the run
-    that was compared, `text` all of it as a sentence.
+    Attributes:
+        segment: the segment's index; None if the reason concerns no segment.
+        field: dotted path of the first field that differs: of the specification, of the schedule (`epochs[3].frozen`,
+            `epochs[3].learning_rate`), `epochs` (how many were trained), `state` (its condition) or of the
+            environment; None if there is nothing to compare with.
+        stored, found: the field's two values.
+        run: the run that was compared.
+        text: the reason as a sentence.
     """
 
     segment: int | None
@@ -130,11 +166,18 @@ class Reason(Record):
 
 
 class SegmentRecord(Record):
-    """A segment as it was run: `trained_epochs` and `seconds` count this invocation only.
+    """A segment that was trained or taken from the store.
 
-    `state` is the key of the state that satisfies it: the one at `end`, or a later one where only that is intact.
-    `stopped` is True where a callback ended the training in it; `end` is that epoch then. `prefix` is the share of the
-    network's forward pass that was computed once for it, None where the whole network was.
+    Attributes:
+        index, start: as in the plan.
+        end: the epoch at which it ended; before the planned end if a callback stopped the training.
+        state: the key of the state that satisfies it: the state at `end`, or a later one if only that is intact.
+        source: `cached`, `resumed` (trained from a state inside it) or `trained` (from its start).
+        trained_epochs, seconds: epochs and wall-clock time of this invocation only.
+        frozen: layer paths, in layer order.
+        learning_rate: the rate that the schedule sets at `start`; None: unchanged.
+        stopped: whether a callback ended the training in it.
+        prefix: the share of the network's forward pass that came from the activation cache; None without one.
     """
 
     index: int
@@ -151,7 +194,13 @@ class SegmentRecord(Record):
 
 
 class EnvironmentChange(Record):
-    """A training that went on from a state made in another environment, as it was allowed to."""
+    """A difference of the environment with which a training was allowed to resume from a state.
+
+    Attributes:
+        epoch, step: the state's epoch and step.
+        field: the field that differs.
+        stored, found: the state's value and the value since.
+    """
 
     epoch: int
     step: int = 0
@@ -169,7 +218,12 @@ class EnvironmentChange(Record):
 
 
 class Resumption(Record):
-    """A run that went on after it had ended before its end; `after` is how its record said that it stood."""
+    """A run that resumed after it had ended early.
+
+    Attributes:
+        epoch, step: the state from which it resumed.
+        after: the status in its record before.
+    """
 
     epoch: int
     step: int = 0
@@ -183,7 +237,13 @@ class Resumption(Record):
 
 
 class Divergence(Record):
-    """Where a training ended because a value became NaN or infinite: `key` is that of the state it did not reach."""
+    """The place at which a value became NaN or infinite and ended the training.
+
+    Attributes:
+        key: the key of the state that was not reached.
+        epoch, step: the place.
+        text: the error as a sentence.
+    """
 
     key: str
     epoch: int
@@ -196,19 +256,43 @@ def _moment(epoch: int, step: int) -> str:
 
 
 class RunRecord(Record):
-    """`run.json`: what one run is and how it stands. Rewritten whole (beside, synced, renamed) at each change.
+    """`run.json`: a run's declaration, progress and results. Each change rewrites the whole file atomically.
 
-    `history` holds one list per metric, one value per epoch. `dataset` is what the data found says of itself
-    (shapes, class names and what `predict` needs to prepare a cloud), `chain` the key of the state after each epoch,
-    `prefit` the keys of the pre-fit results it uses, `spec` the specification (`spec.yaml` says the same, for people),
-    `files` the xxh3-128 of the files beside the record once the run is complete. `sources` says what the digests in
-    `declared` are of: a file's name, or the files of a module with what they define. `environment` is the one of the
-    last invocation; `environment_changes` are those that lie behind the state it reached. `seconds` is the wall time of
-    each stage of the last invocation. `started_by` is what last began it, where that has an id of its own (Prefect's
-    flow run); `stopped_by` is the signal that interrupted it. `final_is_state` says whether the final model has the
-    weights of the last state; None in the records of versions that did not say. `divergence` is where a value became
-    NaN or infinite. `replaces` is the record of the completed training that had the run's name before, kept until this
-    one is complete: what it needs is not collected.
+    Attributes:
+        format: version of the format.
+        run: the run's name.
+        status: `planned`, `running`, `interrupted`, `failed` or `completed`.
+        key: key[0].
+        state: the key of the furthest state; None before the first.
+        weights: the digest of the final model's weights.
+        seed, epochs, training_epochs: the seed, the epochs completed and the epochs of the schedule.
+        layers, segments, plan: the layers, the segments done and the planned segments.
+        history: metric name -> one value per epoch.
+        validation: loss and metrics of the final model on the validation data.
+        dataset: the description of the data (shapes, class names, and how `predict` prepares a cloud).
+        chain: the key of the state after each epoch.
+        prefit: the keys of the pre-fit results that it uses.
+        spec: the specification, as in `spec.yaml`; {} for a training on live objects.
+        declared: the declaration that `key` hashes.
+        sources: the files, or the modules with their definitions, that the digests in `declared` belong to.
+        environment: the environment fingerprint of the last invocation.
+        environment_changes: the changes behind the state that it reached.
+        resumptions: the resumptions so far.
+        stopped: whether a callback ended the training.
+        started, updated: ISO 8601 times, UTC.
+        seconds: wall-clock seconds of each stage of the last invocation.
+        notes: messages for the user.
+        error: the error that ended it.
+        divergence: where a value became NaN or infinite.
+        started_by: the id of the flow run that last began it; None without one.
+        stopped_by: the signal that interrupted it.
+        spec_folder: the folder in which the specification's modules and relative paths are looked up.
+        report, model: file names in the run's folder.
+        files: file name -> xxh3-128 of each file next to the record, once the run is completed.
+        replaces: the record of the completed training that had the run's name before, kept until this one is
+            completed; states that it needs are not collected.
+        initial_weights: the pretrained weights; None without.
+        final_is_state: whether the final model has the weights of the last state; None in records of older versions.
     """
 
     format: int = 1
@@ -253,7 +337,7 @@ class RunRecord(Record):
 
     @property
     def model_differs(self) -> bool:
-        """Whether the final model may have other weights than the last state: an average, or the best ones."""
+        """Whether the final model may have other weights than the last state: EMA weights, or the best ones."""
         if self.final_is_state is not None:
             return not self.final_is_state
         training, compiled = self.spec.get("training", {}), self.spec.get("model", {}).get("compile", {})
@@ -265,5 +349,5 @@ class RunRecord(Record):
 
     @property
     def is_of_live_objects(self) -> bool:
-        """Whether it was trained by the handler alone, in a notebook: it has no specification then."""
+        """Whether the handler alone trained it, in a notebook: it has no specification then."""
         return not self.spec

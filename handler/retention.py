@@ -1,4 +1,6 @@
-"""Which runs of a store are kept: the newest, the best, the young, and what these begin from."""
+"""Retention: which runs of a store are kept. The newest, the best, the young, and the runs whose weights these
+start from.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,16 @@ from handler.specification.refusals import suggestion
 
 
 class Retention(BaseModel):
-    """A policy. A run is kept if any part of it says so; only completed runs are ever dropped.
+    """A retention policy.
+
+    A run is kept if any rule keeps it. Only completed runs are ever dropped.
 
     Attributes:
-        newest: so many of those that were last at work, at least two.
-        best: so many of the best by `metric`.
-        metric: a name in the runs' history; its best epoch counts.
-        mode: whether less of it is better; `auto` says so unless its name speaks of accuracy, IoU or the like.
-        days: everything that was at work within so many days.
+        newest: number of the most recently active runs to keep, at least two.
+        best: number of the best runs by `metric` to keep.
+        metric: a name in the runs' history; a run's best epoch counts.
+        mode: `min` or `max`; `auto` is `max` for names of accuracy, IoU and the like, else `min`.
+        days: keep every run that was active within so many days.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,15 +44,15 @@ class Retention(BaseModel):
 
 
 def outlived(records: Iterable[RunRecord], policy: Retention, now: datetime | None = None) -> list[str]:
-    """The runs that a policy doesn't keep, sorted by name.
+    """Return the names of the runs that a policy drops, sorted.
 
     Args:
-        records: of all runs of a store.
-        policy: what is kept.
-        now: the time to count days from; the present by default.
+        records: the records of all runs of a store.
+        policy: the policy.
+        now: the time from which to count days; None: the present.
 
     Raises:
-        SpecError: no run has the metric; says which there are.
+        SpecError: no run has the metric; names the metrics that exist.
     """
     known = {record.run: record for record in records}
     metrics = sorted({metric for record in known.values() for metric in record.history})
@@ -62,7 +66,7 @@ def outlived(records: Iterable[RunRecord], policy: Retention, now: datetime | No
     if policy.best and policy.metric is not None:
         kept |= set(_best(known.values(), policy.metric, policy)[: policy.best])
     waiting = list(kept)
-    while waiting:  # what a kept run begins from is kept with it
+    while waiting:  # a run whose weights a kept run started from is kept, too
         begins_from = _begins_from(known[waiting.pop()])
         if begins_from in known and begins_from not in kept:
             kept.add(begins_from)
@@ -75,7 +79,7 @@ def _time(record: RunRecord) -> datetime:
 
 
 def _best(records: Iterable[RunRecord], metric: str, policy: Retention) -> list[str]:
-    """The runs that have the metric, the best first."""
+    """Return the runs that have the metric, best first."""
     rises = any(part in metric for part in ("acc", "iou", "auc", "precision", "recall", "f1", "r2"))
     sign = -1 if policy.mode == "max" or (policy.mode == "auto" and rises) else 1
     scores = {record.run: [sign * value for value in record.history.get(metric, ()) if value == value]
@@ -84,7 +88,7 @@ def _best(records: Iterable[RunRecord], metric: str, policy: Retention) -> list[
 
 
 def _begins_from(record: RunRecord) -> str | None:
-    """The run whose weights a run began from."""
+    """Return the run whose weights a run started from; None if it started from no run."""
     given = (record.spec.get("model") or {}).get("weights") or ""
     weights = str(given.get("file") if isinstance(given, dict) else given)
     return weights.removeprefix("run:").partition("@")[0] if weights.startswith("run:") else None

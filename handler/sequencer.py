@@ -1,6 +1,4 @@
-"""Batches in an order that is a pure function of (seed, epoch), so that a resumed training sees what it would have
-seen.
-"""
+"""Batches in an order that is a pure function of (seed, epoch), so that a resumed training sees the same batches."""
 
 from __future__ import annotations
 
@@ -18,31 +16,53 @@ SLAB_BYTES = 1 << 26
 
 
 def permutation(seed: int, epoch: int, rows: int) -> np.ndarray:
-    """The order of the examples in an epoch: `(rows,)` int64, the same on every machine."""
+    """Return the order of the examples in an epoch.
+
+    The Philox generator with the key `[seed, epoch]` draws it, so it is the same on every machine.
+
+    Args:
+        seed: the seed.
+        epoch: the epoch, 0-based.
+        rows: the number of examples.
+
+    Returns:
+        int64 array of shape `(rows,)`.
+    """
     return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(rows)
 
 
 class DLSequencer(keras.utils.PyDataset):
     """Batches of X and y, shuffled anew each epoch.
 
+    Item `i` of an epoch is `(x, y)`, or `(x, y, weights)` with `class_weight` or `ignore_label`. `x` is an array of
+    shape `(batch, ...)`, or a list of them for several network inputs; `y` has the shape `(batch, ...)`; `weights`
+    is float32, of the shape of `y` (without its last axis for one-hot targets, unless `ignore_label` is set). The
+    dtypes are those of X and y.
+
+    The batches are deterministic: the order depends on (seed, epoch) alone and the random generator for `augment` on
+    (seed, epoch, batch) alone, both through NumPy's Philox generator. Batches may be fetched in any order, and the
+    trainer fetches them in a thread of its own.
+
     Args:
-        X: array or list of arrays, first axis = examples. Arrays that are read lazily (zarr) are fine unless
+        X: array of shape `(n, ...)`, or a list of such arrays. Lazily read arrays (zarr) are accepted unless
             `in_place`.
-        y: targets, first axis = examples.
-        batch_size: examples a batch; the last one of an epoch may be smaller.
-        seed: with the epoch, determines the order and the augmentation.
+        y: array of targets of shape `(n, ...)`.
+        batch_size: number of examples per batch; the last batch of an epoch may be smaller.
+        seed: int. Determines, together with the epoch, the order and the augmentation.
         in_place: rearrange X and y themselves, so that in epoch e they hold `X0[permutation(seed, e)]`: contiguous
-            reads, no gather, the same bits. They need a backup then.
+            reads without a gather, bit-identical batches. X and y need a backup then.
         shuffle: False keeps the order as it is.
-        structure: further arrays per example that the network takes after X; never rearranged.
-        inputs: puts together what the network takes from (X of the batch, structure of the batch).
-        augment: pure function of (inputs of the batch, random generator).
-        class_weight: class -> weight, becomes weights of the targets.
-        ignore_label: targets of this value weigh nothing (they are input, never a target).
-        one_hot: whether targets hold one value per class; None: floating-point targets of several values do.
+        structure: name -> array of shape `(n, ...)`: further network inputs after X; never rearranged.
+        inputs: function `(X of the batch, structure of the batch) -> list of the network's inputs`; None: X alone.
+        augment: pure function `(X of the batch, random generator) -> X of the batch`; applied before `inputs`.
+        class_weight: class -> weight of its targets.
+        ignore_label: targets of this value get weight 0 (their examples are inputs, never targets).
+        one_hot: whether targets hold one value per class; None: floating-point targets with several values do.
 
     Raises:
-        DataError: `in_place`, and an array can't be rearranged, or is a file that would be.
+        DataError: X or y is no array; or `in_place`, and an array cannot be rearranged in memory, or is mapped to
+            a file that would be rearranged.
+        SpecError: the batch size cannot be used.
     """
 
     def __init__(
@@ -86,13 +106,13 @@ class DLSequencer(keras.utils.PyDataset):
         return math.ceil(self.rows / self.batch_size)
 
     def set_epoch(self, epoch: int) -> None:
-        """Goes to an epoch, from any other."""
+        """Switch to an epoch, from any other; with `in_place`, rearrange X and y for it."""
         self._choose(epoch)
         if self.in_place:
             self._rearrange(self.order)
 
     def restored(self) -> None:
-        """To be told that X and y hold their original values again."""
+        """Notify the sequencer that X and y hold their original values again."""
         self._order, self._pending = np.arange(self.rows), True
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
@@ -113,17 +133,28 @@ class DLSequencer(keras.utils.PyDataset):
         return self._batch(x, y)
 
     def example(self) -> tuple[Any, ...]:
-        """A batch of the first examples as they are, nothing augmented or rearranged."""
+        """Return a batch of the first examples, neither augmented nor rearranged."""
         rows = np.arange(min(self.batch_size, self.rows))
         return self._batch(self.examples(rows), _rows(self.y, rows))
 
     def examples(self, rows: np.ndarray) -> list[np.ndarray]:
-        """What the network takes of some examples, nothing augmented; not where X is rearranged in place."""
+        """Return the network's inputs for some examples, not augmented. Not valid while X is rearranged in place.
+
+        Args:
+            rows: int array of shape `(k,)`, indices of the examples in X.
+
+        Returns:
+            A list of arrays of shape `(k, ...)`, in the dtypes that `inputs` gives, or those of X.
+        """
         x = [_rows(a, rows) for a in self.arrays]
         return x if self.inputs is None else self.inputs(x, {name: a[rows] for name, a in self.structure.items()})
 
     def whole(self) -> tuple[Any, ...] | None:
-        """All examples in their own order, as one batch; None where a batch is more than rows of arrays in memory."""
+        """Return all examples in their own order as one batch, or None.
+
+        None means that batches are not plain rows of arrays in memory: with `in_place`, `augment`, a subclass's own
+        `__getitem__`, lazily read arrays, or `inputs` that computes new arrays.
+        """
         if type(self).__getitem__ is not DLSequencer.__getitem__ or self.in_place or self.augment is not None:
             return None
         given = [*self.arrays, *self.structure.values(), self.y]
@@ -138,7 +169,7 @@ class DLSequencer(keras.utils.PyDataset):
         return batch, *self._weighted(y)
 
     def _weighted(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The targets, with ignored ones made a valid class, and the weight of each: float32 of y's shape."""
+        """Return the targets, ignored ones replaced by class 0, and the weight of each target as float32."""
         labels = y.argmax(axis=-1) if self.one_hot and self.ignore_label is None and self.class_weight else y
         weights = np.ones(labels.shape, np.float32)
         for label, weight in (self.class_weight or {}).items():
@@ -184,7 +215,10 @@ def _refuse_immovable(name: str, array: Any) -> None:
 
 
 def permute_in_place(array: np.ndarray, moves: np.ndarray) -> None:
-    """Rearranges rows: afterwards `array[i]` is what `array[moves[i]]` was. Takes at most 64 MiB or one column more."""
+    """Rearrange rows: afterwards `array[i]` is the former `array[moves[i]]`.
+
+    Takes at most 64 MiB of extra memory, or that of one column if it is larger.
+    """
     if array.ndim == 1:
         array[...] = array[moves]
         return
@@ -195,5 +229,5 @@ def permute_in_place(array: np.ndarray, moves: np.ndarray) -> None:
 
 
 def _rows(array: Any, rows: np.ndarray) -> np.ndarray:
-    """Rows of an array, also of one that is read lazily."""
+    """Return rows of an array, also of a lazily read one."""
     return array[rows] if isinstance(array, np.ndarray) else array.oindex[rows]

@@ -1,8 +1,8 @@
-"""Writes the states of a chain as they come: those at segment ends at once, those inside behind the training.
+"""The state writer: writes segment-end states synchronously and snapshots in a background thread.
 
-A snapshot is written by a thread of its own, at most one behind; the newest two stay on disk, since one may be in the
-writing or turn out to be damaged. The state at a segment's end is durable before the next segment begins, and the
-snapshots it makes needless go then.
+At most one snapshot is being written at a time. The newest two stay on disk, because one may still be being written
+or may turn out to be damaged. The state at a segment's end is durable before the next segment begins; the snapshots
+that it makes superfluous are removed then.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ KEPT = 2
 
 
 class StateWriter:
-    """Writes states of one chain into a store.
+    """Writes the states of one chain into a store. To be used by one thread.
 
     Args:
         chain: the keys.
-        states: where they are written.
+        states: the store's states.
     """
 
     def __init__(self, chain: Chain, states: StateStore) -> None:
@@ -32,16 +32,16 @@ class StateWriter:
         self._failure: BaseException | None = None
 
     def write(self, state: TrainingState, about: dict[str, Any], *, behind: bool = False) -> None:
-        """Writes a state under its name in the chain.
+        """Write a state under its name in the chain.
 
         Args:
-            state: a copy of everything, not changed any more by the caller.
-            about: what else its manifest says.
-            behind: write a snapshot behind the training, after waiting for the one before. The state of a segment's
-                end, or of a training that was stopped, is always written at once.
+            state: the state; the caller must not change its arrays afterwards.
+            about: further entries of its manifest.
+            behind: write a snapshot in the background, after waiting for the one before. The state at a segment's
+                end, or of a training that a callback stopped, is always written synchronously.
 
         Raises:
-            StoreError: the disk refuses this state, or refused the snapshot before it.
+            StoreError: the disk refuses this state, or, for a background write, refused the snapshot before it.
         """
         kept = (state.epoch in self.chain.ends and not state.step) or state.stopped
         if behind and not kept:
@@ -49,12 +49,12 @@ class StateWriter:
             self._writing = threading.Thread(target=self._write_behind, args=(state, about), name="snapshot")
             self._writing.start()
             return
-        with contextlib.suppress(Exception):  # what the snapshot before would have kept is in this one
+        with contextlib.suppress(Exception):  # this state replaces the snapshot, so that one's failure does not matter
             self.finish()
         self._write(state, about, kept)
 
     def finish(self) -> None:
-        """Waits for the snapshot that is being written.
+        """Wait for the snapshot that is being written.
 
         Raises:
             StoreError: the disk refused it.
@@ -69,12 +69,12 @@ class StateWriter:
     def _write_behind(self, state: TrainingState, about: dict[str, Any]) -> None:
         try:
             self._write(state, about, kept=False)
-        except BaseException as error:  # told in the thread that trains
+        except BaseException as error:  # `finish` raises it in the training thread
             self._failure = error
 
     def _write(self, state: TrainingState, about: dict[str, Any], kept: bool) -> None:
         keys, epoch = self.chain.keys, state.epoch
-        start = self.chain.segment_start(epoch, state.step)  # its equal variables are referred to
+        start = self.chain.segment_start(epoch, state.step)  # equal variables are stored as references to this state
         parent = keys[start] if start < epoch or state.step else None
         name = self.chain.within(epoch, state.step) if state.step else keys[epoch]
         self.states.write(name, state, parent=parent, snapshot=not kept, about=about)

@@ -1,4 +1,4 @@
-"""What a training state is: everything that the next step depends on, as named arrays and plain JSON."""
+"""The state of a training: everything that the next step depends on, as named arrays and plain JSON."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from handler.weights import derived
 
 @dataclass
 class TrainingState:
-    """A training between two steps.
+    """The state of a training between two steps.
 
     Attributes:
         epoch: epochs completed.
         step: steps completed in the epoch that follows; 0 between epochs.
-        arrays: `model/...` (weights, moving statistics, seed generators), `devices/...` (what other devices than the
-            first have otherwise), `tables/...` (lookup tables, as JSON), `optimizer/...`, `random/global`,
-            `callbacks/...` (arrays a callback keeps) and, within an epoch, `metrics/...`; any dtype.
+        arrays: name -> array of any dtype. `model/...`: weights, moving statistics, seed generators. `devices/...`:
+            the values of the other replicas where they differ from the first. `tables/...`: lookup tables, as JSON.
+            `optimizer/...`, `random/global`. `callbacks/...`: arrays that a callback keeps. Within an epoch also
+            `metrics/...` and `logs/...`.
         callbacks: the callbacks' own state, by class name and position among those of that class; plain JSON.
-        history: metric name -> one value per completed epoch, None where it had none.
-        stopped: True where a callback ended the training here.
+        history: metric name -> one value per completed epoch, None in epochs without one.
+        stopped: whether a callback ended the training here.
     """
 
     epoch: int = 0
@@ -36,27 +37,28 @@ class TrainingState:
 
 
 def to_array(variable: Any) -> np.ndarray:
-    """A copy of a Keras variable's value."""
+    """Return a copy of a Keras variable's value."""
     return np.asarray(variable.numpy())  # which copies already
 
 
 def named(group: str, variables: list[Any]) -> dict[str, Any]:
-    """Names Keras variables by position and path: `model/0003 conv/kernel`. Paths alone may occur twice."""
+    """Name Keras variables by position and path, as `model/0003 conv/kernel`; paths alone may occur twice."""
     return {f"{group}/{i:04d} {v.path}": v for i, v in enumerate(variables)}
 
 
 def assign(variables: dict[str, Any], arrays: dict[str, np.ndarray], group: str, *, more: bool = False) -> None:
-    """Puts the arrays of one group into variables of the same names.
+    """Assign the arrays of one group to the variables at the same positions.
+
+    Variables match by position, shape and dtype. Their paths are not compared.
 
     Args:
-        variables: as `named` names them.
-        arrays: those of all groups.
-        group: which group.
-        more: the group may hold arrays of further paths, which are left out.
+        variables: variables named by `named`.
+        arrays: the arrays of all groups.
+        group: the group.
+        more: the group may hold arrays of further paths, which are ignored.
 
     Raises:
-        MismatchError: a name, a shape or a dtype differs; nothing is assigned then. Auto-numbered names (`dense_7`)
-            are compared without their number, which counts what the process built before.
+        MismatchError: the number of variables, a shape or a dtype differs; then no variable is assigned.
     """
     stored = {name: array for name, array in arrays.items() if name.startswith(group + "/")}
     if more and len(stored) > len(variables):
@@ -76,11 +78,12 @@ def assign(variables: dict[str, Any], arrays: dict[str, np.ndarray], group: str,
 
 
 def put_into(model: Any, arrays: dict[str, np.ndarray]) -> bool:
-    """Puts a state's variables and lookup tables into a network, whose layers derive from them what they compute with.
+    """Put a state's variables and lookup tables into a network, and let its layers recompute the tensors derived
+    from them.
 
     Returns:
-        Whether what is derived has changed: a function traced before holds the old values then. The model's own are
-        dropped.
+        Whether derived tensors changed. A function traced before holds the old values then; the model's own
+        functions are dropped, others are the caller's to drop.
 
     Raises:
         MismatchError: the state belongs to another architecture.
@@ -93,10 +96,15 @@ def put_into(model: Any, arrays: dict[str, np.ndarray]) -> bool:
 
 
 def load_state(store: Any, key: str, model: Any) -> TrainingState:
-    """Puts a state of a store into a model: its variables and, where it is compiled and built, its optimizer's.
+    """Put a state of a store into a model: its variables, its lookup tables and, if it is built, its optimizer's
+    variables.
+
+    The variables match by position, shape and dtype; names may differ, so auto-numbered layer names (`dense_7`) do
+    not matter. Not put in place, but part of the returned state: the callbacks' state, the history, Keras's global
+    seed generator, and the metrics of a state within an epoch.
 
     Args:
-        store: a `Store` or the path of one.
+        store: a `Store`, or the path of one.
         key: the state's key.
         model: a built `keras.Model` of the same architecture.
 
@@ -104,7 +112,8 @@ def load_state(store: Any, key: str, model: Any) -> TrainingState:
         The state.
 
     Raises:
-        DamagedError: the state is absent or not intact. MismatchError: it belongs to another architecture.
+        DamagedError: the state is absent or not intact.
+        MismatchError: it belongs to another architecture.
     """
     from handler.store import Store
 

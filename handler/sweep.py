@@ -1,4 +1,4 @@
-"""A sweep: many trainings that differ in some values. Pure data: which they are, and what they share."""
+"""Sweeps: many trainings that differ in some values. Pure data: their names, overrides and shared epochs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from handler.errors import SpecError
 from handler.record import RunRecord
 from handler.specification.text import read_yaml
 
-MOST = 1000  # trainings of one sweep; each is read before any is begun
-NAME = 100  # as many characters may a run's name have
-DIGEST = 8  # hex digits, which tell thousands of runs of one file apart
+MOST = 1000  # trainings of one sweep; all specifications are read before any training starts
+NAME = 100  # most characters of a run's name
+DIGEST = 8  # hex digits, enough to distinguish thousands of runs of one file
 
 
 class Variant(BaseModel):
@@ -30,8 +30,8 @@ class Variant(BaseModel):
     Attributes:
         name: the run's name.
         file: the specification's file.
-        overrides: what changes it, `key.path=value`.
-        values: the values of the grid that are its own, by key.
+        overrides: the changes to it, as `key.path=value`.
+        values: this variant's values of the grid, by key.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,13 +43,16 @@ class Variant(BaseModel):
 
 
 def parse_grid(texts: Iterable[str]) -> dict[str, list[Any]]:
-    """The axes of a grid.
+    """Parse the axes of a grid.
 
     Args:
         texts: `key.path=value,value,...`, the values as in YAML.
 
+    Returns:
+        Key -> values.
+
     Raises:
-        SpecError: one hasn't that form, or an axis is given twice.
+        SpecError: a text has another form, or an axis is given twice.
     """
     grid: dict[str, list[Any]] = {}
     for text in texts:
@@ -66,15 +69,15 @@ def parse_grid(texts: Iterable[str]) -> dict[str, list[Any]]:
 def variants(
     files: Sequence[str | Path], grid: Mapping[str, Sequence[Any]] | None = None, overrides: Sequence[str] = ()
 ) -> list[Variant]:
-    """All trainings of a sweep: each file with each combination of the grid's values.
+    """Return all trainings of a sweep: each file with each combination of the grid's values.
 
     Args:
-        files: specifications.
+        files: paths of specifications.
         grid: dotted key -> values.
-        overrides: what changes all of them, before the grid does.
+        overrides: changes to all of them, applied before those of the grid.
 
     Raises:
-        SpecError: there are none, too many, or two of a value.
+        SpecError: there are none or too many, or an axis has no value or the same value twice.
     """
     if not files:
         raise SpecError("sweep", "there is no specification; give one file or more")
@@ -97,7 +100,10 @@ def variants(
 
 
 def default_title(found: Sequence[Variant]) -> str:
-    """The name of a sweep that is given none: the first file's, and what tells it from other sweeps of that file."""
+    """Return the name of a sweep that is given none: the first file's stem, with a digest of the variants.
+
+    The digest distinguishes it from other sweeps of that file; it is left out if no variant changes the file.
+    """
     stem = Path(found[0].file).stem
     names = [variant.name for variant in found]
     changed = any(variant.overrides for variant in found)
@@ -106,7 +112,7 @@ def default_title(found: Sequence[Variant]) -> str:
 
 @contextmanager
 def named_in_errors(variant: Variant) -> Iterator[None]:
-    """Within it, what refuses a specification says in which training of the sweep."""
+    """Add the variant's name to a SpecError that is raised within the context."""
     try:
         yield
     except SpecError as error:
@@ -114,26 +120,26 @@ def named_in_errors(variant: Variant) -> Iterator[None]:
 
 
 def shared_epochs(records: Iterable[RunRecord]) -> tuple[int, int]:
-    """How many epochs all runs have together, and how many of these need not be trained, since others have them.
+    """Return how many epochs all runs have in total, and how many of them other runs have already trained.
 
-    An epoch is shared where two runs have the same state after it.
+    An epoch is shared if two runs have the same state after it.
     """
     after = Counter(key for record in records for key in record.chain[1 : record.epochs + 1])
     return after.total(), after.total() - len(after)
 
 
 def _word(key: str, value: Any) -> str:
-    """An axis and its value as a part of a name: `period-2`, `layers-head`."""
+    """Return an axis and its value as a part of a name: `period-2`, `layers-head`."""
     last = [part for part in re.split(r"[.\[\]]+", key) if part and not part.isdecimal()][-1:]
     said = value if isinstance(value, str) else json.dumps(value)
     return re.sub(r"[^A-Za-z0-9.]+", "-", f"{'-'.join(last)}-{said}").strip("-.")
 
 
 def _run_name(words: str, changes: Iterable[str]) -> str:
-    """A name that can name a run and tells it from a run with other changes, whichever sweep has it.
+    """Return a valid run name that differs from that of a run with other changes, in any sweep.
 
-    Words alone don't: two keys may end in the same word, two values may be written by the same letters, and `--set` has
-    none. So the digest of all changes stands behind them.
+    Words alone don't suffice: two keys may end in the same word, two values may be written with the same letters, and
+    `--set` adds no words. A digest of all changes is therefore appended.
     """
     given = sorted(changes)
     told = f"-{hashlib.sha256(json.dumps(given).encode()).hexdigest()[:DIGEST]}" if given else ""
@@ -142,7 +148,7 @@ def _run_name(words: str, changes: Iterable[str]) -> str:
 
 
 def _distinct(found: list[Variant]) -> list[Variant]:
-    """The variants, numbered where files of one name in several folders would give them the same one."""
+    """Return the variants, numbered where files of the same name in several folders would give them the same name."""
     often = Counter(variant.name for variant in found)
     return [
         variant if often[variant.name] == 1 else variant.model_copy(update={"name": f"{variant.name}-{number:03d}"})

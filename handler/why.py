@@ -1,4 +1,4 @@
-"""Why a plan's segments aren't cached: the first field that differs from what the store has. No TensorFlow."""
+"""Explains why a plan's segments aren't cached: the first field that differs from the store's runs. No TensorFlow."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ _ENDED = {"failed": "failed", "interrupted": "was interrupted"}
 
 
 def reasons(planning: Planning, plan: Plan) -> list[Reason]:
-    """What keeps a plan's segments from being cached: one reason for the first that isn't, more where the schedule
-    itself differs in a later one, and each field in which the environment differs from the state's that would be gone
-    on from.
+    """Return why a plan's segments aren't cached, and why `train` would refuse to resume.
 
-    Compared with the run of the same name if the store has its record, else with the one that is most alike.
+    The reasons are: one for the first segment that isn't cached, more where the schedule differs in later segments,
+    and one per field in which the environment differs from that of the state to be resumed from.
+
+    The plan is compared with the run of the same name if the store has its record and it differs, else with the most
+    similar run.
 
     Args:
-        planning: what the plan is of.
-        plan: the plan as it stands.
+        planning: the planning of the plan.
+        plan: the plan as of now.
     """
     missing = [segment for segment in plan.segments if not segment.cached]
     position = furthest(planning.chain, planning.store.states)
@@ -40,7 +42,7 @@ def reasons(planning: Planning, plan: Plan) -> list[Reason]:
 
 
 class _Comparison:
-    """The first segment that isn't cached, and what the store has that it could have been."""
+    """Compares the first segment that isn't cached with the runs of the store."""
 
     def __init__(self, planning: Planning, missing: Sequence[PlannedSegment], position: Position | None) -> None:
         self.planning, self.missing, self.position = planning, missing, position
@@ -48,7 +50,7 @@ class _Comparison:
         self.records = list(_records(planning))
 
     def reasons(self) -> Iterator[Reason]:
-        """The reason for the first segment, and those for later ones."""
+        """Yield the reason for the first segment, and those for later segments."""
         damaged = self._damaged()
         if damaged is not None:
             yield damaged
@@ -67,7 +69,7 @@ class _Comparison:
     # Damage
 
     def _damaged(self) -> Reason | None:
-        """What is damaged beyond the furthest intact state, the furthest first."""
+        """Return the damage beyond the furthest intact state, the furthest first; None if there is none."""
         states, chain, end = self.planning.store.states, self.planning.chain, self.segment.end
         reached = (-1, 0) if self.position is None else (self.position.epoch, self.position.step)
         for there in backwards(chain, states):
@@ -85,18 +87,20 @@ class _Comparison:
     # The same declaration
 
     def _likeness(self, record: RunRecord) -> tuple[int, bool, str]:
-        """How far a run's chain is the plan's; among equals the run of the same name, then the latest."""
+        """Return a sort key: the epochs in common with a run's chain, then whether it has the plan's name, then its
+        time.
+        """
         return self._common(record), record.run == self.planning.name, record.updated
 
     def _common(self, record: RunRecord) -> int:
-        """How many epochs a run has under the same keys."""
+        """Return the number of epochs that a run has under the same keys."""
         keys = self.planning.chain.keys
         alike = (a == b for a, b in zip(keys[1:], record.chain[1:], strict=False))
         return next((epoch for epoch, equal in enumerate(alike) if not equal), min(len(keys), len(record.chain)) - 1)
 
     def _other_schedule(self, record: RunRecord) -> Iterator[Reason]:
         common = self._common(record)
-        # The record is written at the ends of segments, so the states may be further.
+        # The record is written at segment ends, so the states on disk may be further.
         reached = max(record.epochs, 0 if self.position is None else self.position.epoch)
         if reached < min(common, self.segment.end):
             yield self._not_trained(record, reached)
@@ -122,7 +126,7 @@ class _Comparison:
         return self._reason("epochs", epochs, self.segment.end, run, f"not trained yet: {who}")
 
     def _gone(self, record: RunRecord) -> Reason:
-        """A run was trained through here, but its state isn't there."""
+        """Return the reason for a run that was trained through the segment, but whose state there is missing."""
         states, end = self.planning.store.states, self.segment.end
         keys = states.there()
         there = [epoch for epoch, key in enumerate(record.chain) if key in keys]
@@ -138,7 +142,7 @@ class _Comparison:
         )
 
     def _differs(self, record: RunRecord, start: int, end: int) -> Iterator[tuple[str, Any, Any, str]]:
-        """Where the schedule of a run differs in these epochs."""
+        """Yield the differences of a run's schedule in these epochs."""
         run = f"in run {record.run!r}"
         for epoch in range(start, min(end, record.training_epochs)):
             then = next((s for s in record.plan if s.start <= epoch < s.end), None)
@@ -176,7 +180,7 @@ class _Comparison:
 
 
 def _environment(planning: Planning, position: Position, segment: int | None) -> Iterator[Reason]:
-    """The fields in which the present environment isn't the one of the state that would be gone on from."""
+    """Yield the fields in which the present environment differs from that of the state to be resumed from."""
     try:
         stored = planning.store.states.manifest(position.key).get("environment", {})
     except DamagedError:
@@ -194,7 +198,7 @@ def _environment(planning: Planning, position: Position, segment: int | None) ->
 
 
 def _records(planning: Planning) -> Iterator[RunRecord]:
-    """The records that can be read, the latest last."""
+    """Yield the records that can be read, the latest last."""
     found = []
     for name in planning.store.runs.names():
         try:
@@ -205,7 +209,9 @@ def _records(planning: Planning) -> Iterator[RunRecord]:
 
 
 def _resembles(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two declarations have the data or the network in common, whatever became of the code of either."""
+    """Return whether two declarations have the data source or the architecture in common, ignoring changes of its
+    code.
+    """
 
     def named(value: Any) -> Any:
         return value.get("function", value) if isinstance(value, dict) else value
