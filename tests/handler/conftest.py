@@ -1,4 +1,4 @@
-"""Small real networks and data for the handler's tests."""
+"""Fixtures of the handler's tests: small real networks and data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 @pytest.fixture
 def blobs():
-    """Points of three classes: X (96, 6) float32, y (96,) int64."""
+    """Return points of three classes: X (96, 6) float32, y (96,) int64."""
     rng = np.random.default_rng(3)
     x = rng.normal(size=(96, 6)).astype("float32")
     return x, x[:, :3].argmax(axis=1).astype("int64")
@@ -23,7 +23,10 @@ def blobs():
 
 @pytest.fixture
 def network():
-    """Builds the same compiled network each time it is called: dense layers, batch normalisation, dropout, a nested model."""
+    """Return a function that builds the same compiled network on each call.
+
+    The network has dense layers, batch normalisation, dropout and a nested model.
+    """
     import keras
     from keras import layers
 
@@ -51,7 +54,7 @@ def network():
 
 @pytest.fixture
 def values():
-    """All variables of a model and its optimizer, as copies in order."""
+    """Return a function that copies all variables of a model and its optimizer, in order."""
 
     def copy(model):
         return [to_array(v) for v in (*model.variables, *model.optimizer.variables)]
@@ -60,14 +63,14 @@ def values():
 
 
 def same(one, other):
-    """Whether two lists of arrays are equal to the bit."""
+    """Return whether two lists of arrays are bit-identical."""
     return len(one) == len(other) and all(
         a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True)
     )
 
 
 class Epochs(Observer):
-    """Which epochs were trained, and what a person was told."""
+    """An observer that records the trained epochs and the notes to the user."""
 
     def __init__(self):
         self.epochs, self.notes = [], []

@@ -1,4 +1,4 @@
-"""The autoencoder, trained in place: the user's fields come back, and the structure is computed once."""
+"""In-place training of the autoencoder: the user's fields are restored, and the structure is computed once."""
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ ENTRIES = [
 
 @pytest.fixture
 def fields():
-    """Twelve fields of 64 points, two features; class by height, every fifth point not labelled."""
+    """Return twelve fields of 64 points with two features; the class follows the height, every fifth point has no label."""
     rng = np.random.default_rng(0)
     xyz = rng.uniform(-1, 1, size=(12, 64, 3)).astype("float32")
     features = rng.normal(size=(12, 64, 2)).astype("float32")

@@ -1,4 +1,4 @@
-"""X and y come back into the same arrays, whatever their type, order in memory or number."""
+"""Backup of X and y: their values are restored into the same arrays, for all dtypes, memory orders and numbers of arrays."""
 
 import numpy as np
 import pytest

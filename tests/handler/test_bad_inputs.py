@@ -1,4 +1,4 @@
-"""Bad data and bad networks are refused in one sentence before the first step; code that fails is named in one."""
+"""Bad data and networks are refused with one sentence before the first step; failing user code is named in one."""
 
 import copy
 import re
@@ -24,7 +24,7 @@ def spec_of(change):
 
 
 def prepare(folder, change):
-    """All of a training that comes before its first step."""
+    """Run all stages of a training before its first step and return the trainer."""
     spec = spec_of(change)
     check_references(spec, folder)
     run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name="bad"))

@@ -1,4 +1,4 @@
-"""Every bad specification is refused in one clear sentence, with the field's path, before TensorFlow is needed."""
+"""Every bad specification is refused with one sentence and the field's path, before TensorFlow is needed."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What is declared: what changes the first key, what does not, and how files and code enter it."""
+"""The declaration: the fields, files and code that change the first key, and those that do not."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def declare(folder):
-    """The declaration of the good specification, changed."""
+    """Return a function that declares the valid specification with changes."""
     return lambda change=None: declared(parse_spec(changed(change or {})), folder, Digests(None))
 
 
@@ -193,7 +193,7 @@ def test_tiles_enter_in_the_order_in_which_they_are_listed(folder, declare):
 
 
 def _write_tile(path, points, wkt=None):
-    """Writes a tile of so many points, in a coordinate reference system; returns the digest of the file."""
+    """Write a tile with a number of points and a coordinate reference system, and return the digest of the file."""
     las = laspy.LasData(laspy.LasHeader(point_format=6, version="1.4"))
     las.xyz = np.zeros((points, 3))
     if wkt is not None:
@@ -244,12 +244,12 @@ def test_pretrained_weights_enter_by_content(folder, declare):
         declare({"model.weights": "start.weights.h5"})
 
 
-# Runs as a start
+# Initial weights from runs
 
 
 @pytest.fixture
 def store(tmp_path):
-    """A store with a completed run of two epochs and one that was interrupted."""
+    """Return a store with a completed run of two epochs and an interrupted one."""
     from handler.record import RunRecord
 
     store = Store(tmp_path / "store")
@@ -291,17 +291,17 @@ def test_a_run_without_such_a_state_is_refused(weights, words, store):
     assert caught.value.path == "model.weights"
 
 
-# Remembered digests
+# Cached digests
 
 
 def settle(file):
-    """Makes a file's last change old enough to be relied on; its time of change can't be set."""
+    """Set a file's modification time far enough into the past to be trusted; its change time can't be set."""
     os.utime(file, ns=(10**18, 10**18))
 
 
 @pytest.fixture
 def settled_at_once(monkeypatch):
-    """Relies on files that have only just changed."""
+    """Make `Digests` trust files whose change time is recent."""
     monkeypatch.setattr("handler.declared._SETTLED", -1)
 
 
@@ -320,7 +320,7 @@ def test_digests_are_remembered_and_read_anew_when_a_file_changes(tmp_path, sett
     assert memory["known"] == {str(file): [5, 10**18, about.st_ctime_ns, about.st_ino, first]}
     memory["known"][str(file)][-1] = "remembered"
     (store / "digests.json").write_bytes(with_checksum(memory))
-    assert Digests(store).of(file) == "remembered"  # the file wasn't read
+    assert Digests(store).of(file) == "remembered"  # from the cache, without reading the file
 
     text = (store / "digests.json").read_text()
     (store / "digests.json").write_text(text.replace("remembered", "remembereb"))
@@ -340,7 +340,7 @@ def test_other_content_with_the_same_size_and_times_is_noticed(tmp_path, settled
     digests = Digests(tmp_path)
     digests.of(file)
     digests.save()
-    time.sleep(0.01)  # a tick of the clock that times of change are taken from
+    time.sleep(0.01)  # one tick of the clock of change times
     subprocess.run(["cp", "-p", other, file], check=True)
     assert file.stat().st_mtime_ns == 10**18
     assert Digests(tmp_path).of(file) == xxhash.xxh3_128_hexdigest(b"other")
@@ -354,7 +354,7 @@ def test_other_content_with_the_same_size_and_times_is_noticed(tmp_path, settled
 def test_a_time_of_change_that_cannot_be_one_is_not_relied_on(tmp_path, settled_at_once):
     file = tmp_path / "points.las"
     file.write_bytes(b"first")
-    os.utime(file, ns=(4 * 10**18, 4 * 10**18))  # the content's is later than the file's, as on FAT
+    os.utime(file, ns=(4 * 10**18, 4 * 10**18))  # modified later than changed, as on FAT
     digests = Digests(tmp_path)
     digests.of(file)
     digests.save()
@@ -412,7 +412,7 @@ def test_the_first_difference_is_named(a, b, difference):
     assert first_difference(a, b) == difference
 
 
-# Files that a function reads, and modules that it imports by name.
+# Files that a function reads, and modules that it imports by name
 
 
 def test_the_files_a_function_reads_enter_by_name_and_content(folder, declare):

@@ -1,5 +1,6 @@
-"""Batches spread over two devices: the bits of Keras's own `fit`, masks and resumption as ever. In processes of their own,
-since a process has the devices it began with.
+"""Batches distributed over two devices: bit-identical to Keras's own `fit`, with masks and resumption.
+
+The trainings run in separate processes, since a process keeps the devices with which it started.
 """
 
 import json
@@ -33,7 +34,7 @@ def in_a_process(code, folder):
 
 
 def trained(folder, store, kill_at=None, spec=MIRRORED):
-    """Trains in a process, which may kill itself; gives how it ended."""
+    """Train in a process, which may kill itself, and return the completed process."""
     (folder / "mine.py").write_text(MODULE)
     return in_a_process(f"""
         import json, os, signal

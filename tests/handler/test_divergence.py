@@ -1,4 +1,4 @@
-"""A training from a specification whose loss becomes NaN or infinite, and one whose metrics come late."""
+"""A training from a specification whose loss becomes NaN or infinite, and one whose metrics appear late."""
 
 import json
 

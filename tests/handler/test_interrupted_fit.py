@@ -1,4 +1,4 @@
-"""A Ctrl-C in a notebook: X and y of a training in place are as they were, wherever it came."""
+"""Ctrl-C in a notebook: an in-place training restores X and y wherever the interrupt arrives."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 
 
 class CtrlC(keras.callbacks.Callback):
-    """Presses Ctrl-C at the end of the second epoch, when the arrays are rearranged."""
+    """A callback that sends Ctrl-C at the end of the second epoch, when the arrays are rearranged."""
 
     def __init__(self, x, moved):
         super().__init__()
@@ -26,7 +26,7 @@ class CtrlC(keras.callbacks.Callback):
 
 @pytest.fixture(autouse=True)
 def python_hears_ctrl_c():
-    """Begun in the background, a process has SIGINT ignored."""
+    """Restore Python's handler of SIGINT, which is ignored in a process started in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -41,7 +41,7 @@ def test_the_arrays_are_restored(again, stored, network, blobs, tmp_path, monkey
 
     def pressed_again(*args, **kwargs):
         calls.append(1)
-        if again and len(calls) == 2:  # X is written back, y isn't
+        if again and len(calls) == 2:  # X is restored, y is not yet
             os.kill(os.getpid(), signal.SIGINT)
         return original(*args, **kwargs)
 

@@ -1,4 +1,4 @@
-"""The first key: every field of a specification decides the result and changes it, or doesn't and leaves it, in any combination."""
+"""The first key: each field of a specification that affects the result changes it, and no other field does."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from handler.specification.callbacks import LOGGERS
 from tests.bad_specs import changed, write_good
 
 STEERS = {"name": "EarlyStopping", "monitor": "loss", "patience": 5}
-# By field: what may be given there.
+# By field: valid values.
 NEUTRAL = {
     "name": ["another", "third"],
     "training.epochs": [20, 9],
@@ -49,7 +49,7 @@ SECTIONS = {"": TrainingSpec, "data.": DataSpec, "model.": ModelSpec, "model.com
 
 @pytest.fixture(scope="module")
 def key(tmp_path_factory):
-    """The first key of the good specification, changed; and with `whole` its declaration."""
+    """Return a function that returns the first key of the valid specification with changes; with `whole`, its declaration."""
     folder = tmp_path_factory.mktemp("good")
     write_good(folder)
     for name, value in (("points", 0), ("other", 1)):

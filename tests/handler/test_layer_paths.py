@@ -1,5 +1,6 @@
-"""Which layers and weights a schedule can name, and what a mask does with them: wrappers, blocks, weights of a model's
-own, layers of one name, layers that the user froze.
+"""Layers and weights that a schedule can name, and the effect of a mask on them.
+
+They include wrappers, blocks, a model's own weights, layers with one name, and layers that the user froze.
 """
 
 import keras
@@ -16,7 +17,7 @@ L = keras.layers
 
 
 class Block(L.Layer):
-    """A block of one's own: a weight and two layers, the second of which is a wrapper."""
+    """A user-defined layer with a weight and two layers, the second of which is a wrapper."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -34,7 +35,7 @@ class Block(L.Layer):
 
 
 class Scaled(keras.Model):
-    """A model with a weight of its own, beside a layer."""
+    """A model with a weight of its own in addition to its layers."""
 
     def __init__(self, names=("body", "head"), **kwargs):
         super().__init__(**kwargs)
@@ -67,7 +68,7 @@ def scaled(names=("body", "head")):
 
 
 def moved(model, frozen):
-    """The variables that a step under a mask changes, by path."""
+    """Return the paths of the variables that a step under a mask changes."""
     masks = Masks(model)
     masks.apply(frozen)
     model.make_train_function(force=True)

@@ -1,4 +1,4 @@
-"""Live objects with a store: what makes another training of them, and what is refused."""
+"""The identity of live objects with a store: changes that make another training, and changes that are refused."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.handler.conftest import Epochs
 
 @pytest.fixture
 def fit(network, blobs, tmp_path):
-    """Trains live objects for two epochs (or more) with a store; gives the epochs that were trained."""
+    """Return a function that trains live objects for two or more epochs with a store and returns the trained epochs."""
 
     def go(X=None, y=None, *, epochs=2, callbacks=(), allow=False, compiled=None, **options):
         watch = Epochs()
@@ -36,7 +36,7 @@ def test_other_arrays_and_initial_variables_are_another_training(fit, blobs, net
 
 
 def made_loss(factor, power="2"):
-    """A loss whose configuration is its name alone."""
+    """Return a loss whose configuration is only its name."""
     namespace = {"factor": factor}
     exec(f"import keras\ndef loss(y, p):\n    return factor * keras.ops.mean(p ** {power}, axis=-1)", namespace)
     return namespace["loss"]

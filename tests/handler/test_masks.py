@@ -1,4 +1,4 @@
-"""Masks: frozen is frozen to the bit, and nothing else changes."""
+"""Masks: frozen variables stay bit-identical, and nothing else changes."""
 
 import gc
 
@@ -31,7 +31,7 @@ def slots_of(model, layer):
 def test_frozen_weights_and_their_slots_do_not_move_by_a_bit(network, blobs, optimizer):
     model = network(optimizer())
     trainer = Trainer(model, DLSequencer(*blobs, 16), epochs=3)
-    trainer.run(0, 1)  # slots are not zero any more
+    trainer.run(0, 1)  # makes the slots nonzero
     layer = trainer.masks.layers["first"]
     before, slots = [to_array(w) for w in layer.weights], slots_of(model, "first")
     head = to_array(trainer.masks.layers["head"].kernel)
@@ -39,7 +39,7 @@ def test_frozen_weights_and_their_slots_do_not_move_by_a_bit(network, blobs, opt
     trainer.run(1, 2)
     assert all(a.tobytes() == b.tobytes() for a, b in zip(before, [to_array(w) for w in layer.weights], strict=True))
     moved = {path for path, value in slots_of(model, "first").items() if value.tobytes() != slots[path].tobytes()}
-    assert all("average" in path for path in moved), moved  # the running average of a constant goes on towards it
+    assert all("average" in path for path in moved), moved  # the running average of a constant still approaches it
     assert slots, "the optimizer has slots for the layer"
     assert head.tobytes() != to_array(trainer.masks.layers["head"].kernel).tobytes()
     trainer.masks.apply([])
@@ -100,7 +100,7 @@ def test_step_functions_are_traced_once_per_mask(network, blobs):
     model.train_step = counted
     trainer = Trainer(
         model, DLSequencer(*blobs, 20), epochs=8
-    )  # the last batch of an epoch is smaller: no second trace
+    )  # the smaller last batch of an epoch needs no second trace
     for epoch, frozen in enumerate([(), ("first",), ("head",), (), ("first",), ("head",)]):
         trainer.masks.apply(frozen)
         trainer.run(epoch, epoch + 1)

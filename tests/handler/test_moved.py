@@ -1,4 +1,4 @@
-"""A run's folder that was copied or renamed, a project that was moved, a run that starts from itself. No TensorFlow."""
+"""A copied or renamed run folder, a moved project, and a run that would start from itself. Imports no TensorFlow."""
 
 import shutil
 
@@ -31,7 +31,7 @@ def project(tmp_path):
 
 
 def begun(store, project):
-    """The record of a run of the project."""
+    """Return the record of a run of the project."""
     spec = parse_spec(SPEC)
     key = TrainingRun(RunInputs(spec=spec, folder=str(project), store=str(store.root), name="mine")).planning.key
     said = {"key": key, "spec": spec.model_dump(mode="json", by_alias=True), "spec_folder": str(project)}

@@ -1,4 +1,4 @@
-"""What a run's record, its report and `show` tell of how it came about: where it went on, and what a person should know."""
+"""The history of a run in its record, its report and `show`: where it resumed, and notes to the user."""
 
 import pytest
 
@@ -11,7 +11,7 @@ FOUR = {"training": {"epochs": 4, "batch_size": 32}, "freeze_training": {"traini
 
 @pytest.fixture
 def opened(tmp_path):
-    """A run of four epochs in three segments, as a process of its own would open it."""
+    """Return a function that opens a run of four epochs in three segments, as a new process would."""
     (tmp_path / "mine.py").write_text(MODULE)
 
     def open_(name="mine", **changes):
@@ -22,7 +22,7 @@ def opened(tmp_path):
 
 
 def begun(run, segments=3):
-    """Begins a run and trains some of its segments; gives its record."""
+    """Begin a run, train some of its segments and return its record."""
     plan = run.plan()
     run.begin(plan)
     for segment in plan.segments[:segments]:

@@ -1,6 +1,6 @@
-"""A training in one environment, gone on with in another, each in a process of its own: refused, or allowed and told.
+"""A training started in one environment and resumed in another, each in its own process: refused, or allowed and noted.
 
-What is set here changes the bits (see docs/decisions.md), so going on would be silently wrong.
+The settings here change the bits (see docs/decisions.md), so resuming without notice would be wrong.
 """
 
 import json
@@ -54,7 +54,7 @@ except EnvironmentMismatch as error:
 
 
 def trains(folder, *, threads=2, deterministic=True, epochs=3, allowed=False, code="", **variables):
-    """Trains in a process of its own; gives the epochs that were trained, what was said, and the weights."""
+    """Train in a separate process and return the trained epochs, the notes or the error, and the digest of the weights."""
     names = {"TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS", "TF_XLA_FLAGS", "ONEDNN_MAX_CPU_ISA"} - variables.keys()
     given = {name: value for name, value in os.environ.items() if name not in names} | {"PYTHONPATH": str(ROOT)}
     told = json.dumps([threads, deterministic, epochs, allowed, code])
@@ -68,7 +68,7 @@ def trains(folder, *, threads=2, deterministic=True, epochs=3, allowed=False, co
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):
-    """A folder with the states of two epochs, and the weights of four that were trained in one go elsewhere."""
+    """Return a folder with the states of two epochs."""
     folder = tmp_path_factory.mktemp("begun")
     assert trains(folder, epochs=2)[0] == [0, 1]
     return folder

@@ -1,4 +1,4 @@
-"""The code of live objects: what changes it, what doesn't, in any process."""
+"""The digest of live objects' code: changes that affect it and changes that do not, in any process."""
 
 import functools
 import os

@@ -1,4 +1,4 @@
-"""A network that its own function compiled keeps what the specification leaves out of `model.compile`."""
+"""A network compiled by its own function keeps the values that `model.compile` leaves out."""
 
 import pytest
 

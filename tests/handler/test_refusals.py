@@ -1,4 +1,4 @@
-"""What isn't the same is refused, by its field with the stored and the found value; what is allowed is told."""
+"""Mismatches are refused with the field, the stored and the found value; allowed ones are noted."""
 
 import re
 import shutil
@@ -55,7 +55,7 @@ LONGER = {"training": {"epochs": 3, "batch_size": 32}}
 
 
 def opened(folder, changes=None, name="mine", **inputs):
-    """A run of the specification, with changes, in the folder's store; its `.watch` sees what it does."""
+    """Return a run of the specification, with changes, in the folder's store, observed by its `.watch`."""
     spec = parse_spec({**SPEC, **(changes or {})})
     run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name=name, **inputs))
     run.watch = Epochs()
@@ -64,7 +64,7 @@ def opened(folder, changes=None, name="mine", **inputs):
 
 
 def trained(run):
-    """Takes a run through its stages, as the flow does; gives its record."""
+    """Run all stages of a run, as the flow does, and return its record."""
     plan = run.plan()
     run.begin(plan)
     for segment in plan.segments:
@@ -76,7 +76,7 @@ def trained(run):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A folder with a training of two epochs in its store, and one that would go on for a third."""
+    """Return a folder whose store has a training of two epochs, and a run that would resume it for a third."""
     folder = tmp_path_factory.mktemp("made")
     (folder / "mine.py").write_text(MODULE)
     trained(opened(folder))
@@ -87,14 +87,14 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def folder(made, tmp_path):
-    """A copy of that folder of one's own."""
+    """Return a private copy of that folder."""
     shutil.copytree(made[0], tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
 @pytest.fixture
 def amended(made):
-    """Lets the state after two epochs say something else of how it was made, for one test."""
+    """Return a function that changes the manifest of the state after two epochs; the manifest is restored afterwards."""
     run = made[1]
     state = run.store.states.folder(run.planning.chain.keys[2])
     before = (state / sealed.MANIFEST).read_bytes()
@@ -111,12 +111,12 @@ def end_state(run):
 
 
 def amend_end(run, **changes):
-    """Lets the state after two epochs have been made in another environment."""
+    """Change the recorded environment of the state after two epochs."""
     manifest = end_state(run)
     sealed.amend(run.store.states.folder(manifest["key"]), environment={**manifest["environment"], **changes})
 
 
-# Environment: what is compared
+# Environment: compared fields
 
 OTHER = {
     "tensorflow": "2.20.0",
@@ -197,7 +197,7 @@ def test_what_xla_is_told_to_write_down_is_no_setting(monkeypatch):
     assert environment._settings() == {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}
 
 
-# Environment: what is allowed is told
+# Environment: allowed changes are noted
 
 
 def test_an_allowed_change_is_told_by_the_run_its_report_and_every_run_that_shares_its_states(folder):
@@ -257,7 +257,7 @@ def test_another_keras_is_named_before_the_values_it_draws_and_these_are_taken_f
     assert trained(opened(folder, LONGER, name="longer", allow_environment_change=True)).epochs == 3
 
 
-# What was found
+# Found data and variables
 
 
 @pytest.mark.parametrize("name", ["data", "validation", "initial"])

@@ -1,4 +1,4 @@
-"""Which runs a policy keeps: the newest, the best, the young, the unfinished, and those that kept ones begin from."""
+"""The runs that a retention policy keeps: newest, best, young and unfinished ones, and those that kept runs start from."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""One training from a specification, stage by stage: found, not trained again; killed, and on to the same bits."""
+"""One training from a specification, stage by stage: cached segments, resumption after a kill, bit-identical results."""
 
 import json
 import os
@@ -63,7 +63,10 @@ def folder(tmp_path):
 
 
 def trains_in(folder):
-    """Trains a specification (with changes) as the flow does; gives the final figures, and who watched as `.watch`."""
+    """Return a function that trains a specification as the flow does.
+
+    It returns the final scores, the records of the segments and the observer.
+    """
 
     def go(changes=None, store="store", **inputs):
         spec = parse_spec({**SPEC, **(changes or {})})
@@ -92,7 +95,7 @@ def train(folder):
 
 @pytest.fixture(scope="module")
 def once(tmp_path_factory):
-    """A folder in which the specification was trained, and its final figures."""
+    """Return a folder in which the specification was trained, and its final scores."""
     folder = tmp_path_factory.mktemp("once")
     (folder / "mine.py").write_text(MODULE)
     return folder, trains_in(folder)()[0]
@@ -100,13 +103,13 @@ def once(tmp_path_factory):
 
 @pytest.fixture
 def whole(once):
-    """The final figures of the training in one go."""
+    """Return the final scores of the uninterrupted training."""
     return once[1]
 
 
 @pytest.fixture
 def finished(once, folder, whole):
-    """The same; its store is in this test's folder."""
+    """Copy the store of the uninterrupted training to this test's folder and return the final scores."""
     shutil.copytree(once[0] / "store", folder / "store")
     return whole
 
@@ -376,7 +379,7 @@ def test_collection_keeps_what_runs_need_and_drops_the_rest(train, folder, finis
     store = Store(folder / "store")
     assert store.collect() == ([], 0)
     changed = [SPEC["freeze_training"][0]]
-    train({"freeze_training": changed})  # the same run: the old tail is nobody's now
+    train({"freeze_training": changed})  # the same run: no run refers to the old last states any more
     removed, size = store.collect(dry_run=True)
     assert removed
     assert size > 0

@@ -1,4 +1,4 @@
-"""The schedule: what entries mean, turn by turn, and what is refused."""
+"""The schedule: the meaning of entries, turn by turn, and entries that are refused."""
 
 import re
 

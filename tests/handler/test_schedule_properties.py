@@ -1,4 +1,4 @@
-"""What holds for every schedule, over random entries."""
+"""Properties of every schedule, tested with random entries."""
 
 from itertools import pairwise
 
@@ -14,7 +14,7 @@ NETWORK = Outline(tuple(LayerInfo(name) for name in NAMES))
 
 @st.composite
 def units(draw):
-    """Some of the names, in any order, cut into units of one or more."""
+    """Draw some of the names, in any order, in groups of one or more."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, unique=True))
     cuts = sorted(draw(st.sets(st.integers(1, len(names) - 1)))) if len(names) > 1 else []
     groups = [names[start:end] for start, end in pairwise([0, *cuts, len(names)])]
@@ -37,7 +37,7 @@ def strategies(draw, n):
 
 @st.composite
 def schedules(draw):
-    """`(entries, training_epochs)`: intervals that touch, leave gaps or fill everything."""
+    """Draw `(entries, training_epochs)`: intervals that touch, leave gaps or fill everything."""
     epochs = draw(st.integers(1, 24))
     cuts = sorted(draw(st.sets(st.integers(0, epochs), max_size=6)))
     entries = []
@@ -70,7 +70,7 @@ def test_masks_are_what_the_ops_applied_in_order_leave(given_schedule, outline):
     for epoch in range(epochs):
         if epoch in schedule.op_epoch:
             op = schedule.ops[schedule.op_epoch.index(epoch)]
-            for _ in range(2):  # an op can be applied twice
+            for _ in range(2):  # applying an op is idempotent
                 mask = (mask | set(op.freeze)) - set(op.unfreeze)
         assert set(schedule.frozen(epoch)) == mask
 

@@ -1,4 +1,4 @@
-"""The order of batches is a function of (seed, epoch), in place or not."""
+"""The order of batches depends on (seed, epoch) only, in place or not."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Snapshots: behind the training, at most one at a time, two kept, and no bit changed by them."""
+"""Snapshots: written in the background, at most one at a time, two kept, without effect on any bit."""
 
 import threading
 
@@ -20,11 +20,11 @@ ENTRIES = [{"training_interval": [4, 6], "layers": ["first"], "strategy": "fixed
 
 
 class Killed(BaseException):
-    """Leaves a training where it is, as a kill would; nothing catches it."""
+    """An exception that ends a training like a kill: nothing catches it."""
 
 
 class Steps(Observer):
-    """Which steps were trained; ends the training after one of them."""
+    """An observer that records the trained steps and ends the training after a chosen one."""
 
     def __init__(self, last=None):
         self.steps, self.last = [], last
@@ -37,7 +37,7 @@ class Steps(Observer):
 
 @pytest.fixture
 def walk_of(network, blobs, tmp_path):
-    """A walk over six epochs of six steps, the first segment four epochs long."""
+    """Return a function that builds a walk over six epochs of six steps; the first segment has four epochs."""
 
     def build(store="store", seed=1, last=None, watch=None, **options):
         model = network(seed=seed)
@@ -144,11 +144,11 @@ def test_a_snapshot_is_written_while_the_training_goes_on_and_never_two_at_a_tim
 
     class Release(Observer):
         def on_step(self, epoch, step, steps, logs):
-            if (epoch, step) == (0, 3):  # a step after the one whose snapshot is held back
+            if (epoch, step) == (0, 3):  # one step after the snapshot whose writing is delayed
                 held.set()
 
     trainer.observers = [watch, Release()]
-    # The first state is written before anything is trained, by the thread that trains.
+    # The training thread writes the first state, before the first step.
     written.append(None)
     monkeypatch.setattr(walk, "_stand", lambda trainer, position: (written.clear(), 0)[1])
     all_segments(walk)

@@ -1,4 +1,4 @@
-"""Specifications: what they mean, how they are read, and where the user's functions come from."""
+"""Specifications: their meaning, their reading, and the origin of the user's functions."""
 
 import json
 import sys
@@ -110,7 +110,7 @@ def test_callbacks_may_watch_what_will_be_logged(tmp_path):
         "learning_rate",
         "val_loss",
         "val_accuracy",
-    ):  # a function may bring its validation
+    ):  # a function may return validation data
         watching(monitor)
     watching("mean_io_u", **{"model.compile.metrics": [{"name": "MeanIoU", "num_classes": 3}]})
     watching("whatever", **{"model.compile.metrics": ["things:data"]})

@@ -1,4 +1,4 @@
-"""A sweep is data: which trainings it has, under which names, and what they share."""
+"""Sweeps as data: their trainings, the names of these, and the epochs they share."""
 
 import pytest
 

@@ -41,7 +41,7 @@ def handler_of(network):
 
 @pytest.fixture(scope="module")
 def whole():
-    """The variables and the history of the training in one go, made where they are first asked for."""
+    """Return a cache for the variables and the history of the uninterrupted training, filled on first use."""
     return {}
 
 
@@ -55,7 +55,7 @@ def in_one_go(whole, handler_of, blobs, values):
 
 
 class Seen(Observer):
-    """Which epochs were trained."""
+    """An observer that records the trained epochs."""
 
     def __init__(self):
         self.epochs = []
@@ -65,7 +65,7 @@ class Seen(Observer):
 
 
 class Watch(keras.callbacks.Callback):
-    """Writes down which weights train at each epoch's end, and may fail."""
+    """A callback that records the trainable weights and the rate at the end of each epoch, and may fail."""
 
     def __init__(self, fail_at=None):
         super().__init__()

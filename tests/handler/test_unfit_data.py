@@ -1,4 +1,4 @@
-"""Specifications whose data, network and loss don't fit each other, and networks that are built from the data."""
+"""Specifications whose data, network and loss do not fit each other, and networks built from the data."""
 
 import pytest
 

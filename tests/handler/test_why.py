@@ -1,4 +1,4 @@
-"""`plan --why`: the first field that keeps a segment from being in the store, with the stored and the present value."""
+"""`plan --why`: the first field that prevents a segment from being cached, with its stored and its present value."""
 
 import json
 import re
@@ -50,7 +50,7 @@ SPEC = {
 
 
 def changed(**changes):
-    """The specification with values changed by dotted path (`__` for dots)."""
+    """Return the specification with values changed by path (`__` separates the parts)."""
     spec = json.loads(json.dumps(SPEC))
     for path, value in changes.items():
         *parents, key = [int(part) if part.isdigit() else part for part in path.split("__")]
@@ -66,7 +66,7 @@ def run_of(folder, spec, name="mine"):
 
 
 def train(folder, spec, name="mine", segments=None):
-    """Trains a specification as the flow does; with `segments` only as many, as one that is killed then."""
+    """Train a specification as the flow does; with `segments` only this many, as in a run that is killed afterwards."""
     run = run_of(folder, spec, name)
     plan = run.plan()
     run.begin(plan)
@@ -81,7 +81,7 @@ def train(folder, spec, name="mine", segments=None):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A folder whose store has the specification's training, complete, and a shorter one of a file."""
+    """Return a folder whose store has the complete training of the specification, and a shorter one from a file."""
     folder = tmp_path_factory.mktemp("made")
     (folder / "mine.py").write_text(MODULE)
     (folder / "widths.py").write_text("WIDTH = 8\n")
@@ -94,7 +94,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def folder(made, tmp_path):
-    """A copy of that folder of one's own."""
+    """Return a private copy of that folder."""
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
@@ -192,7 +192,7 @@ def test_nothing_to_compare_with_is_said(folder, tmp_path_factory):
     assert reason.text == "no training in this store resembles it"
 
 
-# The same start
+# The same first key
 
 
 def test_another_mask_is_named_with_the_layers_that_were_frozen_and_are(made):
@@ -229,7 +229,7 @@ def test_more_epochs_are_not_trained_yet(made):
 @pytest.mark.parametrize(("status", "how"), [("running", "was killed"), ("interrupted", "was interrupted"), ("failed", "failed")])
 def test_a_run_that_ended_before_its_end_is_named_with_the_epoch_it_got_to(status, how, folder):
     run = train(folder, changed(seed=9), "half", segments=2)
-    run._writer.change(status=status, epochs=1)  # as a record is that was written before the last state
+    run._writer.change(status=status, epochs=1)  # as in a record written before the last state
     (reason,) = why(folder, changed(seed=9), "half")
     assert (reason.segment, reason.field, reason.stored, reason.found, reason.run) == (2, "epochs", 3, 5, "half")
     assert reason.text == f"not trained yet: run 'half' got to epoch 3 of 6 and {how}"
@@ -302,7 +302,7 @@ def test_declared_threads_are_compared_and_left_out_ones_are_those_of_the_state(
     assert len(why(folder, changed(training__epochs=7))) == 1
 
 
-# Words
+# Text of reasons
 
 
 @pytest.mark.parametrize(

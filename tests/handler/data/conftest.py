@@ -1,4 +1,4 @@
-"""Small clouds, and the real tiles where they are."""
+"""Fixtures: small clouds, and the real tiles if they are present."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ REAL = Path(__file__).parents[4] / "shared" / "data" / "ign_lidarhd_block"
 
 @pytest.fixture(scope="session")
 def scene():
-    """Two small synthetic tiles."""
+    """Return two small synthetic tiles."""
     return synthetic_scene(seed=5, tiles=2, size=30.0, density=6.0)
 
 
 @pytest.fixture(scope="session")
 def real_tiles():
-    """The six real tiles, sorted by name."""
+    """Return the six real tiles, sorted by name."""
     if not REAL.is_dir():
         pytest.skip("the real lidar tiles (../shared/data/ign_lidarhd_block) aren't here")
     return sorted(REAL.glob("*.laz"))
@@ -31,7 +31,7 @@ def real_tiles():
 
 @pytest.fixture
 def make_cloud():
-    """Builds a cloud from coordinates alone, everything else single first returns of class 2."""
+    """Return a function that builds a cloud from coordinates; all points are single first returns of class 2."""
 
     def build(xyz, classification=2, name="made"):
         n = len(xyz)
@@ -44,7 +44,7 @@ def make_cloud():
 
 @pytest.fixture
 def write_las():
-    """Writes a cloud as .las or .laz, with every further dimension of the point format filled with noise."""
+    """Return a function that writes a cloud as .las or .laz, with noise in all other dimensions of the point format."""
     import laspy
 
     def write(cloud, path, point_format=8):
@@ -69,7 +69,10 @@ def write_las():
 
 @pytest.fixture
 def write_copc():
-    """Writes 500 points as a .copc.laz: chunks of unequal length, the records of the index, and others to be kept."""
+    """Return a function that writes 500 points as a .copc.laz.
+
+    The file has chunks of unequal length, the records of the index, and other records, which must be preserved.
+    """
     import laspy
     import lazrs
     from laspy._compression.lazrsbackend import LazrsBackend
@@ -87,7 +90,7 @@ def write_copc():
         header = laspy.LasHeader(point_format=point_format, version="1.4")
         header.scales, header.global_encoding.wkt = [0.001] * 3, True
         header.add_extra_dim(laspy.ExtraBytesParams("amplitude", "float32"))
-        header.vlrs.append(laspy.VLR("INFO", COPC_INFO, "", bytes(160)))  # laspy refuses to write one of copc
+        header.vlrs.append(laspy.VLR("INFO", COPC_INFO, "", bytes(160)))  # laspy refuses to write a record of the user "copc"
         header.vlrs.append(laspy.VLR("LASF_Projection", 2112, "", b'PROJCS["x",GEOGCS["g"],UNIT["metre",1]]\0'))
         points = laspy.ScaleAwarePointRecord.zeros(500, header=header)
         points.x, points.y, points.z = rng.uniform(0, 20, (3, 500))

@@ -1,4 +1,4 @@
-"""Deterministic damages of a file, and what may come of using a damaged one: a result, or one sentence."""
+"""Deterministic damages of a file, and a check that using a damaged file gives a result or a one-sentence error."""
 
 import time
 
@@ -7,11 +7,11 @@ import pytest
 
 from handler.errors import SpecError
 
-SECONDS = 20  # for one file; most take milliseconds
+SECONDS = 20  # limit for one file; most take milliseconds
 
 
 def damages(content, *, flips):
-    """Named damages of a file's content, the same each time."""
+    """Yield damaged versions of a file's content with their names; the same for every call."""
     rng = np.random.default_rng(len(content))
     for at in sorted({int(at) for at in np.linspace(0, len(content) - 1, flips)}):
         for value in (0xFF, 0x00, content[at] ^ 0x10):
@@ -29,7 +29,7 @@ def damages(content, *, flips):
 
 
 def check(path, use, what):
-    """Uses a file; returns whether it was refused. Fails where anything but a sentence comes of it."""
+    """Use a file and return whether it was refused; fail on any other exception and on a longer message."""
     begin, said = time.monotonic(), None
     try:
         use()

@@ -41,7 +41,7 @@ def test_index_tables_stay_valid_under_augmentation():
     xyz = np.random.default_rng(3).normal(size=(4, 128, 3)).astype("float32")
     turned = Augmentation()([xyz], np.random.default_rng(4))[0]
     one, other = (build_hierarchy(part, (128, 32, 8), 4) for part in (xyz, turned))
-    assert np.mean(one["neighbours1"] == other["neighbours1"]) > 0.999  # rounding may swap two that are equally far
+    assert np.mean(one["neighbours1"] == other["neighbours1"]) > 0.999  # rounding may swap two equally distant points
     np.testing.assert_array_equal(one["sample2"], other["sample2"])
 
 

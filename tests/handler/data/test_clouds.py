@@ -1,4 +1,4 @@
-"""Clouds become receptive fields: without their noise, in metres, with any dimension of the file."""
+"""Receptive fields from clouds: without noise points, in metres, with any dimension of the file as a feature."""
 
 import tracemalloc
 
@@ -25,7 +25,7 @@ def same(one, other):
 
 
 def noisy(scene):
-    """A cloud and the same one with 20 points of low noise 30 m under the ground, at its end."""
+    """Return the first tile with 20 points of low noise appended, 30 m below the ground."""
     clean = scene[0]
     chosen = np.random.default_rng(3).choice(len(clean), 20, replace=False)
     columns = {name: np.concatenate([getattr(clean, name), getattr(clean, name)[chosen]])
@@ -98,5 +98,5 @@ def test_a_point_50_km_away_costs_memory_for_one_point(tmp_path, scene, write_la
 
 def test_fields_that_leave_nothing_out_keep_their_key():
     given = scene_source(SceneArguments()), None
-    assert _key(*given, CloudArguments(), 0) == "00db2084153132038bea0bc067fd244d"  # of the fields in older stores
+    assert _key(*given, CloudArguments(), 0) == "00db2084153132038bea0bc067fd244d"  # the key of these fields in older stores
     assert _key(*given, CloudArguments(leave_out=[7]), 0) != _key(*given, CloudArguments(leave_out=[18]), 0)

@@ -1,4 +1,4 @@
-"""Damaged data files: whatever is wrong with one, it is read or refused by one sentence, within seconds."""
+"""Damaged data files: each is read or refused with one sentence, within seconds."""
 
 import re
 import shutil
@@ -38,7 +38,7 @@ def test_a_damaged_cloud_is_read_or_refused(tmp_path, monkeypatch, suffix, flips
     for what, content in damages(path.read_bytes(), flips=flips):
         path.write_bytes(content)
         refused.append(check(path, lambda: read_cloud(path), what))
-    assert sum(refused) >= 10  # a flipped coordinate is a coordinate
+    assert sum(refused) >= 10  # not all: a flipped coordinate is still a valid coordinate
 
 
 @pytest.mark.parametrize("at", [0, 15, 32, 34 + 6 + 2])
@@ -105,7 +105,7 @@ def test_a_damaged_archive_is_read_or_refused(tmp_path, write):
 
 
 def npy(shape, dtype="<f4", data=b""):
-    """The bytes of an .npy member whose header says what it likes."""
+    """Return the bytes of an .npy member with an arbitrary header."""
     header = f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape}, }}".encode()
     header += b" " * (-(len(header) + 11) % 64) + b"\n"
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data

@@ -43,7 +43,7 @@ def test_a_plane_is_planar_a_line_is_linear(make_cloud):
     grid = np.stack(np.meshgrid(np.arange(20.0), np.arange(20.0)), axis=-1).reshape(-1, 2) * 0.2
     plane = by_name(make_cloud(np.column_stack([grid, np.zeros(400)])),
                     "planarity_16", "scattering_16", "verticality_16", "thickness_16")
-    middle = np.abs(grid - 1.9).max(axis=1) < 1.0  # at the edge a neighbourhood is longer than wide
+    middle = np.abs(grid - 1.9).max(axis=1) < 1.0  # at the edge neighbourhoods are longer than wide
     assert (plane["planarity_16"][middle] > 0.5).all()
     np.testing.assert_allclose(plane["verticality_16"], 1.0, atol=1e-5)
     np.testing.assert_allclose(plane["scattering_16"], 0.0, atol=1e-5)
@@ -84,7 +84,7 @@ def test_neighbourhood_statistics_agree_with_a_plain_loop(scene):
 
 def test_features_never_cross_the_edge_of_a_tile(scene):
     alone = compute_features(scene[0], ALL_FEATURES)
-    # What lies beside a tile can't be seen from it: features are computed tile by tile, from that tile's points alone.
+    # Neighbouring tiles have no influence: the features of a tile are computed from its own points only.
     both = [compute_features(cloud, ALL_FEATURES) for cloud in scene]
     np.testing.assert_array_equal(both[0], alone)
     joined = Cloud("joined", *(np.concatenate([getattr(cloud, name) for cloud in scene]) for name in

@@ -1,4 +1,4 @@
-"""Values that are NaN or infinite, found in examples and targets wherever these come from."""
+"""Detection of NaN and infinite values in examples and targets from every kind of source."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a data function may return instead of NumPy arrays, and what it may not."""
+"""Values that a data function may return instead of NumPy arrays, and values that are refused."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ X, Y = np.arange(24, dtype="float32").reshape(12, 2), np.arange(12) % 3
 
 
 class Lazy:
-    """Gives slices, and neither its size in bytes nor itself as a whole."""
+    """An array that supports only slicing, without `nbytes` or conversion as a whole."""
 
     def __init__(self, array, dtype=None):
         self._array, self.shape, self.dtype = array, array.shape, dtype or array.dtype
@@ -24,7 +24,7 @@ class Lazy:
 
 
 class Listed(Lazy):
-    """The same, with a dtype that is a text."""
+    """A lazy array whose dtype is a string and which also has a length and single rows."""
 
     def __init__(self, array):
         super().__init__(array, str(array.dtype))
@@ -48,7 +48,7 @@ def tensor(array):
 
 
 class Labelled:
-    """A column whose rows are read by label, as those of a data frame are."""
+    """A column whose rows are read by label, as those of a data frame."""
 
     def __init__(self, array):
         self.dtype, self.shape, self.to_numpy = array.dtype, array.shape, lambda: array

@@ -1,4 +1,4 @@
-"""Archives that somebody made to run, overwrite or fill something: refused in one sentence, and nothing is unpacked."""
+"""Archives crafted to run code, overwrite files or exhaust memory: refused with one sentence, nothing is unpacked."""
 
 import io
 import pickle
@@ -14,7 +14,7 @@ from handler.spec import DataSpec
 
 
 class Runs:
-    """Runs a command when it is unpickled."""
+    """An object that creates the canary file when it is unpickled."""
 
     def __init__(self, canary):
         self.canary = canary
@@ -37,7 +37,7 @@ BOMB = "{'descr': '<f8', 'fortran_order': False, 'shape': (%d, 8)}"
 
 
 def archives(canary):
-    """The members of each archive, and what is said of it."""
+    """Return the members of each archive and the pattern of the expected message."""
     objects = npy(np.array([Runs(canary)], dtype=object))
     return {
         "an object": ({"X.npy": objects, "y.npy": Y}, "no objects|Object arrays"),

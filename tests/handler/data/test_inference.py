@@ -11,7 +11,7 @@ PREPARATION = {"classes": CLASSES, "features": ["height_above_ground"], "mean": 
 
 
 def by_height(X):
-    """A stand-in for a network whose answer can be known: class by height above the ground, softly."""
+    """Return probabilities of a stand-in network with a known answer: the class by height above the ground."""
     low, high = X[1][..., 0] < 0.3, X[1][..., 0] > 2.5
     chosen = np.where(low, 0, np.where(high, 2, 1))
     return np.eye(3, dtype=np.float32)[chosen] * 0.8 + 0.2 / 3
@@ -30,7 +30,7 @@ def test_a_point_gets_what_the_network_says_of_it_wherever_it_stands_in_a_field(
     height = compute_features(scene[0], ["height_above_ground"])
     found = predict_cloud(by_height, scene[0], PREPARATION).argmax(axis=1)
     expected = by_height([None, height]).argmax(axis=-1)
-    assert np.mean(found == expected) > 0.999  # a few points are in no field: their neighbours speak for them
+    assert np.mean(found == expected) > 0.999  # a few points are in no field and get their neighbours' mean
 
 
 def test_the_same_cloud_gives_the_same_bits(scene):
@@ -50,7 +50,7 @@ def test_fields_cover_99_percent_of_the_points_four_times(scene):
 
 
 def test_a_field_of_few_points_counts_each_of_them_once_per_field(make_cloud):
-    # 40 points far from all others: fields there repeat points, and the mean must not favour the repeated ones.
+    # 40 points far from all others: fields there repeat points, and the mean must not weight repeated points more.
     rng = np.random.default_rng(0)
     xyz = np.concatenate([rng.uniform(0, 10, (600, 3)), rng.uniform(0, 1, (40, 3)) + np.array([100, 100, 0])])
     found = predict_cloud(by_height, make_cloud(xyz), PREPARATION)
@@ -79,11 +79,11 @@ def test_a_network_trained_on_turned_fields_sees_each_field_from_two_sides(scene
 
     plain = predict_cloud(predict_as("plain"), scene[0], PREPARATION)
     turned = predict_cloud(predict_as("turned"), scene[0], {**PREPARATION, "turned": True})
-    np.testing.assert_allclose(turned, plain, atol=1e-5)  # features, not coordinates, decide here
+    np.testing.assert_allclose(turned, plain, atol=1e-5)  # this network uses only the features
     once, twice = (np.concatenate(seen[name]) for name in ("plain", "turned"))
     assert len(twice) == 2 * len(once)
     first, second = seen["turned"][:2]
-    np.testing.assert_allclose(second[..., :2], -first[..., :2], atol=1e-5)  # opposite sides
+    np.testing.assert_allclose(second[..., :2], -first[..., :2], atol=1e-5)  # rotated by 180 degrees
     np.testing.assert_allclose(np.linalg.norm(first, axis=2), np.linalg.norm(seen["plain"][0], axis=2), atol=1e-5)
     assert np.array_equal(first[..., 2], seen["plain"][0][..., 2])
 

@@ -122,7 +122,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, write_copc)
 def test_any_dimension_of_a_file_can_be_read_as_a_feature(tmp_path, write_copc):
     path = write_copc(tmp_path / "a.laz", 8)
     found, file = read_cloud(path, features=["red", "intensity", "amplitude", "gps_time"]), laspy.read(path)
-    assert list(found.dimensions) == ["red", "amplitude", "gps_time"]  # intensity is a feature of our own
+    assert list(found.dimensions) == ["red", "amplitude", "gps_time"]  # intensity is a computed feature, not a dimension
     np.testing.assert_array_equal(found.dimensions["red"], file.red)
     np.testing.assert_array_equal(found.dimensions["amplitude"], file.amplitude)
     np.testing.assert_array_equal(found.dimensions["gps_time"], file.gps_time - file.gps_time.min())

@@ -1,4 +1,4 @@
-"""Feet become metres and degrees are refused, by WKT and by GeoTIFF keys."""
+"""Conversion of feet to metres and refusal of degrees, from WKT and from GeoTIFF keys."""
 
 import struct
 
@@ -19,7 +19,7 @@ WKT2 = ('PROJCRS["Oregon (ft)",BASEGEOGCRS["NAD83",DATUM["d",ELLIPSOID["e",1,2,L
 
 
 def keys(**values):
-    """A directory of GeoTIFF keys, each with its value in place."""
+    """Return a directory of GeoTIFF keys, each with its value in place."""
     numbers = {"model": 1024, "projected": 3072, "linear": 3076, "vertical": 4096, "height": 4099, "geographic": 2048}
     entries = [(numbers[name], 0, 1, value) for name, value in values.items()]
     return struct.pack("<4H", 1, 1, 0, len(entries)) + b"".join(struct.pack("<4H", *entry) for entry in entries)
@@ -58,7 +58,7 @@ def test_wkt_says_how_long_a_unit_is(tmp_path, wkt, scale):
 @pytest.mark.parametrize(("directory", "scale"), [
     (keys(model=1, projected=2154), (1.0, 1.0)),
     (keys(model=1, projected=2154, linear=9001), (1.0, 1.0)),
-    (keys(model=1, projected=2277), (US, US)),  # Texas Central (ftUS): by its code alone
+    (keys(model=1, projected=2277), (US, US)),  # Texas Central (ftUS): the unit follows from the code
     (keys(model=1, projected=2992), (FOOT, FOOT)),  # Oregon Lambert (ft)
     (keys(model=1, projected=32767, linear=9002), (FOOT, FOOT)),
     (keys(model=1, projected=2277, linear=9003, height=9001), (US, 1.0)),

@@ -1,4 +1,4 @@
-"""A `.zarr` source that is larger than memory is trained on row by row, to the bits of the same arrays in memory."""
+"""Training row by row on a `.zarr` source larger than memory, bit-identical to training on the arrays in memory."""
 
 import os
 import subprocess
@@ -177,7 +177,7 @@ def test_a_full_disk_is_told_in_a_sentence(folder, nothing_fits, monkeypatch):
 
 @pytest.mark.service
 def test_a_source_of_a_gigabyte_takes_no_more_memory_than_a_small_one(folder):
-    """Resident memory at its most, in processes that train one epoch on 4 MB and on 1 GB."""
+    """Processes that train one epoch on 4 MB and on 1 GB have nearly the same peak resident memory."""
     wide = "def network():\n    return keras.Sequential([keras.Input((4096,)), L.Dense(8, name='first'), L.Dense(3)])\n"
     (folder / "mine.py").write_text(f"import keras\nfrom keras import layers as L\n\n\n{wide}")
     train = textwrap.dedent("""

@@ -1,4 +1,4 @@
-"""What a network's outputs stand for, and how they are scored."""
+"""Interpretation and scores of a network's outputs."""
 
 import keras
 import numpy as np

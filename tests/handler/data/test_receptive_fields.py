@@ -20,7 +20,7 @@ HOW = {"count": 12, "radius": 5.0, "points": 128, "balanced": 0.5, "jitter": 1.0
 
 @pytest.fixture(scope="module")
 def tiles(scene):
-    # The features are the points' own numbers here, so that a field's points can be told.
+    # Use the points' indices as features, so that the points of a field can be identified.
     return [Tile(cloud, np.arange(len(cloud), dtype=np.float32)[:, None], labels_of(cloud, CLASSES)) for cloud in scene]
 
 
@@ -47,7 +47,7 @@ def test_the_points_of_a_field_come_from_one_tile_with_their_own_features_and_la
             for cloud, tile in zip(scene, tiles, strict=True) if numbers.max() < len(cloud)
         ]
         assert sum(fits) == 1
-        assert len(set(numbers.tolist())) == 128  # no point twice where there are enough
+        assert len(set(numbers.tolist())) == 128  # no point is repeated if there are enough
 
 
 def test_fields_are_a_function_of_the_seed_one_by_one(tiles):

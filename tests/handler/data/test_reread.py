@@ -1,4 +1,4 @@
-"""Nothing is said to be unchanged that wasn't looked at; data that was read and differs is named."""
+"""Messages about data that was not read again, and about data that was read and differs."""
 
 import shutil
 

@@ -135,7 +135,7 @@ def test_validation_fields_come_from_another_scene_and_are_prepared_as_the_train
     X, y = data.validation
     assert X[0].shape == (1, 64, 3)
     assert y.shape == (1, 64)
-    # The fields that are trained on, and how they are standardised, do not depend on what is held out.
+    # The training fields and their standardisation do not depend on the validation data.
     assert same(data, load(cloud_spec("synthetic", scene=SCENE), tmp_path, seed=1))
 
 
@@ -260,7 +260,7 @@ def test_a_file_that_vanishes_after_its_glob_was_looked_up_is_refused_by_name(tm
 
     gone = tmp_path / "tiles" / "gone.laz"
     (tmp_path / "tiles").mkdir()
-    monkeypatch.setattr(sources, "matches", lambda pattern, folder, where: [gone])  # as it was a moment before
+    monkeypatch.setattr(sources, "matches", lambda pattern, folder, where: [gone])  # the file vanished after the glob matched it
     data = DataSpec(source="tiles/*.laz")
     for read in (
         lambda: load(data, tmp_path, seed=1),

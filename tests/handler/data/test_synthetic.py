@@ -38,7 +38,7 @@ def test_returns_are_numbered_as_a_scanner_numbers_them(scene):
         assert (cloud.return_number <= cloud.number_of_returns).all()
         several = cloud.number_of_returns > 1
         assert 0.02 < several.mean() < 0.6
-        assert np.isin(cloud.classification[several], [2, 3, 4, 5]).all()  # only crowns let a pulse through
+        assert np.isin(cloud.classification[several], [2, 3, 4, 5]).all()  # only tree crowns let pulses through
 
 
 def test_buildings_and_trees_stand_above_the_ground(scene):

@@ -1,4 +1,4 @@
-"""Records as a real training leaves them, without training: the page only reads them."""
+"""Records as a training writes them, made without training: the report only reads them."""
 
 from __future__ import annotations
 

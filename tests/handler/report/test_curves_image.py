@@ -1,4 +1,4 @@
-"""The curves as one SVG: well formed, whole in itself, small whatever the number of epochs."""
+"""The curves as one SVG: well formed, self-contained, and small for any number of epochs."""
 
 import base64
 from xml.etree import ElementTree
@@ -26,7 +26,7 @@ def test_nothing_outside_is_needed_and_names_are_escaped(record):
     svg = curves_image(hostile)
     assert "<script" not in svg
     assert any("<script>" in text for text in words(svg))
-    assert svg.count("://") == 1  # SVG's own name
+    assert svg.count("://") == 1  # the namespace of SVG
     assert "url(" not in svg
 
 

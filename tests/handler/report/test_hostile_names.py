@@ -1,4 +1,4 @@
-"""Names that look like markup, scripts or formulas: pages, pictures, tables and artifacts show them as text."""
+"""Names that look like markup, scripts or formulas are shown as text in reports, images, tables and artifacts."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ TAGS = {"script", "img", "iframe", "object", "embed", "x", "link", "base", "form
 
 
 class Page(HTMLParser):
-    """What a browser would make of a page: tags that run or load something, and attributes that do."""
+    """A parser that collects the tags and attributes of a page that run or load something."""
 
     def __init__(self):
         super().__init__()
@@ -50,7 +50,7 @@ class Page(HTMLParser):
 
 
 def hostile(name):
-    """A record in which a metric, a layer, a note and a value of the specification have the name."""
+    """Return a record in which a metric, a layer, a note and a value of the specification have the name."""
     record = made_record(layers=4, cuts=[2], total=4)
     layers = [{**layer, "path": name} if i == 0 else layer for i, layer in enumerate(record.layers)]
     plan = [s.model_copy(update={"frozen": [name], "trainable": [name]}) for s in record.plan]
@@ -63,7 +63,7 @@ def hostile(name):
 
 @pytest.fixture(scope="module")
 def harmless(tmp_path_factory):
-    """The tags and attributes that pages have anyway."""
+    """Return the tags and attributes that the two kinds of report contain with harmless names."""
     folder = tmp_path_factory.mktemp("harmless")
     return sorted(tags(write_report(hostile("plain"), folder))), sorted(tags(compared("plain", folder)))
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: it lays out, is quiet, and the picture shows its colours in light and in dark."""
+"""The report in a real browser: its layout, its console, and the colours of the image in light and dark mode."""
 
 import os
 import re
@@ -76,7 +76,7 @@ def test_a_page_of_many_layers_is_laid_out_to_its_full_height(folder, tmp_path):
     text = page.read_text(encoding="utf-8")
     text = re.sub(
         r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text
-    )  # the probe is a script, which the page itself forbids
+    )  # the page forbids scripts, and the probe is one
     probe.write_text(
         text.replace(
             "</body>",

@@ -1,4 +1,4 @@
-"""The page of a run: everything of the record is on it, nothing from outside, nothing unescaped."""
+"""The report of a run: it shows everything of the record, loads nothing and escapes all text."""
 
 import html
 import re
@@ -16,7 +16,7 @@ VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
 class Page(HTMLParser):
-    """Fails on tags that don't close; collects elements and text."""
+    """A parser that collects elements and text and fails on tags that are not closed."""
 
     def __init__(self, text):
         super().__init__()
@@ -58,7 +58,7 @@ def test_the_page_is_whole_html_and_lies_in_the_folder_alone(record, folder):
 
 def test_every_picture_is_well_formed_xml(record, folder):
     pictures = re.findall(r"<svg.*?</svg>", written(record, folder), flags=re.DOTALL)
-    assert len(pictures) == 1 + 1 + 2  # the mark, the schedule, loss and accuracy
+    assert len(pictures) == 1 + 1 + 2  # the logo, the schedule, loss and accuracy
     for each in pictures:
         ElementTree.fromstring(each)
 

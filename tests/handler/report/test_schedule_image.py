@@ -1,4 +1,4 @@
-"""The picture of a plan, looked at as pixels."""
+"""The image of a plan, examined as pixels."""
 
 import matplotlib.image
 import numpy as np
@@ -39,7 +39,7 @@ def test_the_frozen_part_of_the_picture_is_the_frozen_part_of_the_schedule(tmp_p
     whole = matplotlib.image.imread(tmp_path / "none.png")
     below = part_of(pixels, TRAINING) / part_of(whole, TRAINING)
     assert 0.48 < below < 0.55
-    assert part_of(whole, FROZEN) < 0.002  # the legend alone
+    assert part_of(whole, FROZEN) < 0.002  # only the legend
 
 
 def test_names_with_markup_or_foreign_letters_are_drawn(tmp_path):

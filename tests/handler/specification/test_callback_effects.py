@@ -55,7 +55,7 @@ def test_a_rate_that_a_scheduler_overrides_is_said():
 
 @pytest.fixture
 def plan(tmp_path):
-    """Makes the plan of a small training with some callbacks."""
+    """Return a function that plans a small training with the given callbacks."""
     (tmp_path / "own.py").write_text(
         "import keras, numpy as np\n"
         "def data(): return np.zeros((8, 2), 'float32'), np.zeros(8, 'int64')\n"

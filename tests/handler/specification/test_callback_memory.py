@@ -1,4 +1,4 @@
-"""A callback that would lose what it remembers is known from its code, before anything is imported."""
+"""Detection, from the code alone and without importing it, of callbacks that lose their state."""
 
 import json
 import subprocess
@@ -51,9 +51,9 @@ class Half(Plain):
     def get_state(self): pass
 """
 TOLD = {
-    True: ["B", "C", "D", "H", "I", "M", "EarlyStopping"],  # says it, or is one of Keras's
+    True: ["B", "C", "D", "H", "I", "M", "EarlyStopping"],  # has both methods, or derives from a Keras callback
     False: ["A", "E", "F", "G", "J", "K", "N"],
-    None: ["L", "make"],  # the code doesn't tell
+    None: ["L", "make"],  # not determined by the code
 }
 
 
@@ -93,7 +93,7 @@ def test_the_plan_warns_without_tensorflow_and_the_training_says_it_once(tmp_pat
     run.begin(plan)
     assert Hears.notes == plan.warnings
     run.train_segment(0)
-    # What only the object could tell comes with it; nothing twice.
+    # The second note needs the object, so it appears in training; no note is repeated.
     assert Hears.notes == [sentence(1, "mine:Counts"), sentence(2, "mine:make")]
     assert run.store.runs.read("mine").notes == Hears.notes
     code = f"""

@@ -13,7 +13,7 @@ SCRIPT = Path(sys.executable).with_name("frostline")
 
 @pytest.fixture
 def path(monkeypatch):
-    """Sets PATH to some folders and gives the text of a command."""
+    """Return a function that sets PATH to some folders and returns the text of a command."""
 
     def text(*folders, **more):
         monkeypatch.setenv("PATH", os.pathsep.join(str(folder) for folder in folders))

@@ -1,4 +1,4 @@
-"""The names we know without importing Keras are the ones it has."""
+"""Comparison of the names in `keras_names` with those of the installed Keras."""
 
 import inspect
 
@@ -12,7 +12,7 @@ from handler.specification.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, 
 
 
 def arguments(cls):
-    """The arguments of a class as our tables write them, and the names alone."""
+    """Return the arguments of a class as the tables of `keras_names` write them."""
     taken = [
         p
         for p in inspect.signature(cls.__init__).parameters.values()

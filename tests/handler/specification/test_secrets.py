@@ -1,4 +1,4 @@
-"""What is never shown: each text with a secret in it is masked, and all others stay as they are."""
+"""Masking of secrets: every text with a secret is masked, all others stay unchanged."""
 
 import base64
 
@@ -65,7 +65,7 @@ def test_every_error_is_masked():
     url = f"http://user:{SECRET}@host"
     for error in (FrostlineError(f"{url} is away"), SpecError("store", f"{url} is away"), DamagedError(url)):
         assert SECRET not in f"{error} {error!r} {error.args} {getattr(error, 'message', '')}"
-    assert SECRET not in shown(f"http://user:{SECRET}{'x' * 200}@host")  # cut after it was masked
+    assert SECRET not in shown(f"http://user:{SECRET}{'x' * 200}@host")  # masked before it is cut
 
 
 def test_a_record_is_masked(tmp_path):

@@ -1,4 +1,4 @@
-"""Code of the user's own fails in one sentence and its own frames; it runs in its folder and draws the same each time."""
+"""User code: failures give one sentence and the user's frames; code runs in its folder and draws the same numbers."""
 
 import os
 import random
@@ -14,7 +14,7 @@ from handler.specification.generators import seed_for
 from handler.specification.user_code import UserCode, call
 from handler.specification.user_frames import frames_of, sentence_of
 
-# What a function does, and what is said of it.
+# Bodies of functions that fail, and the expected messages.
 FAILS = {
     "an error": ("raise ValueError('too few')", "ValueError: too few"),
     "markup": ("raise ValueError('[/x] and [bold]')", r"ValueError: \[/x\] and \[bold\]"),
@@ -50,7 +50,7 @@ FAILS = {
 
 @pytest.fixture
 def module(tmp_path):
-    """Writes `jobs.py` with one function; gives the function."""
+    """Return a function that writes `jobs.py` with one function and returns that function."""
 
     def write(body, head="def load(n=1):"):
         (tmp_path / "jobs.py").write_text(f"{head}\n    {body}\n")
@@ -130,7 +130,7 @@ def test_frames_of_libraries_and_of_frostline_within_the_folder_are_left_out():
     assert frames_of(raised.value, root / "docs") == ""
 
 
-# Where the code runs.
+# Working directory.
 
 
 def test_the_code_runs_in_its_folder_and_the_directory_is_restored(tmp_path, module, monkeypatch):
@@ -176,7 +176,7 @@ def test_a_directory_that_is_gone_does_not_keep_the_code_from_running(tmp_path, 
     os.chdir(tmp_path)
 
 
-# What it draws from.
+# Random generators.
 
 DRAWS = {
     "numpy": "import numpy as np; return np.random.rand(3)",

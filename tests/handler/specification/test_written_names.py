@@ -1,4 +1,4 @@
-"""The names of files that callbacks write: none leaves the run's folder, and none is one of the run's own files."""
+"""Names of files that callbacks write: none leaves the run's folder or is one of the run's own files."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.bad_specs import changed
 
 
 def written(kind, name, **more):
-    """A specification with one callback that writes."""
+    """Return a specification with one callback that writes."""
     argument = {"CSVLogger": "filename", "ModelCheckpoint": "filepath", "TensorBoard": "log_dir"}[kind]
     return parse_spec(changed({"training.callbacks": [{"name": kind, argument: name, **more}]}))
 
@@ -85,7 +85,7 @@ def test_a_name_with_more_than_plain_fields_is_refused(tried):
 @pytest.mark.parametrize("name", ["best.keras", "{epoch:02d}-{loss:.3f}.keras", "{epoch}/{accuracy:08.4f}.keras", "{{x}}-{val_accuracy:%}.keras", "ä ö.keras"])
 def test_names_below_the_folder_are_taken(name):
     written("ModelCheckpoint", name)
-    written("CSVLogger", name)  # which formats nothing
+    written("CSVLogger", name)  # CSVLogger does not format the name
 
 
 def test_a_checkpoint_within_epochs_has_a_batch_and_no_validation():
