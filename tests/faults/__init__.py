@@ -1,1 +1,1 @@
-"""Trainings that are killed, and go on as if nothing had been."""
+"""Trainings that are killed or damaged, and resumed with the same result."""

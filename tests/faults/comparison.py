@@ -1,4 +1,4 @@
-"""All that a training leaves behind, by name and content, so that two of them can be compared."""
+"""The comparison of two trainings by everything that they leave in the store."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from handler.errors import DamagedError
 from handler.store import Store
 from handler.store.checked import digest_bytes, digest_file
 
-# Of a run's record: when, how long and by how many attempts, which a kill may change.
+# Fields of a run's record that a kill may change: times, durations and the number of attempts.
 TOLD = ("started", "started_by", "stopped_by", "updated", "seconds", "notes", "spec_folder", "resumptions", "checksum")
 TOLD_OF_SEGMENTS = ("source", "trained_epochs", "seconds", "prefix")
 
 
 def left_behind(store: Path, run: str) -> dict[str, Any]:
-    """What a completed training has left: every variable of its end, every file, by a name that says what it is.
+    """Return everything that a completed training left, by a descriptive name: final variables, and files.
 
-    Left out is what may differ: when and how long, Prefect's result records, the page about the run (which tells of both), the
+    It omits whatever may differ: times, Prefect's result records, the page about the run (which shows times), and the
     dates in a `.keras` file.
     """
     opened = Store(store)
@@ -50,7 +50,7 @@ def left_behind(store: Path, run: str) -> dict[str, Any]:
 
 
 def differences(whole: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """What isn't the same in two of them, a line each."""
+    """Return the differences between two results, one line each."""
     lines = []
     for name in sorted({*whole, *other}):
         if name not in other:
@@ -63,22 +63,24 @@ def differences(whole: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 
 def _content(file: Path) -> Any:
-    """What a run's file holds, without dates."""
+    """Return the content of a run's file, without dates."""
     if file.name == "run.json":
         record = {key: value for key, value in json.loads(file.read_bytes()).items() if key not in TOLD}
         record["segments"] = [{k: v for k, v in s.items() if k not in TOLD_OF_SEGMENTS} for s in record["segments"]]
-        record["files"] = sorted(record.get("files", ()))  # what is in them is compared by itself
+        record["files"] = sorted(record.get("files", ()))  # each file's content is compared separately
         record["plan"] = [{k: v for k, v in s.items() if k not in ("cached", "why", "prefix")} for s in record["plan"]]
         return record
     if file.name == "report.html":
         return file.read_text(encoding="utf-8").rstrip().endswith("</html>")
-    if file.name == "lock" or file.suffix == ".marks":  # who held it; what each attempt found in a log
+    if file.name == "lock" or file.suffix == ".marks":  # the holder of the lock; each attempt's position in a log
         return ""
     return digest_file(file)
 
 
 def _keras(name: str, file: Path) -> dict[str, Any]:
-    """The configuration and every array of a `.keras` file; not the numbers that Keras gives objects in memory."""
+    """Return the configuration and the arrays of a `.keras` file, without the numbers that Keras gives objects in
+    memory.
+    """
     with zipfile.ZipFile(file) as parts:
         config = re.sub(rb'"shared_object_id": \d+', b"", parts.read("config.json"))
         found = {f"{name}: config": digest_bytes(config)}

@@ -1,4 +1,4 @@
-"""Trainings to kill, and the uninterrupted ones they are compared with."""
+"""Trainings to kill, and uninterrupted trainings to compare them with."""
 
 import pytest
 
@@ -10,7 +10,8 @@ from tests.faults.soak import not_trivial
 
 @pytest.fixture(scope="session")
 def uninterrupted(forker, tmp_path_factory):
-    """What the uninterrupted training of a kind leaves, and its one attempt; trained once each."""
+    """Return a function that gives the result and the attempt of an uninterrupted training; each kind is trained once.
+    """
     known = {}
 
     def trained(model="mlp", schedule="fixed", *changes):
@@ -29,7 +30,7 @@ def uninterrupted(forker, tmp_path_factory):
 
 @pytest.fixture
 def begun(forker, tmp_path):
-    """A training of a kind, in a folder of its own."""
+    """Return a function that makes a training in a new folder."""
 
     def training(model="mlp", schedule="fixed", *changes, through="stages", name="training"):
         return Training(forker, trainings.place(tmp_path / name, model, schedule), through, changes=changes)

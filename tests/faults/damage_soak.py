@@ -1,10 +1,11 @@
-"""Damages random files between the commands of random runs, and compares what is answered.
+"""Damages random files between the commands of random runs, and compares the answers.
 
     python -m tests.faults.damage_soak [--damages 200] [--seed N] [--workers 2]
 
-Each story has a store of its own. Its runs are begun, extended, cut into other segments, swept, resumed, exported, collected and
-repaired in a random order, and before each command a random file of the store is damaged in a random way. A command answers with
-the weights of an undamaged store, or ends with a sentence. Exits with 1, and keeps the folder, if one doesn't.
+Each story has its own store. Its runs are begun, extended, cut into other segments, swept, resumed, exported, collected
+and repaired in a random order. Before each command, a random file of the store is damaged in a random way. A command
+has to answer with the weights of an undamaged store, or to end with one sentence. If one does not, the soak exits with
+1 and keeps the folder.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from tests.faults.damages import DAMAGES, IN_A_FOLDER
 from tests.faults.workers import Workers
 from tests.typed import Forker
 
-COMMANDS = 8  # of a story, each after a damage
+COMMANDS = 8  # per story, each after a damage
 LOW, HIGH = {"layers": ["low"]}, {"layers": ["high"]}
 VARIANTS = {
     "begun": {},
@@ -44,7 +45,7 @@ VARIANTS = {
 
 @dataclass
 class Tally:
-    """What became of the damages to one kind of file."""
+    """The outcomes of the damages to one kind of file."""
 
     damages: int = 0
     answered: int = 0
@@ -56,12 +57,12 @@ class Tally:
 
 
 class DamageSoak:
-    """The stories.
+    """The soak over damaged stores.
 
     Args:
-        folder: where the stores lie; those of stories that end as they should are removed.
-        seed: decides what is damaged and typed.
-        damages: how many there are in all.
+        folder: the folder of the stores; stores of successful stories are removed.
+        seed: determines the damages and the commands.
+        damages: the total number of damages.
     """
 
     def __init__(self, folder: Path, seed: int, damages: int) -> None:
@@ -74,7 +75,7 @@ class DamageSoak:
         self.done, self._lock = 0, threading.Lock()
 
     def learn(self, forker: Forker) -> None:
-        """Trains every variant in a store of its own, undamaged."""
+        """Train every variant in a separate, undamaged store."""
         for name in VARIANTS:
             place = self.place(f"whole {name}".replace(" ", "-"))
             typed = self.type(forker, place, ["train", f"{name.replace(' ', '-')}.yaml"])
@@ -82,7 +83,7 @@ class DamageSoak:
             self.expected[name] = typed.answer["weights"]
 
     def tell_story(self, forker: Forker, number: int) -> None:
-        """One store, damaged before each command; at the end it is repaired."""
+        """Run one story: a store that is damaged before each command, and repaired at the end."""
         draw = random.Random(f"{self.seed} {number}")
         place = self.place(f"story-{number}")
         right = self.train(forker, place, "begun", None)
@@ -120,7 +121,7 @@ class DamageSoak:
         return self.judge(kind, outcome, wrong)
 
     def end_well(self, forker: Forker, place: Path) -> bool:
-        """After the last command the store is repaired, as far as it can be, and every run answers."""
+        """Repair the store as far as possible, and check that every run answers."""
         repaired = self.type(forker, place, ["verify", "--repair"])
         right = self.judge(None, repaired, [])
         after = self.type(forker, place, ["verify"])
@@ -132,7 +133,7 @@ class DamageSoak:
         return right
 
     def place(self, name: str) -> Path:
-        """A folder with the specifications of all variants."""
+        """Return a new folder with the specifications of all variants."""
         folder = self.folder / name
         folder.mkdir(parents=True)
         shutil.copy(trainings.MODELS / "tiny.py", folder)
@@ -145,7 +146,7 @@ class DamageSoak:
         return folder
 
     def damage(self, place: Path, draw: random.Random) -> str:
-        """Damages a file of the store; every kind of file is as likely as any other."""
+        """Damage a file of the store; every kind of file is equally likely. Return the kind."""
         kinds: dict[str, list[Path]] = {}
         for file in sorted(p for p in (place / "store").rglob("*") if p.is_file() and not p.is_symlink()):
             if ".damaged-" in str(file) or file.name == IN_A_FOLDER:
@@ -157,7 +158,7 @@ class DamageSoak:
             if file.stat().st_size:
                 try:
                     DAMAGES[how](file)
-                except (StopIteration, OSError):  # there is nothing to swap it with
+                except (StopIteration, OSError):  # no other file to swap it with
                     if not os.path.lexists(file):
                         raise
                     continue
@@ -177,7 +178,7 @@ class DamageSoak:
         return Outcome(" ".join(words), typed.code if ended else None, typed.stdout, typed.stderr, time.monotonic() - began)
 
     def judge(self, kind: str | None, outcome: Outcome, mismatches: list[str]) -> bool:
-        """Counts what a command answered; whether it is right."""
+        """Count a command's outcome; return whether it is correct."""
         said = outcome.out + outcome.err
         raw = ["a traceback"] if "Traceback" in said or "ValidationError" in said else []
         if outcome.code not in (0, None) and not raw:
@@ -196,7 +197,7 @@ class DamageSoak:
         return not (mismatches or raw or stuck)
 
     def table(self, seconds: float) -> str:
-        """What was damaged and what came of it, as Markdown."""
+        """Return the table of damages and outcomes, as Markdown."""
         lines = [
             "| file | damages | answered | a sentence | mismatches | raw exceptions | stuck |",
             "|---|---|---|---|---|---|---|",
@@ -217,7 +218,7 @@ class DamageSoak:
 
 
 def kind_of(file: Path) -> str:
-    """What a file of the store is, by its path there."""
+    """Return the kind of a file of the store, from its path there."""
     area = file.parts[0]
     if area == "runs":
         return f"runs/RUN/{file.name}"
@@ -229,7 +230,7 @@ def kind_of(file: Path) -> str:
 
 
 def run(damages: int, seed: int, workers: int, folder: Path) -> DamageSoak:
-    """Tells as many stories as there are to be damages, some at a time."""
+    """Run enough stories for the number of damages, `workers` of them at a time."""
     soak = DamageSoak(folder, seed, damages)
     with Workers(folder, workers) as processes:
         with processes.borrow() as forker:

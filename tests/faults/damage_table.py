@@ -1,4 +1,4 @@
-"""Files of every kind, damages of every kind, commands of every kind: what each command makes of it."""
+"""The table of damages: each kind of file, damaged in each way, before each command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.faults import trainings
 from tests.faults.damages import DAMAGES, KINDS, copy_store
 from tests.typed import Forker, Typed
 
-SECONDS = 120.0  # more than any command takes; what takes longer is stuck
+SECONDS = 120.0  # more than any command takes; a command that takes longer is stuck
 EPOCHS = 4
 SPEC = {
     "name": "run",
@@ -51,7 +51,7 @@ REPAIRED = ("verify --repair", "verify", "export", "export --epoch")
 
 @dataclass
 class Made:
-    """The prepared store: what its commands answer while nothing is damaged."""
+    """The prepared store, and the answers of its commands without damage."""
 
     forker: Forker
     folder: Path
@@ -64,7 +64,7 @@ class Made:
 
 @dataclass
 class Outcome:
-    """What a command made of a damage."""
+    """The outcome of a command on a damaged store."""
 
     command: str
     code: int | None
@@ -78,7 +78,7 @@ class Outcome:
 
 
 def prepare(forker: Forker, folder: Path) -> Made:
-    """Trains the run once, through the command, and adds what a training of this kind leaves none of."""
+    """Train the run once, by the command, and add the kinds of files that such a training does not leave."""
     folder.mkdir(parents=True)
     shutil.copy(trainings.MODELS / "tiny.py", folder)
     X = points(folder)
@@ -103,14 +103,14 @@ def prepare(forker: Forker, folder: Path) -> Made:
 
 
 def points(folder: Path) -> np.ndarray:
-    """Writes the examples that the network is trained on; gives their inputs."""
+    """Write the training examples; return their inputs."""
     X = np.random.default_rng(2).standard_normal((40, 8)).astype("float32")
     np.savez(folder / "points.npz", X=X, y=(X[:, 0] > 0).astype("int64"))
     return X
 
 
 def type_all(made: Made, lines: list[tuple[str, Path]]) -> list[Outcome]:
-    """Types commands one after another in one process, each in its own folder.
+    """Run commands one after the other in one process, each in its own folder.
 
     Returns:
         The outcomes in order. A command that is stuck, or that ends the process, is the last one.
@@ -131,7 +131,7 @@ def type_all(made: Made, lines: list[tuple[str, Path]]) -> list[Outcome]:
 
 
 def finished(typed: Typed) -> bool:
-    """Waits for a command; ends one that is stuck."""
+    """Wait for a command, and kill it if it is stuck; return whether it ended by itself."""
     end = time.monotonic() + SECONDS
     while typed.runs() and time.monotonic() < end:
         time.sleep(0.02)
@@ -143,12 +143,12 @@ def finished(typed: Typed) -> bool:
 
 
 def damaged(made: Made, folder: Path, kind: str, damage: str) -> Path:
-    """A copy of the prepared project with one file of its store damaged."""
+    """Return a copy of the prepared project with one damaged file in its store."""
     folder.mkdir(parents=True)
     for name in ("tiny.py", "points.npz", "spec.yaml"):
         (folder / name).hardlink_to(made.folder / name)
     store = Store(copy_store(made.folder / "store", folder / "store"))
-    # The record tells where the run was started: the copy is a project of its own.
+    # The record holds the run's folder, and the copy is a project of its own.
     record = store.runs.read("run").model_copy(update={"spec_folder": str(folder)})
     (store.runs.folder("run") / "run.json").unlink()
     store.runs.write(record)
@@ -157,7 +157,7 @@ def damaged(made: Made, folder: Path, kind: str, damage: str) -> Path:
 
 
 def faults(made: Made, folder: Path, outcome: Outcome) -> list[str]:
-    """What is wrong with what a command made of a damage."""
+    """Return the faults of a command's outcome."""
     said = outcome.out + outcome.err
     wrong = []
     if outcome.code is None:
@@ -174,7 +174,7 @@ def faults(made: Made, folder: Path, outcome: Outcome) -> list[str]:
 
 
 def sentence_faults(outcome: Outcome) -> list[str]:
-    """A failure is one sentence, or what is damaged."""
+    """Check that a failure is one sentence, or a list of damages."""
     try:
         answer = outcome.answer
     except ValueError:
@@ -187,7 +187,7 @@ def sentence_faults(outcome: Outcome) -> list[str]:
 
 
 def weight_faults(made: Made, folder: Path, outcome: Outcome) -> list[str]:
-    """What is answered is what it was before the damage."""
+    """Check that the answer is the same as before the damage."""
     answer = outcome.answer
     if outcome.command == "predict":
         same = np.array_equal(np.load(folder / "out.npz")["predictions"], made.predictions)
@@ -203,14 +203,15 @@ def weight_faults(made: Made, folder: Path, outcome: Outcome) -> list[str]:
 
 
 def walk(made: Made, folder: Path, kind: str, damage: str) -> list[str]:
-    """Type every command on a store with this damage.
+    """Run every command on a store with this damage.
 
     Returns:
-        What is wrong, a line each.
+        The faults, one line each.
     """
     looked, repaired = (damaged(made, folder / name, kind, damage) for name in ("looked", "repaired"))
     trained = {name: damaged(made, folder / name.replace(" ", "-"), kind, damage) for name in ("train", "train more", "resume")}
-    # Two processes: a training is refused where TensorFlow has already begun with other threads, as `predict` lets it.
+    # Two processes, because a training is rejected if TensorFlow already runs with another number of threads, as after
+    # `predict`.
     wrong = []
     for lines in ([(name, looked) for name in LOOKS], [*trained.items(), *((name, repaired) for name in REPAIRED)]):
         outcomes = type_all(made, lines)

@@ -1,4 +1,4 @@
-"""Damages of every kind to files of every kind of a store; for the table of damages and for the soak."""
+"""The kinds of damage and the kinds of files, for the table of damages and for the damage soak."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 IN_A_FOLDER = "something"
 
-# ---- what is done to a file
+# ---- the damages
 
 
 def flip(file: Path) -> None:
@@ -33,7 +33,7 @@ def delete(file: Path) -> None:
 
 
 def swap(file: Path) -> None:
-    """Puts the content of another file in its place, and the other way round."""
+    """Exchange the contents of the file and another file."""
     other = sibling(file)
     one, two = file.read_bytes(), other.read_bytes()
     put(file, two)
@@ -47,20 +47,22 @@ def replace_by_folder(file: Path) -> None:
 
 
 def replace_by_link(file: Path) -> None:
-    """A link that leads nowhere, out of the store."""
+    """Replace the file by a link that leads nowhere, out of the store."""
     file.unlink()
     file.symlink_to("/nonexistent/of/somebody/else")
 
 
 def make_unreadable(file: Path) -> None:
-    """Root may read any file whatever its mode, so a socket stands for a file that the system refuses to open: ENXIO, like EACCES,
-    says nothing of what is in it.
+    """Replace the file by a socket, which the system refuses to open.
+
+    Root may read any file regardless of its mode. Opening a socket fails with ENXIO which, like EACCES, reveals nothing
+    about the content.
     """
     file.unlink()
     folder = os.open(file.parent, os.O_RDONLY)
     try:
         with socket.socket(socket.AF_UNIX) as one:
-            one.bind(f"/proc/self/fd/{folder}/{file.name}")  # the path of a socket may be 107 bytes long
+            one.bind(f"/proc/self/fd/{folder}/{file.name}")  # a socket's path may have 107 bytes at most
     finally:
         os.close(folder)
 
@@ -78,24 +80,24 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
 
 
 def put(file: Path, data: bytes) -> None:
-    """Writes a new file, as a copy of a store may share its files with the original."""
+    """Write a new file, because a copy of a store may share its files with the original."""
     file.unlink(missing_ok=True)
     file.write_bytes(data)
 
 
 def sibling(file: Path) -> Path:
-    """A file of the same kind if there is one, or else the nearest other one in the store."""
+    """Return another file of the same kind, or else the nearest other file of the store."""
     kin = sorted(file.parent.parent.glob(f"*/{file.name}"))
     near = (p for parent in file.parents[:4] for p in sorted(parent.rglob("*")))
     others = (p for p in (*kin, *near) if p != file and p.is_file() and ".damaged-" not in str(p) and p.stat().st_size)
     return next(p for p in others if p.read_bytes() != file.read_bytes())
 
 
-# ---- which files there are
+# ---- the files
 
 
 def chunk(folder: Path) -> Path:
-    """The largest file of an array."""
+    """Return the largest file of an array."""
     files = [p for p in folder.rglob("*") if p.is_file() and not p.name.endswith(".json")]
     return max(files, key=lambda p: (p.stat().st_size, str(p)))
 
@@ -104,7 +106,7 @@ def first(paths) -> Path:
     return sorted(p for p in paths if p.is_file())[0]
 
 
-# By kind: where one is, given the store and its run's record.
+# Each kind's file, given the store and its run's record.
 KINDS: dict[str, Callable] = {
     "first state's manifest": lambda store, record: store / "states" / record.chain[0] / "manifest.json",
     "first state's variables": lambda store, record: chunk(store / "states" / record.chain[0]),
@@ -134,12 +136,12 @@ KINDS: dict[str, Callable] = {
 
 
 def lock_of(store: Path, state: str) -> Path:
-    """The lock under which a segment's result is made."""
+    """Return the path of the lock for a segment's result."""
     from tasks.locks import FlockLockManager
 
     return FlockLockManager(store / "results" / "locks")._path(f"segment-{state}")
 
 
 def copy_store(store: Path, to: Path) -> Path:
-    """A copy that is damaged by removing and writing files, never by changing them in place: so they are linked."""
+    """Copy a store by hard links, since damages remove and write files, but never change them in place."""
     return Path(shutil.copytree(store, to, copy_function=os.link, symlinks=True))

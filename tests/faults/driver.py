@@ -1,4 +1,4 @@
-"""Types the command of a training, kills it, and tells from the trace where it fell.
+"""Runs a training's command, kills it, and finds the place of the kill in the trace.
 
     attempt = training.go_on(kill=Kill("state manifest", at=3))
     attempt.place, attempt.steps
@@ -23,13 +23,14 @@ Through = Literal["command", "stages"]
 
 @dataclass(frozen=True)
 class Kill:
-    """A SIGKILL at a point that a training passes; see `points.py`.
+    """A SIGKILL at a point of a training; see `points.py`.
 
     Attributes:
-        point: a call (`step`, `segment`, `post-fit`, ...) or what is done to a file (`state manifest`, `run.json rename`, ...).
-        at: at its how-manieth occurrence in the process.
-        when: before it, inside the call, after the call; `torn`: at the `sync` of a file, which is cut to half first, as a kill
-            in the middle of its writing leaves it.
+        point: a call (`step`, `segment`, `post-fit`, ...) or a file operation (`state manifest`, `run.json rename`,
+            ...).
+        at: the number of its occurrence in the process, from 1.
+        when: before the point, inside the call, or after the call; `torn` applies to the `sync` of a file, and
+            truncates the file to half first, like a kill in the middle of its writing.
     """
 
     point: str
@@ -61,7 +62,7 @@ class Attempt:
         return self
 
     def kill_after(self, seconds: float) -> Attempt:
-        """Kills it so many seconds after it was begun, unless it has ended by then."""
+        """Kill it this many seconds after its start, unless it has ended by then."""
         while time.monotonic() < self.began + seconds and self.typed.runs():
             time.sleep(min(0.01, max(0.0, self.began + seconds - time.monotonic())))
         if self.typed.runs():
@@ -79,13 +80,14 @@ class Attempt:
 
     @property
     def steps(self) -> list[tuple[int, int]]:
-        """The (epoch, step) it did, in order; steps count from 1."""
+        """The completed (epoch, step) pairs, in order; steps count from 1."""
         return [(int(e), int(s)) for e, s in (event.name.split() for event in self.events if event.sign == "*")]
 
     @property
     def place(self) -> str:
-        """Where it ended: the innermost call it was in and the last that was done to a file there; `, snapshot behind` where
-        one was being written at that time.
+        """The place where it ended: the innermost call, and the last file operation in it.
+
+        `, snapshot behind` is appended if a snapshot was being written in the background.
         """
         events = self.events
         if not events:
@@ -97,9 +99,9 @@ class Attempt:
 
 
 def _innermost(events: list[Event]) -> str:
-    """The call that has begun last and not ended, with the last that was done to a file in it.
+    """Return the innermost unfinished call, with its last file operation.
 
-    `start-up` where nothing but the plan has been made, `between` stages where there is none.
+    The result is `start-up` before the plan is complete, and `between` outside of all stages.
     """
     calls: list[tuple[str, str]] = []
     outside = "start-up" if events[0].name == "start-up" else "between"
@@ -116,15 +118,15 @@ def _innermost(events: list[Event]) -> str:
 
 @dataclass
 class Training:
-    """A training in a folder of its own, begun and gone on with by the same command.
+    """A training in its own folder, started and resumed by the same command.
 
     Attributes:
-        forker: types the command.
-        folder: where its specification and its store lie.
+        forker: runs the command.
+        folder: the folder of its specification and its store.
         through: `frostline train`, with Prefect, or the stages alone.
-        name: of the run.
-        changes: to the specification, `key.path=value`.
-        faults: what else goes wrong; see `tests/flows/forker.py`.
+        name: the run's name.
+        changes: changes to the specification, `key.path=value`.
+        faults: further faults; see `tests/flows/forker.py`.
     """
 
     forker: Forker
@@ -141,11 +143,11 @@ class Training:
 
     @property
     def snapshot_steps(self) -> int:
-        """How many steps lie between two snapshots, as its specification says."""
+        """The number of steps between two snapshots, from the specification."""
         return yaml.safe_load((self.folder / "spec.yaml").read_text())["training"]["snapshot"]["steps"]
 
     def begin(self, kill: Kill | None = None) -> Attempt:
-        """Types the command and returns at once."""
+        """Start the command and return at once."""
         trace = self.folder / f"{len(self.attempts):03d}.trace"
         changes = [part for change in self.changes for part in ("--set", change)]
         command = ["train", "spec.yaml", "--json"] if self.through == "command" else ["stages", "spec.yaml"]
@@ -156,23 +158,23 @@ class Training:
         return self.attempts[-1]
 
     def go_on(self, kill: Kill | None = None) -> Attempt:
-        """Types the command and waits for its end, or its kill."""
+        """Run the command to its end, or to its kill."""
         return self.begin(kill).wait()
 
     def complete(self) -> Attempt:
-        """Types the command and expects it to end well."""
+        """Run the command, and assert that it succeeds."""
         attempt = self.go_on()
         assert attempt.typed.code == 0, (self.folder, attempt.typed.stderr[-3000:])
         return attempt
 
     @property
     def lost(self) -> list[int]:
-        """For each kill after which steps were done: how many steps were done again."""
+        """The number of repeated steps for each attempt that trained."""
         return list(lost_steps([attempt.steps for attempt in self.attempts]))
 
 
 def lost_steps(attempts: list[list[tuple[int, int]]]) -> Iterator[int]:
-    """How many steps each attempt that did any did again."""
+    """Yield, for each attempt that trained, how many steps it repeated."""
     done: list[tuple[int, int]] = []
     for steps in attempts:
         if steps:

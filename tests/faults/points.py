@@ -1,11 +1,11 @@
-"""Where a training is, told as it goes, and a kill at one of the points it passes. Runs in the process that is killed.
+"""A trace of a training, and a kill at one of its points. This module runs in the process to be killed.
 
-A point is a call (the stages, a step, an evaluation, ...; `CALLS`) or what is done to a file of the store (`state manifest`,
-`run.json rename`, ...; see `area` and `act_on`). Nothing in Frostline knows of this: calls are wrapped from outside, files are seen by
-an audit hook, which Python calls before it opens, renames or removes one.
+A point is a call (the stages, a step, an evaluation, ...; `CALLS`) or an operation on a file of the store (`state
+manifest`, `run.json rename`, ...; see `area` and `act_on`). Frostline has no code for this: the calls are wrapped from
+outside, and an audit hook, which Python calls before it opens, renames or removes a file, sees the file operations.
 
-The trace has a line per event: seconds, thread, sign (`>` a call begins, `<` it has ended, `.` a file is about to be
-touched, `*` a step is done), name.
+The trace has a line per event: seconds, thread, sign (`>` a call begins, `<` it has ended, `.` a file operation
+follows, `*` a step is done), name.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ WRITING = os.O_WRONLY | os.O_RDWR
 
 
 def watch(trace: str, store: str, kill: dict | None = None) -> None:
-    """Begins to trace.
+    """Start the trace.
 
     Args:
         trace: the file to append to.
         store: the store's directory.
-        kill: `Kill` as a dict: the process ends itself by SIGKILL there.
+        kill: `Kill` as a dict; the process sends itself SIGKILL there.
     """
     watcher = Watcher(Path(trace), Path(store), **(kill or {}))
     own = {"epoch": watcher.epochs, "state": watcher.states}
     for name, target in CALLS.items():
         wrap(target, own.get(name) or functools.partial(watcher.call, name))
-    # A step that is watched is done by itself; `graph` is a kill where many are done in one call, and none is told of.
+    # A traced step runs as one call. `graph` kills inside a graph call of many steps, which are not traced.
     if watcher.point == "graph":
         wrap(CALLS["steps"], functools.partial(watcher.call, "graph"))
     else:
@@ -65,7 +65,7 @@ def watch(trace: str, store: str, kill: dict | None = None) -> None:
 
 
 def wrap(target: str, wrapper) -> None:
-    """Puts `wrapper(function)` in the place of a method, or of a function in every module that holds it."""
+    """Replace a method, or a function in every module that imported it, by `wrapper(function)`."""
     module, _, path = target.partition(":")
     *owners, name = path.split(".")
     holder = importlib.import_module(module)
@@ -82,28 +82,28 @@ def wrap(target: str, wrapper) -> None:
 
 
 class Watcher:
-    """Writes the trace and kills."""
+    """The writer of the trace; it also kills."""
 
     def __init__(self, trace: Path, store: Path, point: str = "", at: int = 1, when: str = "before") -> None:
         self.file = os.open(trace, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self.store, self.point, self.at, self.when = store, point, at, when
         self.passed = 0
-        self.training = (None, 0)  # the trainer and the epoch it is in
-        self.writers: dict[str, str] = {}  # state -> the thread it is written for; zarr's own threads write it
+        self.training = (None, 0)  # the trainer and its current epoch
+        self.writers: dict[str, str] = {}  # state -> the thread that requested it; zarr's own threads write the files
 
     def say(self, sign: str, name: str, thread: str = "") -> None:
         thread = thread or threading.current_thread().name
         os.write(self.file, f"{time.monotonic():.6f}\t{thread}\t{sign}\t{name}\n".encode())
 
     def reached(self, name: str) -> bool:
-        """Whether this is where to die."""
+        """Return whether this is the point of the kill."""
         if name == self.point:
             self.passed += 1
             return self.passed == self.at
         return False
 
     def call(self, name: str, function):
-        """Tells when a function is called and has returned; kills before, inside or after it."""
+        """Trace the calls of a function; kill before, inside or after one."""
 
         def told(*args, **kwargs):
             here = self.reached(name)
@@ -113,7 +113,7 @@ class Watcher:
             entered = threading.Event()
             if here and self.when == "inside":
                 threading.Thread(target=lambda: entered.wait() and die(), name="killer", daemon=True).start()
-            entered.set()  # from here on the other thread runs as soon as this one lets go of the interpreter
+            entered.set()  # from here on, the killer thread runs as soon as this one releases the GIL
             try:
                 result = function(*args, **kwargs)
             finally:
@@ -125,7 +125,7 @@ class Watcher:
         return told
 
     def states(self, function):
-        """Remembers which thread a state is written for."""
+        """Trace the writing of states, and store which thread requested each."""
 
         def told(states, key, *args, **kwargs):
             self.writers[key] = threading.current_thread().name
@@ -134,7 +134,7 @@ class Watcher:
         return self.call("state", told)
 
     def epochs(self, function):
-        """Remembers which epoch is trained."""
+        """Trace the epochs, and store the current one."""
 
         def told(trainer, epoch, *args, **kwargs):
             self.training = (trainer, epoch)
@@ -143,7 +143,7 @@ class Watcher:
         return self.call("epoch", told)
 
     def steps(self, function):
-        """Tells of every step as it begins, and when it is done."""
+        """Trace the begin and the end of every step."""
         made = {}
 
         def step_of(masks, signature, *more):
@@ -179,7 +179,9 @@ class Watcher:
                 die()
 
     def thread(self, parts: tuple[str, ...]) -> str:
-        """The thread for which a file is touched: the training's, or the one that writes snapshots behind it."""
+        """Return the thread on whose behalf a file is touched: the main thread, or the one that writes snapshots in the
+        background.
+        """
         name = threading.current_thread().name
         if name in ("MainThread", "snapshot") or len(parts) < 2:
             return name
@@ -187,8 +189,10 @@ class Watcher:
 
 
 def area(parts: tuple[str, ...], thread: str) -> str:
-    """What a file of the store belongs to: `state` (`snapshot` where it is written behind the training), `prefit`, `backup`,
-    `plan`, `result`, or the name of a run's file.
+    """Return the object to which a file of the store belongs.
+
+    The result is `state` (`snapshot` if the background thread writes it), `prefit`, `backup`, `plan`, `result`, or the
+    name of a run's file.
     """
     if parts[0] == "runs":
         return TEMPORARY.sub("", parts[2]) if len(parts) > 2 else "run"
@@ -198,10 +202,11 @@ def area(parts: tuple[str, ...], thread: str) -> str:
 
 
 def act_on(path: Path, event: str, args: tuple) -> str:
-    """What is about to be done to a file or directory of the store, in a word.
+    """Return the operation that an audit event announces on a file or directory of the store.
 
-    `data` (it is opened for writing), `manifest` (a manifest is), `sync` (what was written is opened again: to be synced, or to see whether its writer lives),
-    `rename` (to its final name), `retire` (from it, to be removed), `set-aside`, `remove`; "" for anything else.
+    The result is `data` (a file is opened for writing), `manifest` (a manifest is), `sync` (a written file is opened
+    again, to be synced, or to check whether its writer lives), `rename` (to its final name), `retire` (from its final
+    name, to be removed), `set-aside` (quarantined), `remove`, or "" for any other event.
     """
     temporary = any(part.startswith(".tmp-") for part in path.parts)
     if event == "open":
@@ -209,13 +214,13 @@ def act_on(path: Path, event: str, args: tuple) -> str:
             return "manifest" if path.name == "manifest.json" else "data"
         return "sync" if temporary else ""
     if event == "os.rename":
-        if path.name.endswith(".partial"):  # zarr's own
+        if path.name.endswith(".partial"):  # a temporary file of zarr
             return ""
         return "rename" if temporary else "retire" if ".tmp-" in os.fspath(args[1]) else "set-aside"
     return "remove"
 
 
 def die() -> None:
-    """Ends this process as `kill -9` does."""
+    """End this process like `kill -9`."""
     os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(60)

@@ -1,7 +1,7 @@
-"""A disk that refuses: what a command does to its store is counted, and from one operation on, or in it alone, it fails.
+"""A failing disk: it counts a command's operations on its store, and one of them, or all from one on, fail.
 
-Python's audit hook is called before a file is opened, renamed, removed, cut, locked; what it raises is what the system
-would have refused with. Nothing in Frostline knows of this.
+Python calls the audit hook before it opens, renames, removes, truncates or locks a file. The hook raises the error that
+the system would return. Frostline has no code for this.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from pathlib import Path
 
 from tests.faults.points import TEMPORARY, WRITING, area
 
-CREATES = ("create", "mkdir", "truncate")  # what a full disk refuses; it renames, removes and locks as ever
+CREATES = ("create", "mkdir", "truncate")  # a full disk fails these; it still renames, removes and locks
 
 
 def refuse(trace: str, store: str, number: int, at: str = "", nth: int = 1, *, lasting: bool = False) -> None:
-    """Lets the operations on a store fail from now on.
+    """Make operations on a store fail from now on.
 
     Args:
-        trace: the file that gets a line for each operation: its name, and when; `!` before those that fail.
+        trace: the file that gets a line per operation: its name, and the time; `!` marks those that fail.
         store: the store's directory.
-        number: what the system says (an `errno`).
+        number: the system's error number (`errno`).
         at: the operation that fails; "" for none.
-        nth: the how-manieth of that name.
-        lasting: all later ones that create something fail too.
+        nth: the number of its occurrence, from 1.
+        lasting: later operations that create something fail too.
     """
     sys.addaudithook(Refuser(Path(trace), Path(store), number, at, nth, lasting).audit)
 
 
 class Refuser:
-    """Counts operations, and fails."""
+    """The audit hook that counts operations, and fails some."""
 
     def __init__(self, trace: Path, store: Path, number: int, at: str, nth: int, lasting: bool) -> None:
         self.file = os.open(trace, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -62,7 +62,7 @@ class Refuser:
 
 
 def operation(event: str, args: tuple) -> tuple[str, Path] | None:
-    """What is about to be done, and to which file; None for what changes and locks nothing."""
+    """Return the operation of an audit event, and its file; None for events that neither change nor lock a file."""
     if event == "open" and isinstance(args[0], str | os.PathLike) and args[2] & WRITING:
         return "create", Path(os.fspath(args[0]))
     if event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir") and isinstance(args[0], str | os.PathLike):
@@ -75,5 +75,5 @@ def operation(event: str, args: tuple) -> tuple[str, Path] | None:
 
 
 def of_descriptor(file: int | str) -> Path:
-    """The file that is meant."""
+    """Return the path of an open file, given its descriptor or path."""
     return Path(f"/proc/self/fd/{file}").readlink() if isinstance(file, int) else Path(file)

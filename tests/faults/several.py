@@ -1,9 +1,9 @@
-"""Several command lines in one process, one after the other: a process for each costs more than most of them.
+"""Runs several command lines in one process, one after the other, since a process costs more than most commands.
 
     several COMMANDS.json
 
-The file holds a list of pairs: a folder, and the command line that is typed there. Beside it, `N.out` and `N.err` get what the N-th
-wrote, `codes.json` the exit codes and the seconds that each took.
+The file holds a list of pairs: a folder, and the command line to run there. In the file's folder, `N.out` and `N.err`
+receive the output of the N-th command, and `codes.json` receives each exit code and duration in seconds.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Kills trainings at random, goes on with each by the same command until it is complete, and compares what is left.
+"""Kills trainings at random, resumes each by the same command until it is complete, and compares the results.
 
     python -m tests.faults.soak [--kills 100] [--seed N] [--workers 2] [--models mlp shared] [--write]
 
-Five networks under three schedules. Every second training goes through `frostline train` and Prefect, the others through the
-stages alone. Half of the kills come at a random time between the beginning and the time the whole training takes; the other
-half at a random one of the points it passes (a step, a state's manifest, a rename, ...), of which there are some that
-last too short a time to be hit otherwise. Exits with 1, and keeps the folder, if anything differs from the uninterrupted training.
+There are five networks under three schedules. Every second training runs through `frostline train` and Prefect, the
+others through the stages alone. Half of the kills come at a random time within the duration of the whole training. The
+other half come at a random point of the training (a step, a state's manifest, a rename, ...), since some points are too
+short to be hit otherwise. If anything differs from the uninterrupted training, the soak exits with 1 and keeps the
+folder.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ from tests.typed import ROOT, Forker
 
 WAYS: tuple[Through, Through] = ("command", "stages")
 DIRECTORIES = ("state", "snapshot", "prefit", "backup", "plan", "result")
-AT_MOST = 6  # kills of one training, so that there are several of each kind
+AT_MOST = 6  # kills per training, so that there are several trainings of each kind
 
 
 @dataclass
 class Tally:
-    """What became of the trainings of one kind."""
+    """The outcomes of the trainings of one kind."""
 
     model: str
     schedule: str
@@ -58,7 +59,7 @@ class Tally:
 
 @dataclass
 class Whole:
-    """The uninterrupted training: what it left, how long it took each way, the points it passed."""
+    """The uninterrupted training: its result, its duration each way, and the points that it passed."""
 
     left: dict[str, Any]
     seconds: dict[str, float]
@@ -67,12 +68,12 @@ class Whole:
 
 
 class Soak:
-    """The kills.
+    """The soak over killed trainings.
 
     Args:
-        folder: where the trainings lie; those that end as they should are removed.
-        seed: decides which kills are drawn.
-        kills: how many.
+        folder: the folder of the trainings; those that end correctly are removed.
+        seed: determines the kills.
+        kills: the total number of kills.
     """
 
     def __init__(self, folder: Path, seed: int, kills: int) -> None:
@@ -80,11 +81,11 @@ class Soak:
         self.done, self._lock = 0, threading.Lock()
 
     def soak(self, forker: Forker, model: str, schedule: str, kills: int) -> Tally:
-        """Kills trainings of one kind until there were so many kills."""
+        """Kill trainings of one kind until the number of kills is reached."""
         began, tally = time.monotonic(), Tally(model, schedule)
         kind, draw = f"{model}-{schedule}", random.Random(f"{self.seed} {model} {schedule}")
         steps = trainings.specification(model, schedule)["training"]["snapshot"]["steps"]
-        tally.bound = 2 * steps  # since the last snapshot, and since the one before if that was still being written
+        tally.bound = 2 * steps  # since the last snapshot, and since the one before if the last was being written
         whole = self.whole(forker, model, schedule, tally)
         while tally.kills < kills and not tally.wrong:
             way = WAYS[tally.trainings % 2]
@@ -111,7 +112,7 @@ class Soak:
         return tally
 
     def whole(self, forker: Forker, model: str, schedule: str, tally: Tally) -> Whole:
-        """The uninterrupted training, once each way: they must leave the same."""
+        """Run the uninterrupted training once each way, and check that both leave the same."""
         found = []
         for way in WAYS:
             folder = trainings.place(self.folder / f"{model}-{schedule}-whole-{way}", model, schedule)
@@ -130,7 +131,7 @@ class Soak:
         )  # fmt: skip
 
     def judge(self, training: Training, last: Attempt, whole: Whole, tally: Tally) -> None:
-        """Compares what a training left with what the uninterrupted one did."""
+        """Compare a training's result with that of the uninterrupted one."""
         tally.runs += len(training.attempts)
         tally.again += training.lost
         lines: list[str] = []
@@ -160,8 +161,9 @@ class Soak:
 
 
 def drawn(draw: random.Random, points: Counter[str]) -> Kill:
-    """A kill at one of the points that a training passes: each call and each kind of directory is as likely as any other, and
-    so are all files of a run together.
+    """Draw a kill at one of the points of a training.
+
+    Each call and each kind of directory is equally likely, and so are all files of a run together.
     """
     kinds: dict[str, list[str]] = {}
     for point in sorted(points):
@@ -175,7 +177,7 @@ def drawn(draw: random.Random, points: Counter[str]) -> Kill:
 
 
 def not_trivial(left: dict[str, Any], whole: Attempt) -> list[str]:
-    """What makes a comparison worthless: a training that trained nothing, or forgot what it did."""
+    """Return the reasons why a comparison would be worthless: a training that is too small, or that learned nothing."""
     variables = sum(name.startswith("variable model/") for name in left)
     losses = left["history"]["loss"]
     wrong = [] if variables > 10 and len(whole.steps) > 40 else ["the training is too small to tell anything"]
@@ -183,7 +185,7 @@ def not_trivial(left: dict[str, Any], whole: Attempt) -> list[str]:
 
 
 def run(kills: int, seed: int, workers: int, folder: Path, models: list[str]) -> list[Tally]:
-    """Soaks the trainings of these networks, each under every schedule, some at a time."""
+    """Soak the trainings of these networks under every schedule, `workers` of them at a time."""
     kinds = [(model, schedule) for model in models for schedule in trainings.SCHEDULES]
     shares = [kills // len(kinds) + (i < kills % len(kinds)) for i in range(len(kinds))]
     soak = Soak(folder, seed, kills)
@@ -194,7 +196,7 @@ def run(kills: int, seed: int, workers: int, folder: Path, models: list[str]) ->
                 return soak.soak(forker, *kind, share)
 
         with ThreadPoolExecutor(workers) as pool:
-            # The longest first, so that no one is left alone at the end.
+            # The longest first, so that none runs alone at the end.
             jobs = {kind: pool.submit(one, kind, share) for kind, share in reversed(list(zip(kinds, shares, strict=True))) if share}
         return [jobs[kind].result() for kind in kinds if kind in jobs]
 

@@ -1,4 +1,4 @@
-"""The tables that `make soak` ends with."""
+"""The tables at the end of `make soak`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.harness import machine
 if TYPE_CHECKING:
     from tests.faults.soak import Tally
 
-# Where a kill fell, by the innermost call it fell in.
+# The places of the kills, by the innermost call.
 PLACES = {
     "start-up": "start-up: imports, the specification, the server",
     "plan": "the plan",
@@ -39,7 +39,7 @@ BEHIND = "while a snapshot was being written behind (any of the above)"
 
 
 def text(tallies: list[Tally], seed: int, seconds: float) -> str:
-    """What was killed and what came of it, as Markdown."""
+    """Return the table of kills and outcomes, as Markdown."""
     total = sum(t.kills for t in tallies)
     lines = [
         "| training | kills | trainings | runs | mismatches | lost runs | lost files | steps | trained again | most after one kill (bound) | time |",
@@ -69,7 +69,7 @@ def text(tallies: list[Tally], seed: int, seconds: float) -> str:
 
 
 def fell(tallies: list[Tally]) -> list[tuple[str, int]]:
-    """How many kills fell where, in the order of a training."""
+    """Return the number of kills per place, in the order of a training."""
     counts: Counter[str] = Counter()
     for tally in tallies:
         for place, count in tally.places.items():

@@ -1,8 +1,8 @@
-"""A whole training stage by stage, without Prefect: what `flows/train.py` does, for tests that need no server.
+"""A whole training stage by stage, without Prefect: the stages of `flows/train.py`, for tests that need no server.
 
     stages SPEC --store DIR --name RUN [--set KEY=VALUE ...]
 
-Answers as `frostline train --json` does.
+It answers like `frostline train --json`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def train(run: TrainingRun):
-    """Every stage of a run, in order; returns the run's record."""
+    """Run every stage of a run in order; return the run's record."""
     plan = run.plan()
     run.begin(plan)
     pending = any(not segment.cached for segment in plan.segments)

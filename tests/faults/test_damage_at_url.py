@@ -1,4 +1,4 @@
-"""Objects of a store at a URL that are damaged: a machine that has none of it works, or says one sentence."""
+"""Damaged objects in a store at a URL: a machine without a local copy works, or reports the damage in one sentence."""
 
 import itertools
 import shutil
@@ -29,7 +29,9 @@ DAMAGES = {
 
 @pytest.fixture(scope="module")
 def made(s3, forker, tmp_path_factory):
-    """A run at a URL, trained on a machine of its own: its folder, its answer, the names of its objects by kind."""
+    """Train a run at a URL on one machine; return its folder, its weights, and the names of its objects, in all and by
+    kind.
+    """
     folder = tmp_path_factory.mktemp("machine")
     shutil.copy(trainings.MODELS / "tiny.py", folder)
     points(folder)

@@ -1,4 +1,6 @@
-"""Whatever is damaged in a store, a command works or says one sentence; no run is stuck, no weights differ silently."""
+"""For every damage in a store, a command works or reports it in one sentence; no run is stuck, no weights differ
+silently.
+"""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,7 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def made(forker, tmp_path_factory):
-    """The prepared store, made once."""
+    """Return the prepared store."""
     return prepare(forker, tmp_path_factory.mktemp("damages") / "made")
 
 

@@ -1,4 +1,4 @@
-"""Killed by a real SIGKILL wherever one may fall: the same command goes on, and in the end everything is as if it hadn't been."""
+"""SIGKILLs at every place: the same command resumes, and the final result equals that of an uninterrupted training."""
 
 import re
 
@@ -10,33 +10,33 @@ from tests.faults.comparison import differences, left_behind
 from tests.faults.driver import Kill, lost_steps
 from tests.faults.trainings import IN_PLACE
 
-# The kill, and a pattern of where it is found to have fallen, in the order in which one training, always going on, comes past them.
+# The kills and patterns of their places, in the order in which one training, resumed each time, reaches them.
 EARLY = [
     (Kill("plan rename"), "plan: plan rename"),
     (Kill("run.json rename"), "begin: run.json rename"),
     (Kill("backup data", 2), "backup: backup data"),
     (Kill("backup sync", 3, "torn"), "backup: backup sync"),
-    (Kill("state manifest"), "state: state manifest"),  # before the first state is there: between its data and its manifest
+    (Kill("state manifest"), "state: state manifest"),  # before the first state exists: between its data and its manifest
     (Kill("state rename"), "state: state rename"),  # between its manifest and its rename
     (Kill("tracing", 1, "inside"), "tracing"),
     (Kill("step", 3, "inside"), "step"),
-    (Kill("snapshot sync", 2, "torn"), "snapshot behind"),  # a file of it half written
+    (Kill("snapshot sync", 2, "torn"), "snapshot behind"),  # one of its files is half written
     (Kill("snapshot manifest", 2), "snapshot behind"),
     (Kill("snapshot rename", 2), "snapshot behind"),
-    (Kill("snapshot retire"), "snapshot behind"),  # while one that isn't needed any more is dropped
-    (Kill("validation", 2, "inside"), "validation|tracing"),  # a new mask's first validation is traced in it
+    (Kill("snapshot retire"), "snapshot behind"),  # while a superseded snapshot is removed
+    (Kill("validation", 2, "inside"), "validation|tracing"),  # the first validation under a new mask is traced in it
 ]
 LATE = [
     (Kill("log.csv data", 1), ""),
     (Kill("state manifest"), "state: state manifest"),  # the end of a segment
     (Kill("state rename"), "state: state rename"),
-    (Kill("state retire"), "dropping: state retire"),  # it is there, the snapshots it makes needless are too
-    (Kill("segment", 2, "after"), "between"),  # its state is there, and nobody was told
+    (Kill("state retire"), "dropping: state retire"),  # the state exists, and so do the snapshots that it supersedes
+    (Kill("segment", 2, "after"), "between"),  # its state exists, but no other process was notified
     (Kill("loading", 1, "inside"), "loading"),
     (Kill("step", 60, "after"), ""),
     (Kill("writing back", 1, "inside"), "writing back"),
     (Kill("post-fit", 1, "inside"), "post-fit"),
-    (Kill("model.keras sync", 1, "torn"), "post-fit: model.keras sync"),  # the model half written
+    (Kill("model.keras sync", 1, "torn"), "post-fit: model.keras sync"),  # the model is half written
     (Kill("model.keras rename"), "post-fit: model.keras rename"),
     (Kill("history.csv rename"), "report: history.csv rename"),
     (Kill("report.html sync", 1, "torn"), "report: report.html sync"),
@@ -45,7 +45,7 @@ LATE = [
 
 
 def killed_in_turn(training, kills):
-    """Goes on with a training through a list of kills, each of which must happen where it is meant to."""
+    """Resume a training through a list of kills; assert that each kill happens at its place."""
     for kill, place in kills:
         attempt = training.go_on(kill)
         assert attempt.killed, (kill, attempt.typed.code, attempt.typed.stderr[-2000:])
@@ -53,7 +53,7 @@ def killed_in_turn(training, kills):
 
 
 def assert_as_whole(training, whole):
-    """Completes a training; nothing is different, and no step was lost that a snapshot should have kept."""
+    """Complete a training; assert that nothing differs, and that no more steps were lost than the snapshots allow."""
     training.complete()
     left, first = whole
     assert differences(left, left_behind(training.store, training.name)) == []
@@ -172,7 +172,7 @@ def test_killed_under_prefect_it_ends_with_the_same_bits(begun, uninterrupted):
     killed_in_turn(
         training,
         [
-            (Kill("result data", 2), ""),  # the segment's state is there, Prefect's record of it isn't
+            (Kill("result data", 2), ""),  # the segment's state exists, Prefect's record of it does not
             (Kill("segment", 1, "before"), "segment"),
             (Kill("step", 40, "inside"), "step"),
             (Kill("segment", 2, "after"), "between"),

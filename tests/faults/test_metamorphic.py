@@ -1,5 +1,7 @@
-"""What must change nothing: how a training is split into runs, how often its state is taken, what failed and was tried again,
-where its batches are gathered, where its segments are cut, who trained its beginning, and whether Prefect looks on.
+"""Changes that must not affect the result.
+
+They are: how a training is split into runs, how often its state is saved, failures and retries, the place where batches
+are gathered, where its segments are cut, which run trained its beginning, and whether Prefect is used.
 """
 
 import functools
@@ -29,7 +31,7 @@ from tests.faults.comparison import differences, left_behind
 from tests.faults.trainings import IN_PLACE
 
 EPOCHS = 6
-# Small: one network, few steps, three masks; a mask changes at nearly every epoch.
+# Small: one network, few steps, three masks; the mask changes at almost every epoch.
 SMALL = {
     **trainings.specification("mlp", "round_robin"),
     "data": {"source": "mlp:arrays", "args": {"examples": 96, "held_out": 32}},
@@ -39,14 +41,14 @@ SMALL = {
          "strategy": {"name": "round_robin"}, "initial_learning_rate": 0.004},
     ],
 }  # fmt: skip
-# Without a number of threads: it would be that of all tests in this process.
+# Without a number of threads, which would apply to all tests in this process.
 SMALL["training"] = {key: value for key, value in SMALL["training"].items() if key not in ("snapshot", "threads")} | {"epochs": EPOCHS}
-# What says how it was asked for.
+# The files that record how the training was requested.
 ASKED = ("runs/run/spec.yaml", "runs/run/run.json")
 
 
 class Trained(NamedTuple):
-    """A training's record and where it lies."""
+    """A training's record and its store."""
 
     record: RunRecord
     store: Path
@@ -54,7 +56,9 @@ class Trained(NamedTuple):
 
 @pytest.fixture(scope="module")
 def train(tmp_path_factory):
-    """Trains SMALL, with changes, in this process, in a given store or a new one; `by` does it another way."""
+    """Return a function that trains SMALL, with changes, in this process, in a given store or a new one; `by` replaces
+    the stages.
+    """
     top = tmp_path_factory.mktemp("metamorphic")
     folder = trainings.place(top / "modules", "mlp", "round_robin")
     count = itertools.count()
@@ -70,7 +74,7 @@ def train(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(train):
-    """The training in one go."""
+    """Return the training in one run."""
     found = train()
     start = Store(found.store).states.read(found.record.chain[0])
     end = Store(found.store).states.read(str(found.record.state))
@@ -85,19 +89,19 @@ def training(**changes):
 
 
 def end_of(store):
-    """Every variable of a training's end, its callbacks, its history and the files made of them."""
+    """Return the final variables, callbacks and history of a training, and the files made from them."""
     kept = ("variable ", "callbacks", "history", "epoch", "stopped", "runs/run/model.keras", "runs/run/history.csv", "runs/run/log.csv")
     return {name: value for name, value in left_behind(store, "run").items() if name.startswith(kept)}
 
 
 def files_of(store):
-    """All that a training left, but for how it was asked for."""
+    """Return all files of a training, except those that record how it was requested."""
     return {name: value for name, value in left_behind(store, "run").items() if name not in ASKED}
 
 
 def check_split(train, whole, ends):
-    """Trains up to each of some epochs in a run of its own, and then to the end."""
-    store = None  # the first makes one
+    """Train up to each of some epochs in a separate run, and then to the end; check the result."""
+    store = None  # the first run creates one
     for epochs in ends:
         part, store = train(training(epochs=epochs) | {"freeze_training": entries_within(epochs)}, store=store)
         assert part.epochs == epochs
@@ -113,7 +117,7 @@ def check_split(train, whole, ends):
 
 
 def entries_within(epochs):
-    """The schedule's entries as far as so many epochs go."""
+    """Return the schedule's entries, cut off after a number of epochs."""
     found = []
     for entry in SMALL["freeze_training"]:
         start, end = entry["training_interval"]
@@ -144,7 +148,7 @@ def test_a_snapshot_more_or_less_changes_nothing(steps, train, whole):
 
 
 def counted(run, taken):
-    """Trains, and notes which states are written."""
+    """Train, and note which states are written."""
     write = run.store.states.write
 
     def noted(key, *args, **kwargs):
@@ -156,7 +160,7 @@ def counted(run, taken):
 
 
 class Tired(Observer):
-    """Fails once in the middle of the first epoch of each segment."""
+    """An observer that fails once in the middle of the first epoch of each segment."""
 
     def __init__(self):
         self.failed = []
@@ -212,7 +216,7 @@ def test_gathered_or_rearranged_in_place_the_bits_are_the_same(train, whole):
 
 
 def test_where_segments_are_cut_changes_no_bit(train, whole):
-    """The same masks and rates by other entries; and the same epochs as one segment or two."""
+    """The same masks and rates by other entries, and the same epochs as one segment or two, give the same result."""
     low, high = (["low", "low_norm"], ["high", "high_norm"])
     turns = [entry([2, 3], low, 0.004), entry([3, 4], high, 0.004), entry([4, 5], low, 0.004)]
     cut = train({"freeze_training": [SMALL["freeze_training"][0], *turns]})
@@ -271,7 +275,7 @@ def test_with_and_without_prefect_all_files_are_the_same(model, begun, uninterru
 def test_every_stage_retried_by_prefect_leaves_the_same_files(begun, uninterrupted):
     training = begun("mlp", "random", IN_PLACE, through="command")
     names = ("plan", "pre_fit", "backup", "train_segment", "restore", "post_fit", "report")
-    at = {"plan": 2, "train_segment": 2}  # the plan's first call is the command's, before the flow
+    at = {"plan": 2, "train_segment": 2}  # the plan's first call is the command's own, before the flow
     training.faults = [{"stage": stage, "what": "oserror", "at": at.get(stage, 1)} for stage in names]
     attempt = training.complete()
     assert attempt.typed.stderr.count("the disk is tired") == len(names)

@@ -1,4 +1,4 @@
-"""The trainings that are killed: five networks, three schedules, as specifications."""
+"""The trainings to kill: five networks under three schedules, as specifications."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 MODELS = Path(__file__).parent / "models"
-# Layers of each network that rest, as units: what takes turns together is one list.
+# The layers of each network that are frozen at some time, as layer groups; the layers of a group are frozen together.
 UNITS = {
     "mlp": [["low", "low_norm"], ["middle"], ["high", "high_norm"]],
     "residual": [["stem*"], ["block1/*"], ["block2/*"]],
@@ -100,7 +100,7 @@ SCHEDULES = ("fixed", "round_robin", "random")
 
 
 def entries(model: str, schedule: str) -> list[dict[str, Any]]:
-    """The freeze-training entries of a schedule for a network."""
+    """Return the freeze-training entries of a schedule for a network."""
     first, second, third = UNITS[model]
     if schedule == "fixed":
         return [
@@ -120,12 +120,12 @@ def entries(model: str, schedule: str) -> list[dict[str, Any]]:
 
 
 def specification(model: str, schedule: str) -> dict[str, Any]:
-    """The specification of one of the fifteen trainings."""
+    """Return the specification of one of the fifteen trainings."""
     return {"name": f"{model}-{schedule}", "seed": 7, **BASES[model], "freeze_training": entries(model, schedule)}
 
 
 def place(folder: Path, model: str, schedule: str) -> Path:
-    """Puts a training's specification and modules into a folder, which is made."""
+    """Create a folder with a training's specification and modules."""
     folder.mkdir(parents=True)
     for module in MODELS.glob("*.py"):
         shutil.copy(module, folder)

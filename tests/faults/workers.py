@@ -1,4 +1,4 @@
-"""Warm processes that share one Prefect server, each used by one thread at a time."""
+"""Warm processes that share one Prefect server; each is used by one thread at a time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.typed import Forker, warm
 
 
 class Workers:
-    """Entered (`with`), it starts the server and the processes; left, it ends them.
+    """A context manager that starts the server and the processes, and ends them on exit.
 
     Args:
-        folder: where the server's home and the processes' outputs lie.
-        count: how many processes.
+        folder: the folder of the server's home and the processes' outputs.
+        count: the number of processes.
     """
 
     def __init__(self, folder: Path, count: int) -> None:
@@ -44,7 +44,7 @@ class Workers:
 
     @contextlib.contextmanager
     def borrow(self) -> Iterator[Forker]:
-        """Gives a process that no other thread uses; waits for one."""
+        """Yield a process that no other thread uses; wait for one if all are in use."""
         forker = self._free.get()
         try:
             yield forker

@@ -25,7 +25,7 @@ SWEEP = ("sweep", "small.yaml", "--grid", "seed=1,2")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, clean_environment):
-    """Return a project, and a home with an existing Prefect database."""
+    """Return a folder with the small project."""
     folder = tmp_path_factory.mktemp("prompt")
     for name in ("small.py", "slow.py", "small.yaml"):
         shutil.copy(MODELS / name, folder)

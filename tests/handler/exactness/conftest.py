@@ -1,4 +1,4 @@
-"""What a test of a compiled network needs of the process."""
+"""Fixtures that set process-wide options for tests of compiled networks."""
 
 import pytest
 from tensorflow.python.framework import config
@@ -6,7 +6,7 @@ from tensorflow.python.framework import config
 
 @pytest.fixture
 def xla():
-    """Lets Keras compile by XLA: it doesn't where operations are deterministic, as a run in this process may have asked for."""
+    """Let Keras compile by XLA, which it does not do if an earlier run in this process has enabled op determinism."""
     asked = config.is_op_determinism_enabled()
     config.disable_op_determinism()
     yield

@@ -1,4 +1,4 @@
-"""One training whole, and again from every state it went through, each in a network that began otherwise."""
+"""One uninterrupted training, and resumptions from each of its states, in a network with other initial weights."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ Arrays = dict[str, np.ndarray]
 
 
 def examples(shape: Sequence[int] = (4,), count: int = 60, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """X (count, *shape) float32 and y (count,) int64."""
+    """Return X (count, *shape) float32 and y (count,) int64."""
     X = np.random.default_rng(3).normal(size=(count, *shape)).astype("float32")
     return X, X.reshape(count, -1)[:, :classes].argmax(axis=1).astype("int64")
 
 
 class Cut(Observer):
-    """A training of some epochs under a schedule, four steps each, its states kept on the way.
+    """A training under a schedule, with four steps per epoch; it keeps its states.
 
     Args:
-        network: makes the compiled network from a seed for its initial weights.
+        network: a function that makes the compiled network from a seed for its initial weights.
         entries: the freeze-training entries.
         data: X and y.
-        epochs: how many.
-        within: states are also taken after so many steps of each epoch.
+        epochs: the number of epochs.
+        within: also keep the state after this number of steps of each epoch.
         validate: evaluate after each epoch.
     """
 
@@ -58,13 +58,13 @@ class Cut(Observer):
         self.run(self.whole, 0, keep=True)
 
     def trainer(self, seed: int) -> Trainer:
-        """A new trainer over a new network."""
+        """Return a new trainer of a new network."""
         X, y = self.data
         validation = DLSequencer(X[:20], y[:20], 16, shuffle=False) if self.validate else None
         return Trainer(self.network(seed), DLSequencer(X, y, 16, seed=5), epochs=self.epochs, validation=validation)
 
     def run(self, trainer: Trainer, start: int, *, keep: bool = False) -> None:
-        """Trains from an epoch to the end."""
+        """Train from an epoch to the end."""
         for epoch in range(start, self.epochs):
             set_segment(trainer.masks, self.schedule, epoch, rate=not trainer.step)
             trainer.run_epoch(epoch)
@@ -77,11 +77,11 @@ class Cut(Observer):
 
     @property
     def end(self) -> TrainingState:
-        """The state the whole training ends with."""
+        """The final state of the uninterrupted training."""
         return self.states[self.epochs, 0]
 
     def resumed_from_each(self) -> list[tuple[int, int]]:
-        """Goes on from every state in one further network and compares the ends; returns where it went on."""
+        """Resume from every state in a second network, and compare the final states; return the resumed places."""
         again = self.trainer(seed=99)
         assert self.differing(again.capture(0), self.states[0, 0]), "the other network begins elsewhere"
         places = [place for place in self.states if place != (self.epochs, 0)]
@@ -90,7 +90,7 @@ class Cut(Observer):
             self.run(again, place[0])
             differing = self.differing(again.capture(self.epochs), self.end)
             assert not differing, f"going on from {place} ends elsewhere: {differing}"
-        # Where averages are kept they are put in place now.
+        # Apply the EMA weights, if there are any.
         self.whole.end()
         again.end()
         assert not self.differing(again.capture(self.epochs), self.whole.capture(self.epochs))
@@ -98,14 +98,14 @@ class Cut(Observer):
 
     @staticmethod
     def differing(one: TrainingState, other: TrainingState) -> list[str]:
-        """The variables, and the metrics, in which two states differ by a bit."""
+        """Return the variables and metrics that are not bit-identical in two states."""
         assert len(one.arrays) == len(other.arrays)
         pairs = zip(one.arrays.items(), other.arrays.values(), strict=True)
         found = [name for (name, a), b in pairs if a.dtype != b.dtype or a.tobytes() != b.tobytes()]
         return found + [name for name in other.history if one.history.get(name) != other.history[name]]
 
     def moved(self, start: tuple[int, int], end: tuple[int, int], part: str, group: str = "model") -> bool:
-        """Whether any variable of a part moved between two states."""
+        """Return whether any variable of a part changed between two states."""
         names = [n for n in self.states[start].arrays if n.startswith(group + "/") and part in n]
         assert names, f"there is no {part} in {group}"
         return any(

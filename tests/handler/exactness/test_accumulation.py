@@ -1,4 +1,6 @@
-"""Gradient accumulation while masks change: windows end where a mask does, or the schedule is refused beforehand."""
+"""Gradient accumulation under changing masks: a mask may change only at the end of a window, else the schedule is
+rejected.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,7 @@ class Steps(keras.callbacks.Callback):
 
 
 def train(model, entries, epochs=6):
-    """Trains with the handler; returns how many steps were taken."""
+    """Train with the handler; return the number of steps."""
     steps = Steps()
     mh = DLModelHandler(KerasArchitecture(model), training_epochs=epochs, batch_size=16)
     try:
@@ -82,7 +84,7 @@ def test_a_mask_that_changes_within_a_window_is_refused_before_anything_is_train
         (8, {"training_interval": [2, 4], "layers": ["low"]}),
         (3, {"training_interval": [3, 6], "layers": ["low"]}),
         (5, {"layers": ["low"]}),  # one mask throughout
-        # A rate alone, and a mask that freezes nothing that trains:
+        # Only the rate changes, and the mask freezes only layers that are not trainable:
         (8, {"training_interval": [1, 3], "layers": ["head"], "initial_learning_rate": 0.05}),
     ],
 )
@@ -149,7 +151,7 @@ def test_resting_under_a_multi_optimizer_is_refused_which_keras_itself_fails_at(
     model.get_layer("low").trainable = False
     with pytest.raises(ValueError, match="Gradients must match trainable variables one-to-one"):
         model.fit(X, Y, verbose=0)
-    # Without a mask it trains as fit does, averages put in place at the end.
+    # Without a mask, it trains like fit, and applies the EMA weights at the end.
     ours, theirs = divided(), divided()
     batches = DLSequencer(X, Y, 16, shuffle=False)
     trainer = Trainer(ours, batches, epochs=2)
@@ -177,7 +179,7 @@ def test_a_loop_of_ones_own_is_stopped_where_a_mask_would_change_within_a_window
         DLFreezeTrainingExecutor(entries).execute(model, 6, fit)
     assert done == [3, 4]
     assert model.get_layer("low").trainable
-    # What was gathered before a rest still is afterwards.
+    # Accumulated gradients survive epochs in which all layers are frozen.
     entries[0] = {"training_interval": [3, 4], "layers": "all"}
     model, done = network(sgd(5)), []
     with (

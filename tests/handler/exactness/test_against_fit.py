@@ -1,4 +1,6 @@
-"""What is trained is what Keras's own fit trains, to the bit: weights, optimizer and history, however it is compiled."""
+"""A training is bit-identical to Keras's own fit in weights, optimizer and history, for every way to compile the
+network.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ X, Y = examples()
 
 
 def network(*, policy="float32", kind=keras.Model, optimizer=keras.optimizers.Adam, compiled=None, **arguments):
-    """Makes the same network, compiled, each time."""
+    """Return a function that makes the same compiled network each time."""
 
     def make():
         keras.backend.clear_session(free_memory=False)
@@ -63,7 +65,7 @@ def batches(count=60):
 
 
 def compare(model, trainer, history):
-    """Whether a model that fit trained and the trainer's have the same variables and history."""
+    """Assert that a model trained by fit and the trainer's model have the same variables and history."""
     ours, theirs = ([to_array(v) for v in (*m.variables, *m.optimizer.variables)] for m in (trainer.model, model))
     assert all(a.tobytes() == b.tobytes() for a, b in zip(ours, theirs, strict=True))
     assert trainer.history.history == history.history

@@ -1,4 +1,6 @@
-"""Averaged weights (`use_ema`) while layers rest: each variable with its own average, what rests to the bit."""
+"""EMA weights (`use_ema`) with frozen layers: each variable has its own average, and frozen variables stay
+bit-identical.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ MOMENTUM = np.float32(0.75)
 
 
 def network(optimizer, *, wrap=False):
-    """Layers of one shape, so that an average in the wrong place fits there."""
+    """Return a network with layers of one shape, so that a misplaced average would fit."""
     keras.backend.clear_session(free_memory=False)
     keras.utils.set_random_seed(1)
     inputs = x = keras.Input((4,))
@@ -35,7 +37,7 @@ def sgd(rate=0.5, **arguments):
 
 
 class Record:
-    """The weights after each step, and the averages."""
+    """An observer that records the weights and the averages after each step."""
 
     def __init__(self, trainer):
         self.model = trainer.model
@@ -60,7 +62,7 @@ class Record:
 
 
 def trained(optimizer, masks, **arguments):
-    """Trains an epoch of four steps under each mask; the trainer, and what was seen."""
+    """Train an epoch of four steps under each mask; return the trainer and the record."""
     trainer = Trainer(network(optimizer, **arguments), DLSequencer(X, Y, 16), epochs=len(masks))
     record = Record(trainer)
     for epoch, frozen in enumerate(masks):
@@ -83,7 +85,7 @@ def test_every_average_follows_the_formula_whatever_rests(wrap):
         for path, average in averages.items():
             np.testing.assert_allclose(average, expected[path], rtol=1e-5, atol=1e-6, err_msg=f"{path}, step {step}")
     assert max(np.abs(record.averages[-1][p] - record.weights[-1][p]).max() for p in expected) > 1e-3
-    # What is trained isn't touched by them until the end; then each variable has its own.
+    # Training does not touch the variables by their averages until the end; then each variable gets its own.
     trainer.end()
     for path, value in record.now().items():
         assert value.tobytes() == record.averages[-1][path].tobytes()
@@ -126,7 +128,7 @@ def test_without_a_rate_nothing_moves(frequency):
 
 
 def test_what_rests_throughout_ends_as_it_began_to_the_bit():
-    # With this momentum 0.4 * v + 0.6 * v is often not v, by rounding.
+    # With this momentum, 0.4 * v + 0.6 * v often differs from v, by rounding.
     optimizer = keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.4, ema_overwrite_frequency=3)
     trainer, record = trained(optimizer, [("middle",), ("middle", "low"), ("middle",)])
     trainer.end()

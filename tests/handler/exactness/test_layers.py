@@ -1,4 +1,6 @@
-"""Layers that draw or keep something beside their weights: resumed to the same bits, at rest to the bit."""
+"""Layers with random draws or with state besides their weights: resumed bit-identically, and bit-identical while
+frozen.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,14 @@ SEQUENCE = (4, 3)
 
 @keras.saving.register_keras_serializable("exactness")
 class UnseededNoise(layers.Layer):
-    """Draws from Keras's global generator."""
+    """A layer that draws from Keras's global generator."""
 
     def call(self, x, training=False):
         return x + 0.1 * keras.random.normal(keras.ops.shape(x)) if training else x
 
 
 class Doubled(keras.Model):
-    """A training step of one's own: the loss counts twice."""
+    """A model with a custom training step, whose loss counts twice."""
 
     def train_step(self, data):
         import tensorflow as tf
@@ -39,7 +41,7 @@ class Doubled(keras.Model):
 
 
 class Reporting(keras.Model):
-    """Steps of one's own that tell other things than metrics."""
+    """A model with custom steps that return logs other than metrics."""
 
     def train_step(self, data):
         return {"doubled": 2.0 * super().train_step(data)["loss"]}
@@ -49,7 +51,7 @@ class Reporting(keras.Model):
 
 
 def sequences(layer):
-    """A network of sequences around a layer."""
+    """Return a function that builds a sequence network around a layer."""
 
     def build():
         inputs = keras.Input(SEQUENCE)
@@ -149,7 +151,7 @@ def test_keras_itself_moves_a_kernel_under_spectral_normalisation_though_it_is_f
 
 @keras.saving.register_keras_serializable("exactness")
 class Shrinking(layers.Dense):
-    """Changes its own kernel in each forward pass."""
+    """A layer that changes its own kernel in each forward pass."""
 
     def call(self, x, training=False):
         if training:
@@ -158,7 +160,7 @@ class Shrinking(layers.Dense):
 
 
 class Following(keras.Model):
-    """A step of one's own that moves a layer without the optimizer."""
+    """A model with a custom step that changes a layer without the optimizer."""
 
     def train_step(self, data):
         logs = super().train_step(data)

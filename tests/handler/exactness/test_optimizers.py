@@ -1,4 +1,4 @@
-"""A training goes on to the same bits from any state, whatever the optimizer and however it is set."""
+"""A training resumes bit-identically from any state, with every optimizer and setting."""
 
 from __future__ import annotations
 
@@ -44,10 +44,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "float16": {"policy": "mixed_float16"},
 }
 ALIKE = [{"clipnorm", "global clipnorm", "clipvalue"}, {"averages", "averages put in place"}, {"bfloat16", "float16"}]
-# Not where a window ends can't be known: tests/handler/exactness/test_accumulation.py.
+# It is unknown where such a window ends: tests/handler/exactness/test_accumulation.py.
 ALIKE.append({"accumulation", "float16"})
 PAIRS = [pair for pair in combinations(list(SETTINGS)[1:], 2) if not any(set(pair) <= group for group in ALIKE)]
-# Each of these optimizers and each setting; and what Keras itself loses, Nadam's product under a LossScaleOptimizer.
+# Each optimizer and each setting at least once, and Nadam's product under a LossScaleOptimizer, which Keras itself
+# loses.
 DIAGONAL = [
     ("sgd with momentum", "averages put in place"),
     ("adam", "float16"),
@@ -62,7 +63,7 @@ DIAGONAL = [
 
 
 def network(optimizer: str, *settings: str) -> Any:
-    """Makes a tiny network with that optimizer from a seed."""
+    """Return a function that makes a tiny network with that optimizer from a seed."""
     kind, arguments = OPTIMIZERS[optimizer]
     arguments = {"learning_rate": 0.01, **arguments}
     for setting in settings:
@@ -98,7 +99,7 @@ def check(optimizer: str, *settings: str) -> None:
     if "rate schedule" not in settings:
         entry["initial_learning_rate"] = 2 * OPTIMIZERS[optimizer][1].get("learning_rate", 0.01)
     cut = Cut(network(optimizer, *settings), entry)
-    # It trained, and rested where it should, to the bit, slots included; only a running average goes on.
+    # It trained, and frozen layers stayed bit-identical, including their slots; only a running average still changes.
     assert cut.moved((0, 0), (1, 0), "first/")
     assert cut.moved((3, 0), (4, 0), "first/")
     assert not cut.moved((1, 0), (3, 0), "first/")
@@ -112,7 +113,7 @@ def check(optimizer: str, *settings: str) -> None:
     if "float16" in settings:
         scales = {float(s.arrays[n]) for s in cut.states.values() for n in s.arrays if n.endswith("dynamic_scale")}
         assert max(scales) > 2.0**15
-        if len(settings) == 1:  # another setting may keep the gradients too small for it
+        if len(settings) == 1:  # another setting may keep the gradients too small for an overflow
             assert _steps(cut) < 16, "gradients overflowed at least once"
     assert all(np.isfinite(array).all() for array in cut.end.arrays.values())
     assert set(cut.resumed_from_each()) == {(e, s) for e in range(4) for s in (0, 3)}

@@ -1,4 +1,4 @@
-"""Models and layers of one's own classes, which Keras couldn't load from a file, in a training from a specification."""
+"""Models and layers of user classes that Keras cannot load from a file, trained from a specification."""
 
 from __future__ import annotations
 

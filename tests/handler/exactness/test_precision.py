@@ -1,4 +1,6 @@
-"""Mixed precision: the rates a schedule sets arrive, states keep their types, a policy holds wherever a network is built."""
+"""Mixed precision: rates of a schedule take effect, states keep their dtypes, and a policy holds wherever a network is
+built.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +119,7 @@ def run_of(folder, *, given="pass", mixed="pass", inside="pass", store="store"):
 
 
 def train(run):
-    """All stages; the final weights, and the layer types."""
+    """Run all stages; return the digest of the final weights, and the layers' compute dtypes."""
     plan = run.plan()
     run.begin(plan)
     run.pre_fit()
@@ -134,7 +136,7 @@ def test_a_policy_set_where_the_network_is_built_holds_in_plan_training_and_resu
     plain, types = train(run_of(tmp_path, store="plain"))
     assert set(types) == {"float32"}
     assert plain != weights
-    # Planned and interrupted after two epochs, in one process; gone on with anew.
+    # Planned and interrupted after two epochs in one process; resumed in another run object.
     run = run_of(tmp_path, inside=SETS, store="parts")
     plan = run.plan()
     run.begin(plan)

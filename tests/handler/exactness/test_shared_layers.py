@@ -1,4 +1,6 @@
-"""Layers that occur more than once, or share weights: one layer by any of its paths, at rest together or refused."""
+"""Layers that occur more than once or share weights: each counts once under any of its paths, frozen together or
+rejected.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from tests.handler.exactness.cut import Cut
 
 @keras.saving.register_keras_serializable("exactness")
 class Reversed(layers.Layer):
-    """Multiplies by the kernel of another layer, transposed, and adds a bias of its own."""
+    """A layer that multiplies by the transposed kernel of another layer, and adds its own bias."""
 
     def __init__(self, other=None, **kwargs):
         super().__init__(**kwargs)
@@ -42,7 +44,7 @@ def compiled(build):
 
 
 def twice(x):
-    """One layer in two nested models and once outside."""
+    """Build a network with one layer in two nested models and once outside of them."""
     common = layers.Dense(4, name="common")
     made = []
     for name in ("left", "right"):
@@ -52,7 +54,7 @@ def twice(x):
 
 
 def model_twice(x):
-    """One nested model inside another, and beside it."""
+    """Build a network with one nested model inside another, and once next to it."""
     given = keras.Input((4,))
     inner = keras.Model(given, layers.Dense(4, name="deep")(given), name="inner")
     given = keras.Input((4,))
@@ -61,13 +63,13 @@ def model_twice(x):
 
 
 def tied(x):
-    """A layer that multiplies by another's kernel."""
+    """Build a network with a layer that multiplies by another layer's kernel."""
     down = layers.Dense(2, name="down")
     return Reversed(down, name="up")(down(x))
 
 
 NETWORKS = {"in two models and outside": twice, "model in a model and beside": model_twice}
-# For each network the unit, written in every way that reaches the layer, and what it stands for.
+# For each network, the layer group in every spelling that reaches the layer, and the paths that it stands for.
 PATHS = {
     "in two models and outside": (["left/common", "right/common", "common"], {"left/common"}),
     "model in a model and beside": (["outer/inner/deep", "inner/deep", "inner", "outer/inner"], {"outer/inner/deep"}),
@@ -82,7 +84,7 @@ def test_a_layer_that_occurs_often_is_one_layer_by_any_of_its_paths(name):
     assert len(schedules) == 1
     (ops,) = schedules
     assert set(ops[0].freeze) == meant
-    # It is counted once, and so is what trains.
+    # The layer and its trainable parameters are counted once.
     assert sum(layer.parameters for layer in found.layers) == model.count_params()
     masks = Masks(model)
     masks.apply(ops[0].freeze)
