@@ -113,7 +113,12 @@ def restore(callbacks: Sequence[Any], states: dict[str, Any], arrays: dict[str, 
 
 
 def lost(callbacks: Sequence[Any], states: dict[str, Any]) -> list[str]:
-    """Return a note for each file that the callbacks of a state wrote and that is missing in this run."""
+    """Return a note for each file that the callbacks of a state wrote and that is missing in this run.
+
+    Args:
+        callbacks: the callbacks.
+        states: their state, as `capture` returned it.
+    """
     return [
         f"{callback.filepath} isn't here: another run saved the best model so far; this one saves the best from now on"
         for name, callback in _named(callbacks)

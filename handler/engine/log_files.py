@@ -136,7 +136,12 @@ def of(callbacks: Sequence[Any]) -> list[LogFiles]:
 
 @contextlib.contextmanager
 def going_on(logs: Sequence[LogFiles], state: TrainingState | None) -> Iterator[None]:
-    """Restore the files to a state around `on_train_begin`; None starts them anew."""
+    """Restore the files to a state around `on_train_begin`.
+
+    Args:
+        logs: the files, as `of` returns them.
+        state: the state from which the training resumes; None to leave the files to their callbacks.
+    """
     for log in logs:
         log.begin(state)
     yield

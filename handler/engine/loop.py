@@ -108,7 +108,11 @@ class StepLoop:
 
 
 def loop_of(step: Step, data: Any, batch_size: int, *, guarded: bool = False) -> StepLoop | None:
-    """Return the loop of a step function, or None if it runs eagerly or its logs are not scalars."""
+    """Return the loop of a step function, or None if it runs eagerly or its logs are not scalars.
+
+    Args:
+        step, data, batch_size, guarded: see `StepLoop`.
+    """
     if not hasattr(step, "get_concrete_function"):
         return None
     try:

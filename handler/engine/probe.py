@@ -81,7 +81,12 @@ def check_inputs(model: Any, given: Sequence[Any], where: str, *, more: bool = F
 
 
 def check_lengths(parts: Sequence[Any], y: Any, where: str) -> None:
-    """Raise `DataError` if X and y differ in their number of examples, or if there are none.
+    """Raise `DataError` if the arrays differ in their number of examples, or if there are none.
+
+    Args:
+        parts: the arrays of X.
+        y: the targets.
+        where: the path of the specification's field that provides the data.
 
     Raises:
         DataError: names the numbers.

@@ -336,7 +336,12 @@ class Trainer:
         return of_other_devices(self.model, unwrapped(self.model.optimizer)._trainable_variables)
 
     def trace(self, signature: Any, train_step: Any) -> None:
-        """Trace a train step through the network after the cut of a frozen prefix, before there are activations."""
+        """Trace a train step through the network after the cut of a frozen prefix, before there are activations.
+
+        Args:
+            signature: the signature of a batch of activations.
+            train_step: the train step from the cut on.
+        """
         self._prepare()
         self.masks.step(signature, train_step)
 

@@ -163,7 +163,12 @@ def _inside(node: Any) -> Any:
 
 
 def obstacle(layer: Any, lambdas: bool = False) -> str:
-    """Return why the outputs of a frozen layer cannot be stored, or "" if they can."""
+    """Return why the outputs of a frozen layer cannot be stored, or "" if they can.
+
+    Args:
+        layer: the layer.
+        lambdas: treat `Lambda` layers as pure functions.
+    """
     checks: dict[str, Callable[[Any], Any]] = {
         "draws random numbers": lambda part: part._seed_generators,
         "divides its kernel by its norm": lambda part: isinstance(part, keras.layers.SpectralNormalization),

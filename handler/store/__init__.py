@@ -84,7 +84,7 @@ class Store:
         The files of a store at a URL are fetched into a temporary directory.
 
         Args:
-            runs: names of runs, if only their files are to be verified.
+            runs: names of runs, to verify only their files and the files they need.
 
         Returns:
             The damages found.
@@ -98,7 +98,18 @@ class Store:
             return [Damage(damage.path.replace(str(there.root), found[0].url), damage.what) for damage in wrong]
 
     def collect(self, *, keep: Retention | None = None, dry_run: bool = False) -> tuple[list[str], int]:
-        """Remove the runs that are not kept and everything that no kept run needs; see `collection.collect`."""
+        """Remove the runs that are not kept and everything that no kept run needs; see `collection.collect`.
+
+        Args:
+            keep: the rule for the runs to keep; by default all runs are kept.
+            dry_run: report the paths without removing them.
+
+        Returns:
+            The paths that were (or would be) removed, relative to the store, and their size in bytes.
+
+        Raises:
+            SpecError, StoreError, BusyError: as for `collection.collect`.
+        """
         return collection.collect(self, keep=keep, dry_run=dry_run)
 
     @contextlib.contextmanager

@@ -24,11 +24,11 @@ _KNOWN: OrderedDict[Path, tuple[tuple[int, ...], dict[str, Any]]] = OrderedDict(
 
 @dataclass(frozen=True)
 class Damage:
-    """A difference between a file and its written form.
+    """A fault of a file or directory of the store.
 
     Attributes:
         path: the file or directory.
-        what: the difference, as a predicate.
+        what: the fault as a predicate, e.g. `is missing`.
     """
 
     path: str
@@ -149,7 +149,11 @@ def content_damage(file: Path, digest: str) -> list[Damage]:
 
 
 def damage_of(file: Path, error: OSError) -> list[Damage]:
-    """Return the damage that an error in reading a file proves. Raise `StoreError` if the error proves none."""
+    """Return the damage that an error in reading a file proves.
+
+    Raises:
+        StoreError: the error proves no damage.
+    """
     refusal = unreadable(file, error)
     if not isinstance(refusal, DamagedError):
         raise refusal from error

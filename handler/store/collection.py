@@ -161,7 +161,7 @@ def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = Fals
     """Remove everything that no kept run needs.
 
     This removes the runs that are not kept, the states that no kept run needs, the pre-fit results of no kept run, the
-    activation caches and backups that no process uses, and the files that dead writers left.
+    activation caches and backups that no process uses, quarantined files, and the files that dead writers left.
 
     Args:
         store: the store; no training may run in it meanwhile.
@@ -174,7 +174,7 @@ def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = Fals
     Raises:
         SpecError: the directory is no store, or no run has the metric of `keep`.
         StoreError: a run's record cannot be read, so that its needs are unknown, or the system refuses.
-        BusyError: a run of the store is running.
+        BusyError: a training or another collection is running in the store.
     """
     marker.require(store.root)
     with nullcontext() if dry_run else collection_lock.alone(store.root):

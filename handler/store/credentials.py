@@ -75,6 +75,8 @@ SOURCES = {
 def require_credentials(url: str) -> None:
     """Raise `SpecError` if there are no credentials for a store.
 
+    An environment variable or a file must provide them, or the metadata address must accept a connection.
+
     Args:
         url: the URL of the store, in its full form.
 

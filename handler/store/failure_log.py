@@ -19,6 +19,8 @@ _TOLD = "frostline_log"
 def log_failure(folder: Path, error: BaseException) -> Path | None:
     """Append an exception with its complete traceback to the log in a run's directory, once per exception.
 
+    Secrets in the text are masked.
+
     Args:
         folder: the directory of the run; created if it is missing.
         error: the exception.

@@ -96,7 +96,12 @@ def free_bytes(folder: Path) -> int:
 
 
 def side_by_side(call: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Return the results of a call for each item (a file or a chunk), computed in two threads; raise its exceptions."""
+    """Return the results of a call for each item, in order, computed in two threads; raise the call's exceptions.
+
+    Args:
+        call: the function.
+        items: its arguments, e.g. files or chunks.
+    """
     given = list(items)
     if len(given) < 2:
         return [call(item) for item in given]
@@ -106,7 +111,11 @@ def side_by_side(call: Callable[[T], R], items: Iterable[T]) -> list[R]:
 
 @contextlib.contextmanager
 def workplace(target: Path) -> Iterator[Path]:
-    """Provide a path on the same disk as `target`; a file or directory that is still there at the end is removed."""
+    """Provide a path on the same disk as `target`, in a new locked `.tmp-*` directory.
+
+    Leftovers in the target's directory are removed first. A file or directory that is still at the path in the end is
+    removed.
+    """
     make_folder(target.parent)
     sweep(target.parent)
     place, descriptor = _claim(target)
@@ -137,7 +146,16 @@ def replacing(path: Path, *, beside: Path | None = None) -> Iterator[Path]:
 
 
 def write_file(path: Path, data: bytes, *, beside: Path | None = None) -> None:
-    """Write a file of the store atomically, see `replacing`. Quarantine a non-file in its place."""
+    """Write a file of the store atomically, see `replacing`. Quarantine a non-file in its place.
+
+    Args:
+        path: the file.
+        data: its content.
+        beside: the file next to which the new one is written first; by default `path`.
+
+    Raises:
+        StoreError: the system refuses; the previous file is untouched.
+    """
     with replacing(path, beside=beside) as name:
         name.write_bytes(data)
         free_place(path)

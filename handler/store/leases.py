@@ -55,7 +55,7 @@ class Lease:
         self._last = time.monotonic()
 
     def take(self) -> bool:
-        """Take the lease if it is free, and return whether this process holds it now."""
+        """Take the lease if it is free and renew it from then on; return whether this process holds it now."""
         begun = time.monotonic()
         there = self.remote.get(self.name)
         if there is None:

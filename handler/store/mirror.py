@@ -1,10 +1,10 @@
 """A store at a URL, and its local working directory.
 
-The working directory is a store like any other. The process that opened the store by its URL keeps the URL of each
-working directory. A sealed directory is uploaded before it gets its name locally, and downloaded if it is missing
-locally. A remote sealed directory exists through an object `<name>.commit`, which is put last and only if there is
-none. Its files lie in `<name>/<writer>/`, so that two writers of the same directory do not touch each other's files.
-Removing a sealed directory replaces its commit by a tombstone.
+The working directory is a store like any other. The process that opened the store by its URL keeps in memory which
+URL belongs to which working directory. A sealed directory is uploaded before it gets its name locally, and downloaded
+if it is missing locally. A remote sealed directory exists through an object `<name>.commit`, which is put last and
+never over another valid commit. Its files lie in `<name>/<writer>/`, so that two writers of the same directory do not
+touch each other's files. Removing a sealed directory replaces its commit by a tombstone.
 
 In this module, *local* means in the working directory, and *remote* means at the URL. For a store without a URL, the
 functions find nothing and upload nothing.

@@ -45,7 +45,12 @@ class ReplacedRun:
     def of(
         cls, runs: RunStore, name: str, record: RunRecord | None, key: str, position: Position | None
     ) -> ReplacedRun:
-        """Read the two files in their present form."""
+        """Read the two files in their present form.
+
+        Args:
+            runs: the runs of the store.
+            name, record, key, position: see the attributes.
+        """
         paths = {file: runs.folder(name) / file for file in (RECORD, SPEC)}
         files = {file: path.read_bytes() for file, path in paths.items() if path.is_file()}
         return cls(name, record, files, key, position)

@@ -79,7 +79,10 @@ class RunStore:
             raise DamagedError(f"{file}: is the record of run {run!r}")
 
     def write(self, record: RunRecord) -> None:
-        """Replace a run's record atomically; for a store at a URL, upload the run's other files first."""
+        """Replace a run's record atomically; for a store at a URL, upload the run's other files first.
+
+        Secrets in the record's error and notes are masked.
+        """
         file = self.folder(record.run) / RECORD
         shown = {"error": record.error and masked(record.error), "notes": [masked(note) for note in record.notes]}
         write_file(file, checked.with_checksum(record.model_dump(mode="json") | shown))
@@ -93,8 +96,13 @@ class RunStore:
     def file(self, record: RunRecord, name: str) -> Path:
         """Return the path of one of a run's files, after comparing its content with the record's digest, if any.
 
+        Args:
+            record: the record of the run.
+            name: the name of the file.
+
         Raises:
             DamagedError: the file is missing or damaged.
+            StoreError: the file cannot be read, although it may be intact.
         """
         path = self.folder(record.run) / name
         if name in record.files:
@@ -123,16 +131,20 @@ class RunStore:
     def lock(
         self, name: str, *, wait: bool = False, waiting: Callable[[str], None] = lambda text: None
     ) -> Iterator[None]:
-        """Hold the lock of a run, so that the run has one writer; the lock ends with its process.
+        """Hold the lock of a run, so that the run has one writer, and the shared lock of the store.
+
+        The lock ends with its process. For a store at a URL, the run's files are then downloaded.
 
         Args:
             name: the name of the run.
             wait: wait for another process that holds the lock, instead of refusing.
-            waiting: called once with a sentence that names the holder, if it must be waited for.
+            waiting: called with a sentence that names the holder, if it must be waited for.
 
         Raises:
             BusyError: another process holds the lock.
             Interrupted: the process was asked to stop while it waited.
+            SpecError: the directory cannot be a store, see `marker.claim`.
+            StoreError: the system refuses to write.
         """
         marker.claim(self.root.parent)
         with self.lock_alone(name, wait=wait, waiting=waiting), collection_lock.held(self.root.parent, waiting):
@@ -146,6 +158,12 @@ class RunStore:
         """Hold the lock of a run without the store's lock, for a collection, which holds the store's lock itself.
 
         If the run's directory is otherwise empty at the end, it is removed together with the lock.
+
+        Args:
+            name, wait, waiting: as for `lock`.
+
+        Raises:
+            BusyError, Interrupted: as for `lock`.
         """
         folder = self.folder(name)
         with locks.locked(folder / mirrored_files.LOCK, f"run {name!r}", wait=wait, waiting=waiting):

@@ -66,6 +66,8 @@ class StateStore:
     ) -> None:
         """Store a state durably under its key, unless an intact one has that key already.
 
+        A damaged one is quarantined. An existing snapshot becomes a state that is kept, unless `snapshot` is True.
+
         Args:
             key: the key.
             state: the state.
@@ -149,7 +151,15 @@ class StateStore:
             return False
 
     def damages(self, key: str, *, deep: bool = False) -> list[checked.Damage]:
-        """Return the damage of a state and of the states that hold variables of it; see `sealed.damages`."""
+        """Return the damage of a state and of the states that hold variables of it.
+
+        Args:
+            key: the key of the state.
+            deep: read every byte, see `sealed.damages`.
+
+        Raises:
+            StoreError: a file cannot be read, although it may be intact.
+        """
         try:
             manifests = self._held(key)
             for k in manifests:

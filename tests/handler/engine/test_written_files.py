@@ -1,4 +1,4 @@
-"""Where callbacks write: below the run's folder, the user's own among them, and whatever a name is formatted to."""
+"""Callbacks write below the run's directory, also the user's own ones, and whatever name they format."""
 
 import textwrap
 
@@ -27,7 +27,7 @@ class Best(keras.callbacks.ModelCheckpoint):
 
 @pytest.fixture
 def build(tmp_path):
-    """Builds one callback of a specification, for a run in `tmp_path/run`."""
+    """Return a function that builds one callback of a specification, for a run in `tmp_path/run`."""
     write_good(tmp_path)
     (tmp_path / "own.py").write_text(textwrap.dedent(OWN))
     (tmp_path / "run").mkdir()
@@ -71,7 +71,7 @@ def test_a_formatted_name_is_looked_at_again(build, tmp_path):
 
 
 class _Value:
-    """A metric's value that formats itself."""
+    """A metric's value with its own formatting."""
 
     def __init__(self, text):
         self.text = text
