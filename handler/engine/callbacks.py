@@ -56,7 +56,11 @@ def check(callbacks: Sequence[Any]) -> None:
 
 
 def forgets(callback: Any) -> bool:
-    """Return whether a callback may lose state on resume: it is not one of Keras's and has no `get_state()`."""
+    """Return whether a callback may lose state on resume.
+
+    It may if it is not derived from one of Keras's callbacks with known attributes and has no `get_state()` and
+    `set_state()`.
+    """
     return not _says_its_state(callback) and not isinstance(callback, (*REMEMBERED, *STATELESS))
 
 
@@ -64,7 +68,8 @@ def capture(callbacks: Sequence[Any]) -> tuple[dict[str, Any], dict[str, np.ndar
     """Return the state of the callbacks.
 
     Returns:
-        Plain JSON by class name and position among the callbacks of that class, and the arrays that callbacks keep.
+        Plain JSON by class name and position among the callbacks of that class (for a `ModelCheckpoint`, by class name
+        and a digest of its arguments), and the arrays that callbacks keep.
 
     Raises:
         SpecError: a callback's `get_state()` returns a value that is not plain JSON.

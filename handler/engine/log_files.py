@@ -67,7 +67,7 @@ class LogFiles:
         return self.present()
 
     def holds(self, mark: dict[str, Any]) -> bool:
-        """Return whether the files still begin as a mark describes."""
+        """Return whether the files still begin as a mark describes; always True unless a subclass checks it."""
         return True
 
     def go_back(self, mark: dict[str, Any], state: TrainingState) -> None:

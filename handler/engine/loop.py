@@ -26,8 +26,7 @@ def resident(sequencer: Any) -> Any | None:
 
     Returns:
         The tensors, or None if the batches are not rows of arrays in memory or need more than an eighth of the
-            machine's
-        memory.
+        machine's memory.
     """
     whole = sequencer.whole() if hasattr(sequencer, "whole") else None
     if whole is None or sum(array.nbytes for array in tf.nest.flatten(whole)) > copy_limit():
@@ -75,8 +74,7 @@ class StepLoop:
 
         Returns:
             The step reached, and the logs of the last step done. If `guarded` and a loss was not finite, the number of
-                steps
-            up to the first such loss instead, and the logs of a later step, in which it is not finite either.
+            steps up to the first such loss instead, and the logs of a later step, in which it is not finite either.
         """
         began = time.perf_counter()
         end = min(last, first + self._size())

@@ -53,8 +53,8 @@ class Trainer:
         resumable: whether its states are kept. A network that draws from, or changes, values that no state contains is
             then refused.
         masks_kept: the number of masks whose traced steps are kept.
-        non_finite: the reaction to a loss, a metric or a weight that becomes NaN or infinite: end the training with an
-            error, or continue with a note.
+        non_finite: "stop" ends the training with an error when a loss, a metric or a weight becomes NaN or infinite;
+            "continue" adds a note for a loss or a metric, and does not check weights.
         note: receives notes for the user; by default the observers receive them.
 
     Attributes:
@@ -104,7 +104,7 @@ class Trainer:
         self._last: dict[str, Any] = {}  # the logs of the last step of the present epoch
 
     def begin(self, state: TrainingState | None = None) -> None:
-        """Call the callbacks' `on_train_begin`, unless they have been called already.
+        """Call the callbacks' `on_train_begin`, unless this training has done so already.
 
         Args:
             state: the state from which the training resumes, to which log files are restored; None at the start.

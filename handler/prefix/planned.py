@@ -13,7 +13,7 @@ from handler.spec import TrainingSpec
 def planned(
     graph: Graph, spec: TrainingSpec, frozen: Collection[str], epochs: int, *, rows: int | None, augmented: bool
 ) -> PlannedPrefix:
-    """Return whether a segment will be trained on the activations of its prefix, as far as known before it starts.
+    """Return the entry of a plan for a segment's prefix: whether it will be used, as far as known before the segment.
 
     Args:
         graph: the network.
