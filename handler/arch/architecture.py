@@ -38,7 +38,11 @@ class Architecture:
         return self.nn
 
     def network(self) -> Any:
-        """Create and return the network, a `keras.Model`. Subclasses must override this method."""
+        """Create and return the network, a `keras.Model`. Subclasses must override this method.
+
+        Raises:
+            NotImplementedError: the subclass does not override the method.
+        """
         raise NotImplementedError(f"{type(self).__name__} must say how its network is made")
 
     def is_built(self) -> bool:

@@ -49,9 +49,15 @@ def furthest_points(xyz: np.ndarray, count: int) -> np.ndarray:
 
 
 def nearest_neighbours(xyz: np.ndarray, queries: np.ndarray, count: int) -> np.ndarray:
-    """Return the `count` points of `xyz` (N, 3) nearest to each query (M, 3): (M, count) int32, nearest first.
+    """Return the nearest neighbours of each query, nearest first.
 
-    If N is less than `count`, the last column is repeated.
+    Args:
+        xyz: (N, 3) points.
+        queries: (M, 3) points.
+        count: number of neighbours.
+
+    Returns:
+        (M, count) int32 indices into `xyz`. If N is less than `count`, the last column is repeated.
     """
     from scipy.spatial import cKDTree
 

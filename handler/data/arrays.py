@@ -87,14 +87,30 @@ def from_call(result: Any, reference: str, where: str = "data.source") -> Datase
 
 
 def npz_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> DataShape:
-    """Return the shapes of an .npz file from the headers of its members, without reading an array."""
+    """Return the shapes of an .npz file from the headers of its members, without reading an array.
+
+    Args:
+        path, args, where: see `load_npz`.
+
+    Raises:
+        DataError: the file is damaged or has no X.
+        SpecError: `args` are not valid.
+    """
     options = checked(ArrayArguments, args)
     found = read_headers(path, where)
     return _shape([found[name] for name in input_names(found, path, where)], options)
 
 
 def zarr_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> DataShape:
-    """Return the shapes of a zarr group from its metadata."""
+    """Return the shapes of a zarr group from its metadata.
+
+    Args:
+        path, args, where: see `load_zarr`.
+
+    Raises:
+        DataError: the path is no zarr group, or the group has no X.
+        SpecError: `args` are not valid.
+    """
     options = checked(ArrayArguments, args)
     members = _zarr_members(path, where)
     return _shape([(members[name].shape, members[name].dtype) for name in input_names(members, path, where)], options)
@@ -164,6 +180,11 @@ def _shape(parts: Sequence[tuple[tuple[int, ...], Any]], options: ArrayArguments
 
 def input_names(members: Any, path: Path, where: str, suffix: str = "") -> list[str]:
     """Return the names of the input arrays among the members: X, or X0, X1, ... without a gap.
+
+    Args:
+        members: the names of the file's arrays.
+        path, where: the file and the field that named it, for messages.
+        suffix: `_val` for the inputs of the validation.
 
     Raises:
         DataError: there is no input array; the message lists the members.

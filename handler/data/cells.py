@@ -1,7 +1,7 @@
 """Lowest and highest z per cell of a sparse grid, which stores only the cells that hold points.
 
 A dense grid over the extent of a tile takes 20 GB if one stray point lies 50 km away. The memory of the sparse grid is
-proportional to the number of points.
+proportional to the number of points and independent of the extent.
 """
 
 from __future__ import annotations

@@ -68,7 +68,12 @@ def file_source(paths: Sequence[Path], where: str, features: Sequence[str] = ())
 
 
 def scene_source(scene: SceneArguments, shift: int = 0) -> CloudSource:
-    """Return the source of a synthetic scene. A `shift` is added to the seed and gives another scene."""
+    """Return the source of a synthetic scene.
+
+    Args:
+        scene: the arguments of the scene.
+        shift: a number added to the seed; it gives another scene with the same arguments.
+    """
     from handler.data.synthetic import synthetic_scene
 
     args = scene.model_dump()

@@ -71,6 +71,11 @@ def check_finite(array: Any, name: str, where: str) -> None:
 def check_arrays(X: Any, y: Any, validation: tuple[Any, Any] | None) -> None:
     """Raise `DataError` for examples or targets with NaN or infinite values; skip values that are no arrays.
 
+    Args:
+        X: an array or a list of arrays.
+        y: the targets.
+        validation: (X, y) of the validation data, or None.
+
     Raises:
         DataError: see `FiniteCheck.require`.
     """

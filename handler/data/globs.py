@@ -22,6 +22,10 @@ def split(pattern: str, folder: Path) -> tuple[str, str]:
     """Split a pattern into the folder before its first wildcard and the rest.
 
     A part with wildcard characters that exists literally as a file or folder is not a wildcard.
+
+    Args:
+        pattern: the pattern.
+        folder: the folder that a relative pattern is relative to.
     """
     parts, first = Path(pattern).parts, 0
     while first < len(parts) and (not _MAGIC.search(parts[first]) or folder.joinpath(*parts[: first + 1]).exists()):

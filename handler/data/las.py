@@ -59,6 +59,10 @@ def read_cloud(path: Path, where: str = "data.source", features: Sequence[str] =
 def scale_of_file(path: Path, where: str = "data.source") -> Scale:
     """Return the metres of one unit of a file's coordinates, horizontal and vertical; (1, 1) for a file in metres.
 
+    Args:
+        path: the file.
+        where: the field that named it, for messages.
+
     Raises:
         DataError: the file is missing, damaged or no LAS file, or its coordinates are in degrees.
     """

@@ -29,6 +29,10 @@ class ReaderFailed(ValueError):
 def decompress_points(path: Path, header: LasHeader) -> np.ndarray:
     """Return the points of a .laz file in the layout of a .las file: (points * point_size,) uint8.
 
+    Args:
+        path: the file.
+        header: its checked header.
+
     Raises:
         ReaderFailed: the file is damaged, or the reader ended early or took too long.
     """

@@ -50,7 +50,15 @@ def standardisation(features: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndar
 
 
 def standardise(values: np.ndarray, preparation: dict[str, Any]) -> np.ndarray:
-    """Standardise (points, F) features by the training tiles' mean and standard deviation; clip; return float32."""
+    """Standardise features by the training tiles' mean and standard deviation, and clip them.
+
+    Args:
+        values: (points, F) features.
+        preparation: `Dataset.preparation` of the training's dataset.
+
+    Returns:
+        (points, F) float32.
+    """
     clip = preparation["clip"]
     scaled = (values - np.asarray(preparation["mean"])) / np.asarray(preparation["std"])
     return np.clip(scaled, -clip, clip).astype(np.float32)
@@ -68,9 +76,15 @@ def prepare_tile(cloud: Cloud, preparation: dict[str, Any]) -> Tile:
 
 
 def normalise(xyz: np.ndarray, support: np.ndarray, radius: float) -> np.ndarray:
-    """Return a field's coordinates as the network's input, (N, 3) float32.
+    """Return a field's coordinates as the network's input.
 
-    x and y are relative to the support point and z to the median height; all are divided by the radius.
+    Args:
+        xyz: (N, 3) coordinates, metres.
+        support: (2,) x and y of the support point, metres.
+        radius: radius of the field, metres.
+
+    Returns:
+        (N, 3) float32: x and y relative to the support point and z to the median height, divided by the radius.
     """
     centred = xyz - np.array([support[0], support[1], np.median(xyz[:, 2])])
     return (centred / radius).astype(np.float32)
@@ -80,6 +94,11 @@ def sample(members: np.ndarray, points: int, rng: np.random.Generator) -> np.nda
     """Draw exactly `points` of a cylinder's members.
 
     The draw is without replacement if there are enough members. Otherwise it has every member once, and some repeated.
+
+    Args:
+        members: indices of the points in the cylinder, at least one.
+        points: number of points to draw.
+        rng: the source of randomness.
     """
     if len(members) >= points:
         return members[rng.choice(len(members), points, replace=False)]

@@ -98,6 +98,10 @@ def shape(data: DataSpec, folder: Path, seed: int = 0) -> DataShape:
 def check_clouds(data: DataSpec, folder: Path) -> None:
     """Raise for clouds that cannot be read or lack a dimension that is a feature. Reads the files' headers only.
 
+    Args:
+        data: the `data` section.
+        folder: the folder that relative paths are relative to.
+
     Raises:
         DataError: a file is missing or damaged, its coordinates are degrees, or it lacks a dimension.
         SpecError: the arguments are not valid.
@@ -116,6 +120,9 @@ def check_clouds(data: DataSpec, folder: Path) -> None:
 def returned(data: DataSpec, folder: Path, seed: int) -> Dataset | None:
     """Return the result of the data function that `shape` called in this process.
 
+    Args:
+        data, folder, seed: as for `shape`.
+
     Returns:
         The dataset, or None if `shape` did not call the function or `load` has taken the result.
     """
@@ -126,6 +133,10 @@ def returned(data: DataSpec, folder: Path, seed: int) -> Dataset | None:
 
 def files(data: DataSpec, folder: Path) -> list[Path]:
     """Return the files whose content the training depends on, sorted; a zarr group gives all its files.
+
+    Args:
+        data: the `data` section.
+        folder: the folder that relative paths are relative to.
 
     Raises:
         DataError: a file is missing or a glob matches nothing.

@@ -50,7 +50,12 @@ def epochs(start: int, end: int) -> str:
 
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
-    """Return about `wanted` round values within `[low, high]`, in steps of 1, 2 or 5 times a power of ten."""
+    """Return round values for an axis, in steps of 1, 2 or 5 times a power of ten.
+
+    Args:
+        low, high: the range of the axis.
+        wanted: the approximate number of values.
+    """
     if not high > low:
         return [low]
     raw = (high - low) / max(wanted, 1)
@@ -62,7 +67,13 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 
 def epoch_ticks(total: int, width: float, spacing: float = 44) -> list[int]:
-    """Return the epochs to label on an axis of `width` pixels, `spacing` pixels or more apart, from 0 to `total`."""
+    """Return the epochs to label on an axis, starting at 0.
+
+    Args:
+        total: number of epochs.
+        width: width of the axis, pixels.
+        spacing: least distance of two labels, pixels.
+    """
     wanted = max(1, int(width / spacing))
     for step in (m * 10**p for p in range(9) for m in (1, 2, 5)):
         if total / step <= wanted:

@@ -66,6 +66,11 @@ def rows(layers: Sequence[dict[str, Any]], segments: Sequence[PlannedSegment]) -
 
 
 def trainable_share(segment: PlannedSegment, layers: Sequence[dict[str, Any]]) -> float:
-    """Return the share of a segment's trainable parameters in all parameters that can be trainable, 0 to 1."""
+    """Return the share of a segment's trainable parameters in all parameters that can be trainable, 0 to 1.
+
+    Args:
+        segment: the segment.
+        layers: `LayerInfo` as dicts.
+    """
     total = sum(int(layer.get("trainable_parameters", 0)) for layer in layers)
     return min(1.0, segment.trainable_parameters / total) if total else 0.0

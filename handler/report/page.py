@@ -94,6 +94,9 @@ class Scores:
         columns: the names of the scores by class.
         confusion: rows `(name, [(count, share of the row)])`, a row per true class, a column per predicted one; or
             None.
+
+    Args:
+        validation: the scores of a record, or None.
     """
 
     def __init__(self, validation: Mapping[str, Any] | None) -> None:

@@ -42,6 +42,10 @@ def remembers(reference: str, folder: Path) -> bool | None:
     It does if it has `get_state` and `set_state`, or derives from one of Keras's callbacks, whose state Frostline
     saves.
 
+    Args:
+        reference: `module:Class`.
+        folder: the specification's folder, where the module is looked up.
+
     Returns:
         None if the code does not determine it: a function that makes a callback, a class of another package.
     """

@@ -32,7 +32,12 @@ _loaded: dict[
 
 
 def locate(module: str, folder: Path) -> Path | None:
-    """Return the file of a module without importing it; None if it is neither in the folder nor allowed elsewhere."""
+    """Return the file of a module without importing it; None if it is neither in the folder nor allowed elsewhere.
+
+    Args:
+        module: the dotted name of the module.
+        folder: the specification's folder.
+    """
     parts = module.split(".")
     if parts[0] in OWN:
         return None
@@ -119,6 +124,12 @@ def check_call(reference: str, folder: Path, arguments: Mapping[str, Any], path:
 
     A function with decorators, or a name that is defined more than once or imported, is not checked.
 
+    Args:
+        reference: `module:function`.
+        folder: the specification's folder.
+        arguments: the keyword arguments.
+        path: the field that holds the arguments, for messages.
+
     Raises:
         SpecError: names the argument that is unknown or missing, and the arguments of the function.
     """
@@ -200,6 +211,10 @@ def resolve_function(reference: str, folder: Path, path: str = "") -> Any:
 
 def import_module(module: str, folder: Path) -> ModuleType:
     """Import a module under its own name, never the older version of a changed file or a module of another folder.
+
+    Args:
+        module: the dotted name of the module.
+        folder: the specification's folder.
 
     Raises:
         SpecError: another module is loaded under this name, Python would import another file, or the module sets

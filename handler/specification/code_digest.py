@@ -35,10 +35,16 @@ def code_digest(module: str, folder: Path, path: str = "") -> str:
 
 
 def definitions(module: str, folder: Path) -> dict[str, dict[str, str]]:
-    """Return the digests of the definitions in a module and the modules it imports, by file.
+    """Return the digests of the definitions in a module and in the modules it imports from the specification's folder.
 
-    Comparing two results shows what changed if the module's digests differ:
-    `{"mine.py": {"network": "0fd1...", "LIMIT": "77ab..."}}`.
+    Comparing two results shows what changed if the module's digests differ.
+
+    Args:
+        module: the module's name.
+        folder: the specification's folder.
+
+    Returns:
+        Digests by file and name of the definition: `{"mine.py": {"network": "0fd1...", "LIMIT": "77ab..."}}`.
     """
     found: dict[str, dict[str, str]] = {}
     for name, tree in sorted(_trees(module, folder, "").items()):

@@ -172,6 +172,11 @@ def parse_entries(freeze_training: Any, prefix: str = FIELD) -> list[Entry]:
 def parse_strategy(value: Any, model: type[RoundRobinStrategy], path: str = "strategy") -> RoundRobinStrategy:
     """Return a strategy of a known kind, from a mapping whose `name` may be left out.
 
+    Args:
+        value: the mapping, or an instance of the model.
+        model: the model of the strategy.
+        path: the path of the value, for messages.
+
     Raises:
         ScheduleError: a key is unknown or a value is invalid.
     """
@@ -183,7 +188,11 @@ def parse_strategy(value: Any, model: type[RoundRobinStrategy], path: str = "str
 
 
 def as_list(freeze_training: Any, path: str = "") -> list[Any]:
-    """Return a list of entries: an empty one for None, a list of one for a single entry."""
+    """Return a list of entries: an empty one for None, a list of one for a single entry.
+
+    Raises:
+        ScheduleError: the value is neither None, an entry nor a list.
+    """
     if freeze_training is None:
         return []
     if isinstance(freeze_training, Mapping | Entry):

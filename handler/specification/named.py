@@ -60,6 +60,10 @@ def is_reference(value: Any) -> bool:
 def check_named(kind: Kind, value: Any) -> str | dict[str, Any]:
     """Check a name, or a mapping with `name` and arguments, and return it in its shortest equivalent form.
 
+    Args:
+        kind: the kind of object.
+        value: the value in the specification.
+
     Raises:
         SpecError: a name or argument is unknown, or an argument is missing; its path is relative to the value.
     """
@@ -83,14 +87,26 @@ def check_named(kind: Kind, value: Any) -> str | dict[str, Any]:
 
 
 def check_name(kind: Kind, name: str, path: str = "") -> None:
-    """Raise `SpecError` for a name that Keras does not know."""
+    """Raise `SpecError` for a name that Keras does not know.
+
+    Args:
+        kind: the kind of object.
+        name: the name.
+        path: the path of the name, for messages.
+    """
     known = [*kind.table, *kind.names]
     if name not in known:
         raise SpecError(path, f"unknown {kind.what} {name!r}; {suggestion(name, known)} (your own: module:Class)")
 
 
 def check_arguments(kind: Kind, name: str, arguments: Mapping[str, Any]) -> None:
-    """Raise `SpecError` for an argument that a class does not take, or that is missing."""
+    """Raise `SpecError` for an argument that a class does not take, or that is missing.
+
+    Args:
+        kind: the kind of object.
+        name: the name of the class.
+        arguments: its arguments.
+    """
     owner = METRIC_CLASSES.get(name, name) if kind is METRIC else name
     if owner not in kind.table:
         if arguments:

@@ -48,7 +48,15 @@ def source_of(weights: str | WeightsInto) -> tuple[str, str]:
 
 
 def check_not_from_itself(weights: str | WeightsInto | None, run: str) -> None:
-    """Raise `SpecError` for a run that would start from its own state: it would be another training each time."""
+    """Raise `SpecError` for a run that would start from its own state: it would be another training each time.
+
+    Args:
+        weights: `model.weights`.
+        run: the run's name.
+
+    Raises:
+        SpecError: `weights` names a state of the run.
+    """
     source = "" if weights is None else source_of(weights)[0]
     if source.startswith("run:") and source[4:].partition("@")[0] == run:
         what = f"{source!r} is the run that is to be trained; give the training another name (--name)"

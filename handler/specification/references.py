@@ -73,7 +73,16 @@ def check_references(spec: TrainingSpec, folder: Path) -> None:
 
 
 def check_source(source: str, folder: Path, path: str) -> None:
-    """Raise `SpecError` for a file that does not exist and a glob that matches nothing."""
+    """Raise `SpecError` for a file that does not exist and a glob that matches nothing.
+
+    Args:
+        source: a path or a glob.
+        folder: the folder that a relative path is relative to.
+        path: the field that names the source, for messages.
+
+    Raises:
+        SpecError: names the file or the glob.
+    """
     from handler.data.globs import is_glob, matches
 
     file = folder / source

@@ -35,6 +35,11 @@ NOT_SPREAD = ("inner_optimizer", "optimizers", "use_ema", "gradient_accumulation
 def check_spread(strategy: Strategy | None, batch_size: int, optimizer: str | dict[str, Any] | None) -> None:
     """Raise `SpecError` for a specification that cannot be distributed over devices.
 
+    Args:
+        strategy: `training.strategy`, or None.
+        batch_size: `training.batch_size`.
+        optimizer: `model.compile.optimizer`.
+
     Raises:
         SpecError: names the field, the value and the remedy.
     """

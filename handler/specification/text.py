@@ -42,6 +42,10 @@ def override(data: dict[str, Any], text: str) -> None:
 
     The value is parsed as YAML. Items of lists are `key[0]` or `key.0`.
 
+    Args:
+        data: the content of a specification file; modified in place.
+        text: `key.path=value`.
+
     Raises:
         SpecError: the text has another form, or a part of the path does not exist.
     """

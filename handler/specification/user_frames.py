@@ -56,6 +56,10 @@ def raised_by_user(error: BaseException, folder: Path) -> bool:
     """Return whether the user's code raised an exception, or called the library that raised it.
 
     This is so if, among the frames of the user and of Frostline, the innermost is the user's.
+
+    Args:
+        error: the exception.
+        folder: the specification's folder.
     """
     for part in reversed(chain_of(error)):
         for frame, _ in reversed(list(_walk(part.__traceback__))):
