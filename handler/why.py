@@ -23,8 +23,8 @@ def reasons(planning: Planning, plan: Plan) -> list[Reason]:
     The reasons are: one for the first segment that isn't cached, more where the schedule differs in later segments,
     and one per field in which the environment differs from that of the state to be resumed from.
 
-    The plan is compared with the run of the same name if the store has its record and it differs, else with the most
-    similar run.
+    The plan is compared with the run of the same declaration whose chain agrees longest. If no run has that
+    declaration, it is compared with the run of the same name, else with the most similar run.
 
     Args:
         planning: the planning of the plan.

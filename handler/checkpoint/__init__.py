@@ -1,1 +1,1 @@
-"""The states of a chain as checkpoints: which state satisfies a segment, and which states are lost."""
+"""The states of a chain as checkpoints: the state that satisfies a segment, and states that were lost."""

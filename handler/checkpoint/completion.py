@@ -1,7 +1,7 @@
-"""Whether a segment is done, and which state says so: the one rule of the plan, the flow and the notebook.
+"""Completed segments: the one rule of the plan, the flow and the notebook. No TensorFlow.
 
-A segment is done where the state at its end is intact, or a later state of its chain, or a state in which a callback
-ended the training. No TensorFlow.
+A segment is completed if one of these states is intact: the state at its end, a later state of its chain, or a
+state in which a callback ended the training.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from handler.store import StateStore
 
 @dataclass(frozen=True)
 class Completion:
-    """How a segment is done.
+    """The state that satisfies a completed segment.
 
     Attributes:
-        state: the key of the intact state that satisfies it: the one at its own end, or else a later one.
-        end: the epoch it ended with; before the segment's end where a callback ended the training in it.
-        stopped: whether a callback ended the training in it.
+        state: the key of that intact state: the one at the segment's end, a later one, or the one in which a
+            callback ended the training.
+        end: the epoch at which the segment ended; before its planned end if a callback ended the training.
+        stopped: whether a callback ended the training at `end`.
     """
 
     state: str
@@ -34,14 +35,14 @@ class Completion:
 
 
 def completed_end(segment: Segment, position: Position | None) -> int | None:
-    """The epoch that a segment ended with, judged by the furthest intact state of its chain.
+    """Return the epoch at which a segment ended, judged by the furthest intact state of its chain.
 
     Args:
         segment: the segment.
-        position: the furthest intact state; None where the store has none.
+        position: the furthest intact state; None if the store has none.
 
     Returns:
-        The epoch; None where epochs of the segment are left to train.
+        The epoch; None if epochs of the segment must be trained.
     """
     if position is not None and position.epoch >= segment.end:
         return segment.end
@@ -51,13 +52,13 @@ def completed_end(segment: Segment, position: Position | None) -> int | None:
 
 
 def find_completion(chain: Chain, states: StateStore, segment: Segment) -> Completion | None:
-    """The state that satisfies a segment; None where epochs of it are left to train.
+    """Return the state that satisfies a segment; None if epochs of it must be trained.
 
     Raises:
-        StoreError: a state can't be read, though it may be intact.
+        StoreError: a state can't be read, although it may be intact.
     """
     own = chain.keys[segment.end]
-    with contextlib.suppress(DamagedError):  # another process may drop it at any time
+    with contextlib.suppress(DamagedError):  # another process may drop the state at any time
         if states.intact(own):
             return Completion(own, segment.end, bool(states.manifest(own)["stopped"]))
     position = furthest(chain, states)
@@ -70,16 +71,16 @@ def find_completion(chain: Chain, states: StateStore, segment: Segment) -> Compl
 def use_completed(
     chain: Chain, states: StateStore, segment: Segment, observers: Iterable[Observer] = ()
 ) -> SegmentRecord | None:
-    """Answers a segment from the store: its state is kept from now on, and the snapshots behind it are removed.
+    """Return a segment's record from the store, keep its state permanently, and remove the snapshots before it.
 
     Args:
         chain: the keys.
-        states: where the states are.
+        states: the store's states.
         segment: the segment.
-        observers: notified where the segment is done.
+        observers: notified if the segment is completed.
 
     Returns:
-        The segment as cached; None where epochs of it are left to train.
+        The segment's record with the source `cached`; None if epochs of it must be trained.
     """
     while True:
         done = find_completion(chain, states, segment)
@@ -87,7 +88,7 @@ def use_completed(
             return None
         own = done.state == chain.keys[done.end]
         if own and not states.keep(done.state):
-            continue  # it was a snapshot, and another process has just removed it
+            continue  # the state was a snapshot, and another process has just removed it
         if own:
             states.drop_snapshots(snapshots_behind(chain, states, done.end))
         record = record_segment(segment, done.end, done.state, "cached", stopped=done.stopped)
@@ -106,7 +107,7 @@ def record_segment(
     seconds: float = 0.0,
     stopped: bool = False,
 ) -> SegmentRecord:
-    """What a run's record says of a segment that is done."""
+    """Return the record of a completed segment."""
     return SegmentRecord(
         index=segment.index,
         start=segment.start,

@@ -1,7 +1,7 @@
-"""Holes in a chain: states that were written, that later states follow, and that are damaged or missing now.
+"""Holes in a chain: states that were written and followed by later states, but are now damaged or missing.
 
-No training needs them: it resumes from a later state. They are needed to export the model of their epoch, and by
-another schedule that resumes from them.
+No training needs them, because it resumes from a later state. `export` needs them for the model of their epoch, and
+so does another schedule that resumes from them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,19 @@ from handler.store import StateStore, mirror
 
 
 def repair_command(store: Path) -> str:
-    """The command that rebuilds what is damaged in a store, as it can be typed."""
+    """Return the command line that rebuilds the damaged states of a store."""
     return command_line("verify", "--repair", "--store", mirror.place_of(store))
 
 
 @dataclass(frozen=True)
 class Hole:
-    """A state of a chain that is damaged or missing, while a later one is intact."""
+    """A state of a chain that is damaged or missing while a later one is intact.
+
+    Attributes:
+        store: the store's folder.
+        key, epoch: the state's key and epoch.
+        what: the damage as a predicate: `is missing`, `is damaged (...)`.
+    """
 
     store: Path
     key: str
@@ -40,14 +46,14 @@ class Hole:
 
 
 def find_holes(chain: Chain, states: StateStore, position: Position | None) -> list[Hole]:
-    """The holes before the furthest intact state, at the epochs in which the chain's segments end.
+    """Return the holes before the furthest intact state, at the epochs at which the chain's segments end.
 
-    A state that is missing is a hole only where a state in the store names it as its parent: the state of a segment
+    A missing state is a hole only if a state in the store names it as its parent: the state at the end of a segment
     that was trained as a part of a longer one has never been written.
 
     Args:
         chain: the keys.
-        states: where the states are; those at a URL are not fetched, so that only missing ones are named there.
+        states: the store's states. Those at a URL are not fetched, so that only missing ones are found there.
         position: the furthest intact state.
     """
     if position is None:
@@ -70,7 +76,7 @@ def find_holes(chain: Chain, states: StateStore, position: Position | None) -> l
 
 
 def find_parents(chain: Chain, states: StateStore, there: set[str]) -> set[str]:
-    """The states that the intact manifests of a chain's states name as their parents."""
+    """Return the states that the intact manifests of a chain's states name as their parents."""
     found = set[str]()
     for key in chain.keys:
         if key in there:
@@ -80,7 +86,9 @@ def find_parents(chain: Chain, states: StateStore, there: set[str]) -> set[str]:
 
 
 def nearest_before(chain: Chain, states: StateStore, epoch: int) -> Position | None:
-    """The furthest intact state before an epoch, steps within the epochs before it included."""
+    """Return the furthest intact state before an epoch, including steps within earlier epochs; None if there is
+    none.
+    """
     if not epoch:
         return None
     for position in backwards(chain, states, 0, epoch - 1):
@@ -91,7 +99,7 @@ def nearest_before(chain: Chain, states: StateStore, epoch: int) -> Position | N
 
 
 def is_prefix_of(states: StateStore, key: str, later: str) -> bool:
-    """Whether the history of a state is how that of a later one begins."""
+    """Return whether a later state's history begins with that of a state."""
     one, other = states.manifest(key)["history"], states.manifest(later)["history"]
-    # As text: a value may be NaN.
+    # Compared as text, because a value may be NaN.
     return all(repr(values) == repr(other.get(name, [])[: len(values)]) for name, values in one.items())

@@ -1,4 +1,4 @@
-"""The number of threads that a training was started with, from whichever of its states still says so."""
+"""The number of threads with which a training was started, from the first of its states that still records it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from handler.store import Store
 
 
 def recorded_threads(store: Store, keys: Iterable[str]) -> int | None:
-    """The number of threads in the first of some states whose manifest is intact.
+    """Return the number of threads in the first of some states whose manifest is intact.
 
     Args:
         store: the store.
-        keys: the states' keys; the first state of a training may be lost while later ones are there.
+        keys: the states' keys; the first state of a training may be lost while later ones exist.
 
     Returns:
-        The number; None where no state of these is there.
+        The number; None if no such manifest exists.
     """
     there = store.states.there()
     for key in dict.fromkeys(keys):

@@ -1,1 +1,1 @@
-"""Trainings of live objects: what is asked of them, where they stand, and the record of their run."""
+"""Trainings on live objects: checks of the arguments, the memory of earlier fits, and the record of the run."""

@@ -1,4 +1,4 @@
-"""What is given to the public classes, refused in one sentence where it can't be used."""
+"""Checks the arguments of the public classes, and refuses unusable ones in one sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WRAP_MODEL = "DLModelHandler(KerasArchitecture(model), training_epochs=10, batch
 
 
 def what(value: Any) -> str:
-    """A value as a message names it: plain ones as they are, others by their class."""
+    """Return a value as a message names it: plain values as they are, others by their class."""
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if (value is None or isinstance(value, bool | int | float | str)) and len(repr(value)) < 80:
@@ -26,10 +26,10 @@ def what(value: Any) -> str:
 
 
 def check_model_handler(mh: Any) -> None:
-    """Refuses what isn't a model handler; anything with the attributes of one is.
+    """Refuse an object that lacks an attribute of a model handler.
 
     Raises:
-        SpecError: says how it becomes one.
+        SpecError: names how to make one.
     """
     if isinstance(mh, keras.Model):
         raise SpecError("mh", f"a keras.Model must be wrapped: {WRAP_MODEL}")
@@ -44,10 +44,10 @@ def check_model_handler(mh: Any) -> None:
 
 
 def check_architecture(arch: Any) -> None:
-    """Refuses what isn't an architecture; anything with `build` and `is_built` is.
+    """Refuse an object that lacks `build` or `is_built`.
 
     Raises:
-        SpecError: says how it becomes one.
+        SpecError: names how to make an architecture.
     """
     if isinstance(arch, keras.Model):
         raise SpecError("arch", "a keras.Model must be wrapped: KerasArchitecture(model)")
@@ -59,22 +59,22 @@ def check_architecture(arch: Any) -> None:
 
 
 def check_data(X: Any, y: Any, names: tuple[str, str] = ("X", "y_rf")) -> None:
-    """Refuses data that isn't in arrays of numbers, or whose parts don't fit each other.
+    """Refuse data that are no numeric arrays, or whose parts don't fit each other.
 
     Args:
-        X: array or list of arrays.
-        y: targets.
-        names: what the two are called in messages.
+        X: array or list of arrays, first axis = examples.
+        y: array of targets.
+        names: the names of the two in messages.
 
     Raises:
-        DataError: says what was given and how it becomes an array.
+        DataError: names the given value and how to make an array of it.
     """
     check_kinds(X, y, names)
     check_pair(list(X) if isinstance(X, list | tuple) else [X], y, " and ".join(names), "the data")
 
 
 def check_kinds(X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> None:
-    """Refuses data that isn't in arrays, whatever these hold; see `check_data`."""
+    """Refuse data that are no arrays, whatever their dtype; see `check_data`."""
     parts = list(X) if isinstance(X, list | tuple) else [X]
     if isinstance(X, list | tuple) and parts and all(isinstance(part, int | float) for part in parts):
         raise DataError(names[0], f"is a list of numbers; give np.asarray({names[0]})")
@@ -102,10 +102,10 @@ def _check_array(name: str, value: Any) -> None:
 
 
 def check_callbacks(callbacks: Any) -> None:
-    """Refuses what isn't a list of Keras callbacks.
+    """Refuse a value that is no list of Keras callbacks.
 
     Raises:
-        SpecError: names what isn't one.
+        SpecError: names the item that is no callback.
     """
     if isinstance(callbacks, keras.callbacks.Callback):
         raise SpecError("callbacks", f"must be a list; give [{type(callbacks).__name__}(...)]")
@@ -118,10 +118,10 @@ def check_callbacks(callbacks: Any) -> None:
 
 
 def check_network(nn: Any, name: str) -> None:
-    """Refuses what isn't a built `keras.Model`.
+    """Refuse a value that is no built `keras.Model`.
 
     Raises:
-        SpecError: says what would do.
+        SpecError: names the remedy.
     """
     if not isinstance(nn, keras.Model):
         raise SpecError(name, f"must be a keras.Model, not {what(nn)}")
@@ -130,7 +130,7 @@ def check_network(nn: Any, name: str) -> None:
 
 
 def check_epochs(epochs: Any, name: str = "training_epochs") -> None:
-    """Refuses what isn't a number of epochs.
+    """Refuse a value that is no number of epochs, at least 1.
 
     Raises:
         SpecError: with the value.
@@ -141,7 +141,7 @@ def check_epochs(epochs: Any, name: str = "training_epochs") -> None:
 
 
 def check_batch_size(batch_size: Any) -> None:
-    """Refuses what isn't a number of examples.
+    """Refuse a value that is no number of examples, at least 1.
 
     Raises:
         SpecError: with the value.
@@ -152,7 +152,7 @@ def check_batch_size(batch_size: Any) -> None:
 
 
 def check_function(function: Any, name: str, *, optional: bool = False) -> None:
-    """Refuses what can't be called.
+    """Refuse a value that can't be called.
 
     Raises:
         SpecError: with the value.
@@ -162,30 +162,30 @@ def check_function(function: Any, name: str, *, optional: bool = False) -> None:
 
 
 def check_optimizer(optimizer: Any) -> None:
-    """Refuses what isn't an optimizer object of Keras.
+    """Refuse a value that is neither None nor a `keras.optimizers.Optimizer`.
 
     Raises:
-        SpecError: says what would do.
+        SpecError: names the remedy.
     """
     if optimizer is not None and not isinstance(optimizer, keras.optimizers.Optimizer):
         raise SpecError("optimizer", f"must be a keras.optimizers.Optimizer, such as Adam(1e-3), not {what(optimizer)}")
 
 
 def check_store(store: Any) -> None:
-    """Refuses what can't be a store.
+    """Refuse a value that is neither a store, a path, a URL nor None.
 
     Raises:
-        SpecError: says what would do.
+        SpecError: names the remedy.
     """
     if not isinstance(store, Store | str | Path | None) or store == "":
         raise SpecError("store", f"must be a folder's path, a URL, a Store or None, not {what(store)}")
 
 
 def check_observers(observers: Any) -> None:
-    """Refuses what isn't a sequence of observers.
+    """Refuse a value that is no sequence of observers.
 
     Raises:
-        SpecError: says what would do.
+        SpecError: names the remedy.
     """
     if isinstance(observers, Observer):
         raise SpecError("observers", f"must be a list; give [{type(observers).__name__}(...)]")
@@ -197,10 +197,10 @@ def check_observers(observers: Any) -> None:
 
 
 def check_validation(given: Any) -> None:
-    """Refuses validation data that isn't a pair of arrays.
+    """Refuse validation data that are no pair of arrays.
 
     Raises:
-        DataError: says what would do.
+        DataError: names the remedy.
     """
     if given is None:
         return
@@ -210,6 +210,10 @@ def check_validation(given: Any) -> None:
 
 
 def check_callable_or_callbacks(callbacks: Any) -> None:
-    """Refuses what neither is a list of callbacks nor makes one."""
+    """Refuse a value that is neither a list of callbacks nor a function.
+
+    Raises:
+        SpecError: names the item that is no callback.
+    """
     if isinstance(callbacks, keras.callbacks.Callback | type) or not callable(callbacks):
         check_callbacks(callbacks)

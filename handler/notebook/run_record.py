@@ -1,4 +1,4 @@
-"""The record of a training on live objects: `runs/<name>/run.json`, as any other run has one."""
+"""The record of a training on live objects: `runs/<name>/run.json`, like that of any other run."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from handler.store import Store
 
 
 class NotebookRun(Observer):
-    """Keeps the record of a training on live objects while it trains. Other processes see that it is at work.
+    """Keeps the record of a training on live objects while it trains; the run's lock shows other processes that it
+    is running.
 
     Args:
         store: the store.
-        name: the run's name; None: `notebook-` and the beginning of its key.
+        name: the run's name; None: `notebook-` and the first 8 digits of its key.
         chain: the training's keys.
         mh: the model handler, compiled.
 
     Raises:
-        SpecError: the name isn't one, or is that of a run of a specification.
+        SpecError: the name is invalid, or belongs to a run of a specification.
     """
 
     def __init__(self, store: Store, name: str | None, chain: Chain, mh: Any) -> None:
@@ -56,10 +57,10 @@ class NotebookRun(Observer):
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Holds the run's lock, and writes at its end how the run stands.
+        """Hold the run's lock, and write the run's final status at the end.
 
         Raises:
-            BusyError: another process is at work on the run.
+            BusyError: another process is running the run.
         """
         began = time.perf_counter()
         with self.store.runs.lock(self.name):
@@ -68,7 +69,7 @@ class NotebookRun(Observer):
                 yield
             except BaseException as error:
                 if self.before is not None and isinstance(error, FrostlineError) and error.exit_code == 2:
-                    self.store.runs.write(self.before)  # a refusal changes nothing
+                    self.store.runs.write(self.before)  # a refused training leaves the earlier record
                     raise
                 stopped = isinstance(error, KeyboardInterrupt | Interrupted)
                 with suppress(StoreError):  # which must not hide the error
@@ -88,12 +89,12 @@ class NotebookRun(Observer):
             )
 
     def on_segment_end(self, record: SegmentRecord) -> None:
-        """Writes the segment into the record."""
+        """Write the segment into the record."""
         segments = [segment for segment in self.record.segments if segment.index != record.index]
         self._change(segments=[*segments, record])
 
     def on_note(self, text: str) -> None:
-        """Keeps the note; it is written with the next change."""
+        """Add the note to the record, which is written at the next change."""
         if text not in self.record.notes:
             self.record = self.record.model_copy(update={"notes": [*self.record.notes, text]})
 

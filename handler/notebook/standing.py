@@ -1,7 +1,7 @@
-"""Where a fit left live objects, so that the same call again is the same training.
+"""The memory of how a fit left live objects, so that the same call again is the same training.
 
-The key of a training on live objects hashes the initial variables. After a fit these have moved: without a memory of
-where they were, the same call would be another training, from the trained values.
+The key of a training on live objects hashes the initial variables, and a fit changes these. Without a memory of their
+earlier values, the same call would be another training, one that starts from the trained values.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ class Standing:
     Attributes:
         store: the store's folder.
         keys: the keys of its training.
-        epoch: how many of its epochs the values come from, the one that was begun counted.
-        digest: of the model's and the optimizer's variables as they were left.
-        before, after: what is declared of the live objects (their initial values, how they are compiled), before the
-            fit and after it.
-        callbacks: the callbacks that influence the training, with what is declared of each before the fit and after.
+        epoch: the number of its epochs from which the values come, including one that was begun.
+        digest: digest of the model's and the optimizer's variables after the fit.
+        before, after: the declaration's parts that a fit changes (initial values, compilation), before and after it.
+        callbacks: the callbacks that can affect the training, each with its declaration before and after the fit.
     """
 
     store: Path
@@ -45,7 +44,7 @@ class Standing:
     callbacks: list[tuple[Any, Any, Any]]
 
     def as_before(self, declared: dict[str, Any], callbacks: Sequence[Any]) -> dict[str, Any]:
-        """A declaration with what the fit has changed as it was before; what somebody else has changed stays."""
+        """Return a declaration with the fit's own changes undone; changes that others have made since remain."""
         found = declared["found"] | {"initial": self.before["initial"]}
         changed = {"found": found}
         if declared["compile"] == self.after["compile"]:
@@ -58,20 +57,20 @@ class Standing:
         return declared | changed
 
     def is_part_of(self, chain: Chain) -> bool:
-        """Whether the values that were left lie on a chain, or beyond its end."""
+        """Return whether the values after the fit belong to a state of a chain, or lie beyond its end."""
         epoch = min(self.epoch, len(chain.keys) - 1)
         return chain.keys[epoch] == self.keys[epoch]
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a training on live objects is.
+    """A training on live objects.
 
     Attributes:
         chain: its keys.
-        found: digests of what was found, for the manifests of its states.
-        declared: what its first key hashes.
-        continues: whether the live objects stand somewhere on the chain, not at its start.
+        found: digests of the data and initial variables, for the manifests of its states.
+        declared: the declaration that its first key hashes.
+        continues: whether the live objects have been trained along the chain already, instead of being at its start.
     """
 
     chain: Chain
@@ -83,19 +82,19 @@ class Training:
 def identify(
     mh: Any, callbacks: Sequence[Any], sequencer: Any, validation: Any, schedule: Schedule, store: Store
 ) -> Training:
-    """Which training a call asks for: one that these live objects were left in, or a new one from their values.
+    """Return the training that a call asks for: an earlier one of these live objects, or a new one from their values.
 
     Args:
         mh: the model handler, compiled.
         callbacks: Keras callbacks.
-        sequencer: the batches.
-        validation: the batches that are evaluated after each epoch, if there are such.
+        sequencer: the training batches.
+        validation: the sequencer of the validation batches; None without.
         schedule: the schedule.
-        store: where its states are kept.
+        store: the store of its states.
 
     Raises:
-        SpecError: the sequencer's order isn't a function of the epoch.
-        DamagedError: it is one that the live objects were left in, and the store has none of its states any more.
+        SpecError: the sequencer's order is no function of the epoch.
+        DamagedError: it is an earlier training, and the store has no intact state of it any more.
     """
     declared, found = identity.of_live_objects(mh, callbacks, sequencer, validation)
     left = _left.get(mh.compiled)
@@ -114,15 +113,15 @@ def identify(
 
 @contextmanager
 def remembered(mh: Any, callbacks: Sequence[Any], training: Training, store: Store) -> Iterator[None]:
-    """Remembers, when it is left, how the fit inside of it leaves a model, also where it fails.
+    """Remember, at the end of the context, how the fit within it leaves a model, also if the fit fails.
 
     Args:
         mh: the model handler.
         callbacks: the callbacks of the fit.
-        training: what is trained.
-        store: where its states are kept.
+        training: the training.
+        store: the store of its states.
     """
-    ahead = 1  # an epoch may have been begun
+    ahead = 1  # after a failure the values may come from an epoch that was begun
     try:
         yield
         ahead = 0

@@ -1,1 +1,1 @@
-"""Makes a damaged store whole again: states are trained again, files are made again, caches are removed."""
+"""Repairs a damaged store: retrains states, regenerates files, removes caches."""

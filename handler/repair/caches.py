@@ -1,4 +1,4 @@
-"""What may be removed without a loss: caches, indexes, and states that no run needs."""
+"""Removal of damaged parts that can be recomputed or that no run needs: caches, indexes, unused states."""
 
 from __future__ import annotations
 
@@ -17,12 +17,21 @@ LOCK = "lock"
 
 
 def is_cache(place: Path) -> bool:
-    """Whether something is computed again where it is needed."""
+    """Return whether a place in the store holds a cache, an index or a lock, which is made again when needed.
+
+    Args:
+        place: path relative to the store.
+    """
     return place.parts[0] in (*SEALED, *FILES) or (place.parts[0] == "runs" and place.parts[2:] == (LOCK,))
 
 
 def remove(store: Store, place: Path) -> str:
-    """Takes a damaged cache out of use; returns how."""
+    """Quarantine or remove a damaged cache; return what was done, for the message.
+
+    Args:
+        store: the store.
+        place: path relative to the store, for which `is_cache` is True.
+    """
     if place.parts[0] in SEALED:
         target = store.root / place.parts[0] / place.parts[1].removesuffix(mirror.COMMIT)
         mirror.withdraw(target)
@@ -38,7 +47,16 @@ def remove(store: Store, place: Path) -> str:
 
 
 def quarantine_unneeded_state(store: Store, key: str, records: list[RunRecord]) -> bool:
-    """Quarantines a damaged state, as it is in a snapshot that no run resumes from; False where a run needs it."""
+    """Quarantine a damaged state that no run needs, such as a snapshot from which no run resumes.
+
+    Args:
+        store: the store.
+        key: the state's key.
+        records: the records of the store's runs.
+
+    Returns:
+        False if a run or another state needs it; then it is left.
+    """
     ends = {key for record in records for key in (record.key, record.state, *(s.state for s in record.segments))}
     if key in ends or any(key in store.states.references(other) for other in store.states.names() if other != key):
         return False
@@ -50,7 +68,7 @@ def quarantine_unneeded_state(store: Store, key: str, records: list[RunRecord]) 
 
 
 def withdraw_damaged(store: Store, key: str) -> None:
-    """Takes a damaged state out of use, here and where the store's URL leads; an intact copy here is sent again."""
+    """Quarantine a damaged state, here and at the store's URL; an intact local copy is uploaded again."""
     target = store.states.folder(key)
     mirror.withdraw(target)
     if os.path.lexists(target) and (not target.is_dir() or sealed.damages(target, deep=True)):

@@ -1,4 +1,4 @@
-"""What one run makes again: its states, by training; its files, of its states and its record."""
+"""Rebuilds the lost parts of one run: states by training, files from the states and the record."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from handler.store.places import is_file
 
 
 class _Notes(Observer):
-    """Passes notes on."""
+    """Passes notes on to a function."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         self._note = note
@@ -31,13 +31,13 @@ class _Notes(Observer):
 
 
 class Rebuilding:
-    """Makes what a run has lost again. It holds the run's lock; what the callbacks write goes to a folder of its own.
+    """Rebuilds the lost parts of a run, holding the run's lock. The callbacks write to a temporary folder.
 
     Args:
         store: the store.
         record: the run.
-        allow_environment_change: train again in another environment.
-        note: called with what is being done.
+        allow_environment_change: retrain in another environment.
+        note: called with a message for each activity.
     """
 
     def __init__(
@@ -47,15 +47,15 @@ class Rebuilding:
         self.allow_environment_change, self.note = allow_environment_change, note
 
     def rebuild(self, epochs: list[int], files: list[str]) -> None:
-        """Makes states and files again.
+        """Rebuild states and files.
 
         Args:
-            epochs: after how many epochs the states are, in order.
+            epochs: the numbers of epochs after which the states to rebuild lie, in ascending order.
             files: names of files in the run's folder.
 
         Raises:
-            FrostlineError: it can't be done: another process has the run, its data or code changed, the environment
-                is another one, or what was trained again isn't what was there.
+            FrostlineError: the rebuilding is impossible: another process holds the run, its data or code changed, the
+                environment differs, or the retrained state differs from the lost one.
         """
         inputs = stored_inputs(self.store, self.record, allow_environment_change=self.allow_environment_change)
         run = TrainingRun(inputs)
@@ -65,8 +65,8 @@ class Rebuilding:
             for epoch in epochs:
                 self._rebuild_state(run, epoch)
             if epochs and "model.keras" not in files:
-                run.live.trainer.end()  # the callbacks close their files
-            for file in sorted(files, key=lambda name: name == "report.html"):  # it shows the others
+                run.live.trainer.end()  # so that the callbacks close their files
+            for file in sorted(files, key=lambda name: name == "report.html"):  # last: the report shows the other files
                 self._rebuild_file(run, file)
 
     def _rebuild_state(self, run: TrainingRun, epoch: int) -> None:
@@ -75,7 +75,7 @@ class Rebuilding:
             raise MismatchError("its schedule leads to other states now")
         withdraw_damaged(self.store, key)
         if states.intact(key):
-            return  # what it refers to is intact again
+            return  # the damaged state that it refers to has been rebuilt
         run.live.walk.rebuild(epoch)
 
     def _rebuild_file(self, run: TrainingRun, name: str) -> None:

@@ -1,4 +1,6 @@
-"""`frostline verify --repair`: what a verification names is made again, to the same bits, or the reason is named."""
+"""`frostline verify --repair`: rebuilds each damaged part of a store bit-identically, or names the reason why it
+cannot.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,11 @@ from handler.store import Damage, Store, mirror
 
 @dataclass
 class Repairs:
-    """What a repair did.
+    """The result of a repair.
 
     Attributes:
-        mended: what was damaged and is whole again, and how.
-        left: what is still damaged, and why.
+        mended: damages that were repaired, and how.
+        left: damages that remain, and why.
     """
 
     mended: list[Damage] = field(default_factory=list)
@@ -34,20 +36,23 @@ def repair_store(
     allow_environment_change: bool = False,
     note: Callable[[str], None] = lambda text: None,
 ) -> Repairs:
-    """Repairs what `Store.verify` names.
+    """Repair the damages that `Store.verify` finds.
 
-    What is only a cache or an index is removed. A state is quarantined and trained again from the nearest intact state
-    before it, for a run whose record leads to it; what refers to it is whole again then. The files of a completed run
-    are made again of its states.
+    A cache or an index is removed. A state is quarantined and retrained from the nearest intact state before it,
+    for a run whose record contains it; the states that refer to it are then intact again. The files of a completed
+    run are regenerated from its states.
 
     Args:
         store: the store.
-        runs: names of runs; only what they need is repaired then.
-        allow_environment_change: train states again in another environment; the bits may differ.
-        note: called with what is being done.
+        runs: names of runs; if any are given, only the parts that they need are repaired.
+        allow_environment_change: retrain states in another environment; the bits may differ.
+        note: called with a message for each activity.
+
+    Returns:
+        The repaired and the remaining damages.
 
     Raises:
-        Interrupted: asked to stop; what was repaired stays so.
+        Interrupted: a stop was requested; repaired parts stay repaired.
     """
     names = list(runs)
     found = store.verify(*names)
@@ -68,7 +73,7 @@ def repair_store(
             Rebuilding(store, one.record, allow_environment_change, note).rebuild(one.epochs, one.files)
         except Interrupted:
             raise
-        except Exception as error:  # of the user's code too
+        except Exception as error:  # including errors of the user's code
             text = str(error) if isinstance(error, FrostlineError) else f"{type(error).__name__}: {error}"
             for name in one.names:
                 reasons[name] = f"run {one.record.run!r} can't make it again ({' '.join(text.split())})"
@@ -77,7 +82,7 @@ def repair_store(
 
 
 def _judge(store: Store, names: list[str], found: list[Damage], reasons: dict[str, str], repairs: Repairs) -> None:
-    """Verifies again: what is named no longer was mended, what is still named stays with its reason."""
+    """Verify again: sort the damages into repaired and remaining ones, and add the reasons to the latter."""
     left = store.verify(*names)
     removed, still = {damage.path for damage in repairs.mended}, {damage.path for damage in left}
     again = [damage for damage in found if damage.path not in removed | still]
@@ -89,7 +94,7 @@ def _judge(store: Store, names: list[str], found: list[Damage], reasons: dict[st
 
 
 def place_in(store: Store, damage: Damage) -> Path | None:
-    """Where in the store a damage is, as a relative path; None where it is elsewhere."""
+    """Return a damage's path relative to the store; None if it lies elsewhere."""
     for root in (str(store.root), mirror.place_of(store.root)):
         if damage.path.startswith(f"{root}/"):
             return Path(damage.path.removeprefix(f"{root}/"))
@@ -97,7 +102,7 @@ def place_in(store: Store, damage: Damage) -> Path | None:
 
 
 def _name(place: Path) -> str:
-    """What is repaired as one: a state, a file of a run."""
+    """Return the name of the unit of repair that a place belongs to: a state, or a file of a run."""
     return "/".join(place.parts[: 3 if place.parts[0] == "runs" else 2]).removesuffix(mirror.COMMIT)
 
 

@@ -1,4 +1,4 @@
-"""Which run makes what again: a state is trained by a run whose record leads to it, a file is made by its own run."""
+"""Assigns damaged parts to runs: a state to a run whose record contains it, a file to its own run."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from handler.record import RunRecord
 
 @dataclass
 class Wanted:
-    """What one run has to make again.
+    """The parts that one run has to rebuild.
 
     Attributes:
         record: the run.
-        epochs: after how many epochs the states are, in order.
+        epochs: the numbers of epochs after which the states lie, in ascending order.
         files: names of files in the run's folder.
-        names: all of it, as `assign` was given it.
+        names: the names of all these parts, as given to `assign`.
     """
 
     record: RunRecord
@@ -26,20 +26,20 @@ class Wanted:
 
     @property
     def text(self) -> str:
-        """What is made again, in words."""
+        """The parts as text, for a message."""
         said = [f"the state after epoch {epoch} is trained again" for epoch in self.epochs]
         return ", ".join([*said, *(f"{file} is made again" for file in self.files)])
 
 
 def assign(records: Iterable[RunRecord], names: Iterable[str]) -> tuple[list[Wanted], list[str]]:
-    """Assigns what is damaged to runs.
+    """Assign damaged parts to runs.
 
     Args:
         records: the runs.
-        names: what is damaged, `states/KEY` or `runs/RUN/FILE`.
+        names: the damaged parts, `states/KEY` or `runs/RUN/FILE`.
 
     Returns:
-        What each run has to make again, and the states that no run leads to.
+        The parts that each run has to rebuild, and the names of the states that no run's record contains.
     """
     wanted = {record.run: Wanted(record) for record in records}
     unassigned = []
@@ -62,7 +62,7 @@ def assign(records: Iterable[RunRecord], names: Iterable[str]) -> tuple[list[Wan
 
 
 def _leading_to(key: str, records: list[RunRecord]) -> RunRecord | None:
-    """The run that leads to a state: one that has it at the end of a segment rather than inside."""
+    """Return the run whose record contains a state, preferably at the end of a segment; None if there is none."""
     leading = [record for record in records if key in record.chain[: record.epochs + 1]]
     ends = [record for record in leading if key in {record.key, *(planned.state for planned in record.plan)}]
     return next(iter([*ends, *leading]), None)

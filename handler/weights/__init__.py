@@ -1,1 +1,3 @@
-"""How values come into a network: from a file, from a state, by path; and what its layers derive from them."""
+"""Loads values into a network, by path, from a file or a state, and refreshes the tensors that layers derive from
+them.
+"""

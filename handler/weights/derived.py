@@ -1,6 +1,6 @@
-"""State of layers that is no weight: lookup tables, bin boundaries, and tensors that `finalize_state` computes.
+"""Layer state outside weights: lookup tables, bin boundaries, and tensors that `finalize_state` computes.
 
-A function that was traced before holds that state as constants, so it is dropped where the state changes.
+A traced function holds that state as constants, so the functions are dropped when the state changes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ GROUP = "tables"
 
 
 def every_layer(layer: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields `(path, layer)` for every layer below one, whatever holds it, each once."""
+    """Yield `(path, layer)` for every layer below one, in containers of any kind, each layer once."""
     seen: set[int] = set()
 
     def below(parent: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -32,12 +32,12 @@ def every_layer(layer: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def has_table(layer: Any) -> bool:
-    """Whether what a layer looks up is a table of its own, which no weight holds."""
+    """Return whether a layer looks values up in a table that is no weight."""
     return isinstance(layer, _lookups())
 
 
 def table_of(layer: Any) -> dict[str, Any]:
-    """A layer's table as plain JSON: `vocabulary` (special tokens included) and `idf`, or `bin_boundaries`."""
+    """Return a layer's table as plain JSON: `vocabulary` (special tokens included) and `idf`, or `bin_boundaries`."""
     import keras
 
     if isinstance(layer, keras.layers.Discretization):
@@ -46,15 +46,15 @@ def table_of(layer: Any) -> dict[str, Any]:
     kind = str if layer.vocabulary_dtype == "string" else int
     idf = getattr(layer, "idf_weights_const", None)
     tokens = [kind(token) for token in layer.get_vocabulary()] if layer.lookup_table.size() else []
-    # Where Keras pads the weights up to the most tokens there may be, it does so anew.
+    # Without the padding up to `max_tokens`, which Keras adds again.
     return {"vocabulary": tokens, "idf": None if idf is None else [float(w) for w in np.asarray(idf)[: len(tokens)]]}
 
 
 def set_table(layer: Any, table: Mapping[str, Any], path: str) -> bool:
-    """Gives a layer a table; returns whether it had another.
+    """Set a layer's table, and return whether the layer had another one.
 
     Raises:
-        MismatchError: the layer can't have that table; names the layer.
+        MismatchError: the layer does not accept that table; names the layer.
     """
     if table_of(layer) == table:
         return False
@@ -72,7 +72,7 @@ def set_table(layer: Any, table: Mapping[str, Any], path: str) -> bool:
 
 
 def tables(model: Any) -> dict[str, np.ndarray]:
-    """The tables of a network's layers as arrays of UTF-8 JSON, named `tables/0000 path`."""
+    """Return the tables of a network's layers as uint8 arrays of UTF-8 JSON, named `tables/0000 path`."""
     return {
         f"{GROUP}/{i:04d} {path}": np.frombuffer(json.dumps(table_of(layer)).encode(), np.uint8)
         for i, (path, layer) in enumerate(_with_tables(model))
@@ -80,10 +80,12 @@ def tables(model: Any) -> dict[str, np.ndarray]:
 
 
 def put_tables(model: Any, arrays: Mapping[str, np.ndarray]) -> bool:
-    """Puts the tables of a state into a network; returns whether one changed. A state of before has none.
+    """Put the tables of a state into a network, and return whether one changed.
+
+    A state of an older version has no tables; then nothing happens.
 
     Raises:
-        MismatchError: the state has tables of other layers.
+        MismatchError: the state has another number of tables, or a layer does not accept one.
     """
     stored = [array for name, array in arrays.items() if name.startswith(f"{GROUP}/")]
     layers = _with_tables(model)
@@ -98,15 +100,16 @@ def put_tables(model: Any, arrays: Mapping[str, np.ndarray]) -> bool:
 
 
 def parse_table(array: np.ndarray) -> dict[str, Any]:
-    """The table that `tables` wrote as an array."""
+    """Return the table that `tables` wrote as an array."""
     table: dict[str, Any] = json.loads(bytes(array))
     return table
 
 
 def refresh(model: Any) -> list[str]:
-    """Has every layer compute anew what it derives from its weights; returns the paths of those that got another.
+    """Let every layer recompute the tensors that it derives from its weights; return the paths of the layers that
+    changed.
 
-    Functions of the model that were traced before are dropped then; those of others are theirs to drop.
+    The model's traced functions are dropped then. Functions that others have traced are theirs to drop.
     """
     layers = [(model.name, model), *every_layer(model)]
     changed = [path for path, layer in layers if _derives(layer) and _finalize(layer)]
@@ -116,7 +119,7 @@ def refresh(model: Any) -> list[str]:
 
 
 def forget_functions(model: Any) -> None:
-    """Has Keras trace a model's functions, and those of the models in it, anew when they are next used."""
+    """Make Keras trace the functions of a model and of its nested models again when they are next used."""
     for part in model._flatten_layers():
         for name in ("train_function", "test_function", "predict_function"):
             if getattr(part, name, None) is not None:
@@ -136,7 +139,7 @@ def _lookups() -> tuple[type, ...]:
 def _derives(layer: Any) -> bool:
     import keras
 
-    # A TextVectorization looks up in a StringLookup of its own.
+    # A TextVectorization uses an inner StringLookup, which is among the layers.
     passes_on = (*_lookups(), keras.layers.TextVectorization)
     return callable(getattr(layer, "finalize_state", None)) and not isinstance(layer, passes_on)
 
@@ -149,7 +152,7 @@ def _finalize(layer: Any) -> bool:
 
 
 def _values(layer: Any) -> dict[str, np.ndarray]:
-    """The tensors, arrays and numbers that a layer keeps beside its variables."""
+    """Return the tensors, arrays and numbers that a layer keeps outside its variables."""
     from keras import ops
 
     plain = (np.ndarray, int, float, list, tuple)
@@ -158,6 +161,6 @@ def _values(layer: Any) -> dict[str, np.ndarray]:
         if not name.startswith("_") and (ops.is_tensor(value) or isinstance(value, plain)):
             try:
                 found[name] = np.asarray(value)
-            except (ValueError, TypeError, NotImplementedError):  # of no one shape, or symbolic
+            except (ValueError, TypeError, NotImplementedError):  # ragged, or symbolic
                 continue
     return found

@@ -1,4 +1,4 @@
-"""What a `.keras` or `.weights.h5` file holds, by layer. Read by path: nothing in the file is made into an object."""
+"""Reads the variables of `.keras` and `.weights.h5` files by layer. No object of the file is deserialized."""
 
 from __future__ import annotations
 
@@ -24,12 +24,15 @@ TABLES = ("StringLookup", "IntegerLookup", "Discretization")
 class WeightsFile:
     """An open file of weights.
 
-    A layer has two paths there: the one by which Keras stores it, made of attributes and class names
-    (`layers/dense_1`), and that of the layers' names (`backbone/head`), which stays when another part of the network
-    changes.
+    A layer has two paths in it. The stored path consists of attributes and class names (`layers/dense_1`). The name
+    path consists of layer names (`backbone/head`) and stays the same when another part of the network changes.
+
+    Args:
+        store: the open HDF5 store.
+        archive: the `.keras` archive; None for a `.weights.h5` file.
 
     Attributes:
-        names: path of names -> stored path; where two layers have one path of names, it isn't there.
+        names: name path -> stored path; name paths that several layers share are left out.
     """
 
     def __init__(self, store: H5IOStore, archive: zipfile.ZipFile | None) -> None:
@@ -44,12 +47,17 @@ class WeightsFile:
         self.names = {name: paths[0] for name, paths in found.items() if len(paths) == 1}
 
     def variables(self, path: str) -> dict[str, np.ndarray]:
-        """What a layer stored by itself, by its stored path; empty where it stored nothing."""
+        """Return the variables that a layer stored itself, given its stored path; {} if it stored none."""
         entry = self._store.get(path)
         return {str(key): entry[key] for key in entry.keys()}  # noqa: SIM118 (a store, no mapping)
 
     def table(self, layer: Any, path: str) -> dict[str, Any] | None:
-        """The table of a lookup layer: a file beside the weights, or in the configuration; None where there is none."""
+        """Return the table of a lookup layer, from its asset file or the configuration; None if there is none.
+
+        Args:
+            layer: the layer that takes the table.
+            path: its stored path.
+        """
         name = VOCABULARY.format(path)
         if self._archive is not None and name in self._archive.namelist():
             lines = self._archive.read(name).decode().splitlines()
@@ -65,7 +73,7 @@ class WeightsFile:
 
 @contextmanager
 def opened(file: Path) -> Iterator[WeightsFile]:
-    """Opens a `.keras` or `.weights.h5` file.
+    """Open a `.keras` or `.weights.h5` file.
 
     Raises:
         OSError, KeyError, ValueError, zipfile.BadZipFile: it can't be read.
@@ -86,8 +94,9 @@ def opened(file: Path) -> Iterator[WeightsFile]:
 
 
 def saveables(root: Any) -> Iterator[tuple[str, str, Any]]:
-    """Yields `(stored path, path of names, layer)` for a network or layer and each layer in it, as Keras would store
-    them, the first one with empty paths.
+    """Yield `(stored path, name path, layer)` for a network or layer and each layer in it, as Keras would store them.
+
+    The first item has empty paths.
     """
     import keras
 
@@ -132,14 +141,14 @@ def _unique(kind: str, used: dict[str, int]) -> str:
 
 
 def _stored_paths(file: Any) -> list[str]:
-    """The paths at which something has stored variables, or has said its name."""
+    """Return the stored paths at which the file has variables or a layer's name."""
     found = [""] if "vars" in file else []
     file.visit(lambda path: found.append(path.removesuffix("/vars")) if path.endswith("/vars") else None)
     return found
 
 
 def _labels(file: Any, stored: list[str]) -> dict[str, str]:
-    """Stored path -> path of names, as the file has them; empty where an older Keras wrote none."""
+    """Return stored path -> name path as recorded in the file; {} if an older Keras recorded no names."""
     own = {path: file[join(path, "vars")].attrs.get("name") for path in stored if path}
     if not any(isinstance(name, str) for name in own.values()):
         return {}
@@ -158,7 +167,9 @@ def _read_config(archive: zipfile.ZipFile | None) -> Any:
 
 
 def _configured(config: Any, path: str, names: str) -> Iterator[tuple[str, str]]:
-    """Stored path -> path of names from a functional or Sequential model's configuration, wrappers included."""
+    """Yield stored path and name path from the configuration of a functional or Sequential model, including
+    wrappers.
+    """
     yield path, names
     inside = config.get("config") if isinstance(config, Mapping) else None
     if not isinstance(inside, Mapping):
@@ -173,7 +184,7 @@ def _configured(config: Any, path: str, names: str) -> Iterator[tuple[str, str]]
 
 
 def _layer_configs(config: Any) -> Iterator[Mapping[str, Any]]:
-    """The configurations of the lookup layers anywhere in a model's."""
+    """Yield the configurations of the lookup layers anywhere in a model's configuration."""
     if isinstance(config, Mapping):
         if config.get("class_name") in TABLES and isinstance(config.get("config"), Mapping):
             yield config["config"]

@@ -1,4 +1,4 @@
-"""Starting from pretrained weights: a saved model, a weights file, or a run of a store."""
+"""Pretrained weights: puts the weights of a saved model, a weights file or a run of a store into a network."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
     from handler.weights.files import WeightsFile
 
 FIELD = "model.weights"
-ADAPTER = "lora_"  # how Keras calls the two halves of an adapter
+ADAPTER = "lora_"  # prefix of the names of an adapter's two matrices in Keras
 
-# Puts values into a layer, given its stored path and its path of names; False where the source lacks them.
+# Puts values into a layer, given its stored path and its name path; returns False if the source lacks them.
 Put = Callable[[str, str, Any], bool]
 
 
 def start_from(nn: Any, weights: str | WeightsInto, folder: Path, store: Store) -> InitialWeights:
-    """Puts pretrained weights into a network, layer by layer, by path and shape.
+    """Put pretrained weights into a network, layer by layer, matched by path and shape.
 
-    Layers of the network that the source doesn't have, or has in another shape (a new head), keep their initial
-    weights. What layers derive from their weights is computed anew.
+    Layers that the source lacks, or has in another shape (a new head), keep their initial weights. Tensors that
+    layers derive from their weights are recomputed.
 
     Args:
         nn: the network.
         weights: a `.keras` or `.weights.h5` file, relative to `folder`; `run:NAME`, a completed run's model;
-            `run:NAME@EPOCH`; or one of these and the path of the layer or model that they are put into.
+            `run:NAME@EPOCH`; or one of these with the path of the layer or model into which to put the weights.
         folder: the specification's folder.
-        store: where runs are looked up.
+        store: the store in which runs are looked up.
 
     Returns:
-        Which layers have their values from there, and which keep their initial ones.
+        A record of the layers that were loaded and of those that keep their initial values.
 
     Raises:
         SpecError: the source can't be read, or no layer of it fits.
@@ -71,10 +71,10 @@ def start_from(nn: Any, weights: str | WeightsInto, folder: Path, store: Store) 
 
 
 def load_file(nn: Any, file: Path) -> None:
-    """Puts the weights and the lookup tables of a `.keras` file into a network of the same structure.
+    """Put the weights and lookup tables of a `.keras` file into a network of the same structure.
 
     Raises:
-        SpecError: the file can't be read, or is of another network.
+        SpecError: the file can't be read, or belongs to another network.
     """
     from handler.weights.files import opened
 
@@ -88,7 +88,7 @@ def load_file(nn: Any, file: Path) -> None:
 
 
 def epochs_kept(store: Store, record: RunRecord) -> list[int]:
-    """The epochs of a run after which the store keeps a state."""
+    """Return the epochs of a run for which the store has an intact state."""
     return [epoch for epoch, key in enumerate(record.chain) if store.states.intact(key)]
 
 
@@ -113,7 +113,7 @@ def _from_file(parts: _Parts, reference: str, file: Path) -> list[str]:
     from handler.weights.files import opened
 
     with _readable(FIELD, repr(reference)):
-        if not reference.startswith("run:"):  # a run's own file has a checksum
+        if not reference.startswith("run:"):  # a run's own file is verified by its checksum
             check_hdf5(file)
     with _readable(FIELD, repr(reference)), opened(file) as source:
 
@@ -123,7 +123,7 @@ def _from_file(parts: _Parts, reference: str, file: Path) -> list[str]:
         def by_structure(path: str, names: str, layer: Any) -> bool:
             return _fill(layer, source, path)
 
-        # As Keras loads these files: weights alone by structure, a model's by the names of its layers.
+        # Like Keras: a weights file is matched by structure, a model file by layer names.
         if file.name.endswith(".weights.h5"):
             parts.load(by_structure, whole=True)
         if not parts.loaded:
@@ -134,7 +134,9 @@ def _from_file(parts: _Parts, reference: str, file: Path) -> list[str]:
 
 
 def _fill(layer: Any, source: WeightsFile, path: str, *, own_table: bool = False) -> bool:
-    """Has a layer take from a file what it stored there; False where it isn't there or doesn't fit."""
+    """Put a layer's stored variables and table into the layer; return False if the file lacks them or they don't
+    fit.
+    """
     if derived.has_table(layer):
         table = source.table(layer, path)
         if table is None:
@@ -144,12 +146,13 @@ def _fill(layer: Any, source: WeightsFile, path: str, *, own_table: bool = False
     values = source.variables(path)
     if own and not values:
         return False
-    # Keras saves an adapter merged into its kernel and then sets both halves to zero, which never train again.
+    # Keras saves an adapter merged into its kernel. Loading would set both of its matrices to zero, and their
+    # gradients would stay zero.
     adapters = [(variable, to_array(variable)) for variable in own if variable.name.startswith(ADAPTER)]
     try:
         if own:
             layer.load_own_variables(values)
-    except Exception:  # it has another shape; a class of the user's own may raise anything
+    except Exception:  # another shape; a custom layer may raise any exception
         return False
     for variable, value in adapters:
         variable.assign(value)
@@ -157,7 +160,10 @@ def _fill(layer: Any, source: WeightsFile, path: str, *, own_table: bool = False
 
 
 def _from_state(parts: _Parts, reference: str, arrays: dict[str, Any]) -> list[str]:
-    """Takes each variable by its path, which Keras makes of the layers' names; equal paths by their order."""
+    """Put the variables of a state into layers by variable path; variables with equal paths match in order.
+
+    Keras makes a variable's path of the layer names.
+    """
     stored: dict[str, list[Any]] = {}
     for name, array in arrays.items():
         if name.startswith("model/"):
@@ -173,7 +179,7 @@ def _from_state(parts: _Parts, reference: str, arrays: dict[str, Any]) -> list[s
         for variable in _own(layer):
             values, same = stored.get(variable.path, []), here[variable.path]
             if not values and variable.name.startswith(ADAPTER):
-                continue  # the source has no adapter: the new one begins as it is made
+                continue  # the source has no adapter: the new one keeps its initial values
             if len(values) != len(same):
                 return False
             found.append((variable, values[same.index(id(variable))]))
@@ -207,11 +213,11 @@ def _refuse_lost_adapter(layer: Any, stored: dict[str, list[Any]], reference: st
 
 
 class _Parts:
-    """A network's layers as they are stored, one part of the network or all of it.
+    """The layers of a network, or of one part of it, grouped as they are loaded.
 
     Attributes:
-        root: the part.
-        loaded: paths of the layers that have their values from a source.
+        root: the network or its part.
+        loaded: paths of the layers whose values come from a source.
     """
 
     def __init__(self, nn: Any, into: str) -> None:
@@ -223,7 +229,7 @@ class _Parts:
         for path, layer in addressable(nn).items():
             for part in [layer.variable] if isinstance(layer, OwnWeight) else layer._flatten_layers():
                 whole.setdefault(id(part), path)
-        # What a schedule knows as one layer is loaded as a whole or not at all.
+        # A layer of the schedule is loaded as a whole or not at all.
         self._groups: dict[tuple[str, ...], list[tuple[str, str, Any]]] = {}
         for path, names, layer in saveables(self.root):
             if _own(layer) or derived.has_table(layer):
@@ -233,7 +239,12 @@ class _Parts:
         self._all = dict.fromkeys([*addressable(nn), *(path for group in self._groups for path in group)])
 
     def load(self, put: Put, *, whole: bool = False) -> None:
-        """Puts values into the layers; with `whole` into all or none of them. What doesn't fit stays as it is."""
+        """Put values into the layers, group by group; a group that doesn't fit keeps its values.
+
+        Args:
+            put: puts values into one layer, and returns whether they fit.
+            whole: load all groups or none.
+        """
         before = []
         for group, members in self._groups.items():
             old = [_contents(layer) for _, _, layer in members]
@@ -248,7 +259,7 @@ class _Parts:
                 return
 
     def told(self, source: str, into: str) -> InitialWeights:
-        """What was loaded, and what keeps its initial values."""
+        """Return the record of the loaded layers and of those that keep their initial values."""
         loaded = [path for path in self._all if path in self.loaded]
         kept = [path for path in self._all if path not in self.loaded]
         return InitialWeights(source=source, into=into, loaded=loaded, kept=kept)
@@ -264,7 +275,7 @@ def _part(nn: Any, into: str) -> Any:
 
 
 def _contents(layer: Any) -> Callable[[], None]:
-    """Puts back what a layer holds now."""
+    """Return a function that restores the layer's present variables and table."""
     values = [(variable, to_array(variable)) for variable in _own(layer)]
     table = derived.table_of(layer) if derived.has_table(layer) else None
 
@@ -278,7 +289,7 @@ def _contents(layer: Any) -> Callable[[], None]:
 
 
 def _own(layer: Any) -> list[Any]:
-    """The variables that a layer holds itself."""
+    """Return the variables that a layer holds itself, without those of its inner layers."""
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
@@ -288,6 +299,6 @@ def _readable(path: str, name: str) -> Iterator[None]:
         yield
     except FrostlineError:
         raise
-    except Exception as error:  # zlib, struct, zipfile and HDF5 have an exception for each kind of damage
+    except Exception as error:  # zlib, struct, zipfile and HDF5 each raise their own exceptions
         text = str(error).splitlines()
         raise SpecError(path, f"{name} can't be read as a Keras file: {text[0] if text else error!r}") from error
