@@ -171,7 +171,7 @@ class Trainer:
                             self._check_loss(epoch, watch.look())
                         after_step()
         except Interrupted:
-            self._check_loss(epoch, watch.look())  # the present state would be saved
+            self._check_loss(epoch, watch.look())  # checked first, because the present state will be saved
             raise
         self._check_loss(epoch, watch.look())
         results = dict(self.model._get_metrics_result_or_logs(logs or self.model.get_metrics_result()))
