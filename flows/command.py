@@ -62,7 +62,7 @@ def plan(
     why: Annotated[bool, typer.Option("--why", help="Say what keeps it from being in the store already.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what would be trained: segments, layers, rates, and what is cached."""
+    """Show the segments, their layers and rates, and what is cached."""
     from flows.commands.plan import show_plan
 
     show_plan(output(as_json), spec, store, name, overrides or [], png, why)
@@ -82,7 +82,7 @@ def train(
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train, here and now. Run the same command again to resume a stopped run."""
+    """Train a specification; run it again to resume a stopped run."""
     from flows.commands.train import train_spec
 
     train_spec(output(as_json), spec, store, name, overrides or [], allow_environment_change, wait, folder)
@@ -96,7 +96,7 @@ def resume(
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Resume interrupted or failed runs, each with its stored specification."""
+    """Resume interrupted or failed runs with their specification."""
     from flows.commands.resume import resume_runs
 
     resume_runs(output(as_json), runs or [], store, allow_environment_change, wait)
@@ -127,7 +127,7 @@ def predict(
     store: StoreFolder = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
-    """Classify a cloud or the examples of an .npz; score it if it has labels."""
+    """Classify a cloud or an .npz file; score it if it has labels."""
     from flows.commands.predict import predict_file
 
     predict_file(output(as_json), run, source, to, store, epoch)
@@ -157,7 +157,7 @@ def verify(
     allow_environment_change: OtherEnvironment = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check the checksums of the store or of RUN; --repair rebuilds damaged files."""
+    """Check the store, or what RUN needs; --repair rebuilds files."""
     from flows.commands.housekeeping import repair_runs, verify_store
 
     if repair:
@@ -178,7 +178,7 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove what no run needs; with --keep-newest, old completed runs too."""
+    """Remove unneeded data; with --keep-newest also completed runs."""
     from flows.commands.housekeeping import collect_garbage, policy
 
     collect_garbage(output(as_json), store, policy(keep_newest, keep_best, metric, keep_days), dry_run)
@@ -203,7 +203,7 @@ def sweep(
     allow_environment_change: OtherEnvironment = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train many specifications, or a grid of one; train shared epochs once."""
+    """Train many specifications, or a grid; train shared epochs once."""
     from flows.commands.sweep import sweep_specs
 
     sweep_specs(
@@ -218,7 +218,7 @@ def deploy(
     ] = 600.0,
     as_json: AsJson = False,
 ) -> None:
-    """Set up deployments, work pools and dead-run detection on a Prefect server."""
+    """Set up deployments, pools and dead-run detection in Prefect."""
     from flows.commands import deploy as command
 
     command.deploy(output(as_json), dead_after)

@@ -1,4 +1,4 @@
-"""As `small`, with data enough that an epoch takes a while, or steps that take as long as a test wants: something to interrupt."""
+"""The model `small` with more data or slower steps, so that a test can interrupt an epoch."""
 
 import os
 import time
@@ -16,7 +16,7 @@ def arrays(examples=100_000):
 
 
 class Beacon(keras.callbacks.Callback):
-    """Makes a file `began` in the working directory once some steps are done."""
+    """A callback that creates a file `began` in the working directory after some steps."""
 
     def on_train_batch_end(self, batch, logs=None):
         if batch == 20:
@@ -24,7 +24,7 @@ class Beacon(keras.callbacks.Callback):
 
 
 class Diary(keras.callbacks.Callback):
-    """Writes a line for each epoch that is trained: which process trained it, and which epoch it was."""
+    """A callback that appends the process id and the epoch of each trained epoch to the file `trained`."""
 
     def on_epoch_end(self, epoch, logs=None):
         with Path("trained").open("a") as file:
@@ -32,7 +32,7 @@ class Diary(keras.callbacks.Callback):
 
 
 class Gate(keras.callbacks.Callback):
-    """Waits at the end of an epoch until there is a file `go` (`go<named>`); a file `waiting` says that it does."""
+    """A callback that creates a file `waiting<named>` at the end of an epoch, and waits for a file `go<named>`."""
 
     def __init__(self, epoch, named=""):
         super().__init__()
@@ -46,7 +46,9 @@ class Gate(keras.callbacks.Callback):
 
 
 class Glutton(keras.callbacks.Callback):
-    """Asks for more memory than there is, at the end of an epoch."""
+    """A callback that exceeds the memory (or, for `of="disk"`, the disk) at the end of an epoch, unless a file `room`
+    exists.
+    """
 
     def __init__(self, epoch, of):
         super().__init__()
@@ -64,8 +66,11 @@ class Glutton(keras.callbacks.Callback):
 
 @keras.saving.register_keras_serializable("slow")
 class Pause(keras.layers.Layer):
-    """Changes nothing. Where there is a file `pause`, each step takes as many seconds as it says once a Beacon's `began`
-    is there; a file `pausing` says so, and has the numbers of the processes that it holds for."""
+    """A layer that passes its input on.
+
+    If the files `pause` and `began` (see `Beacon`) exist, each step first appends the process id to a file `pausing`,
+    and then sleeps for the number of seconds in `pause`.
+    """
 
     def call(self, inputs):
         with tf.control_dependencies([tf.py_function(pause, [], [])]):

@@ -1,4 +1,4 @@
-"""A small network and small data, for tests: dropout, batch normalisation, two nested blocks."""
+"""A small network and small data for tests: dropout, batch normalisation, two nested blocks."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Dense layers with batch normalisation and dropout, and data to validate on."""
+"""Dense layers with batch normalisation and dropout, and validation data."""
 
 import keras
 import numpy as np

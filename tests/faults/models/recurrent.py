@@ -1,4 +1,4 @@
-"""A recurrent network of short sequences, in mixed_bfloat16, with recurrent dropout."""
+"""A recurrent network on short sequences, in mixed_bfloat16, with recurrent dropout."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""A residual network of small pictures, its two blocks nested models; dropout of whole channels."""
+"""A residual network on small pictures, with two nested models as blocks and spatial dropout."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""A network that calls one nested model twice, behind a Normalization adapted to data, and data to validate on."""
+"""A network that calls one nested model twice, behind an adapted Normalization, and validation data."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The smallest network that leaves a file of every kind: two dense layers, of which the first may be computed once."""
+"""The smallest network that leaves a file of every kind: two dense layers; the first may have an activation cache."""
 
 import keras
 from keras import layers
