@@ -30,6 +30,10 @@ Figure = Annotated[float, BeforeValidator(lambda value: float("nan") if value is
 
 def standing(record: RunRecord, alive: bool) -> Standing:
     """Return a run's status: the recorded one, or `killed` if the record says `running` and no process holds the run.
+
+    Args:
+        record: the run's record.
+        alive: whether a process holds the run's lock.
     """
     return "killed" if record.status == "running" and not alive else record.status
 
@@ -65,7 +69,12 @@ class TrainAnswer(Answer):
 
     @classmethod
     def fields_of(cls, record: RunRecord, store: str) -> dict[str, Any]:
-        """Return the fields that a run's record determines; file paths include the store's path."""
+        """Return the fields that a run's record determines.
+
+        Args:
+            record: the run's record.
+            store: the store as the user wrote it; it begins every file path.
+        """
         folder = f"{store}/runs/{record.run}"
         files = {name: f"{folder}/{file}" for name in ("report", "model") if (file := getattr(record, name))}
         kept = ("run", "status", "state", "weights", "epochs", "stopped", "validation", "history", "segments")
@@ -73,7 +82,7 @@ class TrainAnswer(Answer):
 
     @classmethod
     def of(cls, record: RunRecord, store: str) -> TrainAnswer:
-        """Return the answer for a run's record."""
+        """Return the answer for a run's record, with file paths that begin with `store`."""
         return cls(**cls.fields_of(record, store))
 
 

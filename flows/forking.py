@@ -34,7 +34,12 @@ def main() -> None:
 
 
 def train(arguments: list[str], out: str, err: str) -> None:
-    """Run one command line in the forked process; never returns."""
+    """Run one command line in the forked process; never returns.
+
+    Args:
+        arguments: the arguments after `frostline`.
+        out, err: the files for stdout and stderr.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, path, flags in (

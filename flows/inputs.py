@@ -52,6 +52,15 @@ def run_inputs(
 ) -> RunInputs:
     """Return the inputs of a `TrainingRun` from the flow's parameters; check each named path before anything reads it.
 
+    Args:
+        spec: the specification, or None if `spec_file` is given.
+        spec_file: the path of the specification, or None if `spec` is given.
+        overrides: changes to the file, `key.path=value`.
+        folder: the folder in which relative paths and modules of `spec` are looked up.
+        store: the store's directory or URL.
+        name: the run's name; None takes the specification's.
+        allow_environment_change: resume from states made in another environment.
+
     Raises:
         SpecError: the specification is invalid or not admitted, or not exactly one was given.
     """

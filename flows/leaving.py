@@ -21,7 +21,12 @@ HURRY_SECONDS = 1.0
 
 
 def leave_at_most_in(seconds: float, code: int) -> None:
-    """End the process after `seconds`, even if writing the record or notifying Prefect blocks."""
+    """End the process after `seconds`, even if writing the record or notifying Prefect blocks.
+
+    Args:
+        seconds: the time limit.
+        code: the exit code.
+    """
     timer = threading.Timer(seconds, os._exit, (code,))
     timer.daemon = True
     timer.start()
@@ -49,13 +54,18 @@ def record_abandoned(run: TrainingRun | None, in_a_step: bool, why: str = "what 
         record = run.planning.record()
         if record is not None and record.status == "running":
             run.interrupted(said)
-    except Exception as error:  # the blocked disk may be the reason for the stop
+    except Exception as error:  # the process may be blocked on this very disk
         said += f"; its record couldn't be written ({type(error).__name__}: {error})"
     return said
 
 
 def tell_prefect(why: str, *, crashed: bool = False) -> None:
-    """Notify Prefect that the flow run has ended, and wait at most `TELL_SECONDS` for its server; see `tell_ended`."""
+    """Notify Prefect that the flow run has ended, and wait at most `TELL_SECONDS` for its server.
+
+    Args:
+        why: the state's message.
+        crashed: set the state to crashed; see `tell_ended`.
+    """
 
     def tell() -> None:
         with contextlib.suppress(Exception):  # any error of an unreachable server

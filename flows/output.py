@@ -40,7 +40,13 @@ class CommandFailed(Exception):
 
     @classmethod
     def because(cls, error: BaseException, run: str | None = None, resume: str | None = None) -> CommandFailed:
-        """Return the failure for an error; the error's class determines the exit code and the status."""
+        """Return the failure for an error; the error's class determines the exit code and the status.
+
+        Args:
+            error: the error.
+            run: the run's name, if there is one.
+            resume: the command that resumes the run; used only if the error allows it.
+        """
         from flows.answers import FailureAnswer
 
         code = error.exit_code if isinstance(error, FrostlineError) else 1
@@ -135,7 +141,12 @@ class Output:
             self.answer(answer)
 
     def refused(self, text: str, usage: str = "") -> None:
-        """Report a command line that cannot be used."""
+        """Report a command line that cannot be used.
+
+        Args:
+            text: the reason.
+            usage: the command's usage line; "" for none.
+        """
         from flows.answers import FailureAnswer
 
         if usage:

@@ -89,6 +89,14 @@ def start_again(dead: Dead, attempt: int, deployment: str) -> FlowRun:
     """Start a dead run by the deployment that started it, else by the given one.
 
     The idempotency key makes the server start it once, even if it is requested twice.
+
+    Args:
+        dead: the dead run.
+        attempt: the number of this start from the run's current progress, from 1.
+        deployment: the deployment for runs that no deployment started.
+
+    Returns:
+        The new flow run.
     """
     of = str(dead.flow_run.id) if dead.flow_run is not None else f"{dead.run} {getattr(dead.record, 'updated', '')}"
     target: Any = deployment

@@ -26,7 +26,13 @@ TERM_SECONDS = 1.5
 
 
 def hold(home: Path, pipe: int, listening: int) -> None:
-    """Start the server; when no process holds the pipe any more, end the server and return."""
+    """Start the server; when no process holds the pipe any more, end the server and return.
+
+    Args:
+        home: the PREFECT_HOME.
+        pipe: the descriptor of the pipe's reading end.
+        listening: the descriptor of the listening socket.
+    """
     asked: list[int] = []
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -121,6 +121,13 @@ def prepare(
 ) -> tuple[list[Variant], list[RunInputs]]:
     """Return the sweep's variants and their inputs; check every variant before any training starts.
 
+    Args:
+        files: the specifications' files.
+        grid: maps a dotted key to the values it takes.
+        overrides: changes to all of them, `key.path=value`.
+        store: the store's directory or URL.
+        allow_environment_change: resume from states made in another environment.
+
     Raises:
         SpecError: a variant is invalid; the error names it.
     """
@@ -147,7 +154,18 @@ def at_a_time(inputs: Sequence[RunInputs]) -> int:
 def run_all(
     found: Sequence[Variant], store: str, workers: int, dask: str | None, allow_environment_change: bool
 ) -> list[TrainAnswer | FailureAnswer]:
-    """Train all variants, and return their answers in the order of the variants."""
+    """Train all variants.
+
+    Args:
+        found: the variants.
+        store: the store's path or URL, valid for every worker.
+        workers: the number of trainings at a time, without a cluster.
+        dask: the address of a Dask cluster; None trains on this machine.
+        allow_environment_change: resume from states made in another environment.
+
+    Returns:
+        Their answers, in the order of the variants.
+    """
     answers: dict[str, TrainAnswer | FailureAnswer] = {}
     with runner_of(workers, dask) as runner:
         started = {
@@ -176,7 +194,14 @@ def _see_recorded(name: str) -> None:
 
 
 def answer_of(variant: Variant, future: PrefectFuture[Any]) -> TrainAnswer | FailureAnswer:
-    """Return a training's answer; turn any exception into a `FailureAnswer`, so that the other answers remain."""
+    """Return a training's answer.
+
+    Any exception becomes a `FailureAnswer`, so that the answers of the other trainings remain.
+
+    Args:
+        variant: the training.
+        future: the future of its task.
+    """
     try:
         said = future.result()
         kind = TrainAnswer if said.get("status") == "completed" else FailureAnswer
@@ -189,6 +214,10 @@ def answer_of(variant: Variant, future: PrefectFuture[Any]) -> TrainAnswer | Fai
 
 def runner_of(workers: int, dask: str | None) -> TaskRunner[Any]:
     """Return the task runner: local threads, each of which waits for one training process, or a Dask cluster.
+
+    Args:
+        workers: the number of threads.
+        dask: the address of a Dask cluster; None for threads.
 
     Raises:
         SpecError: prefect-dask is not installed.
@@ -206,7 +235,14 @@ def runner_of(workers: int, dask: str | None) -> TaskRunner[Any]:
 def compare(
     found: Sequence[Variant], answers: Sequence[TrainAnswer | FailureAnswer], name: str, store: str
 ) -> SweepAnswer:
-    """Write the comparison page, and return the sweep's answer."""
+    """Write the comparison page, and return the sweep's answer.
+
+    Args:
+        found: the variants.
+        answers: their answers, in the same order.
+        name: the sweep's name.
+        store: the store as the user wrote it.
+    """
     there = Store(store)
     completed = {answer.run for answer in answers if isinstance(answer, TrainAnswer)}
     records = [there.runs.read(variant.name) for variant in found if variant.name in completed]

@@ -118,7 +118,16 @@ def train(
 
 
 def train_run(run: TrainingRun, inputs: RunInputs, *, wait: bool = False) -> RunRecord:
-    """Run a training's stages and return its record."""
+    """Run a training's stages.
+
+    Args:
+        run: the training.
+        inputs: its inputs, the argument of each stage.
+        wait: if another process runs this run, wait for its end.
+
+    Returns:
+        The run's record.
+    """
     with run.lock(wait=wait):
         made = plan(inputs)
         finished = run.finished()
@@ -213,6 +222,10 @@ def end_interrupted(why: str, typed: bool) -> State[Any]:
     """Return the final state of a stopped flow run.
 
     A stop on the command line cancels the flow run; under a worker it ends as Prefect ends it.
+
+    Args:
+        why: the state's message.
+        typed: whether a command, not a worker, runs the flow.
 
     Raises:
         TerminationSignal: SIGTERM ended a flow run of a worker; Prefect decides whether it was cancelled or crashed.

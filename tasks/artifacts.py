@@ -112,7 +112,13 @@ class PrefectObserver(Observer):
 
 
 def run_event(run: str, what: str, payload: dict[str, Any]) -> None:
-    """Queue the event `frostline.<what>` of a run; never blocks."""
+    """Queue an event of a run; never blocks.
+
+    Args:
+        run: the run's name.
+        what: the event's name, after `frostline.`.
+        payload: plain JSON.
+    """
     resource = {"prefect.resource.id": f"frostline.run.{run}", "prefect.resource.name": run}
     emit_event(event=f"frostline.{what}", resource=resource, payload=payload)
 

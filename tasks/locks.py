@@ -165,7 +165,10 @@ class FlockLockManager(LockManager):
         return True
 
     async def await_for_lock(self, key: str, timeout: float | None = None) -> bool:
-        """The asynchronous variant of `wait_for_lock`."""
+        """The asynchronous variant of `wait_for_lock`.
+
+        It neither exempts locks of this thread nor reacts to a stop request.
+        """
         end = _deadline(timeout)
         while self.is_locked(key):
             if time.monotonic() >= end:

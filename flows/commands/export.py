@@ -11,7 +11,14 @@ from handler.store import Store
 
 
 def export_model(output: Output, run: str, epoch: int | None, to: Path, folder: str) -> None:
-    """Write the model as it was after an epoch, or the final model if `epoch` is None.
+    """Write the model as it was after an epoch.
+
+    Args:
+        output: the command's output.
+        run: the run's name.
+        epoch: the number of epochs; None writes the final model.
+        to: the file to write, `*.keras`.
+        folder: the store.
 
     Raises:
         SpecError: there is no such run, it has no state at that epoch, or the output path is unusable.

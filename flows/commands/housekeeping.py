@@ -14,7 +14,12 @@ from handler.store import Store
 
 
 def verify_store(output: Output, runs: list[str], folder: str) -> None:
-    """Check the checksums of a store, or of the states that the named runs need.
+    """Check the checksums of a store, or of the files that the named runs need.
+
+    Args:
+        output: the command's output.
+        runs: the runs' names; empty checks the whole store.
+        folder: the store.
 
     Raises:
         SpecError: there is no such run.
@@ -37,6 +42,12 @@ def verify_store(output: Output, runs: list[str], folder: str) -> None:
 
 def repair_runs(output: Output, runs: list[str], folder: str, allow_environment_change: bool) -> None:
     """Rebuild the damaged files that a verification finds.
+
+    Args:
+        output: the command's output.
+        runs: the runs' names; empty repairs the whole store.
+        folder: the store.
+        allow_environment_change: retrain from states made in another environment.
 
     Raises:
         SpecError: there is no such run.
@@ -70,7 +81,16 @@ def repair_runs(output: Output, runs: list[str], folder: str, allow_environment_
 
 
 def policy(newest: int | None, best: int, metric: str | None, days: float) -> Retention | None:
-    """Return the retention policy that `gc`'s options describe; None keeps all runs.
+    """Return the retention policy that `gc`'s options describe.
+
+    Args:
+        newest: the number of the newest completed runs to keep; None keeps all runs.
+        best: the number of the best runs by `metric` to keep in addition.
+        metric: a name in the runs' history.
+        days: also keep runs that are younger than this many days.
+
+    Returns:
+        The policy; None keeps all runs.
 
     Raises:
         SpecError: the options are incomplete or invalid.
@@ -100,6 +120,12 @@ def _option(path: str) -> str:
 
 def collect_garbage(output: Output, folder: str, keep: Retention | None, dry_run: bool) -> None:
     """Remove the runs that the policy does not keep, and everything that no run needs.
+
+    Args:
+        output: the command's output.
+        folder: the store.
+        keep: the retention policy; None keeps all runs.
+        dry_run: report what would be removed, and remove nothing.
 
     Raises:
         CommandFailed: a run is active in the store.

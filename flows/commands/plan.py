@@ -20,9 +20,18 @@ from handler.why import reasons
 def show_plan(
     output: Output, file: Path, store: str, name: str | None, overrides: list[str], png: Path | None, why: bool = False
 ) -> None:
-    """Show what `train` would do, without training; with `why` also the reasons why segments are not cached.
+    """Show what `train` would do, without training.
 
     It loads TensorFlow only if the store does not know the network yet.
+
+    Args:
+        output: the command's output.
+        file: the specification.
+        store: the store as the user wrote it.
+        name: the run's name; None takes the specification's.
+        overrides: changes to the file, `key.path=value`.
+        png: the file for a picture of layers x epochs; None draws none.
+        why: also show the reasons why segments are not cached.
 
     Raises:
         SpecError: the specification is invalid.

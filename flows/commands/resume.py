@@ -18,7 +18,12 @@ from handler.store import Store
 def resume_runs(output: Output, named: list[str], folder: str, allow_environment_change: bool, wait: bool) -> None:
     """Resume the named runs, or all runs that were interrupted, killed or failed.
 
-    With `wait`, it also resumes runs that another process is training, once that process has ended.
+    Args:
+        output: the command's output.
+        named: the runs' names; empty for all.
+        folder: the store.
+        allow_environment_change: resume from states made in another environment.
+        wait: also resume runs that another process is training, once that process has ended.
 
     Raises:
         SpecError: a named run does not exist.

@@ -30,6 +30,17 @@ def sweep_specs(
 ) -> None:
     """Train every file with every combination of the grid's values.
 
+    Args:
+        output: the command's output.
+        files: the specifications.
+        grid: the axes, `key.path=value,value,...` each.
+        overrides: changes to all of them, `key.path=value`.
+        name: the sweep's name; None derives it from the files.
+        store: the store as the user wrote it.
+        processes: the number of trainings at a time; None derives it from the cores.
+        dask: the address of a Dask cluster; None trains on this machine.
+        allow_environment_change: resume from states made in another environment.
+
     Raises:
         SpecError: a specification is invalid; nothing was started.
         CommandFailed: the sweep was interrupted, or Prefect failed.

@@ -30,6 +30,16 @@ def train_spec(
 ) -> None:
     """Train a specification; answer a completed run from the store, without Prefect and TensorFlow.
 
+    Args:
+        output: the command's output.
+        file: the specification.
+        store: the store as the user wrote it.
+        name: the run's name; None takes the specification's.
+        overrides: changes to the file, `key.path=value`.
+        allow_environment_change: resume from states made in another environment.
+        wait: if another process runs this run, wait for its end.
+        folder: the folder in which modules and relative paths are looked up; None takes the file's.
+
     Raises:
         SpecError: the specification is invalid; nothing was started.
         CommandFailed: the training failed or was interrupted, or another process runs it.
