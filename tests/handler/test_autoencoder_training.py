@@ -16,7 +16,7 @@ ENTRIES = [
 
 @pytest.fixture
 def fields():
-    """Return twelve fields of 64 points with two features; the class follows the height, every fifth point has no label."""
+    """Return twelve fields of 64 points with two features; the class is by height, every fifth point is unlabelled."""
     rng = np.random.default_rng(0)
     xyz = rng.uniform(-1, 1, size=(12, 64, 3)).astype("float32")
     features = rng.normal(size=(12, 64, 2)).astype("float32")

@@ -1,4 +1,4 @@
-"""Backup of X and y: their values are restored into the same arrays, for all dtypes, memory orders and numbers of arrays."""
+"""Backup of X and y: the values return to the same arrays, for every dtype, memory order and number of arrays."""
 
 import numpy as np
 import pytest

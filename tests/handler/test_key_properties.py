@@ -49,7 +49,7 @@ SECTIONS = {"": TrainingSpec, "data.": DataSpec, "model.": ModelSpec, "model.com
 
 @pytest.fixture(scope="module")
 def key(tmp_path_factory):
-    """Return a function that returns the first key of the valid specification with changes; with `whole`, its declaration."""
+    """Return a function that returns the first key of the changed valid specification, or its whole declaration."""
     folder = tmp_path_factory.mktemp("good")
     write_good(folder)
     for name, value in (("points", 0), ("other", 1)):

@@ -54,7 +54,7 @@ except EnvironmentMismatch as error:
 
 
 def trains(folder, *, threads=2, deterministic=True, epochs=3, allowed=False, code="", **variables):
-    """Train in a separate process and return the trained epochs, the notes or the error, and the digest of the weights."""
+    """Train in a separate process; return the trained epochs, the notes or the error, and the weights' digest."""
     names = {"TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS", "TF_XLA_FLAGS", "ONEDNN_MAX_CPU_ISA"} - variables.keys()
     given = {name: value for name, value in os.environ.items() if name not in names} | {"PYTHONPATH": str(ROOT)}
     told = json.dumps([threads, deterministic, epochs, allowed, code])

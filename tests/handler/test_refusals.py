@@ -94,7 +94,7 @@ def folder(made, tmp_path):
 
 @pytest.fixture
 def amended(made):
-    """Return a function that changes the manifest of the state after two epochs; the manifest is restored afterwards."""
+    """Return a function that changes the manifest of the state after two epochs; restore the manifest at the end."""
     run = made[1]
     state = run.store.states.folder(run.planning.chain.keys[2])
     before = (state / sealed.MANIFEST).read_bytes()

@@ -1,4 +1,4 @@
-"""The runs that a retention policy keeps: newest, best, young and unfinished ones, and those that kept runs start from."""
+"""The runs that a retention policy keeps: newest, best, young, unfinished, and those that kept runs start from."""
 
 from datetime import UTC, datetime, timedelta
 

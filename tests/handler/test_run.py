@@ -1,4 +1,4 @@
-"""One training from a specification, stage by stage: cached segments, resumption after a kill, bit-identical results."""
+"""One training from a specification, stage by stage: cached segments, resumption after a kill, identical bits."""
 
 import json
 import os
