@@ -1,4 +1,4 @@
-"""Commands run in processes forked from a warm one; see `flows/forker.py`."""
+"""Commands run in processes forked from a warm one; see `tests/flows/forker.py`."""
 
 from __future__ import annotations
 
