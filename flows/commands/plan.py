@@ -77,9 +77,9 @@ def show_plan(
 
 
 def _prefixes(plan: Plan) -> list[str]:
-    """Return, for the segments with frozen layers, whether the frozen prefix's activations are cached.
+    """Return lines about the frozen prefixes, each for the segments that share it.
 
-    The lines give the saved time and the size of the activation cache, or the reason for not using it.
+    A line gives the time that the activation cache saves and its size, or the reason why there is none.
     """
     spans: dict[str, list[str]] = {}
     for segment in plan.segments:
