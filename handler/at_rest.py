@@ -1,5 +1,6 @@
-"""Keeps frozen variables bit-identical: stops Keras from updating them, and refuses a network that updates them
-itself.
+"""Keeps frozen variables bit-identical during a step.
+
+Keras is prevented from updating them; a network that updates them itself is refused.
 """
 
 from __future__ import annotations

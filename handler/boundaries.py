@@ -69,8 +69,8 @@ class Boundaries:
             )
 
     def check_now(self, frozen: tuple[str, ...], then: tuple[str, ...], epoch: int) -> None:
-        """Refuse to change the mask while gradients are accumulated, in a custom loop whose step count is not known
-        before.
+        """Refuse to change the mask while gradients are accumulated, in a custom loop with an unknown number of
+        steps.
 
         Args:
             frozen: the layers that were frozen when the optimizer took its last steps.

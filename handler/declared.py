@@ -104,9 +104,7 @@ class Digests:
         return digest
 
     def sources(self, folder: Path) -> dict[str, Any]:
-        """Return the source of each digest in a declaration: a file's name, or a module's files with their
-        definitions.
-        """
+        """Return digest -> source for a declaration: a file's name, or a module's files with their definitions."""
         return self.files | {digest: definitions(module, folder) for digest, module in self.modules.items()}
 
     def save(self) -> None:

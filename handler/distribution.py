@@ -71,8 +71,7 @@ def scope_of(model: Any) -> AbstractContextManager[Any]:
 
 
 def refuse_unknown(model: Any) -> None:
-    """Refuse a model of another strategy than MirroredStrategy, or with an optimizer that is not known to be exact
-    there.
+    """Refuse a model of another strategy than MirroredStrategy, or with an optimizer not known to be exact there.
 
     Raises:
         SpecError: names it and the remedy.

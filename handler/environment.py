@@ -24,8 +24,7 @@ NOT_COMPARED = {"python"}  # no kernel depends on the Python version
 
 
 def prepare(threads: int, *, deterministic: bool = True, strategy: Strategy | None = None) -> None:
-    """Configure TensorFlow for a training, without its start-up messages; call it before TensorFlow's first
-    operation.
+    """Configure TensorFlow for a training, quietly; call it before TensorFlow's first operation.
 
     Args:
         threads: number of threads, both within an operation and between operations.

@@ -159,7 +159,7 @@ class DLFreezeTrainingExecutor:
                 if getattr(nn, "stop_training", False):
                     break
                 if boundaries.optimizer is not before:
-                    gathered = None  # fit_fn compiled the model anew
+                    gathered = None  # fit_fn compiled the model again
                 elif boundaries.steps != done:
                     gathered = segment.frozen
                 if gathered is not None and segment.end < training_epochs:

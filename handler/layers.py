@@ -75,9 +75,7 @@ class Outline:
         return tuple(part.path for part in self.parts.get(path, ())) or (path,)
 
     def joined(self, paths: Iterable[str]) -> tuple[str, ...]:
-        """Return the same layers in the same order, with a whole layer in place of its inner layers where all are
-        given.
-        """
+        """Return the same layers in the same order; a layer replaces its inner layers where all of these are given."""
         given = tuple(paths)
         full = {whole for whole, parts in self.parts.items() if {part.path for part in parts} <= set(given)}
         named = (self.whole_of[path] if self.whole_of.get(path) in full else path for path in given)
@@ -89,9 +87,7 @@ class Outline:
         return [info for layer in self.layers for info in (self.parts[layer.path] if layer.path in apart else (layer,))]
 
     def unfrozen(self, frozen: Collection[str]) -> list[LayerInfo]:
-        """Return the layers that are trainable under a mask, in order; layers that the user froze are never
-        trainable.
-        """
+        """Return the layers that are trainable under a mask, in order; layers that the user froze are excluded."""
         return [info for info in self.listed(frozen) if info.trainable and info.path not in frozen]
 
     def to_json(self) -> dict[str, Any]:

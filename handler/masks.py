@@ -127,8 +127,9 @@ class Masks:
 
 
 def compiled_step(model: Any, step: Step, signature: Any) -> Step:
-    """Trace a model's train or test step as a graph with one signature; return the step itself if the model runs
-    eagerly.
+    """Trace a model's train or test step as a graph with one signature, and return it.
+
+    If the model runs eagerly, the step itself is returned.
     """
     import tensorflow as tf
 
@@ -152,6 +153,6 @@ def _forget_gradients(graph: Any) -> None:
 
     for operation in graph.get_operations():
         if operation.type == "IdentityN":
-            with contextlib.suppress(ValueError):  # it has no gradient of its own
+            with contextlib.suppress(ValueError):  # it has no custom gradient
                 name = operation.get_attr("_gradient_op_type").decode()
                 ops.gradient_registry._registry.pop(name, None)

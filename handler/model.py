@@ -91,8 +91,8 @@ class DLModelHandler:
     def compile(self) -> None:
         """Build the network if it is not built, and compile it.
 
-        A network that is already compiled is compiled again only if `optimizer`, `loss` or `metrics` is given; what is
-        not given stays as its own `compile` call set it.
+        A network that is already compiled is compiled again only if `optimizer`, `loss` or `metrics` is given; an
+        argument that is not given keeps the value of the network's own `compile` call.
         """
         nn = self.arch.build()
         self.was_compiled = bool(nn.compiled)

@@ -1,6 +1,4 @@
-"""Access to Keras's optimizers, wrapped or not: the inner optimizers, the learning rate, and EMA weights under a
-mask.
-"""
+"""Access to Keras's optimizers, wrapped or not: inner optimizers, learning rate, EMA weights under a mask."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class _Text:
 
 def _enclosed(function: FunctionType) -> Iterator[Any]:
     for cell in function.__closure__ or ():
-        with contextlib.suppress(ValueError):  # not filled yet
+        with contextlib.suppress(ValueError):  # an empty cell
             yield cell.cell_contents
 
 
@@ -122,9 +122,7 @@ def _loaded(code: CodeType) -> Iterator[str]:
 
 
 def _compiled(code: CodeType) -> str:
-    """Return the instructions with their names and constants; the docstring is left out, since no instruction loads
-    it.
-    """
+    """Return the instructions with their names and constants. No instruction loads the docstring, so it is left out."""
     given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     steps = (f"{step.opname} {_operand(step.argval)}" for step in dis.get_instructions(code))
     return " ".join([*given, str(code.co_argcount), *steps])

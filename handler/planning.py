@@ -35,7 +35,7 @@ from handler.store import Store, marker, mirrored_files
 from handler.store.checked import read_checked, with_checksum
 from handler.store.files import write_file
 
-REMEMBERED = 4  # version of the network's stored description; one of another version is ignored, and the network built
+REMEMBERED = 4  # version of the network's stored description; a description of another version is ignored
 SLOTS = 3  # a weight and two slots of an optimizer like Adam, 4 bytes each
 
 
@@ -202,8 +202,9 @@ class Planning:
 
     @cached_property
     def _network(self) -> tuple[Outline, Graph, InitialWeights | None]:
-        """The network's layers, graph and initial weights: from the store's description, or from the network, built
-        once.
+        """The network's layers, graph and initial weights.
+
+        They come from the store's description, or from the network, which is built once.
         """
         outline = self.remembered
         if outline is None:
@@ -290,9 +291,7 @@ class Planning:
         return round(sum(seconds * epochs for seconds, epochs in left), 1)
 
     def _bytes(self, segments: list[PlannedSegment]) -> int:
-        """Estimate the bytes that the states of the remaining segments take: each writes the variables changed in
-        it.
-        """
+        """Estimate the bytes of the states of the remaining segments: each state writes the variables changed in it."""
         whole = sum(layer.parameters for layer in self.outline.layers) * 4 * SLOTS
         return whole * (not self.store.states.intact(self.key)) + sum(
             s.trainable_parameters * 4 * SLOTS for s in segments if not s.cached

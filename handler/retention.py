@@ -1,5 +1,6 @@
-"""Retention: which runs of a store are kept. The newest, the best, the young, and the runs whose weights these
-start from.
+"""Retention: which runs of a store are kept.
+
+Kept are the newest, the best and the young runs, and the runs from whose weights these started.
 """
 
 from __future__ import annotations

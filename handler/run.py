@@ -1,8 +1,8 @@
 """One training described by a specification, in one store, stage by stage. The Prefect tasks call its stages.
 
-The live objects (network, data, optimizer) are built when a stage first needs them: a training whose states are all
-cached loads neither TensorFlow nor the data. A stage may be called again after a failure, in this process or another;
-it resumes from the store.
+The live objects (network, data, optimizer) are built when a stage first needs them: a segment whose state is cached
+needs neither TensorFlow nor the data. A stage may be called again after a failure, in this process or another; it
+resumes from the store.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class RunInputs(BaseModel):
 
     Attributes:
         spec: the specification.
-        folder: absolute path of the folder in which its modules and relative paths are looked up.
+        folder: the folder in which its modules and relative paths are looked up.
         store: the store's directory or URL.
         name: the run's name.
         allow_environment_change: resume from states made in another environment.
@@ -84,7 +84,7 @@ class TrainingRun:
         self.inputs = inputs
         self.spec, self.folder = inputs.spec, Path(inputs.folder)
         self.store = Store(inputs.store)
-        self.output_folder = self.store.runs.folder(inputs.name)  # refuses a name that isn't one
+        self.output_folder = self.store.runs.folder(inputs.name)  # raises SpecError for an invalid name
         self.planning = Planning(self.spec, self.folder, self.store, inputs.name)
         self.observers: list[Observer] = []
         self.ended: RunRecord | None = None
@@ -257,7 +257,7 @@ class TrainingRun:
             folder = self.store.runs.folder(self.inputs.name)
             final = self.live.finish(position, folder)
         told = {name: final[name] for name in ("weights", "model", "validation", "final_is_state")}
-        described = self.live.pre_fit()  # done by now, but not recorded where no segment was left to train
+        described = self.live.pre_fit()  # not yet recorded if no segment had to be trained
         about_data = {name: described[name] for name in ("dataset", "prefit")}
         self._writer.change(**told, **about_data, **self._reached())
         return {**final, "state": position.key, "epochs": position.epoch, "stopped": position.stopped}

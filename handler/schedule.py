@@ -345,9 +345,7 @@ def idle_segments(outline: Outline, schedule: Schedule) -> list[str]:
 
 
 def _check_shared(units: Sequence[Sequence[str]], outline: Outline, path: str) -> None:
-    """Refuse layer groups that separate layers with shared weights: one would be trainable while the other is
-    frozen.
-    """
+    """Refuse layer groups that separate layers with shared weights: one would be frozen, the other trainable."""
     for group in outline.shared:
         for unit in units:
             held = {part for layer in unit for part in outline.parts_of(layer)}

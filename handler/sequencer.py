@@ -32,7 +32,7 @@ def permutation(seed: int, epoch: int, rows: int) -> np.ndarray:
 
 
 class DLSequencer(keras.utils.PyDataset):
-    """Batches of X and y, shuffled anew each epoch.
+    """Batches of X and y, shuffled for each epoch.
 
     Item `i` of an epoch is `(x, y)`, or `(x, y, weights)` with `class_weight` or `ignore_label`. `x` is an array of
     shape `(batch, ...)`, or a list of them for several network inputs; `y` has the shape `(batch, ...)`; `weights`
@@ -60,8 +60,8 @@ class DLSequencer(keras.utils.PyDataset):
         one_hot: whether targets hold one value per class; None: floating-point targets with several values do.
 
     Raises:
-        DataError: X or y is no array; or `in_place`, and an array cannot be rearranged in memory, or is mapped to
-            a file that would be rearranged.
+        DataError: X or y is no array; or `in_place`, and an array cannot be rearranged in memory, or is mapped to a
+            file that would be rearranged.
         SpecError: the batch size cannot be used.
     """
 

@@ -38,7 +38,7 @@ class TrainingState:
 
 def to_array(variable: Any) -> np.ndarray:
     """Return a copy of a Keras variable's value."""
-    return np.asarray(variable.numpy())  # which copies already
+    return np.asarray(variable.numpy())  # `numpy()` copies
 
 
 def named(group: str, variables: list[Any]) -> dict[str, Any]:
@@ -78,8 +78,9 @@ def assign(variables: dict[str, Any], arrays: dict[str, np.ndarray], group: str,
 
 
 def put_into(model: Any, arrays: dict[str, np.ndarray]) -> bool:
-    """Put a state's variables and lookup tables into a network, and let its layers recompute the tensors derived
-    from them.
+    """Put a state's variables and lookup tables into a network.
+
+    The layers recompute the tensors that they derive from these.
 
     Returns:
         Whether derived tensors changed. A function traced before holds the old values then; the model's own
@@ -96,12 +97,12 @@ def put_into(model: Any, arrays: dict[str, np.ndarray]) -> bool:
 
 
 def load_state(store: Any, key: str, model: Any) -> TrainingState:
-    """Put a state of a store into a model: its variables, its lookup tables and, if it is built, its optimizer's
-    variables.
+    """Put a state of a store into a model.
 
-    The variables match by position, shape and dtype; names may differ, so auto-numbered layer names (`dense_7`) do
-    not matter. Not put in place, but part of the returned state: the callbacks' state, the history, Keras's global
-    seed generator, and the metrics of a state within an epoch.
+    It sets the model's variables and lookup tables and, if the model's optimizer is built, the optimizer's
+    variables. They match by position, shape and dtype; names may differ, so auto-numbered layer names (`dense_7`)
+    do not matter. Not set, but part of the returned state: the callbacks' state, the history, Keras's global seed
+    generator, and the metrics of a state within an epoch.
 
     Args:
         store: a `Store`, or the path of one.

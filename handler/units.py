@@ -226,8 +226,9 @@ class _Names:
         return name
 
     def _parts_matching(self, glob: str) -> list[tuple[str, ...]]:
-        """Return the inner layers that a glob matches within wrappers and blocks, or else the inner blocks as
-        groups.
+        """Return the inner layers of wrappers and blocks that a glob matches, or else groups of them.
+
+        A group consists of the layers below an inner block whose path the glob matches.
         """
         parts: list[tuple[str, ...]] = [(part,) for part in self.outline.whole_of if fnmatchcase(part, glob)]
         if parts:

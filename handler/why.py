@@ -87,7 +87,7 @@ class _Comparison:
     # The same declaration
 
     def _likeness(self, record: RunRecord) -> tuple[int, bool, str]:
-        """Return a sort key: the epochs in common with a run's chain, then whether it has the plan's name, then its
+        """Return a sort key: epochs in common with a run's chain, then whether it has the plan's name, then its
         time.
         """
         return self._common(record), record.run == self.planning.name, record.updated
@@ -209,9 +209,7 @@ def _records(planning: Planning) -> Iterator[RunRecord]:
 
 
 def _resembles(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Return whether two declarations have the data source or the architecture in common, ignoring changes of its
-    code.
-    """
+    """Return whether two declarations share the data source or the architecture, ignoring changes of its code."""
 
     def named(value: Any) -> Any:
         return value.get("function", value) if isinstance(value, dict) else value

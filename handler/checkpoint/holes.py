@@ -86,9 +86,7 @@ def find_parents(chain: Chain, states: StateStore, there: set[str]) -> set[str]:
 
 
 def nearest_before(chain: Chain, states: StateStore, epoch: int) -> Position | None:
-    """Return the furthest intact state before an epoch, including steps within earlier epochs; None if there is
-    none.
-    """
+    """Return the furthest intact state before an epoch, including steps in earlier epochs; None without one."""
     if not epoch:
         return None
     for position in backwards(chain, states, 0, epoch - 1):

@@ -21,8 +21,9 @@ from handler.store import Store
 
 
 class NotebookRun(Observer):
-    """Keeps the record of a training on live objects while it trains; the run's lock shows other processes that it
-    is running.
+    """Keeps the record of a training on live objects while it trains.
+
+    The run's lock shows other processes that it is running.
 
     Args:
         store: the store.
@@ -37,7 +38,7 @@ class NotebookRun(Observer):
     def __init__(self, store: Store, name: str | None, chain: Chain, mh: Any) -> None:
         self.store, self.chain, self.mh = store, chain, mh
         self.name = name or f"notebook-{chain.start[:8]}"
-        store.runs.folder(self.name)  # refuses a name that isn't one
+        store.runs.folder(self.name)  # raises SpecError for an invalid name
         self.before = before = self._before()
         same = before is not None and before.key == chain.start
         now = _now()
@@ -72,7 +73,7 @@ class NotebookRun(Observer):
                     self.store.runs.write(self.before)  # a refused training leaves the earlier record
                     raise
                 stopped = isinstance(error, KeyboardInterrupt | Interrupted)
-                with suppress(StoreError):  # which must not hide the error
+                with suppress(StoreError):  # a StoreError must not hide the error
                     self._change(
                         status="interrupted" if stopped else "failed",
                         error=text_of(error),

@@ -1,5 +1,6 @@
-"""`frostline verify --repair`: rebuilds each damaged part of a store bit-identically, or names the reason why it
-cannot.
+"""`frostline verify --repair`: rebuilds the damaged parts of a store bit-identically.
+
+A part that cannot be rebuilt is reported with the reason.
 """
 
 from __future__ import annotations

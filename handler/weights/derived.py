@@ -106,8 +106,7 @@ def parse_table(array: np.ndarray) -> dict[str, Any]:
 
 
 def refresh(model: Any) -> list[str]:
-    """Let every layer recompute the tensors that it derives from its weights; return the paths of the layers that
-    changed.
+    """Let every layer recompute the tensors that it derives from its weights; return the paths of changed layers.
 
     The model's traced functions are dropped then. Functions that others have traced are theirs to drop.
     """

@@ -167,9 +167,7 @@ def _read_config(archive: zipfile.ZipFile | None) -> Any:
 
 
 def _configured(config: Any, path: str, names: str) -> Iterator[tuple[str, str]]:
-    """Yield stored path and name path from the configuration of a functional or Sequential model, including
-    wrappers.
-    """
+    """Yield (stored path, name path) from the configuration of a functional or Sequential model, with wrappers."""
     yield path, names
     inside = config.get("config") if isinstance(config, Mapping) else None
     if not isinstance(inside, Mapping):

@@ -134,9 +134,7 @@ def _from_file(parts: _Parts, reference: str, file: Path) -> list[str]:
 
 
 def _fill(layer: Any, source: WeightsFile, path: str, *, own_table: bool = False) -> bool:
-    """Put a layer's stored variables and table into the layer; return False if the file lacks them or they don't
-    fit.
-    """
+    """Put a layer's stored variables and table into the layer; return False if they are missing or don't fit."""
     if derived.has_table(layer):
         table = source.table(layer, path)
         if table is None:
