@@ -18,7 +18,9 @@ from handler.specification import callbacks, entries, prefix_cache, snapshots, s
 ROOT = Path(__file__).parent.parent
 SPECIFICATION = (ROOT / "docs" / "specification.md").read_text(encoding="utf-8")
 ANSWERS = (ROOT / "docs" / "command.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+GLOSSARY = ROOT / "docs" / "glossary.md"
+DECISIONS = ROOT / "docs" / "decisions"
 
 
 def fields(module):
@@ -50,11 +52,37 @@ def test_every_command_is_in_the_reference(command):
     assert f"`frostline {command}" in ANSWERS
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def anchors(page):
+    headings = re.findall(r"(?m)^#+ (.*)$", page.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_between_pages_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+    for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
         assert "://" not in target, f"{page.name} leads outside: {target}"
-        assert (page.parent / target).exists(), f"{page.name}: there is no {target}"
+        file = page.parent / target if target else page
+        assert file.exists(), f"{page.name}: there is no {target}"
+        assert not anchor or anchor in anchors(file), f"{page.name}: {file.name} has no heading #{anchor}"
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p != GLOSSARY], ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_page_links_to_the_glossary_near_its_top(page):
+    top = page.read_text(encoding="utf-8").splitlines()[:12]
+    assert any("glossary.md)" in line for line in top) or page.name == "guards.md"
+
+
+def test_the_index_lists_every_decision():
+    files = sorted(file.name for file in DECISIONS.glob("[0-9]*.md"))
+    listed = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (DECISIONS / "README.md").read_text(encoding="utf-8"))
+    assert listed == files
+    assert [name[:4] for name in files] == [f"{number:04d}" for number in range(1, len(files) + 1)]
+
+
+@pytest.mark.parametrize("file", sorted(DECISIONS.glob("[0-9]*.md")), ids=lambda p: p.name[:4])
+def test_a_decision_has_its_three_headings(file):
+    headings = re.findall(r"(?m)^## (.*)$", file.read_text(encoding="utf-8"))
+    assert headings == ["Context", "Decision", "Consequences"]
 
 
 def test_the_files_that_the_readme_lists_are_there():

@@ -1,6 +1,6 @@
 """A training started in one environment and resumed in another, each in its own process: refused, or allowed and noted.
 
-The settings here change the bits (see docs/decisions.md), so resuming without notice would be wrong.
+The settings here change the bits (see docs/decisions/0024-environment-fields-by-experiment.md), so resuming without notice would be wrong.
 """
 
 import json
