@@ -19,7 +19,7 @@ Turns = tuple[list[int], list[dict[str, list[str]]]]
 
 
 class DLFreezeTrainingExecutor:
-    """Computes freeze-training schedules and runs them.
+    """An executor that computes freeze-training schedules and runs them.
 
     Args:
         freeze_training: None, one entry (dict) or a list of entries; see the specification reference.

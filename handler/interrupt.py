@@ -6,7 +6,7 @@ from handler.errors import Interrupted
 
 
 class StopFlag:
-    """Requests that a training stop after its present step.
+    """A flag that requests a training to stop after its present step.
 
     Attributes:
         reason: the source of the request (`SIGINT`, `SIGTERM`, ...); "" without a request.
@@ -17,7 +17,7 @@ class StopFlag:
 
     @property
     def requested(self) -> bool:
-        """Whether a stop was requested."""
+        """True if a stop was requested."""
         return bool(self.reason)
 
     def request(self, reason: str) -> None:

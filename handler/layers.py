@@ -263,7 +263,7 @@ def outline(model: Any) -> Outline:
 
 
 class _Count:
-    """Counts the elements of layers' weights, each weight once."""
+    """A counter of the elements of layers' weights; it counts each weight once."""
 
     def __init__(self) -> None:
         self._counted: set[int] = set()

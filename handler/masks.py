@@ -24,7 +24,7 @@ Kept = TypeVar("Kept")
 
 
 class Masks:
-    """Applies masks to one compiled model.
+    """The masks of one compiled model, and the traced functions kept for each.
 
     Args:
         model: a built and compiled `keras.Model`. Its present flags are the user's: a mask never unfreezes a layer

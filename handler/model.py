@@ -24,7 +24,7 @@ from handler.sequencer import DLSequencer
 
 
 class DLModelHandler:
-    """Holds an architecture and the settings to compile it, train it and predict with it.
+    """An architecture with the settings to compile it, train it and predict with it.
 
     Args:
         arch: an `Architecture`, such as `KerasArchitecture(model)`.

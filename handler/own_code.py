@@ -61,7 +61,7 @@ def _code_of(item: Any) -> Iterator[Any]:
 
 
 class _Text:
-    """Writes a value as text: code with its references, a class by its members, plain values by their repr.
+    """The text form of values: code with its references, a class by its members, plain values by their repr.
 
     Of any other object only the name of its class is written.
     """

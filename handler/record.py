@@ -28,11 +28,11 @@ def rate_text(rate: float | None, otherwise: str = "not set") -> str:
 
 
 class PlannedPrefix(Record):
-    """Whether a segment trains on the activation cache of its frozen prefix.
+    """The planned use of a segment's activation cache.
 
     Attributes:
-        used: whether it does.
-        why: why not; "" if it does.
+        used: whether the segment trains on it.
+        why: the reason why not; "" if it does.
         share: the prefix's share of the network's forward pass, 0 to 1.
         saves: estimated share of a step that the cache saves, 0 to 1.
         bytes_per_example: bytes on disk per example.
@@ -145,7 +145,7 @@ class Plan(Record):
 
 
 class Reason(Record):
-    """Why a segment isn't cached, or another reason why `train` would stop.
+    """The reason why a segment isn't cached, or why `train` would stop.
 
     Attributes:
         segment: the segment's index; None if the reason concerns no segment.
@@ -337,7 +337,7 @@ class RunRecord(Record):
 
     @property
     def model_differs(self) -> bool:
-        """Whether the final model may have other weights than the last state: EMA weights, or the best ones."""
+        """True if the final model may have other weights than the last state: EMA weights, or the best ones."""
         if self.final_is_state is not None:
             return not self.final_is_state
         training, compiled = self.spec.get("training", {}), self.spec.get("model", {}).get("compile", {})
@@ -349,5 +349,5 @@ class RunRecord(Record):
 
     @property
     def is_of_live_objects(self) -> bool:
-        """Whether the handler alone trained it, in a notebook: it has no specification then."""
+        """True if the handler alone trained it, in a notebook: it has no specification then."""
         return not self.spec

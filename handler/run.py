@@ -318,7 +318,7 @@ class TrainingRun:
 
     @property
     def held(self) -> bool:
-        """Whether this process holds the run's lock."""
+        """True if this process holds the run's lock."""
         return self._writer.held
 
     @property

@@ -29,7 +29,7 @@ from handler.store import StateStore
 
 
 class SegmentWalk:
-    """Trains the segments of one chain; segments with a state on disk are not trained again.
+    """The segment runner of one chain; segments with a state on disk are not trained again.
 
     Args:
         chain: the keys.

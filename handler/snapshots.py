@@ -19,7 +19,7 @@ KEPT = 2
 
 
 class StateWriter:
-    """Writes the states of one chain into a store. To be used by one thread.
+    """The writer of one chain's states. Only one thread may use it.
 
     Args:
         chain: the keys.

@@ -164,7 +164,7 @@ class DataSpec(Given):
 
 
 class CompileSpec(Given):
-    """How the model is compiled. None means: as the network's own function compiled it, else the default."""
+    """The compilation of the model. None means: as the network's own function compiled it, else the default."""
 
     model_config = ConfigDict(title="Compilation")
     optimizer: Optimizer | None = Field(
@@ -180,7 +180,7 @@ class CompileSpec(Given):
 
     @property
     def learning_rate_schedule(self) -> bool:
-        """Whether the optimizer has a learning-rate schedule of its own."""
+        """True if the optimizer has a learning-rate schedule of its own."""
         return isinstance(self.optimizer, dict) and not isinstance(
             self.optimizer.get("learning_rate", 0.0), int | float
         )
@@ -206,7 +206,7 @@ class ModelSpec(Given):
 
 
 class TrainingOptions(Given):
-    """How the model is trained."""
+    """The training options: epochs, batch size, callbacks and the like."""
 
     model_config = ConfigDict(title="Training")
     epochs: Annotated[Count, Field(le=100_000)] = Field(

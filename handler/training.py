@@ -40,25 +40,25 @@ from handler.store import Store
 
 
 class DLTrainingHandler:
-    """Trains a model through a freeze-training schedule.
+    """The training handler: trains a model through a freeze-training schedule.
 
-    A handler may train several models, one after another. With a store, a training that is killed or interrupted
-    resumes at the same call and ends with bit-identical weights. All work is done in the calling thread, except for
-    fetching batches, computing activations and writing snapshots, which use threads of their own.
+    One handler may train several models in turn. With a store, a training that is killed or interrupted resumes at
+    the same call and ends with bit-identical weights. The work is done in the calling thread, except for fetching
+    batches, computing activations and writing snapshots, which use threads of their own.
 
     Args:
         freeze_training: None, one entry (dict) or a list of entries; see the specification reference.
         store: a `Store`, or the path or URL of one. Every state is stored under a key that hashes the arrays, the
-            configuration and the initial variables: the same call again resumes from the furthest state, and finished
-            epochs are not trained again. None: nothing is written except a temporary backup where one is needed.
+            configuration and the initial variables: the same call again resumes from the furthest state, and
+            finished epochs are not trained again. None: nothing is written except a temporary backup if needed.
         name: the run's name in the store; None: `notebook-` and the first 8 digits of the key.
         observers: a list of `Observer`s, notified of the training's progress.
         allow_environment_change: resume from states made in another environment.
         snapshot_steps: with a store, also write a snapshot every so many steps; None: only after each epoch.
-        prefixes: how activation caches of frozen prefixes are used; None: activations are computed once where that
-            saves time.
-        non_finite: what happens when a loss, a metric or a weight becomes NaN or infinite. `stop` ends the training
-            with a `NonFiniteError` that names the epoch and the step; `continue` notifies the observers.
+        prefixes: how activation caches of frozen prefixes are used; None: they are used where that saves time.
+        non_finite: the reaction to a loss, a metric or a weight that becomes NaN or infinite. `stop` ends the
+            training with a `NonFiniteError` that names the epoch and the step; `continue` notifies the observers of
+            a loss or metric and trains on.
 
     Raises:
         SpecError: `store` or `observers` cannot be used.

@@ -175,7 +175,7 @@ def _units(units: Sequence[tuple[str, ...]], out: Collection[str], path: str) ->
 
 
 class _Names:
-    """Looks names up in an outline."""
+    """The lookup of names in an outline."""
 
     def __init__(self, outline: Outline) -> None:
         self.outline = outline

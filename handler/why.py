@@ -42,7 +42,7 @@ def reasons(planning: Planning, plan: Plan) -> list[Reason]:
 
 
 class _Comparison:
-    """Compares the first segment that isn't cached with the runs of the store."""
+    """The comparison of the first segment that isn't cached with the runs of the store."""
 
     def __init__(self, planning: Planning, missing: Sequence[PlannedSegment], position: Position | None) -> None:
         self.planning, self.missing, self.position = planning, missing, position

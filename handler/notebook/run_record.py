@@ -21,7 +21,7 @@ from handler.store import Store
 
 
 class NotebookRun(Observer):
-    """Keeps the record of a training on live objects while it trains.
+    """The record of a training on live objects, updated while it trains.
 
     The run's lock shows other processes that it is running.
 

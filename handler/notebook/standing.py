@@ -24,7 +24,7 @@ _left: WeakKeyDictionary[Any, Standing] = WeakKeyDictionary()  # by model
 
 @dataclass(frozen=True)
 class Standing:
-    """How a fit with a store left a model.
+    """The memory of how a fit with a store left a model.
 
     Attributes:
         store: the store's folder.

@@ -21,7 +21,7 @@ from handler.store.places import is_file
 
 
 class _Notes(Observer):
-    """Passes notes on to a function."""
+    """An observer that passes notes on to a function."""
 
     def __init__(self, note: Callable[[str], None]) -> None:
         self._note = note
@@ -31,7 +31,7 @@ class _Notes(Observer):
 
 
 class Rebuilding:
-    """Rebuilds the lost parts of a run, holding the run's lock. The callbacks write to a temporary folder.
+    """The rebuilding of a run's lost parts, under the run's lock. The callbacks write to a temporary folder.
 
     Args:
         store: the store.
