@@ -150,7 +150,7 @@ class DLModelHandler:
         return output if self.arch.run_post is None else self.arch.run_post(output)
 
     def build_callbacks(self) -> list[Any]:
-        """Return the callbacks of a fit; a function given as `callbacks` is called anew each time."""
+        """Return the callbacks of a fit; a function given as `callbacks` is called for each fit."""
         return list(self.callbacks() if callable(self.callbacks) else self.callbacks)
 
     def build_sequencer(self, X: Any, y_rf: Any) -> DLSequencer:

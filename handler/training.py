@@ -314,7 +314,8 @@ class DLTrainingHandler:
             X: not used.
             y_rf: not used.
             callbacks: not used.
-            fit_cache_map: the return value of `pre_fit`.
+            fit_cache_map: the return value of `pre_fit`; `ConvAutoencPwiseClassif` replaces its `structure` by a
+                summary, `digest`.
         """
         callback = getattr(mh.arch, "posfit_logic_callback", None)
         if callback is not None:
