@@ -1,8 +1,8 @@
-"""Makes the pictures of `docs/operations.md`: trains an example, shows Prefect's pages about it in headless Chromium.
+"""Create the pictures of `docs/operations.md`: train an example and capture its pages of the Prefect UI in Chromium.
 
     .venv/bin/python docs/screenshots.py [SPEC.yaml]
 
-The pictures go to `docs/pictures/`; everything else into a temporary folder. Needs `chromium` on the PATH.
+The pictures go to `docs/pictures/`, all other files to a temporary folder. `chromium` must be on PATH.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import httpx
 from flows.server import start_or_join
 
 HERE = Path(__file__).parent
-LOAD_MILLISECONDS = 15_000  # of the page's own time, in which its requests are answered
+LOAD_MILLISECONDS = 15_000  # of the page's virtual time, for its requests
 
 
 def main(spec: Path) -> None:
-    """Trains the specification and writes the pictures."""
+    """Train the specification and write the pictures."""
     browser = shutil.which("chromium") or sys.exit("chromium isn't installed: apt-get install chromium")
     with tempfile.TemporaryDirectory() as temporary:
         server = start_or_join(Path(temporary) / "prefect")
