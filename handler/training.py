@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from handler import identity
-from handler.arch.unbuilt import build_from
+from handler.arch.unbuilt import build_for
 from handler.backup import clear, drop_backup, restore_backup, temporary_folder, write_backup
 from handler.boundaries import Boundaries
 from handler.chain import Chain, key_of
@@ -21,13 +21,7 @@ from handler.errors import SpecError, StoreError
 from handler.executor import DLFreezeTrainingExecutor, Turns
 from handler.layers import outline
 from handler.memory import enough_memory
-from handler.notebook.arguments import (
-    check_callbacks,
-    check_data,
-    check_model_handler,
-    check_observers,
-    check_store,
-)
+from handler.notebook.arguments import check_callbacks, check_data, check_model_handler, check_observers, check_store
 from handler.notebook.run_record import NotebookRun
 from handler.notebook.standing import Training, identify, remembered
 from handler.observe import Observer
@@ -105,7 +99,6 @@ class DLTrainingHandler:
             Keras `History` over all epochs, also `mh.history`.
 
         Raises:
-            SpecError: an argument cannot be used.
             FrostlineError: as `fit` raises it.
         """
         check_model_handler(mh)
@@ -122,11 +115,7 @@ class DLTrainingHandler:
         With a store, the structure that the architecture derives from X is computed once; later calls read it from the
         store.
 
-        Args:
-            mh: as for `__call__`.
-            X: as for `__call__`.
-            y_rf: as for `__call__`.
-            callbacks: not used.
+        The arguments are those of `__call__`; `callbacks` is not used.
 
         Returns:
             The cache map: `X` (list of arrays), `y`, `structure` (name -> array of n rows, where the architecture has
@@ -162,26 +151,19 @@ class DLTrainingHandler:
         Compiles `mh` if it is not compiled. Afterwards the trainable flags are as before, and X and y hold their
         original values, also after a KeyboardInterrupt.
 
-        Args:
-            mh: as for `__call__`.
-            X: as for `__call__`; rearranged during the training if `mh.in_place`.
-            y_rf: as for `__call__`.
-            callbacks: a list of Keras callbacks.
+        The arguments are those of `__call__`. X is rearranged during the training if `mh.in_place`.
 
         Returns:
             Keras `History` over all epochs, also `mh.history`.
 
         Raises:
-            SpecError: an argument cannot be used.
-            ScheduleError: an entry cannot be used.
+            SpecError, ScheduleError: an argument or an entry cannot be used.
             DataError: the data do not fit the network, or are not finite.
             MismatchError: with a store, data, initial variables or environment differ from those of the stored state.
-            DamagedError: a backup is damaged, or no intact state is left to resume from.
-            StoreError: the store or the disk cannot be read or written.
+            DamagedError, StoreError: a backup is damaged, no intact state is left, or the disk refuses.
             NonFiniteError: a loss, a metric or a weight became NaN or infinite.
             BusyError: another process is running a run of this name.
-            Interrupted: a stop was requested; with a store the state is saved.
-            ResourcesError: memory ran out.
+            Interrupted, ResourcesError: a stop was requested (with a store the state is saved), or memory ran out.
         """
         check_model_handler(mh)
         check_data(X, y_rf)
@@ -194,7 +176,7 @@ class DLTrainingHandler:
             check_arrays(X, y_rf, getattr(mh, "validation_data", None))  # with a store, the digests check the values
         if mh.compiled is None:
             mh.compile()
-        _build_network(mh.compiled, X)
+        build_for(mh.compiled, X)
         input_X = mh.build_sequencer(X, y_rf)
         if input_X is None:
             input_X = DLSequencer(X, y_rf, mh.batch_size, seed=getattr(mh, "seed", 0))
@@ -253,11 +235,6 @@ class DLTrainingHandler:
     def store_fit_backup(self, mh: Any, X: Any, y_rf: Any) -> Path | None:
         """Write X and y to zarr, slab by slab, if the training rearranges them in place.
 
-        Args:
-            mh: as for `__call__`.
-            X: as for `__call__`.
-            y_rf: as for `__call__`.
-
         Returns:
             The backup's path, in the store or else in a temporary folder; None if no backup is needed.
 
@@ -310,10 +287,7 @@ class DLTrainingHandler:
         A second call has no further effect with the shipped architectures.
 
         Args:
-            mh: as for `__call__`.
-            X: not used.
-            y_rf: not used.
-            callbacks: not used.
+            mh: as for `__call__`; X, y_rf and callbacks are not used.
             fit_cache_map: the return value of `pre_fit`; `ConvAutoencPwiseClassif` replaces its `structure` by a
                 summary, `digest`.
         """
@@ -423,10 +397,3 @@ class DLTrainingHandler:
             drop_backup(backup)
             if self.store is None:
                 clear(backup.parent)
-
-
-def _build_network(nn: Any, X: Any) -> None:
-    """Build a network that is not built yet from the shapes of X; do nothing if a part of X is not an array."""
-    parts = X if isinstance(X, list | tuple) else [X]
-    if all(isinstance(getattr(part, "dtype", None), np.dtype) for part in parts):
-        build_from(nn, [(part.shape[1:], part.dtype.name) for part in parts], "arch")

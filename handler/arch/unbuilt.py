@@ -45,6 +45,13 @@ def build_from(model: Any, inputs: Sequence[Input], where: str = "model.architec
         raise SpecError(where, f"the network {model.name!r} has no weights, so there is nothing to train; add layers")
 
 
+def build_for(model: Any, X: Any) -> None:
+    """Build a network that is not built yet from the arrays of X; do nothing if a part of X is not an array."""
+    parts = X if isinstance(X, list | tuple) else [X]
+    if all(isinstance(getattr(part, "dtype", None), np.dtype) for part in parts):
+        build_from(model, [(part.shape[1:], part.dtype.name) for part in parts], "arch")
+
+
 def _symbols(shape: Sequence[int | None], dtype: str) -> Any:
     return keras.KerasTensor((None, *shape), keras.config.floatx() if np.dtype(dtype).kind == "f" else dtype)
 
