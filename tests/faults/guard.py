@@ -1,25 +1,27 @@
-"""What a guard against a fault is."""
+"""A guard of the product against a fault."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from tests.faults.operators import Operator
+
 
 class Guard(NamedTuple):
-    """Lines of the product that make a fault harmless.
+    """A statement of the product that makes a fault harmless.
+
+    The statement is marked there with the comment `# guard: name`.
 
     Attributes:
-        fault: what can happen.
-        what: what guards against it, in words.
-        file: where that stands.
-        line: the text that is the guard; it stands there once.
-        instead: what replaces it when it is taken out.
+        name: the guard's name; unique, lower case, with hyphens.
+        fault: the fault.
+        protection: the protection against it.
+        mutation: takes the protection out of the marked statement.
         test: the test that fails then.
     """
 
+    name: str
     fault: str
-    what: str
-    file: str
-    line: str
-    instead: str
+    protection: str
+    mutation: Operator
     test: str

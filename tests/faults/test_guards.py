@@ -1,31 +1,98 @@
-"""The table of guards is true: each stands where it is said to, and its test exists (`mutate.py` takes them out)."""
+"""The guards and the markers of the product belong together, each guard can be taken out, and its test exists.
+
+`mutate.py` takes the guards out and runs their tests.
+"""
 
 import ast
+import builtins
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.faults.guards import GUARDS
-from tests.faults.mutate import without
+from tests.faults.markers import markers
+from tests.faults.mutate import PAGE, page
+from tests.faults.operators import mutant
 from tests.faults.points import CALLS
+from tests.faults.rewriting import formatted_anew, marked_lines, new_names, renamed
 from tests.faults.soak_table import PLACES
 
 ROOT = Path(__file__).parent.parent.parent
+MARKERS = {marker.name: marker for marker in markers(ROOT)}
 
 
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda g: g.fault)
-def test_a_guard_stands_where_it_is_said_to_and_its_test_exists(guard):
-    changed = without(guard, (ROOT / guard.file).read_text())
-    ast.parse(changed)
+@cache
+def text(file):
+    return (ROOT / file).read_text(encoding="utf-8")
+
+
+@cache
+def parsed(source):
+    return ast.parse(source)
+
+
+@cache
+def functions_in(file):
+    return {node.name for node in ast.walk(parsed(text(file))) if isinstance(node, ast.FunctionDef)}
+
+
+@cache
+def names_of_module(file):
+    tree = parsed(text(file))
+    imported = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return imported | defined | {"self", *dir(builtins)}
+
+
+@cache
+def written_otherwise(file):
+    """Return the file formatted anew and with other local names, the line of each guard there, and the new names."""
+    names = new_names(parsed(text(file)))
+    changed = formatted_anew(text(file), names)
+    return changed, dict(marked_lines(changed)), names
+
+
+def taken_out(source, line, guard):
+    """Return the whole mutant, and the statement of the module that it changes, as modules of before and after."""
+    before, after = parsed(source), mutant(source, line, guard.mutation)
+    place = [statement.lineno <= line for statement in before.body].count(True) - 1
+    return after, *(ast.Module(tree.body[place : place + 1], []) for tree in (before, after))
+
+
+def test_each_marker_of_the_product_has_one_guard_and_the_reverse():
+    assert Counter(marker.name for marker in markers(ROOT)) == Counter(guard.name for guard in GUARDS)
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+def test_a_guard_can_be_taken_out_and_its_test_exists(guard):
+    place = MARKERS[guard.name]
+    whole, before, changed = taken_out(text(place.file), place.line, guard)
+    compile(whole, place.file, "exec")
+    assert ast.dump(changed) != ast.dump(before)
+    assert ast.dump(ast.parse(ast.unparse(changed))) == ast.dump(changed)
+    assert guard.mutation.names <= names_of_module(place.file), "a local variable may get another name"
     file, _, name = guard.test.partition("::")
-    tests = {node.name for node in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(node, ast.FunctionDef)}
-    assert name.partition("[")[0] in tests, guard.test
+    assert name.partition("[")[0] in functions_in(file), guard.test
 
 
-def test_the_page_lists_every_guard():
-    page = (ROOT / "docs" / "reliability.md").read_text()
-    missing = [guard.fault for guard in GUARDS if f"| {guard.fault} | `{guard.file}`: {guard.what} | `{guard.test}` |" not in page]
-    assert missing == [], "python -m tests.faults.mutate --table"
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+def test_the_mutant_is_the_same_however_the_file_is_formatted_and_its_local_variables_are_named(guard):
+    place = MARKERS[guard.name]
+    changed, lines, names = written_otherwise(place.file)
+    *_, expected = taken_out(text(place.file), place.line, guard)
+    *_, found = taken_out(changed, lines[guard.name], guard)
+    assert ast.dump(found) == ast.dump(renamed(expected, names))
+
+
+def test_the_page_lists_the_guards_as_they_are():
+    assert PAGE.read_text(encoding="utf-8") == page(), "python -m tests.faults.mutate --table"
 
 
 def test_every_point_has_its_line_in_the_table_of_a_soak():

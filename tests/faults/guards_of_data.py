@@ -1,0 +1,111 @@
+"""The guards of data files (damage, units, noise) and of the user's code (failures, folders, random draws, files it reads)."""
+
+import ast
+
+from tests.faults.guard import Guard
+from tests.faults.operators import call_gives, catch, condition, left_operand, never, outermost, remove, replace, value
+
+CLOUDS = "tests/handler/data/test_clouds.py::test_"
+DAMAGED_FILES = "tests/handler/data/test_damaged_files.py::test_"
+DECLARED = "tests/handler/test_declared.py::test_"
+USER_CODE = "tests/handler/specification/test_user_code.py::test_"
+DATA = [
+    Guard(
+        "endless-reader-killed",
+        "a damaged .laz file makes its reader read forever",
+        "the reader is a process and is killed",
+        remove(),
+        DAMAGED_FILES + "a_reader_that_never_ends_is_ended",
+    ),
+    Guard(
+        "aborted-reader-named",
+        "a damaged .laz file aborts its reader",
+        "the message names the signal that ended the reader",
+        replace("code == 0", of=condition, code="left"),
+        DAMAGED_FILES + "a_reader_that_dies_is_told_by_its_signal",
+    ),
+    Guard(
+        "las-record-within-file",
+        "a record of a .las file reaches beyond the file",
+        "its length is compared with the size of the file",
+        never(),
+        DAMAGED_FILES + "a_record_that_reaches_beyond_the_file_is_refused",
+    ),
+    Guard(
+        "npz-size-in-header",
+        "the header of an array in an archive states a wrong size",
+        "it is compared before the array is read",
+        never(),
+        DAMAGED_FILES + "an_archive_whose_headers_lie_is_refused",
+    ),
+    Guard(
+        "damaged-zarr-chunk",
+        "a chunk of a zarr group is damaged",
+        "the message names the array and the group",
+        catch("KeyError"),
+        DAMAGED_FILES + "a_damaged_zarr_group_is_read_or_refused",
+    ),
+    Guard(
+        "unit-in-key-of-fields",
+        "a tile in feet would get the fields of one in meters",
+        "the key of the fields holds the unit",
+        left_operand(),
+        CLOUDS + "fields_in_feet_are_those_in_metres_and_have_another_key",
+    ),
+    Guard(
+        "unit-declared",
+        "a training on feet would take states from when feet were read as meters",
+        "the unit is declared",
+        never(),
+        DECLARED + "the_unit_of_a_tile_enters_where_it_is_not_the_metre",
+    ),
+    Guard(
+        "left-out-points",
+        "noise moves the ground below the points around it",
+        "points with a code in `leave_out` are removed from the cloud",
+        replace("training.read()", of=value, training="generators.0.iter.func.value"),
+        CLOUDS + "points_that_are_left_out_are_no_part_of_features_and_fields",
+    ),
+    Guard(
+        "memmap-not-reordered",
+        "a memory-mapped file would be reordered on disk",
+        "refused",
+        never(),
+        "tests/handler/test_sequencer.py::test_a_file_that_would_be_rearranged_on_disk_is_refused",
+    ),
+    Guard(
+        "code-ends-process",
+        "the user's code ends the process",
+        "that is reported as a failure of the code",
+        remove(),
+        USER_CODE + "a_module_that_ends_the_process_on_import_is_told",
+    ),
+    Guard(
+        "code-runs-in-its-folder",
+        "a relative path in the user's code",
+        "the code runs in the folder of the specification",
+        remove(),
+        USER_CODE + "the_code_runs_in_its_folder_and_the_directory_is_restored",
+    ),
+    Guard(
+        "data-function-seeded",
+        "a data function draws without a seed of its own",
+        "the global generators are seeded before it is called",
+        never(),
+        USER_CODE + "what_a_function_draws_without_a_seed_is_the_same_each_time",
+    ),
+    Guard(
+        "data-files-in-key",
+        "files that a data function reads change",
+        "the key holds the digests of `data.files`",
+        call_gives("of_all", '""'),
+        DECLARED + "the_files_a_function_reads_enter_by_name_and_content",
+    ),
+    Guard(
+        "digest-remembered-with-inode",
+        "a file gets other content with the same size and modification time",
+        "its digest is remembered with its inode and the time of its last change",
+        replace("known[:2] == stamp[:2]", of=outermost(ast.Compare), known="left.value", stamp="comparators.0"),
+        DECLARED + "other_content_with_the_same_size_and_times_is_noticed",
+    ),
+]

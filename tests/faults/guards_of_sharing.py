@@ -1,0 +1,108 @@
+"""The guards of a store that several processes or machines use: removal, locks, leases, stores at a URL."""
+
+from tests.faults.guard import Guard
+from tests.faults.operators import always, never, remove, replace, set_argument, then_value, value
+
+COLLECTION_LOCK = "tests/handler/store/test_collection_lock.py::test_"
+LOCKS = "tests/tasks/test_locks.py::test_"
+URL_STORE = "tests/handler/store/test_url_store.py::test_"
+SHARING = [
+    Guard(
+        "collection-requires-a-store",
+        "`gc` in a folder that is not a store",
+        "it removes nothing",
+        remove(),
+        "tests/handler/store/test_marker.py::test_a_collection_refuses_a_folder_that_is_no_store_and_removes_nothing",
+    ),
+    Guard(
+        "collection-alone",
+        "a training begins while `gc` removes",
+        "only one of them uses the store at a time",
+        then_value(),
+        COLLECTION_LOCK + "a_training_that_begins_while_a_collection_removes_waits_for_its_end",
+    ),
+    Guard(
+        "run-without-record-running",
+        "`gc` beside a training that has no record yet",
+        "its lock is found",
+        replace("set(self.names())", of=value),
+        COLLECTION_LOCK + "a_training_that_has_only_begun_is_not_collected_around",
+    ),
+    Guard(
+        "lock-file-still-in-place",
+        "the file of a lock is removed while a process waits for it",
+        "the process compares its file with the one that has the name now",
+        always(),
+        COLLECTION_LOCK + "a_lock_file_removed_while_it_is_waited_for_is_not_the_lock",
+    ),
+    Guard(
+        "completed-run-returned",
+        "a specification is refused under the name of a completed run",
+        "that run is put back as it was",
+        never(),
+        "tests/flows/test_refused.py::test_under_the_name_of_a_completed_run_it_leaves_that_run_as_it_was",
+    ),
+    Guard(
+        "replaced-record-kept",
+        "`gc` between a completed training and the next one of its name",
+        "the record of the next one holds that of the one before",
+        replace("None", of=value),
+        "tests/handler/store/test_replaced.py::test_a_collection_keeps_the_states_of_a_completed_run_until_the_next_is_complete",
+    ),
+    Guard(
+        "lock-closed-without-lease",
+        "the lock of a result is taken, but not its lease",
+        "the file is closed, so nothing holds the lock",
+        remove(),
+        LOCKS + "a_lock_whose_lease_can_not_be_taken_is_held_by_nobody",
+    ),
+    Guard(
+        "lock-passed-to-next-attempt",
+        "an attempt ends without releasing its lock",
+        "the next attempt in its thread takes it over",
+        remove(),
+        LOCKS + "a_lock_that_an_attempt_did_not_give_back_passes_on_to_the_next_attempt",
+    ),
+    Guard(
+        "sweep-names-unique",
+        "two sweeps of one file",
+        "the name of a run holds the digest of all its changes",
+        set_argument("_run_name", 1, "()"),
+        "tests/handler/test_sweep.py::test_no_two_sweeps_of_one_file_have_a_run_or_a_page_in_common_unless_it_is_the_same",
+    ),
+    Guard(
+        "fetched-file-checksum",
+        "an object at the store's URL is changed",
+        "every fetched file is compared with its checksum",
+        never(),
+        URL_STORE + "what_was_changed_there_is_found_named_and_written_anew",
+    ),
+    Guard(
+        "lease-with-lock",
+        "two machines run the same run",
+        "a lock comes with a lease",
+        always(),
+        URL_STORE + "one_machine_is_at_work_on_a_run_and_the_other_is_told_which",
+    ),
+    Guard(
+        "lost-lease-stops",
+        "a lease was taken over while its holder had no connection",
+        "the holder is asked to stop",
+        never(),
+        URL_STORE + "who_loses_a_lease_is_asked_to_stop",
+    ),
+    Guard(
+        "remote-snapshot-checked",
+        "one machine drops a snapshot that another one keeps",
+        "the manifest at the URL decides",
+        never(),
+        URL_STORE + "a_snapshot_that_one_machine_keeps_another_does_not_drop",
+    ),
+    Guard(
+        "manifest-paths-inside",
+        "a manifest from a URL names a path outside its directory",
+        "its paths are checked before anything is written",
+        never(),
+        URL_STORE + "a_manifest_that_leads_out_of_its_directory_is_not_followed",
+    ),
+]
