@@ -121,8 +121,8 @@ def admit_spec(spec: TrainingSpec, folder: Path) -> None:
     """
     if not is_from_outside():
         return
-    admit_path("folder", folder)
-    for field, address in addresses(spec):
+    admit_path("folder", folder)  # guard: folder-admitted-first
+    for field, address in addresses(spec):  # guard: addresses-admitted
         admit_address(field, address)
     for field, path in _read(spec, folder):
         admit_path(field, path)

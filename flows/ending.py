@@ -29,7 +29,7 @@ def end(code: int) -> None:
     for file in gc.get_objects():
         if issubclass(type(file), _WRITTEN_TO) and not file.closed:
             with contextlib.suppress(Exception):
-                file.flush()
+                file.flush()  # guard: open-files-flushed
     os._exit(code)
 
 

@@ -34,7 +34,7 @@ def _name_in(file: str | None, overrides: list[str]) -> str:
     if file is None:
         return "train"
     try:
-        admit_path("spec_file", file)
+        admit_path("spec_file", file)  # guard: specification-admitted-first
         return read_spec(Path(file), overrides).name
     except FrostlineError:  # the flow run fails with it later
         return Path(file).stem

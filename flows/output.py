@@ -159,6 +159,7 @@ class Output:
         if stderr not in self._consoles:
             # Printed text is never markup, since names of layers, metrics and files may look like it. Coloured text is
             # a `Text`.
+            # guard: no-markup
             self._consoles[stderr] = Console(file=_steady_stderr() if stderr else None, markup=False, emoji=False)
         return self._consoles[stderr]
 

@@ -57,9 +57,9 @@ class OwnOrigin:
     def refusal(self, scope: Scope) -> str | None:
         """Return the reason for rejecting a request; None if it is forwarded."""
         hosts, from_ = _values(scope["headers"], b"host"), _values(scope["headers"], b"origin")
-        if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
+        if len(hosts) != 1 or hosts[0].lower() not in self.hosts:  # guard: foreign-host
             return f"this server answers as {self.hosts[0]} only"
-        if any(origin not in self.origins for origin in from_):
+        if any(origin not in self.origins for origin in from_):  # guard: foreign-origin
             return "a page of another server may not ask this one"
         site = _values(scope["headers"], b"sec-fetch-site")
         reads = scope["type"] == "http" and scope["method"] in READS
@@ -106,6 +106,7 @@ def is_own(client: tuple[str, int], server: tuple[str, int]) -> bool:
     for _, local, remote, state, _, _, _, user, *_ in lines:
         told = told or (local == ours and state == LISTENS)
         if (local, remote) == (theirs, ours):
+            # guard: foreign-user
             return state == ESTABLISHED and int(user) in (0, os.geteuid())  # a closing connection is listed as root's
     return not told
 

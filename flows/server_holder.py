@@ -46,6 +46,7 @@ def hold(home: Path, pipe: int, listening: int) -> None:
             if server.poll() is None:
                 continue
             print(f"frostline: the server ended with code {server.returncode}", flush=True)  # noqa: T201 (to the log)
+            # guard: embedded-server-restarted
             if restarts < RESTARTS and _has_listened(listening):  # one that never listened would fail again
                 server, restarts = _start(listening), restarts + 1
                 continue

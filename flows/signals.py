@@ -101,7 +101,7 @@ class SignalWatch(Observer):
         os.close(self._pipe[1])
         self._pipe = None
         assert self._watcher is not None
-        self._watcher.join(2.0)  # a signal it has not read yet must not stop the next training
+        self._watcher.join(2.0)  # a signal it has not read yet must not stop the next training  # guard: late-signal
 
     def on_epoch_begin(self, epoch: int, step: int) -> None:
         """Note that a step is running from here on."""
@@ -141,9 +141,9 @@ class SignalWatch(Observer):
         patience, end = now + self.grace, now + self.limit
         while not self._ended.wait(0.05):
             now = time.monotonic()
-            if self.unfinished:
+            if self.unfinished:  # guard: grace-while-steps-end
                 patience = now + self.grace
-            if now > min(patience, end):
+            if now > min(patience, end):  # guard: grace-without-steps, grace-in-total
                 if self.abandon is not None:
                     self.abandon()
                 return

@@ -109,7 +109,7 @@ def train(
         try:
             flow_run_began(str(prefect.runtime.flow_run.id))
             return TrainAnswer.of(train_run(run, inputs, wait=wait), store)
-        except (TrainingInterrupted, Interrupted) as interrupted:
+        except (TrainingInterrupted, Interrupted) as interrupted:  # guard: interrupted-flow-run
             why = str(interrupted)
         finally:
             see_recorded(inputs.name, lambda text: note(inputs, text))
@@ -141,7 +141,7 @@ def train_run(run: TrainingRun, inputs: RunInputs, *, wait: bool = False) -> Run
             report(inputs)
             return run.finish()
         except (TrainingInterrupted, Interrupted) as error:
-            run.interrupted(str(error))
+            run.interrupted(str(error))  # guard: interrupted-in-record
             raise
         except Exception as error:
             run.fail(error)
@@ -159,7 +159,7 @@ def train_segments(run: TrainingRun, inputs: RunInputs, segments: list[PlannedSe
             if run_segment(inputs, segment).stopped:
                 break
     finally:
-        if saved is not None:
+        if saved is not None:  # guard: restore-after-failed-segment
             restore(inputs)
 
 
@@ -171,13 +171,13 @@ def see_recorded(name: str, say: Callable[[str], None]) -> None:
         say: shows a text to the user.
     """
     said = "the training has ended; waiting for Prefect's server to come back, to tell it (Ctrl-C ends the waiting)"
-    there = wait_for_return(lambda: say(said))
+    there = wait_for_return(lambda: say(said))  # guard: server-awaited-at-end
     if SignalWatch.active is not None:
         SignalWatch.active.unfinished = True  # asked to stop now, it still reports its end to Prefect
     if not there:
         give_server_up()
     elif not stop.requested:
-        show_again()
+        show_again()  # guard: artifacts-shown-again
         run_event(name, "run.ended", {})  # flushes the events that are still queued
 
 
@@ -188,6 +188,7 @@ def watched(run: TrainingRun, inputs: RunInputs) -> Iterator[None]:
     observers = [PrefectObserver(inputs.name), watch]
     run.observers += observers
     try:
+        # guard: own-signal-handler
         with nullcontext() if watch is SignalWatch.active else watch, prefect_defers_to(watch):
             yield
     finally:

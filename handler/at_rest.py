@@ -45,7 +45,7 @@ def _normalisations_at_rest(model: Any) -> Iterator[None]:
         if isinstance(part, keras.layers.SpectralNormalization) and not (part.trainable and part.kernel.trainable)
     ]
     for part in resting:
-        vars(part)["call"] = _as_inference(part.call)
+        vars(part)["call"] = _as_inference(part.call)  # guard: frozen-spectral-normalization
     try:
         yield
     finally:
@@ -78,7 +78,7 @@ def refuse_movement(function: Any, weights: dict[str, list[Any]]) -> None:
     }
     for path, resting in weights.items():
         for weight in resting:
-            if any(id(part.handle) in changed for part in components(weight)):
+            if any(id(part.handle) in changed for part in components(weight)):  # guard: frozen-weight-assigned
                 raise ScheduleError(
                     "freeze_training",
                     f"the layer {path!r} can't rest: its weight {weight.path!r} is changed in each step, but not by "

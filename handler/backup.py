@@ -103,6 +103,7 @@ def restore_backup(backup: Path, X: Any, y: Any) -> None:
         MismatchError: the arrays are not those that were saved.
     """
     try:
+        # guard: backup-verified-deeply
         checked.require(sealed.damages(backup, deep=True))  # every checksum: X and y can't be recovered otherwise
     except DamagedError as error:
         left = f"X and y are left as the training left them (other rows' order), and the backup stays in {backup}"

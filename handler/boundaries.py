@@ -58,6 +58,7 @@ class Boundaries:
         for segment in schedule.segments:
             now = self._awake(segment.frozen)
             if not now:
+                # guard: window-waits-while-all-frozen
                 continue  # without trainable variables Keras takes no optimizer step, so the window does not advance
             if now != before:
                 self._check_one(segment.start, done, steps_per_epoch, window)
@@ -92,20 +93,20 @@ class Boundaries:
 
     def _check_one(self, epoch: int, done: int, steps: int, window: int | None) -> None:
         optimizer = self.optimizer
-        if is_divided(optimizer):
+        if is_divided(optimizer):  # guard: multi-optimizer-frozen
             raise ScheduleError(
                 self._entry(epoch),
                 "nothing can rest under a MultiOptimizer: Keras wants gradients of all its variables; use one "
                 "optimizer, or leave the entry out",
             )
-        if window and unwrapped(optimizer) is not optimizer:
+        if window and unwrapped(optimizer) is not optimizer:  # guard: loss-scale-with-windows
             raise ScheduleError(
                 self._entry(epoch),
                 f"what trains changes at epoch {epoch}, but a LossScaleOptimizer leaves steps out when gradients "
                 f"overflow, so nobody knows where its windows of gradient_accumulation_steps {window} end; train in "
                 "bfloat16 or float32, or without accumulation",
             )
-        if window and done % window:
+        if window and done % window:  # guard: mask-inside-window
             apart = window // math.gcd(steps, window)
             raise ScheduleError(
                 self._entry(epoch),

@@ -139,8 +139,8 @@ def seeded(seed: int) -> Iterator[None]:
         seed_generator.global_seed_generator()  # Keras makes it at the first use: do it inside the context
     finally:
         seed_generator.python_random = shared
-        set_global_attribute("dtype_policy", policy)
-    if keras.config.floatx() != floats:
+        set_global_attribute("dtype_policy", policy)  # guard: policy-restored
+    if keras.config.floatx() != floats:  # guard: float-type-refused
         found = keras.config.floatx()
         keras.config.set_floatx(floats)
         raise SpecError(

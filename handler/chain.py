@@ -41,6 +41,7 @@ class Chain:
         """One key per epoch boundary, `training_epochs + 1` in all."""
         keys = [self.start]
         for epoch in range(self.schedule.training_epochs):
+            # guard: rate-in-key
             keys.append(key_of([keys[-1], sorted(self.schedule.frozen(epoch)), self.schedule.learning_rate(epoch)]))
         return tuple(keys)
 

@@ -75,7 +75,7 @@ class Digests:
             status = path.stat()
             stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
             known = self._known.get(str(path))
-            if known and known[:-1] == stamp:
+            if known and known[:-1] == stamp:  # guard: digest-remembered-with-inode
                 return str(known[-1])
             content = xxhash.xxh3_128()
             with path.open("rb") as opened:
@@ -244,7 +244,7 @@ def _final(source: str, store: Path | None) -> dict[str, str | None]:
     if "@" in source or store is None:
         return {}
     record = RunStore(store / "runs").read(source.removeprefix("run:"))
-    return {"weights": record.weights} if record.model_differs else {}
+    return {"weights": record.weights} if record.model_differs else {}  # guard: final-model-key
 
 
 def _files(patterns: list[str], folder: Path, digests: Digests) -> list[str]:
@@ -254,7 +254,7 @@ def _files(patterns: list[str], folder: Path, digests: Digests) -> list[str]:
     found = []
     for i, pattern in enumerate(patterns):
         files = files_named(pattern, folder, f"data.files[{i}]")
-        found.append(digests.of_all(files))
+        found.append(digests.of_all(files))  # guard: data-files-in-key
         digests.files.setdefault(found[-1], f"{pattern} ({len(files)} files)")
     return found
 
@@ -280,5 +280,5 @@ def _source(spec: TrainingSpec, which: str, folder: Path, digests: Digests, repl
     return {
         "content": [digests.content(file, folder) for file in listed],
         # Files in metres add no entry, so that they keep the key they had before units were converted.
-        **({"metres": scales} if any(scale != [1.0, 1.0] for scale in scales) else {}),
+        **({"metres": scales} if any(scale != [1.0, 1.0] for scale in scales) else {}),  # guard: unit-declared
     }

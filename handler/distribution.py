@@ -80,7 +80,7 @@ def refuse_unknown(model: Any) -> None:
 
     if not is_spread(model):
         return
-    if type(model._distribute_strategy) is not tf.distribute.MirroredStrategy:
+    if type(model._distribute_strategy) is not tf.distribute.MirroredStrategy:  # guard: other-distribution-strategy
         what = f"{model.name!r} was built under {type(model._distribute_strategy).__name__}"
         raise SpecError("model", f"{what}; build it without, or under tf.distribute.MirroredStrategy")
     for name in NOT_SPREAD:

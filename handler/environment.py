@@ -142,7 +142,7 @@ def differences(stored: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator
 
     A field that only one of them has is no difference: an older version did not record it, or it is not known yet.
     """
-    for name in sorted((stored.keys() & found.keys()) - NOT_COMPARED):
+    for name in sorted((stored.keys() & found.keys()) - NOT_COMPARED):  # guard: every-environment-field-compared
         was, now = stored[name], found[name]
         if isinstance(was, Mapping) and isinstance(now, Mapping):
             inner = [key for key in sorted({*was, *now}) if was.get(key) != now.get(key)]
@@ -170,7 +170,7 @@ def compare(
     """
     changes = [EnvironmentChange(**change) for change in manifest.get("environment_changes", [])]
     for field, was, now in differences(manifest["environment"], found):
-        if not allowed:
+        if not allowed:  # guard: environment-changed
             remedy = f"set training.threads to {was}" if field == "threads" else "make it the same"
             raise EnvironmentMismatch(
                 f"environment.{field}: the state was made with {was!r}, this process has {now!r}; {remedy}, or "
@@ -180,7 +180,7 @@ def compare(
             epoch=manifest["epoch"], step=manifest["step"], field=f"environment.{field}", stored=was, found=now
         )
         note(change.text)
-        changes.append(change)
+        changes.append(change)  # guard: allowed-change-recorded
     return changes
 
 

@@ -33,6 +33,7 @@ class FrostlineError(Exception):
     exit_code = 1
 
     def __init__(self, *arguments: object) -> None:
+        # guard: errors-masked
         super().__init__(*(masked(part) if isinstance(part, str) else part for part in arguments))
 
 

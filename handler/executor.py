@@ -162,7 +162,7 @@ class DLFreezeTrainingExecutor:
                     gathered = None  # fit_fn compiled the model again
                 elif boundaries.steps != done:
                     gathered = segment.frozen
-                if gathered is not None and segment.end < training_epochs:
+                if gathered is not None and segment.end < training_epochs:  # guard: own-loop-inside-window
                     boundaries.check_now(gathered, schedule.frozen(segment.end), segment.end)
         finally:
             masks.release()

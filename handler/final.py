@@ -96,6 +96,7 @@ class TrainedModel:
         self.folder = project_folder(self.record.run, self.record.spec_folder, spec)
         compiled = spec.model.compile.model_copy(update={"class_weight": None})  # may name classes of the data
         spec = spec.model_copy(update={"model": spec.model.model_copy(update={"weights": None, "compile": compiled})})
+        # guard: shape-from-record
         return build_model_handler(spec, self.folder, self.store, shape_of_record(self.record))
 
     def _load_final(self, file: Path) -> None:
@@ -107,7 +108,7 @@ class TrainedModel:
         # A .keras file holds a LoRA adapter merged into its kernel; the state holds both separately.
         if record.state is not None and not record.model_differs and self.store.states.intact(record.state):
             with contextlib.suppress(DamagedError):
-                load_state(self.store, record.state, self.mh.arch.nn)
+                load_state(self.store, record.state, self.mh.arch.nn)  # guard: weights-without-class
                 return
         load_file(self.mh.arch.nn, file)
 

@@ -54,7 +54,7 @@ def stored_inputs(
     )
     admit(inputs.spec, Path(inputs.folder))
     planning = TrainingRun.of(inputs).planning
-    if planning.key != record.key:
+    if planning.key != record.key:  # guard: resumed-with-changed-inputs
         difference = first_difference(record.declared, planning.declared)
         what = f"its key was {record.key}, is {planning.key}"
         if difference is not None:

@@ -86,6 +86,7 @@ class Live:
                 check_inputs(self.mh.compiled, parts_of(pair[0]), where, more=True)
                 check_lengths(parts_of(pair[0]), pair[1], where)
         steps = math.ceil(len(dataset.y) / self.mh.batch_size)
+        # guard: specification-mask-inside-window
         Boundaries(self.mh.compiled, self.run.spec.freeze_training).check(self.run.planning.schedule, steps)
         for i, callback in enumerate(self.run.spec.training.callbacks):
             made = self.callbacks[i]
@@ -177,7 +178,7 @@ class Live:
     def _copied(self, done: int, of: int) -> None:
         for observer in self.run.observers:
             observer.on_copy(done, of)
-        stop.halt()
+        stop.halt()  # guard: stop-while-rows-written
 
     @property
     def environment_changes(self) -> list[EnvironmentChange]:

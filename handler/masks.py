@@ -60,7 +60,7 @@ class Masks:
         # Parents first: setting a parent's flag sets the flags of all layers and own weights below it.
         # A flag is written only where it changes.
         for part in (part for layer in self._wholes for part in layer._flatten_layers()):
-            self._set(part, id(part) not in resting)
+            self._set(part, id(part) not in resting)  # guard: part-of-a-layer-frozen
         for path, weight in self._own.items():
             self._set(weight, not any(path == name or path.startswith(f"{name}/") for name in frozen))
         for variable, flag in self._variables:

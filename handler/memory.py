@@ -23,6 +23,7 @@ def enough_memory(doing: str) -> Iterator[None]:
         yield
     except Exception as error:
         # TensorFlow's error is ResourceExhaustedError; compared by name, so that TensorFlow isn't imported for it.
+        # guard: out-of-memory-explained
         if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
             raise
         said = " ".join(str(error).partition("\n")[0].split())[:200]

@@ -35,7 +35,7 @@ def rate(optimizer: Any) -> tuple[float | None, bool]:
     rates; then the rate is None.
     """
     inner = unwrapped(optimizer)
-    if is_divided(inner) or callable(inner._learning_rate):
+    if is_divided(inner) or callable(inner._learning_rate):  # guard: rate-of-inner-optimizer
         return None, True
     return float(str(inner.learning_rate.numpy())), False  # 0.01, not the float32 value 0.009999999776
 
@@ -77,7 +77,7 @@ def _track_all(part: Any) -> None:
     known = {id(variable) for variable in part.variables}
     for value in list(vars(part).values()):
         if isinstance(value, keras.Variable) and id(value) not in known:
-            part._track_variable(value)
+            part._track_variable(value)  # guard: forgotten-variable-tracked
 
 
 @contextlib.contextmanager
@@ -91,7 +91,7 @@ def averages_at_rest(model: Any) -> Iterator[None]:
     changed = [part for part in parts(model.optimizer) if part.use_ema]
     for part in changed:
         pairs = list(zip(part._trainable_variables, part._model_variables_moving_average, strict=True))
-        awake = [pair for pair in pairs if id(pair[0]) in training]
+        awake = [pair for pair in pairs if id(pair[0]) in training]  # guard: frozen-weight-not-averaged
         resting = [pair for pair in pairs if id(pair[0]) not in training]
         vars(part)["_overwrite_model_variables_with_average_value"] = _overwriting(awake)
         vars(part)["_update_model_variables_moving_average"] = _updating(part, resting)
@@ -121,6 +121,6 @@ def _updating(part: Any, resting: list[tuple[Any, Any]]) -> Any:
         before = [(variable, average, average.value * 1) for variable, average in resting if average is not None]
         update_all(variables)
         for variable, average, old in before:
-            average.assign(ops.where(ops.equal(old, variable), old, average))
+            average.assign(ops.where(ops.equal(old, variable), old, average))  # guard: converged-average-kept
 
     return update

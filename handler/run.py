@@ -126,6 +126,7 @@ class TrainingRun:
             or record.key != self.planning.key
         ):
             return None
+        # guard: results-made-again
         if not {record.model, record.report} <= record.files.keys() or self.store.runs.damages(self.inputs.name):
             return None
         plan = self.planning.plan()
@@ -160,7 +161,7 @@ class TrainingRun:
             plan: the plan.
             started_by: the id of the flow run that begins the run, for the record.
         """
-        self.store.sweep()
+        self.store.sweep()  # guard: leftovers-removed-at-start
         began, position = now(), furthest(self.planning.chain, self.store.states)
         self._replaced = ReplacedRun.of(self.store.runs, self.inputs.name, self.planning.record(), plan.key, position)
         record = RunRecord(
@@ -283,6 +284,7 @@ class TrainingRun:
         """
         with suppress(StoreError, OSError):
             position = furthest(self.planning.chain, self.store.states)
+            # guard: completed-run-returned
             if self._replaced is not None and self._replaced.returns_after(error, position):
                 self._writer.forget()
                 self._replaced.give_back(self.store.runs)

@@ -350,7 +350,7 @@ def _check_shared(units: Sequence[Sequence[str]], outline: Outline, path: str) -
         for unit in units:
             held = {part for layer in unit for part in outline.parts_of(layer)}
             apart = [layer for layer in group if layer not in held]
-            if 0 < len(apart) < len(group):
+            if 0 < len(apart) < len(group):  # guard: shared-layers-frozen-together
                 named = {path: path if path in unit else outline.whole_of.get(path, path) for path in group}
                 inside = next(named[layer] for layer in group if layer in held)
                 raise ScheduleError(

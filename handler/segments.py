@@ -137,7 +137,7 @@ class SegmentWalk:
             try:
                 self._load(trainer, Position(key, epoch))
             except DamagedError as error:
-                self._set_aside(key, error)
+                self._set_aside(key, error)  # guard: damaged-end-trained-again
                 for segment in self.chain.schedule.segments:
                     self.run(segment)
         self.at = None  # the caller may change the live objects, which then match no key
@@ -182,7 +182,7 @@ class SegmentWalk:
                 self._load(trainer, position)
                 return position.epoch
             except DamagedError as error:
-                self._set_aside(position.key, error)
+                self._set_aside(position.key, error)  # guard: damaged-state-passed-over
                 position = self.position(before)
         if self.at is None or (self.states is not None and self.at != self.chain.keys[0]):
             raise DamagedError(
@@ -194,6 +194,7 @@ class SegmentWalk:
 
     def _set_aside(self, key: str, error: DamagedError) -> None:
         assert self.states is not None
+        # guard: older-state-reported
         self._note(f"{error}; it is set aside and the training goes on from the state before it")
         self.states.set_aside(key)
 
@@ -231,7 +232,7 @@ class SegmentWalk:
         trainer.prefix = self._prefixes.of(self.chain.schedule.frozen(start), end - start)
 
     def _prefix_done(self, trainer: Trainer, done: int, rows: int) -> None:
-        trainer.steps.stop.halt()
+        trainer.steps.stop.halt()  # guard: stop-while-activations-computed
         for observer in self.observers:
             observer.on_prefix(done, rows)
 
@@ -242,9 +243,10 @@ class SegmentWalk:
             if self.snapshot_steps is None:
                 logs = trainer.run_epoch(epoch)
             else:
+                # guard: snapshot-every-n-steps
                 logs = trainer.run_epoch(epoch, lambda: self._after_step(trainer, epoch), self.snapshot_steps)
         except Interrupted:
-            if trainer.step:
+            if trainer.step:  # guard: steps-saved-on-stop
                 self._save(trainer, epoch)
             elif self._writer is not None:
                 self._writer.finish()
@@ -284,11 +286,11 @@ class SegmentWalk:
 
     def _compare(self, manifest: dict[str, Any], trainer: Trainer) -> None:
         found, here = self._found(), environment.current(trainer.model)
-        identity.compare(manifest, found, "data", "validation")
+        identity.compare(manifest, found, "data", "validation")  # guard: data-changed, validation-data-changed
         self.environment_changes = environment.compare(manifest, here, self.allow_environment_change, self._note)
         # Another Keras version may draw other initial values; where that is allowed, training uses the state's values.
         if not any(environment.differences(manifest["environment"], here)):
-            identity.compare(manifest, found, "initial")
+            identity.compare(manifest, found, "initial")  # guard: initial-values-changed
 
     def _tell_observers(self, text: str) -> None:
         for observer in self.observers:

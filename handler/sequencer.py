@@ -205,7 +205,7 @@ def _refuse_immovable(name: str, array: Any) -> None:
         )
     below: Any = array
     while below is not None:
-        if isinstance(below, np.memmap) and below.mode in ("r+", "w+"):
+        if isinstance(below, np.memmap) and below.mode in ("r+", "w+"):  # guard: memmap-not-reordered
             raise DataError(
                 "in_place",
                 f"{name} is mapped to {below.filename}, whose rows would be rearranged on disk, for good if "

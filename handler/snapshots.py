@@ -44,8 +44,8 @@ class StateWriter:
             StoreError: the disk refuses this state, or, for a background write, refused the snapshot before it.
         """
         kept = (state.epoch in self.chain.ends and not state.step) or state.stopped
-        if behind and not kept:
-            self.finish()
+        if behind and not kept:  # guard: segment-end-written-at-once
+            self.finish()  # guard: one-snapshot-at-a-time
             self._writing = threading.Thread(target=self._write_behind, args=(state, about), name="snapshot")
             self._writing.start()
             return
@@ -70,7 +70,7 @@ class StateWriter:
         try:
             self._write(state, about, kept=False)
         except BaseException as error:  # `finish` raises it in the training thread
-            self._failure = error
+            self._failure = error  # guard: failed-snapshot-reported
 
     def _write(self, state: TrainingState, about: dict[str, Any], kept: bool) -> None:
         keys, epoch = self.chain.keys, state.epoch
@@ -79,4 +79,4 @@ class StateWriter:
         name = self.chain.within(epoch, state.step) if state.step else keys[epoch]
         self.states.write(name, state, parent=parent, snapshot=not kept, about=about)
         needless = snapshots_behind(self.chain, self.states, epoch, state.step)
-        self.states.drop_snapshots(needless if kept else needless[: 1 - KEPT])
+        self.states.drop_snapshots(needless if kept else needless[: 1 - KEPT])  # guard: two-snapshots-kept

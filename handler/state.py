@@ -89,11 +89,11 @@ def put_into(model: Any, arrays: dict[str, np.ndarray]) -> bool:
     Raises:
         MismatchError: the state belongs to another architecture.
     """
-    assign(named("model", model.variables), arrays, "model")
-    changed = derived.put_tables(model, arrays)
+    assign(named("model", model.variables), arrays, "model")  # guard: all-variables-in-state
+    changed = derived.put_tables(model, arrays)  # guard: lookup-tables-in-state
     if changed:
         derived.forget_functions(model)
-    return bool(derived.refresh(model)) or changed
+    return bool(derived.refresh(model)) or changed  # guard: derived-values-refreshed
 
 
 def load_state(store: Any, key: str, model: Any) -> TrainingState:

@@ -95,6 +95,7 @@ def variants(
             more = [f"{key}={json.dumps(value)}" for key, value in own.items()]
             words = "-".join([Path(file).stem, *(_word(key, value) for key, value in own.items())])
             changes = (*overrides, *more)
+            # guard: sweep-names-unique
             found.append(Variant(name=_run_name(words, changes), file=str(file), overrides=changes, values=own))
     return _distinct(found)
 

@@ -186,9 +186,9 @@ class DLTrainingHandler:
                 return self._fit_segments(mh, callbacks, input_X)
         finally:
             try:
-                self.restore_fit_backup(mh, input_X, backup)
+                self.restore_fit_backup(mh, input_X, backup)  # guard: arrays-restored-after-fit
             except KeyboardInterrupt:  # half of X would be left as it was trained on
-                self.restore_fit_backup(mh, input_X, backup)
+                self.restore_fit_backup(mh, input_X, backup)  # guard: arrays-restored-after-second-interrupt
                 self._drop_backup(backup)
                 raise
             self._drop_backup(backup)

@@ -147,7 +147,7 @@ def _taken_apart(unit: Collection[str], apart: Collection[str], outline: Outline
 
 def _refuse_repeated(layers: Iterable[str], outline: Outline, path: str) -> None:
     for layer in layers:
-        if layer in outline.repeated:
+        if layer in outline.repeated:  # guard: two-layers-of-one-path
             raise ScheduleError(
                 path,
                 f"two different layers or weights of the network are called {layer!r}, so one would be frozen and the "
@@ -243,7 +243,7 @@ class _Names:
 
     def _known(self, path: str) -> list[str]:
         """Return all paths by which a layer is reached."""
-        return [path, *self.also.get(path, ())]
+        return [path, *self.also.get(path, ())]  # guard: layer-known-by-all-paths
 
     def _instead(self, name: str) -> str:
         known = [*self.outline.paths, *self.outline.models, *self.outline.whole_of]

@@ -61,7 +61,7 @@ class _Comparison:
         elif self.position is not None:
             yield self._not_trained(None, self.position.epoch)
         else:
-            yield from self._other_declaration()
+            yield from self._other_declaration()  # guard: why-not-cached
 
     def _reason(self, field: str | None, stored: Any, found: Any, run: str | None, text: str) -> Reason:
         return Reason(segment=self.segment.index, field=field, stored=stored, found=found, run=run, text=text)

@@ -197,7 +197,7 @@ class FlockLockManager(LockManager):
         with _MUTEX:
             held = _HELD.get((self.directory, key))
             if held is not None and held.holder != holder and thread is not None and held.thread == thread:
-                held = _HELD[(self.directory, key)] = held._replace(holder=holder)
+                held = _HELD[(self.directory, key)] = held._replace(holder=holder)  # guard: lock-passed-to-next-attempt
             if held is not None:
                 return held.holder == holder
             path = self._path(key)
@@ -208,7 +208,7 @@ class FlockLockManager(LockManager):
                     lease = lease_on(path)
                     taken = self._take(descriptor, lease, key)
                 except BaseException:
-                    os.close(descriptor)
+                    os.close(descriptor)  # guard: lock-closed-without-lease
                     raise
             if not taken:
                 os.close(descriptor)
@@ -235,4 +235,5 @@ def _deadline(seconds: float | None) -> float:
 
 def _stop_if_asked() -> None:
     if stop.requested:
+        # guard: stop-while-waiting-for-epochs
         raise TrainingInterrupted("asked to stop while waiting for another run that trains the same epochs")

@@ -23,6 +23,7 @@ from tasks.locks import FlockLockManager
 from tasks.run_log import errors_masked
 
 RETRIES = 4
+# guard: read-only-disk-not-retried
 STAYS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # a person has to fix these
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,6 +35,7 @@ def can_pass(error: BaseException) -> bool:
     An error in the specification or a mismatch stays. So do a missing or forbidden file, a full disk, a disk mounted
     read-only, and a limit on file sizes, also as the cause of a StoreError. Damage stays too.
     """
+    # guard: permanent-fault-not-retried
     if not isinstance(error, OSError | StoreError) or isinstance(error, DamagedError):
         return False
     cause = error.__cause__ if isinstance(error, StoreError) else error
@@ -77,7 +79,7 @@ def stage(
         made = task(
             name=name,
             task_run_name=run_name or name,
-            retries=RETRIES,
+            retries=RETRIES,  # guard: transient-fault-retried
             retry_delay_seconds=exponential_backoff(backoff_factor=1),
             retry_jitter_factor=0.3,
             retry_condition_fn=retry_if_it_can_pass,
@@ -114,6 +116,6 @@ def shared(task: Task[P, R], store: Path, key: str, waiting: Callable[[], None] 
         result_storage=store / "results",
         result_serializer="json",
         cache_policy=CacheKeyFnPolicy(cache_key_fn=lambda context, parameters: key).configure(
-            isolation_level=IsolationLevel.SERIALIZABLE, lock_manager=locks
+            isolation_level=IsolationLevel.SERIALIZABLE, lock_manager=locks  # guard: shared-segment-trained-once
         ),
     )

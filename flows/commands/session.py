@@ -86,7 +86,7 @@ class Session:
         self.display.close()
         self.display = display_for(self.output.people)
         try:
-            run.store.require_writable(inputs.name)
+            run.store.require_writable(inputs.name)  # guard: store-writable-first
             if run.store.runs.is_alive(inputs.name):
                 with run.store.runs.lock(inputs.name, wait=wait, waiting=self.display.note):
                     record = run.finished()
@@ -119,7 +119,7 @@ class Session:
             url, recorded.may_return = server.api_url, server.is_held
         environment.set_prefect(store, url)
         if self.server is None:
-            self._find_server(url)
+            self._find_server(url)  # guard: server-found-first
 
     def wait_for_server(self) -> None:
         """Wait until the embedded server answers.
@@ -164,7 +164,7 @@ class Session:
         except FrostlineError:
             raise
         except Exception as error:
-            return self._ended_untold(run, store, error)
+            return self._ended_untold(run, store, error)  # guard: training-outlives-server
         finally:
             run.observers[:] = [observer for observer in run.observers if observer is not self.display]
 

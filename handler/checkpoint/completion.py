@@ -87,10 +87,10 @@ def use_completed(
         if done is None:
             return None
         own = done.state == chain.keys[done.end]
-        if own and not states.keep(done.state):
+        if own and not states.keep(done.state):  # guard: vanished-snapshot-searched-again
             continue  # the state was a snapshot, and another process has just removed it
         if own:
-            states.drop_snapshots(snapshots_behind(chain, states, done.end))
+            states.drop_snapshots(snapshots_behind(chain, states, done.end))  # guard: snapshots-dropped-when-cached
         record = record_segment(segment, done.end, done.state, "cached", stopped=done.stopped)
         for observer in observers:
             observer.on_segment_end(record)

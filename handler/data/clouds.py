@@ -60,6 +60,7 @@ def file_source(paths: Sequence[Path], where: str, features: Sequence[str] = ())
 
     def identity(path: Path) -> Any:
         digest, scale = hashlib.sha256(path.read_bytes()).hexdigest(), scale_of_file(path, where)
+        # guard: unit-in-key-of-fields
         return digest if scale == (1.0, 1.0) else {"content": digest, "metres": list(scale)}
 
     return CloudSource(
@@ -144,7 +145,7 @@ def _key(training: CloudSource, validation: CloudSource | None, args: CloudArgum
 def _draw(
     training: CloudSource, validation: CloudSource | None, args: CloudArguments, seed: int
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    clouds = [without(cloud, args.leave_out, "data.source") for cloud in training.read()]
+    clouds = [without(cloud, args.leave_out, "data.source") for cloud in training.read()]  # guard: left-out-points
     _check_labels(clouds, args, "data.source")
     features = [compute_features(cloud, args.features) for cloud in clouds]
     mean, std = standardisation(features)

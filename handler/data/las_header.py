@@ -147,7 +147,7 @@ def _records(file: BinaryIO, begin: int, count: int, end: int, *, extended: bool
         user = head[2:18].split(b"\0")[0].decode("latin-1")
         number, size = struct.unpack_from("<HQ" if extended else "<HH", head, 18)
         begin += length + size
-        if begin > end:
+        if begin > end:  # guard: las-record-within-file
             raise _Broken(f"{kind} {i} ends at byte {begin}, beyond byte {end}")
         # Extended records may be as large as the points (waveforms); only that of the reference system is needed.
         wanted = not extended or (number == 2112 and size <= 1 << 20)

@@ -38,7 +38,7 @@ def read_headers(path: Path, where: str) -> dict[str, Header]:
                 shape, _, dtype = read(file)
                 size = member.file_size - file.tell()
             name = member.filename.removesuffix(".npy")
-            if not dtype.hasobject and size != math.prod(shape) * dtype.itemsize:
+            if not dtype.hasobject and size != math.prod(shape) * dtype.itemsize:  # guard: npz-size-in-header
                 raise ValueError(f"{name} says shape {shape} of {dtype} and has {size} bytes")
             found[name] = (shape, dtype)
     return found

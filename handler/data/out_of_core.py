@@ -53,6 +53,7 @@ def bring(
         near[name] = np.asarray(lazy[name][0 : lazy[name].shape[0]])
     far, key = {name: array for name, array in lazy.items() if name not in near}, None
     if far:
+        # guard: source-in-key-of-rows
         key = key_of({"format": FORMAT, "of": "rows", "declared": declared, "arrays": sorted(far)})
         near |= cache.rows(key) or _written(cache, key, far, after)
     return replace(_with(dataset, near), prefit=dataset.prefit or key)

@@ -70,7 +70,7 @@ def _run(arguments: list[str], size: int, take: Callable[[IO[bytes]], None]) -> 
 
     def end() -> None:
         late.set()
-        process.kill()
+        process.kill()  # guard: endless-reader-killed
 
     said: list[bytes] = []
     timer = threading.Timer(seconds, end)
@@ -93,7 +93,7 @@ def _run(arguments: list[str], size: int, take: Callable[[IO[bytes]], None]) -> 
         process.stderr.close()  # type: ignore[union-attr]
     if late.is_set():
         raise ReaderFailed(f"it can't be read within {seconds:.0f} s")
-    if code < 0:
+    if code < 0:  # guard: aborted-reader-named
         raise ReaderFailed(f"its reader ended with signal {-code}")
     if code:
         raise ReaderFailed((b"".join(said).decode(errors="replace").splitlines() or ["its reader failed"])[-1][:300])

@@ -40,7 +40,7 @@ class StoredArray:
         """
         try:
             return np.asarray(self._rows[key])
-        except Exception as error:  # each codec raises its own exceptions
+        except Exception as error:  # each codec raises its own exceptions  # guard: damaged-zarr-chunk
             said = " ".join(str(error).split())[:200] or type(error).__name__
             raise DataError(
                 self._where, f"{self._name} of {self._path} can't be read ({said}); give a whole zarr group"

@@ -25,10 +25,11 @@ from handler.specification.refusals import shown
 from handler.store.checked import digest_bytes
 
 # Keras sets the comparison in the first epoch, by the metric's name, and the sign of `min_delta` with it.
-_MONITOR = ("best", "min_delta", "monitor_op")
+_MONITOR = ("best", "min_delta", "monitor_op")  # guard: best-value
 REMEMBERED: dict[type, tuple[str, ...]] = {
-    keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best_epoch", *_MONITOR),
-    keras.callbacks.ReduceLROnPlateau: ("wait", "cooldown_counter", *_MONITOR),
+    keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best_epoch", *_MONITOR),  # guard: early-stopping-wait
+    keras.callbacks.ReduceLROnPlateau: ("wait", "cooldown_counter", *_MONITOR),  # guard: plateau-wait, plateau-cooldown
+    # guard: steps-since-saving
     keras.callbacks.ModelCheckpoint: ("_batches_seen_since_last_saving", "_last_batch_seen", *_MONITOR),
 }
 STATELESS = (
@@ -50,7 +51,7 @@ def check(callbacks: Sequence[Any]) -> None:
         SpecError: names the callback and a remedy.
     """
     for i, callback in enumerate(callbacks):
-        for name in ("BackupAndRestore", "SwapEMAWeights"):
+        for name in ("BackupAndRestore", "SwapEMAWeights"):  # guard: unsupported-callbacks-refused
             if isinstance(callback, getattr(keras.callbacks, name)):
                 raise SpecError(f"callbacks[{i}]", f"{name} can't be used here: {REFUSED[name]}")
 
@@ -81,8 +82,8 @@ def capture(callbacks: Sequence[Any]) -> tuple[dict[str, Any], dict[str, np.ndar
             continue
         states[name] = {attribute: _plain(getattr(callback, attribute)) for attribute in _attributes(callback)}
         if _says_its_state(callback):
-            states[name]["own"] = _own_state(callback)
-        for i, weight in enumerate(getattr(callback, "best_weights", None) or ()):
+            states[name]["own"] = _own_state(callback)  # guard: own-state-captured
+        for i, weight in enumerate(getattr(callback, "best_weights", None) or ()):  # guard: best-weights-captured
             arrays[f"callbacks/{name}/best/{i:04d}"] = np.asarray(weight)
     return states, arrays
 
@@ -99,7 +100,7 @@ def restore(callbacks: Sequence[Any], states: dict[str, Any], arrays: dict[str, 
     """
     for name, callback in _named(callbacks):
         if name not in states:
-            if _has_memory(callback) and steers(callback):
+            if _has_memory(callback) and steers(callback):  # guard: steering-callback-without-state
                 raise MismatchError(
                     f"callback {name}: the state holds {', '.join(states) or 'no callbacks'}, so the training can't go "
                     "on as it would have; give the callbacks it was trained with, or begin anew"
@@ -109,12 +110,12 @@ def restore(callbacks: Sequence[Any], states: dict[str, Any], arrays: dict[str, 
             if attribute == "own":
                 callback.set_state(copy.deepcopy(value))  # a copy: the callback may keep and change it
             elif attribute == "monitor_op":
-                callback.monitor_op = value and getattr(keras.ops, value)
-            elif attribute != "best" or not _is_lost(callback, value):
+                callback.monitor_op = value and getattr(keras.ops, value)  # guard: monitor-op
+            elif attribute != "best" or not _is_lost(callback, value):  # guard: best-of-another-run
                 setattr(callback, attribute, value)
         if hasattr(callback, "best_weights"):
             best = [array for key, array in arrays.items() if key.startswith(f"callbacks/{name}/best/")]
-            callback.best_weights = best or None
+            callback.best_weights = best or None  # guard: best-weights-restored
 
 
 def lost(callbacks: Sequence[Any], states: dict[str, Any]) -> list[str]:
@@ -169,8 +170,9 @@ def _named(callbacks: Sequence[Any]) -> Iterator[tuple[str, Any]]:
     seen: Counter[str] = Counter()
     for callback in callbacks:
         kind = type(callback).__name__
-        which = str(seen[kind])
+        which = str(seen[kind])  # guard: callback-identified-by-class
         seen[kind] += 1
+        # guard: checkpoint-identified-by-monitor
         if isinstance(callback, keras.callbacks.ModelCheckpoint):  # its memory belongs to its file, metric and mode
             told = (callback.monitor, callback.mode, callback.save_best_only, callback.save_freq)
             which = digest_bytes(json.dumps([Path(callback.filepath).name, *told]).encode())[:8]
@@ -205,12 +207,13 @@ def _plain(value: Any) -> Any:
 
 def _own_state(callback: Any) -> Any:
     state = callback.get_state()
-    for path, value in _not_plain(state, ""):
+    for path, value in _not_plain(state, ""):  # guard: own-state-plain-json
         raise SpecError(
             f"callback {type(callback).__name__}",
             "get_state() must return plain JSON (text, numbers, true, false, null, lists, mappings with text as keys), "
             f"but {path or 'it'} is of type {type(value).__name__}: {shown(value)}",
         )
+    # guard: own-state-copied
     return copy.deepcopy(state)  # it is written in the background while the training continues
 
 

@@ -56,22 +56,22 @@ class CSVLog(LogFiles):
 
     def holds(self, mark: dict[str, Any]) -> bool:
         """Return whether the marked part of the file is unchanged."""
-        return digest_bytes(self._text()[: mark["size"]]) == mark["xxh3"]
+        return digest_bytes(self._text()[: mark["size"]]) == mark["xxh3"]  # guard: csv-of-another-training
 
     def go_back(self, mark: dict[str, Any], state: TrainingState) -> None:
         """Write the file as it was at the mark, add missing rows of the state's epochs, and let the logger append."""
         there, self._columns = self._text(), mark["columns"]
-        kept = there[: mark["size"]]
-        whole = kept + self._rows(mark["epochs"], state, header=not kept)
+        kept = there[: mark["size"]]  # guard: csv-cut-to-state
+        whole = kept + self._rows(mark["epochs"], state, header=not kept)  # guard: csv-rows-from-history
         if whole != there or not self.path.exists():
             write_file(self.path, whole)
-        self.callback.append = True
+        self.callback.append = True  # guard: csv-appends
 
     def begun(self, state: TrainingState | None) -> None:
         """Set the columns to those of the first epoch, as without an interruption, instead of those of the next one."""
         self.callback.append = self._append
         if state is not None and self._columns is not None:
-            self.callback.keys = self._columns
+            self.callback.keys = self._columns  # guard: csv-columns
 
     def _rows(self, first: int, state: TrainingState, header: bool) -> bytes:
         """Return the rows of the epochs from `first` on, made from the history by the logger's own code."""

@@ -48,15 +48,16 @@ class EventLog(LogFiles):
         for name, size in present.items():
             file, marked = self.folder / name, mark["files"].get(name)
             if marked is None:
-                file.unlink()
+                file.unlink()  # guard: later-event-files-removed
             elif size > marked:
                 # A new file: in a truncated one, a failed attempt's writer would later write at its old offset.
-                write_file(file, file.read_bytes()[:marked])
-        self._fill(mark["epochs"], state)
+                write_file(file, file.read_bytes()[:marked])  # guard: events-cut-to-state
+        self._fill(mark["epochs"], state)  # guard: curves-from-history
 
     def begun(self, state: TrainingState | None) -> None:
         """Set the batch counter, which `on_train_begin` resets to 0."""
         if state is not None:
+            # guard: tensorboard-step-count
             self.callback._global_train_batch = state.epoch * self.callback.params["steps"] + state.step
 
     def _fill(self, first: int, state: TrainingState) -> None:

@@ -30,7 +30,7 @@ def refuse_hidden_state(model: Any, graph: Any) -> None:
             or uses a variable that Keras does not track; names it and a remedy.
     """
     for operation in _operations(graph):
-        if operation.op_def.is_stateful and operation.type.startswith(RANDOM):
+        if operation.op_def.is_stateful and operation.type.startswith(RANDOM):  # guard: tensorflow-random-state
             raise SpecError(
                 "model",
                 f"{operation.name} draws from TensorFlow's own random state, which can't be saved, so a training could "
@@ -38,7 +38,7 @@ def refuse_hidden_state(model: Any, graph: Any) -> None:
             )
         if operation.type in python_functions.OPERATIONS:
             source = python_functions.drawn_from(python_functions.function_of(operation))
-            if source is not None:
+            if source is not None:  # guard: python-function-draws
                 raise SpecError(
                     "model",
                     f"{operation.name} calls a Python function that draws from {source}, which no state holds, so a "
@@ -48,7 +48,7 @@ def refuse_hidden_state(model: Any, graph: Any) -> None:
     keras_own = (*model.variables, *model.optimizer.variables, *model.metrics_variables, global_seed_generator().state)
     known = {id(part) for variable in keras_own for part in components(variable)}
     for variable in graph.variables:
-        if id(variable) not in known:
+        if id(variable) not in known:  # guard: variable-unknown-to-keras
             raise SpecError(
                 "model",
                 f"the tf.Variable {variable.name!r} isn't one of Keras's, so every state would lack it; make "

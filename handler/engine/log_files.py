@@ -78,7 +78,7 @@ class LogFiles:
         """Return the last mark of a state, or None if there is none since another training last wrote here."""
         lines = self._lines()
         for mark in reversed(lines):
-            if mark["training"] != lines[-1]["training"]:
+            if mark["training"] != lines[-1]["training"]:  # guard: log-of-another-training
                 break
             if mark["state"] == name and self.holds(mark):
                 self._training = mark["training"]
@@ -97,6 +97,7 @@ class LogFiles:
                 free_place(self.marks)
             with self.marks.open("a") as lines:
                 said = json.dumps({**mark, CHECKSUM: digest_bytes(json.dumps(mark).encode())})
+                # guard: torn-mark-on-its-own-line
                 lines.write(f"\n{said}")  # newline first: a line that a kill truncated stays separate
         return mark
 
@@ -117,7 +118,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         return None
     if checksum is None:  # from an earlier version
         return mark if {"training", "state", "epochs"} <= mark.keys() else None
-    return mark if checksum == digest_bytes(json.dumps(mark).encode()) else None
+    return mark if checksum == digest_bytes(json.dumps(mark).encode()) else None  # guard: mark-checksum
 
 
 def of(callbacks: Sequence[Any]) -> list[LogFiles]:

@@ -59,9 +59,9 @@ class Steps:
             self.stop.halt()
             step, logs = loop.run(sequencer.order, step, min(last, step - step % every + every) if every else last)
             yield step, logs
-        with contextlib.closing(batches.ahead(sequencer, step, last)) as feed:
+        with contextlib.closing(batches.ahead(sequencer, step, last)) as feed:  # guard: epoch-entered-at-step
             for index, batch in feed:
-                self.stop.halt()
+                self.stop.halt()  # guard: stop-between-steps
                 begin(index)
                 logs = function(batch)
                 end(index, logs)

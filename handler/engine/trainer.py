@@ -143,13 +143,13 @@ class Trainer:
         if self._within is not None:
             # After on_epoch_begin, which may have set a rate again, and after the trace, which made the metrics'
             # variables.
-            self._assign(self._within)
+            self._assign(self._within)  # guard: state-restored-after-tracing
             self._within = None
         logs = self._last
         for observer in self.observers:
             observer.on_epoch_begin(epoch, self.step)
         # No steps are left if a callback had stopped the epoch before the state was saved.
-        last = self.step if self.model.stop_training else steps
+        last = self.step if self.model.stop_training else steps  # guard: no-steps-after-stop
         watched = any(getattr(o, "each_step", True) and type(o).on_step is not Observer.on_step for o in self.observers)
         each = watched or (after_step is not None and every == 1) or callback_state.wants_batches(self.user_callbacks)
         done = self.steps.run(
@@ -260,12 +260,13 @@ class Trainer:
         try:
             return self.evaluate(self.validation, self.callbacks)
         except Interrupted:
-            callback_state.restore(self.user_callbacks, *before)
+            callback_state.restore(self.user_callbacks, *before)  # guard: broken-off-validation-forgotten
             raise
 
     def end(self) -> None:
         """End the training: apply the optimizer's EMA weights, if any, and call the callbacks' `on_train_end`."""
         # With all variables: given only those of a mask, Keras pairs them with the wrong EMA weights.
+        # guard: averages-of-all-variables
         self.model.optimizer.finalize_variable_values(self.model.optimizer._trainable_variables)
         self.masks.release()
         self.begin()
@@ -281,7 +282,7 @@ class Trainer:
         """
         self.begin()
         if self._resumable:
-            refuse_derived_from_training(self.model)
+            refuse_derived_from_training(self.model)  # guard: derived-from-trainable-refused
         states, arrays = callback_state.capture(self.user_callbacks)
         variables = self._variables()
         if self.step:
@@ -291,6 +292,7 @@ class Trainer:
         if self.step:
             # After the last step these are the epoch's logs, if a custom train_step returns values other than metrics.
             logs = pythonify_logs(self._last)
+            # guard: logs-of-own-step
             arrays |= {f"logs/{name}": np.array(value) for name, value in logs.items() if isinstance(value, float)}
         past = history.to_json(self.history.history)
         state = TrainingState(epoch, self.step, arrays, states, past, bool(self.model.stop_training))
@@ -303,7 +305,7 @@ class Trainer:
         self.begin(state)
         for text in callback_state.lost(self.user_callbacks, state.callbacks):
             self._note(text)
-        self._assign(state, metrics=False)
+        self._assign(state, metrics=False)  # guard: state-restored-after-train-begin
         self.step, self._last = state.step, {}
         self._within = state if state.step else None
 
@@ -311,18 +313,20 @@ class Trainer:
         if put_into(self.model, state.arrays):
             self.masks.forget()
             self._tables = derived.tables(self.model)
-        assign(named("devices", self._of_devices()), state.arrays, "devices")
+        assign(named("devices", self._of_devices()), state.arrays, "devices")  # guard: replica-statistics
+        # guard: optimizer-variables
         assign(named("optimizer", self.model.optimizer.variables), state.arrays, "optimizer")
-        assign(named("random", [self._generator.state]), state.arrays, "random")
+        assign(named("random", [self._generator.state]), state.arrays, "random")  # guard: global-generator
         if metrics:
             # A state of an older version contains an accuracy that was not requested.
+            # guard: metrics-restored
             assign(named("metrics", parts(self.model.metrics_variables)), state.arrays, "metrics", more=True)
             logs = {name: array for name, array in state.arrays.items() if name.startswith("logs/")}
             self._last = {name.removeprefix("logs/"): array.item() for name, array in logs.items()}
         callback_state.restore(self.user_callbacks, state.callbacks, state.arrays)
-        self.history.history = history.from_json(state.history, state.epoch)
+        self.history.history = history.from_json(state.history, state.epoch)  # guard: history-restored
         self.history.epoch = list(range(state.epoch))
-        self.model.stop_training = state.stopped
+        self.model.stop_training = state.stopped  # guard: stopped-flag-restored
 
     def _variables(self) -> dict[str, Any]:
         return (
@@ -371,7 +375,7 @@ class Trainer:
                 # symbolically makes them in that second trace.
                 self.model._symbolic_build(data_batch=batch)
         # Building another network meanwhile (clear_session) replaces the global generator.
-        set_global_attribute(GLOBAL_SEED_GENERATOR, self._generator)
+        set_global_attribute(GLOBAL_SEED_GENERATOR, self._generator)  # guard: own-global-generator
 
     def _put_metrics(self, values: list[np.ndarray]) -> None:
         # Variables that the first evaluation has added start at zero.

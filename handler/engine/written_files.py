@@ -60,7 +60,7 @@ def watch_names(callback: Any, name: str | None, folder: Path, path: str) -> Non
         finally:
             callback.filepath = whole
 
-    callback._get_file_path = checked
+    callback._get_file_path = checked  # guard: formatted-name-checked
 
 
 def _kind(made_by: Callable[..., Any]) -> str | None:

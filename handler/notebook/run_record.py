@@ -104,7 +104,7 @@ class NotebookRun(Observer):
             record = self.store.runs.read(self.name)
         except (SpecError, DamagedError):
             return None
-        if not record.is_of_live_objects:
+        if not record.is_of_live_objects:  # guard: name-of-a-specification
             raise SpecError("name", f"{self.name!r} is a run of a specification in this store; give another name")
         return record
 

@@ -98,10 +98,11 @@ def identify(
     """
     declared, found = identity.of_live_objects(mh, callbacks, sequencer, validation)
     left = _left.get(mh.compiled)
+    # guard: model-trained-elsewhere
     if left is not None and left.store == store.root and left.digest == found["initial"]:
         before = left.as_before(declared, callbacks)
         chain = Chain(key_of(before), schedule)
-        if left.is_part_of(chain):
+        if left.is_part_of(chain):  # guard: cell-run-again
             if furthest(chain, store.states) is None:
                 raise DamagedError(
                     f"{store.root}: has no state of this training any more, and the network has been trained since its "

@@ -121,6 +121,7 @@ class Flat:
     def _trains(self, layer: Any) -> bool:
         """Return whether a layer has values that change unless it is frozen: weights or statistics."""
         own = (part for part in layer._flatten_layers() if not isinstance(part, _PREPARE))
+        # guard: prefix-without-moving-statistics
         return any(self._flags.get(id(part), part.trainable) and part.weights for part in own)
 
     def _new(self, tensor: KerasTensor) -> int:
@@ -170,8 +171,9 @@ def obstacle(layer: Any, lambdas: bool = False) -> str:
         lambdas: treat `Lambda` layers as pure functions.
     """
     checks: dict[str, Callable[[Any], Any]] = {
-        "draws random numbers": lambda part: part._seed_generators,
+        "draws random numbers": lambda part: part._seed_generators,  # guard: prefix-without-random-numbers
         "divides its kernel by its norm": lambda part: isinstance(part, keras.layers.SpectralNormalization),
+        # guard: prefix-without-losses
         "adds to the loss": lambda part: getattr(part, "activity_regularizer", None) is not None or part._losses,
         "hands on a mask": lambda part: isinstance(part, keras.layers.Masking) or getattr(part, "mask_zero", False),
         "looks up in a table": lambda part: isinstance(part, keras.layers.StringLookup | keras.layers.IntegerLookup),

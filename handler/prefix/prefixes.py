@@ -112,7 +112,7 @@ class Prefixes:
         except NotUsed as why:
             if self.options.mode == "on":
                 self._tell(f"the frozen prefix is computed in each epoch: {why}")
-        except StoreError as error:
+        except StoreError as error:  # guard: full-disk-without-activations
             self._tell(f"the frozen prefix is computed in each epoch: {error}")
         return None
 
@@ -123,6 +123,7 @@ class Prefixes:
             self._held = None
 
     def _make(self, place: Cut, epochs: int) -> Prefix:
+        # guard: prefix-of-changing-examples
         _refuse("batches are spread over devices" if devices_of(self.masks.model) > 1 else unfit(self.sequencer))
         self._weigh(place, epochs, there=self.folder is not None)
         given, model = self.sequencer, self.masks.model
@@ -162,7 +163,7 @@ class Prefixes:
             _refuse(unkeepable(examples))
             return activations.gather(examples, self._count)
         target = self.folder / f"{self._key(function)}.zarr"
-        if sealed.intact(target):
+        if sealed.intact(target):  # guard: activations-intact
             target.touch()
         else:
             self._weigh(place, epochs)
@@ -193,6 +194,7 @@ class Prefixes:
                 "data": self._found()["data"],
                 "structure": {name: identity.array(array) for name, array in given.structure.items()},
                 "graph": digest_bytes(activations.graph_digest(function)),
+                # guard: prefix-values-in-key
                 "values": [identity.array(values) for values in activations.values_of(function)],
                 "batch_size": given.batch_size,
                 "environment": environment.current(self.masks.model),
@@ -228,8 +230,9 @@ def _refuse(why: str) -> None:
 
 def unkeepable(examples: activations.Examples) -> str:
     """Return why activations would not be bit-identical to those of a training's batches, or "" if they would be."""
-    if examples.rows % examples.batch == 1:
+    if examples.rows % examples.batch == 1:  # guard: last-batch-of-one
         return "the last batch of an epoch holds one example, whose activations have other bits"
+    # guard: activations-batch-dependent
     return "" if examples.independent() else "an example's activations depend on the batch that it is in"
 
 

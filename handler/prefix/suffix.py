@@ -103,7 +103,7 @@ def prefix_function(model: Any, flat: Flat, cut: Cut, batch: Any) -> Any:
     if losses:
         raise NotUsed(f"{losses[0].name} adds to the loss")
     for kind in sorted(_kinds(function.graph.as_graph_def())):
-        if tf.raw_ops.__dict__.get(kind) is None or _is_stateful(kind):
+        if tf.raw_ops.__dict__.get(kind) is None or _is_stateful(kind):  # guard: prefix-reads-only
             raise NotUsed(f"it isn't a pure function of its input ({kind})")
     return function
 

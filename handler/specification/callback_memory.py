@@ -24,7 +24,7 @@ def warnings(callbacks: Sequence[CallbackSpec], folder: Path) -> list[str]:
     return [
         forgotten(i, callback.name)
         for i, callback in enumerate(callbacks)
-        if is_reference(callback.name) and remembers(callback.name, folder) is False
+        if is_reference(callback.name) and remembers(callback.name, folder) is False  # guard: callback-memory-warning
     ]
 
 

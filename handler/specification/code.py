@@ -225,7 +225,7 @@ def import_module(module: str, folder: Path) -> ModuleType:
         return importlib.import_module(module)
     from handler.specification.code_digest import own_imports
 
-    with _from_folder(folder), _settings_kept(file):
+    with _from_folder(folder), _settings_kept(file):  # guard: keras-settings-on-import
         present = sys.modules.get(module)
         if present is not None and not _same(present, file):
             raise SpecError(

@@ -192,7 +192,7 @@ def plain(value: Any, path: str = "") -> Any:
     elif isinstance(value, list | tuple):
         for i, part in enumerate(value):
             plain(part, f"{path}[{i}]")
-    elif isinstance(value, str) and holds_password(value):
+    elif isinstance(value, str) and holds_password(value):  # guard: password-in-specification
         raise SpecError(
             path,
             f"{shown(value)} holds a password or a signature, which the store would keep and the report show; let your "

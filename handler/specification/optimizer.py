@@ -23,7 +23,7 @@ def check_optimizer(value: Any) -> str | dict[str, Any]:
         if "learning_rate" in found:
             check_rate(found["learning_rate"])
         if not is_reference(found["name"]):  # a class of the user may have other arguments
-            _check_common(found)
+            _check_common(found)  # guard: optimizer-values-checked
     return found
 
 

@@ -45,7 +45,7 @@ def check_own(reference: str, folder: Path, project: Path, path: str) -> None:
     if why is None:
         why = outside(check_reference(reference, folder, path), project)
     if why is None:
-        why = _imported_from(module, name, folder, project, frozenset())
+        why = _imported_from(module, name, folder, project, frozenset())  # guard: imported-code
     if why is not None:
         raise SpecError(
             path,
@@ -65,9 +65,9 @@ def outside(file: Path, project: Path) -> str | None:
     """
     root = Path(os.path.realpath(project))
     real = Path(os.path.realpath(file))
-    if not real.is_relative_to(root):
+    if not real.is_relative_to(root):  # guard: code-behind-a-link
         return f"is looked up in {file.parent}, outside of the worker's project"
-    if (environment := environment_of(real)) is not None:
+    if (environment := environment_of(real)) is not None:  # guard: code-of-an-environment
         return f"lies in {environment}"
     lexical = Path(os.path.normpath(file))
     given = lexical.relative_to(project).parts if lexical.is_relative_to(project) else ()

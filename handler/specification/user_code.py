@@ -48,7 +48,7 @@ class UserCode:
     def __enter__(self) -> UserCode:
         with ExitStack() as entered:
             entered.enter_context(_working_in(self.folder))
-            if self.seed is not None:
+            if self.seed is not None:  # guard: data-function-seeded
                 entered.enter_context(seeded_generators(self.seed))
             self._entered = entered.pop_all()
         return self
@@ -57,7 +57,7 @@ class UserCode:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._entered.close()
-        if error is not None and self._is_the_codes_own(error):
+        if error is not None and self._is_the_codes_own(error):  # guard: code-ends-process
             self._tell(error)
 
     def _is_the_codes_own(self, error: BaseException) -> bool:
@@ -160,4 +160,4 @@ def _present_directory() -> int | None:
 
 def _change_to(folder: Path) -> None:
     with contextlib.suppress(OSError):  # a run can be queried even if its folder is gone
-        os.chdir(folder)
+        os.chdir(folder)  # guard: code-runs-in-its-folder

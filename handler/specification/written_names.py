@@ -66,7 +66,7 @@ def check_name(name: Any, path: str) -> None:
         )
     if any(part.startswith(".") for part in parts):
         raise SpecError(path, f"{shown(name)} is hidden, as Frostline's own files are; begin it with another character")
-    if parts and parts[0].casefold() in OWN_FILES:
+    if parts and parts[0].casefold() in OWN_FILES:  # guard: own-files-of-a-run
         raise SpecError(path, f"{parts[0]!r} is a file of the run itself; give another name")
     if name.lower().endswith(_CODE):
         raise SpecError(path, f"{shown(name)} would be a module of Python; give it another suffix, such as .csv")
@@ -90,7 +90,7 @@ def check_fields(name: str, path: str, there_will_be: Collection[str] | None = N
         raise SpecError(path, f"{shown(name)} can't be formatted: {error}; {known}") from error
     for field, form, conversion in fields:
         plain = field and not field.isdecimal() and not re.search(r"[.\[\]{}!]", field)
-        if not plain or conversion or not _FORMAT.fullmatch(form or ""):
+        if not plain or conversion or not _FORMAT.fullmatch(form or ""):  # guard: fields-of-a-name
             said = "".join([field or "", f"!{conversion}" if conversion else "", f":{form}" if form else ""])
             raise SpecError(path, f"the field {{{said}}} can't be used; {known}")
         if there_will_be is not None and field not in there_will_be:
@@ -122,7 +122,7 @@ def place(folder: Path, name: str, path: str) -> Path:
     """
     check_name(name, path)
     root, target = Path(os.path.realpath(folder)), Path(os.path.realpath(folder / name))
-    if not target.is_relative_to(root):
+    if not target.is_relative_to(root):  # guard: link-in-a-run-folder
         raise SpecError(path, f"{name!r} leads out of the run's folder by a link, to {target}; remove the link")
     if target != root:
         check_name(str(target.relative_to(root)), path)

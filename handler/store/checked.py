@@ -102,9 +102,9 @@ def parse_checked(file: Path, text: str | bytes, form: int = FORMAT) -> dict[str
         checksum = found.pop("checksum")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedError(f"{file}: isn't whole") from error
-    if found.get("format") != form:
+    if found.get("format") != form:  # guard: format-number
         raise DamagedError(f"{file}: has format {found.get('format')!r}, this version reads {form}")
-    if checksum != digest_bytes(_canonical(found)):
+    if checksum != digest_bytes(_canonical(found)):  # guard: manifest-checksum
         raise DamagedError(f"{file}: its checksum doesn't match its content")
     return found
 

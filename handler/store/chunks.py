@@ -82,7 +82,7 @@ class Chunks:
         try:
             stored: Any = zarr.open_array(path, mode="r")
             return cls(path, stored.shape, stored.chunks[0])
-        except MemoryError:
+        except MemoryError:  # guard: memory-error-is-no-damage
             raise
         except OSError as error:
             raise unreadable(path, error) from error
@@ -152,7 +152,7 @@ class Chunks:
                     os.close(descriptor)
             except OSError as error:
                 raise unreadable(file, error) from error
-            if found < len(part):
+            if found < len(part):  # guard: chunk-ends-early
                 raise DamagedError(f"{file}: ends after {first * self.width + found} bytes")
             start, left = start + len(part) // self.width, left[len(part) :]
 

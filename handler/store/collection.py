@@ -143,7 +143,7 @@ def needed(store: Store, runs: Iterable[str]) -> set[str]:
             keys |= {key for key in store.states.names() if key.partition("-step-")[0] in set(record.chain)}
     keys &= store.states.there()
     for key in list(keys):
-        keys |= store.states.references(key)
+        keys |= store.states.references(key)  # guard: references-collected
     return keys
 
 
@@ -154,7 +154,7 @@ def _records(store: Store, runs: Iterable[str]) -> Iterator[RunRecord]:
             record: RunRecord | None = store.runs.read(name)
             while record is not None:
                 yield record
-                record = record.replaces
+                record = record.replaces  # guard: replaced-record-kept
 
 
 def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = False) -> tuple[list[str], int]:
@@ -176,8 +176,8 @@ def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = Fals
         StoreError: a run's record cannot be read, so that its needs are unknown, or the system refuses.
         BusyError: a training or another collection is running in the store.
     """
-    marker.require(store.root)
-    with nullcontext() if dry_run else collection_lock.alone(store.root):
+    marker.require(store.root)  # guard: collection-requires-a-store
+    with nullcontext() if dry_run else collection_lock.alone(store.root):  # guard: collection-alone
         busy = store.runs.at_work()
         if busy:
             raise BusyError(f"{mirror.place_of(store.root)}: {', '.join(busy)} is at work; collect when it has ended")

@@ -51,7 +51,7 @@ def writing(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
+    except OSError as error:  # guard: refusal-of-the-disk-explained
         advice = ADVICE.get(error.errno or 0, "try again when that is mended")
         said = " ".join(str(error.strerror or error).split())
         raise StoreError(f"{path}: can't be written ({said}); {advice}; what was there before is untouched") from error
@@ -59,7 +59,7 @@ def writing(path: Path) -> Iterator[None]:
 
 def unreadable(path: Path, error: OSError) -> StoreError:
     """Return the exception for an unreadable file: `DamagedError` if it is missing or broken, else `StoreError`."""
-    kind = DamagedError if error.errno in BROKEN else StoreError
+    kind = DamagedError if error.errno in BROKEN else StoreError  # guard: unreadable-is-no-damage
     return kind(f"{path}: can't be read ({error.strerror or error})")
 
 
@@ -122,7 +122,7 @@ def workplace(target: Path) -> Iterator[Path]:
     try:
         yield place / target.name
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)  # guard: refused-write-cleaned-up
         os.close(descriptor)
 
 
@@ -138,9 +138,9 @@ def replacing(path: Path, *, beside: Path | None = None) -> Iterator[Path]:
         StoreError: the system refuses; the previous file is untouched.
     """
     with writing(path), workplace(beside or path) as place:
-        name = place.with_name(path.name)
+        name = place.with_name(path.name)  # guard: file-written-aside
         yield name
-        sync(name)
+        sync(name)  # guard: file-durable-before-rename
         name.replace(path)
         sync(path.parent)
 
@@ -171,7 +171,7 @@ def remove(target: Path) -> None:
         StoreError: the system refuses.
     """
     with writing(target), contextlib.suppress(FileNotFoundError):
-        place = _beside(target)
+        place = _beside(target)  # guard: removal-needs-no-room
         target.rename(place)
         try:
             sync(target.parent)
@@ -205,7 +205,7 @@ def leftovers(folder: Path) -> list[Path]:
 def sweep(folder: Path) -> None:
     """Remove the leftovers in a directory, as far as this user has permission."""
     for place, descriptor in _abandoned(folder):
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)  # guard: leftovers-removed-by-next-writer
         os.close(descriptor)
 
 
@@ -221,7 +221,7 @@ def _claim(target: Path) -> tuple[Path, int]:
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
             with contextlib.suppress(OSError):  # NFS has no locks for directories; no leftovers are removed there
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)  # guard: leftover-locked
             if place.exists():
                 return place, descriptor
             os.close(descriptor)  # another process removed it before it was locked
@@ -230,6 +230,7 @@ def _claim(target: Path) -> tuple[Path, int]:
 def _abandoned(folder: Path) -> Iterator[tuple[Path, int]]:
     """Yield the directories whose writer is dead, each with the descriptor that holds its lock from now on."""
     try:
+        # guard: only-own-leftovers-removed
         names = [entry.name for entry in os.scandir(folder) if OURS.match(entry.name)]
     except OSError:
         return

@@ -100,7 +100,7 @@ class Lease:
                     continue
             except StoreError:
                 mine = time.monotonic() - self._last < seconds()
-            if not mine:
+            if not mine:  # guard: lost-lease-stops
                 stop.request("the loss of its lease on the run: another machine may be at work on it")
                 return
 

@@ -33,7 +33,7 @@ def _let_go_in_child() -> None:
     _held.clear()
 
 
-os.register_at_fork(after_in_child=_let_go_in_child)
+os.register_at_fork(after_in_child=_let_go_in_child)  # guard: lock-released-in-fork
 
 
 @contextlib.contextmanager
@@ -132,7 +132,7 @@ def _taken(path: Path, lease: Lease | None, what: str, wait: bool, waiting: Call
         try:
             with writing(path):
                 _take(descriptor, lease, what, wait, waiting)
-            if _is_that_of(path, descriptor):
+            if _is_that_of(path, descriptor):  # guard: lock-file-still-in-place
                 return descriptor
             if lease is not None:
                 lease.release()
@@ -174,14 +174,14 @@ def _take(descriptor: int, lease: Lease | None, what: str, wait: bool, waiting: 
         holder = _holder(descriptor, lease)
         if holder is None:
             return
-        if time.monotonic() > glance:
+        if time.monotonic() > glance:  # guard: glance-at-lock
             busy = f"{what} is being used by {holder}"
             if not wait:
                 raise BusyError(f"{busy}; wait for it to end (--wait), or stop it")
             if not told:
                 told = True
                 waiting(f"{busy}; waiting for it to end")
-        if stop.requested:
+        if stop.requested:  # guard: stop-while-waiting-for-lock
             raise Interrupted(f"stopped by {stop.reason} while waiting: {what} is in use")
         time.sleep(POLL if lease is None else LEASE_POLL)
 
@@ -189,10 +189,10 @@ def _take(descriptor: int, lease: Lease | None, what: str, wait: bool, waiting: 
 def _holder(descriptor: int, lease: Lease | None) -> str | None:
     """Take a lock. Return a description of the process that holds it, on any machine; None if it is this process."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # guard: one-writer-per-run
     except BlockingIOError:
         return os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
-    if lease is None or lease.take():
+    if lease is None or lease.take():  # guard: lease-with-lock
         return None
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     return lease.holder() or "another process"

@@ -123,7 +123,7 @@ def fetch(target: Path) -> bool:
             got = remote.get(there)
             if got is None:
                 raise DamagedError(f"{remote.url}/{there}: is missing")
-            if xxhash.xxh3_128_hexdigest(got[0]) != entry["xxh3"]:
+            if xxhash.xxh3_128_hexdigest(got[0]) != entry["xxh3"]:  # guard: fetched-file-checksum
                 raise DamagedError(f"{remote.url}/{there}: its content doesn't match its checksum")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(got[0])
@@ -196,7 +196,7 @@ def withdraw(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = No
         committed = _committed(target)
         if committed is None:
             return True
-        if only_if is not None and not only_if(_manifest_of(target, committed[0])):
+        if only_if is not None and not only_if(_manifest_of(target, committed[0])):  # guard: remote-snapshot-checked
             return False
         if remote.swap(name + COMMIT, GONE, committed[2]):
             remote.delete(remote.below(f"{name}/{committed[1]}"))
@@ -265,6 +265,6 @@ def _read(commit: bytes) -> tuple[str, str] | None:
 def within(target: Path, path: str) -> str:
     """Return a path from a manifest. Raise `DamagedError` if it leads out of the directory."""
     parts = PurePosixPath(path).parts
-    if not parts or path.startswith("/") or ".." in parts:
+    if not parts or path.startswith("/") or ".." in parts:  # guard: manifest-paths-inside
         raise DamagedError(f"{target}: its manifest names {path!r}, outside of it")
     return path

@@ -110,7 +110,7 @@ class PrefitCache:
         def rows_of(folder: Path, manifest: dict[str, Any]) -> dict[str, Rows]:
             return {name: Rows(folder / about["file"], about) for name, about in manifest["arrays"].items()}
 
-        return self._intact(key, rows_of, deep=True)
+        return self._intact(key, rows_of, deep=True)  # guard: rows-verified-deeply
 
     def _intact(self, key: str, read: Callable[[Path, dict[str, Any]], Any], *, deep: bool = False) -> Any:
         """Return the result of `read` for a key's directory and manifest, or None. Quarantine a damaged directory."""

@@ -181,6 +181,7 @@ class RunStore:
 
     def at_work(self) -> list[str]:
         """Return the names of the runs that a process is running, also of those that have no record yet."""
+        # guard: run-without-record-running
         found = {path.parent.name for path in self.root.glob(f"*/{mirrored_files.LOCK}")}
         found |= {name.partition("/")[0] for name in mirrored_files.files_there(self.root)}
         return sorted(name for name in found if RUN_NAME.fullmatch(name) and self.is_alive(name))

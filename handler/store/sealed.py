@@ -66,16 +66,16 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
             mirror.publish(target, target, (target / MANIFEST).read_bytes())
         return
     with writing(target), workplace(target) as beside:
-        beside.mkdir()
+        beside.mkdir()  # guard: directory-written-aside
         known = fill(beside) or {}
         listed = []
         for name, size in sorted(files_below(beside).items()):
-            sync(beside / name)
+            sync(beside / name)  # guard: files-durable-before-rename
             listed.append({"path": name, "size": size, "xxh3": known.get(name) or digest_file(beside / name)})
         manifest = {"format": FORMAT, "key": key_of(target), **body, "files": listed}
         text = with_checksum(manifest)
         (beside / MANIFEST).write_bytes(text)
-        sync(beside / MANIFEST)
+        sync(beside / MANIFEST)  # guard: manifest-durable-before-rename
         for folder, _, _ in os.walk(beside, topdown=False):
             sync(Path(folder))
         mirror.publish(target, beside, text)
@@ -86,9 +86,10 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
             except OSError:
                 if not os.path.lexists(target):
                     raise
+            # guard: first-writer-wins
             if target.exists() and not damages(target, deep=True):  # another writer of the same directory was faster
                 return
-            set_aside(target)
+            set_aside(target)  # guard: damaged-directory-replaced
         sync(target.parent)
         remember_written(target / MANIFEST, text)
 
@@ -131,7 +132,7 @@ def amend(target: Path, **changes: Any) -> None:
         remove_here(target)
         raise DamagedError(f"{target}: has been removed")
     if target.exists():
-        write_file(target / MANIFEST, text, beside=target)
+        write_file(target / MANIFEST, text, beside=target)  # guard: manifest-written-above
 
 
 def remove(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = None) -> None:
@@ -163,7 +164,7 @@ def read_manifest(target: Path) -> dict[str, Any]:
     """
     text = None if target.exists() else mirror.manifest_text(target)
     manifest = read_checked(target / MANIFEST) if text is None else parse_checked(target / MANIFEST, text)
-    if manifest.get("key") != key_of(target):
+    if manifest.get("key") != key_of(target):  # guard: manifest-key
         raise DamagedError(f"{target / MANIFEST}: is that of {manifest.get('key')}")
     return manifest
 
@@ -189,10 +190,11 @@ def damages(target: Path, *, deep: bool = False) -> list[Damage]:
     for entry in manifest["files"]:
         file, size = target / entry["path"], found.pop(entry["path"], None)
         if size is None:
-            wrong.append(Damage(str(file), "is missing"))
-        elif size != entry["size"]:
+            wrong.append(Damage(str(file), "is missing"))  # guard: missing-file-is-damage
+        elif size != entry["size"]:  # guard: file-sizes-in-manifest
             wrong.append(Damage(str(file), f"has {size} bytes, the manifest says {entry['size']}"))
-        elif deep or file.name == DESCRIPTION:
-            read.append((file, entry["xxh3"]))
+        elif deep or file.name == DESCRIPTION:  # guard: array-description-always-read
+            read.append((file, entry["xxh3"]))  # guard: file-checksums-in-manifest
     wrong += [damage for found_there in side_by_side(lambda one: content_damage(*one), read) for damage in found_there]
+    # guard: unlisted-file-is-damage
     return wrong + [Damage(str(target / name), "isn't in the manifest") for name in sorted(found)]

@@ -78,6 +78,7 @@ class StateStore:
         Raises:
             StoreError: the system refuses to write; the store is unchanged.
         """
+        # guard: referenced-state-kept
         snapshot = snapshot and not any(self.root.glob(f".damaged-*-{key}"))  # other states may refer to that
         index, changed = variables.changed(key, state, self._index(parent))
 
@@ -102,6 +103,7 @@ class StateStore:
             if self.folder(key).exists() and self.damages(key, deep=True):
                 files.set_aside(self.folder(key))
             sealed.seal(self.folder(key), body, fill)
+            # guard: snapshot-kept-on-write
             if snapshot or self.keep(key):  # otherwise another process has just dropped it as a snapshot
                 return
 
@@ -125,7 +127,7 @@ class StateStore:
                 content[holder] = np.empty(chunks.rows, np.uint8)
                 chunks.read(0, content[holder])
             data = content[holder][held["offset"] : held["offset"] + held["bytes"]]
-            if checked.digest_bytes(data.data) != entry["xxh3"]:
+            if checked.digest_bytes(data.data) != entry["xxh3"]:  # guard: variable-checksums
                 raise DamagedError(f"{file}: the bytes of {entry['name']} don't match their checksum")
             arrays[entry["name"]] = data.view(dtype_of(entry["dtype"])).reshape(entry["shape"])
         says = manifests[key]
@@ -196,7 +198,7 @@ class StateStore:
     def drop_snapshots(self, keys: Iterable[str]) -> None:
         """Remove those of the states that are snapshots."""
         for key in keys:
-            with contextlib.suppress(DamagedError), self._alone():
+            with contextlib.suppress(DamagedError), self._alone():  # guard: one-decides-on-a-snapshot
                 sealed.remove(self.folder(key), lambda manifest: bool(manifest["snapshot"]))
 
     def remove(self, key: str) -> None:
@@ -209,6 +211,7 @@ class StateStore:
         A quarantined state that is trained again is bit-identical. The states that refer to it are then intact again.
         """
         with self._alone():
+            # guard: damaged-reference-quarantined
             doomed = [k for k in {key, *self.references(key)} if sealed.damages(self.folder(k), deep=True)]
             if not doomed:
                 try:

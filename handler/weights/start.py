@@ -152,7 +152,7 @@ def _fill(layer: Any, source: WeightsFile, path: str, *, own_table: bool = False
             layer.load_own_variables(values)
     except Exception:  # another shape; a custom layer may raise any exception
         return False
-    for variable, value in adapters:
+    for variable, value in adapters:  # guard: adapter-stays-initial
         variable.assign(value)
     return True
 
