@@ -21,9 +21,10 @@ BEST = (
 )
 HEAD = """# Benchmarks
 
-`make bench` asks each question in a process of its own, writes `benchmarks/results.json` and makes this page and the
-README's table from it; `state`, whose peers bring much with them, in an environment apart. Variants run in turn; a
-figure is a median with its spread. The ratio is Frostline's median to the peer's in the same run: below 1 is faster.
+`make bench` runs each benchmark in its own process, writes `benchmarks/results.json`, and generates this page and the
+README's table from it. The benchmark `state` runs in a separate environment, because its peers have many dependencies.
+Variants alternate; a figure is a median with its spread. The ratio is Frostline's median divided by the peer's in the
+same benchmark run: below 1 is faster. Terms: [glossary](glossary.md).
 """
 
 
