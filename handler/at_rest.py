@@ -45,7 +45,7 @@ def _normalisations_at_rest(model: Any) -> Iterator[None]:
         if isinstance(part, keras.layers.SpectralNormalization) and not (part.trainable and part.kernel.trainable)
     ]
     for part in resting:
-        vars(part)["call"] = _as_inference(part.call)  # guard: frozen-spectral-normalization
+        vars(part)["call"] = _as_inference(part.call)  # guard: frozen-spectral-normalisation
     try:
         yield
     finally:

@@ -47,14 +47,14 @@ DATA = [
     ),
     Guard(
         "unit-in-key-of-fields",
-        "a tile in feet would get the fields of one in meters",
+        "a tile in feet would get the fields of one in metres",
         "the key of the fields holds the unit",
         left_operand(),
         CLOUDS + "fields_in_feet_are_those_in_metres_and_have_another_key",
     ),
     Guard(
         "unit-declared",
-        "a training on feet would take states from when feet were read as meters",
+        "a training on feet would take states from when feet were read as metres",
         "the unit is declared",
         never(),
         DECLARED + "the_unit_of_a_tile_enters_where_it_is_not_the_metre",

@@ -100,8 +100,8 @@ MASKS = [
         ACCUMULATION + "resting_under_a_multi_optimizer_is_refused_which_keras_itself_fails_at",
     ),
     Guard(
-        "frozen-spectral-normalization",
-        "spectral normalization changes a frozen kernel",
+        "frozen-spectral-normalisation",
+        "spectral normalisation changes a frozen kernel",
         "a frozen layer runs as in inference",
         unwrap("_as_inference"),
         LAYERS + "a_training_goes_on_to_the_same_bits_and_what_rests_does_not_move",

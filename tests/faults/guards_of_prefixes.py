@@ -55,7 +55,7 @@ PREFIXES = [
     ),
     Guard(
         "prefix-without-moving-statistics",
-        "the statistics of a normalization change though it has no trainable weights",
+        "the statistics of a normalisation change though it has no trainable weights",
         "the frozen prefix ends in front of it unless it is frozen",
         returns("bool(layer.trainable_weights)", layer=Parameter(1)),
         PREFIX_PREFIXES + "a_normalisation_that_trains_ends_the_prefix",
