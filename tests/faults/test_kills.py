@@ -74,6 +74,7 @@ def test_killed_late_in_the_training_and_after_it_it_ends_with_the_same_bits(beg
     assert_as_whole(training, uninterrupted("mlp", "fixed", IN_PLACE))
 
 
+@pytest.mark.service
 def test_killed_within_a_graph_call_of_many_steps_it_ends_with_the_same_bits(begun, uninterrupted):
     training = begun("mlp", "fixed")
     killed_in_turn(training, [(Kill("graph", number, "inside"), "") for number in (1, 4)])

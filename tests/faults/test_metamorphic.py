@@ -209,6 +209,7 @@ def test_a_stage_that_fails_and_is_tried_again_leaves_the_same_bits(train, whole
     assert differences(files_of(whole.store), files_of(tried.store)) == []
 
 
+@pytest.mark.service
 def test_gathered_or_rearranged_in_place_the_bits_are_the_same(train, whole):
     place = train(training(in_place=True))
     assert place.record.chain == whole.record.chain

@@ -253,6 +253,7 @@ def test_interrupted_and_killed_runs_are_resumed_and_changed_ones_refused(forker
     assert forker.type("resume", "--store", "s", "--json", folder=project).answer == {"runs": []}
 
 
+@pytest.mark.service
 def test_a_killed_run_is_told_as_killed_and_is_not_resumed_with_other_data_nor_without_its_folder(forker, tmp_path):
     project, moved = tmp_path / "project", tmp_path / "moved"
     project.mkdir()

@@ -15,6 +15,7 @@ STAGES = ["plan", "pre_fit", "backup", "train_segment", "restore", "post_fit", "
 IN_PLACE = ("--set", "training.in_place=true")  # else there is no backup
 
 
+@pytest.mark.service
 def test_every_stage_that_fails_once_is_tried_again_to_the_same_weights(trained, forker, project, server):
     faults = [{"stage": stage, "what": "oserror", "at": 3 if stage == "train_segment" else 1} for stage in STAGES[1:]]
     faults.append({"stage": "plan", "what": "oserror", "at": 2})  # the first call is the command's own, before the flow

@@ -62,6 +62,7 @@ def test_a_signal_saves_the_state_and_the_same_command_goes_on_from_it(number, f
     assert run["tasks"][-1]["state"]["type"] == "CRASHED"
 
 
+@pytest.mark.service
 def test_a_training_stopped_within_an_epoch_ends_with_the_weights_of_one_that_wasnt(forker, project):
     command = ("train", "small.yaml", "--json", *SLOW, "--set", "data.args={examples: 4000}")
     typed = forker.start(*command, "--store", "s", folder=project)

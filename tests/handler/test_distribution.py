@@ -66,6 +66,7 @@ def end_of(store):
     return record, store.states.read(record.state)
 
 
+@pytest.mark.service
 def test_a_mirrored_training_has_the_bits_that_fit_gives_it(tmp_path):
     done = in_a_process("""
         import json

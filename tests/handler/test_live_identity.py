@@ -24,6 +24,7 @@ def fit(network, blobs, tmp_path):
     return go
 
 
+@pytest.mark.service
 def test_other_arrays_and_initial_variables_are_another_training(fit, blobs, network):
     assert [fit(), fit()] == [[0, 1], []]
     X, y = blobs
@@ -51,6 +52,7 @@ def enclosing(weight):
     return loss
 
 
+@pytest.mark.service
 def test_code_that_keras_s_configuration_does_not_hold_is_another_training(fit, network):
     import keras
 

@@ -122,6 +122,7 @@ def graphs_alive():
     return sum(isinstance(o, FuncGraph) for o in gc.get_objects())
 
 
+@pytest.mark.service
 def test_nothing_stays_of_the_masks_that_are_not_kept_any_more(network, blobs):
     model = network()
     trainer = Trainer(model, DLSequencer(*blobs, 16), epochs=9, masks_kept=2)

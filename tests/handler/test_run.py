@@ -149,7 +149,7 @@ def test_more_epochs_and_another_name_go_on_from_what_is_there(train, finished):
     assert len(longer["history"]["loss"]) == 8
 
 
-@pytest.mark.parametrize("kill_at", [(0, 2), (3, 6), (5, 1)])
+@pytest.mark.parametrize("kill_at", [(3, 6), *(pytest.param(at, marks=pytest.mark.service) for at in ((0, 2), (5, 1)))])
 def test_a_killed_training_goes_on_to_the_same_bits(train, folder, kill_at, whole):
     code = f"""
         import os, signal

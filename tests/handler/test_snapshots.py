@@ -58,7 +58,7 @@ def all_segments(walk):
     return [walk.run(segment) for segment in walk.chain.schedule.segments]
 
 
-@pytest.mark.parametrize("steps", [1, 2, 4, 6, 100])
+@pytest.mark.parametrize("steps", [4, *(pytest.param(n, marks=pytest.mark.service) for n in (1, 2, 6, 100))])
 def test_a_snapshot_more_or_less_changes_neither_bits_nor_history(walk_of, values, steps):
     walk, trainer, _ = walk_of("plain")
     all_segments(walk)

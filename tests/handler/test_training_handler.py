@@ -156,7 +156,7 @@ def test_other_initial_weights_or_data_begin_a_new_chain(handler_of, blobs, valu
 
 
 @pytest.mark.parametrize("fail_at", [None, 2])
-@pytest.mark.parametrize("as_list", [False, True])
+@pytest.mark.parametrize("as_list", [pytest.param(False, marks=pytest.mark.service), True])
 def test_in_place_training_gives_x_and_y_back_in_the_same_objects_and_changes_no_bit(
     handler_of, blobs, values, fail_at, as_list, in_one_go
 ):

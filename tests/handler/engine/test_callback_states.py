@@ -226,8 +226,8 @@ def test_a_validation_that_was_broken_off_is_remembered_by_no_callback(trainer_o
     [
         ("best.keras", {"save_best_only": True, "monitor": "val_accuracy"}),
         ("best.weights.h5", {"save_best_only": True, "save_weights_only": True}),
-        ("steps.keras", {"save_best_only": True, "monitor": "loss", "save_freq": 4}),
-        ("{epoch}.keras", {}),
+        pytest.param("steps.keras", {"save_best_only": True, "monitor": "loss", "save_freq": 4}, marks=pytest.mark.service),
+        pytest.param("{epoch}.keras", {}, marks=pytest.mark.service),
         pytest.param("{epoch}-{batch}.weights.h5", {"save_freq": 4, "save_weights_only": True}, marks=pytest.mark.service),
     ],
 )

@@ -61,7 +61,11 @@ DEATHS = {
 }
 
 
-@pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
+QUICK = "in the middle of the best model's file"
+CASES = [pytest.param(death, id=name, marks=() if name == QUICK else pytest.mark.service) for name, death in DEATHS.items()]
+
+
+@pytest.mark.parametrize("death", CASES)
 def test_all_that_callbacks_wrote_is_that_of_an_uninterrupted_training(train, folder, death):
     def saved(file):
         found = []

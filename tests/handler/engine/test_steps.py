@@ -79,7 +79,10 @@ def trained(model, data, observers=(), callbacks=(), masks=((), ("low", "norm"),
     return trainer
 
 
-@pytest.mark.parametrize("options", [{}, {"class_weight": {0: 2.0, 1: 0.5}}, {"ignore_label": 2}], ids=str)
+WEIGHTED = [pytest.param(options, marks=pytest.mark.service) for options in ({"class_weight": {0: 2.0, 1: 0.5}}, {"ignore_label": 2})]
+
+
+@pytest.mark.parametrize("options", [{}, *WEIGHTED], ids=str)
 def test_many_steps_in_a_graph_call_change_no_bit_and_no_history(options, values, calls):
     data = images()
     one_by_one = trained(convolutional(), data, [Each()], **options)

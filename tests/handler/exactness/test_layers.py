@@ -199,6 +199,7 @@ def test_a_training_step_of_ones_own_goes_on_to_the_same_bits():
     assert cut.differing(cut.end, usual.end), "its own step was taken"
 
 
+@pytest.mark.service
 def test_what_a_step_of_ones_own_tells_is_in_the_history_wherever_it_goes_on():
     build = NETWORKS["batch normalisation"]
     entries = {"training_interval": [1, 3], "layers": ["first"]}
@@ -207,6 +208,7 @@ def test_what_a_step_of_ones_own_tells_is_in_the_history_wherever_it_goes_on():
     assert (1, 4) in cut.resumed_from_each(), "after an epoch's last step too, before its validation"
 
 
+@pytest.mark.service
 def test_the_global_generator_stays_with_its_training_when_another_network_is_built():
     network, data = compiled(NETWORKS["global generator"]), examples(SEQUENCE)
     alone = Cut(network, {"training_interval": [1, 3], "layers": ["middle"]}, data)
@@ -231,6 +233,7 @@ def test_a_training_compiled_by_xla_goes_on_to_the_same_bits():
     assert cut.resumed_from_each()
 
 
+@pytest.mark.service
 def test_a_training_run_eagerly_goes_on_to_the_same_bits():
     entries = {"training_interval": [1, 3], "layers": ["middle"]}
     cut = Cut(compiled(NETWORKS["spectral normalisation"], run_eagerly=True), entries, examples(SEQUENCE))
