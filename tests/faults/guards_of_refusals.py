@@ -92,7 +92,7 @@ REFUSALS = [
         "a run is resumed with changed code or data",
         "refused, with the name of the file",
         never(),
-        "tests/flows/test_refusals.py::test_a_run_whose_data_file_changed_is_not_resumed_and_the_file_is_named",
+        "tests/flows/test_refusals.py::test_resume_refuses_a_run_with_a_changed_data_file_and_names_it",
     ),
     Guard(
         "why-not-cached",

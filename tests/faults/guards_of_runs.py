@@ -22,8 +22,8 @@ LOCKS = "tests/handler/store/test_locks.py::test_"
 RUN = "tests/handler/test_run.py::test_"
 SIGNALS = "tests/flows/test_signals.py::test_"
 STANDING = "tests/handler/notebook/test_standing.py::test_"
-STOPPED = "tests/flows/test_interrupt.py::test_a_signal_saves_the_state_and_the_same_command_goes_on_from_it"
-OUTAGE = FLOWS_OUTAGE + "a_minute_without_the_server_in_mid_run_at_a_boundary_and_at_the_end"
+STOPPED = "tests/flows/test_interrupt.py::test_a_signal_saves_one_snapshot_and_names_the_resume_command"
+OUTAGE = FLOWS_OUTAGE + "a_training_survives_a_minute_without_the_server_at_any_stage"
 RUNS = [
     Guard(
         "stop-between-steps",
@@ -44,28 +44,28 @@ RUNS = [
         "asked to stop with nothing to save, for example while data are read",
         "the process ends after a grace period",
         unwrap("min", 1),
-        SIGNALS + "a_process_with_nothing_to_save_is_given_up_after_a_while",
+        SIGNALS + "a_process_with_nothing_to_save_is_abandoned_after_the_grace",
     ),
     Guard(
         "grace-in-total",
         "asked to stop in a step that never ends",
         "the process ends before it is killed from outside",
         unwrap("min", 0),
-        SIGNALS + "a_step_that_takes_too_long_is_given_up_too",
+        SIGNALS + "a_step_beyond_the_limit_is_abandoned",
     ),
     Guard(
         "grace-while-steps-end",
         "asked to stop in a step that ends in time",
         "the process waits for it",
         never(),
-        SIGNALS + "a_process_with_steps_to_save_is_waited_for",
+        SIGNALS + "a_process_with_steps_to_save_gets_more_time",
     ),
     Guard(
         "late-signal",
         "a signal is delivered late",
         "it does not stop the next training",
         remove(),
-        SIGNALS + "a_signal_asks_no_training_that_begins_after_it",
+        SIGNALS + "a_signal_does_not_stop_a_later_training",
     ),
     Guard(
         "own-signal-handler",
@@ -121,56 +121,56 @@ RUNS = [
         "two runs share their first epochs",
         "one trains a segment, the other waits for it",
         replace("configured(isolation_level=IsolationLevel.READ_COMMITTED)", of=call("configure"), configured="func"),
-        "tests/flows/test_two_at_once.py::test_two_runs_that_share_a_start_train_it_once_though_the_first_is_killed_in_it",
+        "tests/flows/test_two_at_once.py::test_a_run_continues_the_shared_start_of_a_killed_run",
     ),
     Guard(
         "stop-while-waiting-for-epochs",
         "asked to stop while waiting for the epochs of another run",
         "the waiting ends",
         remove(),
-        "tests/tasks/test_locks.py::test_waiting_for_a_lock_ends_when_the_training_is_asked_to_stop",
+        "tests/tasks/test_locks.py::test_a_stop_request_ends_the_wait_for_a_lock",
     ),
     Guard(
         "record-without-state",
         "Prefect has the record of a segment, but the store lacks its state",
         "a record counts only with its state",
         never(),
-        "tests/tasks/test_results.py::test_a_result_without_its_state_is_none",
+        "tests/tasks/test_results.py::test_a_result_without_its_state_is_invalid",
     ),
     Guard(
         "transient-fault-retried",
         "a stage fails by a transient fault",
         "it is retried",
         set_argument("task", "retries", "0"),
-        FAULTS + "every_stage_that_fails_once_is_tried_again_to_the_same_weights",
+        FAULTS + "each_stage_that_fails_once_is_retried_to_identical_weights",
     ),
     Guard(
         "permanent-fault-not-retried",
         "a stage fails by a permanent fault",
         "it is not retried",
         never(),
-        "tests/tasks/test_policies.py::test_what_stays_wrong_is_not_tried_again",
+        "tests/tasks/test_policies.py::test_a_permanent_fault_is_not_retried",
     ),
     Guard(
         "restore-after-failed-segment",
         "a segment fails while X and y are reordered",
         "the restore runs nevertheless",
         never(),
-        FAULTS + "a_fault_that_cant_pass_is_tried_once_the_data_restored_and_the_run_says_why",
+        FAULTS + "a_permanent_fault_is_not_retried_and_restores_the_data",
     ),
     Guard(
         "out-of-memory-explained",
         "memory runs out",
         "one sentence, for errors of Python and of TensorFlow",
         always(),
-        FAULTS + "memory_or_room_that_runs_out_is_one_sentence_and_the_same_command_goes_on",
+        FAULTS + "a_training_out_of_memory_or_disk_resumes_once_there_is_room",
     ),
     Guard(
         "store-writable-first",
         "a store is not writable",
         "refused before a server is started",
         remove(),
-        "tests/flows/test_unwritable.py::test_a_store_that_cant_be_written_to_is_refused_before_a_server_is_started",
+        "tests/flows/test_unwritable.py::test_a_training_in_an_unwritable_store_starts_no_server",
     ),
     Guard(
         "server-awaited-at-end",
@@ -191,28 +191,28 @@ RUNS = [
         "the Prefect server that `frostline` started dies",
         "it is started again on the same port",
         never(),
-        FLOWS_OUTAGE + "an_embedded_server_that_dies_in_mid_run_is_started_again_and_its_record_is_complete",
+        FLOWS_OUTAGE + "a_killed_embedded_server_restarts_with_a_complete_record",
     ),
     Guard(
         "training-outlives-server",
         "Prefect's server does not come back",
         "the training is complete, and the command says what the server did not receive",
         reraise(),
-        FLOWS_OUTAGE + "where_an_embedded_server_is_gone_for_good_the_training_completes_and_says_so",
+        FLOWS_OUTAGE + "a_training_completes_although_its_embedded_server_is_lost",
     ),
     Guard(
         "server-found-first",
         "Prefect's server was never there",
         "one sentence before anything begins",
         remove(),
-        "tests/flows/test_server.py::test_a_server_of_the_users_own_that_isnt_there_is_told_before_anything_is_begun",
+        "tests/flows/test_server.py::test_an_unreachable_external_server_fails_before_a_run_begins",
     ),
     Guard(
         "open-files-flushed",
         "a callback left a file open when the process ends",
         "it is flushed",
         remove(),
-        "tests/flows/test_commands.py::test_what_a_callback_left_open_and_registered_is_written_at_the_end",
+        "tests/flows/test_commands.py::test_open_files_and_exit_functions_of_a_callback_finish_at_the_exit",
     ),
     Guard(
         "cell-run-again",

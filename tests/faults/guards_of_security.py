@@ -19,8 +19,8 @@ ATTACKS = "tests/flows/test_attacks.py::test_"
 SECRETS = "tests/handler/specification/test_secrets.py::test_"
 SERVER_GUARD = "tests/flows/test_server_guard.py::test_"
 WRITTEN_NAMES = "tests/handler/specification/test_written_names.py::test_"
-CODE = ATTACKS + "code_that_is_not_the_projects_own_is_refused"
-REQUESTS = SERVER_GUARD + "what_is_not_for_this_server_or_not_by_its_pages_is_refused"
+CODE = ATTACKS + "code_from_outside_the_project_is_refused"
+REQUESTS = SERVER_GUARD + "requests_with_a_foreign_host_or_origin_are_refused"
 SECURITY = [
     Guard(
         "code-of-an-environment",
@@ -53,21 +53,21 @@ SECURITY = [
         "a deployment's flow run names a folder elsewhere",
         "the folder is admitted first",
         remove(),
-        ATTACKS + "paths_and_names_that_lead_out_are_refused[a folder of data]",
+        ATTACKS + "paths_and_names_that_leave_the_project_are_refused[a folder of data]",
     ),
     Guard(
         "specification-admitted-first",
         "a deployment's flow run names a specification elsewhere",
         "it is admitted before its name is read",
         remove(),
-        ATTACKS + "a_specification_is_admitted_before_its_name_is_read",
+        ATTACKS + "a_specification_outside_the_project_is_not_read_for_its_name",
     ),
     Guard(
         "addresses-admitted",
         "a deployment's flow run names an address",
         "only those that the worker allows are admitted",
         remove(),
-        ATTACKS + "addresses_that_nobody_allowed_are_refused[a foreign host]",
+        ATTACKS + "addresses_outside_the_allow_list_are_refused[a foreign host]",
     ),
     Guard(
         "own-files-of-a-run",
@@ -116,7 +116,7 @@ SECURITY = [
         "another user of the machine connects to the embedded server",
         "the connection is closed",
         returns("True"),
-        SERVER_GUARD + "only_this_users_connections_and_roots_are_its_own",
+        SERVER_GUARD + "only_connections_of_this_user_and_root_are_own",
     ),
     Guard(
         "errors-masked",
@@ -137,6 +137,6 @@ SECURITY = [
         "a name looks like markup",
         "no printed text is read as markup",
         drop_arguments("Console", "markup"),
-        "tests/flows/test_markup.py::test_a_name_that_looks_like_markup_is_shown_as_it_is",
+        "tests/flows/test_markup.py::test_tables_and_lines_show_markup_in_names_unchanged",
     ),
 ]

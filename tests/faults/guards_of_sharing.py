@@ -40,7 +40,7 @@ SHARING = [
         "a specification is refused under the name of a completed run",
         "that run is put back as it was",
         never(),
-        "tests/flows/test_refused.py::test_under_the_name_of_a_completed_run_it_leaves_that_run_as_it_was",
+        "tests/flows/test_refused.py::test_a_failed_start_leaves_a_completed_run_of_that_name_unchanged",
     ),
     Guard(
         "replaced-record-kept",
@@ -54,14 +54,14 @@ SHARING = [
         "the lock of a result is taken, but not its lease",
         "the file is closed, so nothing holds the lock",
         remove(),
-        LOCKS + "a_lock_whose_lease_can_not_be_taken_is_held_by_nobody",
+        LOCKS + "a_lock_without_a_lease_is_free",
     ),
     Guard(
         "lock-passed-to-next-attempt",
         "an attempt ends without releasing its lock",
         "the next attempt in its thread takes it over",
         remove(),
-        LOCKS + "a_lock_that_an_attempt_did_not_give_back_passes_on_to_the_next_attempt",
+        LOCKS + "a_lock_left_by_a_failed_attempt_passes_to_the_next_attempt",
     ),
     Guard(
         "sweep-names-unique",

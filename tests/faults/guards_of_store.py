@@ -331,6 +331,6 @@ STORE = [
         "a disk is mounted read-only",
         "that fault is permanent, so the stage is not retried",
         drop_element("errno.EROFS"),
-        "tests/tasks/test_policies.py::test_what_stays_wrong_is_not_tried_again",
+        "tests/tasks/test_policies.py::test_a_permanent_fault_is_not_retried",
     ),
 ]

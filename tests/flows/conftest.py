@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.flows.slow_training import SETS
+
 MODELS = Path(__file__).parent.parent / "models"
 ROOT = Path(__file__).parent.parent.parent
 
@@ -45,6 +47,17 @@ def trained(forker, tmp_path_factory):
     typed = forker.type("train", "small.yaml", "--name", "whole", "--store", "kept", "--json", folder=folder)
     assert typed.code == 0, typed.stderr
     return folder, typed
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(forker, tmp_path_factory):
+    """Return the answer of an uninterrupted slow training."""
+    folder = tmp_path_factory.mktemp("whole")
+    for file in ("small.py", "small.yaml", "slow.py"):
+        shutil.copy(MODELS / file, folder)
+    typed = forker.type("train", "small.yaml", "--store", "s", "--json", *SETS, folder=folder)
+    assert typed.code == 0, typed.stderr
+    return typed.answer
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +54,10 @@ class Machine:
     def work(self, *options):
         """Start a worker."""
         return self.type("prefect", "worker", "start", "--pool", "local", "--type", "process", *options, wait=False)
+
+
+def kill(*processes):
+    """Kill the process groups of commands that were started without `wait`."""
+    for process in processes:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -11,7 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.flows.test_server import healthy, wait_for
+from tests.flows.server_state import healthy
+from tests.flows.waiting import wait_for
 
 
 def free_port():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 
-from tests.flows.test_server import wait_for
+from tests.flows.waiting import wait_for
 
 
 def read(server, path, query):

@@ -47,7 +47,7 @@ def begin(folder=".", store=".frostline", name=None, spec_file=None, **change):
     return run_inputs(spec, spec_file, [], folder, store, name)
 
 
-def test_the_project_s_own_and_the_data_roots_are_admitted(project, monkeypatch):
+def test_the_projects_own_files_and_the_data_roots_are_admitted(project, monkeypatch):
     assert begin(spec_file="spec.yaml").name == "good"
     begin()
     monkeypatch.setenv("FROSTLINE_DATA_ROOTS", f"/nowhere:{project.parent / 'data'}")
@@ -86,7 +86,7 @@ def test_the_project_s_own_and_the_data_roots_are_admitted(project, monkeypatch)
     ],
     ids=str,
 )  # fmt: skip
-def test_what_is_hostile_is_refused(parameters, said, project):
+def test_hostile_parameters_of_a_flow_run_are_refused(parameters, said, project):
     with pytest.raises(FrostlineError, match=said) as refused:
         TrainingRun(begin(**parameters)).plan()
     assert "\n" not in str(refused.value)
@@ -94,7 +94,7 @@ def test_what_is_hostile_is_refused(parameters, said, project):
     assert not (project.parent / "outside" / "store").exists()
 
 
-def test_what_is_typed_by_hand_is_not_limited(project, monkeypatch):
+def test_the_command_line_may_use_any_folder(project, monkeypatch):
     monkeypatch.delenv("PREFECT__RUNTIME__DEPLOYMENT__ID")
     begin(folder="../outside", store="../outside/store")
 
@@ -108,7 +108,7 @@ def declaring(path, shape):
         archive.writestr("y.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header)
 
 
-def test_what_declares_to_be_larger_than_memory_is_refused_before_it_is_read(tmp_path):
+def test_an_array_declared_larger_than_memory_is_refused_before_reading(tmp_path):
     declaring(tmp_path / "d.npz", (2**40, 8))
     with pytest.raises(FrostlineError, match=r"^data.source: .*d.npz can't be read as .npz \(X says shape \(1099511627776, 8\) of float64 and has 0 bytes\)"):
         sources.load(DataSpec(source="d.npz"), tmp_path, 1)
@@ -124,7 +124,7 @@ def test_what_declares_to_be_larger_than_memory_is_refused_before_it_is_read(tmp
         sources.load(DataSpec(source="c.zarr"), tmp_path, 1)
 
 
-def test_a_group_that_declares_more_rows_than_the_disk_has_room_for_is_refused(tmp_path):
+def test_a_zarr_group_declared_larger_than_the_free_disk_is_refused(tmp_path):
     group = zarr.open_group(tmp_path / "d.zarr", mode="w")
     group.create_array("X", shape=(1000, 2**40), chunks=(1, 2**20), dtype="float64")
     group.create_array("y", shape=(1000,), dtype="float64")
@@ -133,7 +133,7 @@ def test_a_group_that_declares_more_rows_than_the_disk_has_room_for_is_refused(t
         bring(dataset, {}, Store(tmp_path / "s").prefit, lambda *done: None)
 
 
-def test_a_laz_that_declares_more_points_than_memory_holds_is_refused(tmp_path):
+def test_a_las_file_that_declares_more_points_than_it_has_is_refused(tmp_path):
     cloud = laspy.LasData(laspy.LasHeader(point_format=6, version="1.4"))
     cloud.x = cloud.y = cloud.z = np.arange(5.0)
     cloud.write(tmp_path / "a.las")

@@ -189,7 +189,7 @@ MODULES = {
 
 
 @pytest.mark.parametrize("tried", MODULES)
-def test_code_that_is_not_the_projects_own_is_refused(tried, project):
+def test_code_from_outside_the_project_is_refused(tried, project):
     parameters, said = MODULES[tried]
     refused(project.parent, said, **parameters)
 
@@ -239,18 +239,18 @@ PATHS = {
 
 
 @pytest.mark.parametrize("tried", PATHS)
-def test_paths_and_names_that_lead_out_are_refused(tried, project):
+def test_paths_and_names_that_leave_the_project_are_refused(tried, project):
     parameters, said = PATHS[tried]
     refused(project.parent, said, **parameters)
 
 
-def test_a_specification_is_admitted_before_its_name_is_read(project, monkeypatch):
+def test_a_specification_outside_the_project_is_not_read_for_its_name(project, monkeypatch):
     for file, name in {"spec.yaml": "good", "../outside/spec.yaml": "spec", "linked/spec.yaml": "spec"}.items():
         monkeypatch.setattr(given_inputs.prefect.runtime.flow_run, "parameters", {"spec_file": file}, raising=False)
         assert given_inputs.training_name() == name  # the file's own name, if the file is not admitted
 
 
-def test_a_stored_run_of_a_folder_elsewhere_is_refused_before_it_is_read(project):
+def test_a_stored_run_with_a_folder_outside_the_project_is_refused(project):
     spec = parse_spec(changed({"data.source": "evil:run", "data.args": {}}))
     store = project / "resumed"
     Store(store).runs.write(RunRecord(run="r", status="running", key="0" * 32, seed=0, training_epochs=1, started="", updated="",
@@ -288,13 +288,13 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize("tried", ADDRESSES)
-def test_addresses_that_nobody_allowed_are_refused(tried, project, monkeypatch):
+def test_addresses_outside_the_allow_list_are_refused(tried, project, monkeypatch):
     monkeypatch.setenv("FROSTLINE_ALLOWED_ADDRESSES", "http://good.host/a, tcp://scheduler:8786")
     parameters, said = ADDRESSES[tried]
     refused(project.parent, said, **parameters)
 
 
-def test_more_trainings_at_a_time_than_cores_are_refused(project, monkeypatch):
+def test_more_processes_than_cores_are_refused_on_a_worker(project, monkeypatch):
     for count in (None, 1, core_count()):
         admit_processes(count)
     with pytest.raises(SpecError, match=rf"^processes: 1000 are more than the worker's cores; give {core_count()} or fewer"):
@@ -305,13 +305,13 @@ def test_more_trainings_at_a_time_than_cores_are_refused(project, monkeypatch):
 
 @pytest.mark.parametrize("address", ["tcp://else.where:8786", "else.where:8786", "tls://scheduler:8786", "tcp://scheduler:8787",
                                      "tcp://scheduler", "tcp://scheduler:8786@else.where:1", "inproc://x", "tcp://[::1]:8786"])  # fmt: skip
-def test_a_cluster_that_nobody_allowed_is_refused(address, project, monkeypatch):
+def test_a_dask_cluster_outside_the_allow_list_is_refused(address, project, monkeypatch):
     monkeypatch.setenv("FROSTLINE_ALLOWED_ADDRESSES", "http://good.host/a, tcp://scheduler:8786")
     with pytest.raises(FrostlineError, match=r"^dask: .* is not among the addresses of FROSTLINE_ALLOWED_ADDRESSES"):
         admit_address("dask", address)
 
 
-def test_addresses_that_are_allowed_are_admitted(project, monkeypatch):
+def test_addresses_on_the_allow_list_are_admitted(project, monkeypatch):
     monkeypatch.setenv("FROSTLINE_ALLOWED_ADDRESSES", "http://good.host/a, tcp://scheduler:8786")
     for address in ("tcp://scheduler:8786", "scheduler:8786"):
         admit_address("dask", address)

@@ -58,7 +58,7 @@ def specification(clone, source, **arguments):
     ],
     ids=lambda value: str(value)[:30],
 )  # fmt: skip
-def test_code_that_is_not_the_projects_own_does_not_run(given, folder, said, attack, clone):
+def test_a_worker_runs_no_code_from_outside_its_project(given, folder, said, attack, clone):
     source, arguments = given
     name = f"attack-{source.replace(':', '-')}"
     state = attack(name, spec=specification(clone, source, **arguments), folder=folder, store="attacked")
@@ -68,7 +68,7 @@ def test_code_that_is_not_the_projects_own_does_not_run(given, folder, said, att
     assert (clone / "small.py").exists()
 
 
-def test_a_cluster_that_nobody_allowed_is_not_asked(attack, clone):
+def test_a_worker_refuses_a_dask_cluster_outside_the_allow_list(attack, clone):
     state = attack("cluster", "sweep", spec_files=["small.yaml"], dask="tcp://127.0.0.1:9", store="attacked")
     assert state["type"] == "FAILED"
     assert "dask: 'tcp://127.0.0.1:9' is not among the addresses of FROSTLINE_ALLOWED_ADDRESSES" in state["message"]
@@ -76,13 +76,13 @@ def test_a_cluster_that_nobody_allowed_is_not_asked(attack, clone):
 
 @pytest.mark.parametrize("job", [{"command": "touch CANARY"}, {"working_dir": "/tmp"}, {"env": {"FROSTLINE_ALLOWED_MODULES": "imports"}},
                                  {"env.FROSTLINE_ALLOWED_MODULES": "imports"}], ids=str)  # fmt: skip
-def test_a_flow_run_brings_no_command_and_no_environment(job, attack, clone):
+def test_the_server_refuses_a_flow_run_with_its_own_command_or_environment(job, attack, clone):
     with pytest.raises(urllib.error.HTTPError, match="422"):
         attack("brings", job=job, spec=specification(clone, "imports:check_call", args=["touch", "CANARY"]), store="attacked")
     assert not list(clone.rglob("CANARY"))
 
 
-def test_a_page_elsewhere_cannot_start_a_run(server, worker):
+def test_a_foreign_web_page_cannot_start_a_flow_run(server, worker):
     deployment = deployments(server)["train"]["id"]
     request = urllib.request.Request(f"{server.api_url}/deployments/{deployment}/create_flow_run", json.dumps({"name": "page"}).encode(),
                                      {"Content-Type": "text/plain", "Origin": "http://else.where"})  # fmt: skip

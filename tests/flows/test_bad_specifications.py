@@ -23,7 +23,7 @@ def check_refused(bad, code, out, err, folder):
 
 
 @pytest.mark.parametrize("bad", [bad for bad in [*BAD, *MORE[::3]] if not bad.network], ids=lambda bad: bad.id)
-def test_a_bad_specification_is_refused_before_anything_is_started(bad, tmp_path, monkeypatch, capfd):
+def test_an_invalid_specification_is_refused_without_side_effects(bad, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     write_good(tmp_path, bad.change)
@@ -32,7 +32,7 @@ def test_a_bad_specification_is_refused_before_anything_is_started(bad, tmp_path
 
 
 @pytest.mark.parametrize("bad", [bad for bad in [*BAD, *MORE] if bad.network], ids=lambda bad: bad.id)
-def test_what_only_the_network_tells_is_refused_before_the_store_is_made(bad, tmp_path, forker):
+def test_a_specification_that_does_not_fit_the_network_creates_no_store(bad, tmp_path, forker):
     write_good(tmp_path, bad.change)
     typed = forker.type("train", "spec.yaml", "--store", "store", "--json", folder=tmp_path)
     check_refused(bad, typed.code, typed.stdout, typed.stderr, tmp_path)

@@ -49,7 +49,7 @@ def answer(type_here):
     return type_
 
 
-def test_plan_lists_the_segments_and_what_is_in_the_store(answer, trained):
+def test_plan_lists_each_segment_and_whether_it_is_cached(answer, trained):
     plan = answer(PlanAnswer, "plan", "small.yaml")
     assert [(s.start, s.end, s.frozen) for s in plan.segments] == [
         (0, 1, []), (1, 3, ["low", "norm"]), (3, 4, ["low"]), (4, 5, ["high"]), (5, 6, []),
@@ -61,7 +61,7 @@ def test_plan_lists_the_segments_and_what_is_in_the_store(answer, trained):
     assert [(s.start, s.end, s.cached) for s in other.segments] == [(0, 6, False)]
 
 
-def test_plan_warns_of_a_callback_that_would_lose_what_it_remembers(answer, type_here, trained):
+def test_plan_warns_about_a_callback_without_a_saved_state(answer, type_here, trained):
     (trained[0] / "counting.py").write_text("import keras\n\nclass Counts(keras.callbacks.Callback):\n    pass\n")
     assert answer(PlanAnswer, "plan", "small.yaml").warnings == []
     counts = ("--set", "training.callbacks=[{name: 'counting:Counts'}]")
@@ -72,7 +72,7 @@ def test_plan_warns_of_a_callback_that_would_lose_what_it_remembers(answer, type
     assert f"warning: {sentence}" in " ".join((out + err).split())
 
 
-def test_plan_says_why_it_is_not_cached(answer, type_here):
+def test_plan_why_names_the_field_that_differs_from_a_stored_run(answer, type_here):
     assert answer(PlanAnswer, "plan", "small.yaml").why is None
     assert answer(PlanAnswer, "plan", "small.yaml", "--name", "whole", "--why").why == []
     rate = ("--set", "model.compile.optimizer.learning_rate=0.02")
@@ -88,21 +88,24 @@ def test_plan_says_why_it_is_not_cached(answer, type_here):
         assert " ".join(out.split()).endswith(sentence)
 
 
-def test_plan_draws_its_picture(answer, tmp_path):
+def test_plan_writes_its_picture_as_png(answer, tmp_path):
     plan = answer(PlanAnswer, "plan", "small.yaml", "--png", tmp_path / "plan.png")
     assert plan.png == str(tmp_path / "plan.png")
     assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_runs_lists_what_there_is_and_an_empty_store_has_none(answer, type_here, tmp_path):
+def test_runs_lists_each_run_with_its_status(answer):
     runs = {run.run: run for run in answer(RunsAnswer, "runs").runs}
     assert (runs["whole"].status, runs["whole"].alive, runs["whole"].epochs) == ("completed", False, 6)
+
+
+def test_runs_of_a_missing_store_are_none_and_create_no_store(type_here, tmp_path):
     code, out, _ = type_here("runs", "--store", tmp_path / "none", "--json")
     assert (code, json.loads(out)["runs"]) == (0, [])
     assert not (tmp_path / "none").exists()
 
 
-def test_show_answers_as_train_did(answer, trained):
+def test_show_repeats_the_answer_of_train(answer, trained):
     shown = answer(ShowAnswer, "show", "whole")
     for key in ("run", "status", "state", "weights", "epochs", "history", "report", "model"):
         assert getattr(shown, key) == trained[1].answer[key], key
@@ -110,7 +113,7 @@ def test_show_answers_as_train_did(answer, trained):
     assert "kept/runs/whole/history.csv" in shown.files
 
 
-def test_people_are_shown_tables(type_here):
+def test_without_json_the_commands_print_tables(type_here):
     for command, expected in (
         (("plan", "small.yaml"), "low, norm"),
         (("runs",), "completed"),
@@ -124,8 +127,11 @@ def test_people_are_shown_tables(type_here):
         assert expected in out
 
 
-def test_verify_and_gc_find_nothing_wrong_and_nothing_needless(answer):
+def test_verify_reports_an_intact_run_as_ok(answer):
     assert answer(VerifyAnswer, "verify", "whole") == VerifyAnswer(ok=True, damaged=[])
+
+
+def test_gc_removes_no_run_and_no_state_that_a_run_needs(answer):
     dry = answer(GcAnswer, "gc", "--dry-run")
     assert dry.dry_run
     assert not any(path.startswith(("states", "runs")) for path in dry.removed)
@@ -141,17 +147,17 @@ def test_verify_and_gc_find_nothing_wrong_and_nothing_needless(answer):
         (("--keep-newest", "5", "--keep-days", "1e12"), "--keep-days: Input should be less than or equal to 36500; got 1000000000000.0"),
     ],
 )
-def test_gc_refuses_a_policy_that_is_none(options, said, answer):
+def test_gc_refuses_an_invalid_retention_policy(options, said, answer):
     failure = answer(FailureAnswer, "gc", *options, code=2)
     assert said in failure.error
 
 
-def test_gc_keeps_the_newest(answer):
+def test_gc_keeps_the_newest_runs(answer):
     dry = answer(GcAnswer, "gc", "--keep-newest", "2", "--keep-days", "1", "--dry-run")
     assert not any(path.startswith("runs") for path in dry.removed)
 
 
-def test_an_exported_model_is_the_one_after_that_epoch(frostline, trained, tmp_path):
+def test_export_writes_the_model_of_the_chosen_epoch(frostline, trained, tmp_path):
     folder, typed = trained
     last = frostline("export", "whole", "-o", tmp_path / "last.keras", "--store", "kept", "--json", folder=folder)
     assert ExportAnswer.model_validate(last.answer).weights == typed.answer["weights"]
@@ -169,7 +175,7 @@ def test_an_exported_model_is_the_one_after_that_epoch(frostline, trained, tmp_p
     assert "epoch 2 is not kept; kept are 0, 1, 3, 4, 5, 6" in inside.answer["error"]
 
 
-def test_predictions_for_arrays_are_written_and_scored(frostline, trained, tmp_path):
+def test_predict_writes_and_scores_predictions_for_arrays(frostline, trained, tmp_path):
     folder, _ = trained
     X, y = arrays(40, seed=8)
     np.savez(tmp_path / "new.npz", X=X, y=y)
@@ -193,7 +199,7 @@ def test_predictions_for_arrays_are_written_and_scored(frostline, trained, tmp_p
         (b"PK no archive", "bad.npz can't be read as .npz (File is not a zip file)"),
     ],
 )
-def test_arrays_that_do_not_fit_the_run_are_refused(held, message, answer, trained):
+def test_predict_refuses_arrays_that_do_not_fit_the_run(held, message, answer, trained):
     file = trained[0] / "bad.npz"
     if isinstance(held, bytes):
         file.write_bytes(held)
@@ -221,7 +227,7 @@ def test_arrays_that_do_not_fit_the_run_are_refused(held, message, answer, train
         (("trian", "small.yaml"), "No such command 'trian'"),
     ],
 )
-def test_what_cant_be_used_is_refused_in_one_sentence(arguments, message, type_here, trained):
+def test_invalid_arguments_are_refused_in_one_sentence(arguments, message, type_here, trained):
     code, out, err = type_here(*arguments, "--json")
     failure = FailureAnswer.model_validate_json(out)
     assert (code, failure.status, failure.resume) == (2, "refused", None)
@@ -230,7 +236,7 @@ def test_what_cant_be_used_is_refused_in_one_sentence(arguments, message, type_h
     assert not (trained[0] / ".frostline").exists()
 
 
-def test_interrupted_and_killed_runs_are_resumed_and_changed_ones_refused(forker, project):
+def test_resume_completes_killed_runs_and_refuses_one_with_changed_code(forker, project):
     kill = [{"stage": "train_segment", "what": "kill", "at": 2}]
     for name in ("one", "two"):
         (project / f"{name}.py").write_text((MODELS / "small.py").read_text())
@@ -254,7 +260,7 @@ def test_interrupted_and_killed_runs_are_resumed_and_changed_ones_refused(forker
 
 
 @pytest.mark.service
-def test_a_killed_run_is_told_as_killed_and_is_not_resumed_with_other_data_nor_without_its_folder(forker, tmp_path):
+def test_a_killed_run_resumes_only_with_its_own_data_and_folder(forker, tmp_path):
     project, moved = tmp_path / "project", tmp_path / "moved"
     project.mkdir()
     for name in ("small.py", "small.yaml"):
@@ -296,7 +302,7 @@ def test_a_killed_run_is_told_as_killed_and_is_not_resumed_with_other_data_nor_w
     "arguments",
     [("--help",), ("runs",), ("show", "whole"), ("plan", "small.yaml"), ("plan", "small.yaml", "--why"), ("train", "small.yaml", "--name", "whole"), ("verify",), ("gc", "--dry-run")],
 )
-def test_nothing_heavy_is_imported_where_nothing_needs_it(arguments, trained, clean_environment):
+def test_a_command_that_reads_only_records_imports_no_heavy_package(arguments, trained, clean_environment):
     store = ("--store", "kept") if "--help" not in arguments else ()
     program = (
         "import sys; from flows.command import main; code = main(); "
@@ -309,7 +315,7 @@ def test_nothing_heavy_is_imported_where_nothing_needs_it(arguments, trained, cl
     assert done.returncode == 0, done.stderr
 
 
-def test_what_a_callback_left_open_and_registered_is_written_at_the_end(project, forker):
+def test_open_files_and_exit_functions_of_a_callback_finish_at_the_exit(project, forker):
     (project / "open.py").write_text(
         "import atexit\nimport keras\n\n\n"
         "class Open(keras.callbacks.Callback):\n"

@@ -18,7 +18,7 @@ from tests.flows.conftest import ROOT
     ],
     ids=["too soon", "no file", "no server", "a server that isn't there"],
 )  # fmt: skip
-def test_what_cannot_be_deployed_is_refused(arguments, file, url, code, said, forker, tmp_path):
+def test_deploy_refuses_invalid_arguments_and_unreachable_servers(arguments, file, url, code, said, forker, tmp_path):
     if file:
         shutil.copy(ROOT / "prefect.yaml", tmp_path)
     typed = forker.type("deploy", "--json", *arguments, folder=tmp_path,

@@ -12,19 +12,19 @@ from handler.record import RunRecord
 from handler.store import Store
 from tests.flows.conftest import ROOT
 from tests.flows.prefect_records import deployments, flow_runs, process_of, read, start_run, started
-from tests.flows.test_server import wait_for
+from tests.flows.waiting import wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
 
-def test_the_file_names_no_path_and_no_host_of_one_machine():
+def test_prefect_yaml_contains_no_path_or_host_of_one_machine():
     text = (ROOT / "prefect.yaml").read_text()
     assert str(ROOT) not in text
     assert "http" not in text
     assert str(Path.home()) not in text
 
 
-def test_all_are_deployed_with_the_specifications_schema(deployed, server):
+def test_all_deployments_exist_with_the_specifications_schema(deployed, server):
     found = deployments(server)
     assert set(found) == {"train", "nightly", "resume", "sweep", "housekeeping"}
     schema = found["train"]["parameter_openapi_schema"]
@@ -34,7 +34,7 @@ def test_all_are_deployed_with_the_specifications_schema(deployed, server):
 
 
 @pytest.mark.parametrize("name", ["nightly", "resume", "housekeeping"])
-def test_the_crons_runs_are_scheduled(name, deployed, server):
+def test_each_cron_schedules_flow_runs(name, deployed, server):
     deployment = deployments(server)[name]
 
     def scheduled():
@@ -45,14 +45,14 @@ def test_the_crons_runs_are_scheduled(name, deployed, server):
     wait_for(scheduled, seconds=120)
 
 
-def test_a_specification_with_an_unknown_key_is_refused_by_the_server(deployed, prefect):
+def test_the_server_refuses_a_specification_with_an_unknown_key(deployed, prefect):
     typed = prefect("deployment", "run", "train/train", "--param", 'spec={"name": "x", "traning": {}}')
     assert typed.returncode != 0
     assert "traning" in typed.stdout + typed.stderr
 
 
 @pytest.mark.parametrize("parameters", [{"spec_file": "/etc/passwd"}, {"store": "/etc/frostline"}, {"folder": "/etc"}], ids=str)
-def test_what_is_outside_of_the_workers_project_is_refused(parameters, worker, prefect, server, clone):
+def test_a_worker_refuses_paths_outside_its_project(parameters, worker, prefect, server, clone):
     name = f"hostile-{'-'.join(parameters)}"
     spec = {} if "folder" not in parameters else {"spec_file": None, "spec": json.dumps(yaml.safe_load((clone / "small.yaml").read_text()))}
     start_run(prefect, name, **(spec | parameters))
@@ -62,7 +62,7 @@ def test_what_is_outside_of_the_workers_project_is_refused(parameters, worker, p
     assert "root:" not in run["state"]["message"]
 
 
-def test_a_worker_trains_to_the_same_weights_as_the_command(worker, prefect, server, clone, trained):
+def test_a_worker_and_the_command_train_identical_weights(worker, prefect, server, clone, trained):
     typed = prefect("deployment", "run", "train/train", "--param", "spec_file=small.yaml", "--param", "store=stored",
                     "--param", "name=by-worker")
     assert typed.returncode == 0, typed.stderr
@@ -73,13 +73,13 @@ def test_a_worker_trains_to_the_same_weights_as_the_command(worker, prefect, ser
     assert [task["name"] for task in run["tasks"]][:3] == ["plan", "pre-fit", "epochs 0-1, all layers train"]
 
 
-def test_a_policy_that_keeps_fewer_than_two_is_refused_by_the_server(deployed, prefect):
+def test_the_server_refuses_a_policy_that_keeps_fewer_than_two_runs(deployed, prefect):
     typed = prefect("deployment", "run", "housekeeping/housekeeping", "--param", 'keep={"newest": 1}')
     assert typed.returncode != 0
     assert "minimum of 2" in " ".join((typed.stdout + typed.stderr).split())
 
 
-def test_a_worker_drops_the_runs_that_a_policy_does_not_keep(worker, prefect, server, clone):
+def test_housekeeping_on_a_worker_drops_the_runs_outside_the_policy(worker, prefect, server, clone):
     store = Store(clone / "kept-house")
     for number, name in enumerate(("oldest", "older", "newest")):
         now = f"2026-01-0{number + 1}T00:00:00+00:00"
@@ -92,7 +92,7 @@ def test_a_worker_drops_the_runs_that_a_policy_does_not_keep(worker, prefect, se
     assert store.runs.names() == ["newest", "older"]
 
 
-def test_a_run_cancelled_in_prefect_saves_its_state_and_is_told_as_interrupted(worker, prefect, server, clone):
+def test_a_run_cancelled_in_prefect_saves_its_state(worker, prefect, server, clone):
     typed = prefect("deployment", "run", "train/train", "--param", "spec_file=small.yaml", "--param", "name=cancelled",
                     "--param", "store=stopped", "--param",
                     """overrides=["data.source=slow:arrays", "training.callbacks=[{name: 'slow:Beacon'}]"]""")
@@ -108,7 +108,7 @@ def test_a_run_cancelled_in_prefect_saves_its_state_and_is_told_as_interrupted(w
     assert any("-step-" in key for key in store.states.names())
 
 
-def test_a_flow_process_told_to_end_saves_its_state_first(worker, prefect, server, clone):
+def test_a_terminated_flow_process_saves_its_state(worker, prefect, server, clone):
     (clone / "began").unlink(missing_ok=True)
     typed = prefect("deployment", "run", "train/train", "--param", "spec_file=small.yaml", "--param", "name=terminated",
                     "--param", "store=terminated", "--param",
@@ -146,7 +146,7 @@ def paused(prefect, server, clone):
     (clone / "pause").unlink(missing_ok=True)
 
 
-def test_a_step_that_never_ends_keeps_no_flow_process_neither_cancelled_nor_told_to_end(worker, prefect, server, clone, paused):
+def test_a_stopped_flow_process_ends_even_within_an_endless_step(worker, prefect, server, clone, paused):
     names = ["endless-cancelled", "endless-terminated", "endless-interrupted"]
     processes = dict(zip(names, paused(*names), strict=True))
     os.kill(processes["endless-terminated"], signal.SIGTERM)
@@ -168,7 +168,7 @@ def test_a_step_that_never_ends_keeps_no_flow_process_neither_cancelled_nor_told
     assert max(saved) >= 14  # at least one of them had got that far
 
 
-def test_a_ctrl_c_to_a_flow_process_saves_its_state_and_ends_it_as_interrupted(worker, prefect, server, clone):
+def test_an_interrupted_flow_process_saves_its_state(worker, prefect, server, clone):
     (clone / "began").unlink(missing_ok=True)
     start_run(prefect, "ctrl-c", "data.source=slow:arrays", "training.callbacks=[{name: 'slow:Beacon'}]")
     wait_for((clone / "began").exists, seconds=120)
@@ -179,7 +179,7 @@ def test_a_ctrl_c_to_a_flow_process_saves_its_state_and_ends_it_as_interrupted(w
     assert any("-step-" in key for key in Store(clone / "ctrl-c").states.names())
 
 
-def test_a_run_that_is_busy_fails_with_a_clear_word_or_waits_by_choice(worker, prefect, server, clone, forker):
+def test_a_flow_run_of_a_busy_run_fails_or_waits_by_choice(worker, prefect, server, clone, forker):
     (clone / "began").unlink(missing_ok=True)
     overrides = ("data.source=slow:arrays", "training.callbacks=[{name: 'slow:Beacon'}]")
     sets = [part for override in overrides for part in ("--set", override)]
@@ -198,7 +198,7 @@ def test_a_run_that_is_busy_fails_with_a_clear_word_or_waits_by_choice(worker, p
     assert started(server, "busy")["state"]["name"] == "Crashed"
 
 
-def test_a_worker_told_to_end_kills_its_flows_without_a_word_and_the_next_run_goes_on(worker, prefect, server, clone, paused, forker):
+def test_a_run_killed_by_its_ending_worker_resumes_from_its_snapshot(worker, prefect, server, clone, paused, forker):
     paused("orphaned")
     states = Store(clone / "orphaned").states
     wait_for(lambda: any(int(key.rpartition("-")[2]) >= 14 for key in states.names() if "-step-" in key))  # a background thread writes the snapshots

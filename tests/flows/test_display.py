@@ -25,7 +25,7 @@ def watch(display):
     display.close()
 
 
-def test_outside_of_a_terminal_there_is_a_line_for_each_epoch():
+def test_outside_a_terminal_the_display_prints_a_line_per_epoch():
     out = io.StringIO()
     display = display_for(Console(file=out, width=20))
     assert type(display) is Display
@@ -39,7 +39,7 @@ def test_outside_of_a_terminal_there_is_a_line_for_each_epoch():
     ]
 
 
-def test_a_terminal_sees_segment_layers_epoch_step_and_loss():
+def test_a_terminal_shows_the_progress_of_segment_epoch_and_step():
     out = io.StringIO()
     display = display_for(Console(file=out, width=100, force_terminal=True, color_system=None))
     assert isinstance(display, LiveDisplay)

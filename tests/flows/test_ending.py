@@ -20,7 +20,7 @@ ending.end(3)
 
 
 @pytest.mark.parametrize("named", HANGS)
-def test_what_hangs_at_the_exit_is_named_and_not_waited_for(named, tmp_path):
+def test_the_process_ends_without_user_code_that_hangs_at_the_exit(named, tmp_path):
     file = tmp_path / "ends.py"
     file.write_text(CODE.format(limit=0.5, code=HANGS[named]))
     began = time.monotonic()
@@ -31,7 +31,7 @@ def test_what_hangs_at_the_exit_is_named_and_not_waited_for(named, tmp_path):
     assert "has not ended within 0.5 s; the process ends without it" in done.stderr
 
 
-def test_what_ends_in_time_is_waited_for(tmp_path):
+def test_the_process_waits_for_user_code_that_ends_in_time(tmp_path):
     file = tmp_path / "ends.py"
     code = "import atexit\natexit.register(lambda: print('written', flush=True))\n"
     file.write_text(CODE.format(limit=30, code=code + "threading.Thread(target=time.sleep, args=(0.2,)).start()"))

@@ -16,7 +16,7 @@ IN_PLACE = ("--set", "training.in_place=true")  # else there is no backup
 
 
 @pytest.mark.service
-def test_every_stage_that_fails_once_is_tried_again_to_the_same_weights(trained, forker, project, server):
+def test_each_stage_that_fails_once_is_retried_to_identical_weights(trained, forker, project, server):
     faults = [{"stage": stage, "what": "oserror", "at": 3 if stage == "train_segment" else 1} for stage in STAGES[1:]]
     faults.append({"stage": "plan", "what": "oserror", "at": 2})  # the first call is the command's own, before the flow
     typed = forker.type(
@@ -34,7 +34,7 @@ def test_every_stage_that_fails_once_is_tried_again_to_the_same_weights(trained,
 
 
 @pytest.mark.service
-def test_killed_in_every_stage_in_turn_the_same_command_ends_with_the_same_weights(trained, forker, project):
+def test_a_training_killed_once_in_each_stage_ends_with_identical_weights(trained, forker, project):
     command = ("train", "small.yaml", "--store", "s", "--json", *IN_PLACE)
     for stage in STAGES:
         at = 3 if stage == "train_segment" else 1
@@ -49,7 +49,7 @@ def test_killed_in_every_stage_in_turn_the_same_command_ends_with_the_same_weigh
     assert Store(project / "s").verify() == []
 
 
-def test_a_fault_that_cant_pass_is_tried_once_the_data_restored_and_the_run_says_why(forker, project, server):
+def test_a_permanent_fault_is_not_retried_and_restores_the_data(forker, project, server):
     faults = [{"stage": "train_segment", "what": "valueerror", "at": 2}]
     command = ("train", "small.yaml", "--store", "s", "--name", "wrong", "--json", *IN_PLACE)
     typed = forker.type(*command, folder=project, faults=faults)
@@ -78,7 +78,7 @@ def test_a_fault_that_cant_pass_is_tried_once_the_data_restored_and_the_run_says
         ("disk", r"^OSError: \[Errno 28\] No space left on device; give it room or leave, then go on$"),
     ],
 )
-def test_memory_or_room_that_runs_out_is_one_sentence_and_the_same_command_goes_on(of, said, trained, forker, project):
+def test_a_training_out_of_memory_or_disk_resumes_once_there_is_room(of, said, trained, forker, project):
     shutil.copy(MODELS / "slow.py", project)
     greed = ("--set", f"training.callbacks=[{{name: 'slow:Glutton', epoch: 2, of: {of}}}]")
     command = ("train", "small.yaml", "--store", "s", "--json", *IN_PLACE, *greed)
@@ -94,7 +94,7 @@ def test_memory_or_room_that_runs_out_is_one_sentence_and_the_same_command_goes_
 
 
 @pytest.mark.service
-def test_a_fault_that_doesnt_pass_is_given_up(forker, project, server):
+def test_a_fault_that_persists_fails_after_the_last_retry(forker, project, server):
     faults = [{"stage": "train_segment", "what": "oserror", "at": at} for at in range(1, 7)]
     typed = forker.type(
         "train", "small.yaml", "--store", "s", "--name", "tired", "--json", *IN_PLACE, folder=project, faults=faults
@@ -109,7 +109,7 @@ def test_a_fault_that_doesnt_pass_is_given_up(forker, project, server):
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
-def test_a_damaged_state_is_found_out_and_trained_again(damage, trained, forker, project):
+def test_a_damaged_state_is_trained_again_to_identical_weights(damage, trained, forker, project):
     folder, before = trained
     store = project / "s"
     shutil.copytree(folder / "kept", store)

@@ -31,7 +31,7 @@ def holed(trained, project):
 
 
 @pytest.mark.parametrize("how", ["flipped", "deleted"])
-def test_a_finished_run_is_answered_over_a_hole_that_is_named(trained, holed, frostline, how):
+def test_a_completed_run_with_a_damaged_state_reports_it_and_answers(trained, holed, frostline, how):
     key = holed(how)
     again = frostline("train", "small.yaml", "--name", "whole", "--store", "kept", "--json")
     assert again.code == 0, again.stderr
@@ -40,7 +40,7 @@ def test_a_finished_run_is_answered_over_a_hole_that_is_named(trained, holed, fr
     assert "frostline verify --repair" in again.stderr
 
 
-def test_more_epochs_are_trained_over_a_hole_to_the_same_weights(holed, frostline, trained):
+def test_more_epochs_train_past_a_damaged_state_to_identical_weights(holed, frostline, trained):
     key = holed("flipped")
     longer = ["--set", "training.epochs=7", "--json"]
     over = frostline("train", "small.yaml", "--name", "whole", "--store", "kept", *longer)
@@ -53,7 +53,7 @@ def test_more_epochs_are_trained_over_a_hole_to_the_same_weights(holed, frostlin
     assert whole.answer["weights"] == answer.weights
 
 
-def test_the_same_masks_cut_into_other_segments_are_all_cached(frostline, project):
+def test_equal_masks_cut_into_other_segments_are_cached(frostline, project):
     text = (project / "small.yaml").read_text().partition("freeze_training:")[0]
     cuts = {"one": "[{training_interval: [0, 6], layers: [low]}]",
             "two": "[{training_interval: [0, 3], layers: [low]}, {training_interval: [3, 6], layers: [low]}]"}  # fmt: skip

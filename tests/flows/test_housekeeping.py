@@ -13,7 +13,7 @@ def said(monkeypatch):
     return lines
 
 
-def test_a_store_that_is_not_there_yet_has_nothing_to_remove(tmp_path, said):
+def test_housekeeping_of_a_missing_store_removes_and_creates_nothing(tmp_path, said):
     store = str(tmp_path / "none")
     answer = flows.housekeeping.fn(store=store)
     assert (answer.removed, answer.bytes) == ([], 0)
@@ -21,7 +21,7 @@ def test_a_store_that_is_not_there_yet_has_nothing_to_remove(tmp_path, said):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_no_store_is_refused(tmp_path, said):
+def test_housekeeping_refuses_a_folder_that_is_no_store(tmp_path, said):
     (tmp_path / "photos").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "away")  # a disk that is not mounted
     for name in ("photos", "link"):

@@ -32,7 +32,7 @@ def given(monkeypatch, **parameters):
     ],
     ids=str,
 )
-def test_a_flow_run_has_the_name_of_its_training(parameters, name, tmp_path, monkeypatch):
+def test_a_flow_run_gets_the_name_of_its_training(parameters, name, tmp_path, monkeypatch):
     write_good(tmp_path)
     monkeypatch.chdir(tmp_path)
     given(monkeypatch, **parameters)
@@ -48,12 +48,12 @@ def begun(tmp_path):
     return tmp_path
 
 
-def test_a_run_goes_on_as_it_was_started(begun):
+def test_a_resumed_run_uses_its_stored_specification_and_folder(begun):
     found = inputs.inputs_as_started(None, str(begun / "s"), "begun", False)
     assert (found.name, found.folder, found.spec) == ("begun", str(begun), parse_spec(changed({})))
 
 
-def test_a_run_goes_on_from_the_project_there_where_its_own_folder_is_gone(begun, tmp_path_factory, monkeypatch):
+def test_a_resumed_run_uses_the_worker_project_if_its_folder_is_missing(begun, tmp_path_factory, monkeypatch):
     there = tmp_path_factory.mktemp("there")
     write_good(there)
     for name in ("things.py", "spec.yaml"):
@@ -69,11 +69,11 @@ def test_a_run_goes_on_from_the_project_there_where_its_own_folder_is_gone(begun
 
 
 @pytest.mark.parametrize(("spec", "name"), [("spec.yaml", "begun"), (None, None)])
-def test_a_run_to_go_on_with_is_named_and_brings_its_specification(spec, name, begun):
+def test_resuming_needs_a_run_name_and_takes_no_specification(spec, name, begun):
     with pytest.raises(SpecError, match=r"^go_on: give the name of a run that is in the store, and no specification"):
         inputs.inputs_as_started(spec, str(begun / "s"), name, False)
 
 
-def test_a_run_to_go_on_with_that_is_not_there_is_refused(begun):
+def test_resuming_an_unknown_run_is_refused(begun):
     with pytest.raises(SpecError, match=r"there is no run 'other' in .*; there are: begun"):
         inputs.inputs_as_started(None, str(begun / "s"), "other", False)

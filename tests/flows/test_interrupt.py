@@ -4,15 +4,10 @@ over.
 
 import contextlib
 import os
-import pty
-import select
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +15,9 @@ from flows.answers import FailureAnswer, TrainAnswer
 from handler.store import Store
 from tests.flows.conftest import MODELS
 from tests.flows.prefect_records import flow_runs
-from tests.flows.test_server import processes_of, wait_for
+from tests.flows.server_state import processes_of
+from tests.flows.terminal import in_terminal, read_until
+from tests.flows.waiting import wait_for, wait_for_steps
 
 CALLBACKS = "training.callbacks=[{name: 'slow:Beacon'}]"
 SLOW = ("--set", "data.source=slow:arrays", "--set", CALLBACKS, "--set", "training.batch_size=8")
@@ -32,14 +29,8 @@ def project(project):
     return project
 
 
-def wait_for_steps(typed, folder):
-    """Wait until a training is a few steps into its first epoch."""
-    wait_for(lambda: (folder / "began").exists() or not typed.runs(), seconds=90)
-    assert typed.runs(), typed.stderr
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_the_state_and_the_same_command_goes_on_from_it(number, forker, project, server):
+def test_a_signal_saves_one_snapshot_and_names_the_resume_command(number, forker, project, server):
     name = f"stopped-{number.name.lower()}"
     command = ("train", "small.yaml", "--store", "s", "--name", name, "--json", *SLOW)
     typed = forker.start(*command, folder=project)
@@ -63,7 +54,7 @@ def test_a_signal_saves_the_state_and_the_same_command_goes_on_from_it(number, f
 
 
 @pytest.mark.service
-def test_a_training_stopped_within_an_epoch_ends_with_the_weights_of_one_that_wasnt(forker, project):
+def test_a_training_stopped_mid_epoch_resumes_to_identical_weights(forker, project):
     command = ("train", "small.yaml", "--json", *SLOW, "--set", "data.args={examples: 4000}")
     typed = forker.start(*command, "--store", "s", folder=project)
     wait_for_steps(typed, project)
@@ -77,7 +68,7 @@ def test_a_training_stopped_within_an_epoch_ends_with_the_weights_of_one_that_wa
 
 
 @pytest.mark.service
-def test_ctrl_c_in_a_terminal_ends_everything_the_embedded_server_too(project, clean_environment, tmp_path):
+def test_ctrl_c_in_a_terminal_also_ends_the_embedded_server(project, clean_environment, tmp_path):
     home = tmp_path / "prefect"
     environment = clean_environment | {"PREFECT_HOME": str(home), "TERM": "xterm-256color", "COLUMNS": "120"}
     process, terminal = in_terminal(["train", "small.yaml", "--store", "s", *SLOW], project, environment)
@@ -98,7 +89,7 @@ def test_ctrl_c_in_a_terminal_ends_everything_the_embedded_server_too(project, c
         os.close(terminal)
 
 
-def test_a_stop_before_the_training_began_begins_nothing(forker, project, server):
+def test_a_stop_during_the_start_up_is_an_interruption(forker, project, server):
     typed = forker.start("train", "small.yaml", "--store", "s", "--name", "early", "--json", folder=project)
     time.sleep(0.3)
     wait_for(lambda: typed.err.exists(), seconds=30)
@@ -108,30 +99,3 @@ def test_a_stop_before_the_training_began_begins_nothing(forker, project, server
         return
     assert typed.code == 75
     assert typed.answer["status"] == "interrupted"
-
-
-def in_terminal(arguments, folder, environment):
-    """Start the command as the foreground process of a new terminal; return the process and the terminal's other end.
-    """
-    ours, theirs = pty.openpty()
-    program = "import os, sys, fcntl, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-    frostline = Path(sys.executable).with_name("frostline")
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(frostline), *arguments],
-        stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, env=environment,
-    )
-    os.close(theirs)
-    return process, ours
-
-
-def read_until(terminal, wanted, seconds=90):
-    shown, end = b"", time.monotonic() + seconds
-    while wanted not in shown:
-        ready, _, _ = select.select([terminal], [], [], 1)
-        assert time.monotonic() < end, shown.decode(errors="replace")[-2000:]
-        if ready:
-            try:
-                shown += os.read(terminal, 65536)
-            except OSError:  # the other end is closed
-                break
-    return shown

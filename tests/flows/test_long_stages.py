@@ -14,8 +14,7 @@ from flows.answers import FailureAnswer, TrainAnswer
 from handler.store import Store
 from tests.flows.conftest import MODELS
 from tests.flows.prefect_records import flow_runs
-from tests.flows.test_interrupt import wait_for_steps
-from tests.flows.test_server import wait_for
+from tests.flows.waiting import wait_for, wait_for_steps
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
@@ -66,7 +65,7 @@ def assert_interrupted(typed, name, command, folder, server):
     return failure, record
 
 
-def test_within_a_step_that_takes_long_the_state_is_saved_and_one_that_never_ends_costs_what_a_kill_does(
+def test_a_stop_within_a_slow_or_endless_step_resumes_to_identical_weights(
     forker, tmp_path, server
 ):
     started = {}
@@ -105,7 +104,7 @@ def test_within_a_step_that_takes_long_the_state_is_saved_and_one_that_never_end
         assert answer.segments[0].source == "resumed"
 
 
-def test_whatever_takes_long_the_process_ends_and_the_same_command_goes_on_to_the_same_weights(
+def test_a_stop_within_any_slow_operation_resumes_to_identical_weights(
     forker, tmp_path, server, trained
 ):
     started = {}

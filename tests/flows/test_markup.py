@@ -35,7 +35,7 @@ def record_of(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_that_looks_like_markup_is_shown_as_it_is(name, tmp_path, capsys, wide):
+def test_tables_and_lines_show_markup_in_names_unchanged(name, tmp_path, capsys, wide):
     store = Store(tmp_path / "store")
     store.runs.write(record_of(name))
     assert run(["show", "r", "--store", str(store.root)]) == (0, False)
@@ -51,7 +51,7 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(name, tmp_path, capsys,
 
 @pytest.mark.parametrize("terminal", [True, False])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_display_shows_such_a_name_as_it_is(name, terminal, monkeypatch):
+def test_the_display_shows_markup_in_names_unchanged(name, terminal, monkeypatch):
     out = io.StringIO()
     monkeypatch.setattr(outputs, "_steady_stderr", lambda: out)
     monkeypatch.setenv("COLUMNS", "200")
@@ -72,7 +72,7 @@ def test_a_display_shows_such_a_name_as_it_is(name, terminal, monkeypatch):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_page_and_a_picture_show_such_a_name_escaped(name, tmp_path):
+def test_pages_and_pictures_escape_markup_in_names(name, tmp_path):
     record = record_of(name)
     page = write_report(record, tmp_path).read_text()
     assert "<b>&amp;" not in page.replace("<b>&amp;amp;", "")

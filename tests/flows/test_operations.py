@@ -7,12 +7,11 @@ import time
 import pytest
 
 from handler.store import Store
-from tests.flows.machines import Machine
+from tests.flows.machines import Machine, kill
 from tests.flows.own_server import OwnServer, free_port
 from tests.flows.prefect_records import deployments, process_of, read, start_run, started
-from tests.flows.test_resume import RECENT, SLOW, kill
-from tests.flows.test_resume import whole as whole
-from tests.flows.test_server import wait_for
+from tests.flows.slow_training import RECENT, SLOW
+from tests.flows.waiting import wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
@@ -32,8 +31,8 @@ def scheduled(server):
     return {by_id[run["deployment_id"]] for run in found}
 
 
-def test_killed_in_turn_process_worker_and_server_every_run_ends_completed_with_its_weights(
-    own, clean_environment, tmp_path, whole
+def test_runs_survive_kills_of_process_worker_and_server_bit_identically(
+    own, clean_environment, tmp_path, uninterrupted
 ):
     server = own
     here = Machine(tmp_path / "machine", server, clean_environment, tmp_path)
@@ -80,7 +79,7 @@ def test_killed_in_turn_process_worker_and_server_every_run_ends_completed_with_
             kill(worker)
     for name, store in stores.items():
         record = store.runs.read(name)
-        assert (record.status, record.weights, record.history) == ("completed", whole["weights"], whole["history"])
+        assert (record.status, record.weights, record.history) == ("completed", uninterrupted["weights"], uninterrupted["history"])
         assert record.segments[0].source == ("resumed" if name == "process" else "trained")
         assert store.runs.at_work() == []
         assert store.verify() == []

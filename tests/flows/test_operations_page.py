@@ -18,7 +18,7 @@ from tests.flows.conftest import MODELS, ROOT
 from tests.flows.machines import Machine
 from tests.flows.own_server import OwnServer, free_port
 from tests.flows.prefect_records import deployments, read
-from tests.flows.test_server import wait_for
+from tests.flows.waiting import wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
@@ -104,7 +104,7 @@ def deployed(page):
     return found
 
 
-def test_the_sections_work_in_their_order(page):
+def test_the_commands_of_the_operations_page_work_in_their_order(page):
     shown = [page.type(line) for line in page.lines("Once")]
     assert "small   completed" in shown[-1]
     shown = [page.type(line) for line in page.lines("A project of your own")]
@@ -113,7 +113,7 @@ def test_the_sections_work_in_their_order(page):
     assert record.spec_folder == str(page.folder / "home" / "shapes")
 
 
-def test_late_firings_collapse(page, deployed):
+def test_late_scheduled_runs_collapse_into_few(page, deployed):
     page.stop("worker")
     marker.claim(page.machine.folder / ".frostline")  # the store that housekeeping searches
     shutil.copy(MODELS / "small.yaml", page.machine.folder / "examples" / "lidar.yaml")

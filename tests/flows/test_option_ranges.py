@@ -30,7 +30,7 @@ HUGE = "9" * 400
         ),
     ],
 )
-def test_an_option_of_the_command(typed, option, tmp_path, monkeypatch, capfd):
+def test_a_command_refuses_an_option_out_of_its_range(typed, option, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     code, _ = run([*typed, "--json"])
@@ -53,13 +53,13 @@ def test_an_option_of_the_command(typed, option, tmp_path, monkeypatch, capfd):
         *((sweep, {"spec_files": ["a.yaml"], "processes": processes}) for processes in (0, 1001, 10**400)),
     ],
 )
-def test_a_parameter_of_a_deployment(flow, parameters):
+def test_a_flow_refuses_a_parameter_out_of_its_range(flow, parameters):
     with pytest.raises((ParameterTypeError, ValidationError), match=r"should be|Unable to parse"):
         flow.validate_parameters(parameters)
 
 
 @pytest.mark.parametrize("seconds", ["soon", "0", "-1", "nan", "inf", "1e9", HUGE])
-def test_the_time_of_a_lease(seconds, monkeypatch):
+def test_a_lease_time_out_of_its_range_is_refused(seconds, monkeypatch):
     monkeypatch.setenv(leases.SECONDS, seconds)
     with pytest.raises(
         SpecError, match=r"^FROSTLINE_LEASE_SECONDS: '.*' is no number of seconds between 0.1 and 86400"

@@ -14,7 +14,8 @@ from handler.store import Store
 from tests.flows.conftest import MODELS
 from tests.flows.own_server import OwnServer, free_port
 from tests.flows.prefect_records import events, flow_runs, read
-from tests.flows.test_server import processes_of, wait_for
+from tests.flows.server_state import processes_of
+from tests.flows.waiting import wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 STAGES = [
@@ -60,7 +61,7 @@ def assert_recorded(server, name, folder, typed, trained):
     assert "hasn't recorded" not in typed.stderr
 
 
-def test_a_minute_without_the_server_in_mid_run_at_a_boundary_and_at_the_end(own, forker, tmp_path, trained):
+def test_a_training_survives_a_minute_without_the_server_at_any_stage(own, forker, tmp_path, trained):
     gates = {"middle": (1, 4), "boundary": (2, 3), "end": (5,)}
     folders = {name: tmp_path / name for name in gates}
     runs = {name: gated(forker, folders[name], name, *at, PREFECT_API_URL=own.api_url) for name, at in gates.items()}
@@ -84,7 +85,7 @@ def test_a_minute_without_the_server_in_mid_run_at_a_boundary_and_at_the_end(own
         assert_recorded(own, name, folders[name], typed, trained)
 
 
-def test_a_server_that_is_gone_for_good_is_waited_for_only_until_ctrl_c(own, forker, tmp_path, trained):
+def test_ctrl_c_ends_the_wait_for_a_server_that_does_not_return(own, forker, tmp_path, trained):
     folder = tmp_path / "project"
     typed = gated(forker, folder, "lonely", 5, PREFECT_API_URL=own.api_url)
     wait_at(typed, folder, 5)
@@ -98,7 +99,7 @@ def test_a_server_that_is_gone_for_good_is_waited_for_only_until_ctrl_c(own, for
     assert "Traceback" not in typed.stderr
 
 
-def test_a_training_stopped_while_the_server_is_away_is_told_as_interrupted(own, forker, tmp_path):
+def test_a_training_stopped_during_an_outage_is_interrupted(own, forker, tmp_path):
     folder = tmp_path / "project"
     typed = gated(forker, folder, "stopped", 3, PREFECT_API_URL=own.api_url)
     wait_at(typed, folder, 3)
@@ -119,7 +120,7 @@ def alone(clean_environment, tmp_path):
     return clean_environment | {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_API_URL": ""}
 
 
-def test_an_embedded_server_that_dies_in_mid_run_is_started_again_and_its_record_is_complete(alone, forker, tmp_path, trained):
+def test_a_killed_embedded_server_restarts_with_a_complete_record(alone, forker, tmp_path, trained):
     folder, home = tmp_path / "project", tmp_path / "home"
     typed = gated(forker, folder, "held", 1, 5, **alone)
     wait_at(typed, folder, 1)
@@ -134,7 +135,7 @@ def test_an_embedded_server_that_dies_in_mid_run_is_started_again_and_its_record
     other.release()
 
 
-def test_where_an_embedded_server_is_gone_for_good_the_training_completes_and_says_so(alone, forker, tmp_path, trained):
+def test_a_training_completes_although_its_embedded_server_is_lost(alone, forker, tmp_path, trained):
     folder, home = tmp_path / "project", tmp_path / "home"
     typed = gated(forker, folder, "unheld", 1, **alone)
     wait_at(typed, folder, 1)

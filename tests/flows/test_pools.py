@@ -12,7 +12,7 @@ from tests.flows.conftest import ROOT
 DECLARED = yaml.safe_load((ROOT / "prefect.yaml").read_text())["definitions"]["pool"]["job_variables"]
 
 
-def test_a_pool_sets_what_the_deployments_set_and_takes_it():
+def test_a_pool_accepts_the_job_variables_of_the_deployments():
     assert "{{" not in str(TEMPLATE)
     assert {name: TEMPLATE["job_configuration"][name] for name in DECLARED} == DECLARED
     validate(DECLARED, TEMPLATE["variables"], raise_on_error=True, preprocess=True)
@@ -33,7 +33,7 @@ def test_a_pool_sets_what_the_deployments_set_and_takes_it():
     ],
     ids=str,
 )
-def test_a_pool_takes_nothing_else_from_a_flow_run(brought):
+def test_a_pool_refuses_other_job_variables_of_a_flow_run(brought):
     with pytest.raises(ValidationError):
         validate(DECLARED | brought, TEMPLATE["variables"], raise_on_error=True, preprocess=True)
 
@@ -54,12 +54,12 @@ CLOSED = {"type": "object", "properties": {"env": TEMPLATE["variables"]["propert
     ],
     ids=["ours", "stricter", "Prefect's", "no schema", "anything", "any environment", "a command"],
 )
-def test_a_pool_is_open_where_it_takes_a_command_or_an_environment(template, open_):
+def test_a_pool_that_accepts_a_command_or_environment_is_open(template, open_):
     assert is_open(template) == open_
 
 
 @pytest.mark.service
-def test_a_pool_that_was_made_by_hand_and_is_open_is_said(server):
+def test_an_existing_open_pool_is_reported(server):
     with temporary_settings({PREFECT_API_URL: server.api_url}):
         with get_client(sync_client=True) as client:
             client.create_work_pool(WorkPoolCreate(name="by-hand", type="process"))

@@ -17,7 +17,7 @@ from tests.flows.conftest import ROOT
 from tests.flows.machines import Machine
 from tests.flows.own_server import OwnServer, free_port
 from tests.flows.prefect_records import flow_runs, read, start_run, started
-from tests.flows.test_server import wait_for
+from tests.flows.waiting import wait_for
 
 pytestmark = [
     pytest.mark.service,
@@ -66,7 +66,7 @@ def epochs_of(machine):
     return Counter(int(line.split()[1]) for line in path.read_text().splitlines()) if path.exists() else Counter()
 
 
-def test_eight_runs_of_which_six_share_their_first_half(server, postgres, clean_environment, tmp_path_factory):
+def test_two_workers_on_postgres_train_shared_epochs_once(server, postgres, clean_environment, tmp_path_factory):
     base = tmp_path_factory.mktemp("machines")
     machines = [Machine(base / name, server, clean_environment, base) for name in ("one", "two")]
     typed = machines[0].type("frostline", "deploy", "--json")

@@ -52,7 +52,7 @@ def predict(forker, run):
     return predict_
 
 
-def test_noise_keeps_its_code_and_a_cloud_optimised_file_becomes_plain(predict, run, write_copc):  # noqa: F811
+def test_predict_keeps_the_codes_of_noise_and_writes_plain_laz(predict, run, write_copc):  # noqa: F811
     las = laspy.read(write_copc(run / "plain.laz"))
     codes = np.asarray(las.classification).copy()
     codes[[5, 77]] = 7
@@ -78,7 +78,7 @@ def test_noise_keeps_its_code_and_a_cloud_optimised_file_becomes_plain(predict, 
         (b"", "never.laz", "bad.laz can't be read as LAS"),
     ],
 )
-def test_clouds_that_cannot_be_read_or_written_are_refused(predict, run, write_copc, content, output, message):  # noqa: F811
+def test_predict_refuses_unreadable_clouds_and_unsupported_outputs(predict, run, write_copc, content, output, message):  # noqa: F811
     source = write_copc(run / "bad.laz")
     if content is not None:
         source.write_bytes(content)

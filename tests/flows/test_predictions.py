@@ -59,14 +59,14 @@ def predict(folder, run, capsys, **arrays):
 X = np.random.default_rng(5).normal(size=(40, 6)).astype("float32")
 
 
-def test_two_classes_are_told_by_a_threshold_and_scored(folder, capsys):
+def test_a_sigmoid_output_is_labelled_by_a_threshold(folder, capsys):
     found = predict(folder, "two", capsys, X=X, y=(X[:, :3].argmax(axis=1) > 0).astype("int64"))
     assert found["predictions"].shape == (40, 1)
     assert np.array_equal(found["labels"], (found["predictions"][:, 0] >= 0.5).astype("int64"))
     assert "overall accuracy" in capsys.readouterr().out
 
 
-def test_numbers_have_no_labels(folder, capsys):
+def test_numeric_outputs_have_no_labels(folder, capsys):
     found = predict(folder, "number", capsys, X=X, y=X[:, 0] * 3.0)
     assert found.keys() == {"predictions"}
     shown = capsys.readouterr().out
@@ -81,6 +81,6 @@ def test_numbers_have_no_labels(folder, capsys):
         (np.ones((0, 6), "float32"), "has 0 examples; give one or more"),
     ],
 )
-def test_input_without_numbers_is_refused(x, said, folder, capsys):
+def test_input_without_finite_numbers_is_refused(x, said, folder, capsys):
     with pytest.raises(DataError, match=said):
         predict(folder, "number", capsys, X=x)

@@ -12,8 +12,9 @@ import pytest
 
 from handler.store import Store
 from tests.flows.conftest import MODELS
-from tests.flows.test_interrupt import in_terminal, read_until
-from tests.flows.test_server import processes_of, wait_for
+from tests.flows.server_state import processes_of
+from tests.flows.terminal import in_terminal, read_until
+from tests.flows.waiting import wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(300)]
 
@@ -65,7 +66,7 @@ def silent_seconds(process, out):
     ],
     ids=["train", "train failed", "resume failed", "train refused", "sweep", "sweep failed", "deploy refused"],
 )
-def test_a_command_ends_within_two_seconds_of_its_last_line(arguments, code, folder, start):
+def test_a_command_exits_within_two_seconds_of_its_last_output(arguments, code, folder, start):
     if arguments == ("deploy",):
         (folder / "prefect.yaml").write_text("deployments: []\n")
     process, out = start(*arguments)
@@ -76,7 +77,7 @@ def test_a_command_ends_within_two_seconds_of_its_last_line(arguments, code, fol
 
 
 @pytest.mark.parametrize("what", ["train", "sweep"])
-def test_an_interrupted_command_ends_within_two_seconds_of_its_last_line(what, folder, start):
+def test_an_interrupted_command_exits_within_two_seconds(what, folder, start):
     (folder / "waiting").unlink(missing_ok=True)
     arguments = ("train", "small.yaml") if what == "train" else SWEEP
     process, out = start(*arguments, *GATE, "--store", f"i{what}")
@@ -92,7 +93,7 @@ def test_an_interrupted_command_ends_within_two_seconds_of_its_last_line(what, f
     wait_for(lambda: not processes_of(folder / "home"))
 
 
-def test_a_second_ctrl_c_shows_the_cursor_and_the_command_that_resumes(folder, clean_environment):
+def test_a_second_ctrl_c_exits_at_once_with_the_resume_command(folder, clean_environment):
     environment = clean_environment | {"PREFECT_HOME": str(folder / "home"), "TERM": "xterm-256color", "COLUMNS": "120"}
     (folder / "waiting").unlink(missing_ok=True)
     process, terminal = in_terminal(["train", "small.yaml", "--store", "c", *GATE], folder, environment)

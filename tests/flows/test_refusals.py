@@ -12,7 +12,7 @@ from tests.models.small import arrays
 pytestmark = pytest.mark.service
 
 
-def test_a_run_whose_data_file_changed_is_not_resumed_and_the_file_is_named(forker, project):
+def test_resume_refuses_a_run_with_a_changed_data_file_and_names_it(forker, project):
     X, y = arrays()
     np.savez(project / "points.npz", X=X, y=y)
     kill = [{"stage": "train_segment", "what": "kill", "at": 2}]
@@ -34,7 +34,7 @@ def test_a_run_whose_data_file_changed_is_not_resumed_and_the_file_is_named(fork
     assert [r.text for r in shown.resumptions] == ["resumed from epoch 3 after it was killed"]
 
 
-def test_another_number_of_threads_is_foreseen_refused_and_told_where_it_is_allowed(forker, trained, tmp_path):
+def test_a_change_of_the_thread_count_is_refused_unless_allowed(forker, trained, tmp_path):
     folder = shutil.copytree(trained[0], tmp_path / "copy")
     more = ("small.yaml", "--store", "kept", "--json", "--name", "more", "--set", "training.epochs=7", "--set", "training.threads=2")
     told = PlanAnswer.model_validate(forker.type("plan", "--why", *more, folder=folder).answer).why

@@ -36,7 +36,7 @@ def project(project):
 @pytest.mark.parametrize(
     ("change", "code"), [(WITHOUT_VALIDATION, 2), (("--set", "data.source=small:too_wide"), 2), (FAILS, 1)]
 )
-def test_under_the_name_of_a_completed_run_it_leaves_that_run_as_it_was(change, code, project, frostline, trained):
+def test_a_failed_start_leaves_a_completed_run_of_that_name_unchanged(change, code, project, frostline, trained):
     shutil.copytree(trained[0] / "kept", project / "s")
     before = contents(project / "s" / "runs")
     command = ("train", "small.yaml", "--name", "whole", "--store", "s", "--json")
@@ -46,7 +46,7 @@ def test_under_the_name_of_a_completed_run_it_leaves_that_run_as_it_was(change, 
     assert GcAnswer.model_validate(frostline("gc", "--store", "s", "--json").answer).removed == []
 
 
-def test_under_a_new_name_it_leaves_no_run_and_no_store(project, frostline):
+def test_a_refused_start_under_a_new_name_creates_no_store(project, frostline):
     typed = frostline("train", "small.yaml", "--store", "s", "--json", *WITHOUT_VALIDATION)
     failure = FailureAnswer.model_validate(typed.answer)
     assert (typed.code, failure.status) == (2, "refused")

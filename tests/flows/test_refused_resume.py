@@ -12,7 +12,7 @@ from handler.errors import FrostlineError
 pytestmark = pytest.mark.service
 
 
-def test_a_run_that_the_server_refuses_keeps_no_other_from_starting(server, monkeypatch, tmp_path):
+def test_resume_starts_the_other_runs_if_the_server_refuses_one(server, monkeypatch, tmp_path):
     dead = [Dead(Path(tmp_path), name, None, None, "0") for name in ("first", "second")]
     monkeypatch.setattr(flows, "died", lambda *given: dead)
     asked = []

@@ -90,7 +90,7 @@ def check_name(name, operations):
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_a_lock_or_result_that_fails_once_leaves_no_lock_and_no_wait(name, forker, project, whole):
+def test_a_failed_lock_or_result_operation_leaves_no_lock(name, forker, project, whole):
     check_name(name, whole[1])
     check_operation(forker, project, whole, name, errno.EIO)
 
@@ -98,7 +98,7 @@ def test_a_lock_or_result_that_fails_once_leaves_no_lock_and_no_wait(name, forke
 @pytest.mark.service
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", OTHERS)
-def test_an_operation_that_fails_once_leaves_no_lock_and_no_wait(name, forker, project, whole):
+def test_a_failed_store_operation_leaves_no_lock(name, forker, project, whole):
     check_name(name, whole[1])
     check_operation(forker, project, whole, name, errno.EIO)
 
@@ -106,6 +106,6 @@ def test_an_operation_that_fails_once_leaves_no_lock_and_no_wait(name, forker, p
 @pytest.mark.service
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", [name for name in (*LOCKS, *OTHERS) if name.split()[-1] in CREATES])
-def test_a_disk_that_is_full_from_some_operation_on_ends_the_command_by_one_sentence(name, forker, project, whole):
+def test_a_full_disk_ends_the_command_with_one_sentence(name, forker, project, whole):
     check_name(name, whole[1])
     check_operation(forker, project, whole, name, errno.ENOSPC, lasting=True)

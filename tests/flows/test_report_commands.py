@@ -15,7 +15,7 @@ def commands_of(page):
     return [html.unescape(text) for text in re.findall(r"\$ </span>(.*?)</pre>", page)]
 
 
-def test_the_pages_commands_work_and_write_nothing_of_the_users(trained, tmp_path, clean_environment):
+def test_the_commands_on_a_report_page_leave_user_files_unchanged(trained, tmp_path, clean_environment):
     folder, typed = trained
     mine = folder / "whole.yaml"  # the path to which a command could export the run's specification
     mine.write_text("# mine\n")

@@ -4,7 +4,6 @@ skipped.
 
 import json
 import os
-import shutil
 import signal
 import time
 from datetime import UTC, datetime
@@ -13,36 +12,17 @@ import pytest
 
 from handler.record import RunRecord
 from handler.store import Store
-from tests.flows.conftest import MODELS
+from tests.flows.machines import kill
 from tests.flows.prefect_records import events, flow_runs, process_of, read, start_run, started
-from tests.flows.test_server import wait_for
+from tests.flows.slow_training import RECENT, SETS, SLOW
+from tests.flows.waiting import wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
-
-SLOW = ("data.source=slow:arrays", "data.args={examples: 16000}", "training.batch_size=8", "training.epochs=3", "freeze_training=[]",
-        "training.snapshot={steps: 200}", "training.callbacks=[{name: 'slow:Beacon'}]")  # fmt: skip
-SETS = [part for override in SLOW for part in ("--set", override)]
-
 
 @pytest.fixture(scope="module")
 def elsewhere(machine):
     """Return another machine that sees the same store."""
     return machine("elsewhere")
-
-
-@pytest.fixture(scope="module")
-def whole(forker, tmp_path_factory):
-    """Return the answer of an uninterrupted training."""
-    folder = tmp_path_factory.mktemp("whole")
-    for file in ("small.py", "small.yaml", "slow.py"):
-        shutil.copy(MODELS / file, folder)
-    typed = forker.type("train", "small.yaml", "--store", "s", "--json", *SETS, folder=folder)
-    assert typed.code == 0, typed.stderr
-    return typed.answer
-
-
-# Runs that died in earlier tests lie further back.
-RECENT = {"hours": 1e-6}
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +45,9 @@ def resume(here, deployed):
     return now
 
 
-def kill(*processes):
-    for process in processes:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 @pytest.mark.parametrize("warned", [True, False], ids=["SIGTERM then SIGKILL", "SIGKILL"])
-def test_what_a_machine_trained_that_went_away_goes_on_on_another_to_the_same_weights(
-    warned, here, elsewhere, prefect, deployed, server, tmp_path, whole
+def test_a_run_of_a_lost_machine_resumes_on_another_bit_identically(
+    warned, here, elsewhere, prefect, deployed, server, tmp_path, uninterrupted
 ):
     name, store = f"preempted-{'warned' if warned else 'not'}", Store(tmp_path / "shared")
     (here.folder / "began").unlink(missing_ok=True)
@@ -106,13 +80,13 @@ def test_what_a_machine_trained_that_went_away_goes_on_on_another_to_the_same_we
     assert earlier["state"]["type"] == "CRASHED"
     record = store.runs.read(name)
     assert (record.status, record.started_by) == ("completed", later["id"])
-    assert (record.weights, record.history) == (whole["weights"], whole["history"])
+    assert (record.weights, record.history) == (uninterrupted["weights"], uninterrupted["history"])
     assert record.segments[0].source == "resumed"
     wait_for(lambda: events(server, "frostline.run.resumed", name))
 
 
-def test_what_was_typed_and_killed_is_marked_as_crashed_and_goes_on_by_the_deployment(
-    here, deployed, resume, forker, server, tmp_path, whole
+def test_the_deployment_resumes_a_killed_run_of_the_command(
+    here, deployed, resume, forker, server, tmp_path, uninterrupted
 ):
     (here.folder / "began").unlink(missing_ok=True)
     store = Store(here.folder / "typed")
@@ -134,10 +108,10 @@ def test_what_was_typed_and_killed_is_marked_as_crashed_and_goes_on_by_the_deplo
     finally:
         kill(worker)
     record = store.runs.read("typed")
-    assert (record.status, record.weights, record.history) == ("completed", whole["weights"], whole["history"])
+    assert (record.status, record.weights, record.history) == ("completed", uninterrupted["weights"], uninterrupted["history"])
 
 
-def test_a_declaration_made_twice_is_one(deployed, here, server):
+def test_a_repeated_deployment_creates_no_second_automation(deployed, here, server):
     again = json.loads(here.type("frostline", "deploy", "--dead-after", "75", "--json").stdout)
     assert again == deployed
     named = [a for a in read(server, "automations/filter", {}) if a["name"].startswith("frostline")]
@@ -151,7 +125,7 @@ def recorded(store, name, status, **more):
                                spec={"name": name}, spec_folder=str(store.root), **more))  # fmt: skip
 
 
-def test_what_ended_or_failed_or_is_at_work_is_left(resume, tmp_path):
+def test_resume_skips_completed_failed_stopped_and_running_runs(resume, tmp_path):
     store = Store(tmp_path / "s")
     recorded(store, "done", "completed")
     recorded(store, "failed", "failed", error="a mistake")
@@ -161,7 +135,7 @@ def test_what_ended_or_failed_or_is_at_work_is_left(resume, tmp_path):
         assert resume(store=str(store.root), patience=0.0) == {"started": [], "left": []}
 
 
-def test_what_a_person_cancelled_in_prefect_is_left_though_a_sigterm_ended_it(resume, prefect, server, tmp_path):
+def test_resume_skips_a_run_that_a_person_cancelled_in_prefect(resume, prefect, server, tmp_path):
     start_run(prefect, "unwanted", store=tmp_path / "s")  # no worker runs it
     flow_runs_there = read(server, "flow_runs/filter", {"sort": "EXPECTED_START_TIME_DESC"})
     flow_run = next(run for run in flow_runs_there if run["parameters"].get("name") == "unwanted")
@@ -172,7 +146,7 @@ def test_what_a_person_cancelled_in_prefect_is_left_though_a_sigterm_ended_it(re
     assert resume(store=str(store.root), patience=0.0) == {"started": [], "left": []}
 
 
-def test_what_gets_no_further_is_started_again_three_times_and_then_left(resume, prefect, server, tmp_path):
+def test_resume_gives_up_a_run_after_three_attempts_without_progress(resume, prefect, server, tmp_path):
     store = Store(tmp_path / "s")
     recorded(store, "hopeless", "running")
     for attempt in (1, 2, 3):

@@ -4,14 +4,13 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
-import urllib.request
-from pathlib import Path
 
 import pytest
 
 from flows import server as embedded
 from flows.answers import FailureAnswer
+from tests.flows.server_state import healthy, processes_of
+from tests.flows.waiting import wait_for
 
 USE = textwrap.dedent("""
     import sys, time
@@ -22,11 +21,6 @@ USE = textwrap.dedent("""
     print(share.url, share.pid, flush=True)
     time.sleep(120)
 """)
-
-
-def healthy(url):
-    with urllib.request.urlopen(f"{url}/api/health", timeout=5) as response:
-        return response.status == 200
 
 
 def use(home):
@@ -41,30 +35,8 @@ def end(process):
     process.stdout.close()
 
 
-def processes_of(home):
-    """Return the process ids of a home's embedded server: the holder and the server itself."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        try:
-            if not folder.name.isdigit() or b"flows.server_holder" not in (folder / "cmdline").read_bytes():
-                continue
-            about = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
-        except OSError:
-            continue
-        if f"{home}\0".encode() in about:
-            found.append(int(folder.name))
-    return found
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it didn't happen"
-        time.sleep(0.05)
-
-
 @pytest.mark.service
-def test_the_server_lives_as_long_as_its_last_user_killed_or_not(tmp_path):
+def test_the_embedded_server_ends_with_its_last_user(tmp_path):
     mine = embedded.start_or_join(tmp_path)
     mine.wait()
     other, url, pid = use(tmp_path)
@@ -78,7 +50,7 @@ def test_the_server_lives_as_long_as_its_last_user_killed_or_not(tmp_path):
 
 
 @pytest.mark.service
-def test_a_server_that_dies_is_started_again_on_the_same_port(tmp_path):
+def test_a_killed_embedded_server_restarts_on_its_port(tmp_path):
     share = embedded.start_or_join(tmp_path)
     share.wait()
     server = next(pid for pid in processes_of(tmp_path) if pid != share.pid)
@@ -90,7 +62,7 @@ def test_a_server_that_dies_is_started_again_on_the_same_port(tmp_path):
 
 
 @pytest.mark.service
-def test_a_killed_holder_takes_its_server_along_and_the_next_user_starts_another(tmp_path):
+def test_a_killed_holder_ends_its_server_and_the_next_user_starts_one(tmp_path):
     first = embedded.start_or_join(tmp_path)
     first.wait()
     os.kill(first.pid, signal.SIGKILL)
@@ -106,7 +78,7 @@ def test_a_killed_holder_takes_its_server_along_and_the_next_user_starts_another
     wait_for(lambda: not processes_of(tmp_path))
 
 
-def test_a_server_that_cant_start_says_so_and_where_its_log_is(tmp_path, monkeypatch):
+def test_a_server_that_cannot_start_names_its_log(tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_SERVER_API_KEEPALIVE_TIMEOUT", "not a number")
     share = embedded.start_or_join(tmp_path)
     with pytest.raises(embedded.ServerError, match=r"ended while it started; its log is .*frostline-server\.log; the last line"):
@@ -115,13 +87,13 @@ def test_a_server_that_cant_start_says_so_and_where_its_log_is(tmp_path, monkeyp
     wait_for(lambda: not processes_of(tmp_path))
 
 
-def test_a_home_that_cant_be_written_is_refused_with_what_would_do(tmp_path):
+def test_an_unwritable_prefect_home_is_refused_with_a_remedy(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(embedded.ServerError, match="set PREFECT_HOME to a folder that can be written, or PREFECT_API_URL"):
         embedded.start_or_join(tmp_path / "file" / "home")
 
 
-def test_a_server_of_the_users_own_is_found_in_the_environment_or_the_active_profile(tmp_path, monkeypatch):
+def test_the_api_url_is_read_from_the_environment_or_the_profile(tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
     for name in ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"):
         monkeypatch.delenv(name, raising=False)
@@ -136,7 +108,7 @@ def test_a_server_of_the_users_own_is_found_in_the_environment_or_the_active_pro
     assert embedded.configured_api_url() == "http://mine:4200/api"
 
 
-def test_a_server_of_the_users_own_that_isnt_there_is_told_before_anything_is_begun(forker, project):
+def test_an_unreachable_external_server_fails_before_a_run_begins(forker, project):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound, but not listening
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/api"
@@ -149,7 +121,7 @@ def test_a_server_of_the_users_own_that_isnt_there_is_told_before_anything_is_be
     assert not (project / "s" / "runs").exists()
 
 
-def test_a_servers_password_is_in_no_error_and_no_answer(forker, project):
+def test_a_server_password_appears_in_no_error_or_answer(forker, project):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://user:hunter2@127.0.0.1:{nobody.getsockname()[1]}/api"

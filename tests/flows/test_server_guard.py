@@ -62,7 +62,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 @pytest.mark.parametrize("tried", REFUSED)
-def test_what_is_not_for_this_server_or_not_by_its_pages_is_refused(tried, kind):
+def test_requests_with_a_foreign_host_or_origin_are_refused(tried, kind):
     assert answered(kind, **REFUSED[tried]) == (403 if kind == "http" else 1008, False)
 
 
@@ -70,11 +70,11 @@ def test_what_is_not_for_this_server_or_not_by_its_pages_is_refused(tried, kind)
 @pytest.mark.parametrize("headers", [{"host": f"127.0.0.1:{PORT}"}, {"host": f"LOCALHOST:{PORT}"},
                                      {"host": f"localhost:{PORT}", "origin": LOCAL}, {"host": f"127.0.0.1:{PORT}", "origin": LOCAL},
                                      {"host": f"127.0.0.1:{PORT}", "origin": OWN, "sec_fetch_site": "same-origin"}])  # fmt: skip
-def test_programs_and_its_own_pages_are_answered(kind, headers):
+def test_programs_and_own_pages_are_answered(kind, headers):
     assert answered(kind, **headers) == (200, True)
 
 
-def test_a_page_elsewhere_may_read_a_link_and_nothing_more():
+def test_a_foreign_page_may_only_follow_a_link():
     assert answered(method="GET", host=f"127.0.0.1:{PORT}", sec_fetch_site="cross-site") == (200, True)
     assert answered(method="GET", host=f"127.0.0.1:{PORT}", origin=FOREIGN) == (403, False)
     assert answered(method="OPTIONS", host=f"127.0.0.1:{PORT}", origin=FOREIGN) == (403, False)
@@ -88,7 +88,7 @@ def table(*rows):
     return "sl\n" + "".join(f" 0: {place(a)} {place(b)} {state} 0:0 0:0 0 {user} 0 1\n" for a, b, state, user in rows)
 
 
-def test_only_this_users_connections_and_roots_are_its_own(tmp_path, monkeypatch):
+def test_only_connections_of_this_user_and_root_are_own(tmp_path, monkeypatch):
     server, client, me = ("127.0.0.1", PORT), ("127.0.0.1", 50000), os.geteuid()
     listening, other = (server, ("0.0.0.0", 0), "0A", me), (server, client, "01", me + 1)
     monkeypatch.setattr(server_guard, "CONNECTIONS", tmp_path / "tcp")
@@ -106,7 +106,7 @@ def test_only_this_users_connections_and_roots_are_its_own(tmp_path, monkeypatch
     assert is_own(client, server)
 
 
-def test_a_real_connection_of_this_process_is_its_own():
+def test_a_real_connection_of_this_process_is_own():
     with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()) as client:
         assert is_own(client.getsockname(), listening.getsockname())
         assert not is_own(("127.0.0.1", 1), listening.getsockname())
@@ -128,7 +128,7 @@ def ask(server):
 
 
 @pytest.mark.service
-def test_a_page_elsewhere_can_neither_read_nor_change_a_run(ask, server):
+def test_a_foreign_page_can_neither_read_nor_change_a_run(ask, server):
     made = ask("POST", "/api/flows/", {"name": "attacked"}, content_type="application/json")
     assert made.status in (200, 201), made.text
     flow = json.loads(made.text)["id"]
@@ -143,7 +143,7 @@ def test_a_page_elsewhere_can_neither_read_nor_change_a_run(ask, server):
 
 
 @pytest.mark.service
-def test_its_own_pages_are_served_and_may_ask_it(ask, server):
+def test_own_pages_are_served_and_may_call_the_api(ask, server):
     settings = ask("GET", "/ui-settings")
     assert json.loads(settings.text)["api_url"] == server.api_url
     assert "<html" in ask("GET", "/").text or ask("GET", "/").status in (307, 302)
@@ -153,7 +153,7 @@ def test_its_own_pages_are_served_and_may_ask_it(ask, server):
 
 
 @pytest.mark.service
-def test_a_page_elsewhere_hears_no_events(server):
+def test_a_foreign_page_receives_no_events(server):
     url = server.url.replace("http", "ws") + "/api/events/out"
     for headers in ({"origin": FOREIGN}, {"origin": "null"}):
         with pytest.raises(InvalidStatus, match="403"):

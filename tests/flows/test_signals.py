@@ -8,7 +8,7 @@ import pytest
 from flows.leaving import AT_MOST_SECONDS
 from flows.signals import SignalWatch
 from handler.interrupt import stop
-from tests.flows.test_server import wait_for
+from tests.flows.waiting import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def send(number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_sets_the_flag_and_nothing_else(number):
+def test_a_signal_only_sets_the_stop_flag(number):
     before = signal.getsignal(number)
     with SignalWatch() as watch:
         assert SignalWatch.active is watch
@@ -32,7 +32,7 @@ def test_a_signal_sets_the_flag_and_nothing_else(number):
     assert signal.getsignal(number) is before
 
 
-def test_a_signal_asks_no_training_that_begins_after_it():
+def test_a_signal_does_not_stop_a_later_training():
     for _ in range(20):
         with SignalWatch():
             send(signal.SIGINT)
@@ -41,14 +41,14 @@ def test_a_signal_asks_no_training_that_begins_after_it():
         assert not stop.requested
 
 
-def test_a_process_with_nothing_to_save_is_given_up_after_a_while():
+def test_a_process_with_nothing_to_save_is_abandoned_after_the_grace():
     given_up = threading.Event()
     with SignalWatch(abandon=given_up.set, grace=0.1):
         send(signal.SIGINT)
         assert given_up.wait(10)
 
 
-def test_a_process_with_steps_to_save_is_waited_for():
+def test_a_process_with_steps_to_save_gets_more_time():
     given_up = threading.Event()
     with SignalWatch(abandon=given_up.set, grace=0.1) as watch:
         watch.on_epoch_begin(0, 0)
@@ -58,7 +58,7 @@ def test_a_process_with_steps_to_save_is_waited_for():
         assert given_up.wait(10)
 
 
-def test_a_step_that_takes_too_long_is_given_up_too():
+def test_a_step_beyond_the_limit_is_abandoned():
     given_up = threading.Event()
     with SignalWatch(abandon=given_up.set, grace=0.1, limit=1.0) as watch:
         watch.on_epoch_begin(0, 0)
@@ -68,18 +68,18 @@ def test_a_step_that_takes_too_long_is_given_up_too():
         assert watch.unfinished
 
 
-def test_a_signal_leaves_time_within_that_of_a_cancelling_worker():
+def test_the_exit_takes_less_time_than_a_cancelling_worker_grants():
     assert SignalWatch().limit + AT_MOST_SECONDS < 25  # Prefect's worker kills the process after 30 s
 
 
-def test_one_that_ends_in_time_isnt_given_up():
+def test_a_process_that_ends_in_time_is_not_abandoned():
     given_up = threading.Event()
     with SignalWatch(abandon=given_up.set, grace=0.2):
         send(signal.SIGINT)
     assert not given_up.wait(0.5)
 
 
-def test_the_wish_is_confirmed_and_a_second_ctrl_c_hurries():
+def test_a_second_ctrl_c_hurries_a_confirmed_stop():
     said, hurried = [], threading.Event()
     with SignalWatch(hurry=hurried.set, say=said.append) as watch:
         watch.on_epoch_begin(0, 0)
@@ -92,7 +92,7 @@ def test_the_wish_is_confirmed_and_a_second_ctrl_c_hurries():
     assert said == ["stopping; the state is saved first (Ctrl-C again: stop at once)"]
 
 
-def test_in_another_thread_it_leaves_signals_alone():
+def test_a_watch_in_another_thread_installs_no_signal_handler():
     before = signal.getsignal(signal.SIGTERM)
     found = []
 

@@ -17,7 +17,7 @@ from handler.store import Store
 from handler.sweep import parse_grid, variants
 from tests.flows.conftest import MODELS, ROOT
 from tests.flows.prefect_records import flow_runs
-from tests.flows.test_server import wait_for
+from tests.flows.waiting import wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
@@ -49,7 +49,7 @@ def alone(forker, tmp_path_factory):
 
 
 @pytest.mark.parametrize("way", ["processes", "dask"])
-def test_a_shared_start_is_trained_once_and_each_run_has_the_weights_it_has_alone(
+def test_a_sweep_trains_a_shared_start_once_bit_identically(
     way, forker, project, server, request, alone
 ):
     more = ("--processes", "2") if way == "processes" else ("--dask", request.getfixturevalue("cluster"))
@@ -95,7 +95,7 @@ def cluster(project, clean_environment, server):
         process.stdin.close()
 
 
-def test_one_that_cannot_be_used_is_named_and_none_is_begun(forker, project):
+def test_a_sweep_with_an_invalid_run_starts_none_and_names_it(forker, project):
     typed = forker.type("sweep", "small.yaml", "--grid", "training.epochs=6,0", "--store", "s", "--json", folder=project)
     failure = FailureAnswer.model_validate(typed.answer)
     assert (typed.code, failure.status) == (2, "refused")
@@ -104,7 +104,7 @@ def test_one_that_cannot_be_used_is_named_and_none_is_begun(forker, project):
     assert not (project / "s").exists()
 
 
-def test_one_that_fails_leaves_the_others_and_is_named(forker, project):
+def test_a_sweep_completes_the_other_runs_if_one_fails(forker, project):
     gate = "[[], [{name: 'slow:Glutton', epoch: 2, of: disk}]]"
     grid = ("--grid", f"training.callbacks={gate[1:-1]}", "--processes", "2")
     typed = forker.type("sweep", "small.yaml", *grid, "--store", "s", "--json", folder=project)
@@ -117,7 +117,7 @@ def test_one_that_fails_leaves_the_others_and_is_named(forker, project):
 
 
 @pytest.mark.parametrize("to_all", [True, False], ids=["as a terminal does", "to the sweep alone"])
-def test_a_stop_saves_every_run_and_the_same_command_goes_on(to_all, forker, project, server):
+def test_a_stopped_sweep_saves_every_run_and_resumes(to_all, forker, project, server):
     slow = ("--set", "data.source=slow:arrays", "--set", "data.args={examples: 20000}", "--set", "training.batch_size=8",
             "--set", "training.callbacks=[{name: 'slow:Beacon'}]", "--set", "freeze_training=[]", "--set", "training.epochs=3")  # fmt: skip
     name = "stopped-all" if to_all else "stopped-alone"

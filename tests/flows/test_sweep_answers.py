@@ -37,7 +37,7 @@ def diverged():
     return json.loads(answer.model_dump_json())
 
 
-def test_a_completed_training_whose_loss_became_nan_is_one():
+def test_a_completed_training_with_a_nan_loss_is_an_answer():
     assert diverged()["history"] == {"loss": [0.5, None, None]}
     answer = answer_of(Variant(name="nan", file="a.yaml"), Future(diverged()))
     assert isinstance(answer, TrainAnswer)
@@ -55,14 +55,14 @@ def test_a_completed_training_whose_loss_became_nan_is_one():
         ({"run": "a", "status": "refused", "error": "no such file", "resume": None}, "^no such file$"),
     ],
 )
-def test_whatever_becomes_of_a_training_it_has_an_answer(end, why):
+def test_a_training_that_ends_without_an_answer_counts_as_failed(end, why):
     answer = answer_of(Variant(name="a", file="a.yaml"), Future(end))
     assert isinstance(answer, FailureAnswer)
     assert answer.run == "a"
     assert re.search(why, answer.error)
 
 
-def test_the_page_and_the_table_say_which_failed_and_why(tmp_path, capsys):
+def test_the_page_and_the_table_give_the_reason_of_each_failure(tmp_path, capsys):
     store = Store(tmp_path)
     found = [Variant(name=name, file="a.yaml") for name in ("mine", "nan", "dead")]
     store.runs.write(record(1).model_copy(update={"status": "completed", "history": {"loss": [float("nan")]}}))

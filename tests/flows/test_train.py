@@ -8,7 +8,7 @@ import pytest
 
 from flows.answers import FailureAnswer, TrainAnswer
 from tests.flows.prefect_records import events, flow_runs, read
-from tests.flows.test_server import wait_for
+from tests.flows.waiting import wait_for
 
 SEGMENTS = [(0, 1), (1, 3), (3, 4), (4, 5), (5, 6)]
 
@@ -21,7 +21,7 @@ def sources(answer):
     return [s.source for s in answer.segments]
 
 
-def test_a_training_answers_with_its_segments_history_and_files(trained):
+def test_train_answers_with_its_segments_history_and_files(trained):
     folder, typed = trained
     answer = TrainAnswer.model_validate(typed.answer)
     assert (answer.run, answer.status, answer.epochs, answer.stopped) == ("whole", "completed", 6, False)
@@ -34,7 +34,7 @@ def test_a_training_answers_with_its_segments_history_and_files(trained):
     assert answer.segments[-1].state == answer.state
 
 
-def test_prefects_timeline_reads_like_the_plan(trained, server):
+def test_the_prefect_timeline_lists_the_stages_of_the_plan(trained, server):
     run = flow_runs(server, "whole")[0]
     assert run["state"]["name"] == "Completed"
     assert [task["name"] for task in run["tasks"]] == [
@@ -51,7 +51,7 @@ def test_prefects_timeline_reads_like_the_plan(trained, server):
     assert {task["state"]["name"] for task in run["tasks"]} == {"Completed"}
 
 
-def test_plan_result_curves_and_page_are_shown_as_artifacts_and_epochs_as_events(trained, server):
+def test_plan_result_curves_and_page_are_prefect_artifacts(trained, server):
     run = flow_runs(server, "whole")[0]
     artifacts = read(server, "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
     by_key = {artifact["key"]: artifact for artifact in artifacts}
@@ -61,8 +61,16 @@ def test_plan_result_curves_and_page_are_shown_as_artifacts_and_epochs_as_events
     assert kind == "data:image/svg+xml;base64"
     assert "accuracy" in base64.b64decode(image).decode()
     assert (trained[0] / "kept/runs/whole/report.html").as_uri() in by_key["page-whole"]["data"]
+
+
+def test_only_the_flow_run_has_a_tag(trained, server):
+    run = flow_runs(server, "whole")[0]
     assert run["tags"] == ["frostline"]
     assert not any(task["tags"] for task in run["tasks"]), "a task with a tag begins only where the server answers"
+
+
+def test_each_epoch_and_segment_is_a_prefect_event(trained, server):
+    run = flow_runs(server, "whole")[0]
     of_epochs = partial(events, server, "frostline.epoch.completed", "whole")
     of_segments = partial(events, server, "frostline.segment.completed", "whole")
     wait_for(lambda: len(of_epochs()) >= 6 and len(of_segments()) >= 5)
@@ -72,7 +80,7 @@ def test_plan_result_curves_and_page_are_shown_as_artifacts_and_epochs_as_events
         assert any(r["prefect.resource.id"].endswith(run["id"]) for r in event["related"])
 
 
-def test_nothing_is_pickled_and_results_are_records_of_states(trained):
+def test_prefect_results_are_json_records_of_states(trained):
     folder, typed = trained
     records = [p for p in (folder / "kept" / "results").iterdir() if p.is_file()]
     assert {p.name for p in records} == {f"segment-{s['state']}" for s in typed.answer["segments"]}
@@ -80,7 +88,7 @@ def test_nothing_is_pickled_and_results_are_records_of_states(trained):
         assert "SegmentResult" in json.loads(path.read_text())["result"]
 
 
-def test_a_finished_run_typed_again_is_answered_without_prefect_and_without_training(trained, frostline, server):
+def test_a_completed_run_run_again_neither_trains_nor_calls_prefect(trained, frostline, server):
     folder, typed = trained
     again = frostline("train", "small.yaml", "--name", "whole", "--store", "kept", "--json", folder=folder)
     answer = TrainAnswer.model_validate(again.answer)
@@ -91,7 +99,7 @@ def test_a_finished_run_typed_again_is_answered_without_prefect_and_without_trai
     assert len(flow_runs(server, "whole")) == 1
 
 
-def test_a_change_of_the_last_entry_trains_from_its_first_epoch_only(trained, frostline, project):
+def test_a_change_of_the_last_entry_trains_only_from_its_first_epoch(trained, frostline, project):
     _, typed = trained
     (project / "kept").symlink_to(trained[0] / "kept")
     text = (project / "small.yaml").read_text()
@@ -103,7 +111,7 @@ def test_a_change_of_the_last_entry_trains_from_its_first_epoch_only(trained, fr
     assert answer.weights != typed.answer["weights"]
 
 
-def test_two_runs_of_the_same_thing_at_the_same_time_do_the_work_once(trained, forker, project):
+def test_two_concurrent_equal_runs_train_each_epoch_once(trained, forker, project):
     two = [
         forker.start("train", "small.yaml", "--store", "both", "--name", name, "--json", folder=project)
         for name in ("one", "two")
@@ -113,7 +121,7 @@ def test_two_runs_of_the_same_thing_at_the_same_time_do_the_work_once(trained, f
     assert {answer.weights for answer in answers} == {trained[1].answer["weights"]}
 
 
-def test_a_run_whose_result_records_were_lost_finds_its_states(trained, forker, project):
+def test_lost_result_records_do_not_cause_a_new_training(trained, forker, project):
     (project / "kept").symlink_to(trained[0] / "kept")
     for path in (trained[0] / "kept" / "results").glob("segment-*"):
         path.write_text("{}")
@@ -131,7 +139,7 @@ def test_a_run_whose_result_records_were_lost_finds_its_states(trained, forker, 
         ("--set=training.epochs=4", "training_interval"),
     ],
 )
-def test_what_only_the_network_shows_is_refused_before_anything_is_begun(change, message, frostline, project, server):
+def test_a_schedule_that_does_not_fit_the_network_starts_nothing(change, message, frostline, project, server):
     before = len(flow_runs(server, "small"))
     typed = frostline("train", "small.yaml", change, "--store", "none", "--json")
     failure = FailureAnswer.model_validate(typed.answer)
@@ -142,7 +150,7 @@ def test_what_only_the_network_shows_is_refused_before_anything_is_begun(change,
     assert len(flow_runs(server, "small")) == before
 
 
-def test_a_prefect_server_that_isnt_there_is_named_and_nothing_is_begun(frostline, project):
+def test_an_unreachable_prefect_server_is_named_before_a_run_begins(frostline, project):
     typed = frostline("train", "small.yaml", "--json", PREFECT_API_URL="http://127.0.0.1:9/api")
     failure = FailureAnswer.model_validate(typed.answer)
     assert (typed.code, failure.status, failure.resume) == (1, "failed", "frostline train small.yaml --json")

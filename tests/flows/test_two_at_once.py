@@ -11,7 +11,7 @@ from flows.answers import FailureAnswer, ResumeAnswer, TrainAnswer
 from handler.store import Store
 from tests.flows.conftest import MODELS
 from tests.flows.prefect_records import flow_runs
-from tests.flows.test_server import wait_for
+from tests.flows.waiting import wait_for
 
 pytestmark = pytest.mark.service
 GATED = ("--set", "training.callbacks=[{name: 'slow:Gate', epoch: 2}, {name: 'slow:Diary'}]")  # in the segment of epochs 1-3
@@ -41,7 +41,7 @@ def at_the_gate(forker, project, *arguments):
     return typed
 
 
-def test_a_busy_run_is_refused_or_waited_for_and_taken_over_when_its_process_is_killed(trained, forker, project):
+def test_a_waiting_process_takes_over_a_run_when_its_process_is_killed(trained, forker, project):
     first = at_the_gate(forker, project)
     command = ("train", "small.yaml", "--store", "s", "--json", *GATED)
     second = forker.type(*command, folder=project)
@@ -69,7 +69,7 @@ def test_a_busy_run_is_refused_or_waited_for_and_taken_over_when_its_process_is_
     assert diary(project) == {(first.pid, 0): 1, (first.pid, 1): 1} | {(heir.pid, epoch): 1 for epoch in (2, 3, 4, 5)}
 
 
-def test_two_runs_that_share_a_start_train_it_once_though_the_first_is_killed_in_it(trained, forker, project):
+def test_a_run_continues_the_shared_start_of_a_killed_run(trained, forker, project):
     first = at_the_gate(forker, project, "--name", "one")
     second = forker.start("train", "small.yaml", "--store", "s", "--json", "--name", "two", *GATED, folder=project)
     wait_for_words(second, "epochs 1-3: another run trains them; waiting for it")
@@ -82,7 +82,7 @@ def test_two_runs_that_share_a_start_train_it_once_though_the_first_is_killed_in
     assert Store(project / "s").verify() == []
 
 
-def test_two_runs_at_the_same_time_train_the_start_they_share_once_and_each_its_own_end(forker, project):
+def test_two_concurrent_runs_train_their_shared_start_once(forker, project):
     other = ("--set", "freeze_training[1].initial_learning_rate=0.002")  # from epoch 3 on
     diaries = ("--set", "training.callbacks=[{name: 'slow:Diary'}]")
     two = [
@@ -95,7 +95,7 @@ def test_two_runs_at_the_same_time_train_the_start_they_share_once_and_each_its_
     assert answers[0].weights != answers[1].weights
 
 
-def test_a_run_that_was_waited_for_is_answered_from_the_store(trained, forker, project, server):
+def test_a_waiting_process_answers_from_the_store(trained, forker, project, server):
     first = at_the_gate(forker, project, "--name", "awaited")
     command = ("train", "small.yaml", "--store", "s", "--json", "--name", "awaited", *GATED, "--wait")
     second = forker.start(*command, folder=project)
@@ -108,7 +108,7 @@ def test_a_run_that_was_waited_for_is_answered_from_the_store(trained, forker, p
     assert len(flow_runs(server, "awaited")) == 1
 
 
-def test_waiting_for_another_runs_epochs_ends_when_asked_to_stop(forker, project, server):
+def test_a_signal_ends_the_wait_for_the_epochs_of_another_run(forker, project, server):
     first = at_the_gate(forker, project, "--name", "first")
     command = ("train", "small.yaml", "--store", "s", "--json", "--name", "second", *GATED)
     second = forker.start(*command, folder=project)

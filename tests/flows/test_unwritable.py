@@ -34,7 +34,7 @@ def read_only(trained, clean_environment, tmp_path):
     return type_
 
 
-def test_what_only_reads_answers_as_ever_and_a_finished_run_too(read_only, trained):
+def test_reading_commands_work_on_a_read_only_store(read_only, trained):
     before = sorted(trained[0].rglob("*"))
     for model, command in (
         (RunsAnswer, ["runs"]),
@@ -53,7 +53,7 @@ def test_what_only_reads_answers_as_ever_and_a_finished_run_too(read_only, train
     assert sorted(trained[0].rglob("*")) == before
 
 
-def test_a_training_in_a_store_mounted_for_reading_only_is_refused_before_a_server_is_started(read_only):
+def test_a_training_in_a_read_only_store_starts_no_server(read_only):
     code, out, err = read_only("train", "small.yaml", "--name", "more", "--set", "training.epochs=7")
     failure = FailureAnswer.model_validate_json(out)
     assert (code, failure.status) == (1, "failed")
@@ -64,7 +64,7 @@ def test_a_training_in_a_store_mounted_for_reading_only_is_refused_before_a_serv
     assert "Traceback" not in err
 
 
-def test_a_store_that_cant_be_written_to_is_refused_before_a_server_is_started(forker, project, tmp_path):
+def test_a_training_in_an_unwritable_store_starts_no_server(forker, project, tmp_path):
     (project / "file").write_text("the user's")
     home = str(tmp_path / "home")
     command = ("train", "small.yaml", "--store", "file/store", "--json")

@@ -11,7 +11,7 @@ import pytest
 from flows.answers import TrainAnswer
 from handler.store import Store
 from tests.flows.conftest import MODELS
-from tests.flows.test_server import wait_for
+from tests.flows.waiting import wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
@@ -35,7 +35,7 @@ def machine(s3, forker, tmp_path):
     return make
 
 
-def test_killed_on_one_machine_it_goes_on_on_another_through_a_network_that_fails(machine, s3, trained):
+def test_a_killed_run_at_a_url_resumes_on_another_machine(machine, s3, trained):
     url = "s3://bucket/killed"
     (here, one), (there, other) = machine("one"), machine("other")
     (here / "go").unlink()
@@ -65,7 +65,7 @@ def test_killed_on_one_machine_it_goes_on_on_another_through_a_network_that_fail
         assert not any(secret in text for secret in secrets)
 
 
-def test_two_machines_that_share_a_start_train_it_once(machine, s3, monkeypatch, tmp_path):
+def test_two_machines_train_a_shared_start_once(machine, s3, monkeypatch, tmp_path):
     s3.fault = lambda method, path: None
     url = "s3://bucket/shared"
     machines = [machine("one"), machine("other")]

@@ -33,7 +33,7 @@ CASES = {
 
 @pytest.mark.service
 @pytest.mark.parametrize("case", CASES)
-def test_a_failure_of_the_users_code_is_told_in_a_sentence_and_its_frames(case, frostline, project):
+def test_failing_user_code_is_one_sentence_with_its_own_frames(case, frostline, project):
     options, sentence, frames = CASES[case]
     (project / "failing.py").write_text(FAILING)
     typed = frostline("train", "small.yaml", "--json", *options)

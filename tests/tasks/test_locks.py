@@ -47,7 +47,7 @@ def refusal(number):
 
 
 @pytest.mark.parametrize("operation", ["os.open", "fcntl.flock", "tasks.locks.lease_on"])
-def test_a_lock_that_could_not_be_taken_is_held_by_nobody(operation, tmp_path, monkeypatch):
+def test_a_lock_that_fails_to_be_acquired_is_free(operation, tmp_path, monkeypatch):
     locks = FlockLockManager(tmp_path, poll=0.01)
     with monkeypatch.context() as fault:
         fault.setattr(operation, refusal(errno.EIO))
@@ -58,7 +58,7 @@ def test_a_lock_that_could_not_be_taken_is_held_by_nobody(operation, tmp_path, m
     locks.release_lock("a", "two")
 
 
-def test_a_lock_whose_lease_can_not_be_taken_is_held_by_nobody(tmp_path, monkeypatch):
+def test_a_lock_without_a_lease_is_free(tmp_path, monkeypatch):
     class Lease:
         def take(self):
             raise StoreError("the service has gone")
@@ -74,7 +74,7 @@ def test_a_lock_whose_lease_can_not_be_taken_is_held_by_nobody(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("operation", ["os.ftruncate", "os.pwrite"])
-def test_a_disk_too_full_to_say_who_holds_a_lock_refuses_no_lock(operation, tmp_path, monkeypatch):
+def test_a_disk_too_full_for_the_holders_name_refuses_no_lock(operation, tmp_path, monkeypatch):
     locks = FlockLockManager(tmp_path, poll=0.01)
     monkeypatch.setattr(operation, refusal(errno.ENOSPC))
     assert locks.acquire_lock("a", "one", acquire_timeout=0)
@@ -82,7 +82,7 @@ def test_a_disk_too_full_to_say_who_holds_a_lock_refuses_no_lock(operation, tmp_
     assert not locks.is_locked("a")
 
 
-def test_a_lock_is_given_back_though_its_lease_can_not_be(tmp_path, monkeypatch):
+def test_a_lock_is_released_although_its_lease_fails_to_be(tmp_path, monkeypatch):
     class Lease:
         def take(self):
             return True
@@ -98,7 +98,7 @@ def test_a_lock_is_given_back_though_its_lease_can_not_be(tmp_path, monkeypatch)
     assert not locks.is_locked("a")
 
 
-def test_a_lock_that_an_attempt_did_not_give_back_passes_on_to_the_next_attempt(tmp_path):
+def test_a_lock_left_by_a_failed_attempt_passes_to_the_next_attempt(tmp_path):
     """An attempt that ends while it looks up its record must not make the next one wait for its own thread's lock."""
     locks, told = FlockLockManager(tmp_path, poll=0.01), []
     assert locks.acquire_lock("a", "first attempt")
@@ -110,7 +110,7 @@ def test_a_lock_that_an_attempt_did_not_give_back_passes_on_to_the_next_attempt(
     assert not locks.is_locked("a")
 
 
-def test_a_thread_that_looks_for_a_record_does_not_wait_for_its_own_lock(tmp_path):
+def test_a_thread_does_not_wait_for_its_own_lock(tmp_path):
     locks = FlockLockManager(tmp_path, poll=0.01)
     assert locks.acquire_lock("a", "one")
     assert locks.wait_for_lock("a")
@@ -118,7 +118,7 @@ def test_a_thread_that_looks_for_a_record_does_not_wait_for_its_own_lock(tmp_pat
     locks.release_lock("a", "one")
 
 
-def test_a_lock_is_held_by_one_holder_and_taken_again_when_released(tmp_path):
+def test_a_lock_has_one_holder_at_a_time(tmp_path):
     locks = FlockLockManager(tmp_path, poll=0.01)
     assert locks.acquire_lock("a", "one")
     assert locks.is_locked("a")
@@ -134,7 +134,7 @@ def test_a_lock_is_held_by_one_holder_and_taken_again_when_released(tmp_path):
     locks.release_lock("a", "two")
 
 
-def test_keys_that_differ_after_a_dot_have_different_locks(tmp_path):
+def test_keys_that_differ_only_after_a_dot_have_different_locks(tmp_path):
     locks = FlockLockManager(tmp_path)
     assert locks.acquire_lock("run.a", "one")
     assert locks.acquire_lock("run.b", "two", acquire_timeout=0)
@@ -173,7 +173,7 @@ def test_a_leftover_lock_file_blocks_nobody(tmp_path):
     locks.release_lock("segment-1", "me")
 
 
-def test_waiting_for_a_lock_ends_when_the_training_is_asked_to_stop(tmp_path, other_process):
+def test_a_stop_request_ends_the_wait_for_a_lock(tmp_path, other_process):
     stop.request("SIGINT")
     try:
         with pytest.raises(TrainingInterrupted, match="waiting for another run"):
@@ -184,7 +184,7 @@ def test_waiting_for_a_lock_ends_when_the_training_is_asked_to_stop(tmp_path, ot
         stop.reset()
 
 
-def test_whoever_waits_for_a_lock_is_told_once(tmp_path, other_process):
+def test_a_wait_for_a_lock_is_reported_once(tmp_path, other_process):
     told = []
     locks = FlockLockManager(tmp_path, poll=0.01, waiting=lambda: told.append(1))
     assert locks.acquire_lock("free", "me")

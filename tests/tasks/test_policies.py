@@ -33,7 +33,7 @@ def store_error(cause):
     "fault",
     [OSError(5, "tired"), ConnectionResetError(), TimeoutError(), StoreError("gone for a while"), store_error(OSError(errno.EIO, "tired"))],
 )
-def test_a_fault_of_disk_network_or_store_is_tried_again(fault):
+def test_a_transient_fault_is_retried(fault):
     assert can_pass(fault)
 
 
@@ -49,11 +49,11 @@ def test_a_fault_of_disk_network_or_store_is_tried_again(fault):
     ],
     ids=lambda fault: f"{type(fault).__name__} {fault.__cause__ or ''}",
 )
-def test_what_stays_wrong_is_not_tried_again(fault):
+def test_a_permanent_fault_is_not_retried(fault):
     assert not can_pass(fault)
 
 
-def test_the_pauses_between_tries_double():
+def test_the_delays_between_retries_double():
     assert segment.retries == 4
     assert segment.retry_delay_seconds == [1, 2, 4, 8]
 
@@ -66,6 +66,6 @@ def test_the_pauses_between_tries_double():
         (["a", "b", "c"], "epochs 2-4, 3 layers frozen"),
     ],
 )
-def test_a_segment_is_named_for_what_it_does(frozen, said):
+def test_the_title_of_a_segment_gives_its_epochs_and_frozen_layers(frozen, said):
     planned = PlannedSegment(index=1, start=2, end=4, frozen=frozen, trainable=[], trainable_parameters=0, state="k")
     assert title(planned) == said

@@ -16,17 +16,17 @@ def result(tmp_path):
     return SegmentResult(store=str(tmp_path), record=record)
 
 
-def test_a_result_with_its_state_reads_back_from_json(result):
+def test_a_result_with_its_state_is_read_back_from_json(result):
     assert SegmentResult.model_validate_json(result.model_dump_json()) == result
 
 
-def test_a_result_without_its_state_is_none(result, tmp_path):
+def test_a_result_without_its_state_is_invalid(result, tmp_path):
     Store(tmp_path).states.remove(result.record.state)
     with pytest.raises(ValueError, match=f"the state {result.record.state} is missing"):
         SegmentResult.model_validate_json(result.model_dump_json())
 
 
-def test_a_result_with_a_cut_state_is_none(result, tmp_path):
+def test_a_result_with_a_truncated_state_is_invalid(result, tmp_path):
     file = max(Store(tmp_path).states.folder(result.record.state).rglob("c/*"), key=lambda path: path.stat().st_size)
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ValueError, match="isn't intact"):

@@ -8,7 +8,7 @@ from tasks.policies import can_pass
 from tasks.run_log import LOGGERS, Masked, errors_masked, mask_logs
 
 
-def test_what_a_flow_run_logs_is_masked_with_its_traceback():
+def test_log_records_of_a_flow_run_are_masked_with_their_tracebacks():
     try:
         raise ValueError("no answer from http://user:hunter2@host")
     except ValueError as error:
@@ -20,7 +20,7 @@ def test_what_a_flow_run_logs_is_masked_with_its_traceback():
     assert "Traceback" in said
 
 
-def test_the_logs_of_flows_and_tasks_are_masked_once():
+def test_each_flow_and_task_logger_gets_one_mask():
     mask_logs()
     mask_logs()
     for name in LOGGERS:
@@ -33,7 +33,7 @@ class Odd(Exception):
 
 
 @pytest.mark.parametrize("error", [ValueError("at http://user:hunter2@host"), Odd(), KeyError("http://user:hunter2@host")], ids=repr)
-def test_an_exception_that_holds_a_secret_becomes_a_sentence_without_it(error):
+def test_an_exception_with_a_secret_becomes_a_masked_sentence(error):
     with pytest.raises(FrostlineError, match=rf"^{type(error).__name__}: ") as caught, errors_masked():
         raise error
     assert "hunter2" not in str(caught.value)
@@ -41,11 +41,14 @@ def test_an_exception_that_holds_a_secret_becomes_a_sentence_without_it(error):
     assert caught.value.__cause__ is error
 
 
-def test_an_exception_without_a_secret_stays_and_one_of_the_disk_can_pass():
+def test_an_exception_without_a_secret_stays_unchanged():
     plain = ValueError("no")
     with pytest.raises(ValueError, match=r"^no$") as caught, errors_masked():
         raise plain
     assert caught.value is plain
+
+
+def test_a_masked_exception_of_the_disk_is_still_retried():
     with pytest.raises(OSError, match=r"http://\*\*\*@host") as caught, errors_masked():
         raise OSError(5, "the disk is tired", "http://user:hunter2@host")
     assert can_pass(caught.value)
