@@ -38,17 +38,17 @@ FIELDS = [field for module in (spec, callbacks, entries, arguments, prefix_cache
 
 
 @pytest.mark.parametrize(("model", "key"), FIELDS)
-def test_every_key_of_a_specification_is_in_the_reference(model, key):
+def test_the_reference_lists_every_key_of_a_specification(model, key):
     assert re.search(rf"`([\w.]+\.)?{key}`", SPECIFICATION), f"{model}.{key} isn't in docs/specification.md"
 
 
 @pytest.mark.parametrize(("model", "key"), fields(flows.answers))
-def test_every_key_of_an_answer_is_in_the_reference(model, key):
+def test_the_reference_lists_every_key_of_an_answer(model, key):
     assert f"`{key}`" in ANSWERS, f"{model}.{key} isn't in docs/command.md"
 
 
 @pytest.mark.parametrize("command", sorted(c.name or c.callback.__name__ for c in app.registered_commands))
-def test_every_command_is_in_the_reference(command):
+def test_the_reference_lists_every_command(command):
     assert f"`frostline {command}" in ANSWERS
 
 
@@ -58,7 +58,7 @@ def anchors(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_links_between_pages_lead_somewhere(page):
+def test_links_between_pages_have_targets(page):
     for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8")):
         assert "://" not in target, f"{page.name} leads outside: {target}"
         file = page.parent / target if target else page
@@ -85,7 +85,7 @@ def test_a_decision_has_its_three_headings(file):
     assert headings == ["Context", "Decision", "Consequences"]
 
 
-def test_the_files_that_the_readme_lists_are_there():
+def test_the_files_in_the_readme_tree_exist():
     tree = re.search(r"```\n(flows/.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     assert tree
     for line in tree[1].splitlines():
@@ -111,7 +111,7 @@ def test_the_notebook_page_runs_as_it_stands(tmp_path):
     assert len(list((tmp_path / ".frostline" / "states").iterdir())) >= 5
 
 
-def test_the_readme_s_notebook_example_runs_as_it_stands(tmp_path):
+def test_the_notebook_example_of_the_readme_runs_as_it_stands(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     assert blocks
     done = subprocess.run(
@@ -126,7 +126,7 @@ def test_the_readme_s_notebook_example_runs_as_it_stands(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_every_test_that_the_security_page_names_is_there():
+def test_the_tests_in_the_security_page_exist():
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "security.md").read_text(encoding="utf-8"))
     assert len(named) > 15
     for file, test in named:

@@ -22,7 +22,7 @@ from tests.faults.operators import (
 
 CALLBACK_STATES = "tests/handler/engine/test_callback_states.py::test_"
 SNAPSHOTS = "tests/handler/test_snapshots.py::test_"
-EARLY = "tests/faults/test_kills.py::test_killed_before_and_early_in_the_training_it_ends_with_the_same_bits"
+EARLY = "tests/faults/test_kills.py::test_a_training_killed_early_many_times_ends_bit_identically"
 REMEMBERED = CALLBACK_STATES + "a_killed_training_goes_on_to_the_same_bits_memory_and_history"
 WITHIN_EPOCH = "tests/handler/engine/test_trainer.py::test_a_state_within_an_epoch_goes_on_to_the_same_bits_and_history"
 STOPPED = (

@@ -5,6 +5,7 @@ from tests.faults.operators import always, never, remove, replace, set_argument,
 
 COLLECTION_LOCK = "tests/handler/store/test_collection_lock.py::test_"
 LOCKS = "tests/tasks/test_locks.py::test_"
+URL_LOCKS = "tests/handler/store/test_url_locks.py::test_"
 URL_STORE = "tests/handler/store/test_url_store.py::test_"
 SHARING = [
     Guard(
@@ -12,28 +13,28 @@ SHARING = [
         "`gc` in a folder that is not a store",
         "it removes nothing",
         remove(),
-        "tests/handler/store/test_marker.py::test_a_collection_refuses_a_folder_that_is_no_store_and_removes_nothing",
+        "tests/handler/store/test_marker.py::test_gc_refuses_a_folder_that_is_no_store",
     ),
     Guard(
         "collection-alone",
         "a training begins while `gc` removes",
         "only one of them uses the store at a time",
         then_value(),
-        COLLECTION_LOCK + "a_training_that_begins_while_a_collection_removes_waits_for_its_end",
+        COLLECTION_LOCK + "a_training_that_begins_during_gc_waits_for_its_end",
     ),
     Guard(
         "run-without-record-running",
         "`gc` beside a training that has no record yet",
         "its lock is found",
         replace("set(self.names())", of=value),
-        COLLECTION_LOCK + "a_training_that_has_only_begun_is_not_collected_around",
+        COLLECTION_LOCK + "gc_is_refused_while_a_training_begins",
     ),
     Guard(
         "lock-file-still-in-place",
         "the file of a lock is removed while a process waits for it",
         "the process compares its file with the one that has the name now",
         always(),
-        COLLECTION_LOCK + "a_lock_file_removed_while_it_is_waited_for_is_not_the_lock",
+        COLLECTION_LOCK + "a_waiter_does_not_lock_a_removed_lock_file",
     ),
     Guard(
         "completed-run-returned",
@@ -47,7 +48,7 @@ SHARING = [
         "`gc` between a completed training and the next one of its name",
         "the record of the next one holds that of the one before",
         replace("None", of=value),
-        "tests/handler/store/test_replaced.py::test_a_collection_keeps_the_states_of_a_completed_run_until_the_next_is_complete",
+        "tests/handler/store/test_replaced.py::test_gc_keeps_a_completed_run_until_its_replacement_completes",
     ),
     Guard(
         "lock-closed-without-lease",
@@ -75,34 +76,34 @@ SHARING = [
         "an object at the store's URL is changed",
         "every fetched file is compared with its checksum",
         never(),
-        URL_STORE + "what_was_changed_there_is_found_named_and_written_anew",
+        URL_STORE + "a_changed_object_is_named_and_written_again",
     ),
     Guard(
         "lease-with-lock",
         "two machines run the same run",
         "a lock comes with a lease",
         always(),
-        URL_STORE + "one_machine_is_at_work_on_a_run_and_the_other_is_told_which",
+        URL_LOCKS + "the_lock_of_a_run_excludes_other_machines",
     ),
     Guard(
         "lost-lease-stops",
         "a lease was taken over while its holder had no connection",
         "the holder is asked to stop",
         never(),
-        URL_STORE + "who_loses_a_lease_is_asked_to_stop",
+        URL_LOCKS + "a_lost_lease_stops_the_training",
     ),
     Guard(
         "remote-snapshot-checked",
         "one machine drops a snapshot that another one keeps",
         "the manifest at the URL decides",
         never(),
-        URL_STORE + "a_snapshot_that_one_machine_keeps_another_does_not_drop",
+        URL_STORE + "a_snapshot_promoted_on_one_machine_is_not_dropped_on_another",
     ),
     Guard(
         "manifest-paths-inside",
         "a manifest from a URL names a path outside its directory",
         "its paths are checked before anything is written",
         never(),
-        URL_STORE + "a_manifest_that_leads_out_of_its_directory_is_not_followed",
+        URL_STORE + "a_manifest_path_that_leaves_its_directory_is_not_followed",
     ),
 ]

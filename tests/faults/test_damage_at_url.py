@@ -54,7 +54,7 @@ def made(s3, forker, tmp_path_factory):
 @pytest.mark.parametrize(
     "kind", ["inner state's commit", "inner state's content", "last state's commit", "last state's content", "run.json", "model.keras", "plan"]
 )
-def test_a_damaged_object_is_passed_over_repaired_or_named(made, s3, forker, tmp_path, kind):
+def test_a_damaged_object_is_tolerated_repaired_or_named(made, s3, forker, tmp_path, kind):
     folder, weights, names, kinds = made
     wrong = []
     for number, (damage, command) in enumerate(itertools.product(DAMAGES, COMMANDS)):

@@ -20,7 +20,7 @@ def made(forker, tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_file_is_passed_over_repaired_or_named(made, tmp_path, kind):
+def test_a_damaged_file_is_tolerated_repaired_or_named(made, tmp_path, kind):
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         walks = [pool.submit(walk, made, tmp_path / damage.replace(" ", "-"), kind, damage) for damage in DAMAGES]
     wrong = [line for walked in walks for line in walked.result()]

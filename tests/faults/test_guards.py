@@ -66,7 +66,7 @@ def taken_out(source, line, guard):
     return after, *(ast.Module(tree.body[place : place + 1], []) for tree in (before, after))
 
 
-def test_each_marker_of_the_product_has_one_guard_and_the_reverse():
+def test_each_marker_has_one_guard_and_each_guard_one_marker():
     assert Counter(marker.name for marker in markers(ROOT)) == Counter(guard.name for guard in GUARDS)
 
 
@@ -83,7 +83,7 @@ def test_a_guard_can_be_taken_out_and_its_test_exists(guard):
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
-def test_the_mutant_is_the_same_however_the_file_is_formatted_and_its_local_variables_are_named(guard):
+def test_a_mutant_depends_on_neither_formatting_nor_local_names(guard):
     place = MARKERS[guard.name]
     changed, lines, names = written_otherwise(place.file)
     *_, expected = taken_out(text(place.file), place.line, guard)
@@ -91,9 +91,9 @@ def test_the_mutant_is_the_same_however_the_file_is_formatted_and_its_local_vari
     assert ast.dump(found) == ast.dump(renamed(expected, names))
 
 
-def test_the_page_lists_the_guards_as_they_are():
+def test_the_guards_page_is_up_to_date():
     assert PAGE.read_text(encoding="utf-8") == page(), "python -m tests.faults.mutate --table"
 
 
-def test_every_point_has_its_line_in_the_table_of_a_soak():
+def test_the_soak_table_has_a_row_for_every_point():
     assert CALLS.keys() <= PLACES.keys()

@@ -61,21 +61,21 @@ def assert_as_whole(training, whole):
     assert max(training.lost) <= 2 * training.snapshot_steps, training.lost
 
 
-def test_killed_before_and_early_in_the_training_it_ends_with_the_same_bits(begun, uninterrupted):
+def test_a_training_killed_early_many_times_ends_bit_identically(begun, uninterrupted):
     training = begun("mlp", "fixed", IN_PLACE)
     killed_in_turn(training, EARLY)
     assert_as_whole(training, uninterrupted("mlp", "fixed", IN_PLACE))
 
 
 @pytest.mark.service
-def test_killed_late_in_the_training_and_after_it_it_ends_with_the_same_bits(begun, uninterrupted):
+def test_a_training_killed_late_many_times_ends_bit_identically(begun, uninterrupted):
     training = begun("mlp", "fixed", IN_PLACE)
     killed_in_turn(training, LATE)
     assert_as_whole(training, uninterrupted("mlp", "fixed", IN_PLACE))
 
 
 @pytest.mark.service
-def test_killed_within_a_graph_call_of_many_steps_it_ends_with_the_same_bits(begun, uninterrupted):
+def test_a_training_killed_within_a_graph_call_ends_bit_identically(begun, uninterrupted):
     training = begun("mlp", "fixed")
     killed_in_turn(training, [(Kill("graph", number, "inside"), "") for number in (1, 4)])
     training.complete()
@@ -83,7 +83,7 @@ def test_killed_within_a_graph_call_of_many_steps_it_ends_with_the_same_bits(beg
     assert differences(left, left_behind(training.store, training.name)) == []
 
 
-def test_the_trainings_that_are_compared_are_told_apart(begun, uninterrupted):
+def test_the_comparison_detects_another_seed_or_schedule(begun, uninterrupted):
     left, _ = uninterrupted("mlp", "fixed", IN_PLACE)
     for changes in (("seed=8",), ("freeze_training=[]",)):
         other = begun("mlp", "fixed", IN_PLACE, *changes, name=changes[0])
@@ -95,7 +95,7 @@ def test_the_trainings_that_are_compared_are_told_apart(begun, uninterrupted):
         assert any("model.keras" in line for line in found), changes
 
 
-def test_a_changed_byte_a_lost_and_a_new_file_are_differences(begun, uninterrupted, tmp_path):
+def test_the_comparison_detects_changed_lost_and_new_files(begun, uninterrupted, tmp_path):
     training = begun("mlp", "fixed", IN_PLACE)
     training.complete()
     before = left_behind(training.store, training.name)
@@ -113,7 +113,7 @@ def test_a_changed_byte_a_lost_and_a_new_file_are_differences(begun, uninterrupt
     ]  # fmt: skip
 
 
-def test_steps_that_are_done_again_are_counted():
+def test_repeated_steps_count_as_lost():
     first, second = [(0, 1), (0, 2), (0, 3), (1, 1)], [(0, 3), (1, 1), (1, 2)]
     assert list(lost_steps([first, second])) == [0, 2]
     assert list(lost_steps([first, [], second, [(1, 3)]])) == [0, 2, 0]
@@ -141,7 +141,7 @@ RESIDUAL, AUTOENCODER = ("residual", "round_robin"), ("autoencoder", "random")
     ],
     ids=lambda value: f"{value.when} {value.point} {value.at}" if isinstance(value, Kill) else value,
 )
-def test_killed_once_it_ends_with_the_same_bits(kill, model, schedule, begun, uninterrupted):
+def test_a_training_killed_once_ends_bit_identically(kill, model, schedule, begun, uninterrupted):
     training = begun(model, schedule)
     attempt = training.go_on(kill)
     assert attempt.killed
@@ -149,7 +149,7 @@ def test_killed_once_it_ends_with_the_same_bits(kill, model, schedule, begun, un
 
 
 @pytest.mark.service
-def test_killed_wherever_the_fields_and_their_structure_are_written_or_put_back(begun, uninterrupted):
+def test_a_training_killed_at_pre_fit_and_backup_ends_bit_identically(begun, uninterrupted):
     training = begun("autoencoder", "random")
     killed_in_turn(
         training,
@@ -168,7 +168,7 @@ def test_killed_wherever_the_fields_and_their_structure_are_written_or_put_back(
 
 
 @pytest.mark.service
-def test_killed_under_prefect_it_ends_with_the_same_bits(begun, uninterrupted):
+def test_a_training_killed_under_prefect_ends_bit_identically(begun, uninterrupted):
     training = begun("mlp", "random", through="command")
     killed_in_turn(
         training,

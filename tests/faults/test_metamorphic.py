@@ -127,19 +127,19 @@ def entries_within(epochs):
 
 
 @pytest.mark.parametrize("ends", [(1, 3), (4,)], ids=str)
-def test_a_split_into_runs_leaves_the_same_bits(ends, train, whole):
+def test_a_training_split_into_runs_is_bit_identical(ends, train, whole):
     check_split(train, whole, ends)
 
 
 @pytest.mark.service
 @settings(max_examples=6, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(st.integers(1, EPOCHS - 1), min_size=1, max_size=4))
-def test_any_split_into_runs_leaves_the_same_bits(train, whole, ends):
+def test_any_split_into_runs_is_bit_identical(train, whole, ends):
     check_split(train, whole, sorted(ends))
 
 
 @pytest.mark.parametrize("steps", [1, *(pytest.param(n, marks=pytest.mark.service) for n in (2, 4, 6, 100))])
-def test_a_snapshot_more_or_less_changes_nothing(steps, train, whole):
+def test_the_number_of_snapshots_changes_no_result(steps, train, whole):
     taken = []
     more = train(training(snapshot={"steps": steps}), by=lambda run: counted(run, taken))
     assert len([name for name in taken if "-step-" in name]) == EPOCHS * (6 // steps)
@@ -174,7 +174,7 @@ class Tired(Observer):
             raise OSError(5, "the disk is tired")
 
 
-def test_a_stage_that_fails_and_is_tried_again_leaves_the_same_bits(train, whole, monkeypatch):
+def test_retried_stages_leave_bit_identical_results(train, whole, monkeypatch):
     tired, failed = Tired(), []
 
     def fail_once(owner, name):
@@ -210,13 +210,13 @@ def test_a_stage_that_fails_and_is_tried_again_leaves_the_same_bits(train, whole
 
 
 @pytest.mark.service
-def test_gathered_or_rearranged_in_place_the_bits_are_the_same(train, whole):
+def test_training_in_place_is_bit_identical(train, whole):
     place = train(training(in_place=True))
     assert place.record.chain == whole.record.chain
     assert differences(files_of(whole.store), files_of(place.store)) == []
 
 
-def test_where_segments_are_cut_changes_no_bit(train, whole):
+def test_the_cut_into_segments_changes_no_bit(train, whole):
     """The same masks and rates by other entries, and the same epochs as one segment or two, give the same result."""
     low, high = (["low", "low_norm"], ["high", "high_norm"])
     turns = [entry([2, 3], low, 0.004), entry([3, 4], high, 0.004), entry([4, 5], low, 0.004)]
@@ -235,7 +235,7 @@ def entry(interval, layers, rate):
 
 
 @pytest.mark.service
-def test_a_start_that_another_run_trained_changes_no_bit(train, whole):
+def test_a_start_trained_by_another_run_changes_no_bit(train, whole):
     other = {"freeze_training": [SMALL["freeze_training"][0], {"training_interval": [3, 6], "layers": ["high"]}]}
     alone, first = train(other), train()
     left = files_of(first.store)
@@ -247,7 +247,7 @@ def test_a_start_that_another_run_trained_changes_no_bit(train, whole):
     assert {name: found.get(name) for name in left} == left, "what the first run left is as it was"
 
 
-def test_the_handler_alone_leaves_the_variables_that_the_run_leaves(train, whole, tmp_path):
+def test_the_handler_alone_trains_the_variables_of_a_run(train, whole, tmp_path):
     spec, store = parse_spec(SMALL), Store(tmp_path / "store")
     data = load_data(spec, train.folder, store)
     mh = build_model_handler(spec, train.folder, store, shape(spec.data, train.folder))
@@ -266,14 +266,14 @@ def test_the_handler_alone_leaves_the_variables_that_the_run_leaves(train, whole
 
 @pytest.mark.service
 @pytest.mark.parametrize("model", trainings.BASES)
-def test_with_and_without_prefect_all_files_are_the_same(model, begun, uninterrupted):
+def test_all_files_are_equal_with_and_without_prefect(model, begun, uninterrupted):
     training = begun(model, "fixed", IN_PLACE, through="command")
     training.complete()
     assert differences(uninterrupted(model, "fixed", IN_PLACE)[0], left_behind(training.store, training.name)) == []
 
 
 @pytest.mark.service
-def test_every_stage_retried_by_prefect_leaves_the_same_files(begun, uninterrupted):
+def test_stages_retried_by_prefect_leave_equal_files(begun, uninterrupted):
     training = begun("mlp", "random", IN_PLACE, through="command")
     names = ("plan", "pre_fit", "backup", "train_segment", "restore", "post_fit", "report")
     at = {"plan": 2, "train_segment": 2}  # the plan's first call is the command's own, before the flow

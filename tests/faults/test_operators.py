@@ -98,7 +98,7 @@ def test_an_operator_changes_the_marked_statement(operator, source, expected):
 
 
 @pytest.mark.parametrize(("operator", "source", "expected"), CASES, ids=lambda given: getattr(given, "kind", ""))
-def test_formatting_and_names_of_variables_do_not_matter(operator, source, expected):
+def test_an_operator_ignores_formatting_and_names_of_variables(operator, source, expected):
     names = new_names(ast.parse(source)) if not operator.names else {}
     changed = after(formatted_anew(source, names), operator)
     assert ast.unparse(changed) == ast.unparse(renamed(ast.parse(expected), names))
@@ -128,7 +128,7 @@ def f(target, seen):
     ],
     ids=["as it is", "renamed", "marked above", "call wrapped", "condition wrapped", "marked inside"],
 )
-def test_the_mutant_of_a_condition_is_the_same(written):
+def test_the_mutant_of_a_condition_does_not_depend_on_its_layout(written):
     changed = ast.unparse(after(written, drop_clause(-1))).replace("one", "item")
     assert (
         changed
@@ -168,7 +168,7 @@ def test_a_marker_that_marks_nothing_is_an_error():
         after("a()\n# guard: x\n", remove())
 
 
-def test_a_marker_is_found_in_whatever_file_of_the_product_it_is(tmp_path):
+def test_markers_are_collected_from_all_product_files(tmp_path):
     for file in ("handler/a.py", "flows/b/c.py", "tests/d.py"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(f"a()\nb()  # guard: {file[-4]}-guard\n")
@@ -186,7 +186,7 @@ def test_a_marker_is_found_in_whatever_file_of_the_product_it_is(tmp_path):
     ],
     ids=["fails", "passes", "is ended", "is not imported", "is missing"],
 )
-def test_only_a_failed_test_is_red_and_the_copy_is_whole_again(tmp_path, test, red):
+def test_only_a_failed_test_turns_a_guard_red(tmp_path, test, red):
     product = tmp_path / "handler" / "protection.py"
     product.parent.mkdir()
     (product.parent / "__init__.py").touch()

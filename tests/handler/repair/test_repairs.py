@@ -71,7 +71,7 @@ HOLES = {
 
 
 @pytest.mark.parametrize("holes", HOLES.values(), ids=HOLES)
-def test_holes_in_the_chain_are_trained_again_to_the_same_bits(store, holes):
+def test_missing_or_damaged_states_are_trained_again_bit_identically(store, holes):
     before, record = contents(store), store.runs.read("run")
     for epoch, how in holes:
         if how == "deleted":
@@ -88,7 +88,7 @@ def test_holes_in_the_chain_are_trained_again_to_the_same_bits(store, holes):
     assert store.runs.read("run").weights == record.weights
 
 
-def test_files_of_a_completed_run_are_made_again(store):
+def test_damaged_files_of_a_completed_run_are_rebuilt(store):
     before, record = contents(store), store.runs.read("run")
     folder = store.runs.folder("run")
     for name, how in (("spec.yaml", "emptied"), ("history.csv", "a folder"), ("report.html", "deleted"), ("model.keras", "flipped")):
@@ -101,12 +101,12 @@ def test_files_of_a_completed_run_are_made_again(store):
     assert len(list(folder.glob(".damaged-*"))) == 3, "what was there is quarantined"
 
 
-def test_digests_that_are_another_file_are_taken_anew(store):
+def test_a_digest_index_with_other_content_is_rebuilt(store):
     (store.root / "digests.json").write_bytes(with_checksum({"format": 1, "what": "of another file"}))
     assert Digests(store.root).of(store.root.parent / "points.npz")
 
 
-def test_caches_and_indexes_are_removed_and_made_again(store):
+def test_damaged_caches_and_indexes_are_removed(store):
     store.prefit.write("0" * 32, {"a": np.arange(20)}, {})
     (store.root / "digests.json").write_bytes(with_checksum({"format": 1, "known": {}}))
     places = [*store.root.glob("plans/*.json"), store.root / "digests.json", damages.chunk(store.prefit.root), store.runs.folder("run") / "lock"]
@@ -120,7 +120,7 @@ def test_caches_and_indexes_are_removed_and_made_again(store):
     assert len(done.mended) == 5
 
 
-def test_what_no_run_can_make_again_is_named_with_the_reason(store):
+def test_a_state_that_no_run_can_rebuild_is_named_with_the_reason(store):
     record = store.runs.read("run")
     np.savez(store.root.parent / "points.npz", X=np.zeros((40, 8), "float32"), y=np.zeros(40, "int64"))
     shutil.rmtree(store.states.folder(record.chain[2]))
@@ -129,13 +129,13 @@ def test_what_no_run_can_make_again_is_named_with_the_reason(store):
     assert "points.npz" in left.what
 
 
-def test_a_damaged_record_is_left_with_what_makes_it_again(store):
+def test_a_damaged_run_record_is_reported_with_a_remedy(store):
     damages.flip(store.runs.folder("run") / "run.json")
     left = repair_store(store).left
     assert any("run.json" in damage.path and "train the same specification again" in damage.what for damage in left)
 
 
-def test_a_run_that_another_process_is_at_work_on_is_left(store):
+def test_repair_skips_a_run_that_another_process_uses(store):
     damages.delete(store.runs.folder("run") / "history.csv")
     with store.runs.lock("run"):
         (left,) = repair_store(store).left
@@ -143,7 +143,7 @@ def test_a_run_that_another_process_is_at_work_on_is_left(store):
     assert repair_store(store).left == []
 
 
-def test_the_record_of_another_run_is_refused_unless_its_folder_was_copied(store):
+def test_the_record_of_another_run_is_refused(store):
     record = store.runs.read("run")
     store.runs.write(record.model_copy(update={"run": "other"}))
     shutil.copytree(store.runs.folder("run"), store.runs.folder("copy"))
@@ -166,7 +166,7 @@ def test_a_state_that_no_run_needs_is_quarantined(store):
     assert list(store.states.root.glob(".damaged-*")) != []
 
 
-def test_a_run_whose_first_state_is_lost_keeps_its_threads(store, monkeypatch):
+def test_a_run_without_its_first_state_keeps_its_thread_count(store, monkeypatch):
     record = store.runs.read("run")
     threads = store.states.manifest(record.chain[0])["environment"]["threads"]
     monkeypatch.setattr("handler.environment.core_count", lambda: threads + 5)

@@ -1,5 +1,6 @@
-"""Fixtures: a process in which writes fail or are killed, and a directory in memory for its files."""
+"""Fixtures: a process in which writes fail or are killed, a directory in memory for its files, and a store at a URL."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -8,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from handler.store import Store, remote
+from tests.s3_server import BUCKET
+
+COUNTER = itertools.count()
 ROOT = Path(__file__).parent.parent.parent.parent
 
 
@@ -35,3 +40,25 @@ def memory():
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
+
+
+@pytest.fixture
+def url(s3):
+    """Yield the URL of a new store on the S3 server."""
+    s3.fault = lambda method, path: None
+    yield f"s3://{BUCKET}/store-{next(COUNTER)}"
+    s3.fault = lambda method, path: None
+
+
+@pytest.fixture
+def machine(s3, url, monkeypatch, tmp_path):
+    """Return a function that makes machines with access to the store, each with its own working directory."""
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(remote, "PAUSE", 0.01)
+
+    def make(name):
+        monkeypatch.setenv("FROSTLINE_CACHE", str(tmp_path / name))
+        return Store(url)
+
+    return make

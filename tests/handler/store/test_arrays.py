@@ -35,7 +35,7 @@ def small_chunks(monkeypatch):
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_an_array_of_any_dtype_and_layout_is_read_as_it_was_written(name, tmp_path, small_chunks):
+def test_arrays_of_any_dtype_and_layout_are_read_back_bit_identically(name, tmp_path, small_chunks):
     values = VALUES[name]
     write_array(tmp_path / "X", values)
     found = read_array(tmp_path / "X", describe(values))
@@ -44,7 +44,7 @@ def test_an_array_of_any_dtype_and_layout_is_read_as_it_was_written(name, tmp_pa
 
 
 @pytest.mark.parametrize("out", ["contiguous", "backwards", "columns first"])
-def test_it_is_read_into_an_array_of_any_layout(out, tmp_path, small_chunks):
+def test_an_array_is_read_into_a_target_of_any_layout(out, tmp_path, small_chunks):
     values = VALUES["several chunks"]
     write_array(tmp_path / "X", values)
     target = {
@@ -64,7 +64,7 @@ def test_zarr_reads_the_same_bytes(tmp_path, small_chunks):
     assert stored[:].tobytes() == values.tobytes()
 
 
-def test_the_digests_are_those_of_the_files(tmp_path, small_chunks):
+def test_write_array_returns_the_digests_of_its_files(tmp_path, small_chunks):
     digests = write_array(tmp_path / "X", VALUES["several chunks"])
     files = {p.relative_to(tmp_path).as_posix(): digest_file(p) for p in tmp_path.glob("X/c/**/*") if p.is_file()}
     assert len(files) == 8
@@ -72,7 +72,7 @@ def test_the_digests_are_those_of_the_files(tmp_path, small_chunks):
 
 
 @pytest.mark.parametrize("portions", [[100], [1] * 100, [13, 13, 74], [99, 1]])
-def test_rows_that_are_appended_in_any_portions_are_the_same_files(portions, tmp_path, small_chunks):
+def test_rows_appended_in_any_portions_give_equal_files(portions, tmp_path, small_chunks):
     raw = VALUES["several chunks"].view(np.uint8)
     written = write_array(tmp_path / "X", raw)
     appended = Chunks.create(tmp_path / "other" / "X", raw.shape)
@@ -95,7 +95,7 @@ def test_rows_are_read_in_any_order(rows, tmp_path, small_chunks):
     assert (len(stored), stored.nbytes, stored.shape, stored.dtype) == (100, 8000, (100, 10), values.dtype)
 
 
-def test_a_chunk_that_is_cut_or_gone_is_named(tmp_path, small_chunks):
+def test_a_truncated_or_missing_chunk_is_named(tmp_path, small_chunks):
     values = VALUES["several chunks"]
     write_array(tmp_path / "X", values)
     chunk = tmp_path / "X" / "c" / "3" / "0"
@@ -107,7 +107,7 @@ def test_a_chunk_that_is_cut_or_gone_is_named(tmp_path, small_chunks):
         Rows(tmp_path / "X", describe(values))[np.array([40])]
 
 
-def test_a_description_that_is_broken_is_damage_and_one_that_is_locked_away_is_not(tmp_path, monkeypatch):
+def test_an_unreadable_zarr_description_is_no_damage(tmp_path, monkeypatch):
     write_array(tmp_path / "X", VALUES["several chunks"])
 
     def refused(*_args, **_more):
@@ -118,13 +118,17 @@ def test_a_description_that_is_broken_is_damage_and_one_that_is_locked_away_is_n
         with pytest.raises(StoreError, match="Permission denied") as caught:
             Chunks.open(tmp_path / "X")
         assert not isinstance(caught.value, DamagedError)
+
+
+def test_a_broken_zarr_description_is_damage(tmp_path):
+    write_array(tmp_path / "X", VALUES["several chunks"])
     (tmp_path / "X" / "zarr.json").write_text("{}")
     with pytest.raises(DamagedError, match="X: can't be read"):
         Chunks.open(tmp_path / "X")
 
 
 @pytest.mark.parametrize(("length", "limit", "chunk"), [(10, 4, 4), (10, 3, 3), (9, 4, 3), (0, 5, 1), (3, 10, 3)])
-def test_chunks_are_even(length, limit, chunk):
+def test_chunks_have_even_lengths(length, limit, chunk):
     assert chunks.even(length, limit) == chunk
 
 
@@ -135,7 +139,7 @@ def test_slabs_of_an_array_in_chunks_are_whole_chunks(tmp_path):
     assert list(slabs(np.zeros((5, 10)), 160)) == [(0, 2), (2, 4), (4, 5)]
 
 
-def test_the_digest_of_an_array_is_that_of_its_bytes_however_it_lies(tmp_path, monkeypatch):
+def test_the_digest_of_an_array_does_not_depend_on_its_layout(tmp_path, monkeypatch):
     values = VALUES["several chunks"]
     stored = zarr.create_array(tmp_path / "X", data=values, chunks=(7, 10))
     digests = {content(values), content(np.asfortranarray(values)), content(stored)}

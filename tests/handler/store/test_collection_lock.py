@@ -41,7 +41,7 @@ def begun(store):
     process.communicate("")
 
 
-def test_a_training_that_has_only_begun_is_not_collected_around(store, begun):
+def test_gc_is_refused_while_a_training_begins(store, begun):
     assert store.runs.at_work() == ["new"]
     with pytest.raises(
         BusyError, match="something is trained in it, or another collection is in progress; collect afterwards"
@@ -55,7 +55,7 @@ def test_a_training_that_has_only_begun_is_not_collected_around(store, begun):
     )
 
 
-def test_a_training_that_begins_while_a_collection_removes_waits_for_its_end(store, monkeypatch):
+def test_a_training_that_begins_during_gc_waits_for_its_end(store, monkeypatch):
     """The training waits, if it begins after the collection has decided what to remove and before it removes it."""
     told, seen, begins = [], [], threading.Event()
     remove = collection.sealed.remove
@@ -79,13 +79,13 @@ def test_a_training_that_begins_while_a_collection_removes_waits_for_its_end(sto
     assert seen == [False], "it sees the store as the collection left it"
 
 
-def test_a_training_without_a_run_holds_the_store_too(store):
+def test_gc_is_refused_during_a_training_without_a_run(store):
     with store.trained_in(), pytest.raises(BusyError, match="something is trained in it"):
         store.collect()
     assert store.collect()[0] == ["states/k1"]
 
 
-def test_waiting_for_a_collection_ends_when_the_training_is_asked_to_stop(store):
+def test_a_stop_request_ends_the_wait_for_gc(store):
     waiting = lambda text: stop.request("SIGINT")  # noqa: E731
     try:
         with (
@@ -98,12 +98,12 @@ def test_waiting_for_a_collection_ends_when_the_training_is_asked_to_stop(store)
         stop.reset()
 
 
-def test_two_collections_are_never_at_once(store):
+def test_a_second_concurrent_gc_is_refused(store):
     with collection_lock.alone(store.root), pytest.raises(BusyError, match="another collection is in progress"):
         store.collect()
 
 
-def test_a_lock_file_removed_while_it_is_waited_for_is_not_the_lock(store):
+def test_a_waiter_does_not_lock_a_removed_lock_file(store):
     """A waiter does not lock a removed file: otherwise it and a later process would each hold a lock of their own."""
     waits = threading.Event()
     held = []

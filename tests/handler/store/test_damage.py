@@ -155,7 +155,7 @@ CASES = [(p, d) for p in PLACES for d in DAMAGES if (p, d) not in [("a state", "
 
 
 @pytest.mark.parametrize(("place", "damage"), CASES)
-def test_a_damage_is_named_by_a_verification_and_found_before_use(store, place, damage):
+def test_damage_is_named_by_verify_and_detected_before_use(store, place, damage):
     where, use = PLACES[place]
     if damage == "the manifest of another":
         store.prefit.write("other", {"a": Y}, {})
@@ -191,7 +191,7 @@ def test_a_damaged_file_of_a_completed_run_is_named_and_not_used(store, file, da
             store.runs.read("mine")
 
 
-def test_a_record_of_a_later_version_is_refused_by_its_format(store):
+def test_a_record_with_a_later_format_is_refused(store):
     edit_record = store.runs.folder("mine") / "run.json"
     record = json.loads(edit_record.read_bytes())
     put(edit_record, checked.with_checksum({**record, "format": 2}))
@@ -200,23 +200,23 @@ def test_a_record_of_a_later_version_is_refused_by_its_format(store):
 
 
 @pytest.mark.parametrize("file", ["digests.json", "plans/k1.json"])
-def test_a_damaged_memory_is_named(store, file):
+def test_a_damaged_digest_index_or_plan_is_named(store, file):
     assert [d.path for d in (flip(store.root / file, 15), store.verify())[1]] == [str(store.root / file)]
 
 
-def test_a_verification_of_one_run_reads_what_it_needs_and_nothing_else(store):
+def test_verify_of_one_run_ignores_the_states_of_others(store):
     store.states.write("k9", TrainingState(1, 0, {"small": np.zeros(9)}))
     flip(chunks(store.states.folder("k9"))[0])
     assert store.verify("mine") == []
     assert len(store.verify()) == 1
 
 
-def test_the_state_a_run_ends_with_is_missed(store):
+def test_verify_reports_a_missing_last_state_of_a_run(store):
     shutil.rmtree(store.states.folder("k2"))
     assert [(d.path, d.what) for d in store.verify()] == [(str(store.states.folder("k2")), "is missing, run 'mine' ends with it")]
 
 
-def test_what_is_in_the_writing_or_set_aside_is_no_damage(store):
+def test_temporary_and_quarantined_directories_are_no_damage(store):
     for part in ("states", "prefit", "backups"):
         for name in (f".tmp-{1}-00000000-x.zarr", ".damaged-00000000-x.zarr"):
             (store.root / part / name / "x.zarr").mkdir(parents=True)

@@ -9,8 +9,7 @@ import pytest
 from handler.errors import StoreError
 from handler.state import TrainingState
 from handler.store import Store, files, sealed
-from tests.handler.store.test_kills import things_damaged
-from tests.handler.store.writes import WRITES, state, value
+from tests.handler.store.writes import WRITES, state, things_damaged, value
 
 SENTENCE = {
     "full": "(No space left on device); make room on that disk",
@@ -38,7 +37,7 @@ SOME = ["a state that refers to a snapshot", "a snapshot that is dropped", "a ru
 
 
 @pytest.mark.parametrize(("fault", "write"), [*EVERY, *(("broken", write) for write in SOME)])
-def test_a_disk_that_fails_at_any_step_leaves_what_was_there(write, fault, faulty, memory):
+def test_a_disk_that_fails_at_any_step_leaves_the_previous_content(write, fault, faulty, memory):
     kind = WRITES[write]
     kind.before(Store(memory / "before" / "store"))
     damaged = things_damaged(Store(memory / "before" / "store"))
@@ -70,7 +69,7 @@ def test_a_disk_that_fails_at_any_step_leaves_what_was_there(write, fault, fault
 
 
 @pytest.mark.parametrize("size", [10, 700, 3000])
-def test_a_limit_on_the_size_of_files_is_a_sentence_and_nothing_is_left(size, faulty, memory):
+def test_a_write_beyond_a_size_limit_leaves_no_files(size, faulty, memory):
     """A manifest or data beyond a real limit of the system, which needs no privilege, fails and leaves no files."""
     store = Store(memory / "store")
     store.states.write("k0", state(0.0))
@@ -83,7 +82,7 @@ def test_a_limit_on_the_size_of_files_is_a_sentence_and_nothing_is_left(size, fa
 
 
 @pytest.mark.parametrize("write", ["a run's record", "a file of the user's", "a snapshot that is kept"])
-def test_a_file_that_grows_beyond_a_limit_leaves_the_one_that_was_there(write, faulty, memory):
+def test_a_file_beyond_a_size_limit_leaves_the_previous_file(write, faulty, memory):
     kind, store = WRITES[write], Store(memory / "store")
     kind.before(store)
     ended = faulty(write, store, "limited", 2)
@@ -94,7 +93,7 @@ def test_a_file_that_grows_beyond_a_limit_leaves_the_one_that_was_there(write, f
         kind.new(store)
 
 
-def test_a_full_device_is_a_sentence_and_nothing_is_left(memory):
+def test_a_write_to_a_full_device_leaves_no_files(memory):
     """A write to /dev/full, a real device that refuses every byte, fails and leaves no files."""
     store = Store(memory / "store")
 
@@ -112,7 +111,7 @@ WRITABLE = ("a state that is there", "a pre-fit result in the place of a damaged
 
 
 @pytest.mark.parametrize("write", [write for write in WRITES if write not in WRITABLE])
-def test_a_store_of_another_users_is_refused_by_a_sentence_and_stays_as_it_is(write, faulty, memory):
+def test_a_store_of_another_user_is_refused_and_unchanged(write, faulty, memory):
     kind, store = WRITES[write], Store(memory / "store")
     (memory / "out").mkdir()
     store.root.mkdir()
@@ -130,7 +129,7 @@ def test_a_store_of_another_users_is_refused_by_a_sentence_and_stays_as_it_is(wr
             folder.chmod(0o755)
 
 
-def test_an_array_that_cant_be_put_on_disk_leaves_no_state(memory, monkeypatch):
+def test_an_array_that_cannot_be_written_leaves_no_state(memory, monkeypatch):
     store = Store(memory)
     store.states.write("k1", state(1.0))
 
@@ -145,7 +144,7 @@ def test_an_array_that_cant_be_put_on_disk_leaves_no_state(memory, monkeypatch):
     assert not list(memory.rglob(".tmp-*"))
 
 
-def test_a_lock_file_that_may_not_be_opened_is_a_sentence(memory):
+def test_a_lock_file_that_cannot_be_opened_is_a_store_error(memory):
     runs = Store(memory / "store").runs
     runs.root.mkdir(parents=True)
     runs.folder("mine").write_text("in its way")
@@ -158,7 +157,7 @@ def test_a_lock_file_that_may_not_be_opened_is_a_sentence(memory):
             pass
 
 
-def test_whether_a_run_is_at_work_is_told_from_a_lock_file_that_can_only_be_read(memory):
+def test_a_read_only_lock_file_shows_whether_a_run_is_alive(memory):
     runs = Store(memory / "store").runs
     with runs.lock("mine"):
         (runs.folder("mine") / "lock").chmod(0o444)

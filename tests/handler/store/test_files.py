@@ -38,7 +38,7 @@ def order(monkeypatch):
     return seen
 
 
-def test_a_file_is_durable_before_it_has_its_name_and_its_name_is_durable_after(tmp_path, order):
+def test_a_file_is_synced_before_and_its_folder_after_the_rename(tmp_path, order):
     target = tmp_path / "deep" / "er" / "file"
     files.write_file(target, b"text")
     assert order == [
@@ -50,7 +50,7 @@ def test_a_file_is_durable_before_it_has_its_name_and_its_name_is_durable_after(
     ]
 
 
-def test_every_file_and_folder_is_durable_before_the_manifest_and_that_before_the_name(tmp_path, order):
+def test_a_sealed_directory_is_synced_files_first_and_manifest_last(tmp_path, order):
     def fill(folder):
         (folder / "a").mkdir()
         (folder / "a" / "one").write_text("1")
@@ -66,7 +66,7 @@ def test_every_file_and_folder_is_durable_before_the_manifest_and_that_before_th
     assert ("sync", str(tmp_path)) in order[renamed:]
 
 
-def test_a_name_taken_away_is_durably_away_before_what_it_named_is_removed(tmp_path, order, monkeypatch):
+def test_a_removal_renames_and_syncs_before_it_deletes(tmp_path, order, monkeypatch):
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "file").write_text("")
     rmtree = files.shutil.rmtree
@@ -77,7 +77,7 @@ def test_a_name_taken_away_is_durably_away_before_what_it_named_is_removed(tmp_p
     files.remove(tmp_path / "x")  # missing, as if another process had removed it
 
 
-def test_a_leftover_is_swept_up_whatever_process_has_its_number_now(tmp_path):
+def test_a_stale_temporary_file_is_removed_despite_a_reused_process_id(tmp_path):
     code = f"""
         import os, signal
         from pathlib import Path
@@ -96,7 +96,7 @@ def test_a_leftover_is_swept_up_whatever_process_has_its_number_now(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_being_written_is_not_swept_up_by_anybody(tmp_path):
+def test_a_file_that_is_being_written_is_not_removed(tmp_path):
     with files.replacing(tmp_path / "file") as beside:
         beside.write_text("text")
         assert files.leftovers(tmp_path) == []
@@ -106,7 +106,7 @@ def test_what_is_being_written_is_not_swept_up_by_anybody(tmp_path):
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "text")]
 
 
-def test_many_threads_that_write_and_sweep_in_one_folder_dont_hurt_one_another(tmp_path):
+def test_concurrent_writes_and_sweeps_do_not_interfere(tmp_path):
     faults = []
 
     def write(number):
@@ -125,7 +125,7 @@ def test_many_threads_that_write_and_sweep_in_one_folder_dont_hurt_one_another(t
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {f"{number}": "39" for number in range(6)}
 
 
-def test_a_folder_of_somebody_elses_that_is_called_alike_is_left_alone(tmp_path):
+def test_a_foreign_folder_with_a_similar_name_is_not_removed(tmp_path):
     for name in (".tmp-mine", ".tmp-1-2-3", ".tmp-77-abcdef0-x"):
         (tmp_path / name).mkdir()
     files.write_file(tmp_path / "predicted.npz", b"")
@@ -133,7 +133,7 @@ def test_a_folder_of_somebody_elses_that_is_called_alike_is_left_alone(tmp_path)
     assert len(list(tmp_path.iterdir())) == 4
 
 
-def test_a_file_whose_name_is_as_long_as_can_be_is_written(tmp_path):
+def test_a_file_with_the_longest_possible_name_is_written(tmp_path):
     name = "n" * 250 + ".npz"
     files.write_file(tmp_path / name, b"x")
     assert [p.name for p in tmp_path.iterdir()] == [name]
@@ -151,7 +151,7 @@ def test_a_file_whose_name_is_as_long_as_can_be_is_written(tmp_path):
         (errno.EMFILE, r"\(Too many open files\); try again when that is mended"),
     ],
 )
-def test_what_the_system_refuses_is_one_sentence_with_what_would_do(tmp_path, number, advice):
+def test_a_system_error_is_one_sentence_with_a_remedy(tmp_path, number, advice):
     (tmp_path / "file").write_text("old")
 
     @files.replacing(tmp_path / "file")

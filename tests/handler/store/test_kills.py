@@ -2,22 +2,16 @@
 
 import shutil
 import signal
-from pathlib import Path
 
 import pytest
 
 from handler.store import Store
 from handler.store.files import leftovers
-from tests.handler.store.writes import WRITES
-
-
-def things_damaged(store):
-    """Return the damaged directories as relative paths, e.g. `states/k1`."""
-    return {Path(*Path(damage.path).relative_to(store.root).parts[:2]) for damage in store.verify()}
+from tests.handler.store.writes import WRITES, things_damaged
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_a_write_killed_at_any_step_leaves_what_was_there(write, faulty, memory):
+def test_a_write_killed_at_any_step_leaves_the_previous_content(write, faulty, memory):
     kind = WRITES[write]
     kind.before(Store(memory / "before" / "store"))
     damaged = things_damaged(Store(memory / "before" / "store"))

@@ -47,14 +47,14 @@ def hold(tmp_path):
         process.stdout.close()
 
 
-def test_who_holds_it_is_named_with_the_host_and_since_when(tmp_path, hold):
+def test_a_busy_lock_names_its_holder_host_and_time(tmp_path, hold):
     holder = hold()
     who = rf"run 'a' is being used by process {holder.pid} on {os.uname().nodename} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d"
     with pytest.raises(BusyError, match=who), locked(tmp_path / "lock", "run 'a'"):
         pass
 
 
-def test_one_that_waits_is_told_for_whom_and_takes_over_when_the_holder_is_killed(tmp_path, hold):
+def test_a_waiter_takes_the_lock_over_when_its_holder_is_killed(tmp_path, hold):
     holder, told = hold(), []
 
     def kill_when_told(text):
@@ -67,7 +67,7 @@ def test_one_that_waits_is_told_for_whom_and_takes_over_when_the_holder_is_kille
     assert f"process {holder.pid} on" in told[0]
 
 
-def test_waiting_ends_when_the_training_is_asked_to_stop(tmp_path, hold):
+def test_a_stop_request_ends_the_wait(tmp_path, hold):
     hold()
     try:
         with (
@@ -79,7 +79,7 @@ def test_waiting_ends_when_the_training_is_asked_to_stop(tmp_path, hold):
         stop.reset()
 
 
-def test_a_killed_process_holds_nothing_though_a_child_it_forked_lives_on(tmp_path, hold):
+def test_a_killed_process_holds_no_lock_although_its_child_lives(tmp_path, hold):
     holder = hold("fork")
     assert is_locked(tmp_path / "lock")
     holder.kill()
@@ -88,14 +88,14 @@ def test_a_killed_process_holds_nothing_though_a_child_it_forked_lives_on(tmp_pa
         pass
 
 
-def test_a_leftover_file_blocks_nobody(tmp_path):
+def test_a_leftover_lock_file_blocks_nobody(tmp_path):
     (tmp_path / "lock").write_text(f"process {os.getppid()} on {os.uname().nodename} since 2020-01-01 00:00:00\n")
     assert not is_locked(tmp_path / "lock")
     with locked(tmp_path / "lock", "it"):
         assert str(os.getpid()) in (tmp_path / "lock").read_text()
 
 
-def test_somebody_who_only_looks_whether_it_is_held_makes_nobody_busy(tmp_path):
+def test_a_check_whether_a_lock_is_held_makes_no_lock_busy(tmp_path):
     (tmp_path / "lock").touch()
     with (tmp_path / "lock").open("rb") as glance:  # as `is_locked` does, but a little longer
         fcntl.flock(glance, fcntl.LOCK_EX)

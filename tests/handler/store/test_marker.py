@@ -26,7 +26,7 @@ def written(folder, *files):
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_a_collection_refuses_a_folder_that_is_no_store_and_removes_nothing(tmp_path, dry_run):
+def test_gc_refuses_a_folder_that_is_no_store(tmp_path, dry_run):
     before = written(tmp_path, *FOREIGN, "runs/mine/run.json")
     with pytest.raises(
         SpecError, match=r"^store: .* isn't a store of Frostline, so nothing is removed from it; give the store by"
@@ -35,7 +35,7 @@ def test_a_collection_refuses_a_folder_that_is_no_store_and_removes_nothing(tmp_
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_collection_refuses_a_folder_that_is_not_there_and_makes_none(tmp_path):
+def test_gc_refuses_a_missing_folder_and_creates_none(tmp_path):
     with pytest.raises(SpecError, match=r"^store: there is no store .*/typo, so nothing is removed from it"):
         Store(tmp_path / "typo").collect()
     assert list(tmp_path.iterdir()) == []
@@ -52,7 +52,7 @@ def test_a_store_without_a_name_is_refused(given, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("file", FOREIGN)
-def test_no_store_is_made_of_a_folder_whose_files_would_be_removed(tmp_path, file):
+def test_a_folder_with_files_that_gc_would_remove_becomes_no_store(tmp_path, file):
     before = written(tmp_path, file)
     own = "/".join(file.split("/")[:2])
     with (
@@ -63,7 +63,7 @@ def test_no_store_is_made_of_a_folder_whose_files_would_be_removed(tmp_path, fil
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_store_is_marked_before_anything_else_is_written_to_it(tmp_path):
+def test_a_store_is_marked_before_the_first_write(tmp_path):
     written(
         tmp_path, "small.yaml", "results/mine.csv", "data/x.npz"
     )  # a project whose store is the project's own directory
@@ -79,7 +79,7 @@ def test_a_store_is_marked_before_anything_else_is_written_to_it(tmp_path):
 @pytest.mark.parametrize(
     "write", [write for write in WRITES if write not in ("a file of the user's", "leftovers swept up")]
 )
-def test_a_store_made_before_there_were_marks_is_known_by_its_content(write, tmp_path):
+def test_a_store_without_a_marker_is_recognised_by_its_content(write, tmp_path):
     store = Store(tmp_path / "store")
     WRITES[write].before(store)
     WRITES[write].act(store)
@@ -90,7 +90,7 @@ def test_a_store_made_before_there_were_marks_is_known_by_its_content(write, tmp
     store.collect()
 
 
-def test_a_store_that_a_kill_left_with_nothing_whole_in_it_is_trained_in_again(tmp_path):
+def test_a_store_with_only_leftovers_of_a_kill_is_usable(tmp_path):
     store = Store(tmp_path)
     (tmp_path / f"states/.tmp-1-00c0ffee-{'0' * 32}").mkdir(parents=True)
     (tmp_path / f"backups/{'0' * 32}.zarr").mkdir(parents=True)

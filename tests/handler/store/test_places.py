@@ -42,29 +42,29 @@ def quarantined(path):
     return [p.name.rpartition("-")[2] for p in path.parent.iterdir() if p.name.startswith(".damaged-")]
 
 
-def test_a_lock_is_taken_where_something_else_stood(taken):
+def test_a_non_file_in_the_place_of_a_lock_is_quarantined(taken):
     os.close(open_lock(taken))
     assert is_file(taken)
     assert quarantined(taken) == ["lock"]
 
 
-def test_nobody_holds_a_lock_that_is_no_file(taken):
+def test_a_lock_that_is_no_file_is_free(taken):
     assert not locks.is_locked(taken)
 
 
-def test_a_file_of_the_store_is_written_where_something_else_stood(taken):
+def test_a_non_file_in_the_place_of_a_store_file_is_quarantined(taken):
     files.write_file(taken, b"ours")
     assert taken.read_bytes() == b"ours"
     assert quarantined(taken) == ["lock"]
 
 
-def test_a_file_is_left_where_it_is(tmp_path):
+def test_a_regular_file_is_not_quarantined(tmp_path):
     (tmp_path / "lock").write_text("ours")
     free_place(tmp_path / "lock")
     assert [p.name for p in tmp_path.iterdir()] == ["lock"]
 
 
-def test_a_lock_that_is_a_link_to_a_file_is_not_taken_there(tmp_path):
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
     (tmp_path / "other").write_text("of somebody else")
     (tmp_path / "lock").symlink_to(tmp_path / "other")
     os.close(open_lock(tmp_path / "lock"))
@@ -72,7 +72,7 @@ def test_a_lock_that_is_a_link_to_a_file_is_not_taken_there(tmp_path):
     assert (tmp_path / "other").read_text() == "of somebody else"
 
 
-def test_a_verification_names_what_is_no_file_and_a_collection_removes_it(tmp_path):
+def test_verify_names_a_folder_in_the_place_of_a_result(tmp_path):
     store = Store(tmp_path)
     marker.claim(store.root)
     (store.root / "results" / "locks").mkdir(parents=True)
@@ -82,16 +82,21 @@ def test_a_verification_names_what_is_no_file_and_a_collection_removes_it(tmp_pa
     for name in ("segment-a", "locks/b.lock"):
         free_place(store.root / "results" / name)
     assert store.verify() == []
+
+
+def test_gc_removes_quarantined_files_of_every_folder(tmp_path):
+    store = Store(tmp_path)
+    marker.claim(store.root)
     for place in (".damaged-0-digests.json", "plans/.damaged-1-plan.json", "states/.damaged-2-k"):
         (store.root / place).parent.mkdir(exist_ok=True)
         (store.root / place).write_text("quarantined")
     link(store.root / ".damaged-3-link")
-    assert len(store.collect()[0]) == 6
+    assert len(store.collect()[0]) == 4
     assert [p for p in store.root.rglob(".*") if p.name.startswith((".damaged-", ".tmp-"))] == []
 
 
 @pytest.mark.parametrize("make", [link, plug, lambda path: path.write_text("in its way")], ids=["link", "plug", "file"])
-def test_a_state_is_written_where_something_else_stood(tmp_path, monkeypatch, make):
+def test_a_non_directory_in_the_place_of_a_state_is_quarantined(tmp_path, monkeypatch, make):
     states = Store(tmp_path).states
     states.root.mkdir()
     monkeypatch.chdir(states.root)

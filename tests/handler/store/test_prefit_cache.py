@@ -5,7 +5,7 @@ import numpy as np
 from handler.store import PrefitCache
 
 
-def test_named_arrays_read_back_to_the_bit(tmp_path):
+def test_named_arrays_are_read_back_bit_identically(tmp_path):
     cache = PrefitCache(tmp_path)
     arrays = {
         "xyz": np.random.default_rng(0).normal(size=(5, 7, 3)).astype("float32"),
@@ -17,7 +17,7 @@ def test_named_arrays_read_back_to_the_bit(tmp_path):
     assert all(read[n].dtype == a.dtype and read[n].tobytes() == a.tobytes() for n, a in arrays.items())
 
 
-def test_what_is_absent_or_damaged_is_computed_again(tmp_path):
+def test_a_missing_or_damaged_pre_fit_result_reads_as_none(tmp_path):
     cache = PrefitCache(tmp_path)
     assert cache.read("k") is None
     cache.write("k", {"a": np.ones(1000)}, {})

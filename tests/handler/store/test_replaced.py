@@ -42,7 +42,7 @@ def contents(store):
     return {path.relative_to(store.root): path.read_bytes() for path in store.runs.root.rglob("*") if path.is_file()}
 
 
-def test_a_refusal_gives_the_completed_run_back(store):
+def test_a_refused_training_restores_the_completed_run(store):
     before = completed(store)
     replaced = begun(store, "other")
     assert contents(store) != before
@@ -51,7 +51,7 @@ def test_a_refusal_gives_the_completed_run_back(store):
     assert contents(store) == before
 
 
-def test_a_refusal_after_a_kill_gives_the_completed_run_back(store):
+def test_a_refused_training_after_a_kill_restores_the_completed_run(store):
     before = completed(store)
     begun(store, "other")  # and is killed at this point
     replaced = begun(store, "other")
@@ -59,7 +59,7 @@ def test_a_refusal_after_a_kill_gives_the_completed_run_back(store):
     assert contents(store) == before
 
 
-def test_a_refusal_where_there_was_no_run_leaves_none(store):
+def test_a_refused_training_under_a_new_name_leaves_no_run(store):
     with store.runs.lock("mine"):
         replaced = begun(store, "k0")
         replaced.give_back(store.runs)
@@ -68,14 +68,14 @@ def test_a_refusal_where_there_was_no_run_leaves_none(store):
 
 
 @pytest.mark.parametrize("status", ["interrupted", "failed"])
-def test_a_refusal_gives_an_unfinished_run_back_as_it_was(store, status):
+def test_a_refused_training_restores_an_unfinished_run(store, status):
     store.runs.write(record(1, status=status, error="told"))
     before = contents(store)
     begun(store, "k0").give_back(store.runs)
     assert {name: before[name] for name in contents(store)} == before
 
 
-def test_what_failed_gives_only_a_completed_run_back_and_only_where_nothing_was_trained(store):
+def test_a_failure_restores_only_a_completed_run_and_before_training(store):
     completed(store)
     replaced = begun(store, "other", Position("x", 0))
     assert replaced.returns_after(FAILED, Position("x", 0))
@@ -86,7 +86,7 @@ def test_what_failed_gives_only_a_completed_run_back_and_only_where_nothing_was_
     assert begun(store, "other").returns_after(MismatchError("changed"), None)
 
 
-def test_a_collection_keeps_the_states_of_a_completed_run_until_the_next_is_complete(store):
+def test_gc_keeps_a_completed_run_until_its_replacement_completes(store):
     completed(store)
     begun(store, "other")
     assert store.collect() == ([], 0)
@@ -97,7 +97,7 @@ def test_a_collection_keeps_the_states_of_a_completed_run_until_the_next_is_comp
     assert store.collect()[0] == ["states/k0", "states/k1"]
 
 
-def test_a_run_that_goes_on_says_where_and_keeps_what_it_was_told(store):
+def test_a_resumed_run_records_the_epoch_and_keeps_its_notes(store):
     store.runs.write(record(1, status="interrupted", notes=["mind the gap"], dataset={"examples": 3}))
     begun(store, "k0", Position("k1", 1))
     found = store.runs.read("mine")

@@ -19,7 +19,7 @@ def seal_two(target, text="one"):
     sealed.seal(target, {"says": "k"}, fill)
 
 
-def test_what_was_sealed_reads_back_and_lists_every_file(tmp_path):
+def test_a_sealed_directory_lists_every_file_in_its_manifest(tmp_path):
     seal_two(tmp_path / "x")
     manifest = sealed.read_manifest(tmp_path / "x")
     assert (manifest["key"], manifest["says"]) == ("x", "k")
@@ -46,7 +46,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_each_damage_is_found_and_named(tmp_path, damage):
+def test_each_damage_of_a_sealed_directory_is_named(tmp_path, damage):
     do, file, what, deep = DAMAGES[damage]
     target = tmp_path / "x"
     seal_two(target)
@@ -62,19 +62,24 @@ def edit(target, **changes):
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
 
 
-def test_a_description_of_zarrs_is_read_even_by_a_quick_look(tmp_path):
+def test_a_shallow_check_reads_the_zarr_description(tmp_path):
     sealed.seal(tmp_path / "x", {}, lambda folder: (folder / "zarr.json").write_text('{"order": "C"}') and None)
     assert sealed.damages(tmp_path / "x") == []
     (tmp_path / "x" / "zarr.json").write_text('{"order": "F"}')
     assert "content doesn't match" in sealed.damages(tmp_path / "x")[0].what
 
 
-def test_an_intact_one_is_left_as_it_is_and_a_damaged_one_is_set_aside_and_replaced(tmp_path):
+def test_sealing_over_an_intact_directory_changes_nothing(tmp_path):
     target = tmp_path / "x"
     seal_two(target)
     stamp = (target / "a").stat().st_ino
     seal_two(target, "two")
     assert (target / "a").stat().st_ino == stamp
+
+
+def test_sealing_over_a_damaged_directory_quarantines_and_replaces_it(tmp_path):
+    target = tmp_path / "x"
+    seal_two(target)
     (target / "a").write_text("bad")
     seal_two(target, "two")
     assert (target / "a").read_text() == "two"
@@ -83,7 +88,7 @@ def test_an_intact_one_is_left_as_it_is_and_a_damaged_one_is_set_aside_and_repla
     assert [(p / "a").read_text() for p in aside] == ["bad"]
 
 
-def test_of_two_that_write_the_same_the_first_stays_and_both_end_well(tmp_path):
+def test_of_two_concurrent_writers_the_first_one_wins(tmp_path):
     target = tmp_path / "x"
 
     def fill(folder):
@@ -97,7 +102,7 @@ def test_of_two_that_write_the_same_the_first_stays_and_both_end_well(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
-def test_a_writer_that_fails_leaves_what_was_there(tmp_path):
+def test_a_failed_writer_leaves_the_previous_directory(tmp_path):
     target = tmp_path / "x"
     seal_two(target)
     (target / "a").write_text("bad")
@@ -112,7 +117,7 @@ def test_a_writer_that_fails_leaves_what_was_there(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
-def test_a_manifest_is_amended_in_one_step_and_nothing_unlisted_is_ever_beside_it(tmp_path, monkeypatch):
+def test_a_manifest_is_updated_atomically(tmp_path, monkeypatch):
     seal_two(tmp_path / "x")
     seen = []
     rename = files.Path.replace
@@ -125,7 +130,7 @@ def test_a_manifest_is_amended_in_one_step_and_nothing_unlisted_is_ever_beside_i
     assert sealed.damages(tmp_path / "x", deep=True) == []
 
 
-def test_what_is_set_aside_has_its_name_no_more(tmp_path):
+def test_quarantining_renames_the_directory(tmp_path):
     seal_two(tmp_path / "x")
     files.set_aside(tmp_path / "x")
     assert [p.name.startswith(".damaged-") for p in tmp_path.iterdir()] == [True]

@@ -5,14 +5,13 @@ import sys
 import textwrap
 import time
 
-import ml_dtypes
 import numpy as np
 import pytest
 
 from handler.errors import DamagedError, StoreError
-from handler.state import TrainingState
 from handler.store import StateStore, Store, checked, sealed
 from handler.store.chunks import Chunks
+from tests.handler.store.examples import ARRAYS, state_of
 
 
 @pytest.fixture
@@ -20,24 +19,7 @@ def states(tmp_path):
     return Store(tmp_path).states
 
 
-def state_of(**arrays):
-    return TrainingState(
-        3, 0, dict(arrays), {"0:X": {"wait": 1, "best": float("inf")}}, {"loss": [0.1, 1e-40, float("nan")]}, False
-    )
-
-
-ARRAYS = {
-    "model/0000 kernel": np.arange(12, dtype="float32").reshape(3, 4),
-    "model/0001 half": np.array([1.5, -0.0], "float16"),
-    "model/0002 brain": np.array([1.5, 2.5], ml_dtypes.bfloat16),
-    "model/0003 seed": np.array([7, 2**32 - 1], "uint32"),
-    "optimizer/0000 iteration": np.array(2**40, "int64"),
-    "optimizer/0001 flag": np.array([True, False]),
-    "optimizer/0002 empty": np.zeros((0, 3), "float32"),
-}
-
-
-def test_a_state_reads_back_to_the_bit(states):
+def test_a_state_is_read_back_bit_identically(states):
     states.write("k1", state_of(**ARRAYS), about={"found": {}, "environment": {}})
     read = states.read("k1")
     assert list(read.arrays) == list(ARRAYS)
@@ -49,7 +31,7 @@ def test_a_state_reads_back_to_the_bit(states):
     assert repr(read.history) == repr({"loss": [0.1, 1e-40, float("nan")]})
 
 
-def test_only_what_changed_since_the_parent_is_written(states):
+def test_a_state_stores_only_variables_changed_since_its_parent(states):
     big, small = np.zeros(10**6, "float32"), np.ones(10, "float32")
     states.write("k1", state_of(a=big, b=small), snapshot=True)
     states.write("k2", state_of(a=big, b=small + 1), parent="k1")
@@ -62,7 +44,7 @@ def test_only_what_changed_since_the_parent_is_written(states):
     assert not states.manifest("k1")["snapshot"], "a state that is referred to is kept"
 
 
-def test_a_flipped_bit_is_found_when_the_state_is_read(states):
+def test_a_flipped_bit_is_detected_when_the_state_is_read(states):
     states.write("k1", state_of(**ARRAYS))
     chunk = next(p for p in states.folder("k1").rglob("*") if p.is_file() and "/c/" in str(p))
     data = bytearray(chunk.read_bytes())
@@ -73,7 +55,7 @@ def test_a_flipped_bit_is_found_when_the_state_is_read(states):
         states.read("k1")
 
 
-def test_a_state_without_its_parents_file_is_not_intact(states):
+def test_a_state_without_its_parent_is_not_intact(states):
     states.write("k1", state_of(a=np.zeros(9)))
     states.write("k2", state_of(a=np.zeros(9)), parent="k1")
     assert states.intact("k2")
@@ -88,7 +70,7 @@ def test_a_state_under_another_name_is_refused(states):
         states.manifest("k2")
 
 
-def test_snapshots_are_dropped_and_kept_states_are_not(states):
+def test_only_snapshots_are_dropped(states):
     for key, snapshot in (("k1", False), ("k2", True), ("k3", True)):
         states.write(key, state_of(a=np.zeros(3)), snapshot=snapshot)
     states.keep("k3")
@@ -116,7 +98,7 @@ def flip(states, key):
     return file
 
 
-def test_what_holds_a_variable_is_set_aside_itself_and_trained_again_makes_all_whole_that_refer_to_it(states):
+def test_a_damaged_referenced_state_written_again_repairs_its_referrers(states):
     chain_of_three(states)
     flip(states, "k1")
     with pytest.raises(DamagedError, match=r"k1/variables.zarr: the bytes of big don't match"):
@@ -133,7 +115,7 @@ def test_what_holds_a_variable_is_set_aside_itself_and_trained_again_makes_all_w
     assert states.intact("k3"), "what others may refer to is kept"
 
 
-def test_a_state_trained_again_may_refer_to_another_for_what_it_held(states):
+def test_a_state_trained_again_may_refer_to_an_earlier_state(states):
     chain_of_three(states)
     states.remove("k1")
     states.write("k0", state_of(big=BIG))
@@ -145,7 +127,7 @@ def test_a_state_trained_again_may_refer_to_another_for_what_it_held(states):
         states.read("k3")
 
 
-def test_a_state_trained_again_to_other_bits_makes_none_whole_that_refers_to_it(states):
+def test_a_state_trained_again_differently_repairs_no_referrer(states):
     chain_of_three(states)
     states.remove("k1")
     states.write("k1", state_of(big=BIG + 1, small=np.full(3, 1.0)))
@@ -154,7 +136,7 @@ def test_a_state_trained_again_to_other_bits_makes_none_whole_that_refers_to_it(
         states.read("k3")
 
 
-def test_a_damaged_state_is_written_anew_in_its_place_with_whole_references(states):
+def test_a_damaged_state_is_replaced_by_one_without_broken_references(states):
     chain_of_three(states)
     states.remove("k1")
     states.write("k3", state_of(big=BIG, small=np.full(3, 3.0)))
@@ -162,13 +144,13 @@ def test_a_damaged_state_is_written_anew_in_its_place_with_whole_references(stat
     assert states.read("k3").arrays["big"].tobytes() == BIG.tobytes()
 
 
-def test_what_another_process_has_mended_is_not_set_aside(states):
+def test_a_state_repaired_by_another_process_is_not_quarantined(states):
     chain_of_three(states)
     states.set_aside("k3")
     assert states.names() == ["k1", "k2", "k3"]
 
 
-def test_a_state_whose_bytes_were_wrong_when_they_were_written_is_set_aside(states, monkeypatch):
+def test_a_state_written_with_wrong_bytes_is_quarantined(states, monkeypatch):
     real = Chunks.append
     monkeypatch.setattr(Chunks, "append", lambda self, part: real(self, part * 0 if part.size == 72 else part))
     states.write("k1", state_of(a=np.ones(9)))
@@ -180,7 +162,7 @@ def test_a_state_whose_bytes_were_wrong_when_they_were_written_is_set_aside(stat
     assert states.names() == []
 
 
-def test_a_state_is_kept_with_all_that_it_refers_to(states):
+def test_a_promoted_state_keeps_the_states_that_it_refers_to(states):
     states.write("k1", state_of(a=BIG), snapshot=True)
     states.write("k2", state_of(a=BIG), parent="k1", snapshot=True)
     sealed.amend(states.folder("k1"), snapshot=True)
@@ -190,14 +172,14 @@ def test_a_state_is_kept_with_all_that_it_refers_to(states):
     assert not states.keep("k9"), "one that was dropped meanwhile can't be kept"
 
 
-def test_a_state_that_is_there_as_a_snapshot_is_kept_when_it_is_written_to_be_kept(states):
+def test_writing_a_state_promotes_an_equal_snapshot(states):
     states.write("k1", state_of(a=BIG), snapshot=True)
     states.write("k1", state_of(a=BIG))
     states.drop_snapshots(["k1"])
     assert states.intact("k1")
 
 
-def test_a_snapshot_dropped_as_it_is_to_be_kept_is_written_again(states, monkeypatch):
+def test_a_snapshot_dropped_during_its_promotion_is_written_again(states, monkeypatch):
     states.write("k1", state_of(a=BIG), snapshot=True)
     keep, dropped = StateStore.keep, []
 
@@ -214,7 +196,7 @@ def test_a_snapshot_dropped_as_it_is_to_be_kept_is_written_again(states, monkeyp
     assert not states.manifest("k1")["snapshot"]
 
 
-def test_a_state_isnt_dropped_while_another_process_decides_to_keep_it(states):
+def test_concurrent_promotion_and_removal_leave_no_partial_state(states):
     """A state that one process keeps and another drops, repeatedly, is complete or absent in either order."""
     code = f"""
         from handler.store import Store
@@ -242,7 +224,7 @@ def test_a_state_isnt_dropped_while_another_process_decides_to_keep_it(states):
     assert not [p for p in states.root.iterdir() if not p.name.startswith(".damaged")]
 
 
-def test_memory_that_runs_out_is_no_damage(states, monkeypatch):
+def test_a_memory_error_is_no_damage(states, monkeypatch):
     states.write("k1", state_of(a=BIG))
 
     def full(path, mode):
@@ -253,7 +235,7 @@ def test_memory_that_runs_out_is_no_damage(states, monkeypatch):
         states.read("k1")
 
 
-def test_a_file_that_may_not_be_read_is_no_damage(states, monkeypatch):
+def test_an_unreadable_file_is_no_damage(states, monkeypatch):
     states.write("k1", state_of(a=BIG))
 
     def refused(self):
@@ -266,7 +248,7 @@ def test_a_file_that_may_not_be_read_is_no_damage(states, monkeypatch):
     assert not isinstance(error.value, DamagedError)
 
 
-def test_what_was_set_aside_and_what_is_damaged_is_collected(tmp_path):
+def test_gc_removes_quarantined_and_damaged_states(tmp_path):
     store = Store(tmp_path)
     for key in ("aside", "broken"):
         store.states.write(key, state_of(**ARRAYS))

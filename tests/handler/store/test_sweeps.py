@@ -8,7 +8,7 @@ from handler.store.sweeps import claimed_sweep, refuse_other_file
 from tests.handler.store.writes import record
 
 
-def test_another_sweep_under_a_given_name_is_refused_and_the_same_goes_on(tmp_path):
+def test_another_sweep_under_the_same_name_is_refused(tmp_path):
     store = Store(tmp_path)
     with claimed_sweep(store, "mine", ["a-1", "a-2"]):
         pass
@@ -21,13 +21,13 @@ def test_another_sweep_under_a_given_name_is_refused_and_the_same_goes_on(tmp_pa
         pass
 
 
-def test_two_sweeps_of_one_name_are_never_at_once(tmp_path):
+def test_a_concurrent_sweep_under_the_same_name_is_refused(tmp_path):
     again = pytest.raises(BusyError, match="sweep 'mine' is being used by")
     with claimed_sweep(Store(tmp_path), "mine", ["a"]), again, claimed_sweep(Store(tmp_path), "mine", ["b"]):
         pass
 
 
-def test_a_damaged_list_of_runs_is_written_again(tmp_path):
+def test_a_damaged_list_of_a_sweeps_runs_is_written_again(tmp_path):
     store = Store(tmp_path)
     with claimed_sweep(store, "mine", ["a"]):
         (tmp_path / "sweeps/mine/sweep.json").write_text("{")
@@ -35,7 +35,7 @@ def test_a_damaged_list_of_runs_is_written_again(tmp_path):
         pass
 
 
-def test_a_file_of_the_same_name_in_another_folder_does_not_take_its_runs(tmp_path):
+def test_a_file_of_another_folder_does_not_take_over_a_run(tmp_path):
     store = Store(tmp_path)
     store.runs.write(record(1).model_copy(update={"spec": {"seed": 1}, "spec_folder": "/one"}))
     with pytest.raises(

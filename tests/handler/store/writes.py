@@ -38,6 +38,11 @@ def flip(folder: Path):
     file.write_bytes(data)
 
 
+def things_damaged(store):
+    """Return the damaged directories as relative paths, e.g. `states/k1`."""
+    return {Path(*Path(damage.path).relative_to(store.root).parts[:2]) for damage in store.verify()}
+
+
 def record(epochs, **more):
     return RunRecord(
         run="mine", key="k0", seed=1, epochs=epochs, training_epochs=2, started="", updated="", spec_folder="", **more

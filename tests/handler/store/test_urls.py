@@ -1,0 +1,67 @@
+"""The URLs of stores: their schemes, their credentials and their buckets; no message repeats a secret."""
+
+import os
+import time
+
+import pytest
+
+from handler.errors import SpecError, StoreError
+from handler.store import Store, credentials, mirror
+from tests.s3_server import KEYS
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "said"),
+    [
+        ("s3", r"set AWS_ACCESS_KEY_ID .* Those in ~/\.aws are not read"),
+        ("gs", "set GOOGLE_APPLICATION_CREDENTIALS to the path"),
+        ("az", "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"),
+    ],
+)
+def test_missing_credentials_are_refused_within_seconds(scheme, said, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    source = credentials.SOURCES[scheme]
+    for name in [name for name in os.environ if source.names.fullmatch(name)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(source.endpoint, "192.0.2.1" if scheme == "gs" else "http://192.0.2.1")  # no host there
+    began = time.monotonic()
+    with pytest.raises(SpecError, match=rf"^store: {scheme}://elsewhere/store needs credentials: {said}"):
+        Store(f"{scheme}://elsewhere/store")
+    assert time.monotonic() - began < 10
+    if source.file:
+        (tmp_path / source.file).mkdir(parents=True)
+        credentials.require_credentials(f"{scheme}://elsewhere/store")
+
+
+def test_a_scheme_in_capitals_is_accepted(machine, url, tmp_path):
+    store = Store(url.replace("s3://", "S3://"))
+    assert mirror.remote_of(store.root)[0].url == url
+    assert store.root == Store(url).root
+    with pytest.raises(SpecError, match=r"^store: FTP:// isn't a kind of store; use a path, or one of s3://, gs://, az://"):
+        Store("FTP://bucket/store")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("s3://key:secret@bucket/x", "without credentials or a query"),
+        ("s3://bucket/x?secret=1", "without credentials or a query"),
+        ("s3://bucket/../other", "without credentials or a query"),
+        ("http://bucket/x", "http:// isn't a kind of store; use a path, or one of s3://, gs://, az://"),
+        ("file:///etc", "file:// isn't a kind of store"),
+    ],
+)
+def test_an_invalid_store_url_is_refused_without_its_secret(given, said):
+    with pytest.raises(SpecError, match=said) as refused:
+        Store(given)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_missing_bucket_is_a_store_error_without_secrets(machine, monkeypatch):
+    machine("one")
+    with pytest.raises(StoreError, match=r"s3://none-such/x/states: list failed \(.*404.*\); is there such a bucket") as refused:
+        Store("s3://none-such/x").states.names()
+    assert KEYS["AWS_SECRET_ACCESS_KEY"] not in str(refused.value)
+    assert "\n" not in str(refused.value)
