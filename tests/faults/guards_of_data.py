@@ -57,7 +57,7 @@ DATA = [
         "a training on feet would take states from when feet were read as metres",
         "the unit is declared",
         never(),
-        DECLARED + "the_unit_of_a_tile_enters_where_it_is_not_the_metre",
+        DECLARED + "the_unit_of_a_tile_enters_unless_it_is_the_metre",
     ),
     Guard(
         "left-out-points",
@@ -71,7 +71,7 @@ DATA = [
         "a memory-mapped file would be reordered on disk",
         "refused",
         never(),
-        "tests/handler/test_sequencer.py::test_a_file_that_would_be_rearranged_on_disk_is_refused",
+        "tests/handler/test_sequencer.py::test_a_permutation_in_place_refuses_writable_file_maps",
     ),
     Guard(
         "code-ends-process",
@@ -99,13 +99,13 @@ DATA = [
         "files that a data function reads change",
         "the key holds the digests of `data.files`",
         call_gives("of_all", '""'),
-        DECLARED + "the_files_a_function_reads_enter_by_name_and_content",
+        DECLARED + "data_files_enter_by_name_and_content",
     ),
     Guard(
         "digest-remembered-with-inode",
         "a file gets other content with the same size and modification time",
         "its digest is remembered with its inode and the time of its last change",
         replace("known[:2] == stamp[:2]", of=outermost(ast.Compare), known="left.value", stamp="comparators.0"),
-        DECLARED + "other_content_with_the_same_size_and_times_is_noticed",
+        DECLARED + "new_content_of_the_same_size_and_times_is_detected",
     ),
 ]

@@ -6,42 +6,42 @@ from tests.faults.guard import Guard
 from tests.faults.operators import left_operand, never, outermost, remove, replace, returns, then_value
 
 ENGINE_LOGGERS = "tests/handler/engine/test_loggers.py::test_"
-CURVES = ENGINE_LOGGERS + "curves_after_a_kill_have_every_step_once_with_its_value"
+CURVES = ENGINE_LOGGERS + "curves_after_a_kill_have_every_step_once"
 LOGGERS = [
     Guard(
         "csv-cut-to-state",
         "killed after a row was written and before its state",
         "the file of the CSVLogger is cut to its length in the state",
         replace("text", of=outermost(ast.Subscript), text="value"),
-        ENGINE_LOGGERS + "a_csv_after_a_kill_is_the_same_bytes",
+        ENGINE_LOGGERS + "a_csv_after_a_kill_is_byte_identical",
     ),
     Guard(
         "csv-appends",
         "a resumed CSVLogger would overwrite its file",
         "it appends",
         remove(),
-        ENGINE_LOGGERS + "a_csv_after_a_kill_is_the_same_bytes",
+        ENGINE_LOGGERS + "a_csv_after_a_kill_is_byte_identical",
     ),
     Guard(
         "csv-rows-from-history",
         "the epochs before were trained by another run, with a CSV file of its own",
         "their rows are written from the history",
         left_operand(),
-        ENGINE_LOGGERS + "a_csv_begun_from_another_runs_state_has_that_runs_rows",
+        ENGINE_LOGGERS + "a_csv_started_from_another_runs_state_has_its_rows",
     ),
     Guard(
         "csv-of-another-training",
         "another training has written the same CSV file in the meantime",
         "the file is compared with its digest in the state",
         returns("True"),
-        ENGINE_LOGGERS + "a_csv_of_another_training_in_the_same_place_is_not_taken_for_ones_own",
+        ENGINE_LOGGERS + "a_csv_file_of_another_training_is_replaced",
     ),
     Guard(
         "csv-columns",
         "a later epoch has metrics that the first did not have",
         "the columns stay those of the first epoch",
         remove(),
-        ENGINE_LOGGERS + "columns_are_those_of_the_first_epoch_and_values_stay_as_they_were_written",
+        ENGINE_LOGGERS + "csv_columns_stay_those_of_the_first_epoch",
     ),
     Guard(
         "events-cut-to-state",
@@ -69,27 +69,27 @@ LOGGERS = [
         "the epochs before were trained by another run, with curves of its own",
         "their curves are written from the history",
         remove(),
-        ENGINE_LOGGERS + "curves_begun_from_another_runs_state_have_its_epochs",
+        ENGINE_LOGGERS + "curves_started_from_another_runs_state_have_its_epochs",
     ),
     Guard(
         "log-of-another-training",
         "another training has written into the same folder of logs since",
         "its files are not cut",
         never(),
-        ENGINE_LOGGERS + "what_another_training_wrote_into_the_same_folder_stays",
+        ENGINE_LOGGERS + "event_files_of_another_training_are_kept",
     ),
     Guard(
         "torn-mark-on-its-own-line",
         "killed while the length of a logger's file is being recorded",
         "the torn record stays on a line of its own and is skipped",
         replace(r'f"{mark}\n"', of=outermost(ast.JoinedStr), mark="values.1.value"),
-        ENGINE_LOGGERS + "a_mark_that_was_being_written_is_passed_over",
+        ENGINE_LOGGERS + "a_partly_written_mark_is_ignored",
     ),
     Guard(
         "mark-checksum",
         "a byte of the recorded lengths of a logger's file is flipped",
         "each record has a checksum",
         then_value(),
-        ENGINE_LOGGERS + "damaged_marks_are_passed_over_and_the_rows_are_the_same_bytes",
+        ENGINE_LOGGERS + "damaged_marks_are_ignored_without_loss_of_rows",
     ),
 ]

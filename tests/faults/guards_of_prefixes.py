@@ -15,8 +15,8 @@ from tests.faults.operators import (
 )
 
 PREFIX_PREFIXES = "tests/handler/prefix/test_prefixes.py::test_"
-WRONG = PREFIX_PREFIXES + "where_it_would_be_wrong_the_whole_network_is_trained_and_it_is_said_why"
-ENDS = PREFIX_PREFIXES + "what_is_not_the_same_each_time_ends_the_prefix"
+WRONG = PREFIX_PREFIXES + "an_unsafe_prefix_is_not_cached_and_the_reason_is_noted"
+ENDS = PREFIX_PREFIXES + "only_pure_layers_are_part_of_the_prefix"
 PREFIXES = [
     Guard(
         "activations-batch-dependent",
@@ -58,14 +58,14 @@ PREFIXES = [
         "the statistics of a normalisation change though it has no trainable weights",
         "the frozen prefix ends in front of it unless it is frozen",
         returns("bool(layer.trainable_weights)", layer=Parameter(1)),
-        PREFIX_PREFIXES + "a_normalisation_that_trains_ends_the_prefix",
+        PREFIX_PREFIXES + "a_batch_normalisation_that_is_not_frozen_ends_the_prefix",
     ),
     Guard(
         "prefix-values-in-key",
         "a prefix was trained after its activations were cached",
         "the key of the activations holds the values of its variables",
         drop_entry('"values"'),
-        PREFIX_PREFIXES + "a_prefix_that_has_trained_since_is_computed_anew",
+        PREFIX_PREFIXES + "a_prefix_trained_in_between_is_computed_again",
     ),
     Guard(
         "activations-intact",
@@ -79,20 +79,20 @@ PREFIXES = [
         "examples are augmented anew in each epoch, or reordered in place",
         "no activations are cached then",
         call_gives("unfit", '""'),
-        PREFIX_PREFIXES + "examples_that_change_have_no_activations_to_keep",
+        PREFIX_PREFIXES + "activations_of_changing_examples_are_not_cached",
     ),
     Guard(
         "full-disk-without-activations",
         "the disk refuses to take activations",
         "the whole network is trained, and the reason is reported",
         catch(),
-        PREFIX_PREFIXES + "a_disk_that_refuses_them_does_not_stop_the_training",
+        PREFIX_PREFIXES + "a_full_disk_does_not_stop_the_training",
     ),
     Guard(
         "stop-while-activations-computed",
         "asked to stop while activations are computed",
         "the flag is read after each batch",
         remove(),
-        PREFIX_PREFIXES + "asked_to_stop_while_they_are_computed_it_stops_and_goes_on_to_the_same_bits",
+        PREFIX_PREFIXES + "a_stop_while_filling_the_cache_resumes_bit_identically",
     ),
 ]

@@ -8,7 +8,7 @@ from tests.faults.operators import call_gives, drop_arguments, drop_element, nev
 HANDLER_REFUSALS = "tests/handler/test_refusals.py::test_"
 HIDDEN_STATE = "tests/handler/engine/test_hidden_state.py::test_"
 RUN = "tests/handler/test_run.py::test_"
-ENVIRONMENT = HANDLER_REFUSALS + "another_environment_is_refused_with_its_field_the_stored_and_the_found_value"
+ENVIRONMENT = HANDLER_REFUSALS + "a_changed_environment_field_is_refused_with_both_values"
 REFUSALS = [
     Guard(
         "tensorflow-random-state",
@@ -29,7 +29,7 @@ REFUSALS = [
         "a Python function inside a step draws random numbers",
         "refused, with the source of the draws",
         never(),
-        HIDDEN_STATE + "a_python_function_within_a_step_is_refused_if_it_draws",
+        HIDDEN_STATE + "a_python_function_that_draws_in_a_step_is_refused",
     ),
     Guard(
         "callback-memory-warning",
@@ -43,21 +43,21 @@ REFUSALS = [
         "the data changed but their declaration did not",
         "refused, with the stored and the present digests",
         remove(),
-        RUN + "data_that_changed_behind_its_declaration_is_refused",
+        RUN + "undeclared_changes_of_data_are_refused",
     ),
     Guard(
         "validation-data-changed",
         "the validation data changed but their declaration did not",
         "refused, with the stored and the present digests",
         drop_arguments("compare", 3),
-        HANDLER_REFUSALS + "validation_data_that_changed_behind_its_declaration_is_refused",
+        HANDLER_REFUSALS + "undeclared_changes_of_validation_data_are_refused",
     ),
     Guard(
         "initial-values-changed",
         "a network has other initial values each time it is built",
         "refused",
         remove(),
-        HANDLER_REFUSALS + "a_network_that_begins_from_other_values_each_time_is_refused",
+        HANDLER_REFUSALS + "a_network_with_irreproducible_initial_values_is_refused",
     ),
     Guard(
         "environment-changed",
@@ -78,7 +78,7 @@ REFUSALS = [
         "a change of the environment was allowed, and nothing says so later",
         "it is recorded with the states",
         remove(),
-        HANDLER_REFUSALS + "an_allowed_change_is_told_by_the_run_its_report_and_every_run_that_shares_its_states",
+        HANDLER_REFUSALS + "an_allowed_change_is_noted_in_every_run_that_shares_it",
     ),
     Guard(
         "rate-in-key",
@@ -99,6 +99,6 @@ REFUSALS = [
         "a segment is not cached, and the reason is unknown",
         "`plan --why` names the first field that differs",
         call_gives("_other_declaration", "()"),
-        "tests/handler/test_why.py::test_another_value_of_the_specification_is_named",
+        "tests/handler/test_why.py::test_a_changed_field_is_named",
     ),
 ]

@@ -23,60 +23,58 @@ from tests.faults.operators import (
 CALLBACK_STATES = "tests/handler/engine/test_callback_states.py::test_"
 SNAPSHOTS = "tests/handler/test_snapshots.py::test_"
 EARLY = "tests/faults/test_kills.py::test_a_training_killed_early_many_times_ends_bit_identically"
-REMEMBERED = CALLBACK_STATES + "a_killed_training_goes_on_to_the_same_bits_memory_and_history"
-WITHIN_EPOCH = "tests/handler/engine/test_trainer.py::test_a_state_within_an_epoch_goes_on_to_the_same_bits_and_history"
-STOPPED = (
-    CALLBACK_STATES + "a_training_stopped_within_an_epoch_takes_no_further_step_when_its_validation_was_interrupted"
-)
+REMEMBERED = CALLBACK_STATES + "a_killed_training_resumes_with_identical_callback_state"
+WITHIN_EPOCH = "tests/handler/engine/test_trainer.py::test_a_state_within_an_epoch_resumes_bit_identically"
+STOPPED = CALLBACK_STATES + "a_stopped_epoch_takes_no_further_step_after_a_resume"
 RESUMING = [
     Guard(
         "snapshot-every-n-steps",
         "the process is killed in a long epoch",
         "a snapshot is written every N steps",
         drop_arguments("run_epoch", 1, 2),
-        SNAPSHOTS + "a_training_that_dies_loses_at_most_a_snapshot_and_the_one_in_the_writing",
+        SNAPSHOTS + "a_killed_training_loses_at_most_two_snapshot_intervals",
     ),
     Guard(
         "segment-end-written-at-once",
         "a segment begins while the state before it is still being written",
         "the state at a segment's end is written before the training continues",
         drop_clause(-1),
-        SNAPSHOTS + "a_snapshot_is_written_while_the_training_goes_on_and_never_two_at_a_time",
+        SNAPSHOTS + "snapshots_are_written_in_the_background_one_at_a_time",
     ),
     Guard(
         "one-snapshot-at-a-time",
         "two snapshots are being written at the same time",
         "the training waits for the previous snapshot",
         remove(),
-        SNAPSHOTS + "a_snapshot_is_written_while_the_training_goes_on_and_never_two_at_a_time",
+        SNAPSHOTS + "snapshots_are_written_in_the_background_one_at_a_time",
     ),
     Guard(
         "failed-snapshot-reported",
         "a snapshot cannot be written",
         "the writer's exception is kept and raised in the thread that trains",
         remove(),
-        SNAPSHOTS + "a_snapshot_that_cant_be_written_is_told_at_the_next_one",
+        SNAPSHOTS + "a_failed_snapshot_write_is_raised_at_the_next_one",
     ),
     Guard(
         "two-snapshots-kept",
         "the newest snapshot is damaged",
         "the newest two are kept",
         then_value(),
-        SNAPSHOTS + "the_last_two_snapshots_stay_until_the_segments_end_is_there",
+        SNAPSHOTS + "the_last_two_snapshots_are_kept_until_the_segment_ends",
     ),
     Guard(
         "snapshots-dropped-when-cached",
         "the process is killed between a segment's end and the removal of its snapshots",
         "they are removed when the segment is found in the cache, in the flow and in a notebook",
         remove(),
-        SNAPSHOTS + "snapshots_that_a_kill_left_behind_a_segments_end_go_when_it_is_found",
+        SNAPSHOTS + "snapshots_left_by_a_kill_are_removed_on_resume",
     ),
     Guard(
         "vanished-snapshot-searched-again",
         "another process removes the snapshot that satisfies a segment",
         "the store is searched again",
         never(),
-        "tests/handler/checkpoint/test_completion.py::test_a_snapshot_that_another_process_removes_is_looked_for_again",
+        "tests/handler/checkpoint/test_completion.py::test_a_snapshot_removed_by_another_process_satisfies_no_segment",
     ),
     Guard(
         "state-restored-after-tracing",
@@ -157,21 +155,21 @@ RESUMING = [
         "killed between two models that a ModelCheckpoint saves every N steps",
         "a state holds the steps since the last one",
         drop_element('"_batches_seen_since_last_saving"'),
-        CALLBACK_STATES + "the_models_that_are_saved_are_those_of_an_uninterrupted_training[steps.keras-told2]",
+        CALLBACK_STATES + "a_resumed_training_saves_the_models_of_a_whole_one[steps.keras-told2]",
     ),
     Guard(
         "best-of-another-run",
         "another run saved the best model so far, so this run would never save one",
         "the best value is forgotten where the file of its model is missing",
         always(),
-        CALLBACK_STATES + "a_best_model_that_another_run_saved_elsewhere_is_told_and_a_new_one_saved",
+        CALLBACK_STATES + "a_missing_best_model_is_reported_and_saved_anew",
     ),
     Guard(
         "own-state-captured",
         "killed: the counters of a user's own callback",
         "its `get_state` and `set_state` are called",
         remove(),
-        CALLBACK_STATES + "a_callback_of_ones_own_remembers_what_it_says",
+        CALLBACK_STATES + "a_custom_callback_resumes_from_its_get_state",
     ),
     Guard(
         "own-state-copied",
@@ -185,35 +183,35 @@ RESUMING = [
         "a callback's own state would come back from JSON as something else",
         "refused, with the callback's name",
         no_iterations(),
-        CALLBACK_STATES + "a_state_that_isnt_plain_json_is_refused_by_the_callbacks_name",
+        CALLBACK_STATES + "callback_state_other_than_plain_json_is_refused",
     ),
     Guard(
         "steering-callback-without-state",
         "a callback that influences the training is added, and the state has nothing for it",
         "refused, with its name",
         never(),
-        CALLBACK_STATES + "a_state_without_what_a_callback_must_remember_is_refused",
+        CALLBACK_STATES + "a_state_without_required_callback_state_is_refused",
     ),
     Guard(
         "callback-identified-by-class",
         "loggers are added, removed or reordered",
         "a callback is identified by its class, not by its position",
         replace("sum(counts.values())", of=outermost(ast.Subscript), counts="value"),
-        CALLBACK_STATES + "loggers_that_come_go_or_change_places_leave_the_others_their_memory",
+        CALLBACK_STATES + "callback_state_survives_added_moved_and_removed_loggers",
     ),
     Guard(
         "checkpoint-identified-by-monitor",
         "two ModelCheckpoints are exchanged",
         "each is identified by the value that it monitors",
         never(),
-        CALLBACK_STATES + "loggers_that_come_go_or_change_places_leave_the_others_their_memory",
+        CALLBACK_STATES + "callback_state_survives_added_moved_and_removed_loggers",
     ),
     Guard(
         "unsupported-callbacks-refused",
         "a callback keeps something that no state holds (SwapEMAWeights, BackupAndRestore)",
         "refused, with the alternative",
         no_iterations(),
-        CALLBACK_STATES + "one_of_keras_every_callback_is_remembered_has_nothing_to_remember_or_is_refused",
+        CALLBACK_STATES + "every_keras_callback_is_resumable_or_refused",
     ),
     Guard(
         "state-restored-after-train-begin",
@@ -227,7 +225,7 @@ RESUMING = [
         "stopped in a validation, which is repeated",
         "the callbacks get back their state from before the validation",
         remove(),
-        CALLBACK_STATES + "a_validation_that_was_broken_off_is_remembered_by_no_callback",
+        CALLBACK_STATES + "callback_state_excludes_an_interrupted_validation",
     ),
     Guard(
         "optimizer-variables",
@@ -241,7 +239,7 @@ RESUMING = [
         "killed: the draws from Keras's global generator",
         "a state holds its seed",
         remove(),
-        "tests/handler/exactness/test_layers.py::test_a_training_goes_on_to_the_same_bits_and_what_rests_does_not_move[global generator]",
+        "tests/handler/exactness/test_layers.py::test_every_layer_type_resumes_bit_identically_and_freezes[global generator]",
     ),
     Guard(
         "history-restored",
@@ -262,7 +260,7 @@ RESUMING = [
         "killed on several devices: the statistics of each replica",
         "a state holds those of all devices",
         remove(),
-        "tests/handler/test_distribution.py::test_killed_it_goes_on_to_the_same_bits[(1, 5)]",
+        "tests/handler/test_distribution.py::test_a_killed_mirrored_training_resumes_bit_identically[(1, 5)]",
     ),
     Guard(
         "stopped-flag-restored",

@@ -30,14 +30,14 @@ RUNS = [
         "asked to stop in an epoch",
         "the flag is read between two steps",
         remove(),
-        RUN + "a_stop_within_an_epoch_is_saved_and_loses_no_step",
+        RUN + "a_stop_within_an_epoch_loses_no_step",
     ),
     Guard(
         "steps-saved-on-stop",
         "asked to stop in an epoch: the steps done",
         "they are saved",
         never(),
-        RUN + "a_stop_within_an_epoch_is_saved_and_loses_no_step",
+        RUN + "a_stop_within_an_epoch_loses_no_step",
     ),
     Guard(
         "grace-without-steps",
@@ -219,14 +219,14 @@ RUNS = [
         "a cell is run again with the model handler that it has trained",
         "the state in which the fit left the handler is remembered: it is the same training",
         never(),
-        STANDING + "the_same_cell_again_trains_nothing_and_gives_the_same",
+        STANDING + "a_repeated_cell_trains_nothing",
     ),
     Guard(
         "model-trained-elsewhere",
         "a model was trained by other code since",
         "its values are compared: it is a new training",
         drop_clause(-1),
-        STANDING + "weights_that_the_user_changed_begin_a_new_training",
+        STANDING + "weights_changed_by_the_user_start_a_new_training",
     ),
     Guard(
         "name-of-a-specification",

@@ -88,7 +88,7 @@ SECURITY = [
         "a checkpoint's file name leads outside once it is formatted",
         "it is checked again",
         remove(),
-        "tests/handler/engine/test_written_files.py::test_a_formatted_name_is_looked_at_again",
+        "tests/handler/engine/test_written_files.py::test_a_formatted_file_name_is_checked_again",
     ),
     Guard(
         "link-in-a-run-folder",

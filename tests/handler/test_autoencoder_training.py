@@ -35,7 +35,7 @@ def handler_of(in_place=True):
 
 
 @pytest.mark.parametrize("fails", [pytest.param(False, marks=pytest.mark.service), True])
-def test_x_and_y_hold_their_original_bytes_in_the_same_objects(fields, fails):
+def test_x_and_y_are_restored_in_the_same_objects(fields, fails):
     (xyz, features), y = fields
     original, X, moved = [a.copy() for a in (xyz, features, y)], [xyz, features], []
 
@@ -63,7 +63,7 @@ def test_x_and_y_hold_their_original_bytes_in_the_same_objects(fields, fails):
     assert all(layer.trainable for layer in mh.arch.nn._flatten_layers())
 
 
-def test_the_structure_is_computed_once_and_kept_in_the_store(fields, tmp_path, monkeypatch):
+def test_the_structure_is_computed_once_per_store(fields, tmp_path, monkeypatch):
     X, y = fields
     built, build = [], autoencoder.build_hierarchy
 
@@ -84,7 +84,7 @@ def test_the_structure_is_computed_once_and_kept_in_the_store(fields, tmp_path, 
     assert not list((tmp_path / "backups").glob("*")), "a backup that is restored has done its work"
 
 
-def test_post_fit_twice_is_the_same_as_once(fields):
+def test_post_fit_is_idempotent(fields):
     X, y = fields
     mh, handler = handler_of(), DLTrainingHandler()
     mh.compile()

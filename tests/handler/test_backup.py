@@ -39,7 +39,7 @@ def make(dtype, shape):
         "structured",
     ],
 )
-def test_every_dtype_comes_back_to_the_bit_into_the_same_object(tmp_path, dtype):
+def test_every_dtype_is_restored_bit_identically(tmp_path, dtype):
     x, y = make(dtype, (3,)), make("int32", ())
     original = x.copy(), y.copy()
     backup = write_backup(tmp_path, x, y)
@@ -50,7 +50,7 @@ def test_every_dtype_comes_back_to_the_bit_into_the_same_object(tmp_path, dtype)
     assert y.tobytes() == original[1].tobytes()
 
 
-def test_a_list_of_arrays_of_any_order_in_memory_comes_back(tmp_path):
+def test_arrays_of_any_memory_order_are_restored(tmp_path):
     whole = make("float32", (10,))
     parts = [make("float64", (2, 3)), np.asfortranarray(make("float32", (4, 5))), whole[:, ::2]]
     original, y = [part.copy() for part in parts], make("int64", (2,))
@@ -63,7 +63,7 @@ def test_a_list_of_arrays_of_any_order_in_memory_comes_back(tmp_path):
     assert np.array_equal(whole[:, 1::2], beside), "a view's neighbours are left alone"
 
 
-def test_it_is_written_in_chunks_along_the_first_axis(tmp_path):
+def test_a_backup_is_chunked_along_the_first_axis(tmp_path):
     x = np.random.default_rng(0).integers(0, 255, size=(40, 1 << 20), dtype=np.uint8)
     backup = write_backup(tmp_path, x, np.zeros(40))
     sizes = sorted(p.stat().st_size for p in (backup / "X0" / "c").rglob("*") if p.is_file())
@@ -93,7 +93,7 @@ def test_a_damaged_backup_is_refused(tmp_path):
         restore_backup(backup, x, y)
 
 
-def test_other_arrays_are_refused_and_left_alone(tmp_path):
+def test_arrays_of_another_shape_are_refused_unchanged(tmp_path):
     x, y = make("float32", (3,)), make("int32", ())
     backup = write_backup(tmp_path, x, y)
     other = np.ones((ROWS, 4), "float32")

@@ -34,17 +34,17 @@ def prepare(folder, change):
         return run.live.trainer
 
 
-def test_the_good_input_is_good(tmp_path):
+def test_the_valid_input_is_accepted(tmp_path):
     (tmp_path / "jobs.py").write_text(MODULE)
     prepare(tmp_path, {}).run_epoch(0)
 
 
-def test_no_two_bad_inputs_have_one_name_and_there_are_enough():
+def test_bad_inputs_are_numerous_and_distinctly_named():
     assert len({bad.id for bad in BAD_INPUTS}) == len(BAD_INPUTS) >= 55
 
 
 @pytest.mark.parametrize("bad", BAD_INPUTS, ids=lambda bad: bad.id)
-def test_a_bad_input_is_told_in_one_sentence_before_the_first_step(bad, tmp_path):
+def test_a_bad_input_is_refused_before_the_first_step(bad, tmp_path):
     (tmp_path / "jobs.py").write_text(MODULE + bad.code)
     with pytest.raises(UserCodeError if bad.fails else SpecError) as caught:
         prepare(tmp_path, bad.change)

@@ -19,14 +19,14 @@ from tests.bad_values import MORE
 NETWORK = Outline(tuple(LayerInfo(name) for name in ("first", "second", "head")), weightless=("given", "drop"))
 
 
-def test_the_good_specification_is_good(tmp_path):
+def test_the_valid_specification_is_accepted(tmp_path):
     spec, folder = load_spec(write_good(tmp_path))
     assert spec.name == "good"
     assert folder == tmp_path.resolve()
     assert compute_schedule(spec.freeze_training, spec.training.epochs, NETWORK).op_epoch == (1, 3, 4, 5, 6)
 
 
-def test_no_two_bad_specifications_have_one_name_and_there_are_enough():
+def test_bad_specifications_are_numerous_and_distinctly_named():
     names = {bad.id for bad in [*BAD, *MORE]}
     assert len(names) == len(BAD) + len(MORE)
     assert len(names) >= 160
@@ -49,7 +49,7 @@ def test_a_bad_specification_is_refused_in_one_sentence(bad, tmp_path):
     assert caught.value.exit_code == 2
 
 
-def test_several_faults_are_said_one_a_line():
+def test_several_faults_are_reported_one_per_line():
     with pytest.raises(SpecError) as caught:
         parse_spec(GOOD | {"seed": -1, "training": {"epochs": 0, "batch_sise": 3}})
     assert str(caught.value).splitlines() == [
@@ -59,7 +59,7 @@ def test_several_faults_are_said_one_a_line():
     ]
 
 
-def test_a_missing_file_is_refused_and_its_neighbours_named(tmp_path):
+def test_a_missing_file_is_refused_with_a_suggestion(tmp_path):
     write_good(tmp_path)
     with pytest.raises(SpecError, match=r"sepc.yaml: there is no such file; did you mean 'spec.yaml'"):
         load_spec(tmp_path / "sepc.yaml")
@@ -67,7 +67,7 @@ def test_a_missing_file_is_refused_and_its_neighbours_named(tmp_path):
         load_spec(tmp_path)
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path):
+def test_a_binary_file_is_refused(tmp_path):
     (tmp_path / "spec.yaml").write_bytes(b"\xff\x01\x00\x80")
     with pytest.raises(SpecError, match="is not text in UTF-8"):
         load_spec(tmp_path / "spec.yaml")
@@ -85,7 +85,7 @@ def test_text_in_another_encoding_is_read_or_refused_by_its_name(suffix, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["spec.yaml", "spec.json"])
-def test_a_file_too_large_for_a_specification_is_not_read(name, tmp_path):
+def test_a_file_over_one_megabyte_is_not_read(name, tmp_path):
     (tmp_path / name).write_text("x" * 1_000_001)
     with pytest.raises(SpecError, match="has more than 1,000,000 bytes; a specification is a small"):
         load_spec(tmp_path / name)
@@ -100,7 +100,7 @@ def test_deeply_nested_json_is_refused(text, tmp_path):
         load_spec(tmp_path / "spec.json")
 
 
-def test_a_folder_whose_name_is_no_text_is_refused(tmp_path):
+def test_a_folder_name_other_than_utf_8_is_refused(tmp_path):
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff"))
     folder.mkdir()
     with pytest.raises(SpecError, match=r"^specification: the name of b'.*xff' isn't UTF-8; rename the folder"):
@@ -115,20 +115,20 @@ def test_a_folder_whose_name_is_no_text_is_refused(tmp_path):
         ("[1]", "a specification is a mapping"),
     ],
 )
-def test_bad_json_is_refused_with_its_place(text, words, tmp_path):
+def test_invalid_json_is_refused_with_its_position(text, words, tmp_path):
     (tmp_path / "spec.json").write_text(text)
     with pytest.raises(SpecError, match=words):
         load_spec(tmp_path / "spec.json")
 
 
-def test_a_module_that_is_no_python_is_refused_with_its_line(tmp_path):
+def test_a_module_with_a_syntax_error_is_refused_with_its_line(tmp_path):
     file = write_good(tmp_path)
     (tmp_path / "things.py").write_text("def data():\n    return 1 +\n")
     with pytest.raises(SpecError, match=r"data.source: things.py, line 2: invalid syntax"):
         load_spec(file)
 
 
-def test_a_module_named_like_one_of_pythons_is_refused(tmp_path):
+def test_a_module_named_like_a_standard_one_is_refused(tmp_path):
     file = write_good(tmp_path, {"data.source": "random:data"})
     (tmp_path / "random.py").write_text("def data(examples):\n    return examples\n")
     with pytest.raises(SpecError, match=r"data.source: random.py has the name of a module of Python's own library"):
@@ -147,12 +147,12 @@ def test_a_module_named_like_one_of_pythons_is_refused(tmp_path):
         ("model.compile.loss.name=mse", "--set model.compile.loss.name: model.compile.loss is .*, which has no keys"),
     ],
 )
-def test_a_bad_override_is_refused(override, words, tmp_path):
+def test_an_invalid_override_is_refused(override, words, tmp_path):
     with pytest.raises(SpecError, match=words):
         load_spec(write_good(tmp_path), [override])
 
 
-def test_refusing_needs_no_tensorflow(tmp_path):
+def test_refusing_a_specification_imports_no_tensorflow(tmp_path):
     file = write_good(tmp_path, {"seed": -1})
     code = (
         "import sys\nfrom pathlib import Path\n"
@@ -165,14 +165,14 @@ def test_refusing_needs_no_tensorflow(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [["train", "b\udcff.yaml"], ["runs", "--store", "s\udcff"], ["show", "r\udcff"]])
-def test_an_argument_that_is_no_text_is_refused(arguments, capfd):
+def test_an_argument_other_than_utf_8_is_refused(arguments, capfd):
     from flows.command import run
 
     assert run(arguments) == (2, False)
     assert "the command line: " in capfd.readouterr().err
 
 
-def test_a_store_in_a_folder_whose_name_is_no_text_is_refused(tmp_path):
+def test_a_store_folder_name_other_than_utf_8_is_refused(tmp_path):
     from handler.store import Store
 
     with pytest.raises(SpecError, match=r"^store: the name of b'.*xff/store' isn't UTF-8"):

@@ -17,13 +17,13 @@ def paths_of(name):
     return {key: parameters[key].default for key in PATHS & parameters.keys()}
 
 
-def test_every_default_path_of_keras_is_known():
+def test_every_default_path_of_a_keras_callback_is_listed():
     default = {name: {k: v for k, v in paths_of(name).items() if v is not inspect.Parameter.empty} for name in CALLBACKS}
     assert {name: paths for name, paths in default.items() if paths} == DEFAULT_FILES
 
 
 @pytest.mark.parametrize("name", [name for name in CALLBACKS if paths_of(name)])
-def test_a_callback_writes_below_the_runs_folder_also_by_default(name, tmp_path):
+def test_every_callback_writes_below_the_runs_folder(name, tmp_path):
     given = dict.fromkeys(paths_of(name), "log.keras") if name not in DEFAULT_FILES else {}
     spec = parse_spec({"name": "x", "data": {"source": "a:b"}, "model": {"architecture": "a:b"},
                        "training": {"epochs": 1, "callbacks": [{"name": name, **given}]}})  # fmt: skip

@@ -40,7 +40,7 @@ def declare(folder):
 NPZ = {"data": {"source": "points.npz"}}
 
 
-def test_the_key_is_32_hex_digits_of_plain_json(declare):
+def test_the_first_key_is_32_hex_digits(declare):
     found = declare()
     assert json.loads(json.dumps(found)) == found
     assert re.fullmatch("[0-9a-f]{32}", initial_key(found))
@@ -66,7 +66,7 @@ def test_the_key_is_32_hex_digits_of_plain_json(declare):
     ],
     ids=str,
 )
-def test_what_does_not_decide_the_result_does_not_enter(change, declare):
+def test_fields_without_effect_on_the_result_do_not_enter(change, declare):
     assert declare(change) == declare()
 
 
@@ -90,13 +90,13 @@ def test_what_does_not_decide_the_result_does_not_enter(change, declare):
         ({"training.callbacks": [{"name": "things:data", "x": 1}]}, "callbacks[0].name"),
     ],
 )
-def test_what_decides_the_result_enters(change, path, declare):
+def test_fields_that_affect_the_result_enter(change, path, declare):
     before, after = declare(), declare(change)
     assert initial_key(before) != initial_key(after)
     assert first_difference(before, after)[0] == path
 
 
-def test_the_users_code_enters_by_what_it_says_not_by_how_it_looks(folder, declare):
+def test_code_enters_without_its_comments_and_formatting(folder, declare):
     before = declare()
     text = MODULE.replace("LIMIT = 3", "# a comment\nLIMIT   =   3").replace(
         '"""Small data and a small network."""', '"""Else."""'
@@ -109,7 +109,7 @@ def test_the_users_code_enters_by_what_it_says_not_by_how_it_looks(folder, decla
     assert first_difference(before, declare())[0] == "data.source.code"
 
 
-def test_one_and_true_are_different_code(tmp_path):
+def test_literals_of_different_types_are_different_code(tmp_path):
     digests = set()
     for value in ("1", "True", "1.0", "'1'", "b'1'"):
         (tmp_path / "things.py").write_text(f"LIMIT = {value}\n")
@@ -129,7 +129,7 @@ def test_one_and_true_are_different_code(tmp_path):
         "from pack.deep import g",
     ],
 )
-def test_modules_it_imports_from_its_folder_enter_too(statement, tmp_path):
+def test_modules_imported_from_the_folder_enter(statement, tmp_path):
     (tmp_path / "pack").mkdir()
     (tmp_path / "pack" / "__init__.py").write_text("from . import sibling\n")
     (tmp_path / "pack" / "deep.py").write_text("from .sibling import f as g\n")
@@ -144,19 +144,19 @@ def test_modules_it_imports_from_its_folder_enter_too(statement, tmp_path):
     assert len(digests) == 2
 
 
-def test_a_folders_place_and_name_do_not_enter(folder, declare, tmp_path_factory):
+def test_the_path_of_the_folder_does_not_enter(folder, declare, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     shutil.copytree(folder, elsewhere, dirs_exist_ok=True)
     for change in ({}, NPZ, {"model.weights": "start.weights.h5"}):
         assert declared(parse_spec(changed(change)), elsewhere, Digests(None)) == declare(change)
 
 
-def test_text_that_only_looks_like_a_reference_stays_text(declare):
+def test_text_that_resembles_a_reference_stays_text(declare):
     assert declare({"model.args": {"width": "one:two"}})["model"]["args"] == {"width": "one:two"}
     assert declare({"model.args": {"width": "things:LIMIT"}})["model"]["args"]["width"].keys() == {"function", "code"}
 
 
-def test_functions_in_callbacks_and_rate_schedules_enter_by_their_code(declare):
+def test_functions_in_callbacks_enter_by_their_code(declare):
     scheduler = declare({"training.callbacks": [{"name": "LearningRateScheduler", "schedule": "things:data"}]})
     assert scheduler["callbacks"][0]["schedule"]["function"] == "data"
     with pytest.raises(SpecError, match=r"training.callbacks\[0\].schedule: things.py defines no 'gone'"):
@@ -178,7 +178,7 @@ def test_files_enter_by_content(folder, declare):
     assert first_difference(before, declare(moved))[0] == "data.source.content[0]"
 
 
-def test_tiles_enter_in_the_order_in_which_they_are_listed(folder, declare):
+def test_tiles_enter_in_their_listed_order(folder, declare):
     digests = [_write_tile(folder / f"{name}.las", points) for name, points in (("a", 1), ("b", 2))]
     cloud = {"training.callbacks": [], "model.architecture": "pointnet", "model.args": {}}
     listed = [
@@ -203,7 +203,7 @@ def _write_tile(path, points, wkt=None):
     return xxhash.xxh3_128_hexdigest(path.read_bytes())
 
 
-def test_the_unit_of_a_tile_enters_where_it_is_not_the_metre(folder, declare):
+def test_the_unit_of_a_tile_enters_unless_it_is_the_metre(folder, declare):
     cloud = {"training.callbacks": [], "model.architecture": "pointnet", "model.args": {}}
     _write_tile(folder / "metres.las", 1, 'PROJCS["x",GEOGCS["y"],UNIT["metre",1]]')
     _write_tile(folder / "feet.las", 1, 'PROJCS["x",GEOGCS["y"],UNIT["foot",0.3048]]')
@@ -223,7 +223,7 @@ def test_a_zarr_enters_by_its_files_and_their_names(folder, declare):
     assert declare({"data": {"source": "points.zarr"}}) != before
 
 
-def test_what_a_zarr_has_by_a_link_enters_too(folder, declare, tmp_path_factory):
+def test_linked_files_of_a_zarr_enter(folder, declare, tmp_path_factory):
     there = tmp_path_factory.mktemp("there") / "X"
     there.mkdir()
     (there / "c").write_bytes(b"1")
@@ -271,7 +271,7 @@ def store(tmp_path):
     return store
 
 
-def test_a_run_enters_by_the_key_of_its_state(store, folder):
+def test_weights_of_a_run_enter_by_the_key_of_its_state(store, folder):
     spec = parse_spec(changed({"model.weights": "run:done"}))
     assert declared(spec, folder, Digests(store.root))["model"]["weights"] == {"state": "c" * 32}
     assert pretrained_state("run:done@1", store.root) == pretrained_state("run:half@1", store.root) == "b" * 32
@@ -285,7 +285,7 @@ def test_a_run_enters_by_the_key_of_its_state(store, folder):
         ("run:half", "the run is interrupted, not completed; finish it or name an epoch"),
     ],
 )
-def test_a_run_without_such_a_state_is_refused(weights, words, store):
+def test_weights_of_a_run_without_that_state_are_refused(weights, words, store):
     with pytest.raises(SpecError, match=words) as caught:
         pretrained_state(weights, store.root)
     assert caught.value.path == "model.weights"
@@ -305,7 +305,7 @@ def settled_at_once(monkeypatch):
     monkeypatch.setattr("handler.declared._SETTLED", -1)
 
 
-def test_digests_are_remembered_and_read_anew_when_a_file_changes(tmp_path, settled_at_once):
+def test_a_cached_digest_is_renewed_when_its_file_changes(tmp_path, settled_at_once):
     file, store = tmp_path / "points.las", tmp_path / "store"
     store.mkdir()
     file.write_bytes(b"first")
@@ -331,7 +331,7 @@ def test_digests_are_remembered_and_read_anew_when_a_file_changes(tmp_path, sett
     assert Digests(store).of(file) == xxhash.xxh3_128_hexdigest(b"other")
 
 
-def test_other_content_with_the_same_size_and_times_is_noticed(tmp_path, settled_at_once):
+def test_new_content_of_the_same_size_and_times_is_detected(tmp_path, settled_at_once):
     file, other = tmp_path / "points.las", tmp_path / "other.las"
     file.write_bytes(b"first")
     other.write_bytes(b"other")
@@ -351,7 +351,7 @@ def test_other_content_with_the_same_size_and_times_is_noticed(tmp_path, settled
     assert Digests(tmp_path).of(file) == xxhash.xxh3_128_hexdigest(b"third")
 
 
-def test_a_time_of_change_that_cannot_be_one_is_not_relied_on(tmp_path, settled_at_once):
+def test_a_modification_time_after_the_change_time_is_not_trusted(tmp_path, settled_at_once):
     file = tmp_path / "points.las"
     file.write_bytes(b"first")
     os.utime(file, ns=(4 * 10**18, 4 * 10**18))  # modified later than changed, as on FAT
@@ -361,7 +361,7 @@ def test_a_time_of_change_that_cannot_be_one_is_not_relied_on(tmp_path, settled_
     assert not (tmp_path / "digests.json").exists()
 
 
-def test_a_file_that_has_only_just_changed_is_not_remembered(tmp_path):
+def test_the_digest_of_a_recently_changed_file_is_not_cached(tmp_path):
     file = tmp_path / "points.las"
     file.write_bytes(b"first")
     digests = Digests(tmp_path)
@@ -370,7 +370,7 @@ def test_a_file_that_has_only_just_changed_is_not_remembered(tmp_path):
     assert not (tmp_path / "digests.json").exists()
 
 
-def test_no_store_is_made_for_digests(tmp_path):
+def test_digests_create_no_store(tmp_path):
     file = tmp_path / "points.las"
     file.write_bytes(b"first")
     settle(file)
@@ -381,14 +381,14 @@ def test_no_store_is_made_for_digests(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{", '{"a": 3}', "null"])
-def test_a_damaged_memory_is_no_memory(content, tmp_path):
+def test_a_damaged_cache_of_digests_is_ignored(content, tmp_path):
     (tmp_path / "digests.json").write_text(content)
     file = tmp_path / "points.las"
     file.write_bytes(b"first")
     assert Digests(tmp_path).of(file) == xxhash.xxh3_128_hexdigest(b"first")
 
 
-def test_a_file_that_cannot_be_read_is_refused(tmp_path):
+def test_an_unreadable_file_is_refused(tmp_path):
     with pytest.raises(SpecError, match=r"gone.las can't be read: No such file"):
         Digests(None).of(tmp_path / "gone.las")
 
@@ -408,14 +408,14 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
         ({"x": {}}, {"x": []}, ("x", {}, [])),
     ],
 )
-def test_the_first_difference_is_named(a, b, difference):
+def test_the_first_difference_has_its_path_and_values(a, b, difference):
     assert first_difference(a, b) == difference
 
 
 # Files that a function reads, and modules that it imports by name
 
 
-def test_the_files_a_function_reads_enter_by_name_and_content(folder, declare):
+def test_data_files_enter_by_name_and_content(folder, declare):
     (folder / "images" / "cats").mkdir(parents=True)
     (folder / "images" / "cats" / "one.png").write_bytes(b"1")
     (folder / "table.csv").write_text("a,b")
@@ -434,7 +434,7 @@ def test_the_files_a_function_reads_enter_by_name_and_content(folder, declare):
     assert [path for path, *_ in differences(before, declare(change))] == ["data.files[0]", "data.files[1]"]
 
 
-def test_what_runs_write_beside_the_files_a_function_reads_does_not_enter(folder, declare):
+def test_files_that_runs_write_do_not_enter(folder, declare):
     (folder / "table.csv").write_text("a,b")
     change = {"data.files": [".", "**/*.csv"]}
     before = declare(change)
@@ -446,7 +446,7 @@ def test_what_runs_write_beside_the_files_a_function_reads_does_not_enter(folder
     assert declare({"data.files": [".frostline/runs/one/*.csv"]})["data"]["files"], "unless these alone are named"
 
 
-def test_where_the_files_a_function_reads_lie_does_not_enter(folder, declare, tmp_path_factory):
+def test_the_location_of_data_files_does_not_enter(folder, declare, tmp_path_factory):
     found = []
     for place in (folder, tmp_path_factory.mktemp("elsewhere")):
         (place / "im[1]").mkdir()
@@ -465,7 +465,7 @@ def test_where_the_files_a_function_reads_lie_does_not_enter(folder, declare, tm
         "import importlib\nimportlib.import_module('.inner', 'pack')\nimport pack",
     ],
 )
-def test_a_module_that_is_imported_by_its_name_as_text_enters_too(statement, tmp_path):
+def test_a_module_imported_by_a_literal_name_enters(statement, tmp_path):
     (tmp_path / "pack").mkdir()
     (tmp_path / "things.py").write_text(statement + "\n")
     digests = set()

@@ -67,7 +67,7 @@ def end_of(store):
 
 
 @pytest.mark.service
-def test_a_mirrored_training_has_the_bits_that_fit_gives_it(tmp_path):
+def test_a_mirrored_training_is_bit_identical_to_keras_fit(tmp_path):
     done = in_a_process("""
         import json
         from handler import environment
@@ -114,7 +114,7 @@ def test_a_mirrored_training_has_the_bits_that_fit_gives_it(tmp_path):
 
 @pytest.mark.service
 @pytest.mark.parametrize("kill_at", [(1, 5), (4, 6)], ids=str)
-def test_killed_it_goes_on_to_the_same_bits(kill_at, whole, tmp_path):
+def test_a_killed_mirrored_training_resumes_bit_identically(kill_at, whole, tmp_path):
     assert trained(tmp_path, "store", kill_at).returncode == -signal.SIGKILL
     done = trained(tmp_path, "store")
     assert done.returncode == 0, done.stderr
@@ -154,7 +154,7 @@ def test_what_rests_does_not_move_and_one_device_gives_other_bits(whole, tmp_pat
     ],
     ids=str,
 )  # fmt: skip
-def test_what_cannot_be_spread_is_refused(changes, said, tmp_path):
+def test_a_training_that_cannot_be_distributed_is_refused(changes, said, tmp_path):
     done = trained(tmp_path, "store", spec={**MIRRORED, "training": {**MIRRORED["training"], **changes}})
     assert done.returncode == 1
     assert said in done.stderr.splitlines()[-1]
@@ -169,14 +169,14 @@ def test_what_cannot_be_spread_is_refused(changes, said, tmp_path):
     ],
     ids=str,
 )  # fmt: skip
-def test_a_specification_of_what_cannot_be_spread_is_refused(batch_size, optimizer, said):
+def test_a_specification_that_cannot_be_distributed_is_refused(batch_size, optimizer, said):
     training = {**SPEC["training"], "batch_size": batch_size, "strategy": {"name": "mirrored", "devices": 4}}
     model = {**SPEC["model"], "compile": {**SPEC["model"]["compile"], "optimizer": optimizer}}
     with pytest.raises(SpecError, match=said):
         parse_spec({**SPEC, "training": training, "model": model})
 
 
-def test_a_process_that_began_with_one_device_says_so(tmp_path):
+def test_a_process_that_started_with_one_device_is_refused(tmp_path):
     done = in_a_process("""
         import tensorflow as tf
         tf.ones(1)

@@ -48,7 +48,7 @@ def begun(folder, changes):
     return run
 
 
-def test_a_run_that_diverged_says_the_same_again_without_training(folder):
+def test_a_diverged_run_fails_again_without_training(folder):
     run = begun(folder, steep())
     with pytest.raises(NonFiniteError, match=r"loss is (nan|inf) after step 2 of 7 in epoch 0") as caught:
         run.train_segment(0)
@@ -63,7 +63,7 @@ def test_a_run_that_diverged_says_the_same_again_without_training(folder):
     assert "live" not in again.__dict__, "no data and no network was loaded"
 
 
-def test_another_rate_or_continue_trains_a_run_that_diverged(folder):
+def test_another_rate_or_continue_retries_a_diverged_run(folder):
     run = begun(folder, steep())
     with pytest.raises(NonFiniteError) as caught:
         run.train_segment(0)
@@ -72,7 +72,7 @@ def test_another_rate_or_continue_trains_a_run_that_diverged(folder):
     begun(folder, steep(non_finite="continue")).pre_fit()
 
 
-def test_continue_is_said_in_the_record_and_the_report(folder):
+def test_the_record_and_the_report_note_continue(folder):
     _, _, watch = trains_in(folder)(steep(non_finite="continue"))
     said = "training.non_finite: continue trains on"
     assert [note for note in watch.notes if said in note]
@@ -91,7 +91,7 @@ def test_continue_is_said_in_the_record_and_the_report(folder):
         stopped.post_fit()
 
 
-def test_a_metric_that_comes_late_is_in_every_file_with_gaps(folder):
+def test_a_late_metric_has_gaps_in_every_file(folder):
     late = {"training": {**SPEC["training"], "callbacks": ["mine:Late"]}}
     final, _, _ = trains_in(folder)(late)
     assert repr(final["history"]["late"]) == "[nan, nan, 2.0, 3.0, 4.0, 5.0]"

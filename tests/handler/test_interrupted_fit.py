@@ -34,7 +34,7 @@ def python_hears_ctrl_c():
 
 @pytest.mark.parametrize("again", [False, True], ids=["once", "and again while they are written back"])
 @pytest.mark.parametrize("stored", [False, True], ids=["without a store", "with a store"])
-def test_the_arrays_are_restored(again, stored, network, blobs, tmp_path, monkeypatch):
+def test_ctrl_c_restores_the_arrays(again, stored, network, blobs, tmp_path, monkeypatch):
     x, y = blobs
     before, moved, calls = (x.copy(), y.copy()), [], []
     original = handler.backup.read_array

@@ -66,7 +66,7 @@ def key(tmp_path_factory):
     return of
 
 
-def test_every_field_of_a_specification_is_known_to_decide_or_not():
+def test_every_field_is_classified_by_its_effect_on_the_key():
     fields = {f"{section}{field.alias or name}" for section, model in SECTIONS.items() for name, field in model.model_fields.items()}
     sections = {field for field in fields if any(field + "." == section for section in SECTIONS)}
     assert fields - sections == NEUTRAL.keys() | DECIDING.keys()
@@ -77,7 +77,7 @@ def test_every_field_of_a_specification_is_known_to_decide_or_not():
 
 
 @pytest.mark.parametrize(("field", "value"), [(f, v) for f, values in DECIDING.items() for v in values], ids=repr)
-def test_what_decides_changes_the_key_and_is_named(field, value, key):
+def test_a_field_that_affects_the_result_changes_the_key(field, value, key):
     assert key({field: value}) != key({})
     path, *_ = first_difference(key({}, whole=True), key({field: value}, whole=True))
     section = field if field != "data.source" or not str(value).endswith(".npz") else "data"
@@ -90,13 +90,13 @@ def choices(table):
 
 @given(choices(NEUTRAL), choices({f: v for f, v in DECIDING.items() if f != "training.callbacks"}))
 @settings(max_examples=60, deadline=None)
-def test_what_does_not_decide_never_changes_the_key(key, neutral, deciding):
+def test_a_field_without_effect_never_changes_the_key(key, neutral, deciding):
     assert key({**deciding, **neutral}) == key(deciding)
     assert (key(deciding) == key({})) == (not deciding)
 
 
 @pytest.mark.parametrize("logger", sorted(LOGGERS))
-def test_callbacks_that_only_write_do_not_enter_whatever_they_are_told(logger, key):
+def test_callbacks_that_only_write_do_not_enter_the_key(logger, key):
     needed = {"CSVLogger": {"filename": "a.csv"}, "ModelCheckpoint": {"filepath": "a.keras", "monitor": "loss"}}.get(logger, {})
     assert key({"training.callbacks": [{"name": logger, **needed}, STEERS]}) == key({})
 

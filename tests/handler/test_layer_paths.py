@@ -98,7 +98,7 @@ MEANT = {
 }
 
 
-def test_names_paths_and_globs_go_into_wrappers_and_blocks():
+def test_names_paths_and_globs_reach_into_wrappers_and_blocks():
     model = blocks()
     known = outline(model)
     assert [layer.path for layer in known.layers] == ["td", "block", "bi", "head"]
@@ -110,7 +110,7 @@ def test_names_paths_and_globs_go_into_wrappers_and_blocks():
 
 
 @pytest.mark.parametrize("frozen", [("td/seq/c1",), ("block/scale", "bi/forward_lstm/lstm_cell"), ("td", "block")])
-def test_a_mask_freezes_parts_of_a_layer_and_nothing_else(frozen):
+def test_a_mask_freezes_exactly_the_named_parts_of_a_layer(frozen):
     model = blocks()
     trainable = {v.path for v in model.trainable_weights}
     still = {path for path in trainable if any(f"{path}/".startswith(f"{name}/") for name in frozen)}
@@ -121,7 +121,7 @@ def test_a_mask_freezes_parts_of_a_layer_and_nothing_else(frozen):
     assert {v.path for v in model.trainable_weights} == trainable, "released"
 
 
-def test_a_layer_stands_by_its_parts_where_another_entry_names_one():
+def test_a_layer_is_split_where_another_entry_names_its_part():
     entries = [
         {"training_interval": [0, 2], "layers": ["td"]},
         {"training_interval": [2, 4], "layers": ["td/seq/c1"]},
@@ -139,7 +139,7 @@ def test_a_layer_stands_by_its_parts_where_another_entry_names_one():
         compute_schedule([turns], 2, known)
 
 
-def test_a_weight_of_the_model_itself_is_listed_counted_and_frozen():
+def test_a_models_own_weight_is_listed_and_can_be_frozen():
     model = scaled()
     known = outline(model)
     assert [(layer.path, layer.kind, layer.parameters) for layer in known.layers] == [
@@ -163,7 +163,7 @@ def test_a_weight_of_the_model_itself_is_listed_counted_and_frozen():
 
 
 @pytest.mark.parametrize("layers", [["x"], "all", ["*"], [["x"]]])
-def test_two_layers_of_one_path_are_refused_by_name(layers):
+def test_two_layers_with_the_same_path_are_refused(layers):
     model = scaled(("x", "x"))
     with pytest.raises(ScheduleError, match="two different layers or weights of the network are called 'x'"):
         DLFreezeTrainingExecutor.compute_schedule([{"layers": layers}], 2, model)
@@ -172,7 +172,7 @@ def test_two_layers_of_one_path_are_refused_by_name(layers):
         DLFreezeTrainingExecutor.compute_schedule([{"layers": ["factor"]}], 2, scaled(("factor", "head")))
 
 
-def test_layers_that_the_user_froze_are_said_where_an_entry_names_them():
+def test_entries_that_name_layers_frozen_by_the_user_are_reported():
     model = blocks()
     model.get_layer("td").trainable = False
     model.get_layer("bi").forward_layer.trainable = False
@@ -186,7 +186,7 @@ def test_layers_that_the_user_froze_are_said_where_an_entry_names_them():
     assert "names td, bi/forward_lstm/lstm_cell, frozen" in text, "except names what is to train, too"
 
 
-def test_epochs_in_which_nothing_trains_are_said():
+def test_epochs_with_all_layers_frozen_are_reported():
     known = outline(compiled(blocks()))
     assert idle_segments(known, compute_schedule([{"training_interval": [0, 1], "layers": ["head"]}], 2, known)) == []
     (text,) = idle_segments(known, compute_schedule([{"training_interval": [1, 3], "layers": "all"}], 4, known))

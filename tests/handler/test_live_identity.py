@@ -25,7 +25,7 @@ def fit(network, blobs, tmp_path):
 
 
 @pytest.mark.service
-def test_other_arrays_and_initial_variables_are_another_training(fit, blobs, network):
+def test_other_arrays_or_initial_weights_start_a_new_training(fit, blobs, network):
     assert [fit(), fit()] == [[0, 1], []]
     X, y = blobs
     assert fit(X + np.float32(1)) == [0, 1]
@@ -53,7 +53,7 @@ def enclosing(weight):
 
 
 @pytest.mark.service
-def test_code_that_keras_s_configuration_does_not_hold_is_another_training(fit, network):
+def test_changed_code_of_live_objects_starts_a_new_training(fit, network):
     import keras
 
     def with_loss(loss, **compile_args):
@@ -102,7 +102,7 @@ def test_code_that_keras_s_configuration_does_not_hold_is_another_training(fit, 
     assert [fit(**variant) for variant in again] == [[]] * 3
 
 
-def test_live_objects_are_refused_what_a_specification_is_refused(fit):
+def test_live_objects_refuse_mismatched_states(fit):
     fit()
     end = fit.states.folder(next(key for key in fit.states.names() if fit.states.manifest(key)["epoch"] == 2))
     manifest = sealed.read_manifest(end)

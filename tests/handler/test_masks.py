@@ -28,7 +28,7 @@ def slots_of(model, layer):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
-def test_frozen_weights_and_their_slots_do_not_move_by_a_bit(network, blobs, optimizer):
+def test_frozen_weights_and_their_slots_stay_bit_identical(network, blobs, optimizer):
     model = network(optimizer())
     trainer = Trainer(model, DLSequencer(*blobs, 16), epochs=3)
     trainer.run(0, 1)  # makes the slots nonzero
@@ -47,7 +47,7 @@ def test_frozen_weights_and_their_slots_do_not_move_by_a_bit(network, blobs, opt
     assert before[0].tobytes() != to_array(layer.kernel).tobytes()
 
 
-def test_frozen_batch_normalisation_runs_as_inference(network, blobs):
+def test_a_frozen_batch_normalisation_keeps_its_statistics(network, blobs):
     model = network()
     trainer = Trainer(model, DLSequencer(*blobs, 16), epochs=2)
     trainer.run(0, 1)
@@ -75,7 +75,7 @@ def test_a_mask_applied_twice_changes_nothing_and_release_restores_the_users_fla
     assert [layer.trainable for layer in model._flatten_layers()] == flags
 
 
-def test_a_composite_layer_gets_back_what_the_user_froze_inside_it():
+def test_a_wrapper_keeps_inner_layers_frozen_by_the_user():
     keras.utils.set_random_seed(1)
     inputs = keras.Input((4, 3))
     wrapped = keras.layers.Bidirectional(keras.layers.LSTM(2), name="both")
@@ -107,7 +107,7 @@ def test_step_functions_are_traced_once_per_mask(network, blobs):
     assert traces == [frozenset(), frozenset({"first"}), frozenset({"head"})]
 
 
-def test_the_least_recently_used_step_function_goes_first(network, blobs):
+def test_the_least_recently_used_step_function_is_evicted(network, blobs):
     model = network()
     trainer = Trainer(model, DLSequencer(*blobs, 32), epochs=9)
     trainer.masks.capacity = 2
@@ -123,7 +123,7 @@ def graphs_alive():
 
 
 @pytest.mark.service
-def test_nothing_stays_of_the_masks_that_are_not_kept_any_more(network, blobs):
+def test_evicted_masks_leave_no_graphs_in_memory(network, blobs):
     model = network()
     trainer = Trainer(model, DLSequencer(*blobs, 16), epochs=9, masks_kept=2)
     alive = []
@@ -135,7 +135,7 @@ def test_nothing_stays_of_the_masks_that_are_not_kept_any_more(network, blobs):
     assert alive[0] < alive[2], "graphs are counted"
 
 
-def test_a_gradient_that_a_function_within_the_network_has_of_its_own_serves_every_mask(blobs):
+def test_a_custom_gradient_is_used_under_every_mask(blobs):
     @tf.function
     def doubled_back(x):
         @tf.custom_gradient
@@ -169,7 +169,7 @@ def test_an_unknown_layer_is_refused(network):
         Masks(network()).apply(["nowhere"])
 
 
-def test_an_optimizer_built_over_a_part_is_refused(network, blobs):
+def test_an_optimizer_built_without_some_weights_is_refused(network, blobs):
     model = network()
     model.get_layer("first").trainable = False
     model.optimizer.build(model.trainable_variables)
@@ -178,7 +178,7 @@ def test_an_optimizer_built_over_a_part_is_refused(network, blobs):
         Trainer(model, DLSequencer(*blobs, 16), epochs=1)
 
 
-def test_averaged_weights_are_put_in_place_at_the_end_whatever_was_frozen(network, blobs):
+def test_ema_weights_are_applied_at_the_end_under_any_mask(network, blobs):
     model = network(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5))
     trainer = Trainer(model, DLSequencer(*blobs, 16), epochs=2)
     trainer.run(0, 1)

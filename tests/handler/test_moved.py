@@ -40,7 +40,7 @@ def begun(store, project):
 
 
 @pytest.mark.parametrize("how", [shutil.copytree, shutil.move])
-def test_a_runs_folder_under_another_name_is_a_run_of_that_name(how, tmp_path):
+def test_a_renamed_run_folder_is_a_run_of_the_new_name(how, tmp_path):
     store = Store(tmp_path)
     store.runs.write(record(1))
     how(store.runs.folder("mine"), store.runs.folder("other"))
@@ -51,7 +51,7 @@ def test_a_runs_folder_under_another_name_is_a_run_of_that_name(how, tmp_path):
     assert store.verify() == []
 
 
-def test_a_run_of_a_project_that_was_moved_goes_on_where_it_is_now(project, tmp_path, monkeypatch):
+def test_a_run_of_a_moved_project_resumes_in_its_new_folder(project, tmp_path, monkeypatch):
     store = Store(tmp_path / "store")
     kept = begun(store, project)
     there = project.rename(tmp_path / "moved")
@@ -66,7 +66,7 @@ def test_a_run_of_a_project_that_was_moved_goes_on_where_it_is_now(project, tmp_
 
 
 @pytest.mark.parametrize("weights", ["run:mine", "run:mine@1", {"file": "run:mine", "into": "backbone"}])
-def test_a_run_that_starts_from_itself_is_refused_at_once(weights, project, tmp_path):
+def test_a_run_that_starts_from_itself_is_refused(weights, project, tmp_path):
     store = Store(tmp_path / "store")
     begun(store, project)
     spec = parse_spec({**SPEC, "model": {**SPEC["model"], "weights": weights}})
@@ -80,7 +80,7 @@ def test_a_run_that_starts_from_itself_is_refused_at_once(weights, project, tmp_
 
 
 @pytest.mark.parametrize("name", ["br[1]", "a*b", "what?"])
-def test_a_glob_in_a_folder_whose_name_has_wildcards_is_looked_up_there(name, tmp_path):
+def test_a_glob_works_in_a_folder_with_wildcards_in_its_name(name, tmp_path):
     folder = tmp_path / name
     (folder / "tiles").mkdir(parents=True)
     (folder / "tiles" / "a.las").touch()

@@ -40,7 +40,7 @@ def told(record):
     return [(r.epoch, r.step, r.after) for r in record.resumptions]
 
 
-def test_a_run_tells_where_it_went_on_each_time_and_what_it_was_told_before(opened, tmp_path):
+def test_the_record_lists_every_resumption(opened, tmp_path):
     run = opened()
     run.note("this stays")
     assert told(begun(run, 1)) == []
@@ -64,7 +64,7 @@ def test_a_run_tells_where_it_went_on_each_time_and_what_it_was_told_before(open
     assert "this stays" in page
 
 
-def test_more_epochs_another_start_and_shared_states_are_no_resumptions(opened):
+def test_shared_states_and_new_starts_are_not_resumptions(opened):
     run = opened()
     begun(run)
     finished(run)
@@ -74,7 +74,7 @@ def test_more_epochs_another_start_and_shared_states_are_no_resumptions(opened):
     assert told(begun(opened("third", seed=4), 1)) == [], "another training under that name"
 
 
-def test_a_run_that_was_killed_before_its_first_state_begins_again(opened):
+def test_a_run_killed_before_its_first_state_has_no_resumption(opened):
     run = opened()
     run.begin(run.plan())
     assert told(begun(opened(), 1)) == []

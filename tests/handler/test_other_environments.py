@@ -88,13 +88,13 @@ def begun(tmp_path_factory):
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
 )
-def test_what_was_begun_elsewhere_is_refused_and_nothing_is_trained(other, field, was, now, begun):
+def test_a_state_of_another_environment_is_refused(other, field, was, now, begun):
     epochs, (said,), weights = trains(begun, **other)
     assert (epochs, weights) == ([], None)
     assert re.match(re.escape(f"environment.{field}: the state was made with {was}, this process has {now}; "), said)
 
 
-def test_the_same_environment_goes_on_and_another_only_where_it_is_allowed_which_is_told(begun, tmp_path_factory):
+def test_another_environment_resumes_only_if_it_is_allowed(begun, tmp_path_factory):
     assert trains(begun)[:2] == [[2], []]
     whole = tmp_path_factory.mktemp("whole")
     epochs, notes, weights = trains(whole, epochs=4, threads=1)

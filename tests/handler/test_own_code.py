@@ -30,14 +30,14 @@ def defined(source, name="f", **names):
     return names[name]
 
 
-def test_what_a_function_does_counts_and_what_is_said_of_it_does_not():
+def test_a_digest_ignores_comments_and_docstrings():
     digests = {what: own_code([defined(source)])[0][1] for what, source in SOURCES.items()}
     assert digests["first"] == digests["comment"] == own_code([defined(SOURCES["first"])])[0][1]
     assert len(set(digests.values())) == len(SOURCES) - 1
 
 
 @pytest.mark.parametrize(("one", "other"), [(1, 2), (1.0, 1), ("a", "b"), ((1, 2), (1, 3)), (np.zeros(3), np.ones(3)), (defined(SOURCES["first"]), defined(SOURCES["constant"]))])
-def test_what_a_function_encloses_counts(one, other):
+def test_a_digest_includes_enclosed_values(one, other):
     def make(value):
         return defined("def outer(value):\n    def f(x):\n        return x + value\n    return f", "outer")(value)
 
@@ -62,14 +62,14 @@ CLASS = "class Base:\n    rate = 1\n    def step(self):\n        return 1\nclass
 
 
 @pytest.mark.parametrize(("was", "now"), [("rate = 1", "rate = 2"), ("return 1", "return 5"), ("+ 1", "+ 2"), ("return 3", "return 5"), ("return 4", "return 5")])
-def test_a_class_counts_with_its_bases_and_all_its_members(was, now):
+def test_a_digest_includes_the_bases_and_members_of_a_class(was, now):
     one, same, other = (defined(source, "C")() for source in (CLASS, CLASS, CLASS.replace(was, now)))
     assert own_code([one]) == own_code([same])
     assert own_code([one]) != own_code([other])
     assert [name for name, _ in own_code([one])] == ["C", "Base"]
 
 
-def test_functions_that_an_object_or_a_partial_holds_count():
+def test_a_digest_includes_functions_that_an_object_holds():
     import keras
 
     one, other = defined(SOURCES["first"]), defined(SOURCES["constant"])
@@ -78,13 +78,13 @@ def test_functions_that_an_object_or_a_partial_holds_count():
         assert own_code([hold(one)])[0][0] == "f"
 
 
-def test_what_is_not_the_users_own_is_left_to_the_versions():
+def test_a_digest_excludes_code_of_installed_packages():
     import keras
 
     assert own_code([keras.layers.Dense(3), keras.losses.mean_squared_error, keras.optimizers.Adam(), None, "mse", np.zeros(3)]) == []
 
 
-def test_another_process_finds_the_same():
+def test_a_digest_does_not_depend_on_the_process():
     program = "from handler.own_code import own_code\nfrom tests.handler.test_own_code import defined\nprint(own_code([defined(\"def f(x):\\n    return x in {'a', 'b', 'c', 'd', 'e'}\")]))"
     found = {
         subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout

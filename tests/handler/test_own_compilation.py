@@ -56,29 +56,29 @@ def compiled_as(folder, changes):
         ({"optimizer": "adam"}, "Adam", "mse", ["mae"]),
     ],
 )
-def test_what_is_left_out_is_the_networks_own(compiled, optimizer, loss, metrics, folder):
+def test_omitted_compile_options_come_from_the_network(compiled, optimizer, loss, metrics, folder):
     kind, found, config = compiled_as(folder, spec_of(**compiled))
     assert (kind, found, config["metrics"], config["run_eagerly"]) == (optimizer, loss, metrics, False)
 
 
-def test_a_network_that_is_not_compiled_gets_the_defaults_and_no_metrics(folder):
+def test_an_uncompiled_network_gets_the_default_options(folder):
     kind, found, config = compiled_as(folder, spec_of("network", "data"))
     assert (kind, found.__name__, config["metrics"]) == ("Adam", "sparse_categorical_crossentropy", [])
 
 
-def test_metrics_of_an_empty_list_are_none(folder):
+def test_an_empty_list_of_metrics_logs_only_the_loss(folder):
     final, _, _ = trains_in(folder)(spec_of("network", "data", metrics=[]))
     assert list(final["history"]) == ["loss"]
 
 
-def test_a_default_loss_that_does_not_fit_is_refused_as_such(folder):
+def test_a_default_loss_that_does_not_fit_is_refused(folder):
     run = TrainingRun(RunInputs(spec=parse_spec(spec_of("network")), folder=str(folder), store=str(folder / "store"), name="mine"))  # fmt: skip
     run.begin(run.plan())
     with pytest.raises(SpecError, match=r"^model.compile.loss: is not given, and by default sparse_categorical_cross"):
         run.pre_fit()
 
 
-def test_a_metric_that_the_network_lacks_cannot_be_watched(folder):
+def test_a_callback_cannot_monitor_a_missing_metric(folder):
     watching = {"name": "EarlyStopping", "monitor": "accuracy"}
     changes = {**spec_of(), "training": {"epochs": 1, "callbacks": [watching]}}
     run = TrainingRun(RunInputs(spec=parse_spec(changes), folder=str(folder), store=str(folder / "store"), name="mine"))
@@ -91,7 +91,7 @@ def keys_of(folder, changes):
     return Planning(spec, folder, Store(folder / "store"), "mine").key
 
 
-def test_only_what_was_trained_otherwise_has_another_key(folder):
+def test_only_options_that_change_the_training_change_the_key(folder):
     defaults = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": []}
     assert keys_of(folder, spec_of("network")) == keys_of(folder, spec_of("network", **defaults)), "as before"
     assert keys_of(folder, spec_of()) != keys_of(folder, spec_of(**defaults)), "it was trained with Adam"
@@ -100,7 +100,7 @@ def test_only_what_was_trained_otherwise_has_another_key(folder):
     assert declared(parse_spec(before), folder, Digests(None)) == declared(parse_spec(after), folder, Digests(None))
 
 
-def test_a_stored_specification_leaves_out_what_it_left_out(folder):
+def test_a_stored_specification_omits_the_same_options(folder):
     spec = parse_spec(spec_of())
     again = parse_spec(spec.model_dump(mode="json", by_alias=True))
     assert (again.model.compile.optimizer, again.model.compile.metrics) == (None, None)

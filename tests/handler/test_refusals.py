@@ -141,7 +141,7 @@ OTHER = {
 }
 
 
-def test_every_field_that_is_recorded_is_compared_but_pythons_version(made):
+def test_every_environment_field_but_python_is_compared(made):
     run = made[1]
     assert set(end_state(run)["environment"]) == {*OTHER, "python"}
     assert set(environment.current(run.live.mh.compiled)) == {*OTHER, "python"}
@@ -149,7 +149,7 @@ def test_every_field_that_is_recorded_is_compared_but_pythons_version(made):
 
 
 @pytest.mark.parametrize(("field", "value"), OTHER.items())
-def test_another_environment_is_refused_with_its_field_the_stored_and_the_found_value(field, value, made, amended):
+def test_a_changed_environment_field_is_refused_with_both_values(field, value, made, amended):
     run = made[1]
     here = end_state(run)["environment"]
     amended(environment={**here, field: value})
@@ -165,7 +165,7 @@ def test_another_environment_is_refused_with_its_field_the_stored_and_the_found_
     assert run.watch.epochs == []
 
 
-def test_what_an_older_state_does_not_record_is_not_compared(folder):
+def test_fields_that_an_older_state_lacks_are_not_compared(folder):
     run = opened(folder, LONGER, name="longer")
     first = {"tensorflow", "keras", "numpy", "platform", "cpu", "threads", "deterministic", "onednn", "jit", "devices"}
     kept = {name: value for name, value in end_state(run)["environment"].items() if name in first}
@@ -174,7 +174,7 @@ def test_what_an_older_state_does_not_record_is_not_compared(folder):
     assert (run.watch.epochs, run.watch.notes) == ([2], [])
 
 
-def test_what_is_foreseen_without_tensorflow_is_what_a_training_has(made):
+def test_the_environment_is_predicted_without_tensorflow(made):
     run = made[1]
     there = end_state(run)["environment"]
     foreseen = environment.foreseen(run.planning.threads)
@@ -183,7 +183,7 @@ def test_what_is_foreseen_without_tensorflow_is_what_a_training_has(made):
 
 
 @pytest.mark.parametrize(("value", "onednn"), [("0", False), ("false", False), ("FALSE", False), ("1", True)])
-def test_onednn_is_read_as_tensorflow_reads_it(value, onednn, monkeypatch):
+def test_the_onednn_setting_is_parsed_like_in_tensorflow(value, onednn, monkeypatch):
     import sys
 
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
@@ -191,7 +191,7 @@ def test_onednn_is_read_as_tensorflow_reads_it(value, onednn, monkeypatch):
     assert environment._onednn() is onednn
 
 
-def test_what_xla_is_told_to_write_down_is_no_setting(monkeypatch):
+def test_xla_flags_for_dumps_are_not_recorded(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=somewhere  --xla_cpu_enable_fast_math=true")
     monkeypatch.setenv("TF_XLA_FLAGS", "")
     assert environment._settings() == {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}
@@ -200,7 +200,7 @@ def test_what_xla_is_told_to_write_down_is_no_setting(monkeypatch):
 # Environment: allowed changes are noted
 
 
-def test_an_allowed_change_is_told_by_the_run_its_report_and_every_run_that_shares_its_states(folder):
+def test_an_allowed_change_is_noted_in_every_run_that_shares_it(folder):
     run = opened(folder, LONGER, name="longer", allow_environment_change=True)
     amend_end(run, keras="3.14.0", settings={"XLA_FLAGS": "--x"})
     record = trained(run)
@@ -224,12 +224,12 @@ def test_an_allowed_change_is_told_by_the_run_its_report_and_every_run_that_shar
     assert told.notes == record.notes
 
 
-def test_a_training_from_its_beginning_has_no_change_to_tell(made):
+def test_an_uninterrupted_training_records_no_change(made):
     record = made[1].store.runs.read("mine")
     assert (record.environment_changes, record.resumptions, record.notes) == ([], [], [])
 
 
-def test_the_final_model_is_not_measured_in_another_environment_without_a_word(folder):
+def test_post_fit_refuses_another_environment(folder):
     run = opened(folder, name="again")
     amend_end(run, libc="glibc 2.17")
     plan = run.plan()
@@ -246,7 +246,7 @@ def test_the_final_model_is_not_measured_in_another_environment_without_a_word(f
     assert record.weights == Store(folder / "store").runs.read("mine").weights
 
 
-def test_another_keras_is_named_before_the_values_it_draws_and_these_are_taken_from_the_state_where_it_is_allowed(folder):
+def test_a_changed_keras_is_reported_before_its_initial_values(folder):
     run = opened(folder, LONGER, name="longer")
     amend_end(run, keras="3.14.0")
     manifest = end_state(run)
@@ -261,7 +261,7 @@ def test_another_keras_is_named_before_the_values_it_draws_and_these_are_taken_f
 
 
 @pytest.mark.parametrize("name", ["data", "validation", "initial"])
-def test_a_state_of_something_else_is_refused_with_what_it_was_trained_on(name, made, amended):
+def test_a_state_of_other_data_or_initial_values_is_refused(name, made, amended):
     run = made[1]
     found = end_state(run)["found"]
     amended(found={**found, name: "something else"})
@@ -269,7 +269,7 @@ def test_a_state_of_something_else_is_refused_with_what_it_was_trained_on(name, 
         run.train_segment(0)
 
 
-def test_declared_changes_come_before_the_environment(folder):
+def test_changed_data_is_reported_before_the_environment(folder):
     run = opened(folder, LONGER, name="longer")
     amend_end(run, keras="3.14.0")
     manifest = end_state(run)
@@ -279,7 +279,7 @@ def test_declared_changes_come_before_the_environment(folder):
         run.train_segment(0)
 
 
-def test_validation_data_that_changed_behind_its_declaration_is_refused(folder):
+def test_undeclared_changes_of_validation_data_are_refused(folder):
     def train(epochs):
         values = np.random.default_rng(epochs).normal(size=(16, 6)).astype("float32")
         np.save(folder / "v.npy", values)
@@ -290,7 +290,7 @@ def test_validation_data_that_changed_behind_its_declaration_is_refused(folder):
         train(4)
 
 
-def test_a_network_that_begins_from_other_values_each_time_is_refused(folder):
+def test_a_network_with_irreproducible_initial_values_is_refused(folder):
     wild = {"model": {"architecture": "mine:wild"}}
     trained(opened(folder, wild, name="wild"))
     run = opened(folder, {**wild, **LONGER}, name="wild")

@@ -18,12 +18,12 @@ def run(name, days, *, status="completed", weights=None, **history):
                      spec={"model": {"weights": weights}}, history=history)  # fmt: skip
 
 
-def test_the_newest_are_kept_whenever_they_ran():
+def test_the_newest_runs_are_kept():
     records = [run(name, days) for name, days in zip("abcde", (50, 10, 40, 20, 30), strict=True)]
     assert outlived(records, Retention(newest=3), NOW) == ["a", "c"]
 
 
-def test_everything_younger_than_a_time_is_kept():
+def test_runs_younger_than_the_limit_are_kept():
     records = [run(name, days) for name, days in zip("abcde", (50, 10, 40, 20, 30), strict=True)]
     assert outlived(records, Retention(newest=2, days=35), NOW) == ["a", "c"]
     assert outlived(records, Retention(newest=2, days=100), NOW) == []
@@ -33,29 +33,29 @@ def test_everything_younger_than_a_time_is_kept():
     ("metric", "mode", "dropped"),
     [("val_loss", "auto", ["a", "d"]), ("val_loss", "max", ["b", "d"]), ("val_accuracy", "auto", ["b", "d"]), ("val_accuracy", "min", ["a", "d"])],
 )
-def test_the_best_epoch_of_a_metric_keeps_a_run_and_one_without_the_metric_has_none(metric, mode, dropped):
+def test_the_runs_with_the_best_metric_are_kept(metric, mode, dropped):
     high, low = [0.7, 0.9, 0.8], [0.9, 0.1, 0.2] if metric == "val_loss" else [0.1, 0.2]
     records = [run("new", 1), run("newer", 0), run("a", 50, **{metric: high}), run("b", 60, **{metric: low}), run("d", 70)]
     assert outlived(records, Retention(best=1, metric=metric, mode=mode, newest=2), NOW) == dropped
 
 
-def test_a_diverged_epoch_is_nobodys_best():
+def test_a_nan_metric_is_never_the_best():
     records = [run("new", 1), run("newer", 0), run("a", 50, loss=[float("nan"), 0.5]), run("b", 60, loss=[float("nan")])]
     assert outlived(records, Retention(best=2, metric="loss", newest=2), NOW) == ["b"]
 
 
 @pytest.mark.parametrize("status", ["running", "interrupted", "failed", "planned"])
-def test_what_is_not_complete_is_never_dropped(status):
+def test_an_incomplete_run_is_never_dropped(status):
     records = [run("new", 1), run("newer", 0), run("old", 500, status=status)]
     assert outlived(records, Retention(newest=2), NOW) == []
 
 
-def test_what_a_kept_run_began_from_is_kept_and_what_that_began_from():
+def test_the_runs_that_a_kept_run_starts_from_are_kept():
     records = [run("new", 1), run("newer", 0, weights="run:old@3"), run("old", 50, weights="run:older"), run("older", 60, weights={"file": "run:part", "into": "low"}), run("part", 65), run("other", 70)]
     assert outlived(records, Retention(newest=2), NOW) == ["other"]
 
 
-def test_a_policy_that_says_nothing_sensible_is_refused():
+def test_an_invalid_policy_is_refused():
     with pytest.raises(ValidationError, match="greater than or equal to 2"):
         Retention(newest=1)
     with pytest.raises(ValidationError, match="best: 3 needs a metric, such as val_loss"):
@@ -64,7 +64,7 @@ def test_a_policy_that_says_nothing_sensible_is_refused():
         Retention(oldest=3)
 
 
-def test_a_metric_that_no_run_has_is_refused_with_close_matches():
+def test_an_unknown_metric_is_refused_with_a_suggestion():
     records = [run("new", 1, val_loss=[0.5]), run("newer", 0, loss=[0.1])]
     with pytest.raises(SpecError, match=r"^keep.metric: no run of this store has 'val_los'; did you mean 'val_loss'\?$"):
         outlived(records, Retention(best=3, metric="val_los"), NOW)
@@ -72,7 +72,7 @@ def test_a_metric_that_no_run_has_is_refused_with_close_matches():
 
 
 @pytest.mark.parametrize("days", [1e12, float("inf"), float("nan"), -1])
-def test_days_that_no_calendar_has_are_refused(days):
+def test_an_invalid_number_of_days_is_refused(days):
     with pytest.raises(ValidationError, match="Input should be"):
         Retention(days=days)
     assert outlived([run("new", 1)], Retention(days=36500), NOW) == []

@@ -114,7 +114,7 @@ def finished(once, folder, whole):
     return whole
 
 
-def test_a_finished_training_is_found_segment_by_segment(train):
+def test_a_finished_training_is_cached_segment_by_segment(train):
     first, records, watch = train()
     assert [(r.start, r.end) for r in records] == [(0, 1), (1, 3), (3, 4), (4, 5), (5, 6)]
     assert [r.source for r in records] == ["trained"] * 5
@@ -135,13 +135,13 @@ def test_changing_the_last_entry_retrains_only_from_its_first_epoch(train, finis
     assert alone["weights"] == changed["weights"], "a shared start changes no bit"
 
 
-def test_a_run_that_trains_nothing_records_its_data_too(train, folder, finished):
+def test_a_fully_cached_run_records_its_data(train, folder, finished):
     train({"name": "other"})
     dataset = Store(folder / "store").runs.read("other").dataset
     assert dataset["inputs"] == [{"shape": [6], "dtype": "float32"}], "predict and export read no data"
 
 
-def test_more_epochs_and_another_name_go_on_from_what_is_there(train, finished):
+def test_a_longer_run_continues_from_cached_states(train, finished):
     longer, _, watch = train({"name": "longer", "training": {"epochs": 8, "batch_size": 32}})
     assert watch.epochs == [6, 7]
     whole, _, _ = train({"training": {"epochs": 8, "batch_size": 32}}, store="other")
@@ -150,7 +150,7 @@ def test_more_epochs_and_another_name_go_on_from_what_is_there(train, finished):
 
 
 @pytest.mark.parametrize("kill_at", [(3, 6), *(pytest.param(at, marks=pytest.mark.service) for at in ((0, 2), (5, 1)))])
-def test_a_killed_training_goes_on_to_the_same_bits(train, folder, kill_at, whole):
+def test_a_killed_training_resumes_bit_identically(train, folder, kill_at, whole):
     code = f"""
         import os, signal
         from handler.observe import Observer
@@ -179,7 +179,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(train, folder, kill_at, whol
     assert (resumed["weights"], resumed["history"]) == (whole["weights"], whole["history"])
 
 
-def test_a_damaged_state_is_passed_over_and_trained_again(train, folder, finished):
+def test_a_damaged_state_is_ignored_and_trained_again(train, folder, finished):
     store = Store(folder / "store")
     record = store.runs.read("mine")
     for key in (record.chain[6], record.chain[5]):
@@ -196,7 +196,7 @@ def test_a_damaged_state_is_passed_over_and_trained_again(train, folder, finishe
     assert again["weights"] == finished["weights"]
 
 
-def test_a_damaged_end_is_trained_again_before_the_model_is_made(train, folder, finished):
+def test_a_damaged_final_state_is_trained_again(train, folder, finished):
     store = Store(folder / "store")
     key = store.runs.read("mine").chain[6]
     chunk = next(p for p in (store.states.folder(key) / "variables.zarr").rglob("*") if p.is_file() and "c" in p.parts)
@@ -210,7 +210,7 @@ def test_a_damaged_end_is_trained_again_before_the_model_is_made(train, folder, 
     assert store.verify() == []
 
 
-def test_damaged_files_of_a_finished_run_are_made_again_and_nothing_is_trained(train, folder, finished):
+def test_damaged_files_of_a_finished_run_are_written_again(train, folder, finished):
     store = Store(folder / "store")
     run = TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder / "store"), name="mine"))
     files = [store.runs.folder("mine") / name for name in ("model.keras", "history.csv", "report.html", "spec.yaml")]
@@ -228,7 +228,7 @@ def test_damaged_files_of_a_finished_run_are_made_again_and_nothing_is_trained(t
     assert store.verify() == []
 
 
-def test_data_that_changed_behind_its_declaration_is_refused(train, folder):
+def test_undeclared_changes_of_data_are_refused(train, folder):
     changes = {"data": {"source": "mine:files"}}
     np.save(folder / "x.npy", np.random.default_rng(0).normal(size=(64, 6)).astype("float32"))
     train(changes)
@@ -237,7 +237,7 @@ def test_data_that_changed_behind_its_declaration_is_refused(train, folder):
         train({**changes, "training": {"epochs": 7, "batch_size": 32}})
 
 
-def test_another_environment_is_refused_unless_it_is_allowed(train, folder, finished):
+def test_another_environment_is_refused_unless_allowed(train, folder, finished):
     store = Store(folder / "store")
     key = store.runs.read("mine").chain[6]
     sealed.amend(store.states.folder(key), environment={**store.states.manifest(key)["environment"], "keras": "3.14.0"})
@@ -248,7 +248,7 @@ def test_another_environment_is_refused_unless_it_is_allowed(train, folder, fini
     assert "allowed, the bits may differ" in watch.notes[0]
 
 
-def test_a_stop_within_an_epoch_is_saved_and_loses_no_step(folder, whole):
+def test_a_stop_within_an_epoch_loses_no_step(folder, whole):
     from handler.errors import Interrupted
     from handler.interrupt import stop
 
@@ -287,7 +287,7 @@ def test_a_stop_within_an_epoch_is_saved_and_loses_no_step(folder, whole):
     assert not [name for name in store.states.names() if "-step-" in name], "what is behind is dropped"
 
 
-def test_a_callback_that_stops_ends_the_chain(train):
+def test_a_stop_by_a_callback_ends_the_chain(train):
     changes = {"training": {"epochs": 6, "batch_size": 32,
                             "callbacks": [{"name": "EarlyStopping", "monitor": "loss", "patience": 1, "min_delta": 9.0,
                                            "restore_best_weights": True}]}}  # fmt: skip
@@ -300,7 +300,7 @@ def test_a_callback_that_stops_ends_the_chain(train):
     assert again["weights"] == final["weights"]
 
 
-def test_a_network_is_the_same_whatever_other_threads_draw(folder):
+def test_random_draws_of_other_threads_do_not_change_a_network(folder):
     from handler.building import build_architecture
     from handler.data import DataShape
 
@@ -320,7 +320,7 @@ def test_a_network_is_the_same_whatever_other_threads_draw(folder):
     assert all(np.array_equal(a, b) for other in built[1:] for a, b in zip(built[0], other, strict=True))
 
 
-def test_a_plan_that_is_remembered_and_a_finished_run_need_no_tensorflow(train, folder):
+def test_a_finished_run_is_planned_without_tensorflow(train, folder):
     first, _, _ = train()
     code = f"""
         import json, sys
@@ -345,7 +345,7 @@ def test_a_run_has_one_writer(folder):
     assert not run.store.runs.is_alive("mine")
 
 
-def test_what_a_dead_writer_left_anywhere_in_the_store_is_swept_up_at_the_next_start(folder):
+def test_temporary_files_of_a_dead_writer_are_removed_at_the_start(folder):
     run = TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder / "store"), name="mine"))
     for part in ("", "states", "prefit", "backups", "plans", "runs", "runs/other"):
         (folder / "store" / part / ".tmp-1-00c0ffee-x" / "deep").mkdir(parents=True)
@@ -353,12 +353,12 @@ def test_what_a_dead_writer_left_anywhere_in_the_store_is_swept_up_at_the_next_s
     assert not list(folder.rglob(".tmp-*"))
 
 
-def test_a_name_that_leaves_the_store_is_refused(folder):
+def test_a_run_name_that_leaves_the_store_is_refused(folder):
     with pytest.raises(SpecError, match="can't name a run"):
         TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder), name="../out"))
 
 
-def test_a_run_that_is_not_kept_goes_with_what_only_it_needs(train, folder):
+def test_a_dropped_run_is_removed_with_its_unshared_states(train, folder):
     for name, epochs in (("first", 7), ("second", 5), ("third", 6)):
         train({"name": name, "training": {"epochs": epochs, "batch_size": 32}})
     store = Store(folder / "store")
@@ -375,7 +375,7 @@ def test_a_run_that_is_not_kept_goes_with_what_only_it_needs(train, folder):
     assert watch.epochs == []
 
 
-def test_collection_keeps_what_runs_need_and_drops_the_rest(train, folder, finished):
+def test_gc_removes_only_states_that_no_run_needs(train, folder, finished):
     store = Store(folder / "store")
     assert store.collect() == ([], 0)
     changed = [SPEC["freeze_training"][0]]
@@ -392,7 +392,7 @@ def test_collection_keeps_what_runs_need_and_drops_the_rest(train, folder, finis
     assert again["weights"] == finished["weights"]
 
 
-def test_the_handler_alone_trains_the_bits_of_the_run(folder, whole):
+def test_the_handler_alone_is_bit_identical_to_the_run(folder, whole):
     from handler import DLTrainingHandler
     from handler.building import build_model_handler, load_data
     from handler.data import shape

@@ -33,7 +33,7 @@ def frozen(entries, epochs=10, outline=None):
     return [list(op.freeze) for op in compute_schedule(entries, epochs, outline).ops]
 
 
-def test_the_example_of_the_design_holds():
+def test_the_documented_example_gives_its_schedule():
     entry = {
         "training_interval": [2, 8],
         "layers": ["a", "b", "c"],
@@ -62,12 +62,12 @@ def test_no_epochs_have_no_segments():
     assert compute_schedule(None, 0).segments == ()
 
 
-def test_one_entry_need_not_be_a_list():
+def test_a_single_entry_is_accepted_without_a_list():
     entry = {"layers": ["a"], "training_interval": [1, 2]}
     assert compute_schedule(entry, 3) == compute_schedule([entry], 3) == compute_schedule(Entry(**entry), 3)
 
 
-def test_a_fixed_entry_without_an_interval_freezes_all_its_layers_for_good():
+def test_an_entry_without_an_interval_freezes_its_layers_throughout():
     assert compute_schedule({"layers": ["a", ["b", "c"]]}, 3).triple() == (
         [0],
         [{"freeze": ["a", "b", "c"], "unfreeze": []}],
@@ -99,7 +99,7 @@ def test_every_turn_is_an_op_even_if_nothing_changes():
     assert set(schedule.ops) == {Op(("a", "b"), ())}
 
 
-def test_round_robin_goes_round_with_several_units_a_turn():
+def test_round_robin_freezes_several_layer_groups_per_turn():
     strategy = {"name": "round_robin", "count": 2}
     assert frozen({"layers": ["a", "b", "c"], "strategy": strategy}, 4) == [
         ["a", "b"],
@@ -109,7 +109,7 @@ def test_round_robin_goes_round_with_several_units_a_turn():
     ]
 
 
-def test_inverted_the_chosen_units_are_the_ones_that_train():
+def test_invert_keeps_only_the_chosen_layer_groups_trainable():
     strategy = {"name": "round_robin", "invert": True}
     assert frozen({"layers": ["a", "b", "c"], "strategy": strategy}, 3) == [["b", "c"], ["a", "c"], ["a", "b"]]
 
@@ -122,7 +122,7 @@ def test_random_turns_are_numpys_choice_seeded_by_seed_and_turn():
     assert len({tuple(turn) for turn in expected}) > 1
 
 
-def test_abutting_entries_meet_in_one_op():
+def test_adjacent_entries_share_one_op():
     entries = [
         {"training_interval": [0, 2], "layers": ["a", "b", "x"]},
         {
@@ -139,12 +139,12 @@ def test_abutting_entries_meet_in_one_op():
     assert lrs == [None, 0.1, 0.1, None]
 
 
-def test_entries_may_be_listed_in_any_order():
+def test_the_order_of_entries_does_not_matter():
     one, two = {"training_interval": [4, 6], "layers": ["a"]}, {"training_interval": [0, 2], "layers": ["b"]}
     assert compute_schedule([one, two], 8) == compute_schedule([two, one], 8)
 
 
-def test_a_rate_at_an_end_is_not_restored():
+def test_the_end_of_an_entry_restores_no_rate():
     entries = [
         {"training_interval": [0, 1], "layers": ["a"], "initial_learning_rate": 1},
         {"training_interval": [2, 3], "layers": ["a"]},
@@ -167,7 +167,7 @@ def test_ops_list_layers_in_the_networks_order():
     assert schedule.ops == (Op(("head",), ("stem", "enc2_dense")), Op(("stem", "enc2_dense"), ("head",)))
 
 
-def test_a_glob_is_one_unit_per_match_and_one_unit_within_a_list():
+def test_a_glob_is_one_layer_group_per_match_unless_in_a_list():
     strategy = {"name": "round_robin"}
     assert frozen({"layers": ["enc*"], "strategy": strategy}, 3, NETWORK) == [
         ["enc1_dense"],
@@ -180,11 +180,11 @@ def test_a_glob_is_one_unit_per_match_and_one_unit_within_a_list():
     ]
 
 
-def test_a_globs_star_crosses_into_nested_models():
+def test_a_star_in_a_glob_matches_nested_models():
     assert frozen({"layers": ["backbone*conv"]}, outline=NETWORK) == [["backbone/block1/conv", "backbone/block2/conv"]]
 
 
-def test_a_nested_models_name_stands_for_one_unit_of_all_in_it():
+def test_the_name_of_a_nested_model_is_one_layer_group():
     strategy = {"name": "round_robin"}
     assert frozen({"layers": ["backbone/block1", "head"], "strategy": strategy}, 2, NETWORK) == [
         ["backbone/block1/conv", "backbone/block1/norm"],
@@ -195,17 +195,17 @@ def test_a_nested_models_name_stands_for_one_unit_of_all_in_it():
     ]
 
 
-def test_except_takes_names_globs_and_models_out():
+def test_except_removes_names_globs_and_models():
     assert frozen({"except": ["backbone", "enc?_*", "stem"]}, outline=NETWORK) == [["head"]]
     assert frozen({"layers": [["a", "b"], "c"], "except": ["a", "c"]}) == [["b"]]
 
 
-def test_a_unit_emptied_by_except_takes_no_turn():
+def test_a_layer_group_emptied_by_except_takes_no_turn():
     entry = {"layers": ["enc*"], "except": ["enc1_bn"], "strategy": {"name": "round_robin"}}
     assert frozen(entry, 2, NETWORK) == [["enc1_dense"], ["enc2_dense"]]
 
 
-def test_numpys_numbers_are_numbers():
+def test_numpy_scalars_are_accepted():
     entry = {
         "training_interval": (np.int64(1), np.int32(3)),
         "layers": ("a", "b"),
@@ -215,7 +215,7 @@ def test_numpys_numbers_are_numbers():
     assert compute_schedule(entry, np.int64(4)).triple()[0] == [1, 3]
 
 
-def test_turns_alone_have_no_closing_op_and_need_no_strategy_name():
+def test_turn_functions_add_no_closing_op():
     op_epoch, op = round_robin_turns(["a", ["b", "c"]], (2, 7), {"period": 2})
     assert op_epoch == [2, 4, 6]
     assert op == [
@@ -229,7 +229,7 @@ def test_turns_alone_have_no_closing_op_and_need_no_strategy_name():
     ]
 
 
-def test_turns_alone_list_layers_in_a_given_order():
+def test_turn_functions_list_layers_in_the_given_order():
     assert round_robin_turns(["b", "a", "c"], (0, 1), {}, order=["a", "b", "c"])[1] == [
         {"freeze": ["b"], "unfreeze": ["a", "c"]}
     ]
@@ -262,7 +262,7 @@ def refused(entries, path, text, epochs=10, outline=None):
         (["all"], "layers[0]", "no layer 'all'"),
     ],
 )
-def test_layers_that_a_network_does_not_offer_are_refused(layers, path, text):
+def test_invalid_layer_names_are_refused(layers, path, text):
     refused({"layers": layers}, f"freeze_training[0].{path}", text, outline=NETWORK)
 
 
@@ -270,7 +270,7 @@ def test_an_unknown_layer_in_except_is_refused():
     refused({"except": ["heads"]}, "freeze_training[0].except[0]", "did you mean 'head'", outline=NETWORK)
 
 
-def test_an_entry_left_without_layers_is_refused():
+def test_an_entry_without_remaining_layers_is_refused():
     refused({"layers": ["a"], "except": ["a"]}, "freeze_training[0].layers", "nothing is left to freeze")
     refused({"layers": "all"}, "freeze_training[0].layers", "no layer with weights", outline=Outline(()))
 
@@ -285,7 +285,7 @@ def test_an_entry_left_without_layers_is_refused():
         ({"layers": ["a"], "except": ["*"]}, "except[0]", "is a glob"),
     ],
 )
-def test_what_only_a_network_can_tell_is_refused_without_one(entry, path, text):
+def test_names_that_need_a_network_are_refused_without_one(entry, path, text):
     refused(entry, f"freeze_training[0].{path}", text)
 
 
@@ -305,12 +305,12 @@ def test_what_only_a_network_can_tell_is_refused_without_one(entry, path, text):
         (5, "two whole numbers"),
     ],
 )
-def test_an_interval_that_is_none_is_refused(interval, text):
+def test_an_invalid_interval_is_refused(interval, text):
     entries = [{"layers": ["z"], "training_interval": [0, 0 + 1]}, {"layers": ["a"], "training_interval": interval}]
     refused(entries, "freeze_training[1].training_interval", text)
 
 
-def test_overlapping_entries_are_refused_and_both_named():
+def test_overlapping_entries_are_refused_with_both_paths():
     entries = [{"layers": ["a"], "training_interval": [4, 8]}, {"layers": ["b"], "training_interval": [0, 5]}]
     refused(entries, "freeze_training[1].training_interval", r"\[0, 5\] overlaps \[4, 8\] of freeze_training\[0\]")
     refused([{"layers": ["a"]}, {"layers": ["b"]}], "freeze_training[1].training_interval", "overlaps")
@@ -334,7 +334,7 @@ def test_overlapping_entries_are_refused_and_both_named():
         (7, "", "must be 'fixed' or a mapping with a name, not 7"),
     ],
 )
-def test_a_strategy_that_is_none_is_refused(strategy, path, text):
+def test_an_invalid_strategy_is_refused(strategy, path, text):
     refused({"layers": ["a", "b"], "strategy": strategy}, f"freeze_training[0].strategy{path}", text)
 
 
@@ -345,7 +345,7 @@ def test_a_rate_that_is_not_positive_and_finite_is_refused(rate):
     )
 
 
-def test_a_rate_is_refused_where_the_optimizer_has_a_schedule():
+def test_a_rate_is_refused_if_the_optimizer_has_a_schedule():
     network = Outline((LayerInfo("a"),), learning_rate_schedule=True)
     refused(
         {"initial_learning_rate": 0.1},
@@ -373,12 +373,12 @@ def test_a_rate_is_refused_where_the_optimizer_has_a_schedule():
         ([None], "[0]", "must be a mapping of keys to values, not null"),
     ],
 )
-def test_an_entry_that_is_none_is_refused(entry, path, text):
+def test_an_invalid_entry_is_refused(entry, path, text):
     refused(entry, f"freeze_training{path}", text)
 
 
 @pytest.mark.parametrize("epochs", [-1, 2.0, True, None, "3"])
-def test_epochs_that_are_no_whole_number_are_refused(epochs):
+def test_epochs_other_than_whole_numbers_are_refused(epochs):
     refused(None, "training_epochs", "must be a whole number", epochs=epochs)
 
 
@@ -392,7 +392,7 @@ def test_epochs_that_are_no_whole_number_are_refused(epochs):
         (("all", (0, 2), {}), "layers", "must be a list of layer names"),
     ],
 )
-def test_turns_alone_are_refused_with_the_argument_at_fault(arguments, path, text):
+def test_turn_functions_refuse_invalid_arguments(arguments, path, text):
     with pytest.raises(ScheduleError, match=text) as caught:
         round_robin_turns(*arguments)
     assert caught.value.path == path

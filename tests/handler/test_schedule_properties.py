@@ -63,7 +63,7 @@ def entry_at(entries, epoch):
 
 @given(schedules(), st.sampled_from([None, NETWORK]))
 @settings(deadline=None)
-def test_masks_are_what_the_ops_applied_in_order_leave(given_schedule, outline):
+def test_masks_result_from_the_ops_applied_in_order(given_schedule, outline):
     entries, epochs = given_schedule
     schedule = compute_schedule(entries, epochs, outline)
     mask = set()
@@ -113,7 +113,7 @@ def test_op_epochs_increase_strictly_and_lie_before_the_end(given_schedule):
 
 @given(schedules(), st.sampled_from([None, NETWORK]))
 @settings(deadline=None)
-def test_ops_are_disjoint_cover_their_entry_and_list_layers_in_order(given_schedule, outline):
+def test_ops_partition_the_layers_of_their_entry_in_order(given_schedule, outline):
     entries, epochs = given_schedule
     schedule = compute_schedule(entries, epochs, outline)
     for epoch, op in zip(schedule.op_epoch, schedule.ops, strict=True):
@@ -132,7 +132,7 @@ def test_ops_are_disjoint_cover_their_entry_and_list_layers_in_order(given_sched
 
 @given(schedules())
 @settings(deadline=None)
-def test_a_rate_is_set_at_every_turn_of_its_entry_and_nowhere_else(given_schedule):
+def test_a_rate_is_set_exactly_at_the_turns_of_its_entry(given_schedule):
     entries, epochs = given_schedule
     schedule = compute_schedule(entries, epochs)
     for epoch in schedule.op_epoch:
@@ -143,7 +143,7 @@ def test_a_rate_is_set_at_every_turn_of_its_entry_and_nowhere_else(given_schedul
 
 @given(schedules(), st.data())
 @settings(deadline=None)
-def test_a_longer_training_begins_as_the_shorter_one(given_schedule, data):
+def test_a_longer_training_starts_like_a_shorter_one(given_schedule, data):
     entries, epochs = given_schedule
     short, long = compute_schedule(entries, epochs), compute_schedule(entries, epochs + data.draw(st.integers(1, 5)))
     for epoch in range(epochs):
@@ -153,7 +153,7 @@ def test_a_longer_training_begins_as_the_shorter_one(given_schedule, data):
 
 @given(units(), st.data())
 @settings(deadline=None)
-def test_random_turns_are_a_function_of_the_turns_number_alone(layers, data):
+def test_a_random_turn_depends_only_on_its_number(layers, data):
     strategy = {"count": data.draw(st.integers(1, len(layers))), "seed": data.draw(st.integers(0, 2**33))}
     start, period = data.draw(st.integers(0, 50)), data.draw(st.integers(1, 4))
     _, here = random_turns(layers, (0, 6), strategy)
@@ -164,7 +164,7 @@ def test_random_turns_are_a_function_of_the_turns_number_alone(layers, data):
 
 @given(units(), st.data())
 @settings(deadline=None)
-def test_every_turn_freezes_as_many_units_as_it_says(layers, data):
+def test_every_turn_freezes_the_given_number_of_layer_groups(layers, data):
     count, invert = data.draw(st.integers(1, len(layers))), data.draw(st.booleans())
     turns = data.draw(st.sampled_from([round_robin_turns, random_turns]))
     sets = [{unit} if isinstance(unit, str) else set(unit) for unit in layers]
@@ -176,7 +176,7 @@ def test_every_turn_freezes_as_many_units_as_it_says(layers, data):
 
 @given(units(), st.data())
 @settings(deadline=None)
-def test_round_robin_gives_every_unit_its_turn_once_a_round(layers, data):
+def test_round_robin_freezes_every_layer_group_once_per_round(layers, data):
     period = data.draw(st.integers(1, 3))
     _, op = round_robin_turns(layers, (0, len(layers) * period), {"period": period})
     assert [set(turn["freeze"]) for turn in op] == [{unit} if isinstance(unit, str) else set(unit) for unit in layers]

@@ -21,7 +21,7 @@ def data():
     return np.random.default_rng(0).normal(size=(23, 4)).astype("float32"), np.arange(23)
 
 
-def test_an_epochs_batches_do_not_depend_on_what_was_drawn_before(data):
+def test_batches_of_an_epoch_do_not_depend_on_earlier_draws(data):
     one, other = DLSequencer(*data, 5, seed=3), DLSequencer(*data, 5, seed=3)
     batches(one, 0)
     batches(one, 7)
@@ -36,7 +36,7 @@ def test_an_epoch_holds_every_example_once(data):
     assert list(drawn) != list(range(23))
 
 
-def test_in_place_gives_the_same_batches_and_holds_the_permuted_rows(data):
+def test_a_permutation_in_place_gives_the_same_batches(data):
     x, y = data[0].copy(), data[1].copy()
     inside, outside = DLSequencer(x, y, 5, seed=3, in_place=True), DLSequencer(*data, 5, seed=3)
     assert np.array_equal(x, data[0]), "nothing is touched before the first epoch"
@@ -51,7 +51,7 @@ def test_in_place_gives_the_same_batches_and_holds_the_permuted_rows(data):
 
 @pytest.mark.parametrize("shape", [(), (3,), (3, 5), (70000,)])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_rows_move_in_place_for_any_shape_and_order(shape, order):
+def test_rows_of_any_shape_and_order_are_permuted_in_place(shape, order):
     array = np.asarray(np.random.default_rng(1).normal(size=(40, *shape)), order=order)
     moves = np.random.default_rng(2).permutation(40)
     expected = array[moves].copy()
@@ -59,7 +59,7 @@ def test_rows_move_in_place_for_any_shape_and_order(shape, order):
     assert np.array_equal(array, expected)
 
 
-def test_ignored_targets_weigh_nothing_and_become_a_valid_class(data):
+def test_ignored_targets_get_weight_zero_and_a_valid_class(data):
     y = np.array([[0, 1, -1], [2, -1, 2]])
     sequencer = DLSequencer(data[0][:2], y, 2, shuffle=False, ignore_label=-1, class_weight={0: 2.0, 2: 0.5})
     _, targets, weights = sequencer[0]
@@ -69,7 +69,7 @@ def test_ignored_targets_weigh_nothing_and_become_a_valid_class(data):
     assert y[0, 2] == -1, "the user's labels stay as they are"
 
 
-def test_augmentation_is_a_function_of_seed_epoch_and_batch(data):
+def test_augmentation_depends_only_on_seed_epoch_and_batch(data):
     def shake(inputs, rng):
         return [x + rng.normal(size=x.shape).astype("float32") for x in inputs]
 
@@ -98,7 +98,7 @@ def batches_of(sequencer, epoch):
     return [sequencer[i] for i in range(len(sequencer))]
 
 
-def test_a_file_that_would_be_rearranged_on_disk_is_refused(data, tmp_path):
+def test_a_permutation_in_place_refuses_writable_file_maps(data, tmp_path):
     np.save(tmp_path / "x.npy", data[0])
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r+")
     for x in (mapped, np.asarray(mapped), mapped[:20]):
@@ -109,7 +109,7 @@ def test_a_file_that_would_be_rearranged_on_disk_is_refused(data, tmp_path):
     assert np.array_equal(np.load(tmp_path / "x.npy"), data[0])
 
 
-def test_what_cant_be_rearranged_is_refused(data):
+def test_a_permutation_in_place_refuses_arrays_it_cannot_change(data):
     y = data[1].copy()
     y.flags.writeable = False
     with pytest.raises(DataError, match="in_place: needs arrays in memory to rearrange, y can't be written to; give a copy"):

@@ -59,7 +59,7 @@ def all_segments(walk):
 
 
 @pytest.mark.parametrize("steps", [4, *(pytest.param(n, marks=pytest.mark.service) for n in (1, 2, 6, 100))])
-def test_a_snapshot_more_or_less_changes_neither_bits_nor_history(walk_of, values, steps):
+def test_the_snapshot_interval_does_not_change_the_training(walk_of, values, steps):
     walk, trainer, _ = walk_of("plain")
     all_segments(walk)
     other, shot, _ = walk_of("often", snapshot_steps=steps)
@@ -70,7 +70,7 @@ def test_a_snapshot_more_or_less_changes_neither_bits_nor_history(walk_of, value
 
 
 @pytest.mark.parametrize("last", [(0, 5), (1, 1), (2, 6), (4, 3), (5, 6)])
-def test_a_training_that_dies_loses_at_most_a_snapshot_and_the_one_in_the_writing(walk_of, values, last):
+def test_a_killed_training_loses_at_most_two_snapshot_intervals(walk_of, values, last):
     whole, expected, _ = walk_of("whole")
     all_segments(whole)
     walk, _, _ = walk_of(last=last, snapshot_steps=2)
@@ -86,7 +86,7 @@ def test_a_training_that_dies_loses_at_most_a_snapshot_and_the_one_in_the_writin
     assert {r.source for r in records} & {"resumed", "cached"}
 
 
-def test_snapshots_that_a_kill_left_behind_a_segments_end_go_when_it_is_found(walk_of, monkeypatch):
+def test_snapshots_left_by_a_kill_are_removed_on_resume(walk_of, monkeypatch):
     whole, _, _ = walk_of("whole")
     all_segments(whole)
     walk, _, _ = walk_of(snapshot_steps=2)
@@ -109,7 +109,7 @@ def test_snapshots_that_a_kill_left_behind_a_segments_end_go_when_it_is_found(wa
     assert resumed.states.names() == whole.states.names()
 
 
-def test_the_last_two_snapshots_stay_until_the_segments_end_is_there(walk_of):
+def test_the_last_two_snapshots_are_kept_until_the_segment_ends(walk_of):
     walk, trainer, _ = walk_of(snapshot_steps=2)
     seen = []
 
@@ -125,7 +125,7 @@ def test_the_last_two_snapshots_stay_until_the_segments_end_is_there(walk_of):
     assert [(p.epoch, p.step) for p in backwards(walk.chain, walk.states)][::-1] == [(0, 0), (4, 0), (6, 0)]
 
 
-def test_a_snapshot_is_written_while_the_training_goes_on_and_never_two_at_a_time(walk_of, monkeypatch):
+def test_snapshots_are_written_in_the_background_one_at_a_time(walk_of, monkeypatch):
     walk, trainer, watch = walk_of(snapshot_steps=2)
     held, inside, most, written = threading.Event(), [], [], []
     write = type(walk.states).write
@@ -159,7 +159,7 @@ def test_a_snapshot_is_written_while_the_training_goes_on_and_never_two_at_a_tim
     assert {key for key, _, in_main in written if in_main} == ends, "a segment's end is durable before the next begins"
 
 
-def test_a_snapshot_that_cant_be_written_is_told_at_the_next_one(walk_of, monkeypatch):
+def test_a_failed_snapshot_write_is_raised_at_the_next_one(walk_of, monkeypatch):
     walk, _, watch = walk_of(snapshot_steps=2)
     write = type(walk.states).write
 
@@ -178,7 +178,7 @@ def test_a_snapshot_that_cant_be_written_is_told_at_the_next_one(walk_of, monkey
     assert watch.steps[0] == (0, 1), "a retry starts from disk"
 
 
-def test_of_a_chain_on_disk_the_furthest_intact_state_is_taken(walk_of):
+def test_a_resume_takes_the_furthest_intact_state(walk_of):
     walk, _, _ = walk_of(last=(2, 5), snapshot_steps=2)
     with pytest.raises(Killed):
         all_segments(walk)

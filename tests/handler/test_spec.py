@@ -16,7 +16,7 @@ from tests.bad_specs import GOOD, changed, write_good
 LEAST = {"data": {"source": "synthetic"}, "model": {"architecture": "pointnet"}, "training": {"epochs": 2}}
 
 
-def test_what_is_left_out_has_a_default():
+def test_omitted_fields_have_defaults():
     spec = parse_spec(LEAST)
     assert (spec.name, spec.seed, spec.freeze_training) == ("training", 0, [])
     assert (spec.training.batch_size, spec.training.threads, spec.training.callbacks) == (32, None, [])
@@ -25,7 +25,7 @@ def test_what_is_left_out_has_a_default():
     assert spec.data.args == {}
 
 
-def test_a_specification_comes_back_the_same_from_yaml_and_from_json(tmp_path):
+def test_a_specification_survives_a_yaml_and_json_round_trip(tmp_path):
     spec = parse_spec(changed({"model.compile.class_weight": {0: 1, "tree": 2.5}, "freeze_training.0.except": ["x"]}))
     (tmp_path / "spec.yaml").write_text(dump_spec(spec))
     (tmp_path / "spec.json").write_text(spec.model_dump_json(by_alias=True))
@@ -33,7 +33,7 @@ def test_a_specification_comes_back_the_same_from_yaml_and_from_json(tmp_path):
     assert spec.model.compile.class_weight == {"0": 1.0, "tree": 2.5}
 
 
-def test_freeze_training_may_be_null_one_entry_or_a_list():
+def test_freeze_training_accepts_null_one_entry_or_a_list():
     entry = {"layers": ["a"]}
     assert parse_spec(LEAST | {"freeze_training": None}).freeze_training == []
     one, several = parse_spec(LEAST | {"freeze_training": entry}), parse_spec(LEAST | {"freeze_training": [entry]})
@@ -41,7 +41,7 @@ def test_freeze_training_may_be_null_one_entry_or_a_list():
     assert one.freeze_training[0].except_ == []
 
 
-def test_names_without_arguments_may_be_written_alone():
+def test_names_without_arguments_are_accepted_as_text():
     long = changed({"model.compile.optimizer": {"name": "Adam"}, "model.compile.metrics": [{"name": "accuracy"}]})
     short = changed({"model.compile.optimizer": "adam", "model.compile.metrics": ["accuracy"]})
     assert parse_spec(long) == parse_spec(short)
@@ -49,12 +49,12 @@ def test_names_without_arguments_may_be_written_alone():
     assert (callbacks[0].name, callbacks[0].arguments()) == ("TerminateOnNaN", {})
 
 
-def test_the_folder_is_the_files_own(tmp_path):
+def test_the_default_folder_is_that_of_the_file(tmp_path):
     _, folder = load_spec(write_good(tmp_path))
     assert folder == tmp_path.resolve()
 
 
-def test_another_folder_may_be_given(tmp_path):
+def test_another_folder_is_accepted(tmp_path):
     code, stored = tmp_path / "code", tmp_path / "stored"
     code.mkdir()
     stored.mkdir()
@@ -66,7 +66,7 @@ def test_another_folder_may_be_given(tmp_path):
     assert read_spec(stored / "spec.yaml").name == "good"
 
 
-def test_overrides_change_what_the_file_says(tmp_path):
+def test_overrides_replace_values_of_the_file(tmp_path):
     file = write_good(tmp_path)
     overrides = [
         "training.epochs=9",
@@ -87,12 +87,12 @@ def test_overrides_change_what_the_file_says(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["1e-3", "1E-3", "0.001", "1.0e-3", ".001", "+1e-03"])
-def test_a_rate_is_a_number_however_it_is_written(text, tmp_path):
+def test_every_spelling_of_a_rate_is_a_number(text, tmp_path):
     file = write_good(tmp_path, yaml.safe_dump(GOOD).replace("learning_rate: 0.005", f"learning_rate: {text}"))
     assert load_spec(file)[0].freeze_training[1].initial_learning_rate == 0.001
 
 
-def test_yaml_anchors_and_merges_still_work(tmp_path):
+def test_yaml_merge_keys_are_read(tmp_path):
     text = "a: &a {x: 1}\nname: b\n" + yaml.safe_dump({k: v for k, v in GOOD.items() if k != "name"})
     with pytest.raises(SpecError, match=r"^a: unknown key"):
         load_spec(write_good(tmp_path, text))
@@ -100,7 +100,7 @@ def test_yaml_anchors_and_merges_still_work(tmp_path):
     assert load_spec(write_good(tmp_path, merged))[0].data.version == 3
 
 
-def test_callbacks_may_watch_what_will_be_logged(tmp_path):
+def test_callbacks_can_monitor_every_logged_metric(tmp_path):
     def watching(monitor, **change):
         return parse_spec(changed({"training.callbacks.0.monitor": monitor, **change}))
 
@@ -118,7 +118,7 @@ def test_callbacks_may_watch_what_will_be_logged(tmp_path):
     assert parse_spec(changed(cloud)).data.validation == "synthetic"
 
 
-def test_a_npz_says_itself_whether_it_brings_validation(tmp_path):
+def test_validation_arrays_of_an_npz_allow_a_val_loss_monitor(tmp_path):
     x, y = np.zeros((4, 6), "float32"), np.zeros(4, "int64")
     change = {"data": {"source": "points.npz"}, "training.callbacks.0.monitor": "val_loss"}
     np.savez(tmp_path / "points.npz", X=x, y=y)
@@ -129,17 +129,17 @@ def test_a_npz_says_itself_whether_it_brings_validation(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a", "Run-1", "_x", "2026.11", "a" * 100])
-def test_good_run_names_pass(name):
+def test_valid_run_names_are_accepted(name):
     assert check_run_name(name) == name
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "-x", ".x", "a/b", "a\\b", "a b", "ü", "a\n", "a" * 101, None, 3])
-def test_names_that_could_leave_the_store_or_hide_are_refused(name):
+def test_invalid_run_names_are_refused(name):
     with pytest.raises(SpecError, match="can't name a run"):
         check_run_name(name)
 
 
-def test_the_schema_says_what_every_field_is():
+def test_the_schema_describes_every_field():
     schema = TrainingSpec.model_json_schema()
     models = [schema, *schema["$defs"].values()]
     for model in models:
@@ -154,7 +154,7 @@ def test_the_schema_says_what_every_field_is():
     assert all(model.get("additionalProperties") is False for model in models if model["title"] != "Callback")
 
 
-def test_suggestions_are_close_or_else_everything():
+def test_a_suggestion_is_a_close_name_or_a_list_of_all_names():
     assert suggestion("perod", ["period", "count"]) == "did you mean 'period'?"
     assert suggestion("zzz", ["period", "count"]) == "known are: period, count"
     assert suggestion("x", [str(i) * 5 for i in range(9)], most=3) == "known are: 00000, 11111, 22222 and 6 more"
@@ -182,7 +182,7 @@ def test_a_function_is_imported_from_the_specifications_folder(folder):
     assert not (folder / "__pycache__").exists()
 
 
-def test_siblings_and_packages_import_one_another(folder):
+def test_modules_of_the_folder_import_one_another(folder):
     (folder / "parts").mkdir()
     (folder / "parts" / "__init__.py").write_text("FACTOR = 2\n")
     (folder / "parts" / "inner.py").write_text(
@@ -191,12 +191,12 @@ def test_siblings_and_packages_import_one_another(folder):
     assert resolve_function("parts.inner:twice", folder)() == 6
 
 
-def test_an_import_within_a_function_finds_its_sibling(folder):
+def test_an_import_within_a_function_resolves_to_its_sibling(folder):
     (folder / "late.py").write_text("def limit():\n    import things\n    return things.LIMIT\n")
     assert resolve_function("late:limit", folder)() == 3
 
 
-def test_folders_with_modules_of_one_name_are_kept_apart(folder, tmp_path):
+def test_modules_of_one_name_in_two_folders_are_kept_apart(folder, tmp_path):
     results = []
     for value in (1, 2):
         other = tmp_path / str(value)
@@ -207,13 +207,13 @@ def test_folders_with_modules_of_one_name_are_kept_apart(folder, tmp_path):
     assert results == [1, 2]
 
 
-def test_a_changed_module_is_imported_anew(folder):
+def test_a_changed_module_is_imported_again(folder):
     assert resolve_function("things:data", folder)(examples=1)
     (folder / "things.py").write_text("def data():\n    return 'changed'\n")
     assert resolve_function("things:data", folder)() == "changed"
 
 
-def test_finding_a_function_does_not_run_its_module(folder):
+def test_checking_a_specification_does_not_run_its_modules(folder):
     (folder / "things.py").write_text(
         "raise RuntimeError('run')\ndef data(examples):\n    pass\ndef network(width):\n    pass\n"
     )
@@ -232,12 +232,12 @@ def test_finding_a_function_does_not_run_its_module(folder):
         "renamed: object = print",
     ],
 )
-def test_a_function_is_found_however_it_is_defined(body, folder):
+def test_every_form_of_definition_is_resolved(body, folder):
     (folder / "more.py").write_text(body + "\n")
     assert callable(resolve_function("more:renamed", folder))
 
 
-def test_what_is_no_function_is_refused(folder):
+def test_a_reference_to_no_function_is_refused(folder):
     with pytest.raises(SpecError, match=r"data.source: 'things:LIMIT' is 3, not a function or a class"):
         resolve_function("things:LIMIT", folder, "data.source")
     with pytest.raises(SpecError, match="must have the form module:function, not 'things'"):
@@ -250,7 +250,7 @@ def test_a_module_that_would_hide_a_loaded_one_is_refused(folder):
         resolve_function("numpy:data", folder)
 
 
-def test_other_modules_are_refused_unless_they_are_allowed(folder, monkeypatch):
+def test_other_modules_are_refused_unless_allowed(folder, monkeypatch):
     with pytest.raises(SpecError, match="there is no module 'wave' in"):
         resolve_function("wave:open", folder)
     monkeypatch.setenv("FROSTLINE_ALLOWED_MODULES", "json.tool, wave")
@@ -266,7 +266,7 @@ def test_other_modules_are_refused_unless_they_are_allowed(folder, monkeypatch):
         ("def data(other=1): pass", "data.args.examples", "unknown argument of things:data; it takes: other"),
     ],
 )
-def test_arguments_a_function_does_not_take_are_refused(text, path, words, folder):
+def test_missing_and_unknown_arguments_are_refused(text, path, words, folder):
     (folder / "things.py").write_text(text + "\ndef network(width): pass\n")
     with pytest.raises(SpecError, match=words) as caught:
         load_spec(folder / "spec.yaml")
@@ -274,6 +274,6 @@ def test_arguments_a_function_does_not_take_are_refused(text, path, words, folde
 
 
 @pytest.mark.parametrize("text", ["def data(**anything): pass", "@decorated\ndef data(): pass", "data = print"])
-def test_arguments_that_cannot_be_known_pass(text, folder):
+def test_arguments_of_unknown_signatures_are_accepted(text, folder):
     (folder / "things.py").write_text(text + "\ndef network(width): pass\n")
     assert load_spec(folder / "spec.yaml")[0].data.args == {"examples": 32}

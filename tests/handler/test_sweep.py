@@ -15,12 +15,12 @@ def test_a_grid_is_read_as_yaml():
 
 
 @pytest.mark.parametrize("text", ["a", "a=", "=1", " =1"])
-def test_what_has_not_the_form_of_a_grid_is_refused(text):
+def test_an_invalid_grid_is_refused(text):
     with pytest.raises(SpecError, match=r"^--grid: '.*' must have the form key.path=value,value"):
         parse_grid([text])
 
 
-def test_an_axis_given_twice_and_a_value_given_twice_are_refused():
+def test_repeated_axes_and_values_are_refused():
     with pytest.raises(SpecError, match=r"^--grid: a is given twice"):
         parse_grid(["a=1", "a=2"])
     with pytest.raises(SpecError, match=r"^--grid a: needs one value or more, each once"):
@@ -31,14 +31,14 @@ def test_an_axis_given_twice_and_a_value_given_twice_are_refused():
         variants([])
 
 
-def test_a_grid_of_too_many_trainings_is_refused_before_any_is_made():
+def test_a_grid_of_too_many_trainings_is_refused():
     values = list(range(10**5))
     with pytest.raises(SpecError, match=r"^sweep: 1000000000000000 trainings are too many for one; give 1000 or fewer"):
         variants(["s.yaml"], {"a": values, "b": values, "c": values})
     assert len(variants(["s.yaml"], {"a": list(range(1000))})) == 1000
 
 
-def test_every_file_has_every_combination_under_a_name_that_tells_it():
+def test_every_combination_of_a_grid_is_a_named_variant():
     found = variants(["x/one.yaml", "two.yaml"], {"freeze_training.0.strategy.period": [1, 2], "seed": [7]}, ["a=3"])
     assert [variant.name.rpartition("-")[0] for variant in found] == [
         "one-period-1-seed-7", "one-period-2-seed-7", "two-period-1-seed-7", "two-period-2-seed-7",
@@ -48,11 +48,11 @@ def test_every_file_has_every_combination_under_a_name_that_tells_it():
     assert found[1].values == {"freeze_training.0.strategy.period": 2, "seed": 7}
 
 
-def test_without_a_grid_there_is_one_of_each_file():
+def test_a_sweep_without_a_grid_has_one_variant_per_file():
     assert [variant.name for variant in variants(["one.yaml", "two.yaml"])] == ["one", "two"]
 
 
-def test_names_can_name_runs_and_are_distinct():
+def test_variant_names_are_distinct_valid_run_names():
     hostile = [["../../etc", "a b"], ["../../etc", "a/b"], "x" * 300, "x" * 299, "..", {"a": 1}, -1.5, 1.5]
     found = variants(["..hidden.yaml"], {"layers": hostile})
     names = [variant.name for variant in found]
@@ -81,7 +81,7 @@ def record(name, chain, epochs=None):
                      chain=chain, epochs=len(chain) - 1 if epochs is None else epochs)  # fmt: skip
 
 
-def test_epochs_are_shared_where_two_runs_have_the_same_state_after_them():
+def test_epochs_with_the_same_state_count_as_shared():
     one, two = record("one", ["0", "a", "b", "c"]), record("two", ["0", "a", "b", "d", "e"])
     assert shared_epochs([one, two]) == (7, 2)
     assert shared_epochs([one, two, record("three", ["0", "a", "b", "c"])]) == (10, 5)

@@ -78,7 +78,7 @@ class Watch(keras.callbacks.Callback):
             raise RuntimeError("the user's callback fails")
 
 
-def test_it_trains_the_schedule_and_returns_the_history_of_all_epochs(handler_of, blobs):
+def test_the_handler_trains_the_schedule_and_returns_the_history(handler_of, blobs):
     mh, watch = handler_of(), Watch()
     history = DLTrainingHandler(ENTRIES)(mh, *blobs, [watch])
     everything = ["deep", "first", "head", "norm"]
@@ -94,7 +94,7 @@ def test_it_trains_the_schedule_and_returns_the_history_of_all_epochs(handler_of
     assert len(mh.compiled.trainable_weights) == 10 - 2, "the flags are as before"
 
 
-def test_with_a_store_the_same_call_again_trains_nothing(handler_of, blobs, values, tmp_path):
+def test_a_repeated_call_with_a_store_trains_nothing(handler_of, blobs, values, tmp_path):
     plain, mh, again = handler_of(), None, None
     DLTrainingHandler(ENTRIES)(plain, *blobs, [])
     expected = values(plain.compiled)
@@ -109,7 +109,7 @@ def test_with_a_store_the_same_call_again_trains_nothing(handler_of, blobs, valu
     assert same(values(again.compiled), expected)
 
 
-def test_a_failed_training_goes_on_where_it_was(handler_of, blobs, values, in_one_go, tmp_path):
+def test_a_failed_training_resumes_at_its_last_state(handler_of, blobs, values, in_one_go, tmp_path):
     seen, at = [], [3]
 
     class Fails(keras.callbacks.Callback):
@@ -144,7 +144,7 @@ def test_changing_the_last_entry_trains_only_from_its_first_epoch(handler_of, bl
     assert watch.epochs == [3, 4, 5]
 
 
-def test_other_initial_weights_or_data_begin_a_new_chain(handler_of, blobs, values, tmp_path):
+def test_other_initial_weights_or_data_start_a_new_chain(handler_of, blobs, values, tmp_path):
     mh = handler_of()
     DLTrainingHandler(store=tmp_path)(mh, *blobs, [])
     other = handler_of(seed=12)
@@ -157,7 +157,7 @@ def test_other_initial_weights_or_data_begin_a_new_chain(handler_of, blobs, valu
 
 @pytest.mark.parametrize("fail_at", [None, 2])
 @pytest.mark.parametrize("as_list", [pytest.param(False, marks=pytest.mark.service), True])
-def test_in_place_training_gives_x_and_y_back_in_the_same_objects_and_changes_no_bit(
+def test_a_training_in_place_restores_x_and_y(
     handler_of, blobs, values, fail_at, as_list, in_one_go
 ):
     x, y = blobs[0].copy(), blobs[1].copy()
@@ -175,7 +175,7 @@ def test_in_place_training_gives_x_and_y_back_in_the_same_objects_and_changes_no
     assert np.array_equal(given[0] if as_list else given, blobs[0])
 
 
-def test_no_backup_is_made_where_none_is_needed(handler_of, blobs, tmp_path):
+def test_a_backup_is_written_only_if_it_is_needed(handler_of, blobs, tmp_path):
     handler = DLTrainingHandler(store=tmp_path)
     assert handler.store_fit_backup(handler_of(), *blobs) is None
     handler.restore_fit_backup(handler_of(), blobs[0], None)
@@ -183,7 +183,7 @@ def test_no_backup_is_made_where_none_is_needed(handler_of, blobs, tmp_path):
     assert path.parent == tmp_path / "backups"
 
 
-def test_the_two_checks_say_when_a_backup_is_needed(handler_of, blobs):
+def test_the_checks_report_whether_a_backup_is_needed(handler_of, blobs):
     class InPlace(Architecture):
         needs_fit_backup = True
 
@@ -213,7 +213,7 @@ def test_pre_fit_and_post_fit_call_the_architecture(handler_of, blobs, tmp_path)
     assert calls == [("pre", False, (96,)), ("post", 4560, None), ("pre", True, (96,)), ("post", 4560, None)]
 
 
-def test_a_handler_that_has_nothing_but_epochs_has_a_schedule():
+def test_a_handler_with_only_epochs_has_a_schedule():
     class Bare:
         training_epochs = 10
 
@@ -230,7 +230,7 @@ def test_a_handler_that_has_nothing_but_epochs_has_a_schedule():
     assert DLTrainingHandler(None).prepare_freeze_training(Bare()) == ([], [], None)
 
 
-def test_the_executor_calls_the_fit_function_once_per_segment_with_mask_and_rate_set(network, blobs):
+def test_execute_calls_the_fit_function_once_per_segment(network, blobs):
     model, calls = network(), []
 
     def fit_fn(initial_epoch, epochs):
@@ -244,7 +244,7 @@ def test_the_executor_calls_the_fit_function_once_per_segment_with_mask_and_rate
     assert len(model.trainable_weights) == 8
 
 
-def test_model_fit_trains_a_stretch_under_the_flags_as_they_are(handler_of, blobs):
+def test_model_fit_trains_under_the_present_trainable_flags(handler_of, blobs):
     mh = handler_of()
     mh.compile()
     mh.compiled.get_layer("first").trainable = False
@@ -255,7 +255,7 @@ def test_model_fit_trains_a_stretch_under_the_flags_as_they_are(handler_of, blob
     assert not mh.compiled.get_layer("first").trainable
 
 
-def test_a_stop_by_a_callback_ends_the_chain_and_is_remembered(handler_of, blobs, tmp_path):
+def test_a_stop_by_a_callback_ends_repeated_calls_too(handler_of, blobs, tmp_path):
     def stopper():
         return keras.callbacks.EarlyStopping(monitor="loss", patience=1, min_delta=10.0)
 
@@ -265,7 +265,7 @@ def test_a_stop_by_a_callback_ends_the_chain_and_is_remembered(handler_of, blobs
     assert DLTrainingHandler(ENTRIES, store=tmp_path)(again, *blobs, [stopper()]).epoch == [0, 1]
 
 
-def test_a_foreign_sequencer_can_not_be_stored(handler_of, blobs, tmp_path):
+def test_a_sequencer_without_set_epoch_is_refused_with_a_store(handler_of, blobs, tmp_path):
     class Foreign(keras.utils.PyDataset):
         def __len__(self):
             return 6
@@ -280,7 +280,7 @@ def test_a_foreign_sequencer_can_not_be_stored(handler_of, blobs, tmp_path):
         DLTrainingHandler(ENTRIES, store=tmp_path)(mh, *blobs, [])
 
 
-def test_metrics_leave_ignored_targets_out_and_nothing_is_learned_from_them(network, blobs):
+def test_metrics_exclude_targets_with_the_ignore_label(network, blobs):
     x, y = blobs[0], blobs[1].copy()
     y[::2] = -1
     mh = DLModelHandler(

@@ -81,7 +81,7 @@ def spec_of(source, architecture="mine:network", loss=None, **model):
         (spec_of("pairs"), "^data.source: gives 2 input arrays, the network takes 1"),
     ],
 )
-def test_what_no_step_could_take_is_refused_before_it(changes, said, folder):
+def test_data_that_no_step_accepts_is_refused_before_training(changes, said, folder):
     spec = parse_spec({"name": "mine", **changes})
     run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name="mine"))
     run.begin(run.plan())
@@ -99,7 +99,7 @@ def test_what_no_step_could_take_is_refused_before_it(changes, said, folder):
     ],
     ids=["a metric", "a loss"],
 )
-def test_what_the_users_own_loss_or_metric_raises_is_told_with_its_line(compiled, said, line, folder):
+def test_an_error_in_a_users_loss_or_metric_is_shown_with_its_line(compiled, said, line, folder):
     spec = parse_spec({"name": "mine", **spec_of("data"), "model": {"architecture": "mine:network", "compile": compiled}})
     run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name="mine"))
     run.begin(run.plan())
@@ -110,7 +110,7 @@ def test_what_the_users_own_loss_or_metric_raises_is_told_with_its_line(compiled
 
 
 @pytest.mark.parametrize(("source", "architecture"), [("data", "mine:head"), ("pairs", "mine:Two")])
-def test_a_network_that_is_not_built_is_built_from_the_data(source, architecture, folder):
+def test_an_unbuilt_network_is_built_from_the_data(source, architecture, folder):
     loss = {"name": "SparseCategoricalCrossentropy", "from_logits": True}
     changes = {**spec_of(source, architecture, loss), "freeze_training": [{"layers": ["body"]}]}
     final, records, _ = trains_in(folder)(changes)

@@ -104,7 +104,7 @@ def why(folder, spec=SPEC, name="mine"):
     return reasons(planning, planning.plan())
 
 
-def test_of_a_complete_training_there_is_nothing_to_say(made):
+def test_a_complete_training_has_no_reasons(made):
     assert why(made) == []
 
 
@@ -122,14 +122,14 @@ def test_of_a_complete_training_there_is_nothing_to_say(made):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_another_value_of_the_specification_is_named(change, field, stored, found, made):
+def test_a_changed_field_is_named(change, field, stored, found, made):
     (reason,) = why(made, changed(**change))
     assert (reason.segment, reason.field, reason.stored, reason.found, reason.run) == (0, field, stored, found, "mine")
     assert reason.text.startswith(f"{field}: was ")
     assert reason.text.endswith("(compared with run 'mine')")
 
 
-def test_the_sentence_has_the_values_and_what_else_differs(made):
+def test_the_reason_lists_the_values_and_other_differences(made):
     (reason,) = why(made, changed(model__compile__optimizer__learning_rate=0.02, seed=5, training__batch_size=10), "new")
     assert reason.text == (
         "seed: was 4, is 5 (compared with run 'mine'); training.batch_size, model.compile.optimizer.learning_rate differ too"
@@ -150,7 +150,7 @@ def test_changed_code_is_named_by_file_and_function(folder):
     assert "mine.py changed: more (new) (compared" in why(folder)[0].text
 
 
-def test_a_changed_module_that_is_imported_is_named(folder):
+def test_a_changed_imported_module_is_named(folder):
     (folder / "widths.py").write_text("WIDTH = 9\n")
     assert re.search(r"code: widths\.py changed: WIDTH \(was \w{8}, is \w{8}\)", why(folder)[0].text)
     (folder / "widths.py").unlink()
@@ -171,7 +171,7 @@ def test_a_changed_file_is_named_with_both_digests(folder):
     )
 
 
-def test_the_run_of_the_same_name_is_compared_else_the_one_most_alike(folder):
+def test_the_run_of_the_same_name_or_the_most_similar_is_compared(folder):
     near = changed(seed=9, training__batch_size=10)
     train(folder, near, "near", segments=1)
     asked = changed(seed=9, training__batch_size=10, data__version=1)
@@ -179,7 +179,7 @@ def test_the_run_of_the_same_name_is_compared_else_the_one_most_alike(folder):
     assert [(r.run, r.field) for r in why(folder, asked, "new")] == [("near", "data.version")]
 
 
-def test_nothing_to_compare_with_is_said(folder, tmp_path_factory):
+def test_a_store_without_a_similar_training_is_reported(folder, tmp_path_factory):
     empty = tmp_path_factory.mktemp("empty")
     for file in folder.glob("*.py"):
         shutil.copy(file, empty)
@@ -195,7 +195,7 @@ def test_nothing_to_compare_with_is_said(folder, tmp_path_factory):
 # The same first key
 
 
-def test_another_mask_is_named_with_the_layers_that_were_frozen_and_are(made):
+def test_a_changed_mask_is_named_with_its_layers(made):
     entries = [SPEC["freeze_training"][0], {**SPEC["freeze_training"][1], "layers": ["head"]}]
     (reason,) = why(made, changed(freeze_training=entries))
     assert (reason.segment, reason.field, reason.run) == (2, "epochs[3].frozen", "mine")
@@ -203,7 +203,7 @@ def test_another_mask_is_named_with_the_layers_that_were_frozen_and_are(made):
     assert reason.text == "epochs[3].frozen: was first, head in run 'mine', is head"
 
 
-def test_another_rate_is_named_and_what_differs_in_later_segments_too(made):
+def test_a_changed_rate_is_named_with_later_differences(made):
     entries = [
         SPEC["freeze_training"][0],
         {**SPEC["freeze_training"][1], "initial_learning_rate": 0.03},
@@ -220,14 +220,14 @@ def test_another_rate_is_named_and_what_differs_in_later_segments_too(made):
     ]
 
 
-def test_more_epochs_are_not_trained_yet(made):
+def test_additional_epochs_are_reported_as_untrained(made):
     (reason,) = why(made, changed(training__epochs=9))
     assert (reason.segment, reason.field, reason.stored, reason.found, reason.run) == (3, "epochs", 6, 9, "mine")
     assert reason.text == "not trained yet: run 'mine' got to epoch 6 of 6"
 
 
 @pytest.mark.parametrize(("status", "how"), [("running", "was killed"), ("interrupted", "was interrupted"), ("failed", "failed")])
-def test_a_run_that_ended_before_its_end_is_named_with_the_epoch_it_got_to(status, how, folder):
+def test_an_unfinished_run_is_named_with_its_last_epoch(status, how, folder):
     run = train(folder, changed(seed=9), "half", segments=2)
     run._writer.change(status=status, epochs=1)  # as in a record written before the last state
     (reason,) = why(folder, changed(seed=9), "half")
@@ -237,13 +237,13 @@ def test_a_run_that_ended_before_its_end_is_named_with_the_epoch_it_got_to(statu
         assert why(folder, changed(seed=9), "half")[0].text.endswith("and is at work on it")
 
 
-def test_states_without_a_run_are_told_as_they_are(folder):
+def test_states_without_a_run_are_reported(folder):
     shutil.rmtree(folder / "store" / "runs" / "mine")
     (reason,) = why(folder, changed(training__epochs=9))
     assert reason.text == "not trained yet: the store has it up to epoch 6, and no run tells of more"
 
 
-def test_a_state_that_was_removed_or_never_kept_is_told(folder):
+def test_a_missing_state_is_reported(folder):
     store = Store(folder / "store")
     chain = store.runs.read("mine").chain
     shutil.rmtree(store.states.folder(chain[6]))
@@ -257,7 +257,7 @@ def test_a_state_that_was_removed_or_never_kept_is_told(folder):
     assert "epoch 4, but its state there was not kept: it isn't the end of one of its segments" in reason.text
 
 
-def test_a_damaged_state_is_told_with_the_file_and_what_is_wrong_with_it(folder):
+def test_a_damaged_state_is_reported_with_its_file(folder):
     store = Store(folder / "store")
     key = store.runs.read("mine").chain[6]
     chunk = next(p for p in (store.states.folder(key) / "variables.zarr").rglob("*") if p.is_file() and "c" in p.parts)
@@ -276,7 +276,7 @@ def test_a_damaged_state_is_told_with_the_file_and_what_is_wrong_with_it(folder)
 # Environment
 
 
-def test_an_environment_that_would_be_refused_is_told_beside_what_is_missing(folder):
+def test_an_environment_that_would_be_refused_is_reported(folder):
     store = Store(folder / "store")
     key = store.runs.read("mine").chain[6]
     there = store.states.manifest(key)["environment"]
@@ -295,7 +295,7 @@ def test_an_environment_that_would_be_refused_is_told_beside_what_is_missing(fol
     assert [(r.segment, r.field) for r in why(folder, name="new")] == [(None, "environment.keras"), (None, "environment.libc")]
 
 
-def test_declared_threads_are_compared_and_left_out_ones_are_those_of_the_state(folder):
+def test_only_declared_threads_are_compared(folder):
     threads = environment.thread_count()
     told = why(folder, changed(training__epochs=7, training__threads=threads + 1))
     assert [(r.field, r.stored, r.found) for r in told[1:]] == [("environment.threads", threads, threads + 1)]
@@ -317,7 +317,7 @@ def test_declared_threads_are_compared_and_left_out_ones_are_those_of_the_state(
         (("data.source.content[0]", "e1", "e2"), "data.source.content[0]: was x.npz with the content e1, is 'e2'"),
     ],
 )
-def test_a_difference_is_told_with_what_its_digests_are_of(difference, words):
+def test_a_difference_names_the_content_of_its_digests(difference, words):
     before = {"d1": {"a.py": {"f": "1111222255556666"}}, "e1": "x.npz"}
     after = {"d2": {"a.py": {"f": "3333444455556666"}, "b.py": {"g": "0"}}, "d3": {"a.py": {"f": "1111222255556666"}}}
     assert in_words(difference, before, after) == words

@@ -11,7 +11,7 @@ def xyz():
     return np.random.default_rng(0).normal(size=(5, 256, 3)).astype("float32")
 
 
-def test_each_point_taken_is_the_furthest_from_those_before(xyz):
+def test_each_sampled_point_is_the_furthest_from_the_earlier_ones(xyz):
     taken = furthest_points(xyz, 20)
     for field, indices in zip(xyz.astype(float), taken, strict=True):
         assert indices[0] == np.square(field - field.mean(axis=0)).sum(axis=1).argmin()
@@ -20,17 +20,17 @@ def test_each_point_taken_is_the_furthest_from_those_before(xyz):
             assert apart[indices[i]] == pytest.approx(apart.max(), rel=1e-5)
 
 
-def test_a_corner_far_away_is_taken_second():
+def test_a_distant_outlier_is_sampled_second():
     xyz = np.random.default_rng(1).uniform(-1, 1, (1, 50, 3)).astype("float32")
     xyz[0, 17] = 40.0
     assert furthest_points(xyz, 3)[0, 1] == 17
 
 
-def test_no_point_is_taken_twice_unless_all_are(xyz):
+def test_no_point_is_sampled_twice(xyz):
     assert all(len(set(row)) == 256 for row in furthest_points(xyz, 256).tolist())
 
 
-def test_neighbours_are_the_nearest_and_come_nearest_first(xyz):
+def test_neighbours_are_the_nearest_points_in_order_of_distance(xyz):
     found = nearest_neighbours(xyz[0], xyz[0, :10], K)
     for i, row in enumerate(found):
         distances = np.linalg.norm(xyz[0] - xyz[0, i], axis=1)
@@ -38,14 +38,14 @@ def test_neighbours_are_the_nearest_and_come_nearest_first(xyz):
         assert row[0] == i
 
 
-def test_where_there_are_too_few_points_the_last_neighbour_is_repeated():
+def test_the_last_neighbour_is_repeated_if_there_are_too_few_points():
     found = nearest_neighbours(np.eye(3), np.array([[1, 0.1, 0]]), 5)
     assert found.shape == (1, 5)
     assert found[0, :2].tolist() == [0, 1]
     assert len(set(found[0, 2:].tolist())) == 1
 
 
-def test_tables_have_their_shapes_and_stay_in_range(xyz):
+def test_tables_have_valid_shapes_and_indices(xyz):
     tables = build_hierarchy(xyz, LEVELS, K)
     assert {name: table.shape[1:] for name, table in tables.items()} == {
         "neighbours1": (256, 8),
@@ -67,7 +67,7 @@ def test_a_sampled_point_is_its_own_nearest_neighbour_and_the_nearest_on_the_way
         np.testing.assert_array_equal(tables["upsample2"][field][tables["sample2"][field]], np.arange(64))
 
 
-def test_structure_is_a_function_of_each_fields_coordinates_alone(xyz):
+def test_structure_depends_only_on_a_fields_own_coordinates(xyz):
     whole = build_hierarchy(xyz, LEVELS, K)
     for again in (build_hierarchy(xyz.copy(), LEVELS, K, threads=1), build_hierarchy(xyz[[0, 1, 2, 3, 4]], LEVELS, K)):
         assert all(whole[name].tobytes() == again[name].tobytes() for name in whole)
@@ -75,7 +75,7 @@ def test_structure_is_a_function_of_each_fields_coordinates_alone(xyz):
     assert all(np.array_equal(whole[name][::-1], turned[name]) for name in whole)
 
 
-def test_structure_is_the_same_however_many_fields_are_built_at_once():
+def test_structure_does_not_depend_on_the_number_of_fields():
     many = np.random.default_rng(2).normal(size=(70, 64, 3)).astype("float32")
     whole, alone = build_hierarchy(many, (64, 16), 4), build_hierarchy(many[66:67], (64, 16), 4)
     assert all(np.array_equal(whole[name][66], alone[name][0]) for name in whole)

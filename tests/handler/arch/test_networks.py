@@ -45,7 +45,7 @@ def test_the_output_is_a_probability_of_each_class_for_each_point(kind):
 
 
 @BOTH
-def test_coordinates_alone_are_enough(kind):
+def test_a_network_accepts_coordinates_without_features(kind):
     arch, (X, _) = make(kind, features=0), fields(features=0)
     assert arch.nn.predict_on_batch(inputs_of(arch, X)).shape == (16, 64, 3)
 
@@ -60,7 +60,7 @@ def test_building_twice_gives_the_same_network_object(kind):
 
 
 @BOTH
-def test_a_saved_network_loads_and_answers_the_same(kind, tmp_path):
+def test_a_loaded_network_predicts_like_the_saved_one(kind, tmp_path):
     import keras
 
     arch, (X, _) = make(kind), fields()
@@ -72,7 +72,7 @@ def test_a_saved_network_loads_and_answers_the_same(kind, tmp_path):
 
 
 @BOTH
-def test_a_network_learns_what_the_coordinates_tell(kind):
+def test_training_on_coordinates_reduces_the_loss(kind):
     import keras
 
     arch, (X, y) = make(kind), fields(32)
@@ -83,7 +83,7 @@ def test_a_network_learns_what_the_coordinates_tell(kind):
 
 
 @BOTH
-def test_the_order_of_the_points_does_not_matter(kind):
+def test_predictions_follow_a_permutation_of_the_points(kind):
     arch, (X, _) = make(kind), fields()
     order = np.random.default_rng(5).permutation(64)
     shuffled = [part[:, order] for part in X]
@@ -92,7 +92,7 @@ def test_the_order_of_the_points_does_not_matter(kind):
 
 
 @BOTH
-def test_the_configuration_is_json_and_tells_networks_apart(kind):
+def test_the_configuration_is_json_and_differs_between_networks(kind):
     import json
 
     one, other = (kind(**{**SHAPE, "classes": classes}, **SMALL[kind]).get_config() for classes in (3, 4))
@@ -101,19 +101,19 @@ def test_the_configuration_is_json_and_tells_networks_apart(kind):
 
 
 @BOTH
-def test_layers_with_weights_have_the_names_that_schedules_are_written_with(kind):
+def test_layer_names_have_the_prefixes_that_schedules_use(kind):
     names = {layer.name for layer in make(kind).nn.layers if layer.weights}
     parts = {"enc", "mid", "dec", "head"} if kind is ConvAutoencPwiseClassif else {"enc", "global", "dec", "head"}
     assert {next((part for part in parts if name.startswith(part)), name) for name in names} == parts
 
 
-def test_the_autoencoder_has_a_part_for_every_level():
+def test_the_autoencoder_has_layers_for_every_level():
     names = {layer.name for layer in make(ConvAutoencPwiseClassif).nn.layers if layer.weights}
     for level in (1, 2, 3):
         assert {f"enc{level}_edge", f"enc{level}_bn", f"enc{level}_dense", f"dec{level}_bn", f"dec{level}_skip"} <= names
 
 
-def test_moving_a_neighbourhood_as_a_whole_does_not_change_what_the_maximum_says():
+def test_relative_features_are_invariant_under_translation():
     import keras
 
     arch, (X, _) = make(ConvAutoencPwiseClassif), fields()
@@ -128,7 +128,7 @@ def test_moving_a_neighbourhood_as_a_whole_does_not_change_what_the_maximum_says
     assert not np.allclose(one, fixed[0])
 
 
-def test_prefit_computes_the_structure_once_and_posfit_digests_it():
+def test_prefit_computes_the_structure_and_posfit_removes_it():
     arch, (X, y) = make(ConvAutoencPwiseClassif), fields()
     cache_map = {"X": X, "y": y}
     arch.prefit_logic_callback(cache_map)
@@ -155,7 +155,7 @@ def test_prefit_computes_the_structure_once_and_posfit_digests_it():
     (PointNetPwiseClassif, {"decoder": ()}, r"model\.args\.decoder: \[\] is no list of widths"),
     (PointNetPwiseClassif, {"encoder": (8, 0)}, r"model\.args\.encoder"),
     (PointNetPwiseClassif, {"classes": 1}, r"model\.args\.classes: 1 is too few")])
-def test_arguments_that_make_no_network_are_refused_with_their_path(kind, args, message):
+def test_invalid_network_arguments_are_refused_with_their_path(kind, args, message):
     with pytest.raises(SpecError, match=message):
         kind(**{**SHAPE, **SMALL[kind], **args})
 

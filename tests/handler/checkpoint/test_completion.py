@@ -49,21 +49,21 @@ def test_a_segments_own_end_state_satisfies_it(states):
 
 
 @pytest.mark.parametrize("later", [(6, 0), (4, 0), (4, 2), (3, 2)])
-def test_a_later_state_satisfies_a_segment_that_was_never_cut_there(states, later):
+def test_a_later_state_satisfies_a_segment_without_an_end_state(states, later):
     chain = chain_of(3, 6, **CUT)
     key = write(states, chain, later[0], step=later[1])
     assert find_completion(chain, states, chain.schedule.segments[0]) == Completion(key, 3)
 
 
 @pytest.mark.parametrize("earlier", [None, (0, 0), (2, 0), (2, 5)])
-def test_a_segment_with_epochs_left_is_not_done(states, earlier):
+def test_a_segment_with_untrained_epochs_is_incomplete(states, earlier):
     chain = chain_of(3, 6, **CUT)
     if earlier is not None:
         write(states, chain, earlier[0], step=earlier[1])
     assert find_completion(chain, states, chain.schedule.segments[0]) is None
 
 
-def test_a_state_in_which_a_callback_ended_the_training_satisfies_its_segment(states):
+def test_a_state_stopped_by_a_callback_satisfies_its_segment(states):
     chain = chain_of(3, 6, **CUT)
     write(states, chain, 3)
     key = write(states, chain, 5, 3, stopped=True)
@@ -80,7 +80,7 @@ def test_the_plan_judges_a_segment_by_the_furthest_state(position, end):
     assert completed_end(chain_of(3, 6, **CUT).schedule.segments[0], position) == end
 
 
-def test_a_snapshot_that_another_process_removes_is_looked_for_again(states, monkeypatch):
+def test_a_snapshot_removed_by_another_process_satisfies_no_segment(states, monkeypatch):
     chain = chain_of(3, 6, **CUT)
     write(states, chain, 3, snapshot=True)
     keep = StateStore.keep
@@ -96,7 +96,7 @@ def test_a_snapshot_that_another_process_removes_is_looked_for_again(states, mon
     assert use_completed(chain, states, chain.schedule.segments[0], [seen]) is None
 
 
-def test_what_answers_a_segment_is_kept_and_the_snapshots_behind_it_are_removed(states):
+def test_a_cached_segment_keeps_its_end_and_drops_earlier_snapshots(states):
     chain = chain_of(3, 6, **CUT)
     write(states, chain, 0)
     write(states, chain, 2, snapshot=True)
@@ -114,7 +114,7 @@ def test_a_later_snapshot_that_satisfies_a_segment_stays_a_snapshot(states):
     assert states.manifest(key)["snapshot"] is True
 
 
-def test_the_rule_needs_no_tensorflow():
+def test_the_rule_imports_no_tensorflow():
     code = "import sys, handler.checkpoint.completion, handler.checkpoint.holes; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=os.environ).returncode == 0
 
@@ -136,7 +136,7 @@ def test_a_hole_is_named_with_the_command_that_rebuilds_it(states, damage):
     assert re.search(rf"`\S*frostline verify --repair --store {states.root.parent}` rebuilds it", hole.text)
 
 
-def test_a_state_that_was_never_written_is_no_hole(states):
+def test_a_state_that_was_never_written_is_not_a_hole(states):
     longer = chain_of(6, frozen=[(0, 6)])
     write(states, longer, 0)
     write(states, longer, 6, 0)

@@ -7,7 +7,7 @@ from handler.state import TrainingState
 from handler.store import Store
 
 
-def test_the_number_of_threads_is_that_of_the_first_state_that_says_it(tmp_path):
+def test_the_thread_count_comes_from_the_first_state_that_records_it(tmp_path):
     store = Store(tmp_path)
     for key, threads in (("a", 3), ("b", 3)):
         state = TrainingState(1, 0, {"model/w": np.ones(2)}, {}, {}, False)

@@ -91,7 +91,7 @@ def memory(callback):
 
 
 @pytest.mark.parametrize("make", MAKE.values(), ids=MAKE)
-def test_a_killed_training_goes_on_to_the_same_bits_memory_and_history(trainer_of, values, make):
+def test_a_killed_training_resumes_with_identical_callback_state(trainer_of, values, make):
     whole = Taken(trainer_of(make())).run(0, EPOCHS)
     assert (4, 2) in whole.states, "it isn't over before it is cut"
     resumed = trainer_of(make(), seed=99)  # other weights: all values must come from the state
@@ -118,7 +118,7 @@ def test_a_killed_training_goes_on_to_the_same_bits_memory_and_history(trainer_o
     assert all(memory(cb) != their for cb, their in zip(resumed.user_callbacks, theirs, strict=True) if hasattr(cb, "best"))
 
 
-def test_a_rate_set_anew_each_epoch_is_set_once_where_an_epoch_is_taken_up_again(trainer_of):
+def test_a_scheduled_rate_is_set_once_in_a_resumed_epoch(trainer_of):
     asked = []
 
     def schedule(epoch, rate):
@@ -136,7 +136,7 @@ def test_a_rate_set_anew_each_epoch_is_set_once_where_an_epoch_is_taken_up_again
     assert len(set(resumed.history.history["learning_rate"])) == 3
 
 
-def test_a_training_in_place_goes_on_with_the_rates_it_logged(trainer_of, values):
+def test_a_training_in_place_resumes_with_its_logged_rates(trainer_of, values):
     def rated():
         return [keras.callbacks.ReduceLROnPlateau(monitor="loss", patience=1, min_delta=0.1, factor=0.5)]
 
@@ -152,7 +152,7 @@ def test_a_training_in_place_goes_on_with_the_rates_it_logged(trainer_of, values
     assert len(set(resumed.history.history["learning_rate"])) > 1
 
 
-def test_a_loss_that_is_no_number_ends_the_training_for_good(network, blobs, values):
+def test_terminate_on_nan_ends_a_resumed_training_identically(network, blobs, values):
     def trainer():
         steep = network(keras.optimizers.SGD(1e20))
         return Trainer(steep, DLSequencer(*blobs, 16, seed=5), [keras.callbacks.TerminateOnNaN()], epochs=3,
@@ -169,7 +169,7 @@ def test_a_loss_that_is_no_number_ends_the_training_for_good(network, blobs, val
     assert str(resumed.history.history) == str(whole.trainer.history.history)
 
 
-def test_a_training_stopped_within_an_epoch_takes_no_further_step_when_its_validation_was_interrupted(trainer_of, values):
+def test_a_stopped_epoch_takes_no_further_step_after_a_resume(trainer_of, values):
     class StopAt(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             if batch == 2:
@@ -189,7 +189,7 @@ def test_a_training_stopped_within_an_epoch_takes_no_further_step_when_its_valid
     assert resumed.history.history == whole.history.history
 
 
-def test_a_validation_that_was_broken_off_is_remembered_by_no_callback(trainer_of):
+def test_callback_state_excludes_an_interrupted_validation(trainer_of):
     class Counts(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
@@ -231,7 +231,7 @@ def test_a_validation_that_was_broken_off_is_remembered_by_no_callback(trainer_o
         pytest.param("{epoch}-{batch}.weights.h5", {"save_freq": 4, "save_weights_only": True}, marks=pytest.mark.service),
     ],
 )
-def test_the_models_that_are_saved_are_those_of_an_uninterrupted_training(trainer_of, tmp_path, saved, told):
+def test_a_resumed_training_saves_the_models_of_a_whole_one(trainer_of, tmp_path, saved, told):
     def checkpoint(folder):
         return [keras.callbacks.ModelCheckpoint(tmp_path / folder / saved, **told)]
 
@@ -258,7 +258,7 @@ def test_the_models_that_are_saved_are_those_of_an_uninterrupted_training(traine
         assert (ours.monitor_op, ours.min_delta) == (theirs.monitor_op, theirs.min_delta)
 
 
-def test_a_best_model_that_another_run_saved_elsewhere_is_told_and_a_new_one_saved(trainer_of, tmp_path):
+def test_a_missing_best_model_is_reported_and_saved_anew(trainer_of, tmp_path):
     def checkpoint(folder):
         return [keras.callbacks.ModelCheckpoint(tmp_path / folder / "best.keras", monitor="loss", save_best_only=True)]
 
@@ -285,7 +285,7 @@ def test_a_best_model_that_another_run_saved_elsewhere_is_told_and_a_new_one_sav
     assert (tmp_path / "two" / "best.keras").exists()
 
 
-def test_loggers_that_come_go_or_change_places_leave_the_others_their_memory(trainer_of, values, tmp_path):
+def test_callback_state_survives_added_moved_and_removed_loggers(trainer_of, values, tmp_path):
     def stops():
         return [
             keras.callbacks.EarlyStopping(monitor="loss", patience=9, restore_best_weights=True),
@@ -316,7 +316,7 @@ def test_loggers_that_come_go_or_change_places_leave_the_others_their_memory(tra
     assert theirs["ModelCheckpoint", "loss"][0]["best"] != theirs["ModelCheckpoint", "val_accuracy"][0]["best"]
 
 
-def test_a_state_without_what_a_callback_must_remember_is_refused(trainer_of):
+def test_a_state_without_required_callback_state_is_refused(trainer_of):
     state = Taken(trainer_of([])).run(0, 1).states[1, 0]
     stop = keras.callbacks.EarlyStopping(monitor="loss")
     with pytest.raises(MismatchError, match="callback EarlyStopping:0: the state holds no callbacks, so the training can't go on"):
@@ -338,7 +338,7 @@ class Counter(keras.callbacks.Callback):
         self.count = state["count"]
 
 
-def test_a_callback_of_ones_own_remembers_what_it_says(trainer_of):
+def test_a_custom_callback_resumes_from_its_get_state(trainer_of):
     whole = Taken(trainer_of([Counter()])).run(0, 2)
     other = Counter()
     resumed = trainer_of([other])
@@ -356,12 +356,12 @@ def test_a_callback_of_ones_own_remembers_what_it_says(trainer_of):
         (lambda cb: cb, "but it is of type Counter"),
     ],
 )
-def test_a_state_that_isnt_plain_json_is_refused_by_the_callbacks_name(trainer_of, made, said):
+def test_callback_state_other_than_plain_json_is_refused(trainer_of, made, said):
     with pytest.raises(SpecError, match=r"callback Counter: get_state\(\) must return plain JSON.*" + said):
         trainer_of([Counter(made)]).capture(0)
 
 
-def test_one_of_keras_every_callback_is_remembered_has_nothing_to_remember_or_is_refused(trainer_of, tmp_path):
+def test_every_keras_callback_is_resumable_or_refused(trainer_of, tmp_path):
     made = {
         "BackupAndRestore": [tmp_path], "CSVLogger": ["log.csv"], "Callback": [], "CallbackList": [], "EarlyStopping": [],
         "History": [], "LambdaCallback": [], "LearningRateScheduler": [float], "ModelCheckpoint": ["best.keras"],
@@ -386,7 +386,7 @@ def test_one_of_keras_every_callback_is_remembered_has_nothing_to_remember_or_is
         trainer_of([keras.callbacks.SwapEMAWeights()])
 
 
-def test_half_of_the_two_methods_counts_as_none():
+def test_get_state_without_set_state_counts_as_no_state():
     class Half(keras.callbacks.Callback):
         def get_state(self):
             return {"x": 1}

@@ -52,7 +52,7 @@ class PoisonAt(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("each", [False, True], ids=["many steps in a graph call", "step by step"])
-def test_a_loss_that_is_not_finite_ends_the_training_at_its_step(network, blobs, each):
+def test_a_non_finite_loss_ends_the_training_at_its_step(network, blobs, each):
     # The first gradient is finite, but the weights after it overflow in the next step.
     trainer = trainer_of(network, blobs, [Each()] if each else [], optimizer=keras.optimizers.SGD(1e20))
     with pytest.raises(NonFiniteError, match=r"^loss is (nan|inf) after step 2 of 6 in epoch 0 \(the first is 0\); "):
@@ -60,7 +60,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_at_its_step(network, blobs,
     assert trainer.history.history == {}
 
 
-def test_the_error_says_where_and_the_state_before_is_kept(network, blobs, tmp_path, values):
+def test_a_non_finite_loss_leaves_the_states_before_it(network, blobs, tmp_path, values):
     def handler_of():
         return DLModelHandler(KerasArchitecture(network()), training_epochs=4, batch_size=16, seed=2)
 
@@ -74,14 +74,14 @@ def test_the_error_says_where_and_the_state_before_is_kept(network, blobs, tmp_p
         DLTrainingHandler(entries, store=tmp_path)(handler_of(), *blobs, [PoisonAt()])
 
 
-def test_weights_that_are_not_finite_are_not_kept(network, blobs):
+def test_non_finite_weights_are_not_saved(network, blobs):
     trainer = trainer_of(network, blobs, callbacks=[Quiet()])
     with pytest.raises(NonFiniteError, match="the weights head/kernel are not finite after step 6 of 6 in epoch 1"):
         trainer.run(0, 4)
     assert len(trainer.history.history["loss"]) == 1
 
 
-def test_a_metric_that_is_not_finite_ends_the_training_too(network, blobs):
+def test_a_non_finite_metric_ends_the_training(network, blobs):
     def undefined(y, p):
         return keras.ops.sum(p) / 0.0
 
@@ -92,7 +92,7 @@ def test_a_metric_that_is_not_finite_ends_the_training_too(network, blobs):
         trainer.run_epoch(0)
 
 
-def test_continue_trains_on_and_says_it_once(network, blobs):
+def test_continue_accepts_non_finite_values_with_one_note(network, blobs):
     watch = Epochs()
     trainer = trainer_of(network, blobs, [watch], [PoisonAt()], non_finite="continue")
     trainer.run(0, 4)
@@ -100,7 +100,7 @@ def test_continue_trains_on_and_says_it_once(network, blobs):
     assert watch.notes == ["loss is nan in epoch 2 (the first is 0); training.non_finite: continue trains on"]
 
 
-def test_states_that_were_trained_on_are_refused_where_the_training_stops(network, blobs, tmp_path):
+def test_stop_refuses_states_trained_with_continue(network, blobs, tmp_path):
     def go(non_finite):
         mh = DLModelHandler(KerasArchitecture(network()), training_epochs=4, batch_size=16, seed=2)
         return DLTrainingHandler(store=tmp_path, non_finite=non_finite)(mh, *blobs, [PoisonAt()])
@@ -111,7 +111,7 @@ def test_states_that_were_trained_on_are_refused_where_the_training_stops(networ
     assert len(go("continue").history["loss"]) == 4, "the choice enters no key"
 
 
-def test_a_metric_that_not_every_epoch_has_leaves_gaps(network, blobs):
+def test_a_metric_missing_in_some_epochs_leaves_gaps(network, blobs):
     trainer = trainer_of(network, blobs, callbacks=[Late()])
     trainer.run(0, 4)
     history = trainer.history.history
@@ -120,7 +120,7 @@ def test_a_metric_that_not_every_epoch_has_leaves_gaps(network, blobs):
     assert repr(history["often"]) == repr([0.0, 1.0, float("nan"), 3.0])
 
 
-def test_a_history_with_gaps_is_the_same_after_a_resumption(network, blobs, values):
+def test_a_resumed_history_keeps_its_gaps(network, blobs, values):
     whole, resumed = trainer_of(network, blobs, callbacks=[Late()]), trainer_of(network, blobs, callbacks=[Late()])
     whole.run(0, 3)
     resumed.restore(whole.capture(3))
@@ -139,12 +139,12 @@ def test_a_history_with_gaps_is_the_same_after_a_resumption(network, blobs, valu
         ({"loss": [1, 2, 3], "left": [7, 8]}, ["loss"], {"loss": [1, 2, 3], "left": [7, 8, None]}),
     ],
 )
-def test_each_metric_has_one_value_per_epoch(before, present, after):
+def test_align_gives_each_metric_one_value_per_epoch(before, present, after):
     align(before, 3, present)
     assert to_json(before) == after
 
 
-def test_a_gap_is_told_from_a_value_that_is_not_a_number():
+def test_a_gap_differs_from_a_nan_value():
     history = {"a": [GAP, float("nan"), 1.0]}
     stored = to_json(history)
     assert [value is None for value in stored["a"]] == [True, False, False]
@@ -153,5 +153,5 @@ def test_a_gap_is_told_from_a_value_that_is_not_a_number():
     assert to_table(history) == "epoch,a\n0,\n1,\n2,1.0\n"
 
 
-def test_a_state_of_an_older_version_has_shorter_lists():
+def test_shorter_lists_of_older_states_are_padded_with_gaps():
     assert repr(from_json({"loss": [1.0, 0.5], "late": [2.0]}, 2)) == repr({"loss": [1.0, 0.5], "late": [GAP, 2.0]})

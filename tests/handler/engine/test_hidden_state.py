@@ -90,22 +90,22 @@ def test_a_network_with_hidden_state_is_refused_by_name(layer, message):
 
 
 @pytest.mark.parametrize("way", [tf.numpy_function, tf.py_function], ids=["numpy_function", "py_function"])
-def test_a_python_function_within_a_step_is_refused_if_it_draws(way):
+def test_a_python_function_that_draws_in_a_step_is_refused(way):
     with pytest.raises(SpecError, match=r"calls a Python function that draws from numpy\.random.*SeedGenerator"):
         trainer_of(lambda: PythonNoise(global_numpy, way)).run_epoch(0)
     assert trainer_of(lambda: PythonNoise(nothing_drawn, way)).run_epoch(0)["loss"] >= 0
 
 
 @pytest.mark.parametrize("layer", [KerasNoise, lambda: keras.layers.GaussianNoise(0.1)])
-def test_what_keras_draws_is_part_of_a_state_and_is_trained(layer):
+def test_random_draws_of_keras_are_accepted(layer):
     assert trainer_of(layer).run_epoch(0)["loss"] > 0
 
 
-def test_without_states_nothing_is_refused():
+def test_a_training_without_states_accepts_hidden_state():
     assert trainer_of(Noise, resumable=False).run_epoch(0)["loss"] > 0
 
 
-def test_the_handler_refuses_it_only_where_it_has_a_store(tmp_path, blobs):
+def test_the_handler_refuses_hidden_state_only_with_a_store(tmp_path, blobs):
     from handler import KerasArchitecture
     from handler.model import DLModelHandler
 

@@ -66,7 +66,7 @@ CASES = [pytest.param(death, id=name, marks=() if name == QUICK else pytest.mark
 
 
 @pytest.mark.parametrize("death", CASES)
-def test_all_that_callbacks_wrote_is_that_of_an_uninterrupted_training(train, folder, death):
+def test_a_resumed_run_has_the_callback_files_of_a_whole_one(train, folder, death):
     def saved(file):
         found = []
         inner = io.BytesIO(zipfile.ZipFile(file).read("model.weights.h5")) if file.suffix == ".keras" else file

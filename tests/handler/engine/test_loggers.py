@@ -42,7 +42,7 @@ def slower():
     return keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.9)
 
 
-def test_a_csv_after_a_kill_is_the_same_bytes(trainer_of, tmp_path):
+def test_a_csv_after_a_kill_is_byte_identical(trainer_of, tmp_path):
     def log(name):
         return keras.callbacks.CSVLogger(tmp_path / name, separator=";")
 
@@ -64,7 +64,7 @@ def test_a_csv_after_a_kill_is_the_same_bytes(trainer_of, tmp_path):
     assert resumed.user_callbacks[1].append is False, "as the user has set it"
 
 
-def test_a_csv_begun_from_another_runs_state_has_that_runs_rows(trainer_of, tmp_path):
+def test_a_csv_started_from_another_runs_state_has_its_rows(trainer_of, tmp_path):
     whole = Taken(trainer_of(keras.callbacks.CSVLogger(tmp_path / "whole.csv"), slower())).run(0, EPOCHS)
     assert b"learning_rate" not in rows(tmp_path / "whole.csv")[0], "the rate is logged after it"
     assert "learning_rate" in whole.trainer.history.history
@@ -78,7 +78,7 @@ def test_a_csv_begun_from_another_runs_state_has_that_runs_rows(trainer_of, tmp_
         assert other.read_bytes() == (tmp_path / "whole.csv").read_bytes(), cut
 
 
-def test_rows_that_were_there_before_stay_where_the_user_appends(trainer_of, tmp_path):
+def test_append_keeps_rows_from_before_the_training(trainer_of, tmp_path):
     earlier = b"epoch,accuracy,loss\r\n0,0.25,1.5\r\n1,0.5,1.25\r\n"
 
     def log(name):
@@ -107,7 +107,7 @@ def test_rows_that_were_there_before_stay_where_the_user_appends(trainer_of, tmp
     assert len(rows(tmp_path / "other.csv")) == 3 + 2 * EPOCHS
 
 
-def test_a_csv_of_another_training_in_the_same_place_is_not_taken_for_ones_own(trainer_of, tmp_path):
+def test_a_csv_file_of_another_training_is_replaced(trainer_of, tmp_path):
     log = tmp_path / "log.csv"
     first = Taken(trainer_of(keras.callbacks.CSVLogger(log))).run(0, 2)
     expected = rows(log)
@@ -117,7 +117,7 @@ def test_a_csv_of_another_training_in_the_same_place_is_not_taken_for_ones_own(t
     assert rows(log) == expected
 
 
-def test_columns_are_those_of_the_first_epoch_and_values_stay_as_they_were_written(trainer_of, tmp_path):
+def test_csv_columns_stay_those_of_the_first_epoch(trainer_of, tmp_path):
     class Adds(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             logs["whole"], logs["short"] = epoch, np.float32(0.1)
@@ -136,7 +136,7 @@ def test_columns_are_those_of_the_first_epoch_and_values_stay_as_they_were_writt
     assert b"late" not in log.read_bytes()
 
 
-def test_a_mark_that_was_being_written_is_passed_over(trainer_of, tmp_path):
+def test_a_partly_written_mark_is_ignored(trainer_of, tmp_path):
     log = tmp_path / "log.csv"
     killed = Taken(trainer_of(keras.callbacks.CSVLogger(log))).run(0, 2)
     marks = log.with_name(".log.csv.marks")
@@ -165,7 +165,7 @@ DAMAGED_MARKS = {
 
 
 @pytest.mark.parametrize("damage", DAMAGED_MARKS.values(), ids=DAMAGED_MARKS)
-def test_damaged_marks_are_passed_over_and_the_rows_are_the_same_bytes(trainer_of, tmp_path, damage):
+def test_damaged_marks_are_ignored_without_loss_of_rows(trainer_of, tmp_path, damage):
     log, marks = tmp_path / "log.csv", tmp_path / ".log.csv.marks"
     killed = Taken(trainer_of(keras.callbacks.CSVLogger(log))).run(0, 3)
     expected = rows(log)
@@ -197,7 +197,7 @@ def curves(folder):
     return found
 
 
-def test_curves_after_a_kill_have_every_step_once_with_its_value(trainer_of, tmp_path):
+def test_curves_after_a_kill_have_every_step_once(trainer_of, tmp_path):
     def board(name):
         return keras.callbacks.TensorBoard(tmp_path / name, update_freq="batch", histogram_freq=2)
 
@@ -222,7 +222,7 @@ def test_curves_after_a_kill_have_every_step_once_with_its_value(trainer_of, tmp
         assert curves(tmp_path / "log") == expected, cut
 
 
-def test_curves_begun_from_another_runs_state_have_its_epochs(trainer_of, tmp_path):
+def test_curves_started_from_another_runs_state_have_its_epochs(trainer_of, tmp_path):
     whole = Taken(trainer_of(slower(), keras.callbacks.TensorBoard(tmp_path / "whole"))).run(0, 3)
     whole.trainer.end()
     for _ in range(2):  # a kill before its first own state: it resumes from the same one
@@ -233,7 +233,7 @@ def test_curves_begun_from_another_runs_state_have_its_epochs(trainer_of, tmp_pa
     assert curves(tmp_path / "other") == curves(tmp_path / "whole")
 
 
-def test_what_another_training_wrote_into_the_same_folder_stays(trainer_of, tmp_path):
+def test_event_files_of_another_training_are_kept(trainer_of, tmp_path):
     def board():
         return keras.callbacks.TensorBoard(tmp_path / "log", write_graph=False)
 

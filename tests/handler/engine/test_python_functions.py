@@ -80,10 +80,10 @@ PLAIN = [
 
 
 @pytest.mark.parametrize("function", DRAWING)
-def test_a_function_that_draws_is_known_by_what_it_draws_from(function):
+def test_the_source_of_a_functions_random_draws_is_detected(function):
     assert "random" in drawn_from(function)
 
 
 @pytest.mark.parametrize("function", PLAIN)
-def test_a_function_that_draws_nothing_is_known_to(function):
+def test_a_function_without_random_draws_is_recognized(function):
     assert drawn_from(function) is None

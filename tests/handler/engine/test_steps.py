@@ -83,7 +83,7 @@ WEIGHTED = [pytest.param(options, marks=pytest.mark.service) for options in ({"c
 
 
 @pytest.mark.parametrize("options", [{}, *WEIGHTED], ids=str)
-def test_many_steps_in_a_graph_call_change_no_bit_and_no_history(options, values, calls):
+def test_many_steps_in_a_graph_call_train_bit_identically(options, values, calls):
     data = images()
     one_by_one = trained(convolutional(), data, [Each()], **options)
     start = values(convolutional())
@@ -96,7 +96,7 @@ def test_many_steps_in_a_graph_call_change_no_bit_and_no_history(options, values
     assert not any(np.array_equal(a, b) for a, b in zip(start[:4], values(many.model)[:4], strict=True))
 
 
-def test_a_callback_that_wants_each_batch_is_told_of_each(network, blobs, calls):
+def test_a_batch_callback_is_notified_of_each_batch(network, blobs, calls):
     told = []
 
     class Counts(keras.callbacks.Callback):
@@ -123,7 +123,7 @@ def test_a_callback_that_wants_each_batch_is_told_of_each(network, blobs, calls)
         (lambda path: keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None), True),
     ],
 )
-def test_only_a_callback_that_wants_each_batch_has_them_done_one_by_one(make, wants, network, blobs, tmp_path, calls):
+def test_only_a_batch_callback_disables_graph_calls(make, wants, network, blobs, tmp_path, calls):
     trainer = Trainer(network(), DLSequencer(*blobs, 16), [make(tmp_path)], epochs=1)
     trainer.run_epoch(0)
     trainer.end()
@@ -144,7 +144,7 @@ def test_a_graph_call_ends_where_a_snapshot_is_due(network, blobs, values, calls
     assert resumed.history.history == trainer.history.history
 
 
-def test_a_stop_is_seen_between_two_graph_calls(network, blobs):
+def test_a_stop_request_takes_effect_between_graph_calls(network, blobs):
     stop = StopFlag()
 
     class Asks(Some):
@@ -177,14 +177,14 @@ class Own(DLSequencer):
     ],
     ids=["of one's own", "in place", "augmented", "put together", "any other"],
 )
-def test_what_makes_more_of_a_batch_than_rows_is_done_one_by_one(made, network, blobs, calls):
+def test_a_sequencer_that_transforms_batches_disables_graph_calls(made, network, blobs, calls):
     trainer = Trainer(network(), made(*blobs), epochs=1)
     trainer.run_epoch(0)
     assert not calls
     assert trainer.history.history["loss"]
 
 
-def test_structure_beside_x_is_gathered_with_it(blobs):
+def test_structure_is_gathered_with_its_examples(blobs):
     x, y = blobs
     table = np.arange(len(x) * 2).reshape(-1, 2)
     of = DLSequencer(x, y, 16, structure={"table": table}, inputs=lambda parts, more: [*parts, more["table"]])
@@ -196,7 +196,7 @@ def test_structure_beside_x_is_gathered_with_it(blobs):
     assert np.array_equal(targets[rows], labels)
 
 
-def test_examples_that_take_too_much_memory_are_not_copied(network, blobs, calls, monkeypatch):
+def test_examples_above_the_memory_limit_are_not_copied(network, blobs, calls, monkeypatch):
     monkeypatch.setattr(loop, "copy_limit", lambda: 512)
     Trainer(network(), DLSequencer(*blobs, 16), epochs=1).run_epoch(0)
     assert not calls

@@ -29,7 +29,7 @@ LABELS, ONES = np.arange(12) % 3, np.eye(3)[np.arange(12) % 3]
         ("ctc", None),
     ],
 )
-def test_what_a_loss_takes_is_known_by_its_name(loss, family):
+def test_the_loss_determines_the_family_of_its_targets(loss, family):
     assert family_of(loss) == family
 
 
@@ -92,12 +92,12 @@ def test_targets_that_do_not_fit_are_refused_with_the_remedy(y, loss, output, sa
         (LABELS, lambda y, p: p, (9,), ()),
     ],
 )
-def test_targets_that_fit_pass(y, loss, output, ignored):
+def test_targets_that_fit_are_accepted(y, loss, output, ignored):
     check_targets(y, loss, output, ignored=ignored)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8", "int64", "bool"])
-def test_one_hot_targets_are_weighted_by_class_whatever_their_type(dtype, network, blobs):
+def test_one_hot_targets_of_any_dtype_get_class_weights(dtype, network, blobs):
     x, y = blobs
     model = network()
     model.compile("sgd", CATEGORICAL)
@@ -121,11 +121,11 @@ def test_one_hot_targets_are_weighted_by_class_whatever_their_type(dtype, networ
         ((1,), True, CATEGORICAL, (1,), False),
     ],
 )
-def test_the_loss_and_the_output_say_whether_targets_are_one_hot(target, floats, loss, output, expected):
+def test_the_loss_and_the_output_decide_whether_targets_are_one_hot(target, floats, loss, output, expected):
     assert is_one_hot(target, floats, loss, output) is expected
 
 
-def test_a_sequencer_by_itself_goes_by_the_type_as_before():
+def test_a_sequencer_detects_one_hot_targets_by_their_dtype():
     y = np.eye(3)[[0, 1]]
     assert DLSequencer(y, y, 2).one_hot
     assert not DLSequencer(y, y.astype("uint8"), 2).one_hot
@@ -180,7 +180,7 @@ def crossed(y, p):
         (lambda: keras.Sequential([]), {}, (X, LABELS), "^arch: the network .* has no layers"),
     ],
 )
-def test_the_handler_refuses_what_no_step_could_take(model, options, given, said, tmp_path):
+def test_the_handler_refuses_data_that_no_step_accepts(model, options, given, said, tmp_path):
     mh = DLModelHandler(KerasArchitecture(model()), optimizer="sgd", training_epochs=1, **options)
     with pytest.raises(FrostlineError, match=said) as caught:
         DLTrainingHandler(store=tmp_path / "store")(mh, *given, [])
@@ -198,7 +198,7 @@ def test_the_handler_refuses_what_no_step_could_take(model, options, given, said
     ],
     ids=["sequential", "subclassed", "whole numbers", "several inputs"],
 )  # fmt: skip
-def test_a_network_that_is_not_built_is_built_from_the_data(make, given, tmp_path):
+def test_an_unbuilt_network_is_built_from_the_data(make, given, tmp_path):
     trained = []
     for entries in (None, [{"layers": ["body" if not isinstance(make(), Subclassed) else "dense"]}]):
         keras.backend.clear_session(free_memory=False)
@@ -218,7 +218,7 @@ class Several(keras.Model):
         return self.head(keras.ops.concatenate([self.body(inputs[0]), inputs[1]], axis=-1))
 
 
-def test_a_network_that_cannot_be_built_is_refused_with_both_ways_out():
+def test_a_network_that_cannot_be_built_is_refused_with_remedies():
     def narrow():
         return keras.Sequential([layers.Reshape((7,)), layers.Dense(3)], name="narrow")
 

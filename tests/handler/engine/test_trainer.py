@@ -37,7 +37,7 @@ class Fixed(keras.utils.PyDataset):
 
 
 @pytest.mark.parametrize("make", CALLBACKS.values(), ids=CALLBACKS)
-def test_it_trains_the_bits_and_the_history_of_keras_fit(network, blobs, values, make):
+def test_the_trainer_is_bit_identical_to_keras_fit(network, blobs, values, make):
     model = network()
     expected = model.fit(
         Fixed(*blobs, 20),
@@ -58,7 +58,7 @@ def test_it_trains_the_bits_and_the_history_of_keras_fit(network, blobs, values,
     assert not same(theirs, values(network())), "something was trained"
 
 
-def test_callbacks_are_called_as_keras_fit_calls_them(network, blobs):
+def test_callbacks_receive_the_calls_of_keras_fit(network, blobs):
     class Log(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
@@ -102,7 +102,7 @@ def test_callbacks_are_called_as_keras_fit_calls_them(network, blobs):
 
 
 @pytest.mark.parametrize("at", [1, 3, 6])
-def test_a_state_within_an_epoch_goes_on_to_the_same_bits_and_history(network, blobs, values, at):
+def test_a_state_within_an_epoch_resumes_bit_identically(network, blobs, values, at):
     def trainer_of(seed):
         stop = StopFlag()
         early = keras.callbacks.EarlyStopping(monitor="loss", patience=3, restore_best_weights=True)
@@ -141,7 +141,7 @@ def test_a_state_within_an_epoch_goes_on_to_the_same_bits_and_history(network, b
     assert same(values(resumed.model), values(whole.model))
 
 
-def test_a_state_with_a_metric_that_the_network_lacks_is_resumed(network, blobs, values):
+def test_a_state_with_a_metric_that_the_network_lacks_resumes(network, blobs, values):
     def trainer_of(**compiled):
         model = network()
         model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", **compiled)
@@ -166,7 +166,7 @@ def test_a_state_with_a_metric_that_the_network_lacks_is_resumed(network, blobs,
     assert resumed.history.history == whole.history.history
 
 
-def test_a_retried_training_is_not_affected_by_what_failed(network, blobs, values):
+def test_a_retried_training_is_unaffected_by_the_failed_one(network, blobs, values):
     trainer = Trainer(network(), DLSequencer(*blobs, 16), epochs=2)
     state = trainer.capture(0)
     trainer.run(0, 2)
@@ -186,7 +186,7 @@ def test_a_state_of_another_network_is_refused_by_name(network, blobs):
         Trainer(network(), DLSequencer(*blobs, 16), epochs=1).restore(state)
 
 
-def test_a_callback_with_get_state_remembers(network, blobs):
+def test_a_callback_with_get_state_is_restored(network, blobs):
     class Counter(keras.callbacks.Callback):
         count = 0
 

@@ -48,18 +48,18 @@ def build(tmp_path):
     ],
     ids=str,
 )
-def test_ones_own_class_that_derives_from_a_logger_stays_in_the_folder(callback, said, build, tmp_path):
+def test_a_user_subclass_of_a_logger_writes_in_the_runs_folder(callback, said, build, tmp_path):
     with pytest.raises(SpecError, match=said):
         build(**callback)
     assert not list((tmp_path / "run").iterdir())
     assert build(name="own:Log", filename="a/log.csv").filename == str(tmp_path.resolve() / "run" / "a" / "log.csv")
 
 
-def test_a_tensorboard_without_a_folder_writes_to_the_runs(build, tmp_path):
+def test_a_tensorboard_without_log_dir_writes_in_the_runs_folder(build, tmp_path):
     assert build(name="TensorBoard").log_dir == str(tmp_path.resolve() / "run" / "logs")
 
 
-def test_a_formatted_name_is_looked_at_again(build, tmp_path):
+def test_a_formatted_file_name_is_checked_again(build, tmp_path):
     made = build(name="ModelCheckpoint", filepath="{epoch:02d}-{loss:.1f}.keras")
     assert made._get_file_path(epoch=0, batch=None, logs={"loss": 0.25}) == str(tmp_path.resolve() / "run" / "01-0.2.keras")
     for value, said in ((_Value("/../../x"), "leaves the run's folder"), (_Value("/.x"), "is hidden"), (_Value("\0"), "can't name a file")):
@@ -80,7 +80,7 @@ class _Value:
         return self.text
 
 
-def test_a_folder_with_braces_in_its_name_is_only_a_folder(tmp_path):
+def test_braces_in_a_folders_name_are_not_formatted(tmp_path):
     write_good(tmp_path)
     folder = tmp_path / "{epoch.__doc__}"
     folder.mkdir()
@@ -91,7 +91,7 @@ def test_a_folder_with_braces_in_its_name_is_only_a_folder(tmp_path):
     assert [file.name for file in folder.iterdir()] == ["1.keras"]
 
 
-def test_all_of_keras_callbacks_that_write_are_known():
+def test_every_keras_callback_that_writes_is_listed():
     writers = {"CSVLogger", "ModelCheckpoint", "TensorBoard", "BackupAndRestore", "OrbaxCheckpoint"}  # specifications refuse the last two
     paths = {"filename", "filepath", "log_dir", "backup_dir", "directory"}
     found = {
@@ -103,5 +103,5 @@ def test_all_of_keras_callbacks_that_write_are_known():
     assert set(WRITTEN) <= writers
 
 
-def test_a_runs_own_files_are_known(tmp_path):
+def test_the_files_of_a_run_have_reserved_names(tmp_path):
     assert {*FILES, RECORD, Store(tmp_path).runs.folder("a").joinpath("lock").name} <= OWN_FILES

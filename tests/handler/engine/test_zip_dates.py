@@ -26,7 +26,7 @@ def clock(monkeypatch):
 
 
 @pytest.mark.parametrize(("year", "dated"), [(1970, (1980, 1, 1)), (2200, (2107, 12, 31)), (2026, (2026, 5, 6))])
-def test_an_archive_is_written_whatever_the_clock_shows(year, dated, clock, tmp_path):
+def test_an_archive_is_written_under_any_year_of_the_clock(year, dated, clock, tmp_path):
     clock(year)
     clamp_zip_dates()
     old = tmp_path / "old"

@@ -62,7 +62,7 @@ def train(model, entries, epochs=6):
     return steps.count
 
 
-def test_a_mask_that_changes_within_a_window_is_refused_before_anything_is_trained():
+def test_a_mask_change_within_an_accumulation_window_is_refused():
     entries = [
         {"training_interval": [0, 3], "layers": ["low"]},
         {"training_interval": [4, 5], "layers": ["head"], "strategy": "fixed"},
@@ -88,12 +88,12 @@ def test_a_mask_that_changes_within_a_window_is_refused_before_anything_is_train
         (8, {"training_interval": [1, 3], "layers": ["head"], "initial_learning_rate": 0.05}),
     ],
 )
-def test_a_mask_that_changes_between_windows_is_not_refused(window, entries):
+def test_a_mask_change_between_windows_is_accepted(window, entries):
     frozen = ["head"] if entries["layers"] == ["head"] else []
     assert train(network(sgd(window), frozen=frozen), entries) == 24
 
 
-def test_a_window_waits_while_nothing_trains():
+def test_a_window_does_not_advance_while_all_layers_are_frozen():
     rest = {"training_interval": [1, 2], "layers": "all"}
     with pytest.warns(UserWarning, match="does not have any trainable weights"):
         assert train(network(sgd(8)), rest) == 24
@@ -101,7 +101,7 @@ def test_a_window_waits_while_nothing_trains():
         train(network(sgd(8)), [rest, {"training_interval": [2, 4], "layers": ["low"]}])
 
 
-def test_what_is_left_of_a_window_from_before_counts():
+def test_steps_of_an_earlier_fit_count_towards_the_window():
     model = network(sgd(8))
     model.fit(X, Y, batch_size=16, verbose=0)
     assert train(model, {"training_interval": [1, 3], "layers": ["low"]})
@@ -111,7 +111,7 @@ def test_what_is_left_of_a_window_from_before_counts():
         train(model, {"training_interval": [2, 4], "layers": ["low"]})
 
 
-def test_keras_itself_loses_what_a_layer_gathered_when_it_is_frozen_within_a_window():
+def test_keras_loses_the_accumulated_gradients_of_a_frozen_layer():
     def trained(frozen):
         model = network(sgd(8))
         model.optimizer.build(model.trainable_variables)
@@ -128,7 +128,7 @@ def test_keras_itself_loses_what_a_layer_gathered_when_it_is_frozen_within_a_win
     assert all(not to_array(v).any() for v in optimizer._accumulated_gradients), "four batches' gradients are gone"
 
 
-def test_a_loss_scale_optimizer_with_windows_is_refused_where_the_mask_changes():
+def test_loss_scaling_with_accumulation_refuses_a_mask_change():
     def scaled(window):
         return network(keras.optimizers.LossScaleOptimizer(sgd(window)))
 
@@ -139,7 +139,7 @@ def test_a_loss_scale_optimizer_with_windows_is_refused_where_the_mask_changes()
     assert train(scaled(4), None)
 
 
-def test_resting_under_a_multi_optimizer_is_refused_which_keras_itself_fails_at():
+def test_freezing_under_a_multi_optimizer_is_refused():
     def divided():
         chosen = {"low": keras.optimizers.SGD(0.1, use_ema=True), "head": keras.optimizers.Adam(0.01)}
         return network(keras.optimizers.MultiOptimizer(lambda variable: chosen[variable.path.split("/")[0]]))
@@ -162,7 +162,7 @@ def test_resting_under_a_multi_optimizer_is_refused_which_keras_itself_fails_at(
         assert to_array(variable).tobytes() == to_array(other).tobytes(), variable.path
 
 
-def test_a_loop_of_ones_own_is_stopped_where_a_mask_would_change_within_a_window():
+def test_a_custom_loop_stops_before_a_mask_change_within_a_window():
     model, done = network(sgd(3)), []
 
     def fit(initial_epoch, epochs):
@@ -213,7 +213,7 @@ def network():
 """
 
 
-def test_a_specification_is_refused_when_its_data_are_loaded(tmp_path):
+def test_a_specification_with_a_mask_change_in_a_window_is_refused(tmp_path):
     (tmp_path / "own.py").write_text(MODULE)
     run = TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(tmp_path), store=str(tmp_path / "s"), name="r"))
     run.begin(run.plan())

@@ -72,7 +72,7 @@ def compare(model, trainer, history):
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.service] if n in SLOW else []) for n in COMPILED])
-def test_it_trains_what_fit_trains(name, request):
+def test_every_compile_option_trains_like_keras_fit(name, request):
     if name == "by xla":
         request.getfixturevalue("xla")
     model = COMPILED[name]()
@@ -86,7 +86,7 @@ def test_it_trains_what_fit_trains(name, request):
 
 
 @pytest.mark.parametrize("arguments", [{"global_clipnorm": 0.01}, {"weight_decay": 0.1}], ids=["clipped", "decaying"])
-def test_what_trains_beside_layers_at_rest_trains_as_if_the_user_had_frozen_them(arguments):
+def test_a_mask_trains_like_layers_frozen_by_the_user(arguments):
     model = network(**arguments)()
     for name in ("low", "norm"):
         model.get_layer(name).trainable = False
@@ -99,7 +99,7 @@ def test_what_trains_beside_layers_at_rest_trains_as_if_the_user_had_frozen_them
     assert trainer.history.history == history.history
 
 
-def test_a_model_spread_by_another_strategy_is_refused():
+def test_a_model_of_another_distribution_strategy_is_refused():
     with tf.distribute.OneDeviceStrategy("CPU:0").scope():
         model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="softmax")])
         model.compile("adam", "sparse_categorical_crossentropy")
@@ -116,7 +116,7 @@ def test_a_model_spread_by_another_strategy_is_refused():
         ({"use_ema": True, "ema_overwrite_frequency": 2.5}, "ema_overwrite_frequency"),
     ],
 )
-def test_what_keras_itself_refuses_of_an_optimizer_is_refused_by_its_field(arguments, field):
+def test_invalid_optimizer_arguments_are_refused_by_their_field(arguments, field):
     with pytest.raises(ValueError, match=field):
         keras.optimizers.Adam(**arguments)
     with pytest.raises(SpecError) as caught:

@@ -75,7 +75,7 @@ MASKS = [(), ("middle",), ("low", "high"), ()]
 
 
 @pytest.mark.parametrize("wrap", [False, True], ids=["alone", "behind a LossScaleOptimizer"])
-def test_every_average_follows_the_formula_whatever_rests(wrap):
+def test_ema_weights_follow_the_formula_under_any_mask(wrap):
     trainer, record = trained(sgd(), MASKS, wrap=wrap)
     expected = dict(record.weights[1])
     for step, averages in enumerate(record.averages):
@@ -91,7 +91,7 @@ def test_every_average_follows_the_formula_whatever_rests(wrap):
         assert value.tobytes() == record.averages[-1][path].tobytes()
 
 
-def test_averages_change_no_bit_of_what_is_trained():
+def test_ema_weights_do_not_change_the_training():
     trainer, record = trained(sgd(), MASKS)
     reference = Trainer(network(keras.optimizers.SGD(0.5)), DLSequencer(X, Y, 16), epochs=4)
     for epoch, frozen in enumerate(MASKS):
@@ -104,7 +104,7 @@ def test_averages_change_no_bit_of_what_is_trained():
 
 
 @pytest.mark.parametrize("wrap", [False, True], ids=["alone", "behind a LossScaleOptimizer"])
-def test_what_rests_is_not_overwritten_by_its_average(wrap):
+def test_ema_does_not_overwrite_frozen_weights(wrap):
     _, record = trained(sgd(ema_overwrite_frequency=3), MASKS, wrap=wrap)
     overwritten = 0
     for step in range(1, 17):
@@ -120,14 +120,14 @@ def test_what_rests_is_not_overwritten_by_its_average(wrap):
 
 
 @pytest.mark.parametrize("frequency", [None, 2])
-def test_without_a_rate_nothing_moves(frequency):
+def test_ema_at_a_zero_learning_rate_changes_no_weights(frequency):
     trainer, record = trained(sgd(0.0, ema_overwrite_frequency=frequency), MASKS)
     trainer.end()
     for path, value in record.now().items():
         np.testing.assert_allclose(value, record.weights[0][path], rtol=1e-6)
 
 
-def test_what_rests_throughout_ends_as_it_began_to_the_bit():
+def test_weights_frozen_throughout_stay_bit_identical():
     # With this momentum, 0.4 * v + 0.6 * v often differs from v, by rounding.
     optimizer = keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.4, ema_overwrite_frequency=3)
     trainer, record = trained(optimizer, [("middle",), ("middle", "low"), ("middle",)])
@@ -136,7 +136,7 @@ def test_what_rests_throughout_ends_as_it_began_to_the_bit():
         assert (value.tobytes() == record.weights[0][path].tobytes()) == path.startswith("middle/"), path
 
 
-def test_keras_itself_puts_averages_in_the_wrong_place_when_layers_are_frozen():
+def test_keras_misplaces_ema_weights_when_layers_are_frozen():
     model = network(sgd(0.0))
     model.optimizer.build(model.trainable_variables)
     before = {v.path: to_array(v) for v in model.trainable_variables}
@@ -145,7 +145,7 @@ def test_keras_itself_puts_averages_in_the_wrong_place_when_layers_are_frozen():
     assert np.abs(model.get_layer("middle").kernel.numpy() - before["middle/kernel"]).max() > 0.1
 
 
-def test_a_state_on_the_way_holds_the_weights_that_are_trained_and_the_averages_beside():
+def test_a_state_holds_both_the_trained_and_the_ema_weights():
     trainer, record = trained(sgd(), MASKS[:2])
     arrays = trainer.capture(2).arrays
     for path in record.weights[-1]:

@@ -115,7 +115,7 @@ def compiled(build, *, kind=keras.Model, **compile_args):
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.service] if name in SLOW else []) for name in NETWORKS]
 )
-def test_a_training_goes_on_to_the_same_bits_and_what_rests_does_not_move(name):
+def test_every_layer_type_resumes_bit_identically_and_freezes(name):
     cut = Cut(compiled(NETWORKS[name]), {"training_interval": [1, 3], "layers": ["middle"]}, examples(SEQUENCE))
     resting = [v.path for v in _layer(cut.whole.model, "middle").weights if "seed" not in v.path]
     assert cut.moved((0, 0), (1, 0), resting[0])
@@ -129,7 +129,7 @@ def _layer(model, name):
     return model.get_layer(name)
 
 
-def test_dropout_goes_on_in_a_layer_that_rests():
+def test_dropout_stays_active_in_a_frozen_layer():
     cut = Cut(
         compiled(NETWORKS["nested"]),
         {"training_interval": [1, 3], "layers": ["middle"]},
@@ -140,7 +140,7 @@ def test_dropout_goes_on_in_a_layer_that_rests():
     assert all(cut.moved((1, 0), (3, 0), path) for path in seeds)
 
 
-def test_keras_itself_moves_a_kernel_under_spectral_normalisation_though_it_is_frozen():
+def test_keras_changes_a_frozen_kernel_in_spectral_normalisation():
     model = compiled(NETWORKS["spectral normalisation"])(1)
     wrapped = model.get_layer("middle")
     wrapped.trainable = False
@@ -180,7 +180,7 @@ def plain():
 
 
 @pytest.mark.parametrize(("build", "kind"), [(shrinking, keras.Model), (plain, Following)], ids=["layer", "step"])
-def test_what_moves_weights_that_rest_is_refused_by_name(build, kind):
+def test_code_that_changes_frozen_weights_is_refused(build, kind):
     moved = (
         "the layer 'middle' can't rest: its weight 'middle/kernel' is changed in each step, but not by the optimizer"
     )
@@ -189,7 +189,7 @@ def test_what_moves_weights_that_rest_is_refused_by_name(build, kind):
     assert Cut(compiled(build, kind=kind), {"training_interval": [1, 3], "layers": ["first"]}).resumed_from_each()
 
 
-def test_a_training_step_of_ones_own_goes_on_to_the_same_bits():
+def test_a_custom_training_step_resumes_bit_identically():
     build = NETWORKS["batch normalisation"]
     entries = {"training_interval": [1, 3], "layers": ["first"]}
     cut = Cut(compiled(build, kind=Doubled), entries, examples(SEQUENCE))
@@ -200,7 +200,7 @@ def test_a_training_step_of_ones_own_goes_on_to_the_same_bits():
 
 
 @pytest.mark.service
-def test_what_a_step_of_ones_own_tells_is_in_the_history_wherever_it_goes_on():
+def test_logs_of_custom_steps_are_in_a_resumed_history():
     build = NETWORKS["batch normalisation"]
     entries = {"training_interval": [1, 3], "layers": ["first"]}
     cut = Cut(compiled(build, kind=Reporting), entries, examples(SEQUENCE), within=4, validate=True)
@@ -209,7 +209,7 @@ def test_what_a_step_of_ones_own_tells_is_in_the_history_wherever_it_goes_on():
 
 
 @pytest.mark.service
-def test_the_global_generator_stays_with_its_training_when_another_network_is_built():
+def test_building_a_network_leaves_the_global_generator_of_a_training():
     network, data = compiled(NETWORKS["global generator"]), examples(SEQUENCE)
     alone = Cut(network, {"training_interval": [1, 3], "layers": ["middle"]}, data)
 
@@ -225,7 +225,7 @@ def test_the_global_generator_stays_with_its_training_when_another_network_is_bu
 
 @pytest.mark.service
 @pytest.mark.usefixtures("xla")
-def test_a_training_compiled_by_xla_goes_on_to_the_same_bits():
+def test_a_training_compiled_by_xla_resumes_bit_identically():
     entries = {"training_interval": [1, 3], "layers": ["first"]}
     cut = Cut(compiled(NETWORKS["nested"], jit_compile=True), entries, examples(SEQUENCE))
     assert cut.whole.model.jit_compile is True
@@ -234,7 +234,7 @@ def test_a_training_compiled_by_xla_goes_on_to_the_same_bits():
 
 
 @pytest.mark.service
-def test_a_training_run_eagerly_goes_on_to_the_same_bits():
+def test_an_eager_training_resumes_bit_identically():
     entries = {"training_interval": [1, 3], "layers": ["middle"]}
     cut = Cut(compiled(NETWORKS["spectral normalisation"], run_eagerly=True), entries, examples(SEQUENCE))
     assert not cut.moved((1, 0), (3, 0), "middle/")
@@ -242,7 +242,7 @@ def test_a_training_run_eagerly_goes_on_to_the_same_bits():
 
 
 @pytest.mark.parametrize("steps", [2, 3])
-def test_steps_per_execution_change_no_bit_and_no_history(steps):
+def test_steps_per_execution_does_not_change_the_training(steps):
     entries = {"training_interval": [1, 3], "layers": ["first"]}
     build = NETWORKS["batch normalisation"]
     one = Cut(compiled(build), entries, examples(SEQUENCE))
@@ -252,7 +252,7 @@ def test_steps_per_execution_change_no_bit_and_no_history(steps):
     assert several.resumed_from_each()
 
 
-def test_what_a_regularizer_adds_to_the_validation_loss_is_the_same_wherever_it_goes_on():
+def test_a_resumed_validation_loss_includes_the_regularizer():
     def build():
         inputs = keras.Input((4,))
         return inputs, layers.Dense(4, kernel_regularizer="l2", name="first")(inputs)
@@ -265,7 +265,7 @@ def test_what_a_regularizer_adds_to_the_validation_loss_is_the_same_wherever_it_
     assert 0.01 * np.square(kernel).sum() > 1e-3, "the regularizer counts"
 
 
-def test_what_the_user_froze_stays_as_it_is_and_the_training_goes_on_to_the_same_bits():
+def test_layers_frozen_by_the_user_stay_frozen_throughout():
     def make(seed):
         model = compiled(NETWORKS["nested"])(seed)
         model.get_layer("middle").get_layer("deep").trainable = False

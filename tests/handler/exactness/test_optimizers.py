@@ -124,19 +124,19 @@ def _steps(cut: Cut) -> int:
 
 
 @pytest.mark.parametrize(("optimizer", "setting"), DIAGONAL)
-def test_a_training_goes_on_to_the_same_bits(optimizer, setting):
+def test_a_training_resumes_bit_identically(optimizer, setting):
     check(optimizer, setting)
 
 
 @pytest.mark.service
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_optimizer_goes_on_to_the_same_bits_under_every_setting(optimizer, setting):
+def test_every_optimizer_and_setting_resumes_bit_identically(optimizer, setting):
     check(optimizer, setting)
 
 
 @pytest.mark.service
-def test_every_setting_changes_what_is_trained():
+def test_every_setting_changes_the_trained_weights():
     ends = {}
     for setting in SETTINGS:
         cut = Cut(network("sgd with momentum", setting), {"training_interval": [1, 3], "layers": ["first"]})
@@ -147,5 +147,5 @@ def test_every_setting_changes_what_is_trained():
 
 @pytest.mark.service
 @pytest.mark.parametrize(("optimizer", "pair"), list(zip(len(PAIRS) * list(OPTIMIZERS), PAIRS, strict=False)))
-def test_every_two_settings_together_go_on_to_the_same_bits(optimizer, pair):
+def test_every_pair_of_settings_resumes_bit_identically(optimizer, pair):
     check(optimizer, *pair)

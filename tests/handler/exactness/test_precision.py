@@ -39,7 +39,7 @@ def network(policy, optimizer=None):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16", "float64"])
-def test_every_variable_keeps_its_type_in_a_state(policy):
+def test_every_variable_keeps_its_dtype_in_a_state(policy):
     trainer = Trainer(network(policy), DLSequencer(X, Y, 16), epochs=2)
     trainer.run(0, 1)
     state = trainer.capture(1)
@@ -52,7 +52,7 @@ def test_every_variable_keeps_its_type_in_a_state(policy):
     }
 
 
-def test_a_loss_scale_optimizer_is_there_of_itself_and_a_schedules_rate_reaches_the_one_behind_it():
+def test_an_entrys_rate_reaches_the_optimizer_under_loss_scaling():
     model = network("mixed_float16")
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert outline(model).learning_rate == 0.01
@@ -75,7 +75,7 @@ def test_a_loss_scale_optimizer_is_there_of_itself_and_a_schedules_rate_reaches_
     ids=["schedule", "function"],
 )
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-def test_a_rate_is_refused_where_the_optimizer_follows_its_own(policy, rate):
+def test_a_rate_is_refused_if_the_optimizer_follows_its_own(policy, rate):
     model = network(policy, keras.optimizers.SGD(rate))
     assert outline(model).learning_rate is None
     entry = {"training_interval": [1, 2], "layers": ["low"], "initial_learning_rate": 0.002}
@@ -129,7 +129,7 @@ def train(run):
     return final["weights"], [layer.compute_dtype for layer in run.live.mh.arch.nn.layers]
 
 
-def test_a_policy_set_where_the_network_is_built_holds_in_plan_training_and_resumption_and_nowhere_else(tmp_path):
+def test_a_dtype_policy_holds_in_plan_training_and_resumption(tmp_path):
     weights, types = train(run_of(tmp_path, inside=SETS))
     assert types == ["bfloat16", "bfloat16", "float32"]
     assert keras.config.dtype_policy().name == "float32"
@@ -151,7 +151,7 @@ def test_a_policy_set_where_the_network_is_built_holds_in_plan_training_and_resu
     ("statement", "what"),
     [(SETS, "dtype policy to 'mixed_bfloat16'"), ('keras.config.set_floatx("float64")', "float type to 'float64'")],
 )
-def test_a_module_that_sets_keras_for_all_when_it_is_imported_is_refused_each_time(
+def test_a_module_that_sets_global_keras_options_is_refused(
     tmp_path, module, field, statement, what
 ):
     for _ in range(2):
@@ -160,13 +160,13 @@ def test_a_module_that_sets_keras_for_all_when_it_is_imported_is_refused_each_ti
         assert (keras.config.floatx(), keras.config.dtype_policy().name) == ("float32", "float32")
 
 
-def test_a_network_that_sets_the_float_type_of_all_is_refused(tmp_path):
+def test_a_network_that_sets_the_global_float_type_is_refused(tmp_path):
     with pytest.raises(SpecError, match="architecture: sets Keras's float type to 'float64'"):
         run_of(tmp_path, inside='keras.config.set_floatx("float64")').plan()
     assert keras.config.floatx() == "float32"
 
 
-def test_a_callers_policy_is_left_alone_and_does_not_enter(tmp_path):
+def test_the_callers_dtype_policy_does_not_affect_a_run(tmp_path):
     plain, _ = train(run_of(tmp_path))
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -178,7 +178,7 @@ def test_a_callers_policy_is_left_alone_and_does_not_enter(tmp_path):
     assert set(types) == {"float32"}
 
 
-def test_a_final_model_answers_in_the_precision_it_was_trained_in(tmp_path):
+def test_a_final_model_predicts_in_its_training_precision(tmp_path):
     from handler.final import TrainedModel
 
     run = run_of(tmp_path, inside=SETS)

@@ -77,7 +77,7 @@ PATHS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_layer_that_occurs_often_is_one_layer_by_any_of_its_paths(name):
+def test_a_shared_layer_is_one_layer_under_each_of_its_paths(name):
     model = compiled(NETWORKS[name])(1)
     found, (ways, meant) = outline(model), PATHS[name]
     schedules = {compute_schedule([{"training_interval": [1, 2], "layers": [way]}], 3, found).ops for way in ways}
@@ -94,7 +94,7 @@ def test_a_layer_that_occurs_often_is_one_layer_by_any_of_its_paths(name):
     assert sum(w.numpy().size for w in model.trainable_weights) == model.count_params()
 
 
-def test_a_nested_model_rests_with_what_it_has_in_common_with_another():
+def test_freezing_a_nested_model_freezes_its_shared_layers():
     found = outline(compiled(twice)(1))
     assert found.aliases == {"right/common": "left/common", "common": "left/common"}
     schedule = compute_schedule([{"training_interval": [1, 2], "layers": ["right"]}], 3, found)
@@ -110,7 +110,7 @@ def test_a_nested_model_rests_with_what_it_has_in_common_with_another():
 @pytest.mark.parametrize(
     ("name", "path"), [("in two models and outside", "right/common"), ("model in a model and beside", "inner")]
 )
-def test_a_training_with_a_layer_that_occurs_often_goes_on_to_the_same_bits(name, path):
+def test_a_training_with_a_shared_layer_resumes_bit_identically(name, path):
     cut = Cut(compiled(NETWORKS[name]), {"training_interval": [1, 3], "layers": [path]})
     part = "deep/" if path == "inner" else "common/"
     assert cut.moved((0, 0), (1, 0), part)
@@ -120,7 +120,7 @@ def test_a_training_with_a_layer_that_occurs_often_goes_on_to_the_same_bits(name
     assert cut.resumed_from_each()
 
 
-def test_layers_that_share_a_weight_rest_together_or_are_refused():
+def test_layers_that_share_a_weight_can_only_freeze_together():
     model = compiled(tied)(1)
     model.get_layer("up").trainable = False
     assert not model.get_layer("down").trainable, "Keras freezes what a layer holds with it"
@@ -144,7 +144,7 @@ def test_layers_that_share_a_weight_rest_together_or_are_refused():
     assert cut.resumed_from_each()
 
 
-def test_an_outline_is_the_same_after_it_was_written_down():
+def test_an_outline_survives_a_json_round_trip():
     found = outline(compiled(twice)(1))
     assert type(found).from_json(found.to_json()) == found
     tied_one = outline(compiled(tied)(1))

@@ -52,7 +52,7 @@ ARRAYS = [
 
 
 @pytest.mark.parametrize(("given", "said"), ARRAYS, ids=lambda value: type(value).__name__)
-def test_data_that_is_no_array_is_refused(given, said, mh):
+def test_data_other_than_arrays_is_refused(given, said, mh):
     with pytest.raises(SpecError) as refused:
         DLTrainingHandler()(mh, given, Y, None)
     assert str(refused.value).startswith("X: ")

@@ -44,7 +44,7 @@ def loop(network):
 
 
 @pytest.mark.parametrize("make", [keras.optimizers.SGD, keras.optimizers.Adam])
-def test_a_network_that_is_not_compiled_is_frozen_and_the_rate_set(make, network, loop):
+def test_execute_sets_masks_and_rates_on_an_uncompiled_network(make, network, loop):
     optimizer = make(0.1)
     fit, seen = loop(optimizer)
     DLFreezeTrainingExecutor(ENTRIES).execute(network, 4, fit, optimizer=optimizer)
@@ -57,7 +57,7 @@ def test_a_network_that_is_not_compiled_is_frozen_and_the_rate_set(make, network
     assert all(layer.trainable for layer in network.layers)
 
 
-def test_without_an_optimizer_only_the_mask_is_set(network, loop):
+def test_execute_without_an_optimizer_sets_only_masks(network, loop):
     optimizer = keras.optimizers.SGD(0.1)
     optimizer.build(network.trainable_variables)
     fit, seen = loop(optimizer)
@@ -65,14 +65,14 @@ def test_without_an_optimizer_only_the_mask_is_set(network, loop):
     assert [moved for _, _, moved in seen] == [{"a", "b"}, {"a"}]
 
 
-def test_a_rate_without_an_optimizer_is_refused_with_what_to_do(network, loop):
+def test_a_rate_without_an_optimizer_is_refused_with_a_remedy(network, loop):
     fit, seen = loop(keras.optimizers.SGD(0.1))
     with pytest.raises(ScheduleError, match=r"freeze_training\[0\].initial_learning_rate: 0.5 can't be set.*execute\(..., optimizer=...\)"):
         DLFreezeTrainingExecutor(ENTRIES).execute(network, 4, fit)
     assert seen == []
 
 
-def test_a_rate_of_an_optimizer_with_a_schedule_is_refused(network, loop):
+def test_a_rate_is_refused_if_the_optimizer_has_a_schedule(network, loop):
     optimizer = keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9))
     fit, seen = loop(optimizer)
     with pytest.raises(ScheduleError, match="learning-rate schedule"):

@@ -46,7 +46,7 @@ def test_a_training_has_a_record_under_its_name(fit, store):
     assert record.started == started
 
 
-def test_without_a_name_the_key_gives_it(fit, store):
+def test_an_unnamed_run_is_named_after_its_key(fit, store):
     fit()
     fit()
     fit(seed=12)
@@ -55,7 +55,7 @@ def test_without_a_name_the_key_gives_it(fit, store):
     assert all(name == f"notebook-{store.runs.read(name).key[:8]}" for name in names)
 
 
-def test_gc_keeps_what_a_notebook_trained(fit, store):
+def test_gc_keeps_the_states_of_a_notebook(fit, store):
     fit()
     kept = store.states.names()
     assert kept
@@ -64,7 +64,7 @@ def test_gc_keeps_what_a_notebook_trained(fit, store):
     assert store.states.names() == kept
 
 
-def test_old_runs_of_notebooks_are_dropped_as_others_are(fit, store):
+def test_gc_drops_old_runs_of_notebooks(fit, store):
     for seed in (11, 12, 13):
         fit(f"run-{seed}", seed=seed)
     removed, _ = store.collect(keep=Retention(newest=2))
@@ -88,7 +88,7 @@ class Fails(keras.callbacks.LambdaCallback):
         (KeyboardInterrupt(), "interrupted", "KeyboardInterrupt"),
     ],
 )
-def test_a_training_that_ends_early_says_how(error, status, said, fit, store):
+def test_a_training_that_ends_early_records_its_error(error, status, said, fit, store):
     with pytest.raises(type(error)):
         fit("mine", [Fails(error)])
     record = store.runs.read("mine")
@@ -98,7 +98,7 @@ def test_a_training_that_ends_early_says_how(error, status, said, fit, store):
     assert store.runs.read("mine").error is None
 
 
-def test_a_refusal_leaves_the_record_as_it_was(fit, store, monkeypatch):
+def test_a_refusal_leaves_the_record_unchanged(fit, store, monkeypatch):
     fit("mine")
     before = store.runs.read("mine")
     current = environment.current
@@ -108,7 +108,7 @@ def test_a_refusal_leaves_the_record_as_it_was(fit, store, monkeypatch):
     assert store.runs.read("mine") == before
 
 
-def test_one_kernel_at_a_time_works_on_a_run(fit, store):
+def test_a_run_in_use_by_another_kernel_is_refused(fit, store):
     with store.runs.lock("mine"), pytest.raises(BusyError, match="mine"):
         fit("mine")
 
@@ -123,7 +123,7 @@ def test_the_name_of_a_run_of_a_specification_is_refused(fit, store):
         fit("../theirs")
 
 
-def test_what_needs_a_specification_is_refused_with_what_to_do(fit, store):
+def test_commands_that_need_a_specification_refuse_notebook_runs(fit, store):
     fit("mine")
     record = store.runs.read("mine")
     with pytest.raises(SpecError, match=r"'mine' was trained in a notebook.*run its cell again"):
@@ -133,7 +133,7 @@ def test_what_needs_a_specification_is_refused_with_what_to_do(fit, store):
             TrainedModel(store, "mine", epoch)
 
 
-def test_the_resume_deployment_leaves_killed_kernels_alone(fit, store):
+def test_the_resume_deployment_ignores_killed_kernels(fit, store):
     fit("mine")
     store.runs.write(store.runs.read("mine").model_copy(update={"status": "running"}))
     assert _in_store(None, store.root, 0.0) == []

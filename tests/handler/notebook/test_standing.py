@@ -39,7 +39,7 @@ def cell(blobs, tmp_path):
 
 
 @pytest.mark.parametrize("of", ["network", "function"])
-def test_the_same_cell_again_trains_nothing_and_gives_the_same(of, made, cell, values):
+def test_a_repeated_cell_trains_nothing(of, made, cell, values):
     mh = made(of=of)
     assert cell(mh) == [0, 1, 2, 3]
     first, history = values(mh.compiled), mh.history.history
@@ -49,7 +49,7 @@ def test_the_same_cell_again_trains_nothing_and_gives_the_same(of, made, cell, v
         assert mh.history.history == history
 
 
-def test_two_epochs_more_train_two(made, cell, values):
+def test_two_additional_epochs_train_only_those_two(made, cell, values):
     mh, whole = made(), made(epochs=6)
     cell(mh)
     mh.training_epochs = 6
@@ -84,7 +84,7 @@ class Stop(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("epoch", [0, 2])
-def test_a_cell_that_was_interrupted_resumes(epoch, made, cell, values):
+def test_an_interrupted_cell_resumes_bit_identically(epoch, made, cell, values):
     mh, whole = made(), made()
     stop = Stop(epoch, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
@@ -109,7 +109,7 @@ class Losses(keras.callbacks.Callback):
         self.losses = state["losses"]
 
 
-def test_callbacks_that_have_counted_are_the_same_callbacks(made, cell):
+def test_the_state_of_callbacks_does_not_enter_the_key(made, cell):
     mh = made()
     callbacks = [keras.callbacks.EarlyStopping(monitor="loss", patience=9), keras.callbacks.ReduceLROnPlateau(monitor="loss"), Losses()]
     assert cell(mh, callbacks) == [0, 1, 2, 3]
@@ -134,7 +134,7 @@ def _fit(mh):
 
 
 @pytest.mark.parametrize("change", [_set_weights, _compile, _fit])
-def test_weights_that_the_user_changed_begin_a_new_training(change, made, cell):
+def test_weights_changed_by_the_user_start_a_new_training(change, made, cell):
     mh = made()
     cell(mh)
     change(mh)
@@ -142,7 +142,7 @@ def test_weights_that_the_user_changed_begin_a_new_training(change, made, cell):
     assert cell(mh) == []
 
 
-def test_another_schedule_or_other_data_begin_from_the_values_that_were_left(made, cell, blobs, values):
+def test_changed_inputs_start_a_training_from_the_current_weights(made, cell, blobs, values):
     mh = made()
     cell(mh)
     left = values(mh.compiled)
@@ -152,14 +152,14 @@ def test_another_schedule_or_other_data_begin_from_the_values_that_were_left(mad
     assert cell(mh, schedule=None, X=blobs[0] + 1) == [0, 1, 2, 3]
 
 
-def test_a_schedule_that_differs_only_later_goes_on(made, cell):
+def test_a_schedule_that_differs_only_in_later_epochs_resumes(made, cell):
     mh = made(epochs=3)
     cell(mh)
     mh.training_epochs = 5
     assert cell(mh, schedule=[*SCHEDULE, {"training_interval": [3, 5], "layers": ["head"]}]) == [3, 4]
 
 
-def test_a_store_that_has_gone_is_said(made, cell, tmp_path):
+def test_a_deleted_store_is_refused(made, cell, tmp_path):
     mh = made()
     cell(mh)
     shutil.rmtree(tmp_path / "s")
@@ -186,7 +186,7 @@ DLTrainingHandler({"training_interval": [1, 3], "layers": ["first"]}, store="s",
 
 
 @pytest.mark.service
-def test_a_kernel_that_was_killed_resumes_with_its_run(tmp_path):
+def test_a_killed_kernel_resumes_its_run(tmp_path):
     def kernel(epoch):
         done = subprocess.run([sys.executable, "-c", KERNEL, str(epoch)], cwd=tmp_path, capture_output=True, text=True)
         return done.returncode, done.stdout.split()

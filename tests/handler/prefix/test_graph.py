@@ -23,24 +23,24 @@ CHAIN = Graph(
 )
 
 
-def test_everything_that_rests_and_what_follows_from_it_alone_lies_before_the_cut():
+def test_the_prefix_holds_frozen_layers_and_their_pure_successors():
     found = cut(CHAIN, {"a"})
     assert (found.parts, found.tensors, found.size, found.flops) == ((0, 1), (2,), 8, 110)
     assert found.share == 110 / 200
 
 
-def test_what_draws_random_numbers_ends_it_though_more_rests():
+def test_a_random_layer_ends_the_prefix_before_later_frozen_layers():
     found = cut(CHAIN, {"a", "b"})
     assert (found.parts, found.tensors, found.size) == ((0, 1, 2, 3), (4,), 16)
 
 
-def test_several_tensors_cross_where_a_skip_connection_is_cut():
+def test_several_tensors_cross_a_cut_through_a_skip_connection():
     parts = (*CHAIN.parts[:3], Part("c", (3,), (7,), 5, trains=True), Part("add", (2, 7), (4,), 10), *CHAIN.parts[4:])
     found = cut(Graph(parts, (*CHAIN.sizes, 16), (0,), (6,)), {"a", "b"})
     assert (found.tensors, found.size) == ((2, 3), 24)
 
 
-def test_an_input_that_is_needed_after_the_cut_crosses_it():
+def test_an_input_used_after_the_cut_crosses_it():
     parts = (*CHAIN.parts[:3], Part("add", (0, 3), (4,), 10), *CHAIN.parts[4:])
     assert cut(Graph(parts, CHAIN.sizes, (0,), (6,)), {"a"}).tensors == (0, 2)
 
@@ -50,19 +50,19 @@ def test_an_input_that_is_needed_after_the_cut_crosses_it():
     [((), "a trains"), (("b", "head"), "a trains"), (("a", "b", "head"), "nothing trains")],
     ids=str,
 )
-def test_there_is_none_and_it_is_said_why(frozen, why):
+def test_a_network_without_a_prefix_gets_a_reason(frozen, why):
     assert cut(CHAIN, frozen) == Cut(why=why)
 
 
-def test_a_network_with_a_problem_has_none():
+def test_a_network_with_a_problem_has_no_prefix():
     assert cut(Graph(problem="it runs eagerly"), ("a",)).why == "it runs eagerly"
 
 
-def test_what_has_no_fixed_size_is_not_kept():
+def test_activations_without_a_fixed_size_are_not_cached():
     assert "no fixed size" in cut(Graph(CHAIN.parts, (4, 8, None, 16, 16, 16, 2), (0,), (6,)), {"a"}).why
 
 
-def test_a_graph_is_plain_json():
+def test_a_graph_survives_a_json_round_trip():
     assert Graph.from_json(json.loads(json.dumps(CHAIN.to_json()))) == CHAIN
 
 
@@ -86,7 +86,7 @@ DEEP = Cut((0,), (1,), flops=200_000_000, share=0.9, size=10_000)
     ],
     ids=str,
 )
-def test_it_is_used_where_it_pays(changes, why):
+def test_the_cache_is_used_only_where_it_saves_time(changes, why):
     given = {"cut": DEEP, "mode": "auto", "epochs": 10, "rows": 1000, "limit": 1 << 30} | changes
     found = refusal(given.pop("cut"), given.pop("mode"), given.pop("epochs"), **given)
     assert found.startswith(why) if why and found else found == why or "1.8" in why

@@ -136,7 +136,7 @@ def train(body, layers, data=(X,), mode="on", *, store=None, policy="float32", e
 
 @pytest.mark.parametrize("kept", [True, False], ids=["in a store", "in memory"])
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.service) if n.startswith("attention") else n for n in NETWORKS])
-def test_the_bits_and_the_history_are_those_of_the_whole_network(name, kept, values, tmp_path):
+def test_a_cached_prefix_trains_bit_identically(name, kept, values, tmp_path):
     body, layers, data, more = NETWORKS[name]
     whole, history, _ = train(body, layers, data, "off", **more)
     split, same_history, seen = train(body, layers, data, store=tmp_path if kept else None, **more)
@@ -175,7 +175,7 @@ def body_with(layer):
         (lambda: L.BatchNormalization(trainable=False), "more"),
     ],
 )
-def test_what_is_not_the_same_each_time_ends_the_prefix(layer, share, values):
+def test_only_pure_layers_are_part_of_the_prefix(layer, share, values):
     kept = ["low", "mid", "sn"] if "Spectral" in type(layer()).__name__ else ["low", "mid"]
     whole, history, _ = train(body_with(layer), kept, mode="off")
     split, same_history, seen = train(body_with(layer), kept)
@@ -186,7 +186,7 @@ def test_what_is_not_the_same_each_time_ends_the_prefix(layer, share, values):
     assert (found > 0.9) == (share == "more")
 
 
-def test_a_normalisation_that_trains_ends_the_prefix(values):
+def test_a_batch_normalisation_that_is_not_frozen_ends_the_prefix(values):
     body = body_with(lambda: L.BatchNormalization(name="norm", center=False, scale=False))
     whole, _, _ = train(body, ["low", "mid"], mode="off")
     body = body_with(lambda: L.BatchNormalization(name="norm", center=False, scale=False))
@@ -195,7 +195,7 @@ def test_a_normalisation_that_trains_ends_the_prefix(values):
     assert same(values(split), values(whole))
 
 
-def test_a_lambda_is_taken_for_a_pure_function_where_that_is_said():
+def test_a_lambda_counts_as_pure_only_with_the_lambdas_option():
     body = body_with(lambda: L.Lambda(lambda x: x * 2))
     _, _, seen = train(body, ["low", "mid"], options=PrefixOptions("on", lambdas=True))
     assert seen.shares[1] > 0.9
@@ -229,7 +229,7 @@ class Restless(L.Layer):
         (lambda: L.ReLU(), 41, "the last batch of an epoch holds one example, whose activations have other bits"),
     ],
 )
-def test_where_it_would_be_wrong_the_whole_network_is_trained_and_it_is_said_why(layer, rows, why, values):
+def test_an_unsafe_prefix_is_not_cached_and_the_reason_is_noted(layer, rows, why, values):
     _, _, seen = train(body_with(layer), ["low", "mid"], rows=rows)
     assert seen.shares == [None, None]
     (note,) = seen.notes
@@ -243,7 +243,7 @@ def test_where_it_would_be_wrong_the_whole_network_is_trained_and_it_is_said_why
         ({"augment": lambda parts, rng: parts}, "examples are augmented anew in each epoch"),
     ],
 )
-def test_examples_that_change_have_no_activations_to_keep(more, why):
+def test_activations_of_changing_examples_are_not_cached(more, why):
     seen = Seen()
     body, layers = residual, ["low*"]
     x = X.copy()
@@ -254,7 +254,7 @@ def test_examples_that_change_have_no_activations_to_keep(more, why):
     assert seen.notes == [f"the frozen prefix is computed in each epoch: {why}"]
 
 
-def test_a_class_of_ones_own_is_not_taken_apart():
+def test_a_custom_model_class_is_not_cut():
     class Own(keras.Model):
         def train_step(self, data):
             return super().train_step(data)
@@ -281,7 +281,7 @@ def test_activations_are_computed_once_for_runs_that_share_them(tmp_path):
     assert len(list((tmp_path / "prefixes").glob("*.zarr"))) == 1
 
 
-def test_they_are_found_for_a_network_that_the_process_builds_a_second_time(tmp_path):
+def test_cached_activations_do_not_depend_on_layer_names(tmp_path):
     def second(inputs):
         drawn = random.getstate()
         residual(keras.Input(X.shape[1:]))
@@ -296,7 +296,7 @@ def test_they_are_found_for_a_network_that_the_process_builds_a_second_time(tmp_
     assert seen.filled == []
 
 
-def test_a_graph_is_told_by_what_it_computes_and_not_by_its_names():
+def test_a_graph_digest_depends_on_operations_and_not_on_names():
     def digest(compute, scope="layer"):
         def named(x, y):
             with tf.name_scope(scope):
@@ -312,7 +312,7 @@ def test_a_graph_is_told_by_what_it_computes_and_not_by_its_names():
     assert digest(lambda x, y: x * 2.0) != digest(lambda x, y: x * 3.0)
 
 
-def test_a_prefix_that_has_trained_since_is_computed_anew(tmp_path, values):
+def test_a_prefix_trained_in_between_is_computed_again(tmp_path, values):
     def turns(mode):
         seen = Seen()
         mh = DLModelHandler(KerasArchitecture(model_of(residual)), training_epochs=6, batch_size=BATCH, seed=4)
@@ -345,7 +345,7 @@ def test_damaged_activations_are_computed_again(tmp_path, values):
     assert not sealed.damages(folder, deep=True)
 
 
-def test_the_least_recently_used_activations_make_room_for_others(tmp_path):
+def test_the_least_recently_used_activations_are_evicted(tmp_path):
     limit = 2 * X.nbytes * 2  # the activations have 6 channels, X has 3
     options = PrefixOptions("on", max_bytes=limit)
     train(residual, ["low*"], store=tmp_path, options=options)
@@ -356,13 +356,13 @@ def test_the_least_recently_used_activations_make_room_for_others(tmp_path):
     assert first not in left
 
 
-def test_more_than_is_allowed_is_not_kept(tmp_path):
+def test_activations_above_max_bytes_are_not_cached(tmp_path):
     _, _, seen = train(residual, ["low*"], store=tmp_path, options=PrefixOptions("on", max_bytes=1000))
     assert seen.shares == [None, None]
     assert "more than max_bytes" in seen.notes[0]
 
 
-def test_a_disk_that_refuses_them_does_not_stop_the_training(tmp_path, monkeypatch, values):
+def test_a_full_disk_does_not_stop_the_training(tmp_path, monkeypatch, values):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -374,7 +374,7 @@ def test_a_disk_that_refuses_them_does_not_stop_the_training(tmp_path, monkeypat
     assert same(values(split), values(whole))
 
 
-def test_larger_ones_are_read_from_disk_as_they_are_trained_on(tmp_path, monkeypatch, values):
+def test_activations_above_the_memory_limit_are_read_from_disk(tmp_path, monkeypatch, values):
     whole, _, _ = train(residual, ["low*"], mode="off")
     monkeypatch.setattr("handler.prefix.prefixes.copy_limit", lambda: 0)
     split, _, seen = train(residual, ["low*"], store=tmp_path)
@@ -382,7 +382,7 @@ def test_larger_ones_are_read_from_disk_as_they_are_trained_on(tmp_path, monkeyp
     assert same(values(split), values(whole))
 
 
-def test_asked_to_stop_while_they_are_computed_it_stops_and_goes_on_to_the_same_bits(tmp_path, values, monkeypatch):
+def test_a_stop_while_filling_the_cache_resumes_bit_identically(tmp_path, values, monkeypatch):
     stop = StopFlag()
     monkeypatch.setattr("handler.engine.trainer.stop_flag", stop)
     monkeypatch.setattr("handler.engine.trainer.Trainer.__init__.__kwdefaults__", {
@@ -405,7 +405,7 @@ def test_asked_to_stop_while_they_are_computed_it_stops_and_goes_on_to_the_same_
     assert same_history == history
 
 
-def test_a_collection_drops_activations_of_no_process(tmp_path):
+def test_gc_drops_activations_that_no_process_uses(tmp_path):
     train(residual, ["low*"], store=tmp_path)
     removed, _ = Store(tmp_path).collect()
     assert [path for path in removed if path.startswith("prefixes/")]

@@ -12,7 +12,7 @@ def words(svg):
     return [node.text for node in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
 
 
-def test_every_metric_has_a_chart_and_validation_is_drawn_with_it(record):
+def test_every_metric_has_a_chart_with_its_validation(record):
     svg = curves_image(record)
     drawn = [text.split(":")[0] for text in words(svg) if ": " in text]
     metrics = {name.removeprefix("val_").replace("_", " ") for name in record.history} - {"learning rate", "lr"}
@@ -21,7 +21,7 @@ def test_every_metric_has_a_chart_and_validation_is_drawn_with_it(record):
     assert 'class="curve validation"' in svg
 
 
-def test_nothing_outside_is_needed_and_names_are_escaped(record):
+def test_the_image_loads_nothing_and_escapes_names(record):
     hostile = record.model_copy(update={"history": {"<script>alert(1)</script>": [1.0, 2.0], "a&b": [2.0, 1.0]}})
     svg = curves_image(hostile)
     assert "<script" not in svg
@@ -30,11 +30,11 @@ def test_nothing_outside_is_needed_and_names_are_escaped(record):
     assert "url(" not in svg
 
 
-def test_a_run_without_figures_has_an_empty_picture(record):
+def test_a_run_without_metrics_has_an_empty_image(record):
     assert words(curves_image(record.model_copy(update={"history": {}}))) == []
 
 
-def test_a_metric_without_a_finite_value_keeps_its_place(record):
+def test_a_metric_without_finite_values_keeps_its_chart(record):
     svg = curves_image(record.model_copy(update={"history": {"loss": [float("nan")] * 3}}))
     assert "loss: not finite" in words(svg)
     assert "nan" not in svg

@@ -81,7 +81,7 @@ def compared(name, folder):
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=repr)
-def test_a_name_runs_nothing_on_a_page(name, tmp_path, harmless):
+def test_a_hostile_name_runs_nothing_on_a_page(name, tmp_path, harmless):
     assert sorted(tags(write_report(hostile(name), tmp_path))) == harmless[0]
     assert sorted(tags(compared(name, tmp_path))) == harmless[1]
     if "<" in name:
@@ -89,7 +89,7 @@ def test_a_name_runs_nothing_on_a_page(name, tmp_path, harmless):
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=repr)
-def test_a_name_is_one_cell_of_a_table_and_no_formula(name):
+def test_a_hostile_name_is_one_table_cell_without_a_formula(name):
     rows = list(csv.reader(io.StringIO(to_table({name: [0.5], "loss": [-0.25]}))))
     assert [len(row) for row in rows] == [3, 3]
     assert rows[1] == ["0", "0.5", "-0.25"]

@@ -48,7 +48,7 @@ def written(record, folder):
     return write_report(record, folder).read_text(encoding="utf-8")
 
 
-def test_the_page_is_whole_html_and_lies_in_the_folder_alone(record, folder):
+def test_the_report_is_one_complete_html_file(record, folder):
     path = write_report(record, folder)
     assert path == folder / "report.html"
     page = Page(path.read_text(encoding="utf-8"))
@@ -56,14 +56,14 @@ def test_the_page_is_whole_html_and_lies_in_the_folder_alone(record, folder):
     assert sorted(p.name for p in folder.iterdir()) == ["report.html", "spec.yaml"]
 
 
-def test_every_picture_is_well_formed_xml(record, folder):
+def test_every_image_is_well_formed_xml(record, folder):
     pictures = re.findall(r"<svg.*?</svg>", written(record, folder), flags=re.DOTALL)
     assert len(pictures) == 1 + 1 + 2  # the logo, the schedule, loss and accuracy
     for each in pictures:
         ElementTree.fromstring(each)
 
 
-def test_nothing_is_asked_of_the_outside(record, folder):
+def test_the_page_loads_nothing_from_outside(record, folder):
     text = written(record, folder)
     page = Page(text)
     assert not [attrs for tag, attrs in page.elements if tag in ("script", "iframe", "img", "object")]
@@ -82,14 +82,14 @@ def test_every_segment_is_in_the_table_with_its_source(record, folder):
     assert chips == [f"chip {s.source}" for s in record.segments]
 
 
-def test_boundaries_are_drawn_where_segments_begin_in_every_picture(record, folder):
+def test_every_image_marks_the_starts_of_the_segments(record, folder):
     text = written(record, folder)
     starts = [str(s.start) for s in record.plan if s.start]
     for each in re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)[1:]:
         assert re.findall(r'data-epoch="(\d+)"', each) == starts
 
 
-def test_a_row_shows_each_layer_in_its_states(record, folder):
+def test_each_layer_has_a_row_that_shows_its_frozen_epochs(record, folder):
     page = Page(written(record, folder))
     assert len(page.having("row")) == len(record.layers)
     frozen_epochs = sum((s.end - s.start) * len(set(s.frozen) - {"enc1_dense"}) for s in record.plan)
@@ -99,7 +99,7 @@ def test_a_row_shows_each_layer_in_its_states(record, folder):
     assert sum(widths) == pytest.approx(held[0] * frozen_epochs / record.training_epochs, rel=1e-3)
 
 
-def test_the_figures_of_the_record_are_on_the_page(record, folder):
+def test_the_page_shows_the_values_of_the_record(record, folder):
     text = html.unescape(written(record, folder))
     for what in (
         record.key,
@@ -117,7 +117,7 @@ def test_the_figures_of_the_record_are_on_the_page(record, folder):
         assert what in text
 
 
-def test_what_a_person_should_know_stands_before_the_pictures(record, folder):
+def test_notes_and_resumptions_precede_the_images(record, folder):
     record.resumptions = [Resumption(epoch=3, step=4, after="running"), Resumption(epoch=5, after="failed")]
     text = html.unescape(written(record, folder))
     places = [
@@ -135,7 +135,7 @@ def test_what_a_person_should_know_stands_before_the_pictures(record, folder):
     assert not re.search("What to know|resumed (once|[0-9])", written(record, folder))
 
 
-def test_hostile_names_stay_text(folder):
+def test_hostile_names_are_shown_as_text(folder):
     record = made_record()
     bad = "\"><script>alert(1)</script>&'</svg>"
     record.run, record.notes, record.error = bad, [bad], bad
@@ -152,14 +152,14 @@ def test_hostile_names_stay_text(folder):
     assert text.count("alert(1)") > 8
 
 
-def test_what_is_not_reached_is_veiled_and_to_come(folder):
+def test_untrained_epochs_are_veiled(folder):
     page = Page(written(made_record(done=11), folder))
     assert len(page.having("veil")) == 1
     assert page.texts.count("to come") == 3
     assert not Page(written(made_record(), folder)).having("veil")
 
 
-def test_a_run_that_stopped_early_says_so(folder):
+def test_a_run_that_stopped_early_is_marked(folder):
     record = made_record(done=11)
     record.status, record.stopped = "completed", True
     page = Page(written(record, folder))
@@ -168,7 +168,7 @@ def test_a_run_that_stopped_early_says_so(folder):
     assert "to come" not in page.texts
 
 
-def test_a_run_that_has_only_begun_has_a_page(folder):
+def test_a_run_without_epochs_has_a_page(folder):
     record = made_record()
     bare = type(record)(
         run="r",
@@ -186,7 +186,7 @@ def test_a_run_that_has_only_begun_has_a_page(folder):
     assert "failed" in page.texts
 
 
-def test_values_that_are_not_finite_leave_a_gap(folder):
+def test_non_finite_values_leave_a_gap(folder):
     record = made_record()
     record.history = {"loss": [1.0, float("nan"), 0.5, float("inf"), 0.4, 0.3], "accuracy": [float("nan")] * 6}
     text = written(record, folder)
@@ -200,7 +200,7 @@ def test_values_that_are_not_finite_leave_a_gap(folder):
     assert "<b>not finite</b><span>accuracy" in text, "the tile stays"
 
 
-def test_values_over_many_orders_are_drawn_on_a_logarithmic_scale(folder):
+def test_values_over_many_orders_use_a_logarithmic_scale(folder):
     record = made_record()
     record.history = {"loss": [10.0**-e for e in range(6)]}
     heights = [float(y) for y in re.findall(r'class="dot training" cx="[\d.]+" cy="([\d.]+)"', written(record, folder))]
@@ -208,7 +208,7 @@ def test_values_over_many_orders_are_drawn_on_a_logarithmic_scale(folder):
     assert max(steps) - min(steps) < 0.1
 
 
-def test_the_command_that_repeats_the_run_can_be_pasted(folder):
+def test_the_command_that_repeats_the_run_is_quoted(folder):
     record = made_record()
     record.run, record.spec_folder = "odd name; rm -rf x", "my specs"
     text = html.unescape(written(record, folder))
@@ -217,14 +217,14 @@ def test_the_command_that_repeats_the_run_can_be_pasted(folder):
     assert "cp " not in text
 
 
-def test_many_layers_and_epochs_stay_below_two_megabytes(folder):
+def test_a_large_report_stays_below_two_megabytes(folder):
     record = made_record(98, list(range(2, 300, 2)), 300)
     text = written(record, folder)
     assert len(text) < 2_000_000
     assert len(Page(text).having("row")) == 98
 
 
-def test_validation_is_in_the_legend_where_there_is_one(folder):
+def test_the_legend_shows_validation_only_if_there_is_any(folder):
     record = made_record()
     assert Page(written(record, folder)).having("line-validation")
     record.history = {"loss": [1.0, 0.5]}

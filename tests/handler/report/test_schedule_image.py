@@ -29,7 +29,7 @@ def test_a_schedule_of_any_size_is_drawn(tmp_path, layers, cuts, epochs):
         assert part_of(pixels, FROZEN) > 0.02
 
 
-def test_the_frozen_part_of_the_picture_is_the_frozen_part_of_the_schedule(tmp_path):
+def test_the_frozen_area_matches_the_schedule(tmp_path):
     plan = made_plan(made_record(40, [10], 20))
     plan.segments[0].frozen, plan.segments[1].frozen = [], [x["path"] for x in plan.layers]
     draw_schedule(plan, tmp_path / "half.png")
@@ -49,7 +49,7 @@ def test_names_with_markup_or_foreign_letters_are_drawn(tmp_path):
     assert (tmp_path / "plan.png").stat().st_size > 5000
 
 
-def test_the_file_is_replaced_whole_and_leaves_nothing_beside(tmp_path):
+def test_the_image_replaces_an_older_file_without_leftovers(tmp_path):
     plan = made_plan(made_record(4, [1], 3))
     (tmp_path / "plan.png").write_bytes(b"old")
     draw_schedule(plan, tmp_path / "plan.png")

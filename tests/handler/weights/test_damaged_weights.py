@@ -10,7 +10,7 @@ from tests.handler.data.damages import SECONDS, check, damages
 
 
 @pytest.mark.parametrize("name", ["start.keras", "start.weights.h5"])
-def test_a_damaged_file_of_weights_is_loaded_or_refused(tmp_path, monkeypatch, name):
+def test_a_damaged_weights_file_is_loaded_or_refused(tmp_path, monkeypatch, name):
     monkeypatch.setattr(reader_process, "PATIENCE", SECONDS / 2)
     path = tmp_path / name
     network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="body")])

@@ -109,7 +109,7 @@ def by_load_file(source, target, folder):
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("put", [by_load_state, by_start_from, by_load_file])
-def test_a_network_predicts_as_the_one_its_values_come_from(name, put, tmp_path):
+def test_a_network_predicts_like_the_source_of_its_values(name, put, tmp_path):
     build, asked = NETWORKS[name]
     source, target = build(True, 1), build(False, 2)
     given = asked if name != "reading text" else keras.ops.convert_to_tensor(asked)
@@ -119,7 +119,7 @@ def test_a_network_predicts_as_the_one_its_values_come_from(name, put, tmp_path)
     assert np.array_equal(target.predict(given, verbose=0), wanted)
 
 
-def test_weights_alone_leave_lookup_tables_and_say_so(tmp_path):
+def test_a_weights_file_leaves_lookup_tables_unchanged(tmp_path):
     source, target = looking_up(True, 1), looking_up(False, 2)
     source.save_weights(tmp_path / "m.weights.h5")
     told = start_from(target, "m.weights.h5", tmp_path, Store(tmp_path / "store"))
@@ -140,7 +140,7 @@ def test_functions_traced_under_a_mask_are_traced_anew_where_derived_state_chang
     assert derived.refresh(plain) == ["norm", "nested/inner_norm", "td/wrapped_norm", "twice"]
 
 
-def test_a_training_of_a_network_that_looks_up_is_resumed_with_the_table_of_its_state(tmp_path):
+def test_a_resumed_training_restores_its_lookup_tables(tmp_path):
     rows = np.random.default_rng(3)
     X = [rows.integers(0, 10, (40, 1)), rows.normal(size=(40, 4)).astype("float32")]
     y = rows.normal(size=(40, 3)).astype("float32")
@@ -180,7 +180,7 @@ class Scaling(Doubling):
         return x * self.twice + self.weight
 
 
-def test_what_is_derived_from_a_weight_that_trains_is_refused_where_states_are_kept(tmp_path):
+def test_state_derived_from_trainable_weights_is_refused_with_a_store(tmp_path):
     inputs = keras.Input((4,))
     model = keras.Model(inputs, L.Dense(3, name="head")(Scaling(name="scaling")(inputs)))
     model.compile(keras.optimizers.SGD(1e-4), "mse")
@@ -192,7 +192,7 @@ def test_what_is_derived_from_a_weight_that_trains_is_refused_where_states_are_k
     DLTrainingHandler()(mh, X, y, [])
 
 
-def test_tables_that_do_not_fit_are_refused_by_name():
+def test_lookup_tables_that_do_not_fit_are_refused():
     arrays = derived.tables(looking_up(True))
     with pytest.raises(MismatchError, match="tables: the state has 2 lookup tables, the network has 0"):
         derived.put_tables(normalised(True), arrays)

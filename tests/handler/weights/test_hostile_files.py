@@ -30,6 +30,6 @@ def made(folder, kind):
 
 
 @pytest.mark.parametrize("kind", ["bytes", "a link", "a view", "a group"])
-def test_weights_that_lie_in_another_file_are_not_read(kind, tmp_path):
+def test_weights_in_another_file_are_not_read(kind, tmp_path):
     with pytest.raises(ValueError, match="Not allowed: H5 file with"), opened(made(tmp_path, kind)) as file:
         file.variables("layers/dense")

@@ -91,7 +91,7 @@ def answer(capsys, ask, *args):
 
 
 @pytest.mark.parametrize("args", [{"lora": 2}, {"lambdas": True}])
-def test_both_spellings_of_a_runs_end_begin_with_the_same_values(train, args):
+def test_both_spellings_of_a_runs_end_give_the_same_weights(train, args):
     train("a", args)
     by_name = train("b", args, "run:a")
     end = train("c", args, "run:a@3")
@@ -110,7 +110,7 @@ def test_both_spellings_of_a_runs_end_begin_with_the_same_values(train, args):
     assert (told.source, told.loaded, told.kept) == ("run:a", ["norm", "low", "head"], [])
 
 
-def test_a_final_model_that_is_no_state_has_a_key_of_its_own(train):
+def test_a_final_model_other_than_its_last_state_has_its_own_key(train):
     stops = {"callbacks": [{"name": "EarlyStopping", "monitor": "loss", "mode": "max", "patience": 1, "restore_best_weights": True}]}
     ended = train("a", **stops)
     record = ended.store.runs.read("a")
@@ -124,7 +124,7 @@ def test_a_final_model_that_is_no_state_has_a_key_of_its_own(train):
     assert train("d").store.runs.read("d").final_is_state
 
 
-def test_a_normalisation_counts_wherever_a_run_begins_or_is_asked(train, folder, capsys):
+def test_an_adapted_normalisation_is_loaded_from_the_run(train, folder, capsys):
     """The function builds the layer unadapted the second time; the state has what it adapted to."""
     source = train("a")
     (folder / "begun.py").write_text(MODULE.replace("adapted=True", "adapted=False"))
@@ -144,7 +144,7 @@ def test_a_normalisation_counts_wherever_a_run_begins_or_is_asked(train, folder,
     assert "run:a@3 gives 2 of 3 layers their values; other keep their initial values" in report
 
 
-def test_a_model_is_asked_and_exported_without_its_data(train, folder, tmp_path_factory, capsys, monkeypatch):
+def test_predict_and_export_need_no_training_data(train, folder, tmp_path_factory, capsys, monkeypatch):
     run = train("a")
     calls = (folder / "calls").read_text()
     (folder / "data").rename(folder / "gone")
@@ -168,13 +168,13 @@ def test_a_model_is_asked_and_exported_without_its_data(train, folder, tmp_path_
     assert sorted(file.name for file in elsewhere.iterdir()) == ["first.keras", "m.keras", "x.npz", "y.npz"]
 
 
-def test_an_epoch_within_a_segment_is_no_start(train):
+def test_an_epoch_within_a_segment_cannot_be_a_start(train):
     train("a")
     with pytest.raises(SpecError, match="'run:a@2': epoch 2 is not kept; kept are 0, 3"):
         train("b", weights="run:a@2")
 
 
-def test_plan_and_run_say_which_layers_stay_frozen_and_where_the_network_starts(train, folder):
+def test_plan_and_run_report_frozen_layers_and_initial_weights(train, folder):
     train("a")
     spec = parse_spec(
         {

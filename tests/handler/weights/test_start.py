@@ -25,7 +25,7 @@ def net(head=3, seed=0):
 
 
 @pytest.mark.parametrize("file", ["m.keras", "m.weights.h5"])
-def test_all_layers_are_taken_from_a_file(tmp_path, file):
+def test_all_layers_are_loaded_from_a_file(tmp_path, file):
     source, target = net(seed=1), net(seed=2)
     (source.save if file.endswith(".keras") else source.save_weights)(tmp_path / file)
     assert start_from(target, file, tmp_path, Store(tmp_path / "s")).kept == []
@@ -44,7 +44,7 @@ def test_a_new_head_keeps_its_initial_weights(tmp_path, file):
     assert np.array_equal(target.get_layer("head").get_weights()[0], head[0])
 
 
-def test_what_cannot_be_read_or_does_not_fit_is_refused(tmp_path):
+def test_an_unreadable_or_unfit_weights_file_is_refused(tmp_path):
     store = Store(tmp_path / "s")
     with pytest.raises(SpecError, match=r"model.weights: 'no.keras': there is no file"):
         start_from(net(), "no.keras", tmp_path, store)
@@ -64,7 +64,7 @@ def save(model, file):
 
 
 @pytest.mark.parametrize("file", ["m.keras", "m.weights.h5"])
-def test_a_backbone_saved_alone_is_put_under_a_path(tmp_path, file):
+def test_a_backbone_is_loaded_below_a_path(tmp_path, file):
     store = Store(tmp_path / "s")
     save(net(seed=1), tmp_path / file)
     keras.backend.clear_session(free_memory=False)
@@ -81,7 +81,7 @@ def test_a_backbone_saved_alone_is_put_under_a_path(tmp_path, file):
         start_from(whole, WeightsInto(file=file, into="bakbone"), tmp_path, store)
 
 
-def test_parts_of_wrappers_are_loaded_by_path_and_a_layer_as_a_whole(tmp_path):
+def test_a_wrapper_is_loaded_only_if_all_its_weights_fit(tmp_path):
     def wrapped(width, seed):
         keras.utils.set_random_seed(seed)
         inputs = keras.Input((4, 5))
@@ -100,7 +100,7 @@ def test_parts_of_wrappers_are_loaded_by_path_and_a_layer_as_a_whole(tmp_path):
     assert all(np.array_equal(a, b) for a, b in bi)
 
 
-def test_nothing_of_a_file_is_made_into_an_object(tmp_path):
+def test_loading_weights_deserializes_no_objects(tmp_path):
     """A Lambda, whose code Keras refuses to load, and a class that Keras doesn't know."""
 
     class Own(keras.layers.Layer):
@@ -122,7 +122,7 @@ def test_nothing_of_a_file_is_made_into_an_object(tmp_path):
     assert all(np.array_equal(a, b) for a, b in zip(source.get_weights(), target.get_weights(), strict=True))
 
 
-def test_files_of_a_keras_that_wrote_no_names_are_read_by_their_configuration(tmp_path):
+def test_weights_files_without_names_are_read_by_configuration(tmp_path):
     source, target = net(seed=1), net(head=7, seed=2)
     source.save(tmp_path / "m.keras")
     with zipfile.ZipFile(tmp_path / "m.keras") as archive:
@@ -136,7 +136,7 @@ def test_files_of_a_keras_that_wrote_no_names_are_read_by_their_configuration(tm
     assert start_from(target, "old.keras", tmp_path, Store(tmp_path / "s")).loaded == ["body", "norm"]
 
 
-def test_an_adapter_that_begins_from_a_file_can_still_train(tmp_path):
+def test_a_lora_adapter_loaded_from_a_file_stays_trainable(tmp_path):
     store, source = Store(tmp_path / "s"), net(seed=1)
     source.get_layer("body").enable_lora(2)
     source.get_layer("body").lora_kernel_b.assign(np.ones((2, 4)))
@@ -160,7 +160,7 @@ def test_an_adapter_that_begins_from_a_file_can_still_train(tmp_path):
     assert all(np.array_equal(a, b) for a, b in zip(source.get_weights(), target.get_weights(), strict=True))
 
 
-def test_an_epoch_that_is_not_kept_is_named_with_those_that_are(tmp_path):
+def test_an_epoch_without_a_state_is_refused_with_a_list(tmp_path):
     store, source = Store(tmp_path / "s"), net(seed=1)
     for key in ("a", "d"):
         store.states.write(key * 32, TrainingState(arrays=arrays_of(source)))
@@ -169,7 +169,7 @@ def test_an_epoch_that_is_not_kept_is_named_with_those_that_are(tmp_path):
         start_from(net(), "run:mine@2", tmp_path, store)
 
 
-def test_layers_of_one_variable_path_are_taken_in_their_order_or_not_at_all(tmp_path):
+def test_layers_of_one_variable_path_are_loaded_in_their_order(tmp_path):
     def twice(seed, more=()):
         keras.utils.set_random_seed(seed)
         inputs = x = keras.Input((4,))
