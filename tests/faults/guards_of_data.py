@@ -15,14 +15,14 @@ DATA = [
         "a damaged .laz file makes its reader read forever",
         "the reader is a process and is killed",
         remove(),
-        DAMAGED_FILES + "a_reader_that_never_ends_is_ended",
+        DAMAGED_FILES + "a_reader_that_hangs_is_killed",
     ),
     Guard(
         "aborted-reader-named",
         "a damaged .laz file aborts its reader",
         "the message names the signal that ended the reader",
         replace("code == 0", of=condition, code="left"),
-        DAMAGED_FILES + "a_reader_that_dies_is_told_by_its_signal",
+        DAMAGED_FILES + "the_error_of_a_killed_reader_names_its_signal",
     ),
     Guard(
         "las-record-within-file",
@@ -36,7 +36,7 @@ DATA = [
         "the header of an array in an archive states a wrong size",
         "it is compared before the array is read",
         never(),
-        DAMAGED_FILES + "an_archive_whose_headers_lie_is_refused",
+        DAMAGED_FILES + "an_archive_with_false_headers_is_refused",
     ),
     Guard(
         "damaged-zarr-chunk",
@@ -50,7 +50,7 @@ DATA = [
         "a tile in feet would get the fields of one in metres",
         "the key of the fields holds the unit",
         left_operand(),
-        CLOUDS + "fields_in_feet_are_those_in_metres_and_have_another_key",
+        CLOUDS + "fields_in_feet_equal_those_in_metres_under_another_key",
     ),
     Guard(
         "unit-declared",
@@ -64,7 +64,7 @@ DATA = [
         "noise moves the ground below the points around it",
         "points with a code in `leave_out` are removed from the cloud",
         replace("training.read()", of=value, training="generators.0.iter.func.value"),
-        CLOUDS + "points_that_are_left_out_are_no_part_of_features_and_fields",
+        CLOUDS + "left_out_points_affect_neither_features_nor_fields",
     ),
     Guard(
         "memmap-not-reordered",
@@ -78,21 +78,21 @@ DATA = [
         "the user's code ends the process",
         "that is reported as a failure of the code",
         remove(),
-        USER_CODE + "a_module_that_ends_the_process_on_import_is_told",
+        USER_CODE + "a_module_that_exits_on_import_is_a_user_code_error",
     ),
     Guard(
         "code-runs-in-its-folder",
         "a relative path in the user's code",
         "the code runs in the folder of the specification",
         remove(),
-        USER_CODE + "the_code_runs_in_its_folder_and_the_directory_is_restored",
+        USER_CODE + "user_code_runs_in_its_folder_and_the_directory_is_restored",
     ),
     Guard(
         "data-function-seeded",
         "a data function draws without a seed of its own",
         "the global generators are seeded before it is called",
         never(),
-        USER_CODE + "what_a_function_draws_without_a_seed_is_the_same_each_time",
+        USER_CODE + "unseeded_draws_of_a_function_repeat_for_the_same_seed",
     ),
     Guard(
         "data-files-in-key",

@@ -36,7 +36,7 @@ REFUSALS = [
         "a user's own callback would lose what it counts",
         "the plan warns of it",
         never(),
-        "tests/handler/specification/test_callback_memory.py::test_the_plan_warns_without_tensorflow_and_the_training_says_it_once",
+        "tests/handler/specification/test_callback_memory.py::test_plan_and_training_warn_once_of_a_callback_without_state",
     ),
     Guard(
         "data-changed",

@@ -74,14 +74,14 @@ SECURITY = [
         "a callback's file has the name of the run's record",
         "the names of a run's own files are refused",
         never(),
-        WRITTEN_NAMES + "a_name_that_leaves_the_runs_folder_is_refused[the record-CSVLogger]",
+        WRITTEN_NAMES + "a_file_name_that_leaves_or_overwrites_the_run_is_refused[the record-CSVLogger]",
     ),
     Guard(
         "fields-of-a-name",
         "a field in a checkpoint's file name is formatted to dots",
         "fields are plain names with a width and a precision",
         never(),
-        WRITTEN_NAMES + "a_name_with_more_than_plain_fields_is_refused[an attribute]",
+        WRITTEN_NAMES + "a_file_name_with_more_than_plain_fields_is_refused[an attribute]",
     ),
     Guard(
         "formatted-name-checked",
@@ -95,7 +95,7 @@ SECURITY = [
         "a link in a run's folder leads outside",
         "links are followed before a callback writes",
         never(),
-        WRITTEN_NAMES + "links_in_the_runs_folder_lead_nowhere",
+        WRITTEN_NAMES + "links_in_the_runs_folder_reach_no_protected_file",
     ),
     Guard(
         "foreign-origin",
@@ -130,7 +130,7 @@ SECURITY = [
         "a specification contains a password",
         "refused, since the store would keep it",
         never(),
-        SECRETS + "a_specification_holds_no_secret",
+        SECRETS + "a_specification_with_a_secret_is_refused",
     ),
     Guard(
         "no-markup",

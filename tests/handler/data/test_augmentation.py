@@ -9,7 +9,7 @@ def batch():
     return [rng.normal(size=(4, 60, 3)).astype("float32"), rng.normal(size=(4, 60, 5)).astype("float32")]
 
 
-def test_augmentation_leaves_its_inputs_alone():
+def test_augmentation_does_not_change_its_inputs():
     inputs = batch()
     before = [part.copy() for part in inputs]
     out = Augmentation()(inputs, np.random.default_rng(0))
@@ -26,7 +26,7 @@ def test_augmentation_is_a_function_of_its_inputs_and_the_generator():
     assert one[0].tobytes() != other[0].tobytes()
 
 
-def test_a_field_is_turned_mirrored_and_scaled_as_a_whole():
+def test_augmentation_transforms_a_field_as_a_whole():
     inputs = batch()
     out = Augmentation()(inputs, np.random.default_rng(2))[0]
     for before, after in zip(inputs[0].astype(float), out.astype(float), strict=True):
@@ -45,7 +45,7 @@ def test_index_tables_stay_valid_under_augmentation():
     np.testing.assert_array_equal(one["sample2"], other["sample2"])
 
 
-def test_everything_can_be_switched_off():
+def test_augmentation_without_options_changes_nothing():
     inputs = batch()
     out = Augmentation(rotate=False, mirror=False, scale=(1.0, 1.0), feature_noise=0.0)(inputs, np.random.default_rng(0))
     np.testing.assert_allclose(out[0], inputs[0], rtol=1e-6)

@@ -34,7 +34,7 @@ def noisy(scene):
     return Cloud("noisy", xyz, classification=np.append(clean.classification, np.full(20, 7, np.uint8)), **columns)
 
 
-def test_points_that_are_left_out_are_no_part_of_features_and_fields(tmp_path, scene, write_las):
+def test_left_out_points_affect_neither_features_nor_fields(tmp_path, scene, write_las):
     noise = np.isin(scene[0].classification, [7, 18])
     write_las(without(scene[0], [7, 18], ""), tmp_path / "clean.las")
     write_las(noisy(scene), tmp_path / "noisy.las")
@@ -47,7 +47,7 @@ def test_points_that_are_left_out_are_no_part_of_features_and_fields(tmp_path, s
     assert "leave_out" not in load(DataSpec(source="clean.las", args=ARGS), tmp_path, seed=1).preparation
 
 
-def test_a_code_of_a_class_cannot_be_left_out(tmp_path):
+def test_leaving_out_the_code_of_a_class_is_refused(tmp_path):
     with pytest.raises(SpecError, match=r"data\.args\.leave_out.*code 2 is in class 'ground'"):
         shape(DataSpec(source="synthetic", args={"leave_out": [7, 2]}), tmp_path)
 
@@ -66,7 +66,7 @@ def test_a_dimension_is_a_feature_of_the_fields(tmp_path, scene, write_las):
         check_clouds(DataSpec(source="a.laz", args=ARGS | {"features": ["redd"]}), tmp_path)
 
 
-def test_fields_in_feet_are_those_in_metres_and_have_another_key(tmp_path, scene, write_las):
+def test_fields_in_feet_equal_those_in_metres_under_another_key(tmp_path, scene, write_las):
     las = laspy.read(write_las(scene[0], tmp_path / "metres.las"))
     las.header.scales = las.header.scales / 0.3048
     las.header.offsets = las.header.offsets / 0.3048
@@ -96,7 +96,7 @@ def test_a_point_50_km_away_costs_memory_for_one_point(tmp_path, scene, write_la
     np.testing.assert_allclose(found, 1 / 3, atol=1e-6)
 
 
-def test_fields_that_leave_nothing_out_keep_their_key():
+def test_fields_without_left_out_codes_keep_their_key():
     given = scene_source(SceneArguments()), None
     assert _key(*given, CloudArguments(), 0) == "00db2084153132038bea0bc067fd244d"  # the key of these fields in older stores
     assert _key(*given, CloudArguments(leave_out=[7]), 0) != _key(*given, CloudArguments(leave_out=[18]), 0)

@@ -62,7 +62,7 @@ def test_a_record_that_reaches_beyond_the_file_is_refused(tmp_path):
         read_cloud(path)
 
 
-def test_a_reader_that_never_ends_is_ended(tmp_path, monkeypatch):
+def test_a_reader_that_hangs_is_killed(tmp_path, monkeypatch):
     program = tmp_path / "program.py"
     program.write_text("import time\ntime.sleep(600)\n")
     monkeypatch.setattr(reader_process, "PATIENCE", 0.5)
@@ -71,7 +71,7 @@ def test_a_reader_that_never_ends_is_ended(tmp_path, monkeypatch):
         read_cloud(las_file(tmp_path / "tile.laz"))
 
 
-def test_a_reader_that_dies_is_told_by_its_signal(tmp_path, monkeypatch):
+def test_the_error_of_a_killed_reader_names_its_signal(tmp_path, monkeypatch):
     program = tmp_path / "program.py"
     program.write_text("import os\nos.abort()\n")
     monkeypatch.setattr(reader_process.reader_program, "__file__", str(program))
@@ -79,7 +79,7 @@ def test_a_reader_that_dies_is_told_by_its_signal(tmp_path, monkeypatch):
         read_cloud(las_file(tmp_path / "tile.laz"))
 
 
-def test_a_file_that_is_refused_is_not_written_again(tmp_path):
+def test_a_damaged_source_leaves_no_output_file(tmp_path):
     path = las_file(tmp_path / "tile.laz")
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(DataError, match=r"tile\.laz can't be read"):
@@ -120,7 +120,7 @@ def npy(shape, dtype="<f4", data=b""):
     ({"readme.txt": b"text"}, "can't be read as .npz"),
     ({}, "has no X"),
 ])
-def test_an_archive_whose_headers_lie_is_refused(tmp_path, members, message):
+def test_an_archive_with_false_headers_is_refused(tmp_path, members, message):
     with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive:
         for name, content in members.items():
             archive.writestr(name, content)
@@ -128,7 +128,7 @@ def test_an_archive_whose_headers_lie_is_refused(tmp_path, members, message):
         load(DataSpec(source="data.npz"), tmp_path, seed=0)
 
 
-def test_an_archive_that_unpacks_to_more_than_memory_is_refused_unread(tmp_path, monkeypatch):
+def test_an_archive_larger_than_memory_is_refused_before_reading(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "data.npz", X=np.zeros((1000, 1000), "float32"), y=np.zeros(1000, "int64"))
     monkeypatch.setattr("handler.memory._memory", lambda: 1 << 20)
     with pytest.raises(DataError, match=r"data\.npz takes 0\.0 GB in memory"):

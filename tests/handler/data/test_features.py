@@ -14,14 +14,14 @@ def by_name(cloud, *names):
     return dict(zip(names, compute_features(cloud, names).T, strict=True))
 
 
-def test_there_are_27_features_and_all_are_finite(scene):
+def test_all_27_features_are_finite(scene):
     values = compute_features(scene[0], ALL_FEATURES)
     assert values.shape == (len(scene[0]), 27)
     assert values.dtype == np.float32
     assert np.isfinite(values).all()
 
 
-def test_features_come_in_the_order_asked_for(scene):
+def test_features_have_the_requested_order(scene):
     names = ["thickness_16", "intensity", "z_std_64"]
     whole = compute_features(scene[0], ALL_FEATURES)
     where = [ALL_FEATURES.index(name) for name in names]
@@ -33,13 +33,13 @@ def test_features_do_not_depend_on_the_number_of_threads(scene):
     assert one == two
 
 
-def test_features_do_not_depend_on_where_on_earth_a_tile_lies(scene):
+def test_features_do_not_depend_on_the_position_of_a_tile(scene):
     moved = Cloud(**{**scene[0].__dict__, "xyz": scene[0].xyz + np.array([1e5, -2e5, 300.0])})
     np.testing.assert_allclose(compute_features(moved, ["z_above_min_16", "height_above_low"]),
                                compute_features(scene[0], ["z_above_min_16", "height_above_low"]), atol=1e-4)
 
 
-def test_a_plane_is_planar_a_line_is_linear(make_cloud):
+def test_a_plane_is_planar_and_horizontal(make_cloud):
     grid = np.stack(np.meshgrid(np.arange(20.0), np.arange(20.0)), axis=-1).reshape(-1, 2) * 0.2
     plane = by_name(make_cloud(np.column_stack([grid, np.zeros(400)])),
                     "planarity_16", "scattering_16", "verticality_16", "thickness_16")
@@ -48,6 +48,9 @@ def test_a_plane_is_planar_a_line_is_linear(make_cloud):
     np.testing.assert_allclose(plane["verticality_16"], 1.0, atol=1e-5)
     np.testing.assert_allclose(plane["scattering_16"], 0.0, atol=1e-5)
     np.testing.assert_allclose(plane["thickness_16"], 0.0, atol=1e-3)
+
+
+def test_a_line_is_linear(make_cloud):
     line = by_name(make_cloud(np.column_stack([np.arange(60.0) * 0.1, np.zeros(60), np.zeros(60)])), "linearity_16")
     np.testing.assert_allclose(line["linearity_16"], 1.0, atol=1e-5)
 
@@ -58,7 +61,7 @@ def test_a_wall_has_a_level_normal(make_cloud):
     np.testing.assert_allclose(wall["verticality_16"], 0.0, atol=1e-5)
 
 
-def test_heights_are_measured_from_the_ground_around(make_cloud):
+def test_heights_are_measured_from_the_surrounding_ground(make_cloud):
     xy = np.random.default_rng(0).uniform(0, 20, (2000, 2))
     on_block = (np.abs(xy - 10.0) < 3.0).all(axis=1)
     found = by_name(make_cloud(np.column_stack([xy, np.where(on_block, 5.0, 0.0)])),
@@ -82,7 +85,7 @@ def test_neighbourhood_statistics_agree_with_a_plain_loop(scene):
         np.testing.assert_allclose([found[name][i] for name in names], expected, atol=2e-3)
 
 
-def test_features_never_cross_the_edge_of_a_tile(scene):
+def test_features_of_a_tile_use_only_its_own_points(scene):
     alone = compute_features(scene[0], ALL_FEATURES)
     # Neighbouring tiles have no influence: the features of a tile are computed from its own points only.
     both = [compute_features(cloud, ALL_FEATURES) for cloud in scene]
@@ -92,7 +95,7 @@ def test_features_never_cross_the_edge_of_a_tile(scene):
     assert not np.array_equal(compute_features(joined, ALL_FEATURES)[: len(alone)], alone)
 
 
-def test_a_cloud_of_few_points_has_features(make_cloud):
+def test_a_cloud_of_few_points_has_finite_features(make_cloud):
     values = compute_features(make_cloud(np.random.default_rng(0).uniform(0, 1, (5, 3))), ALL_FEATURES)
     assert np.isfinite(values).all()
 
@@ -100,11 +103,11 @@ def test_a_cloud_of_few_points_has_features(make_cloud):
 @pytest.mark.parametrize(("name", "exists"), [
     ("linearity_16", True), ("linearity_100", True), ("intensity", True), ("linearity", False), ("linearity_3", False),
     ("linearity_016", False), ("intensity_16", False), ("colour", False), ("linearity_999", False)])
-def test_features_are_known_by_name(name, exists):
+def test_a_feature_exists_only_under_its_exact_name(name, exists):
     assert known(name) is exists
 
 
-def test_a_stray_point_far_away_costs_no_more_than_its_own_cell(scene):
+def test_a_distant_stray_point_costs_one_cell_of_memory(scene):
     far = scene[0].xyz.mean(axis=0) + np.array([50_000.0, 50_000.0, 0.0])
     columns = {name: np.append(getattr(scene[0], name), getattr(scene[0], name)[:1]) for name in
                ("intensity", "return_number", "number_of_returns", "classification")}
@@ -121,7 +124,7 @@ def test_a_stray_point_far_away_costs_no_more_than_its_own_cell(scene):
 
 @pytest.mark.parametrize("window", [1, 3, 31])
 @pytest.mark.parametrize("extent", [(0.5, 0.5), (40, 3), (0.5, 90), (60, 60)])
-def test_sparse_cells_give_the_bits_of_a_dense_grid(window, extent):
+def test_sparse_cells_and_a_dense_grid_are_bit_identical(window, extent):
     xyz = np.random.default_rng(7).uniform(-5, 1, (400, 3)) * [*extent, 30.0]
     where = tuple(np.floor(xyz[:, :2] - xyz[:, :2].min(axis=0)).astype(int).T)
     low = np.full([axis.max() + 1 for axis in where], np.inf)
@@ -133,7 +136,7 @@ def test_sparse_cells_give_the_bits_of_a_dense_grid(window, extent):
     assert cells.highest(xyz[:, 2], window).tobytes() == maximum_filter(top, window, mode="nearest")[where].tobytes()
 
 
-def test_a_dimension_of_the_file_is_a_feature_by_its_name(scene):
+def test_a_dimension_of_the_file_is_available_as_a_feature(scene):
     red = np.arange(len(scene[0]), dtype=np.float64)
     found = by_name(replace(scene[0], dimensions={"red": red}), "intensity", "red")
     np.testing.assert_array_equal(found["red"], red)

@@ -28,7 +28,7 @@ def spoilt(array, row, value=np.nan):
         (spoilt(np.ones((9, 2, 2)), (3, 1)), 2, 3),
     ],
 )
-def test_the_count_and_the_first_row_are_told(array, count, row, monkeypatch):
+def test_the_error_gives_the_count_and_the_first_row(array, count, row, monkeypatch):
     monkeypatch.setattr("handler.store.arrays.CHUNK_BYTES", 16)
     said = f"here: X has {count} values that are not finite .* the first in row {row}; "
     with pytest.raises(DataError, match=said):
@@ -40,11 +40,11 @@ def test_the_count_and_the_first_row_are_told(array, count, row, monkeypatch):
 
 
 @pytest.mark.parametrize("array", [np.arange(4), np.array([True, False]), np.ones((3, 2)), np.ones((0, 2))])
-def test_whole_numbers_and_finite_ones_pass(array):
+def test_integers_and_finite_numbers_pass(array):
     check_finite(array, "X", "here")
 
 
-def test_each_array_of_a_training_is_looked_at_while_its_digest_is_taken():
+def test_each_array_of_a_training_is_checked_with_its_digest():
     good, labels = np.ones((6, 2)), np.arange(6)
     bad = spoilt(good, (5, 0))
     identity.found([good, good], labels, (good, labels), "")
@@ -57,7 +57,7 @@ def test_each_array_of_a_training_is_looked_at_while_its_digest_is_taken():
             identity.found(*given, "")
 
 
-def test_arrays_larger_than_memory_are_looked_at_as_they_are_written(tmp_path, monkeypatch):
+def test_arrays_larger_than_memory_are_checked_while_they_are_written(tmp_path, monkeypatch):
     monkeypatch.setattr(out_of_core, "IN_MEMORY", 0)
     group = zarr.open_group(tmp_path / "d.zarr", mode="w")
     group.create_array("X", data=spoilt(np.ones((50, 3)), (33, 2), np.inf), chunks=(7, 3))
@@ -68,7 +68,7 @@ def test_arrays_larger_than_memory_are_looked_at_as_they_are_written(tmp_path, m
     assert not [path for path in (tmp_path / "store").rglob("*") if path.is_file()], "nothing is left"
 
 
-def test_rows_written_by_an_older_version_are_looked_at_once(tmp_path):
+def test_unchecked_rows_of_an_older_version_are_checked(tmp_path):
     store = Store(tmp_path)
     arrays = {"X0": spoilt(np.ones((9, 2)), 4), "y": np.arange(9)}
     rows = store.prefit.write_rows("0" * 32, arrays, lambda done, of: None)
@@ -79,7 +79,7 @@ def test_rows_written_by_an_older_version_are_looked_at_once(tmp_path):
 
 @pytest.mark.parametrize("stored", [False, True], ids=["without a store", "with one"])
 @pytest.mark.parametrize("which", ["X", "y", "X_val"])
-def test_the_handler_refuses_them_before_the_first_step(network, blobs, tmp_path, stored, which):
+def test_the_handler_refuses_non_finite_data_before_the_first_step(network, blobs, tmp_path, stored, which):
     x, y = blobs
     y = np.eye(3, dtype="float32")[y]
     good = {"X": x, "y": y, "X_val": x.copy()}

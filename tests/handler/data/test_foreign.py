@@ -63,7 +63,7 @@ class Labelled:
 @pytest.mark.parametrize("kind", [Lazy, Listed, tensor, Labelled, np.ndarray.tolist, lambda array: zarr.array(array)],
                          ids=["lazy", "dtype as text", "tensor", "frame", "lists", "zarr"])  # fmt: skip
 @pytest.mark.parametrize("far", [False, True], ids=["in memory", "row by row"])
-def test_arrays_of_other_libraries_are_read_as_numpys_own(kind, far, tmp_path, monkeypatch):
+def test_arrays_of_other_libraries_are_accepted(kind, far, tmp_path, monkeypatch):
     monkeypatch.setattr(out_of_core, "IN_MEMORY", 0 if far else 1 << 20)
     given = from_call((X if kind is np.ndarray.tolist else kind(X), kind(Y)), "mine:data")
     brought = out_of_core.bring(given, {"source": "mine"}, Store(tmp_path).prefit, lambda done, of: None)
@@ -83,6 +83,6 @@ def test_arrays_of_other_libraries_are_read_as_numpys_own(kind, far, tmp_path, m
         ((X, Y, X, object()), "y_val of mine:data is a object"),
     ],
 )
-def test_what_gives_no_numbers_is_refused_by_its_name(result, said):
+def test_values_without_numbers_are_refused_by_name(result, said):
     with pytest.raises(DataError, match=said):
         from_call(result, "mine:data")

@@ -55,7 +55,7 @@ def archives(canary):
 
 
 @pytest.mark.parametrize("tried", archives(""))
-def test_a_hostile_npz_is_refused_and_nothing_is_unpacked(tried, tmp_path):
+def test_a_hostile_npz_is_refused_without_being_unpacked(tried, tmp_path):
     canary = tmp_path / "CANARY"
     members, said = archives(canary)[tried]
     (tmp_path / "in").mkdir()
@@ -68,7 +68,7 @@ def test_a_hostile_npz_is_refused_and_nothing_is_unpacked(tried, tmp_path):
     assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["d.npz"]
 
 
-def test_an_archive_that_unpacks_to_a_thousand_times_its_size_is_refused_by_its_header(tmp_path):
+def test_a_decompression_bomb_is_refused_by_its_header(tmp_path):
     with zipfile.ZipFile(tmp_path / "d.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("X.npy", "w") as member:
             member.write(npy(header=BOMB % 2**35))

@@ -24,7 +24,7 @@ def test_every_point_gets_probabilities_that_add_up_to_one(scene):
     np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-5)
 
 
-def test_a_point_gets_what_the_network_says_of_it_wherever_it_stands_in_a_field(scene):
+def test_the_class_of_a_point_does_not_depend_on_its_place_in_a_field(scene):
     from handler.data.features import compute_features
 
     height = compute_features(scene[0], ["height_above_ground"])
@@ -33,7 +33,7 @@ def test_a_point_gets_what_the_network_says_of_it_wherever_it_stands_in_a_field(
     assert np.mean(found == expected) > 0.999  # a few points are in no field and get their neighbours' mean
 
 
-def test_the_same_cloud_gives_the_same_bits(scene):
+def test_predictions_of_one_cloud_are_bit_identical(scene):
     one, other = (predict_cloud(by_height, scene[0], PREPARATION).tobytes() for _ in range(2))
     assert one == other
 
@@ -49,7 +49,7 @@ def test_fields_cover_99_percent_of_the_points_four_times(scene):
     assert np.mean(seen >= 4) >= 0.99
 
 
-def test_a_field_of_few_points_counts_each_of_them_once_per_field(make_cloud):
+def test_repeated_points_of_a_field_count_once(make_cloud):
     # 40 points far from all others: fields there repeat points, and the mean must not weight repeated points more.
     rng = np.random.default_rng(0)
     xyz = np.concatenate([rng.uniform(0, 10, (600, 3)), rng.uniform(0, 1, (40, 3)) + np.array([100, 100, 0])])
@@ -57,7 +57,7 @@ def test_a_field_of_few_points_counts_each_of_them_once_per_field(make_cloud):
     np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-5)
 
 
-def test_coordinates_alone_are_enough_where_no_features_are_declared(scene):
+def test_a_network_without_features_predicts_from_coordinates(scene):
     seen = []
 
     def predict(X):
@@ -68,7 +68,7 @@ def test_coordinates_alone_are_enough_where_no_features_are_declared(scene):
     assert set(seen) == {1}
 
 
-def test_a_network_trained_on_turned_fields_sees_each_field_from_two_sides(scene):
+def test_rotation_augmented_networks_predict_each_field_in_two_rotations(scene):
     seen = {}
 
     def predict_as(name):
@@ -88,19 +88,19 @@ def test_a_network_trained_on_turned_fields_sees_each_field_from_two_sides(scene
     assert np.array_equal(first[..., 2], seen["plain"][0][..., 2])
 
 
-def test_progress_ends_with_all_fields_predicted(scene):
+def test_the_progress_ends_with_all_fields(scene):
     steps = []
     predict_cloud(by_height, scene[0], PREPARATION, progress=lambda done, of: steps.append((done, of)))
     assert steps[-1][0] == steps[-1][1]
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
 
 
-def test_a_network_that_answers_with_too_few_fields_is_noticed(scene):
+def test_a_network_that_returns_too_few_fields_is_an_error(scene):
     with pytest.raises(ValueError, match="zip"):
         predict_cloud(lambda X: by_height(X)[:-1], scene[0], PREPARATION)
 
 
-def test_where_on_earth_a_tile_lies_does_not_change_its_classes(scene):
+def test_the_position_of_a_tile_does_not_change_its_classes(scene):
     moved = Cloud(**{**scene[0].__dict__, "xyz": scene[0].xyz - np.array([5e5, 1e6, 0.0])})
     one, other = (predict_cloud(by_height, cloud, PREPARATION).argmax(axis=1) for cloud in (scene[0], moved))
     assert np.mean(one == other) > 0.999

@@ -9,7 +9,7 @@ from handler.errors import DataError, SpecError
 from tests.handler.data.conftest import CLASSES
 
 
-def test_a_file_reads_back_as_the_cloud_that_was_written(tmp_path, scene, write_las):
+def test_a_written_cloud_is_read_back(tmp_path, scene, write_las):
     read = read_cloud(write_las(scene[0], tmp_path / "a.laz"))
     assert read.name == "a.laz"
     np.testing.assert_allclose(read.xyz, scene[0].xyz, atol=0.00051)
@@ -18,7 +18,7 @@ def test_a_file_reads_back_as_the_cloud_that_was_written(tmp_path, scene, write_
 
 
 @pytest.mark.parametrize("suffix", [".las", ".laz"])
-def test_classifying_keeps_every_point_and_every_other_dimension(tmp_path, scene, write_las, suffix):
+def test_writing_classes_changes_no_other_dimension(tmp_path, scene, write_las, suffix):
     source = write_las(scene[0], tmp_path / f"in{suffix}")
     codes = np.arange(len(scene[0])) % 7
     write_cloud(source, tmp_path / f"out{suffix}", codes)
@@ -32,7 +32,7 @@ def test_classifying_keeps_every_point_and_every_other_dimension(tmp_path, scene
     np.testing.assert_array_equal(after.header.offsets, before.header.offsets)
 
 
-def test_what_is_called_laz_is_compressed_and_what_is_called_las_is_not(tmp_path, scene, write_las):
+def test_only_a_laz_file_is_compressed(tmp_path, scene, write_las):
     for suffix in (".las", ".laz"):
         source = write_las(scene[0], tmp_path / f"in{suffix}")
         write_cloud(source, tmp_path / f"out{suffix}", np.full(len(scene[0]), 2))
@@ -41,7 +41,7 @@ def test_what_is_called_laz_is_compressed_and_what_is_called_las_is_not(tmp_path
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.las", "in.laz", "out.las", "out.laz"]
 
 
-def test_another_kind_of_file_is_refused_as_output(tmp_path, scene, write_las):
+def test_an_output_of_another_file_type_is_refused(tmp_path, scene, write_las):
     source = write_las(scene[0], tmp_path / "in.laz")
     with pytest.raises(DataError, match=r"out\.las is of another kind.*end it in \.laz"):
         write_cloud(source, tmp_path / "out.las", np.full(len(scene[0]), 2))
@@ -60,7 +60,7 @@ def test_too_few_classes_for_the_points_are_refused(tmp_path, scene, write_las):
         write_cloud(source, tmp_path / "out.las", np.array([2, 2, 2]))
 
 
-def test_what_is_no_las_file_is_refused_by_name(tmp_path):
+def test_a_file_of_another_format_is_refused_by_name(tmp_path):
     (tmp_path / "fake.laz").write_bytes(b"LASX" + bytes(500))
     with pytest.raises(DataError, match=r"fake\.laz can't be read as LAS"):
         read_cloud(tmp_path / "fake.laz")
@@ -87,7 +87,7 @@ def test_codes_outside_the_mapping_are_ignored_labels(make_cloud):
     assert codes_of(np.array([0, 1, 2]), CLASSES).tolist() == [2, 3, 6]
 
 
-def test_the_real_tiles_hold_what_their_readme_says(real_tiles):
+def test_the_real_tiles_have_the_documented_classes(real_tiles):
     clouds = [read_cloud(path) for path in real_tiles]
     codes, counts = np.unique(np.concatenate([cloud.classification for cloud in clouds]), return_counts=True)
     assert dict(zip(codes.tolist(), counts.tolist(), strict=True)) == {
@@ -95,7 +95,7 @@ def test_the_real_tiles_hold_what_their_readme_says(real_tiles):
 
 
 @pytest.mark.parametrize("point_format", [6, 7, 8])
-def test_a_cloud_optimised_file_is_read_and_written_as_a_plain_one(tmp_path, write_copc, point_format):
+def test_a_cloud_optimised_file_is_written_as_plain_laz(tmp_path, write_copc, point_format):
     source, output = write_copc(tmp_path / "in.copc.laz", point_format), tmp_path / "out.laz"
     note = write_cloud(source, output, np.arange(500) % 200)
     assert note == "in.copc.laz is cloud-optimised (COPC); out.laz is plain LAZ"
@@ -110,7 +110,7 @@ def test_a_cloud_optimised_file_is_read_and_written_as_a_plain_one(tmp_path, wri
     np.testing.assert_array_equal(read_cloud(source).xyz, read_cloud(output).xyz)
 
 
-def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, write_copc):
+def test_an_unsupported_output_is_refused_before_the_prediction(tmp_path, write_copc):
     source = write_copc(tmp_path / "in.copc.laz")
     with pytest.raises(DataError, match=r"out\.copc\.laz names a cloud-optimised file.*call it out\.laz"):
         check_output(source, tmp_path / "out.copc.laz", [2])
@@ -119,7 +119,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(tmp_path, write_copc)
     check_output(source, tmp_path / "out.laz", [2, 255])
 
 
-def test_any_dimension_of_a_file_can_be_read_as_a_feature(tmp_path, write_copc):
+def test_any_dimension_of_a_file_is_available_as_a_feature(tmp_path, write_copc):
     path = write_copc(tmp_path / "a.laz", 8)
     found, file = read_cloud(path, features=["red", "intensity", "amplitude", "gps_time"]), laspy.read(path)
     assert list(found.dimensions) == ["red", "amplitude", "gps_time"]  # intensity is a computed feature, not a dimension
@@ -128,7 +128,7 @@ def test_any_dimension_of_a_file_can_be_read_as_a_feature(tmp_path, write_copc):
     np.testing.assert_array_equal(found.dimensions["gps_time"], file.gps_time - file.gps_time.min())
 
 
-def test_a_dimension_of_several_values_is_named_by_index(tmp_path):
+def test_a_dimension_with_several_values_is_addressed_by_index(tmp_path):
     header = laspy.LasHeader(point_format=6, version="1.4")
     header.add_extra_dim(laspy.ExtraBytesParams("normal", "3int16", scales=np.full(3, 0.5), offsets=np.ones(3)))
     las = laspy.LasData(header)
@@ -140,7 +140,7 @@ def test_a_dimension_of_several_values_is_named_by_index(tmp_path):
         read_cloud(tmp_path / "a.las", features=["normal"])
 
 
-def test_unknown_and_missing_dimensions_are_named(tmp_path, write_copc):
+def test_unknown_and_missing_dimensions_are_refused_by_name(tmp_path, write_copc):
     colours, plain = write_copc(tmp_path / "colours.laz", 8), write_copc(tmp_path / "plain.laz", 6)
     with pytest.raises(DataError, match=r"no feature 'rad' and no such dimension in .*colours\.laz; did you mean 'red'"):
         check_dimensions([colours, plain], ["rad"], "data.source")
@@ -150,7 +150,7 @@ def test_unknown_and_missing_dimensions_are_named(tmp_path, write_copc):
         check_dimensions([plain], ["zzz"], "data.source")
 
 
-def test_a_dimension_that_is_not_finite_is_refused_by_point(tmp_path):
+def test_a_non_finite_dimension_is_refused_with_its_first_row(tmp_path):
     header = laspy.LasHeader(point_format=6, version="1.4")
     header.add_extra_dim(laspy.ExtraBytesParams("amplitude", "float32"))
     las = laspy.LasData(header)
@@ -160,6 +160,6 @@ def test_a_dimension_that_is_not_finite_is_refused_by_point(tmp_path):
         read_cloud(tmp_path / "a.las", features=["amplitude"])
 
 
-def test_the_classification_is_no_feature(tmp_path):
+def test_the_classification_is_refused_as_a_feature(tmp_path):
     with pytest.raises(SpecError, match="'classification' is what is learned"):
         checked(CloudArguments, {"features": ["classification"]})

@@ -51,7 +51,7 @@ def write(path, record, number=2112, wkt=True):
     ("no WKT at all", (1.0, 1.0)),
     ("", (1.0, 1.0)),
 ])
-def test_wkt_says_how_long_a_unit_is(tmp_path, wkt, scale):
+def test_the_unit_of_length_is_read_from_wkt(tmp_path, wkt, scale):
     assert scale_of_file(write(tmp_path / "a.las", wkt.encode() + b"\0")) == pytest.approx(scale, rel=1e-12)
 
 
@@ -65,7 +65,7 @@ def test_wkt_says_how_long_a_unit_is(tmp_path, wkt, scale):
     (keys(model=1, projected=26915, vertical=6360), (1.0, US)),  # NAVD88 height (ftUS)
     (b"", (1.0, 1.0)),
 ])
-def test_geotiff_keys_say_how_long_a_unit_is(tmp_path, directory, scale):
+def test_the_unit_of_length_is_read_from_geotiff_keys(tmp_path, directory, scale):
     assert scale_of_file(write(tmp_path / "a.las", directory, 34735, wkt=False)) == pytest.approx(scale, rel=1e-12)
 
 
@@ -78,13 +78,13 @@ def test_geotiff_keys_say_how_long_a_unit_is(tmp_path, directory, scale):
     (keys(geographic=4326), 34735, "geographic"),
     (keys(model=3), 34735, "geocentric"),
 ])
-def test_coordinates_that_are_no_lengths_are_refused_with_the_remedy(tmp_path, record, number, kind):
+def test_geographic_and_geocentric_coordinates_are_refused(tmp_path, record, number, kind):
     path = write(tmp_path / "degrees.las", record, number, wkt=number == 2112)
     with pytest.raises(DataError, match=rf"degrees\.las has {kind} coordinates, not metres or feet; reproject it"):
         read_cloud(path)
 
 
-def test_a_unit_that_is_no_length_is_refused_by_name(tmp_path):
+def test_an_unknown_unit_of_length_is_refused_by_name(tmp_path):
     path = write(tmp_path / "odd.las", b'PROJCS["x",GEOGCS["g"],UNIT["league",0]]')
     with pytest.raises(DataError, match=r"odd\.las: the unit 'league' .* is no length that is known"):
         read_cloud(path)

@@ -14,30 +14,9 @@ from handler.data.arrays import load_zarr
 from handler.errors import Interrupted, StoreError
 from handler.interrupt import stop
 from handler.prefix import activations
-from handler.run import RunInputs, TrainingRun
-from handler.spec import parse_spec
 from handler.store import Store
 from handler.store.rows import Rows
-
-SPEC = {
-    "name": "far",
-    "seed": 4,
-    "data": {"source": "points.npz"},
-    "model": {"architecture": "mine:network", "compile": {"optimizer": "adam", "metrics": ["accuracy"]}},
-    "training": {"epochs": 3, "batch_size": 32},
-    "freeze_training": [{"training_interval": [1, 2], "layers": ["first"]}],
-}
-MODULE = """
-import keras
-from keras import layers as L
-
-
-def network():
-    i = keras.Input((6,))
-    x = L.LayerNormalization(name="first")(i)  # the same bits at any place of a batch, on every processor
-    x = L.Dropout(0.3)(L.Dense(8, activation="relu", name="second")(x))
-    return keras.Model(i, L.Dense(3, activation="softmax", name="head")(x))
-"""
+from tests.handler.data.zarr_runs import MODULE, run_of, trained
 
 
 def arrays(n=200):
@@ -65,22 +44,7 @@ def nothing_fits(monkeypatch):
     monkeypatch.setattr(out_of_core, "IN_MEMORY", 0)
 
 
-def run_of(folder, store, source, **training):
-    spec = parse_spec(SPEC | {"data": {"source": source}, "training": SPEC["training"] | training})
-    return TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / store), name="far"))
-
-
-def trained(folder, store, source, **training):
-    run = run_of(folder, store, source, **training)
-    plan = run.plan()
-    run.begin(plan)
-    run.pre_fit()
-    for index in range(len(plan.segments)):
-        run.train_segment(index)
-    return run, run.post_fit()
-
-
-def test_it_ends_with_the_bits_and_the_history_of_arrays_in_memory(folder, nothing_fits):
+def test_training_out_of_core_is_bit_identical_to_training_in_memory(folder, nothing_fits):
     _, near = trained(folder, "near", "points.npz")
     run, far = trained(folder, "far", "points.zarr")
     assert isinstance(run.live.sequencer.X, Rows)
@@ -93,7 +57,7 @@ def test_it_ends_with_the_bits_and_the_history_of_arrays_in_memory(folder, nothi
     assert first == second
 
 
-def test_the_activations_of_a_frozen_prefix_are_not_read_into_memory_either(folder, nothing_fits, monkeypatch):
+def test_cached_activations_are_not_read_into_memory(folder, nothing_fits, monkeypatch):
     monkeypatch.setattr("handler.prefix.prefixes.IN_MEMORY", 0)
     kept = []
     real = activations.kept_in_memory
@@ -105,7 +69,7 @@ def test_the_activations_of_a_frozen_prefix_are_not_read_into_memory_either(fold
     assert far["history"] == near["history"]
 
 
-def test_what_fits_is_read_into_memory_the_smallest_first(folder, monkeypatch):
+def test_the_smallest_arrays_are_read_into_memory_first(folder, monkeypatch):
     monkeypatch.setattr(out_of_core, "IN_MEMORY", 4000)
     dataset = load_zarr(folder / "points.zarr", {})
     told = []
@@ -119,13 +83,13 @@ def test_what_fits_is_read_into_memory_the_smallest_first(folder, monkeypatch):
     assert told[-1] == (4800, 4800)
 
 
-def test_everything_is_in_memory_where_all_of_it_fits_and_nothing_is_written(folder):
+def test_a_source_that_fits_into_memory_is_not_copied_to_disk(folder):
     run, _ = trained(folder, "s", "points.zarr")
     assert isinstance(run.live.sequencer.X, np.ndarray)
     assert not list((folder / "s" / "prefit").glob("*"))
 
 
-def test_it_is_written_once_and_kept_as_long_as_a_run_needs_it(folder, nothing_fits, monkeypatch):
+def test_the_rows_of_a_source_are_written_once_and_survive_gc(folder, nothing_fits, monkeypatch):
     run, _ = trained(folder, "s", "points.zarr")
     (kept,) = (folder / "s" / "prefit").glob("*.zarr")
     assert run.planning.record().prefit == [kept.stem]
@@ -135,7 +99,7 @@ def test_it_is_written_once_and_kept_as_long_as_a_run_needs_it(folder, nothing_f
     assert isinstance(again.live.dataset.X, Rows)
 
 
-def test_a_changed_source_is_written_anew(folder, nothing_fits):
+def test_a_changed_source_is_written_again(folder, nothing_fits):
     first = run_of(folder, "s", "points.zarr").live.dataset
     changed = arrays()
     changed["X"][3] += 1
@@ -145,7 +109,7 @@ def test_a_changed_source_is_written_anew(folder, nothing_fits):
     np.testing.assert_array_equal(second.X[:], changed["X"])
 
 
-def test_a_flipped_bit_in_what_was_written_is_found_and_it_is_written_again(folder, nothing_fits):
+def test_damaged_rows_are_quarantined_and_written_again(folder, nothing_fits):
     dataset = run_of(folder, "s", "points.zarr").live.dataset
     (chunk,) = (folder / "s" / "prefit" / f"{dataset.prefit}.zarr" / "000").glob("c/0/0")
     data = bytearray(chunk.read_bytes())
@@ -156,7 +120,7 @@ def test_a_flipped_bit_in_what_was_written_is_found_and_it_is_written_again(fold
     assert list((folder / "s" / "prefit").glob(".damaged-*"))
 
 
-def test_asked_to_stop_while_it_is_written_it_stops_and_nothing_is_left_half_written(folder, nothing_fits):
+def test_a_stop_request_while_rows_are_written_leaves_no_files(folder, nothing_fits):
     stop.request("a test")
     try:
         with pytest.raises(Interrupted, match="stopped by a test"):
@@ -166,7 +130,7 @@ def test_asked_to_stop_while_it_is_written_it_stops_and_nothing_is_left_half_wri
     assert list((folder / "s" / "prefit").iterdir()) == []
 
 
-def test_a_full_disk_is_told_in_a_sentence(folder, nothing_fits, monkeypatch):
+def test_a_full_disk_is_one_sentence_with_a_remedy(folder, nothing_fits, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -176,14 +140,14 @@ def test_a_full_disk_is_told_in_a_sentence(folder, nothing_fits, monkeypatch):
 
 
 @pytest.mark.service
-def test_a_source_of_a_gigabyte_takes_no_more_memory_than_a_small_one(folder):
+def test_a_gigabyte_source_takes_little_more_memory_than_a_small_one(folder):
     """Processes that train one epoch on 4 MB and on 1 GB have nearly the same peak resident memory."""
     wide = "def network():\n    return keras.Sequential([keras.Input((4096,)), L.Dense(8, name='first'), L.Dense(3)])\n"
     (folder / "mine.py").write_text(f"import keras\nfrom keras import layers as L\n\n\n{wide}")
     train = textwrap.dedent("""
         import sys
         from pathlib import Path
-        from tests.handler.data.test_out_of_core import trained
+        from tests.handler.data.zarr_runs import trained
         from handler.store.rows import Rows
         run, _ = trained(Path(sys.argv[1]), sys.argv[2], sys.argv[2] + ".zarr")
         kind = type(run.live.sequencer.X).__name__

@@ -25,7 +25,7 @@ LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
         (lambda y, p: p, None, 1, "numbers"),
     ],
 )
-def test_the_loss_says_what_outputs_are(loss, activation, units, kind):
+def test_the_kind_of_outputs_follows_from_loss_and_activation(loss, activation, units, kind):
     assert kind_of(loss, activation, units) == kind
 
 
@@ -40,7 +40,7 @@ def test_the_loss_says_what_outputs_are(loss, activation, units, kind):
         ([[0.4], [3.0]], "numbers", "mse", None),
     ],
 )
-def test_labels_are_the_likeliest_class_or_by_threshold(predictions, kind, loss, labels):
+def test_labels_are_the_likeliest_class_or_follow_a_threshold(predictions, kind, loss, labels):
     found = labels_of_outputs(np.array(predictions), kind, loss)
     assert found is None if labels is None else (found.dtype.kind == "i" and found.tolist() == labels)
 
@@ -50,7 +50,7 @@ def scored(predictions, kind, y, **options):
     return score_outputs(predictions, labels_of_outputs(predictions, kind, None), np.array(y), None, **options)
 
 
-def test_numbers_have_errors_and_the_share_that_is_explained():
+def test_numeric_outputs_are_scored_by_errors_and_r2():
     found, notes = scored([[1.0], [2.0], [3.0], [6.0]], "numbers", [1.0, 2.0, 3.0, 4.0])
     assert found == {"points": 4, "mae": 0.5, "rmse": 1.0, "r2": pytest.approx(0.2)}
     assert notes == []
@@ -67,12 +67,12 @@ def test_numbers_have_errors_and_the_share_that_is_explained():
         ([[0.1, 0.9], [0.8, 0.2]], "binary", [[0, 1], [1, 1]], 0.75),
     ],
 )
-def test_labels_are_scored_whatever_the_form_of_the_truth(predictions, kind, y, accuracy):
+def test_labels_are_scored_for_every_encoding_of_the_targets(predictions, kind, y, accuracy):
     found, notes = scored(predictions, kind, y)
     assert (found["overall_accuracy"], notes) == (pytest.approx(accuracy), [])
 
 
-def test_what_is_not_scored_is_said():
+def test_labels_that_are_not_scored_are_noted():
     two = [[0.1, 0.9], [0.8, 0.2], [0.8, 0.2]]
     found, notes = scored(two, "classes", [1, 7, 0])
     assert (found["points"], notes) == (2, ["1 of 3 labels in y are none of 0 to 1 and are not scored"])

@@ -24,13 +24,13 @@ def tiles(scene):
     return [Tile(cloud, np.arange(len(cloud), dtype=np.float32)[:, None], labels_of(cloud, CLASSES)) for cloud in scene]
 
 
-def test_a_cylinder_holds_exactly_the_points_within_its_radius_at_all_heights(scene, tiles):
+def test_a_cylinder_contains_exactly_the_points_within_its_radius(scene, tiles):
     support = scene[0].xyz[100, :2]
     distances = np.hypot(*(scene[0].xyz[:, :2] - support).T)
     np.testing.assert_array_equal(tiles[0].cylinder(support, 4.0), np.flatnonzero(distances <= 4.0))
 
 
-def test_fields_have_the_shapes_asked_for_and_stay_within_their_radius(tiles):
+def test_fields_have_the_requested_shapes_and_radius(tiles):
     xyz, features, labels = draw_fields(tiles, **HOW)
     assert (xyz.shape, features.shape, labels.shape) == ((12, 128, 3), (12, 128, 1), (12, 128))
     assert (xyz.dtype, features.dtype, labels.dtype) == (np.float32, np.float32, np.int32)
@@ -38,7 +38,7 @@ def test_fields_have_the_shapes_asked_for_and_stay_within_their_radius(tiles):
     np.testing.assert_allclose(np.median(xyz[..., 2], axis=1), 0.0, atol=1e-6)
 
 
-def test_the_points_of_a_field_come_from_one_tile_with_their_own_features_and_labels(scene, tiles):
+def test_a_field_has_points_of_one_tile_with_their_features_and_labels(scene, tiles):
     xyz, features, labels = draw_fields(tiles, **HOW)
     for field, numbers, targets in zip(xyz, features[..., 0].astype(int), labels, strict=True):
         fits = [
@@ -50,7 +50,7 @@ def test_the_points_of_a_field_come_from_one_tile_with_their_own_features_and_la
         assert len(set(numbers.tolist())) == 128  # no point is repeated if there are enough
 
 
-def test_fields_are_a_function_of_the_seed_one_by_one(tiles):
+def test_each_field_is_a_function_of_the_seed_and_its_index(tiles):
     first = draw_fields(tiles, **HOW)
     again = draw_fields(tiles, **{**HOW, "count": 5})
     other = draw_fields(tiles, **{**HOW, "seed": [4, 0]})
@@ -58,13 +58,13 @@ def test_fields_are_a_function_of_the_seed_one_by_one(tiles):
     assert first[0].tobytes() != other[0].tobytes()
 
 
-def test_supports_drawn_by_class_see_rare_classes_more_often(tiles):
+def test_fields_drawn_by_class_contain_rare_classes_more_often(tiles):
     how = {**HOW, "count": 150, "radius": 1.5, "jitter": 0.0}
     share = [np.mean(draw_fields(tiles, **{**how, "balanced": balanced})[2] == 0) for balanced in (0.0, 1.0)]
     assert share[1] < share[0]
 
 
-def test_few_points_are_repeated_until_there_are_enough():
+def test_too_few_points_are_repeated():
     rng = np.random.default_rng(0)
     few = sample(np.arange(10), 25, rng)
     assert len(few) == 25
@@ -72,19 +72,19 @@ def test_few_points_are_repeated_until_there_are_enough():
     assert sorted(sample(np.arange(10), 10, rng).tolist()) == list(range(10))
 
 
-def test_points_outside_the_mapping_are_in_fields_with_the_ignored_label(tiles):
+def test_points_outside_the_mapping_have_the_ignored_label(tiles):
     labels = draw_fields(tiles, **{**HOW, "count": 80})[2]
     assert (labels == -1).any()
     assert set(np.unique(labels)) == {-1, 0, 1, 2}
 
 
-def test_normalised_coordinates_forget_where_the_field_lies():
+def test_normalised_coordinates_do_not_depend_on_the_position():
     xyz = np.random.default_rng(0).uniform(0, 4, (50, 3))
     moved = normalise(xyz + np.array([7e5, 6e6, 100.0]), np.array([7e5 + 2, 6e6 + 2]), 4.0)
     np.testing.assert_allclose(moved, normalise(xyz, np.array([2.0, 2.0]), 4.0), atol=1e-6)
 
 
-def test_standardised_features_have_mean_0_and_deviation_1_and_are_clipped(scene):
+def test_standardised_features_use_the_mean_and_deviation_and_are_clipped(scene):
     values = [compute_features(cloud, NAMES) for cloud in scene]
     mean, std = standardisation(values)
     whole = np.concatenate(values)
@@ -97,7 +97,7 @@ def test_standardised_features_have_mean_0_and_deviation_1_and_are_clipped(scene
     np.testing.assert_array_equal(prepare_tile(scene[0], preparation).features, scaled)
 
 
-def test_a_feature_that_never_changes_does_no_harm():
+def test_a_constant_feature_is_standardised_to_finite_values():
     values = np.ones((10, 2), np.float32)
     mean, std = standardisation([values])
     assert np.isfinite(standardise(values, {"mean": mean, "std": std, "clip": 5.0})).all()

@@ -38,11 +38,11 @@ SPEC = {
         ({"data": {"source": ["a.las", "b.las"]}, "model.compile.loss": "mse"}, "its data's files"),
     ],
 )
-def test_what_was_looked_at_is_said(change, said):
+def test_the_message_names_the_parts_that_were_compared(change, said):
     assert said in looked_at(parse_spec(changed(change)))
 
 
-def test_data_that_was_read_and_is_other_than_it_was_is_told_by_the_plan(tmp_path):
+def test_the_plan_warns_of_changed_data_that_it_has_read_again(tmp_path):
     (tmp_path / "jobs.py").write_text(JOBS)
     (tmp_path / "table.csv").write_text("1,2,3\n4,5,6\n")
 

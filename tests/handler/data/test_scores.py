@@ -6,7 +6,7 @@ from handler.data.scores import scores
 NAMES = ("ground", "vegetation", "building")
 
 
-def test_scores_agree_with_a_confusion_matrix_counted_by_hand():
+def test_scores_agree_with_a_manual_confusion_matrix():
     true = [0, 0, 0, 0, 1, 1, 1, 2, 2, -1, -1]
     predicted = [0, 0, 0, 1, 1, 1, 2, 2, 0, 0, 2]
     found = scores(np.array(true), np.array(predicted), NAMES)
@@ -21,13 +21,13 @@ def test_scores_agree_with_a_confusion_matrix_counted_by_hand():
     assert found["mean_iou"] == pytest.approx(np.mean([3 / 5, 2 / 4, 1 / 3]))
 
 
-def test_a_class_that_occurs_nowhere_has_no_scores_and_does_not_count():
+def test_an_absent_class_has_no_scores_and_does_not_count():
     found = scores(np.array([0, 0, 1]), np.array([0, 1, 1]), NAMES)
     assert found["classes"]["building"] == {"points": 0, "precision": None, "recall": None, "f1": None, "iou": None}
     assert found["mean_iou"] == pytest.approx(0.5)
 
 
-def test_a_class_that_is_only_predicted_counts_as_missed():
+def test_a_class_that_is_only_predicted_has_an_iou_of_zero():
     found = scores(np.array([0, 0, 1]), np.array([0, 2, 1]), NAMES)
     assert found["classes"]["building"]["iou"] == 0.0
     assert found["mean_iou"] == pytest.approx((0.5 + 1 + 0) / 3)
@@ -38,6 +38,6 @@ def test_a_class_that_is_only_predicted_counts_as_missed():
     ([0, 1], [0], "2 labels and 1 predictions"),
     ([0, 1], [0, 3], "outside 0 to 2"),
     ([0, 3], [0, 1], "outside 0 to 2")])
-def test_what_cannot_be_scored_is_refused(true, predicted, message):
+def test_invalid_labels_and_predictions_are_refused(true, predicted, message):
     with pytest.raises(ValueError, match=message):
         scores(np.array(true), np.array(predicted), NAMES)

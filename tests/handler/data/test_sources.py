@@ -37,7 +37,7 @@ def same(one, other):
     return first == second
 
 
-def test_npz_arrays_come_back_as_they_were_written(tmp_path, arrays):
+def test_npz_arrays_are_read_back_unchanged(tmp_path, arrays):
     x, y = arrays
     np.savez(tmp_path / "d.npz", X=x, y=y, X_val=x[:4], y_val=y[:4])
     spec = DataSpec(source="d.npz", args={"class_names": ["a", "b", "c"]})
@@ -50,7 +50,7 @@ def test_npz_arrays_come_back_as_they_were_written(tmp_path, arrays):
     assert data.describe()["examples"] == 10
 
 
-def test_several_inputs_of_an_npz_come_as_a_list_in_order(tmp_path, arrays):
+def test_several_inputs_of_an_npz_are_an_ordered_list(tmp_path, arrays):
     x, y = arrays
     np.savez(tmp_path / "d.npz", X1=x[:, :1], X0=x, y=y)
     data = load(DataSpec(source="d.npz"), tmp_path, seed=1)
@@ -58,7 +58,7 @@ def test_several_inputs_of_an_npz_come_as_a_list_in_order(tmp_path, arrays):
     assert shape(DataSpec(source="d.npz"), tmp_path).inputs == (((4,), "float32"), ((1,), "float32"))
 
 
-def test_zarr_arrays_stay_on_disk_and_are_read_by_slices(tmp_path, arrays):
+def test_zarr_arrays_stay_on_disk(tmp_path, arrays):
     x, y = arrays
     group = zarr.open_group(tmp_path / "d.zarr", mode="w")
     group.create_array("X", data=x, chunks=(3, 4))
@@ -72,7 +72,7 @@ def test_zarr_arrays_stay_on_disk_and_are_read_by_slices(tmp_path, arrays):
     assert all(path.is_file() for path in files(DataSpec(source="d.zarr"), tmp_path))
 
 
-def test_a_function_of_the_folder_is_called_with_the_arguments(tmp_path):
+def test_a_data_function_is_called_with_its_arguments(tmp_path):
     (tmp_path / "made.py").write_text(
         "import numpy as np\n"
         "def data(n, shift=0):\n    return np.ones((n, 2)), np.arange(n) + shift, np.ones((2, 2)), np.zeros(2)\n")
@@ -83,7 +83,7 @@ def test_a_function_of_the_folder_is_called_with_the_arguments(tmp_path):
     assert len(data.validation[1]) == 2
 
 
-def test_a_function_is_called_once_for_its_shape_and_its_data(tmp_path):
+def test_a_data_function_is_called_once_for_shape_and_data(tmp_path):
     (tmp_path / "once.py").write_text(
         "import numpy as np\nfrom pathlib import Path\n"
         "def data():\n    with (Path(__file__).parent / 'calls').open('a') as log:\n        log.write('x')\n"
@@ -110,26 +110,26 @@ def test_clouds_become_receptive_fields(tmp_path, tiles):
     assert described["preparation"]["features"] == ["intensity", "z_std_16"]
 
 
-def test_a_glob_a_list_and_any_order_of_it_give_the_same_fields(tmp_path, tiles):
+def test_a_glob_and_a_list_in_any_order_give_equal_fields(tmp_path, tiles):
     globbed = load(cloud_spec("tiles/?.laz"), tmp_path, seed=1)
     assert same(globbed, load(cloud_spec([str(tiles[1]), "tiles/a.laz"]), tmp_path, seed=1))
     assert not same(globbed, load(cloud_spec("tiles/a.laz"), tmp_path, seed=1))
 
 
-def test_fields_depend_on_the_seed_and_on_nothing_but_what_is_declared(tmp_path):
+def test_fields_depend_only_on_the_seed_and_the_specification(tmp_path):
     spec = cloud_spec("synthetic", scene=SCENE)
     assert same(load(spec, tmp_path, seed=1), load(spec, tmp_path / "elsewhere", seed=1))
     assert not same(load(spec, tmp_path, seed=1), load(spec, tmp_path, seed=2))
 
 
-def test_clouds_without_features_give_coordinates_alone(tmp_path):
+def test_clouds_without_features_have_coordinates_only(tmp_path):
     spec = cloud_spec("synthetic", scene=SCENE, features=[])
     data = load(spec, tmp_path, seed=1)
     assert [part.shape for part in data.X] == [(6, 64, 3)]
     assert shape(spec, tmp_path).inputs == (((64, 3), "float32"),)
 
 
-def test_validation_fields_come_from_another_scene_and_are_prepared_as_the_training_ones(tmp_path):
+def test_validation_fields_do_not_change_the_training_fields(tmp_path):
     spec = cloud_spec("synthetic", scene=SCENE).model_copy(update={"validation": "synthetic"})
     data = load(spec, tmp_path, seed=1)
     X, y = data.validation
@@ -139,7 +139,7 @@ def test_validation_fields_come_from_another_scene_and_are_prepared_as_the_train
     assert same(data, load(cloud_spec("synthetic", scene=SCENE), tmp_path, seed=1))
 
 
-def test_fields_drawn_before_are_read_from_the_store(tmp_path, tiles, monkeypatch):
+def test_stored_fields_are_read_from_the_store(tmp_path, tiles, monkeypatch):
     cache = Store(tmp_path / "store").prefit
     spec = cloud_spec("tiles/*.laz")
     first = load(spec, tmp_path, seed=1, cache=cache)
@@ -157,7 +157,7 @@ def test_fields_drawn_before_are_read_from_the_store(tmp_path, tiles, monkeypatc
         load(spec, tmp_path, seed=2, cache=cache)
 
 
-def test_augmentation_is_not_part_of_the_fields(tmp_path):
+def test_augmentation_does_not_change_the_fields(tmp_path):
     plain = cloud_spec("synthetic", scene=SCENE, augmentation=None)
     assert load(plain, tmp_path, seed=1).augment is None
     turned = load(cloud_spec("synthetic", scene=SCENE, augmentation={"mirror": False}), tmp_path, seed=1)
@@ -192,13 +192,13 @@ def code(body):
     (code("return [np.ones((3, 2)), np.ones((2, 2))], np.ones(3)"), r"X\[1\] of bad:data has 2 examples and y has 3"),
     (code("return np.float64(1), np.ones(3)"), "X of bad:data is a single number"),
     (code("return [], np.ones(3)"), "X of bad:data is an empty list")])
-def test_arrays_that_cannot_be_trained_on_are_refused(tmp_path, write, message):
+def test_unusable_arrays_are_refused(tmp_path, write, message):
     with pytest.raises(DataError, match=message):
         load(DataSpec(source=write(tmp_path)), tmp_path, seed=1)
 
 
 @pytest.mark.parametrize("read", [load, shape])
-def test_a_file_that_is_no_npz_or_zarr_is_refused_by_name(tmp_path, read):
+def test_an_unreadable_npz_or_zarr_is_refused_by_name(tmp_path, read):
     (tmp_path / "d.npz").write_bytes(b"not a zip")
     (tmp_path / "d.zarr").mkdir()
     for name in ("d.npz", "d.zarr"):
@@ -215,7 +215,7 @@ def test_missing_files_are_refused_by_name(tmp_path, source, message):
             use(DataSpec(source=source))
 
 
-def test_clouds_without_a_labelled_point_are_refused_with_the_codes_found(tmp_path, make_cloud, write_las):
+def test_clouds_without_a_labelled_point_are_refused_with_their_codes(tmp_path, make_cloud, write_las):
     write_las(make_cloud(np.random.default_rng(0).uniform(0, 9, (99, 3)), 1), tmp_path / "bare.las")
     with pytest.raises(DataError, match=r"no point is of a class of data\.args\.classes; the codes found are 1"):
         load(cloud_spec("bare.las"), tmp_path, seed=1)
@@ -234,19 +234,19 @@ def test_clouds_without_a_labelled_point_are_refused_with_the_codes_found(tmp_pa
     ({"augmentation": {"scale": [1.1, 0.9]}}, r"data\.args\.augmentation.*does not ascend"),
     ({"scene": {"size": 5}}, r"data\.args\.scene\.size"),
     ({"color": True}, r"data\.args\.color")])
-def test_arguments_that_cannot_be_used_are_refused_with_their_path(tmp_path, args, message):
+def test_invalid_cloud_arguments_are_refused_with_their_path(tmp_path, args, message):
     for use in (lambda spec: shape(spec, tmp_path), lambda spec: load(spec, tmp_path, seed=1)):
         with pytest.raises(SpecError, match=message):
             use(DataSpec(source="synthetic", args=args))
 
 
-def test_arguments_that_a_function_does_not_take_are_refused(tmp_path):
+def test_unknown_arguments_of_a_data_function_are_refused(tmp_path):
     (tmp_path / "takes.py").write_text("def data(n):\n    return None\n")
     with pytest.raises(SpecError, match=r"data\.args: takes:data refuses .*it takes n"):
         load(DataSpec(source="takes:data", args={"m": 1}), tmp_path, seed=1)
 
 
-def test_arrays_cannot_validate_clouds(tmp_path, arrays):
+def test_validation_data_of_another_kind_is_refused(tmp_path, arrays):
     np.savez(tmp_path / "d.npz", X=arrays[0], y=arrays[1])
     with pytest.raises(DataError, match=r"data\.validation.*of another kind"):
         load(cloud_spec("synthetic", scene=SCENE).model_copy(update={"validation": "d.npz"}), tmp_path, seed=1)
@@ -254,7 +254,7 @@ def test_arrays_cannot_validate_clouds(tmp_path, arrays):
         load(DataSpec(source="d.npz").model_copy(update={"validation": "synthetic"}), tmp_path, seed=1)
 
 
-def test_a_file_that_vanishes_after_its_glob_was_looked_up_is_refused_by_name(tmp_path, monkeypatch):
+def test_a_file_that_vanishes_after_its_glob_matched_is_refused(tmp_path, monkeypatch):
     from handler.data import sources
     from handler.declared import Digests
 

@@ -12,7 +12,7 @@ def test_a_scene_is_a_function_of_its_seed(scene):
     assert synthetic_scene(seed=6, tiles=1, size=30.0, density=6.0)[0].xyz.tobytes() != scene[0].xyz.tobytes()
 
 
-def test_a_tile_does_not_depend_on_how_many_there_are(scene):
+def test_a_tile_does_not_depend_on_the_number_of_tiles(scene):
     alone = synthetic_scene(seed=5, tiles=1, size=30.0, density=6.0)[0]
     assert alone.xyz.tobytes() == scene[0].xyz.tobytes()
 
@@ -24,15 +24,19 @@ def test_a_scene_has_every_class_and_noise():
         assert {7, 18} & set(cloud.classification.tolist())
 
 
-def test_a_scene_has_the_density_asked_for_and_tiles_lie_side_by_side(scene):
-    for number, cloud in enumerate(scene):
+def test_a_scene_has_the_requested_density(scene):
+    for cloud in scene:
         first = cloud.return_number == 1
         assert abs(first.sum() - 6.0 * 30.0 * 30.0) < 20
+
+
+def test_the_tiles_of_a_scene_adjoin(scene):
+    for number, cloud in enumerate(scene):
         low, high = cloud.xyz[:, 0].min() - 770_000.0, cloud.xyz[:, 0].max() - 770_000.0
         assert 30.0 * number - 0.5 < low < high < 30.0 * (number + 1) + 0.5
 
 
-def test_returns_are_numbered_as_a_scanner_numbers_them(scene):
+def test_return_numbers_follow_those_of_a_scanner(scene):
     for cloud in scene:
         assert (cloud.return_number >= 1).all()
         assert (cloud.return_number <= cloud.number_of_returns).all()
@@ -41,7 +45,7 @@ def test_returns_are_numbered_as_a_scanner_numbers_them(scene):
         assert np.isin(cloud.classification[several], [2, 3, 4, 5]).all()  # only tree crowns let pulses through
 
 
-def test_buildings_and_trees_stand_above_the_ground(scene):
+def test_buildings_and_trees_rise_above_the_ground(scene):
     for cloud in scene:
         height = {code: np.median(cloud.xyz[cloud.classification == code, 2]) for code in (2, 5, 6)}
         assert height[5] > height[2] + 2.0

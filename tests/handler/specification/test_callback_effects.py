@@ -18,7 +18,7 @@ def callback(name, **arguments):
     return CallbackSpec(name=name, **arguments)
 
 
-def test_early_stopping_that_may_end_before_later_entries_is_said():
+def test_early_stopping_that_may_skip_later_entries_is_reported():
     (text,) = conflicts([callback("EarlyStopping", patience=1, monitor="loss")], SCHEDULE)
     assert text.startswith("training.callbacks[0]: EarlyStopping may end the training after 2 epochs")
     assert "the segments of epochs 2-5, 5-8, 8-10 are not trained then" in text
@@ -26,14 +26,14 @@ def test_early_stopping_that_may_end_before_later_entries_is_said():
 
 
 @pytest.mark.parametrize("arguments", [{"start_from_epoch": 8}, {"patience": 8}, {"patience": 6, "start_from_epoch": 2}])
-def test_early_stopping_that_reaches_all_entries_is_not_said(arguments):
+def test_early_stopping_that_reaches_all_entries_is_not_reported(arguments):
     assert conflicts([callback("EarlyStopping", monitor="loss", **arguments)], SCHEDULE) == []
 
 
 @pytest.mark.parametrize("start", [0, 2])
 @pytest.mark.parametrize("patience", [0, 1, 3])
 @pytest.mark.parametrize("baseline", [None, -1.0])
-def test_keras_ends_no_training_earlier_than_is_said(patience, start, baseline):
+def test_keras_stops_at_the_predicted_earliest_epoch(patience, start, baseline):
     given = {"monitor": "loss", "patience": patience, "start_from_epoch": start, "baseline": baseline}
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
@@ -47,7 +47,7 @@ def test_keras_ends_no_training_earlier_than_is_said(patience, start, baseline):
     assert epoch + 1 == earliest_end(callback("EarlyStopping", **given))
 
 
-def test_a_rate_that_a_scheduler_overrides_is_said():
+def test_a_learning_rate_overridden_by_a_scheduler_is_reported():
     (text,) = conflicts([callback("LearningRateScheduler", schedule="rates:falling")], SCHEDULE)
     assert "LearningRateScheduler sets the rate of every epoch" in text
     assert "0.001 from epoch 5 on" in text
@@ -75,7 +75,7 @@ def plan(tmp_path):
     return made
 
 
-def test_the_plan_shows_the_rate_that_holds_and_the_conflicts(plan):
+def test_the_plan_shows_the_learning_rate_in_force(plan):
     scheduler = {"name": "LearningRateScheduler", "schedule": "own:falling"}
     plateau = {"name": "ReduceLROnPlateau", "monitor": "loss"}
     shown = [[segment.rate_text for segment in plan(*callbacks).segments] for callbacks in ([], [scheduler], [plateau], [plateau, scheduler])]
@@ -85,12 +85,16 @@ def test_the_plan_shows_the_rate_that_holds_and_the_conflicts(plan):
         ["ReduceLROnPlateau", "ReduceLROnPlateau", "0.001", "ReduceLROnPlateau"],
         ["LearningRateScheduler"] * 4,
     ]
+
+
+def test_the_plan_warns_of_callbacks_that_override_the_schedule(plan):
+    scheduler = {"name": "LearningRateScheduler", "schedule": "own:falling"}
     stopping = {"name": "EarlyStopping", "patience": 1, "monitor": "loss"}
     warned = plan(stopping, scheduler).warnings
     assert [text.split(" ", 3)[1] for text in warned] == ["EarlyStopping", "LearningRateScheduler"]
 
 
-def test_the_overridden_rate_holds_for_no_step():
+def test_no_step_uses_the_overridden_learning_rate():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, name="a"), keras.layers.Dense(1, name="b")])
     model.compile(keras.optimizers.SGD(0.1), "mse")
     seen = set()

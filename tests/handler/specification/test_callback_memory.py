@@ -58,13 +58,13 @@ TOLD = {
 
 
 @pytest.mark.parametrize(("name", "told"), [(name, told) for told, names in TOLD.items() for name in names])
-def test_whether_a_callback_says_its_state_is_read_from_its_code(tmp_path, name, told):
+def test_a_callbacks_state_methods_are_detected_from_its_code(tmp_path, name, told):
     (tmp_path / "own.py").write_text(OWN)
     (tmp_path / "base.py").write_text(BASE)
     assert remembers(f"own:{name}", tmp_path) is told
 
 
-def test_the_plan_warns_without_tensorflow_and_the_training_says_it_once(tmp_path):
+def test_plan_and_training_warn_once_of_a_callback_without_state(tmp_path):
     from handler.observe import Observer
     from handler.run import RunInputs, TrainingRun
 
@@ -107,7 +107,7 @@ def test_the_plan_warns_without_tensorflow_and_the_training_says_it_once(tmp_pat
     assert json.loads(done.stdout) == [plan.warnings, False]
 
 
-def test_nothing_is_warned_of_where_all_is_remembered(tmp_path):
+def test_callbacks_with_a_saved_state_cause_no_warning(tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     (tmp_path / "base.py").write_text(BASE)
     named = ["EarlyStopping", "CSVLogger", *(f"own:{name}" for name in TOLD[True])]
@@ -116,7 +116,7 @@ def test_nothing_is_warned_of_where_all_is_remembered(tmp_path):
     assert warnings(spec.training.callbacks, tmp_path) == []
 
 
-def test_a_callback_whose_package_is_not_installed_is_refused_by_the_plan(tmp_path, monkeypatch):
+def test_the_plan_refuses_a_callback_whose_package_is_missing(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(MODULE)
     spec = parse_spec(SPEC | {"training": {"epochs": 6, "callbacks": ["TerminateOnNaN", "TensorBoard"]}})
     callbacks.check_packages(spec.training.callbacks)

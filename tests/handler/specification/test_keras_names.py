@@ -29,7 +29,7 @@ def classes(objects, *left_out):
     }
 
 
-def test_the_optimizers_are_keras_own():
+def test_the_table_of_optimizers_matches_keras():
     wrappers = {"lossscaleoptimizer", "multioptimizer", "optimizer", "optimizermap"}
     known = {name: cls for name, cls in optimizers.ALL_OBJECTS_DICT.items() if name not in wrappers}
     assert keras_names.OPTIMIZERS.keys() == known.keys()
@@ -47,13 +47,13 @@ def test_the_optimizers_are_keras_own():
     ],
     ids=["losses", "metrics", "schedules", "callbacks"],
 )
-def test_the_classes_and_their_arguments_are_keras_own(ours, theirs):
+def test_the_tables_of_classes_and_arguments_match_keras(ours, theirs):
     assert ours.keys() == theirs.keys()
     for name, cls in theirs.items():
         assert set(ours[name].split()) == arguments(cls), name
 
 
-def test_the_short_names_are_keras_own():
+def test_the_tables_of_short_names_match_keras():
     functions = {name for name, found in losses.ALL_OBJECTS_DICT.items() if not inspect.isclass(found)}
     assert set(keras_names.LOSS_NAMES) == functions
     short = {
@@ -64,7 +64,7 @@ def test_the_short_names_are_keras_own():
     assert short == keras_names.METRIC_NAMES
 
 
-def test_every_callback_of_keras_is_either_known_or_refused_with_a_reason():
+def test_every_keras_callback_is_either_supported_or_refused():
     assert LOGGERS.issubset(keras_names.CALLBACKS)
     assert not keras_names.CALLBACKS.keys() & REFUSED.keys()
 
@@ -85,7 +85,7 @@ def test_every_callback_of_keras_is_either_known_or_refused_with_a_reason():
         {"name": "f1_score", "threshold": 0.5},
     ],
 )
-def test_a_metric_is_logged_under_the_name_we_say(metric):
+def test_keras_logs_a_metric_under_its_predicted_label(metric):
     import numpy as np
 
     keras.backend.clear_session(free_memory=False)
@@ -115,7 +115,7 @@ def test_a_metric_is_logged_under_the_name_we_say(metric):
         ),
     ],
 )
-def test_what_passes_here_passes_in_keras(kind, get, value):
+def test_keras_accepts_every_accepted_object(kind, get, value):
     checked = check_named(kind, value)
     if isinstance(checked, dict):
         checked = {"class_name": checked["name"], "config": {k: v for k, v in checked.items() if k != "name"}}

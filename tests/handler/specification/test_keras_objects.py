@@ -51,7 +51,7 @@ def make(tmp_path):
     sys.modules.pop("own_objects", None)
 
 
-def test_keras_own_objects_are_made_by_name(make):
+def test_keras_objects_are_created_by_name(make):
     adam = make(OPTIMIZER, {"name": "Adam", "learning_rate": 0.25, "beta_1": 0.5})
     assert (type(adam), float(adam.learning_rate), adam.beta_1) == (keras.optimizers.Adam, 0.25, 0.5)
     assert type(make(OPTIMIZER, "sgd")) is keras.optimizers.SGD
@@ -62,18 +62,18 @@ def test_keras_own_objects_are_made_by_name(make):
     assert make(METRIC, {"name": "MeanIoU", "num_classes": 3}).num_classes == 3
 
 
-def test_a_metric_that_is_only_a_name_stays_one(make):
+def test_a_metric_given_as_a_name_stays_a_name(make):
     assert make(METRIC, "accuracy") == "accuracy"
 
 
-def test_a_learning_rate_schedule_is_made_within_its_optimizer(make):
+def test_a_learning_rate_schedule_is_created_within_its_optimizer(make):
     rate = {"name": "CosineDecay", "initial_learning_rate": 0.5, "decay_steps": 4}
     made = make(OPTIMIZER, {"name": "adam", "learning_rate": rate})
     assert isinstance(made._learning_rate, keras.optimizers.schedules.CosineDecay)
     assert made._learning_rate.decay_steps == 4
 
 
-def test_the_users_classes_and_functions_are_made_from_the_folder(make):
+def test_user_classes_and_functions_are_created_from_the_folder(make):
     made = make(OPTIMIZER, {"name": "own_objects:Slow", "learning_rate": {"name": "own_objects:Halving", "rate": 0.5}})
     assert type(made).__name__ == "Slow"
     assert float(made._learning_rate(1)) == 0.25
@@ -95,12 +95,12 @@ def test_the_users_classes_and_functions_are_made_from_the_folder(make):
         ),
     ],
 )
-def test_what_cannot_be_made_is_refused_with_its_field(kind, value, words, make):
+def test_an_invalid_keras_object_is_refused_with_its_field(kind, value, words, make):
     with pytest.raises(SpecError, match=words):
         make(kind, value)
 
 
-def test_a_class_of_the_users_that_fails_is_told_with_its_arguments(make):
+def test_the_error_of_a_failing_user_class_has_its_arguments(make):
     rate = {"name": "own_objects:Halving", "rate": 2}
     with pytest.raises(
         UserCodeError, match=r"^here.learning_rate: own_objects:Halving\(rate=2\) failed: ValueError: rate is above 1$"
@@ -110,6 +110,6 @@ def test_a_class_of_the_users_that_fails_is_told_with_its_arguments(make):
 
 @pytest.mark.parametrize("kind", [OPTIMIZER, RATE_SCHEDULE, LOSS, METRIC], ids=lambda kind: kind.what)
 @pytest.mark.parametrize("value", ["own_objects:Arrays", {"name": "own_objects:Arrays", "size": 3}])
-def test_a_class_that_gives_something_else_is_refused(kind, value, make):
+def test_a_user_class_that_creates_no_keras_object_is_refused(kind, value, make):
     with pytest.raises(SpecError, match=f"here: own_objects:Arrays gives ndarray; give a Keras {kind.what}"):
         make(kind, value)

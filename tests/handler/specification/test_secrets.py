@@ -42,12 +42,12 @@ def test_a_secret_is_masked(what):
 
 @pytest.mark.parametrize("name", ["PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
                                   "AZURE_STORAGE_ACCOUNT_ACCESS_KEY", "AZURE_STORAGE_CONNECTION_STRING", "GITHUB_TOKEN", "my_password"])  # fmt: skip
-def test_what_the_environment_keeps_is_masked_wherever_it_stands(name, monkeypatch):
+def test_secrets_of_the_environment_are_masked_in_every_text(name, monkeypatch):
     monkeypatch.setenv(name, SECRET)
     assert masked(f"no {SECRET}, and no x{SECRET}x") == "no ***, and no x***x"
 
 
-def test_an_auth_string_is_masked_in_its_parts_and_as_it_is_sent(monkeypatch):
+def test_an_auth_string_is_masked_whole_in_parts_and_encoded(monkeypatch):
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", f"admin:{SECRET}")
     sent = base64.b64encode(f"admin:{SECRET}".encode()).decode()
     assert masked(f"admin:{SECRET} {SECRET} {sent}") == "*** *** ***"
@@ -55,7 +55,7 @@ def test_an_auth_string_is_masked_in_its_parts_and_as_it_is_sent(monkeypatch):
 
 @pytest.mark.parametrize("text", ["run:base@12 is not kept", "model.args.tokens: unknown argument", "token: 5", "see https://keras.io/api/?page=2",
                                   "s3://bucket/prefix", "basic configuration", "a@b.c", "key 0f3a, state 77ab", "auth failed", "Bearer of news"])  # fmt: skip
-def test_other_texts_stay_as_they_are(text, monkeypatch):
+def test_texts_without_secrets_stay_unchanged(text, monkeypatch):
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "unknown")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "bucket")
     assert masked(text) == text
@@ -68,7 +68,7 @@ def test_every_error_is_masked():
     assert SECRET not in shown(f"http://user:{SECRET}{'x' * 200}@host")  # masked before it is cut
 
 
-def test_a_record_is_masked(tmp_path):
+def test_a_run_record_is_masked(tmp_path):
     store = Store(tmp_path)
     said = f"http://user:{SECRET}@host"
     store.runs.write(RunRecord(run="r", status="failed", key="0" * 32, seed=0, training_epochs=1, started="", updated="", spec_folder=".",
@@ -88,7 +88,7 @@ def test_a_record_is_masked(tmp_path):
     ],
     ids=str,
 )  # fmt: skip
-def test_a_specification_holds_no_secret(change, where):
+def test_a_specification_with_a_secret_is_refused(change, where):
     with pytest.raises(SpecError, match=rf"^{where}: .*read.? it from the environment") as refused:
         parse_spec(changed(change))
     assert SECRET not in str(refused.value)

@@ -60,7 +60,7 @@ def module(tmp_path):
 
 
 @pytest.mark.parametrize("fails", FAILS)
-def test_a_function_that_fails_is_told_in_one_sentence_and_its_own_frames(fails, module, tmp_path):
+def test_a_failing_function_is_one_sentence_with_the_users_frames(fails, module, tmp_path):
     body, said = FAILS[fails]
     function = module(body)
     with pytest.raises(UserCodeError, match=rf"^data\.source: jobs:load\(n=3\) failed: {said}[^\n]*$") as raised:
@@ -75,12 +75,12 @@ def test_a_function_that_fails_is_told_in_one_sentence_and_its_own_frames(fails,
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, Interrupted("stopped"), SpecError("a", "b"), MemoryError])
-def test_what_is_not_the_codes_own_leaves_as_it_is(raised, tmp_path):
+def test_interrupts_and_frostline_errors_pass_through_user_code(raised, tmp_path):
     with pytest.raises(raised if isinstance(raised, type) else type(raised)), UserCode(tmp_path, "data.source: f"):
         raise raised
 
 
-def test_within_other_code_only_what_comes_through_the_users_files_counts(tmp_path, module):
+def test_only_exceptions_from_user_files_become_user_code_errors(tmp_path, module):
     function = module("raise ValueError('mine')", "def load(epoch):")
     with pytest.raises(UserCodeError, match=r"^load\(epoch=4\) in jobs.py failed: ValueError: mine$"), UserCode(tmp_path):
         function(4)
@@ -90,7 +90,7 @@ def test_within_other_code_only_what_comes_through_the_users_files_counts(tmp_pa
         raise SystemExit(0)
 
 
-def test_a_layer_that_fails_is_told_by_its_own_message(tmp_path, module):
+def test_the_error_of_a_failing_layer_has_its_own_message(tmp_path, module):
     function = module(
         "import keras\n    class L(keras.layers.Layer):\n        def call(self, x): raise ValueError('no [/x]')\n"
         "    return L()(keras.Input((n,)))"
@@ -100,26 +100,26 @@ def test_a_layer_that_fails_is_told_by_its_own_message(tmp_path, module):
     assert raised.value.frames.count("jobs.py, line") >= 2
 
 
-def test_arguments_that_do_not_fit_are_refused_before_the_function_is_called(module, tmp_path):
+def test_arguments_that_do_not_fit_are_refused_before_the_call(module, tmp_path):
     function = module("raise AssertionError", "def load(n):")
     with pytest.raises(SpecError, match=r"^data.args: jobs:load refuses \{'m': 1\}: .*; it takes n$"):
         call(function, "jobs:load", {"m": 1}, tmp_path, "data.source", at="data.args")
 
 
-def test_a_fault_within_a_graph_is_told_by_its_reason():
+def test_the_error_of_a_failing_graph_has_its_reason_only():
     text = "Graph execution error:\n\nDetected at node Gather defined at (most recent call last):\n" + "  File x\n" * 50
     error = RuntimeError(f"{text}\nindices[12] = 7 is not in [0, 3)\n\t [[{{{{node Gather}}}}]] [Op:__inference_1]")
     assert sentence_of(error) == "RuntimeError: indices[12] = 7 is not in [0, 3)"
 
 
-def test_a_module_that_ends_the_process_on_import_is_told(module, tmp_path):
+def test_a_module_that_exits_on_import_is_a_user_code_error(module, tmp_path):
     (tmp_path / "ends.py").write_text("import sys\nsys.exit(0)\ndef load(): pass\n")
     with pytest.raises(UserCodeError, match=r"data\.source: importing 'ends' failed: SystemExit: 0") as raised:
         resolve_function("ends:load", tmp_path, "data.source")
     assert raised.value.frames.startswith("  ends.py, line 2")
 
 
-def test_frames_of_libraries_and_of_frostline_within_the_folder_are_left_out():
+def test_only_frames_of_files_within_the_folder_are_shown():
     def fail():
         raise ValueError
 
@@ -133,7 +133,7 @@ def test_frames_of_libraries_and_of_frostline_within_the_folder_are_left_out():
 # Working directory.
 
 
-def test_the_code_runs_in_its_folder_and_the_directory_is_restored(tmp_path, module, monkeypatch):
+def test_user_code_runs_in_its_folder_and_the_directory_is_restored(tmp_path, module, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (tmp_path / "numbers.txt").write_text("1")
@@ -166,7 +166,7 @@ def test_the_last_of_several_threads_restores_the_directory(tmp_path, monkeypatc
     assert Path.cwd() == tmp_path
 
 
-def test_a_directory_that_is_gone_does_not_keep_the_code_from_running(tmp_path, monkeypatch):
+def test_user_code_runs_although_the_working_directory_was_removed(tmp_path, monkeypatch):
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -191,7 +191,7 @@ DRAWS = {
 
 
 @pytest.mark.parametrize("draws", DRAWS)
-def test_what_a_function_draws_without_a_seed_is_the_same_each_time(draws, module, tmp_path):
+def test_unseeded_draws_of_a_function_repeat_for_the_same_seed(draws, module, tmp_path):
     import tensorflow as tf
 
     function = module(DRAWS[draws])
@@ -207,7 +207,7 @@ def test_what_a_function_draws_without_a_seed_is_the_same_each_time(draws, modul
     assert repr(drawn(6)) != repr(first)
 
 
-def test_what_is_drawn_after_the_code_is_what_it_would_have_been(module, tmp_path):
+def test_user_code_does_not_change_later_random_draws(module, tmp_path):
     import tensorflow as tf
 
     function = module("import numpy as np, random; return np.random.rand() + random.random()")

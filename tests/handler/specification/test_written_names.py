@@ -68,7 +68,7 @@ FORMATTED = {
 
 @pytest.mark.parametrize("kind", ["CSVLogger", "ModelCheckpoint", "TensorBoard"])
 @pytest.mark.parametrize("tried", LEAVING)
-def test_a_name_that_leaves_the_runs_folder_is_refused(tried, kind):
+def test_a_file_name_that_leaves_or_overwrites_the_run_is_refused(tried, kind):
     with pytest.raises(SpecError, match=r"^training.callbacks\[0\].(filename|filepath|log_dir): ") as refused:
         written(kind, LEAVING[tried])
     assert "\n" not in str(refused.value)
@@ -76,31 +76,31 @@ def test_a_name_that_leaves_the_runs_folder_is_refused(tried, kind):
 
 
 @pytest.mark.parametrize("tried", FORMATTED)
-def test_a_name_with_more_than_plain_fields_is_refused(tried):
+def test_a_file_name_with_more_than_plain_fields_is_refused(tried):
     with pytest.raises(SpecError, match=r"^training.callbacks\[0\].filepath: ") as refused:
         written("ModelCheckpoint", FORMATTED[tried])
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["best.keras", "{epoch:02d}-{loss:.3f}.keras", "{epoch}/{accuracy:08.4f}.keras", "{{x}}-{val_accuracy:%}.keras", "ä ö.keras"])
-def test_names_below_the_folder_are_taken(name):
+def test_file_names_below_the_folder_are_accepted(name):
     written("ModelCheckpoint", name)
     written("CSVLogger", name)  # CSVLogger does not format the name
 
 
-def test_a_checkpoint_within_epochs_has_a_batch_and_no_validation():
+def test_a_checkpoint_name_within_an_epoch_may_use_batch_only():
     written("ModelCheckpoint", "{epoch}-{batch}.keras", save_freq=5)
     with pytest.raises(SpecError, match="there will be no 'val_loss' to write into the name"):
         written("ModelCheckpoint", "{val_loss}.keras", save_freq=5)
 
 
 @pytest.mark.parametrize("name", ["../../../etc/passwd", "/etc/passwd", {"layer": "../x.tsv"}], ids=str)
-def test_a_file_that_tensorboard_would_open_is_below_its_folder(name):
+def test_tensorboard_metadata_outside_the_folder_is_refused(name):
     with pytest.raises(SpecError, match=r"embeddings_metadata: .* leaves the run's folder"):
         written("TensorBoard", "logs", embeddings_metadata=name)
 
 
-def test_links_in_the_runs_folder_lead_nowhere(tmp_path):
+def test_links_in_the_runs_folder_reach_no_protected_file(tmp_path):
     folder = tmp_path / "run"
     (folder / "inner").mkdir(parents=True)
     (folder / "run.json").write_text("{}")
