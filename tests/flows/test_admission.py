@@ -17,7 +17,7 @@ from handler.errors import FrostlineError
 from handler.run import TrainingRun
 from handler.spec import DataSpec, parse_spec
 from handler.store import Store
-from tests.bad_specs import changed, write_good
+from tests.good_spec import changed, write_good
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from handler.record import RunRecord
 from handler.run import TrainingRun
 from handler.spec import parse_spec
 from handler.store import Store
-from tests.bad_specs import changed, write_good
+from tests.good_spec import changed, write_good
 
 EVIL = """
 import pathlib

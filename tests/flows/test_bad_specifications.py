@@ -8,8 +8,9 @@ import pytest
 
 from flows.answers import FailureAnswer
 from flows.command import run
-from tests.bad_specs import BAD, write_good
+from tests.bad_specs import BAD
 from tests.bad_values import MORE
+from tests.good_spec import write_good
 
 
 def check_refused(bad, code, out, err, folder):

@@ -9,7 +9,7 @@ from flows import inputs
 from handler.errors import MismatchError, SpecError
 from handler.run import TrainingRun
 from handler.spec import parse_spec
-from tests.bad_specs import changed, write_good
+from tests.good_spec import changed, write_good
 
 
 def given(monkeypatch, **parameters):

@@ -13,8 +13,9 @@ from handler.errors import SpecError
 from handler.layers import LayerInfo, Outline
 from handler.schedule import compute_schedule
 from handler.spec import load_spec, parse_spec
-from tests.bad_specs import BAD, GOOD, write_good
+from tests.bad_specs import BAD
 from tests.bad_values import MORE
+from tests.good_spec import GOOD, write_good
 
 NETWORK = Outline(tuple(LayerInfo(name) for name in ("first", "second", "head")), weightless=("given", "drop"))
 

@@ -20,7 +20,7 @@ from handler.specification.code_digest import code_digest
 from handler.store import Store
 from handler.store.checked import read_checked, with_checksum
 from handler.store.marker import claim
-from tests.bad_specs import MODULE, changed, write_good
+from tests.good_spec import MODULE, changed, write_good
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from handler.declared import Digests, declared, initial_key
 from handler.differences import first_difference, spec_field
 from handler.spec import CompileSpec, DataSpec, ModelSpec, TrainingOptions, TrainingSpec, parse_spec
 from handler.specification.callbacks import LOGGERS
-from tests.bad_specs import changed, write_good
+from tests.good_spec import changed, write_good
 
 STEERS = {"name": "EarlyStopping", "monitor": "loss", "patience": 5}
 # By field: valid values.

@@ -11,7 +11,7 @@ from handler.errors import SpecError, UserCodeError
 from handler.spec import TrainingSpec, check_run_name, dump_spec, load_spec, parse_spec, read_spec, resolve_function
 from handler.specification.compilation import completed
 from handler.specification.refusals import suggestion
-from tests.bad_specs import GOOD, changed, write_good
+from tests.good_spec import GOOD, changed, write_good
 
 LEAST = {"data": {"source": "synthetic"}, "model": {"architecture": "pointnet"}, "training": {"epochs": 2}}
 

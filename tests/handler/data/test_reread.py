@@ -7,7 +7,7 @@ import pytest
 from handler.data.reread import looked_at
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
-from tests.bad_specs import changed
+from tests.good_spec import changed
 
 JOBS = """
 import numpy as np

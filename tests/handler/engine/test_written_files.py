@@ -12,7 +12,7 @@ from handler.spec import parse_spec
 from handler.specification.written_names import OWN_FILES, WRITTEN
 from handler.store import Store
 from handler.store.runs import FILES, RECORD
-from tests.bad_specs import changed, write_good
+from tests.good_spec import changed, write_good
 
 OWN = """
 import keras

@@ -10,7 +10,7 @@ from handler.spec import parse_spec
 from handler.specification.refusals import shown
 from handler.specification.secrets import masked
 from handler.store import Store
-from tests.bad_specs import changed
+from tests.good_spec import changed
 
 SECRET = "hunter2Zz9"
 SHOWN = {

@@ -5,7 +5,7 @@ import pytest
 from handler.errors import SpecError
 from handler.spec import parse_spec
 from handler.specification.written_names import place
-from tests.bad_specs import changed
+from tests.good_spec import changed
 
 
 def written(kind, name, **more):
