@@ -106,6 +106,6 @@ DATA = [
         "a file gets other content with the same size and modification time",
         "its digest is remembered with its inode and the time of its last change",
         replace("known[:2] == stamp[:2]", of=outermost(ast.Compare), known="left.value", stamp="comparators.0"),
-        DECLARED + "new_content_of_the_same_size_and_times_is_detected",
+        "tests/handler/test_digests.py::test_new_content_of_the_same_size_and_times_is_detected",
     ),
 ]

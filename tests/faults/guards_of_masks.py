@@ -178,7 +178,7 @@ MASKS = [
             network="value.args.2",
             file=Parameter(1),
         ),
-        "tests/handler/exactness/test_own_classes.py::test_a_finished_run_answers_and_an_interrupted_one_ends_as_it_would_have",
+        "tests/handler/exactness/test_own_classes.py::test_a_finished_run_of_user_classes_predicts_from_its_store",
     ),
     Guard(
         "other-distribution-strategy",

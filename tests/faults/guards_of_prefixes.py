@@ -14,6 +14,7 @@ from tests.faults.operators import (
     returns,
 )
 
+PREFIX_CACHE = "tests/handler/prefix/test_activation_cache.py::test_"
 PREFIX_PREFIXES = "tests/handler/prefix/test_prefixes.py::test_"
 WRONG = PREFIX_PREFIXES + "an_unsafe_prefix_is_not_cached_and_the_reason_is_noted"
 ENDS = PREFIX_PREFIXES + "only_pure_layers_are_part_of_the_prefix"
@@ -65,14 +66,14 @@ PREFIXES = [
         "a prefix was trained after its activations were cached",
         "the key of the activations holds the values of its variables",
         drop_entry('"values"'),
-        PREFIX_PREFIXES + "a_prefix_trained_in_between_is_computed_again",
+        PREFIX_CACHE + "a_prefix_trained_in_between_is_computed_again",
     ),
     Guard(
         "activations-intact",
         "cached activations are damaged",
         "every byte is compared before they are used",
         replace("sealed.there(target)", of=condition, target="args.0"),
-        PREFIX_PREFIXES + "damaged_activations_are_computed_again",
+        PREFIX_CACHE + "damaged_activations_are_computed_again",
     ),
     Guard(
         "prefix-of-changing-examples",
@@ -86,13 +87,13 @@ PREFIXES = [
         "the disk refuses to take activations",
         "the whole network is trained, and the reason is reported",
         catch(),
-        PREFIX_PREFIXES + "a_full_disk_does_not_stop_the_training",
+        PREFIX_CACHE + "a_full_disk_does_not_stop_the_training",
     ),
     Guard(
         "stop-while-activations-computed",
         "asked to stop while activations are computed",
         "the flag is read after each batch",
         remove(),
-        PREFIX_PREFIXES + "a_stop_while_filling_the_cache_resumes_bit_identically",
+        PREFIX_CACHE + "a_stop_while_filling_the_cache_resumes_bit_identically",
     ),
 ]

@@ -69,7 +69,7 @@ SHARING = [
         "two sweeps of one file",
         "the name of a run holds the digest of all its changes",
         set_argument("_run_name", 1, "()"),
-        "tests/handler/test_sweep.py::test_no_two_sweeps_of_one_file_have_a_run_or_a_page_in_common_unless_it_is_the_same",
+        "tests/handler/test_sweep.py::test_different_sweeps_of_one_file_share_no_run_and_no_page",
     ),
     Guard(
         "fetched-file-checksum",

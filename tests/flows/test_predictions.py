@@ -8,7 +8,7 @@ from flows.output import Output
 from handler.errors import DataError
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
-from tests.handler.test_run import MODULE, SPEC
+from tests.handler.runs import MODULE, SPEC
 
 HEADS = """
 

@@ -74,15 +74,23 @@ def test_a_binary_file_is_refused(tmp_path):
         load_spec(tmp_path / "spec.yaml")
 
 
-@pytest.mark.parametrize("suffix", ["yaml", "json"])
-def test_text_in_another_encoding_is_read_or_refused_by_its_name(suffix, tmp_path):
-    file = write_good(tmp_path).rename(tmp_path / f"spec.{suffix}")
+def good_in(encoding, folder, suffix):
+    """Write the valid specification in an encoding, as YAML or JSON, and return its file."""
+    file = write_good(folder).rename(folder / f"spec.{suffix}")
     text = json.dumps(GOOD) if suffix == "json" else file.read_text()
-    file.write_bytes(text.encode("utf-8-sig"))
-    assert load_spec(file)[0].name == "good"
-    file.write_bytes(text.encode("utf-16"))
+    file.write_bytes(text.encode(encoding))
+    return file
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_a_byte_order_mark_of_utf_8_is_skipped(suffix, tmp_path):
+    assert load_spec(good_in("utf-8-sig", tmp_path, suffix))[0].name == "good"
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_a_file_in_utf_16_is_refused(suffix, tmp_path):
     with pytest.raises(SpecError, match="is text in UTF-16; save it as UTF-8"):
-        load_spec(file)
+        load_spec(good_in("utf-16", tmp_path, suffix))
 
 
 @pytest.mark.parametrize("name", ["spec.yaml", "spec.json"])

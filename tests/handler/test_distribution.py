@@ -17,7 +17,7 @@ import pytest
 from handler.errors import SpecError
 from handler.spec import parse_spec
 from handler.store import Store
-from tests.handler.test_run import MODULE, SPEC
+from tests.handler.runs import MODULE, SPEC
 
 ROOT = Path(__file__).parent.parent.parent
 MIRRORED = {
@@ -129,21 +129,26 @@ def test_a_killed_mirrored_training_resumes_bit_identically(kill_at, whole, tmp_
 
 
 @pytest.mark.service
-def test_what_rests_does_not_move_and_one_device_gives_other_bits(whole, tmp_path):
+def test_frozen_weights_of_a_mirrored_training_stay_bit_identical(whole):
     record = whole.runs.read("mine")
     for segment in record.segments[1:4]:
         before, after = (whole.states.read(record.chain[epoch]).arrays for epoch in (segment.start, segment.end))
         weights = [name for name in before if name.startswith("model/")]
-        resting = [name for name in weights if any(f" {layer}/" in name for layer in segment.frozen)]
-        assert len(resting) >= 2
-        assert [name for name in resting if not np.array_equal(before[name], after[name])] == []
+        frozen = [name for name in weights if any(f" {layer}/" in name for layer in segment.frozen)]
+        assert len(frozen) >= 2
+        assert [name for name in frozen if not np.array_equal(before[name], after[name])] == []
         assert [name for name in weights if not np.array_equal(before[name], after[name])] != []
+
+
+@pytest.mark.service
+def test_a_training_on_one_device_has_another_key_and_other_weights(whole, tmp_path):
+    record = whole.runs.read("mine")
     assert trained(tmp_path, "alone", spec={**SPEC, "training": {**MIRRORED["training"], "strategy": None}}).returncode == 0
     alone = Store(tmp_path / "alone").runs.read("mine")
     assert alone.key != record.key
     assert alone.weights != record.weights
     assert len(alone.history["loss"]) == len(record.history["loss"])
-    assert np.allclose(alone.history["loss"], record.history["loss"], rtol=0.2), "the same training all the same"
+    assert np.allclose(alone.history["loss"], record.history["loss"], rtol=0.2), "the trainings are close"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from handler.report.comparison import write_comparison
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
 from handler.sweep import Variant
-from tests.handler.test_run import MODULE, SPEC, trains_in
+from tests.handler.runs import MODULE, SPEC, trains_in
 
 LATE = """
 
@@ -106,7 +106,10 @@ def test_a_late_metric_has_gaps_in_every_file(folder):
     assert "late of 1 runs over 6 epochs" in page.read_text()
 
 
-def test_what_a_loss_that_is_not_finite_does_enters_no_key():
+def test_non_finite_is_stop_by_default():
     assert parse_spec({**SPEC, **steep()}).training.non_finite == "stop"
+
+
+def test_an_unknown_value_of_non_finite_is_refused():
     with pytest.raises(ValueError, match=r"training.non_finite: must be 'stop' or 'continue', not 'maybe'"):
         parse_spec({**SPEC, **steep(non_finite="maybe")})

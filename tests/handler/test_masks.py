@@ -58,21 +58,31 @@ def test_a_frozen_batch_normalisation_keeps_its_statistics(network, blobs):
     assert all(a.tobytes() == to_array(w).tobytes() for a, w in zip(before, norm.weights, strict=True))
 
 
-def test_a_mask_applied_twice_changes_nothing_and_release_restores_the_users_flags(network):
+def flags_of(model):
+    return [layer.trainable for layer in model._flatten_layers()]
+
+
+def test_a_mask_applied_twice_changes_nothing(network):
+    model = network()
+    masks = Masks(model)
+    masks.apply(["first", "norm", "block/deep"])
+    once = flags_of(model)
+    masks.apply(["first", "norm", "block/deep"])
+    assert flags_of(model) == once
+
+
+def test_layers_frozen_by_the_user_stay_frozen_under_masks_and_on_release(network):
     model = network()
     model.get_layer("norm").trainable = False
     model.get_layer("block").get_layer("deep").trainable = False
-    flags = [layer.trainable for layer in model._flatten_layers()]
+    flags = flags_of(model)
     masks = Masks(model)
     masks.apply(["first", "norm", "block/deep"])
-    once = [layer.trainable for layer in model._flatten_layers()]
-    masks.apply(["first", "norm", "block/deep"])
-    assert [layer.trainable for layer in model._flatten_layers()] == once
     masks.apply(["head"])
-    assert not model.get_layer("norm").trainable, "what the user froze stays frozen"
+    assert not model.get_layer("norm").trainable
     assert model.get_layer("first").trainable
     masks.release()
-    assert [layer.trainable for layer in model._flatten_layers()] == flags
+    assert flags_of(model) == flags
 
 
 def test_a_wrapper_keeps_inner_layers_frozen_by_the_user():
@@ -115,6 +125,14 @@ def test_the_least_recently_used_step_function_is_evicted(network, blobs):
         trainer.masks.apply(frozen)
         trainer.run(epoch, epoch + 1)
     assert list(trainer.masks._kept) == [frozenset({"first"}), frozenset({"head"})]
+
+
+def test_forget_drops_all_kept_functions(network):
+    masks = Masks(network())
+    assert masks.keep("step", lambda: "traced") == "traced"
+    assert masks.keep("step", lambda: "traced again") == "traced"
+    masks.forget()
+    assert masks.keep("step", lambda: "traced again") == "traced again"
 
 
 def graphs_alive():

@@ -4,7 +4,7 @@ import pytest
 
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
-from tests.handler.test_refusals import MODULE, SPEC
+from tests.handler.runs import MODULE, SPEC
 
 FOUR = {"training": {"epochs": 4, "batch_size": 32}, "freeze_training": {"training_interval": [1, 2], "layers": ["first"]}}
 

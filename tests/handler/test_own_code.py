@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from handler.own_code import own_code
+from tests.handler.definitions import defined
 
 SOURCES = {
     "first": "def f(x):\n    return x + 1",
@@ -23,11 +24,6 @@ SOURCES = {
     "inner": "def f(x):\n    return (lambda z: z + 1)(x)",
     "other inner": "def f(x):\n    return (lambda z: z + 2)(x)",
 }
-
-
-def defined(source, name="f", **names):
-    exec(source, names := {"__name__": "mine", **names})
-    return names[name]
 
 
 def test_a_digest_ignores_comments_and_docstrings():
@@ -45,17 +41,22 @@ def test_a_digest_includes_enclosed_values(one, other):
     assert own_code([make(one)]) != own_code([make(other)])
 
 
-def test_what_a_function_refers_to_in_its_module_counts_and_what_a_callback_remembers_does_not():
+def digest_of(change=("", ""), rates=(1, 2), factor=3, **options):
+    """Return the digest of a function that refers to two globals and a helper, with changes to these."""
     source = "def helper(x):\n    return x * FACTOR\ndef f(x):\n    return [helper(part) for part in x] + RATES"
+    return own_code([defined(source.replace(*change), RATES=list(rates), FACTOR=factor)], **options)
 
-    def of(change=("", ""), rates=(1, 2), factor=3, **options):
-        return own_code([defined(source.replace(*change), RATES=list(rates), FACTOR=factor)], **options)
 
-    assert of() == of()
-    assert of() != of(factor=4)
-    assert of() != of(change=("x * F", "x + F"))
-    assert of() != of(rates=(1, 3))
-    assert of(remembers=True) == of(rates=(1, 3), remembers=True) != of(factor=4, remembers=True)
+def test_a_digest_includes_the_globals_that_a_function_refers_to():
+    assert digest_of() == digest_of()
+    assert digest_of() != digest_of(factor=4)
+    assert digest_of() != digest_of(change=("x * F", "x + F"))
+    assert digest_of() != digest_of(rates=(1, 3))
+
+
+def test_a_digest_excludes_mutable_globals_of_a_callback_with_state():
+    assert digest_of(remembers=True) == digest_of(rates=(1, 3), remembers=True)
+    assert digest_of(remembers=True) != digest_of(factor=4, remembers=True)
 
 
 CLASS = "class Base:\n    rate = 1\n    def step(self):\n        return 1\nclass C(Base):\n    def step(self):\n        return super().step() + 1\n    @property\n    def p(self):\n        return 3\n    @staticmethod\n    def s():\n        return 4"
@@ -85,7 +86,7 @@ def test_a_digest_excludes_code_of_installed_packages():
 
 
 def test_a_digest_does_not_depend_on_the_process():
-    program = "from handler.own_code import own_code\nfrom tests.handler.test_own_code import defined\nprint(own_code([defined(\"def f(x):\\n    return x in {'a', 'b', 'c', 'd', 'e'}\")]))"
+    program = "from handler.own_code import own_code\nfrom tests.handler.definitions import defined\nprint(own_code([defined(\"def f(x):\\n    return x in {'a', 'b', 'c', 'd', 'e'}\")]))"
     found = {
         subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
         for seed in ("1", "2", "3")

@@ -8,7 +8,7 @@ from handler.planning import Planning
 from handler.run import RunInputs, TrainingRun
 from handler.spec import dump_spec, parse_spec
 from handler.store import Store
-from tests.handler.test_run import MODULE, SPEC, trains_in
+from tests.handler.runs import MODULE, SPEC, trains_in
 
 OWN = """
 

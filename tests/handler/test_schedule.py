@@ -101,12 +101,7 @@ def test_every_turn_is_an_op_even_if_nothing_changes():
 
 def test_round_robin_freezes_several_layer_groups_per_turn():
     strategy = {"name": "round_robin", "count": 2}
-    assert frozen({"layers": ["a", "b", "c"], "strategy": strategy}, 4) == [
-        ["a", "b"],
-        ["a", "c"],
-        ["b", "c"],
-        ["a", "b"],
-    ]
+    assert frozen({"layers": ["a", "b", "c"], "strategy": strategy}, 4) == [["a", "b"], ["a", "c"], ["b", "c"], ["a", "b"]]
 
 
 def test_invert_keeps_only_the_chosen_layer_groups_trainable():
@@ -152,12 +147,15 @@ def test_the_end_of_an_entry_restores_no_rate():
     assert compute_schedule(entries, 4).lrs == (1.0, None, None, None)
 
 
-def test_all_is_every_layer_with_weights_and_all_reverse_takes_turns_from_the_output():
+def test_all_stands_for_every_layer_with_weights():
     paths = list(NETWORK.paths)
     assert frozen({"layers": "all"}, outline=NETWORK) == [paths]
-    strategy = {"name": "round_robin"}
-    assert frozen({"strategy": strategy}, 2, NETWORK) == [[paths[0]], [paths[1]]]
-    assert frozen({"layers": "all_reverse", "strategy": strategy}, 2, NETWORK) == [["head"], ["enc2_dense"]]
+    assert frozen({"strategy": {"name": "round_robin"}}, 2, NETWORK) == [[paths[0]], [paths[1]]]
+
+
+def test_all_reverse_takes_turns_from_the_output():
+    entry = {"layers": "all_reverse", "strategy": {"name": "round_robin"}}
+    assert frozen(entry, 2, NETWORK) == [["head"], ["enc2_dense"]]
 
 
 def test_ops_list_layers_in_the_networks_order():

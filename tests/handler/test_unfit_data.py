@@ -5,7 +5,7 @@ import pytest
 from handler.errors import FrostlineError, UserCodeError
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
-from tests.handler.test_run import MODULE, trains_in
+from tests.handler.runs import MODULE, trains_in
 
 MORE = """
 

@@ -11,6 +11,11 @@ def xyz():
     return np.random.default_rng(0).normal(size=(5, 256, 3)).astype("float32")
 
 
+@pytest.fixture(scope="module")
+def tables(xyz):
+    return build_hierarchy(xyz, LEVELS, K)
+
+
 def test_each_sampled_point_is_the_furthest_from_the_earlier_ones(xyz):
     taken = furthest_points(xyz, 20)
     for field, indices in zip(xyz.astype(float), taken, strict=True):
@@ -45,8 +50,7 @@ def test_the_last_neighbour_is_repeated_if_there_are_too_few_points():
     assert len(set(found[0, 2:].tolist())) == 1
 
 
-def test_tables_have_valid_shapes_and_indices(xyz):
-    tables = build_hierarchy(xyz, LEVELS, K)
+def test_tables_have_valid_shapes_and_indices(tables):
     assert {name: table.shape[1:] for name, table in tables.items()} == {
         "neighbours1": (256, 8),
         "sample2": (64,), "neighbours2": (64, 8), "upsample2": (256,),
@@ -60,15 +64,18 @@ def test_tables_have_valid_shapes_and_indices(xyz):
         assert table.max() < inside, name
 
 
-def test_a_sampled_point_is_its_own_nearest_neighbour_and_the_nearest_on_the_way_up(xyz):
-    tables = build_hierarchy(xyz, LEVELS, K)
+def test_a_sampled_point_is_its_own_nearest_neighbour(xyz, tables):
     for field in range(len(xyz)):
         np.testing.assert_array_equal(tables["neighbours2"][field][:, 0], tables["sample2"][field])
+
+
+def test_upsampling_maps_a_sampled_point_to_itself(xyz, tables):
+    for field in range(len(xyz)):
         np.testing.assert_array_equal(tables["upsample2"][field][tables["sample2"][field]], np.arange(64))
 
 
-def test_structure_depends_only_on_a_fields_own_coordinates(xyz):
-    whole = build_hierarchy(xyz, LEVELS, K)
+def test_structure_depends_only_on_a_fields_own_coordinates(xyz, tables):
+    whole = tables
     for again in (build_hierarchy(xyz.copy(), LEVELS, K, threads=1), build_hierarchy(xyz[[0, 1, 2, 3, 4]], LEVELS, K)):
         assert all(whole[name].tobytes() == again[name].tobytes() for name in whole)
     turned = build_hierarchy(xyz[::-1], LEVELS, K)

@@ -142,7 +142,10 @@ def test_prefit_computes_the_structure_and_posfit_removes_it():
         assert cache_map["digest"]["levels"] == [64, 16, 4]
         assert "structure" not in cache_map
         assert arch.structure == {}
-    assert arch.needs_fit_backup is True
+
+
+def test_only_the_autoencoder_needs_a_backup_for_training_in_place():
+    assert make(ConvAutoencPwiseClassif).needs_fit_backup is True
     assert make(PointNetPwiseClassif).needs_fit_backup is False
 
 
@@ -160,9 +163,14 @@ def test_invalid_network_arguments_are_refused_with_their_path(kind, args, messa
         kind(**{**SHAPE, **SMALL[kind], **args})
 
 
-def test_gathering_and_the_maximum_follow_their_tables_within_each_example():
-    values = np.arange(2 * 4 * 1, dtype="float32").reshape(2, 4, 1)
-    gathered = GatherPoints()([values, np.array([[3, 0], [1, 1]], "int32")])
+VALUES = np.arange(2 * 4 * 1, dtype="float32").reshape(2, 4, 1)
+
+
+def test_gathering_follows_the_table_of_each_example():
+    gathered = GatherPoints()([VALUES, np.array([[3, 0], [1, 1]], "int32")])
     np.testing.assert_array_equal(np.asarray(gathered)[..., 0], [[3, 0], [5, 5]])
-    largest = NeighbourhoodMax()([values, np.array([[[0, 1], [2, 3]], [[0, 0], [3, 1]]], "int32")])
+
+
+def test_the_neighbourhood_maximum_follows_the_table_of_each_example():
+    largest = NeighbourhoodMax()([VALUES, np.array([[[0, 1], [2, 3]], [[0, 0], [3, 1]]], "int32")])
     np.testing.assert_array_equal(np.asarray(largest)[..., 0], [[1, 3], [4, 7]])

@@ -10,31 +10,13 @@ from handler.errors import Interrupted, MismatchError, SpecError
 from handler.interrupt import StopFlag
 from handler.sequencer import DLSequencer
 from tests.handler.conftest import same
+from tests.handler.engine.recorded_states import Taken
 
 STEPS = 6
 EPOCHS = 6
 CUTS = [(4, 2), (1, 0), (2, 3), (4, STEPS)]  # at the third, ReduceLROnPlateau has waited for one epoch
 # The best epoch is 1, and the training stops at epoch 4.
 STOPS = {"patience": 3, "min_delta": 10.0, "start_from_epoch": 1, "restore_best_weights": True}
-
-
-class Taken:
-    """A recorder of all states of a training, as a run would save them."""
-
-    def __init__(self, trainer):
-        self.trainer, self.states = trainer, {}
-
-    def run(self, first, last):
-        self.states[first, 0] = self.trainer.capture(first)
-        for epoch in range(first, last):
-            self.trainer.run_epoch(epoch, after_step=lambda epoch=epoch: self.take(epoch))
-            self.states[epoch + 1, 0] = self.trainer.capture(epoch + 1)
-            if self.trainer.model.stop_training:
-                break
-        return self
-
-    def take(self, epoch):
-        self.states[epoch, self.trainer.step] = self.trainer.capture(epoch)
 
 
 class Patient(keras.callbacks.EarlyStopping):

@@ -12,7 +12,7 @@ from handler.errors import NonFiniteError
 from handler.sequencer import DLSequencer
 from handler.store import Store
 from tests.handler.conftest import Epochs, same
-from tests.handler.engine.test_steps import Each
+from tests.handler.engine.step_observers import Each
 
 
 class Late(keras.callbacks.Callback):

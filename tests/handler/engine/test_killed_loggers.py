@@ -10,10 +10,8 @@ import zipfile
 import h5py
 import pytest
 
-from tests.handler.engine.test_loggers import curves
-from tests.handler.test_run import SPEC, folder, train
-
-__all__ = ["folder", "train"]
+from tests.handler.engine.event_files import curves
+from tests.handler.runs import MODULE, SPEC, trains_in
 
 TRAINING = {
     "training": {
@@ -66,7 +64,10 @@ CASES = [pytest.param(death, id=name, marks=() if name == QUICK else pytest.mark
 
 
 @pytest.mark.parametrize("death", CASES)
-def test_a_resumed_run_has_the_callback_files_of_a_whole_one(train, folder, death):
+def test_a_resumed_run_has_the_callback_files_of_a_whole_one(tmp_path, death):
+    folder, train = tmp_path, trains_in(tmp_path)
+    (folder / "mine.py").write_text(MODULE)
+
     def saved(file):
         found = []
         inner = io.BytesIO(zipfile.ZipFile(file).read("model.weights.h5")) if file.suffix == ".keras" else file

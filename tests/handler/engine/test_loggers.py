@@ -6,12 +6,11 @@ import re
 import keras
 import numpy as np
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import STORE_EVERYTHING_SIZE_GUIDANCE, EventAccumulator
-from tensorboard.util.tensor_util import make_ndarray
 
 from handler.engine.trainer import Trainer
 from handler.sequencer import DLSequencer
-from tests.handler.engine.test_callback_states import Taken
+from tests.handler.engine.event_files import curves
+from tests.handler.engine.recorded_states import Taken
 
 STEPS, EPOCHS = 6, 4
 
@@ -180,21 +179,6 @@ def test_damaged_marks_are_ignored_without_loss_of_rows(trainer_of, tmp_path, da
     assert rows(log) == expected[:3]
     resumed.capture(2)
     assert json.loads(marks.read_bytes().splitlines()[-1])["epochs"] == 2
-
-
-def curves(folder):
-    """Return the curves of a log directory: (part, name) -> all its (step, value), sorted by step.
-
-    The files have no order if they are made within the same second.
-    """
-    found = {}
-    for part in sorted(path for path in folder.iterdir() if path.is_dir()):
-        events = EventAccumulator(str(part), STORE_EVERYTHING_SIZE_GUIDANCE, purge_orphaned_data=False)
-        events.Reload()
-        for name in events.Tags()["tensors"]:
-            points = [(event.step, make_ndarray(event.tensor_proto)) for event in events.Tensors(name)]
-            found[part.name, name] = sorted([(step, value.tolist()) for step, value in points], key=lambda point: point[0])
-    return found
 
 
 def test_curves_after_a_kill_have_every_step_once(trainer_of, tmp_path):

@@ -9,30 +9,11 @@ from handler.engine import loop
 from handler.engine.trainer import Trainer
 from handler.errors import Interrupted
 from handler.interrupt import StopFlag
-from handler.observe import Observer
 from handler.sequencer import DLSequencer
 from tests.handler.conftest import same
+from tests.handler.engine.step_observers import Each, Some
 
 EPOCHS = 3
-
-
-class Each(Observer):
-    """An observer of every step."""
-
-    def on_step(self, epoch, step, steps, logs):
-        pass
-
-
-class Some(Each):
-    """An observer that accepts steps at intervals."""
-
-    each_step = False
-
-    def __init__(self):
-        self.told = []
-
-    def on_step(self, epoch, step, steps, logs):
-        self.told.append((epoch, step))
 
 
 @pytest.fixture

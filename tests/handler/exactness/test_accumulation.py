@@ -139,49 +139,62 @@ def test_loss_scaling_with_accumulation_refuses_a_mask_change():
     assert train(scaled(4), None)
 
 
-def test_freezing_under_a_multi_optimizer_is_refused():
-    def divided():
-        chosen = {"low": keras.optimizers.SGD(0.1, use_ema=True), "head": keras.optimizers.Adam(0.01)}
-        return network(keras.optimizers.MultiOptimizer(lambda variable: chosen[variable.path.split("/")[0]]))
+def divided():
+    """Return a network with one optimizer per layer."""
+    chosen = {"low": keras.optimizers.SGD(0.1, use_ema=True), "head": keras.optimizers.Adam(0.01)}
+    return network(keras.optimizers.MultiOptimizer(lambda variable: chosen[variable.path.split("/")[0]]))
 
+
+def test_freezing_under_a_multi_optimizer_is_refused():
     with pytest.raises(ScheduleError, match=r"freeze_training\[0\]: nothing can rest under a MultiOptimizer"):
         train(divided(), {"training_interval": [2, 4], "layers": ["low"]})
+
+
+def test_keras_fails_to_train_frozen_layers_with_a_multi_optimizer():
     model = divided()
     model.optimizer.build(model.trainable_variables)
     model.get_layer("low").trainable = False
     with pytest.raises(ValueError, match="Gradients must match trainable variables one-to-one"):
         model.fit(X, Y, verbose=0)
-    # Without a mask, it trains like fit, and applies the EMA weights at the end.
+
+
+def test_a_multi_optimizer_without_masks_trains_like_keras_fit():
     ours, theirs = divided(), divided()
     batches = DLSequencer(X, Y, 16, shuffle=False)
     trainer = Trainer(ours, batches, epochs=2)
     trainer.run(0, 2)
-    trainer.end()
+    trainer.end()  # applies the EMA weights
     theirs.fit(batches, epochs=2, shuffle=False, verbose=0)
     for variable, other in zip(ours.variables, theirs.variables, strict=True):
         assert to_array(variable).tobytes() == to_array(other).tobytes(), variable.path
 
 
-def test_a_custom_loop_stops_before_a_mask_change_within_a_window():
-    model, done = network(sgd(3)), []
+def custom_loop(model):
+    """Return a loop around `fit`, and the list of the epochs at which its calls ended."""
+    done = []
 
     def fit(initial_epoch, epochs):
         model.fit(X, Y, batch_size=16, epochs=epochs, initial_epoch=initial_epoch, verbose=0)
         done.append(epochs)
 
-    entries = [
-        {"training_interval": [3, 4], "layers": ["low"]},
-        {"training_interval": [4, 6], "layers": ["head"]},
-    ]
-    with pytest.raises(
-        ScheduleError, match=r"freeze_training\[1\]: what trains changes at epoch 4, after 16 steps, in"
-    ):
+    return fit, done
+
+
+def test_a_custom_loop_stops_before_a_mask_change_within_a_window():
+    model = network(sgd(3))
+    fit, done = custom_loop(model)
+    entries = [{"training_interval": [3, 4], "layers": ["low"]}, {"training_interval": [4, 6], "layers": ["head"]}]
+    said = r"freeze_training\[1\]: what trains changes at epoch 4, after 16 steps, in"
+    with pytest.raises(ScheduleError, match=said):
         DLFreezeTrainingExecutor(entries).execute(model, 6, fit)
     assert done == [3, 4]
     assert model.get_layer("low").trainable
-    # Accumulated gradients survive epochs in which all layers are frozen.
-    entries[0] = {"training_interval": [3, 4], "layers": "all"}
-    model, done = network(sgd(5)), []
+
+
+def test_a_custom_loop_counts_no_steps_while_all_layers_are_frozen():
+    model = network(sgd(5))
+    fit, done = custom_loop(model)
+    entries = [{"training_interval": [3, 4], "layers": "all"}, {"training_interval": [4, 6], "layers": ["head"]}]
     with (
         pytest.warns(UserWarning, match="does not have any trainable weights"),
         pytest.raises(ScheduleError, match=r"what trains changes at epoch 4, after 12 steps"),

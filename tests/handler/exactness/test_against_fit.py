@@ -15,8 +15,8 @@ from handler.errors import SpecError
 from handler.sequencer import DLSequencer
 from handler.specification.optimizer import check_optimizer
 from handler.state import to_array
+from tests.handler.exactness.custom_steps import Doubled, Reporting
 from tests.handler.exactness.cut import examples
-from tests.handler.exactness.test_layers import Doubled, Reporting
 
 X, Y = examples()
 

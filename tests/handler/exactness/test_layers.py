@@ -10,6 +10,7 @@ import pytest
 from keras import layers
 
 from handler.errors import ScheduleError
+from tests.handler.exactness.custom_steps import Doubled, Reporting
 from tests.handler.exactness.cut import Cut, examples
 
 SEQUENCE = (4, 3)
@@ -21,33 +22,6 @@ class UnseededNoise(layers.Layer):
 
     def call(self, x, training=False):
         return x + 0.1 * keras.random.normal(keras.ops.shape(x)) if training else x
-
-
-class Doubled(keras.Model):
-    """A model with a custom training step, whose loss counts twice."""
-
-    def train_step(self, data):
-        import tensorflow as tf
-
-        x, y = data
-        with tf.GradientTape() as tape:
-            given = self(x, training=True)
-            loss = 2.0 * self.compute_loss(x, y, given)
-        weights = self.trainable_weights
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
-        for metric in self.metrics:
-            metric.update_state(loss) if metric.name == "loss" else metric.update_state(y, given)
-        return {metric.name: metric.result() for metric in self.metrics}
-
-
-class Reporting(keras.Model):
-    """A model with custom steps that return logs other than metrics."""
-
-    def train_step(self, data):
-        return {"doubled": 2.0 * super().train_step(data)["loss"]}
-
-    def test_step(self, data):
-        return {"halved": 0.5 * super().test_step(data)["loss"]}
 
 
 def sequences(layer):

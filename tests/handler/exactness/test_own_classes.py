@@ -45,12 +45,14 @@ SPEC = {
 }
 
 
-@pytest.fixture
-def run_of(tmp_path):
-    (tmp_path / "own.py").write_text(MODULE)
+@pytest.fixture(scope="module")
+def run_of(tmp_path_factory):
+    """Return a function that opens the run in a store with a name."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "own.py").write_text(MODULE)
 
     def make(store):
-        return TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(tmp_path), store=str(store), name="run"))
+        return TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder / store), name="run"))
 
     return make
 
@@ -67,17 +69,26 @@ def finished(run):
     return final
 
 
-def test_a_finished_run_answers_and_an_interrupted_one_ends_as_it_would_have(run_of, tmp_path):
-    whole = run_of(tmp_path / "whole")
-    final = finished(whole)
+@pytest.fixture(scope="module")
+def whole(run_of):
+    """Return the uninterrupted run and its final scores."""
+    run = run_of("whole")
+    return run, finished(run)
+
+
+def test_a_finished_run_of_user_classes_predicts_from_its_store(whole):
+    run, final = whole
     assert list(final["history"]) == ["half"]
-    X = whole.live.dataset.X
-    asked = TrainedModel(tmp_path / "whole", "run")
+    X = run.live.dataset.X
+    asked = TrainedModel(run.store.root, "run")
     assert type(asked.mh.arch.nn).__name__ == "Steady"
-    assert np.array_equal(asked.predict([X]), whole.live.mh.predict(X))
-    begun = run_of(tmp_path / "parts")
+    assert np.array_equal(asked.predict([X]), run.live.mh.predict(X))
+
+
+def test_an_interrupted_run_of_user_classes_resumes_bit_identically(whole, run_of):
+    begun = run_of("parts")
     begun.begin(begun.plan())
     begun.pre_fit()
     begun.train_segment(0)
-    ended = finished(run_of(tmp_path / "parts"))
+    ended, final = finished(run_of("parts")), whole[1]
     assert (ended["weights"], ended["history"]) == (final["weights"], final["history"])

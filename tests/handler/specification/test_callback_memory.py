@@ -11,7 +11,7 @@ from handler.errors import SpecError
 from handler.spec import parse_spec
 from handler.specification import callbacks
 from handler.specification.callback_memory import remembers, warnings
-from tests.handler.test_run import MODULE, SPEC
+from tests.handler.runs import MODULE, SPEC
 
 OWN = """
 import keras

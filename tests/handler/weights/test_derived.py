@@ -6,7 +6,6 @@ import pytest
 
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.errors import MismatchError, SpecError
-from handler.masks import Masks
 from handler.state import TrainingState, assign, load_state, named, put_into, to_array
 from handler.store import Store
 from handler.weights import derived
@@ -127,13 +126,13 @@ def test_a_weights_file_leaves_lookup_tables_unchanged(tmp_path):
     assert target.get_layer("codes").get_vocabulary() == [-1, 4, 3]
 
 
-def test_functions_traced_under_a_mask_are_traced_anew_where_derived_state_changes():
-    model, masks = normalised(False), Masks(normalised(False))
-    masks.keep("step", object)
+def test_put_into_reports_whether_derived_values_changed():
+    model = normalised(False)
     assert put_into(model, arrays_of(normalised(True)))
     assert not put_into(model, arrays_of(normalised(True))), "the same values again change nothing"
-    masks.forget()
-    assert masks.keep("step", lambda: "made anew") == "made anew"
+
+
+def test_refresh_names_the_layers_whose_derived_values_changed():
     assert derived.refresh(normalised(True)) == []
     plain = normalised(False)
     assign(named("model", plain.variables), arrays_of(normalised(True)), "model")
