@@ -85,7 +85,7 @@ DATA = [
         "a relative path in the user's code",
         "the code runs in the folder of the specification",
         remove(),
-        USER_CODE + "user_code_runs_in_its_folder_and_the_directory_is_restored",
+        USER_CODE + "user_code_runs_in_its_folder",
     ),
     Guard(
         "data-function-seeded",

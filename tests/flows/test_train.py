@@ -88,7 +88,7 @@ def test_prefect_results_are_json_records_of_states(trained):
         assert "SegmentResult" in json.loads(path.read_text())["result"]
 
 
-def test_a_completed_run_run_again_neither_trains_nor_calls_prefect(trained, frostline, server):
+def test_a_repeated_completed_run_neither_trains_nor_calls_prefect(trained, frostline, server):
     folder, typed = trained
     again = frostline("train", "small.yaml", "--name", "whole", "--store", "kept", "--json", folder=folder)
     answer = TrainAnswer.model_validate(again.answer)

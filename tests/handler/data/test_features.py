@@ -85,7 +85,7 @@ def test_neighbourhood_statistics_agree_with_a_plain_loop(scene):
         np.testing.assert_allclose([found[name][i] for name in names], expected, atol=2e-3)
 
 
-def test_features_of_a_tile_use_only_its_own_points(scene):
+def test_features_of_a_tile_do_not_use_points_of_its_neighbours(scene):
     alone = compute_features(scene[0], ALL_FEATURES)
     # Neighbouring tiles have no influence: the features of a tile are computed from its own points only.
     both = [compute_features(cloud, ALL_FEATURES) for cloud in scene]

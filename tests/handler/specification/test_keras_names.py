@@ -64,7 +64,7 @@ def test_the_tables_of_short_names_match_keras():
     assert short == keras_names.METRIC_NAMES
 
 
-def test_every_keras_callback_is_either_supported_or_refused():
+def test_no_keras_callback_is_both_supported_and_refused():
     assert LOGGERS.issubset(keras_names.CALLBACKS)
     assert not keras_names.CALLBACKS.keys() & REFUSED.keys()
 

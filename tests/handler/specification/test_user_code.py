@@ -133,13 +133,17 @@ def test_only_frames_of_files_within_the_folder_are_shown():
 # Working directory.
 
 
-def test_user_code_runs_in_its_folder_and_the_directory_is_restored(tmp_path, module, monkeypatch):
+def test_user_code_runs_in_its_folder(tmp_path, module):
+    (tmp_path / "numbers.txt").write_text("1")
+    function = module("from pathlib import Path; return Path('numbers.txt').read_text()")
+    assert call(function, "jobs:load", {}, tmp_path, "data.source") == "1"
+
+
+def test_the_working_directory_is_restored_after_user_code(tmp_path, module, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (tmp_path / "numbers.txt").write_text("1")
     monkeypatch.chdir(elsewhere)
-    function = module("import os; from pathlib import Path; text = Path('numbers.txt').read_text(); os.chdir('/'); return text")
-    assert call(function, "jobs:load", {}, tmp_path, "data.source") == "1"
+    call(module("import os; os.chdir('/')"), "jobs:load", {}, tmp_path, "data.source")
     assert Path.cwd() == elsewhere
     with pytest.raises(UserCodeError), UserCode(tmp_path, "f"), UserCode(tmp_path, "g"):
         raise ValueError

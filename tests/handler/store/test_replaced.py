@@ -75,7 +75,7 @@ def test_a_refused_training_restores_an_unfinished_run(store, status):
     assert {name: before[name] for name in contents(store)} == before
 
 
-def test_a_failure_restores_only_a_completed_run_and_before_training(store):
+def test_a_failure_before_training_restores_only_a_completed_run(store):
     completed(store)
     replaced = begun(store, "other", Position("x", 0))
     assert replaced.returns_after(FAILED, Position("x", 0))
