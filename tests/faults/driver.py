@@ -168,6 +168,11 @@ class Training:
         return attempt
 
     @property
+    def steps(self) -> set[tuple[int, int]]:
+        """The (epoch, step) pairs that its attempts completed."""
+        return {step for attempt in self.attempts for step in attempt.steps}
+
+    @property
     def lost(self) -> list[int]:
         """The number of repeated steps for each attempt that trained."""
         return list(lost_steps([attempt.steps for attempt in self.attempts]))

@@ -3,9 +3,9 @@
     python -m tests.faults.soak [--kills 100] [--seed N] [--workers 2] [--models mlp shared] [--write]
 
 There are five networks under three schedules. Every second training runs through `frostline train` and Prefect, the
-others through the stages alone. Half of the kills come at a random time within the duration of the whole training. The
-other half come at a random point of the training (a step, a state's manifest, a rename, ...), since some points are too
-short to be hit otherwise. If anything differs from the uninterrupted training, the soak exits with 1 and keeps the
+others through the stages alone. Half of the kills come at a random time within what a training has left to do. The other half
+come at a random point that is still ahead (a step, a state's manifest, a rename, ...), since some points are too short
+to be hit otherwise. If anything differs from the uninterrupted training, the soak exits with 1 and keeps the
 folder.
 """
 
@@ -33,6 +33,7 @@ from tests.typed import ROOT, Forker
 
 WAYS: tuple[Through, Through] = ("command", "stages")
 DIRECTORIES = ("state", "snapshot", "prefit", "backup", "plan", "result")
+START = 0.25  # the share of a training's time that also a resumed one needs: the start, the tracing
 AT_MOST = 6  # kills per training, so that there are several trainings of each kind
 
 
@@ -95,11 +96,11 @@ class Soak:
             most = tally.kills + min(AT_MOST, kills - tally.kills)
             attempt = None
             while tally.kills < most and (attempt is None or attempt.killed):
-                timed = draw.random() < 0.5
+                timed, left = draw.random() < 0.5, 1 - len(training.steps) / whole.steps
                 if timed:
-                    attempt = training.begin().kill_after(draw.uniform(0, whole.seconds[way]))
+                    attempt = training.begin().kill_after(draw.uniform(0, whole.seconds[way] * (START + (1 - START) * left)))
                 else:
-                    attempt = training.go_on(drawn(draw, whole.points[way]))
+                    attempt = training.go_on(drawn(draw, whole.points[way], left))
                 if attempt.killed:
                     tally.kills += 1
                     tally.timed += timed
@@ -143,7 +144,7 @@ class Soak:
             files = sum(line.endswith((" is missing", " is too many")) for line in lines)
             tally.lost_files += files
             tally.mismatches += len(lines) - files
-        trained = len({step for attempt in training.attempts for step in attempt.steps})
+        trained = len(training.steps)
         if not lines and trained != whole.steps:
             lines.append(f"{trained} different steps were trained, not {whole.steps}")
             tally.mismatches += 1
@@ -160,7 +161,7 @@ class Soak:
             print(f"{self.done:4d}/{self.kills}  {kind:24s} {way:8s} killed {where}", flush=True)
 
 
-def drawn(draw: random.Random, points: Counter[str]) -> Kill:
+def drawn(draw: random.Random, points: Counter[str], left: float) -> Kill:
     """Draw a kill at one of the points of a training.
 
     Each call and each kind of directory is equally likely, and so are all files of a run together.
@@ -170,7 +171,7 @@ def drawn(draw: random.Random, points: Counter[str]) -> Kill:
         area = point.partition(" ")[0]
         kinds.setdefault(point if area == point else area if area in DIRECTORIES else "run", []).append(point)
     name = draw.choice(kinds[draw.choice(sorted(kinds))])
-    at = draw.randint(1, points[name])
+    at = draw.randint(1, max(1, round(points[name] * left)))
     if name.endswith(" sync"):
         return Kill(name, at, draw.choice(["before", "torn"]))
     return Kill(name, at, "before" if " " in name else draw.choice(["before", "inside", "after"]))

@@ -16,7 +16,7 @@ def network(length=8, units=16):
     keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
     tokens = keras.Input((length,), dtype="int32", name="tokens")
     x = layers.Embedding(12, units, name="embedding")(tokens)
-    x = layers.Bidirectional(layers.GRU(units, dropout=0.1, recurrent_dropout=0.2, return_sequences=True), name="first")(x)
+    x = layers.GRU(units, dropout=0.1, recurrent_dropout=0.2, return_sequences=True, name="first")(x)
     x = layers.GRU(units, recurrent_dropout=0.2, name="second")(x)
     x = layers.LayerNormalization(name="norm")(x)
     return keras.Model(tokens, layers.Dense(2, activation="softmax", dtype="float32", name="head")(x), name="recurrent")
