@@ -1,4 +1,4 @@
-"""How benchmarks are timed and told; what they find out is not a test's business."""
+"""The order in which benchmarks are timed, and the tables that are written; their results are not tested."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def results():
     }
 
 
-def test_variants_run_in_turn_and_each_round_in_the_other_direction():
+def test_variants_run_in_turn_with_alternating_direction():
     seen = []
     times = alternate({name: lambda name=name: seen.append(name) for name in "abc"}, 3)
     assert "".join(seen) == "abccbaabc"
@@ -39,13 +39,13 @@ def test_a_variant_may_time_itself():
     assert alternate({"a": lambda: 4.5}, 2) == {"a": [4.5, 4.5]}
 
 
-def test_the_ratio_is_that_of_the_medians():
+def test_the_ratio_is_computed_from_the_medians():
     line = results()["boundary"]["rows"][0]
     assert line["ratio"] == pytest.approx(0.01)
     assert (line["median"], line["least"], line["most"], line["runs"]) == (0.02, 0.01, 0.03, 3)
 
 
-def test_the_tables_go_to_the_page_and_to_the_readme_s_block_alone(tmp_path):
+def test_tables_are_written_to_the_page_and_the_readme_block(tmp_path):
     (tmp_path / "docs").mkdir()
     before = (ROOT / "README.md").read_text(encoding="utf-8")
     (tmp_path / "README.md").write_text(before, encoding="utf-8")
@@ -60,7 +60,7 @@ def test_the_tables_go_to_the_page_and_to_the_readme_s_block_alone(tmp_path):
     assert "cores 2" in page
 
 
-def test_a_table_of_other_things_than_times_has_the_columns_it_names(tmp_path):
+def test_a_table_without_times_has_its_own_columns(tmp_path):
     (tmp_path / "docs").mkdir()
     (tmp_path / "README.md").write_text("")
     (tmp_path / "docs" / "reliability.md").write_text("Before.\n<!-- peers -->\nold\n<!-- end of peers -->\nAfter.\n")
