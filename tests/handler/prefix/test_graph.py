@@ -76,7 +76,7 @@ DEEP = Cut((0,), (1,), flops=200_000_000, share=0.9, size=10_000)
         ({"mode": "off"}, "switched off"),
         ({"epochs": 1}, "it is trained for one epoch"),
         ({"epochs": 1, "there": True}, ""),
-        ({"rows": 20}, "it would save about 1.8 s"),
+        ({"rows": 20}, ""),  # it saves 1.8 s, more than the tracing takes
         ({"rows": 20, "epochs": 3}, "it would save about 0.4 s, tracing the rest takes as much"),
         ({"limit": 9_000_000}, "it takes 10 MB, more than max_bytes 9 MB"),
         ({"cut": Cut((0,), (1,), flops=1000, share=0.9, size=10_000)}, "it would save little: 90% of the forward pass"),
@@ -89,4 +89,4 @@ DEEP = Cut((0,), (1,), flops=200_000_000, share=0.9, size=10_000)
 def test_the_cache_is_used_only_where_it_saves_time(changes, why):
     given = {"cut": DEEP, "mode": "auto", "epochs": 10, "rows": 1000, "limit": 1 << 30} | changes
     found = refusal(given.pop("cut"), given.pop("mode"), given.pop("epochs"), **given)
-    assert found.startswith(why) if why and found else found == why or "1.8" in why
+    assert found.startswith(why) if why else found == ""

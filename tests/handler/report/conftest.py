@@ -1,6 +1,7 @@
 import pytest
 import yaml
-from report_samples import SPEC, made_record
+
+from tests.handler.report.report_samples import SPEC, made_record
 
 
 @pytest.fixture

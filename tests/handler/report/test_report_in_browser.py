@@ -8,9 +8,9 @@ import subprocess
 import matplotlib.image
 import numpy as np
 import pytest
-from report_samples import made_record
 
 from handler.report import write_report
+from tests.handler.report.report_samples import made_record
 
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None

@@ -7,10 +7,10 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from report_samples import key, made_record
 
 from handler.record import Resumption
 from handler.report import write_report
+from tests.handler.report.report_samples import key, made_record
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 

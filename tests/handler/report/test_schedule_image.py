@@ -3,10 +3,10 @@
 import matplotlib.image
 import numpy as np
 import pytest
-from report_samples import made_plan, made_record
 
 from handler.report import draw_schedule
 from handler.report.image import FROZEN, HELD, TRAINING
+from tests.handler.report.report_samples import made_plan, made_record
 
 
 def part_of(pixels, colour):
