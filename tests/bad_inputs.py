@@ -119,6 +119,14 @@ BAD_INPUTS = [
     data("dates", "return X.astype('datetime64[s]'), y", "data.source: .*datetime64"),
     data("records", "return np.zeros(8, [('a', 'f4'), ('b', 'f4')]), y", "data.source: "),
     data("a scalar", "return np.float32(3), y", "data.source: "),
+    data("NaN to validate on", "return X, y, X * np.nan, y", "data.validation: X_val .*not finite"),
+    data("labels to validate on beyond the head", "return X, y, X, y + 1", "data.validation: y_val has the label 2"),
+    data("masked inputs", "return np.ma.masked_less(X, 3), y", "data.source: .*[Mm]asked"),
+    data("a mapping of inputs", "return {'a': X}, y", "data.source: "),
+    data("a function in place of inputs", "return len, y", "data.source: "),
+    data("a set of inputs", "return {1.0, 2.0}, y", "data.source: "),
+    data("dates as targets", "return X, y.astype('datetime64[s]')", "data.source: .*datetime64"),
+    data("complex targets", "return X, y.astype('complex64')", "data.source: .*complex64"),
     # Values that a network function returns.
     network("no network", "return None", "model.architecture: 'jobs:network' returned NoneType"),
     network("a class", "return keras.Model", "model.architecture: 'jobs:network' returned "),
@@ -129,6 +137,8 @@ BAD_INPUTS = [
     network("two inputs", "i = keras.Input((3,)); j = keras.Input((3,)); "
             "return keras.Model([i, j], layers.Dense(2)(layers.Add()([i, j])))", "data.source: "),
     network("a head of one unit", "return keras.Sequential([keras.Input((3,)), layers.Dense(1)])", "."),
+    network("a network that takes no such batch", "return keras.Sequential([layers.Conv2D(2, 3), layers.Dense(2)])", "model.architecture: "),
+    network("two layers of one path", "i = keras.Input((3,)); m = keras.Sequential([layers.Dense(2)]); return [m, m]", "model.architecture: "),
     network("another input", "return keras.Sequential([keras.Input((5,)), layers.Dense(2)])", "data.source: .*3.*5"),
     # Arguments and objects.
     BadInput("an argument too many", r"data.args.n: unknown argument of jobs:load", change={"data.args": {"n": 1}}),

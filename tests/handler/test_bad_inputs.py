@@ -40,7 +40,7 @@ def test_the_valid_input_is_accepted(tmp_path):
 
 
 def test_bad_inputs_are_numerous_and_distinctly_named():
-    assert len({bad.id for bad in BAD_INPUTS}) == len(BAD_INPUTS) >= 55
+    assert len({bad.id for bad in BAD_INPUTS}) == len(BAD_INPUTS) >= 65
 
 
 @pytest.mark.parametrize("bad", BAD_INPUTS, ids=lambda bad: bad.id)
