@@ -82,7 +82,7 @@ def test_a_disk_too_full_for_the_holders_name_refuses_no_lock(operation, tmp_pat
     assert not locks.is_locked("a")
 
 
-def test_a_lock_is_released_although_its_lease_fails_to_be(tmp_path, monkeypatch):
+def test_a_lock_is_released_although_its_lease_cannot_be_released(tmp_path, monkeypatch):
     class Lease:
         def take(self):
             return True
@@ -151,7 +151,7 @@ def test_a_killed_process_leaves_no_lock_behind(tmp_path, other_process):
     locks.release_lock("segment-1", "me")
 
 
-def test_a_lock_dies_with_its_process_though_a_child_it_forked_lives_on(tmp_path):
+def test_a_lock_ends_with_its_process_although_a_forked_child_lives(tmp_path):
     program = HOLD.replace("time.sleep(60)", "import os\nif os.fork() == 0:\n    time.sleep(60)\nos._exit(0)")
     process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True, process_group=0)
     try:
