@@ -125,7 +125,7 @@ def type_all(made: Made, lines: list[tuple[str, Path]]) -> list[Outcome]:
         out, err = (there / f"{number}.{kind}" for kind in ("out", "err"))
         code, seconds = codes[number] if number < len(codes) else (typed.code if ended else None, SECONDS)
         outcomes.append(Outcome(name, code, out.read_text() if out.exists() else "", err.read_text() if err.exists() else typed.stderr, seconds))
-    assert ended or len(codes) < len(lines), "the process does not end"
+    assert (ended and typed.code == 0) or len(codes) < len(lines), f"the process ends with {typed.code}: {typed.stderr[-300:]}"
     shutil.rmtree(there)
     return outcomes
 
