@@ -3,10 +3,10 @@
     python -m tests.faults.soak [--kills 100] [--seed N] [--workers 2] [--models mlp shared] [--write]
 
 There are five networks under three schedules. Every second training runs through `frostline train` and Prefect, the
-others through the stages alone. Half of the kills come at a random time within what a training has left to do. The other half
-come at a random point that is still ahead (a step, a state's manifest, a rename, ...), since some points are too short
-to be hit otherwise. If anything differs from the uninterrupted training, the soak exits with 1 and keeps the
-folder.
+others through the stages alone. Half of the kills come at a random time within the remaining duration of a training.
+The other half come at a random point that is still ahead (a step, a state's manifest, a rename, ...), since some points
+are too short to be hit otherwise. If anything differs from the uninterrupted training, the soak exits with 1 and keeps
+the folder.
 """
 
 from __future__ import annotations

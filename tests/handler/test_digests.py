@@ -17,6 +17,14 @@ def settle(file):
     os.utime(file, ns=(10**18, 10**18))
 
 
+def saved(folder, file):
+    """Compute a file's digest, let the folder keep it, and return it."""
+    digests = Digests(folder)
+    digest = digests.of(file)
+    digests.save()
+    return digest
+
+
 @pytest.fixture
 def settled_at_once(monkeypatch):
     """Make `Digests` trust files whose change time is recent."""
@@ -28,10 +36,8 @@ def test_a_cached_digest_is_renewed_when_its_file_changes(tmp_path, settled_at_o
     store.mkdir()
     file.write_bytes(b"first")
     settle(file)
-    digests = Digests(store)
-    first = digests.of(file)
+    first = saved(store, file)
     assert first == xxhash.xxh3_128_hexdigest(b"first")
-    digests.save()
 
     memory = read_checked(store / "digests.json")
     about = file.stat()
@@ -55,9 +61,7 @@ def test_new_content_of_the_same_size_and_times_is_detected(tmp_path, settled_at
     other.write_bytes(b"other")
     settle(file)
     settle(other)
-    digests = Digests(tmp_path)
-    digests.of(file)
-    digests.save()
+    saved(tmp_path, file)
     time.sleep(0.01)  # one tick of the clock of change times
     subprocess.run(["cp", "-p", other, file], check=True)
     assert file.stat().st_mtime_ns == 10**18
@@ -73,18 +77,14 @@ def test_a_modification_time_after_the_change_time_is_not_trusted(tmp_path, sett
     file = tmp_path / "points.las"
     file.write_bytes(b"first")
     os.utime(file, ns=(4 * 10**18, 4 * 10**18))  # modified later than changed, as on FAT
-    digests = Digests(tmp_path)
-    digests.of(file)
-    digests.save()
+    saved(tmp_path, file)
     assert not (tmp_path / "digests.json").exists()
 
 
 def test_the_digest_of_a_recently_changed_file_is_not_cached(tmp_path):
     file = tmp_path / "points.las"
     file.write_bytes(b"first")
-    digests = Digests(tmp_path)
-    digests.of(file)
-    digests.save()
+    saved(tmp_path, file)
     assert not (tmp_path / "digests.json").exists()
 
 
@@ -92,9 +92,7 @@ def test_digests_create_no_store(tmp_path):
     file = tmp_path / "points.las"
     file.write_bytes(b"first")
     settle(file)
-    digests = Digests(tmp_path / "store")
-    digests.of(file)
-    digests.save()
+    saved(tmp_path / "store", file)
     assert not (tmp_path / "store").exists()
 
 
