@@ -67,13 +67,6 @@ def forget(folder: Path) -> None:
         found[0].delete(found[0].below(found[1]))
 
 
-def withdraw(path: Path) -> None:
-    """Remove a remote file."""
-    found = remote_of(path)
-    if found is not None:
-        found[0].delete([found[1]])
-
-
 def files_there(folder: Path) -> set[str]:
     """Return the names of all remote objects below a directory, relative to it."""
     found = remote_of(folder)

@@ -114,5 +114,5 @@ class ReplacedRun:
                 write_file(folder / file, files[file])
             else:
                 (folder / file).unlink(missing_ok=True)
-                mirrored_files.withdraw(folder / file)
+                mirrored_files.remove(folder / file)
         mirrored_files.send_all(folder, last=RECORD)
