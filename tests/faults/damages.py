@@ -88,7 +88,8 @@ def put(file: Path, data: bytes) -> None:
 def sibling(file: Path) -> Path:
     """Return another file of the same kind, or else the nearest other file of the store."""
     kin = sorted(file.parent.parent.glob(f"*/{file.name}"))
-    near = (p for parent in file.parents[:4] for p in sorted(parent.rglob("*")))
+    store = next(parent for parent in file.parents if (parent / "states").is_dir())  # other damages run beside this store
+    near = (p for parent in file.parents if parent.is_relative_to(store) for p in sorted(parent.rglob("*")))
     others = (p for p in (*kin, *near) if p != file and p.is_file() and ".damaged-" not in str(p) and p.stat().st_size)
     return next(p for p in others if p.read_bytes() != file.read_bytes())
 
