@@ -24,13 +24,13 @@ from handler.data.globs import files_named, split
 from handler.data.sources import files
 from handler.environment import core_count
 from handler.errors import SpecError
+from handler.errors.quoting import shown
 from handler.spec import TrainingSpec
 from handler.specification.addresses import addresses, is_allowed
 from handler.specification.named import is_reference
 from handler.specification.pretrained import source_of
 from handler.specification.project_code import check_own, environment_of
 from handler.specification.references import references
-from handler.specification.refusals import shown
 from handler.store.remote import url_of
 
 ROOTS = "FROSTLINE_DATA_ROOTS"

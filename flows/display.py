@@ -11,10 +11,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
 from flows.commands.tables import duration, names
+from handler.errors.secrets import masked
 from handler.observe import Observer
 from handler.record import SegmentRecord
 from handler.schedule import Segment
-from handler.specification.secrets import masked
 
 
 def display_for(console: Console) -> Display:

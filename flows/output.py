@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from handler.errors import BusyError, FrostlineError, Interrupted
-from handler.specification.command_line import command_line
-from handler.specification.secrets import masked
+from handler.errors.command_line import command_line
+from handler.errors.secrets import masked
 from handler.specification.user_frames import sentence_of
 
 if TYPE_CHECKING:

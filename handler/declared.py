@@ -17,6 +17,7 @@ from typing import Any
 import xxhash
 
 from handler.errors import SpecError, StoreError
+from handler.errors.quoting import join
 from handler.spec import TrainingSpec, form_of
 from handler.specification.code import check_reference
 from handler.specification.code_digest import code_digest, definitions
@@ -24,7 +25,6 @@ from handler.specification.compilation import completed
 from handler.specification.given_text import check_folder_name
 from handler.specification.named import is_reference
 from handler.specification.pretrained import WeightsInto, source_of
-from handler.specification.refusals import join
 from handler.store.checked import read_checked, with_checksum
 from handler.store.files import files_within, write_file
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from handler.specification.refusals import join, shown
+from handler.errors.quoting import join, shown
 
 ABSENT = "(not there)"
 # The fields that a declaration names differently from the specification.

@@ -12,8 +12,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from handler.errors import SpecError
+from handler.errors.quoting import suggestion
 from handler.record import RunRecord
-from handler.specification.refusals import suggestion
 
 
 class Retention(BaseModel):

@@ -24,13 +24,13 @@ from handler.engine.divergence import divergence_of, refuse_again
 from handler.engine.finite import check_history
 from handler.engine.history import from_json, to_table
 from handler.errors import MismatchError, StoreError
+from handler.errors.secrets import masked
 from handler.interrupt import stop
 from handler.memory import enough_memory
 from handler.observe import Observer
 from handler.planning import Planning
 from handler.record import EnvironmentChange, Plan, RunRecord, SegmentRecord
 from handler.spec import TrainingSpec, dump_spec
-from handler.specification.secrets import masked
 from handler.specification.user_code import UserCode
 from handler.specification.user_frames import text_of
 from handler.store import Store

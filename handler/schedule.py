@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from handler.errors import ScheduleError
+from handler.errors.quoting import shown
 from handler.layers import Outline
 from handler.specification.entries import (
     FIELD,
@@ -26,7 +27,6 @@ from handler.specification.entries import (
     parse_entries,
     parse_strategy,
 )
-from handler.specification.refusals import shown
 from handler.units import Units, listed_units, resolve_units
 
 Turns = tuple[list[int], list[dict[str, list[str]]]]

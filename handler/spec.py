@@ -16,6 +16,7 @@ import yaml
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
 from handler.errors import SpecError
+from handler.errors.quoting import shown, suggestion
 from handler.schedule import check_schedule
 from handler.specification.callbacks import CallbackSpec, check_monitors
 from handler.specification.code import resolve_function
@@ -34,7 +35,7 @@ from handler.specification.non_finite import NonFinite
 from handler.specification.optimizer import check_optimizer
 from handler.specification.prefix_cache import PrefixCache, as_mapping
 from handler.specification.pretrained import WeightsInto, check_weights
-from handler.specification.refusals import Count, Flag, Given, Seed, Weight, Whole, shown, spec_error, suggestion
+from handler.specification.refusals import Count, Flag, Given, Seed, Weight, Whole, spec_error
 from handler.specification.run_name import check_run_name
 from handler.specification.snapshots import SnapshotOptions
 from handler.specification.source_forms import check_files, check_source, form_of, is_cloud

@@ -23,9 +23,9 @@ from prefect.artifacts import (
 from prefect.events import emit_event
 from prefect.exceptions import MissingContextError
 
+from handler.errors.secrets import masked
 from handler.observe import Observer
 from handler.record import Plan, RunRecord, SegmentRecord
-from handler.specification.secrets import masked
 from tasks.asking import asking
 
 _not_taken: list[Callable[[], object]] = []

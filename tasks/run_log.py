@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from handler.errors import FrostlineError
-from handler.specification.secrets import masked
+from handler.errors.secrets import masked
 from handler.specification.user_frames import text_of
 
 LOGGERS = ("prefect.flow_runs", "prefect.task_runs")

@@ -115,41 +115,28 @@ def floors(graph: dict[str, set[str]]) -> dict[str, int]:
 
 
 def _components(graph: dict[str, set[str]]) -> list[list[str]]:
-    """Return the strongly connected components (Tarjan, without recursion), each after those that it reaches."""
+    """Return the strongly connected components (Tarjan), each after those that it reaches."""
     number: dict[str, int] = {}
     lowest: dict[str, int] = {}
     stack: list[str] = []
-    on_stack: set[str] = set()
     found: list[list[str]] = []
-    for start in sorted(graph):
-        if start in number:
-            continue
-        work: list[tuple[str, Iterator[str]]] = []
 
-        def enter(node: str, work: list[tuple[str, Iterator[str]]] = work) -> None:
-            number[node] = lowest[node] = len(number)
-            stack.append(node)
-            on_stack.add(node)
-            work.append((node, iter(sorted(graph[node]))))
+    def visit(node: str) -> None:
+        number[node] = lowest[node] = len(number)
+        stack.append(node)
+        for other in sorted(graph[node]):
+            if other not in number:
+                visit(other)
+            if other in stack:
+                lowest[node] = min(lowest[node], lowest[other])
+        if lowest[node] == number[node]:
+            at = stack.index(node)
+            found.append(stack[at:])
+            del stack[at:]
 
-        enter(start)
-        while work:
-            node, others = work[-1]
-            for other in others:
-                if other not in number:
-                    enter(other)
-                    break
-                if other in on_stack:
-                    lowest[node] = min(lowest[node], number[other])
-            else:
-                work.pop()
-                if work:
-                    lowest[work[-1][0]] = min(lowest[work[-1][0]], lowest[node])
-                if lowest[node] == number[node]:
-                    at = stack.index(node)
-                    found.append(stack[at:])
-                    on_stack -= set(stack[at:])
-                    del stack[at:]
+    for node in sorted(graph):
+        if node not in number:
+            visit(node)
     return found
 
 

@@ -10,8 +10,8 @@ from flows.commands.tables import coloured, table
 from flows.commands.train import finished
 from flows.output import CommandFailed, Output
 from handler.errors import FrostlineError
+from handler.errors.command_line import command_line
 from handler.going_on import stored_inputs
-from handler.specification.command_line import command_line
 from handler.store import Store
 
 

@@ -7,7 +7,7 @@ from rich.text import Text
 from flows.answers import ShowAnswer, standing
 from flows.commands.tables import coloured, duration, moment, segments_table, table
 from flows.output import Output
-from handler.specification.command_line import command_line
+from handler.errors.command_line import command_line
 from handler.store import Store
 from handler.store.mirrored_files import files_there
 

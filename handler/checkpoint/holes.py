@@ -12,7 +12,7 @@ from pathlib import Path
 
 from handler.chain import Chain, Position, backwards
 from handler.errors import DamagedError
-from handler.specification.command_line import command_line
+from handler.errors.command_line import command_line
 from handler.store import StateStore, mirror
 
 

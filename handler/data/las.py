@@ -198,7 +198,7 @@ def _names(header: Any) -> list[str]:
 
 
 def _check_dimensions(path: Path, header: Any, features: Sequence[str], seen: Sequence[tuple[Path, Any]]) -> None:
-    from handler.specification.refusals import suggestion
+    from handler.errors.quoting import suggestion
 
     names = _names(header)
     for name in dimensions_of(features):

@@ -19,8 +19,8 @@ from handler.data.dataset import Dataset, DataShape
 from handler.data.features import ALL_FEATURES, dimensions_of
 from handler.data.globs import is_glob, matches
 from handler.errors import DataError
+from handler.errors.quoting import suggestion
 from handler.specification.generators import seed_for
-from handler.specification.refusals import suggestion
 from handler.specification.user_code import call
 from handler.store.files import files_within
 

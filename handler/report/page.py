@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
+from handler.errors.command_line import command_line
 from handler.record import PlannedSegment, RunRecord
 from handler.report import figures
 from handler.report.curves import charts
 from handler.report.picture import schedule_picture
 from handler.report.templates import fill
-from handler.specification.command_line import command_line
 from handler.store.files import write_file
 from handler.store.mirror import place_of
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from handler.specification.refusals import join
+from handler.errors.quoting import join
 
 if TYPE_CHECKING:
     from handler.spec import TrainingSpec

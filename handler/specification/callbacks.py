@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import ConfigDict, Field, model_validator
 
 from handler.errors import SpecError
+from handler.errors.quoting import shown, suggestion
+from handler.errors.secrets import secret_header
 from handler.specification.named import (
     CALLBACK,
     check_arguments,
@@ -18,8 +20,7 @@ from handler.specification.named import (
     is_reference,
     plain,
 )
-from handler.specification.refusals import Given, shown, suggestion
-from handler.specification.secrets import secret_header
+from handler.specification.refusals import Given
 from handler.specification.written_names import check_fields, check_written
 
 # Loggers only write files or send logs. They do not affect the weights, so they are not part of keys.

@@ -20,9 +20,9 @@ from types import ModuleType
 from typing import Any
 
 from handler.errors import SpecError
+from handler.errors.quoting import shown, suggestion
 from handler.specification.generators import seed_for
 from handler.specification.named import is_reference
-from handler.specification.refusals import shown, suggestion
 from handler.specification.user_code import UserCode
 
 OWN = frozenset({"flows", "tasks", "handler"})

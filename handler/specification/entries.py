@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from handler.errors import ScheduleError
-from handler.specification.refusals import Count, Flag, Given, Rate, Seed, shown, spec_error
+from handler.errors.quoting import shown
+from handler.specification.refusals import Count, Flag, Given, Rate, Seed, spec_error
 
 Layers = Literal["all", "all_reverse"] | list[str | list[str]]
 FIELD = "freeze_training"

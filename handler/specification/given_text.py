@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from handler.errors import SpecError
-from handler.specification.refusals import join, shown
+from handler.errors.quoting import join, shown
 
 LONGEST_NAME = 255  # bytes of one component of a path: the limit of file systems
 LONGEST_PATH = 4000

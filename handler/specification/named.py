@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from handler.errors import SpecError
+from handler.errors.quoting import join, shown, suggestion
+from handler.errors.secrets import holds_password
 from handler.specification import keras_names
-from handler.specification.refusals import GREATEST, LEAST, join, shown, suggestion
-from handler.specification.secrets import holds_password
+from handler.specification.refusals import GREATEST, LEAST
 
 REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import SpecError
+from handler.errors.quoting import shown
 from handler.specification.named import OPTIMIZER, check_named, check_rate, is_number, is_reference
-from handler.specification.refusals import shown
 
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from handler.errors import SpecError
+from handler.errors.quoting import shown, suggestion
 from handler.specification.given_text import check_file_name
-from handler.specification.refusals import Given, shown, suggestion
+from handler.specification.refusals import Given
 from handler.specification.run_name import check_run_name
 
 FORMS = "a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH"

@@ -7,48 +7,20 @@ import math
 import numbers
 import operator
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from handler.errors import ScheduleError, SpecError
-from handler.specification.secrets import masked
+from handler.errors.quoting import alternatives, join, shown, suggestion
 
 
 class Given(BaseModel):
     """The base class of all models of user input; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-
-def shown(value: Any, limit: int = 80) -> str:
-    """Return a value as a user would write it, without secrets and cut to `limit` characters."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    text = masked(repr(value))
-    return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-def suggestion(word: Any, known: Iterable[str], what: str = "known are", most: int = 12) -> str:
-    """Return a suggestion instead of `word`: close matches if there are any, else the known words.
-
-    Args:
-        word: the word given.
-        known: the words that are accepted.
-        what: the introduction of a list of all known words.
-        most: the maximum number of known words to list.
-    """
-    known = list(known)
-    by_lower = {name.lower(): name for name in reversed(known)}
-    close = difflib.get_close_matches(str(word), known, 3, 0.7)
-    close = close or [by_lower[name] for name in difflib.get_close_matches(str(word).lower(), by_lower, 3, 0.6)]
-    if close:
-        return "did you mean " + _or([f"{name!r}" for name in close]) + "?"
-    if not known:
-        return f"{what} none"
-    return f"{what}: " + ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "")
 
 
 def spec_error(error: ValidationError, prefix: str = "", model: type[BaseModel] | None = None) -> SpecError:
@@ -82,13 +54,8 @@ def _together(messages: Sequence[str]) -> str:
     tail = messages[0].rpartition(", not ")[2]
     if len(messages) > 1 and all(m.startswith("must be ") and m.endswith(f", not {tail}") for m in messages):
         wanted = [m.removeprefix("must be ").removesuffix(f", not {tail}") for m in messages]
-        return f"must be {_or(wanted)}, not {tail}"
+        return f"must be {alternatives(wanted)}, not {tail}"
     return " or ".join(messages)
-
-
-def join(prefix: str, path: str) -> str:
-    """Join two parts of a path: `a` and `b` are `a.b`, `a` and `[0]` are `a[0]`."""
-    return prefix + path if not prefix or not path or path.startswith("[") else f"{prefix}.{path}"
 
 
 def _fault(details: ErrorDetails, model: type[BaseModel] | None) -> tuple[str, str]:
@@ -248,7 +215,3 @@ def _by_title(title: str, root: type[BaseModel] = BaseModel) -> type[BaseModel] 
         if found:
             return found
     return None
-
-
-def _or(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from handler.errors import SpecError
-from handler.specification.refusals import shown
+from handler.errors.quoting import shown
 
 RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 

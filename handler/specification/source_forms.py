@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from handler.errors import SpecError
+from handler.errors.quoting import shown
 from handler.specification.given_text import check_file_name
 from handler.specification.named import is_reference
-from handler.specification.refusals import shown
 
 CLOUDS = (".las", ".laz")
 

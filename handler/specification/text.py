@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from handler.errors import SpecError
-from handler.specification.refusals import shown, suggestion
+from handler.errors.quoting import shown, suggestion
 from handler.specification.yaml_loader import read_yaml
 
 LONGEST = 1_000_000  # bytes

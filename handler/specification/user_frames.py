@@ -11,8 +11,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from handler.errors import FrostlineError
-from handler.specification.refusals import shown
-from handler.specification.secrets import masked
+from handler.errors.quoting import shown
+from handler.errors.secrets import masked
 
 _ROOT = Path(__file__).resolve().parents[2]
 _OWN = tuple(_ROOT / room for room in ("flows", "handler", "tasks"))

@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from handler.errors import SpecError
-from handler.specification.refusals import shown
+from handler.errors.quoting import shown
 
 WRITTEN = {"CSVLogger": "filename", "ModelCheckpoint": "filepath", "TensorBoard": "log_dir"}
 # A run's own files. The last two belong to a run of a sweep.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from handler.errors import FrostlineError
-from handler.specification.secrets import masked
+from handler.errors.secrets import masked
 from handler.store import marker
 
 LOG = "log"

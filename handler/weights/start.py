@@ -11,10 +11,10 @@ import numpy as np
 
 from handler.data.reader_process import check_hdf5
 from handler.errors import DamagedError, FrostlineError, SpecError
+from handler.errors.quoting import suggestion
 from handler.layers import OwnWeight, addressable, freezable, walk
 from handler.record import InitialWeights, RunRecord
 from handler.specification.pretrained import WeightsInto, source_of
-from handler.specification.refusals import suggestion
 from handler.state import to_array
 from handler.store import Store
 from handler.weights import derived

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from handler.errors import SpecError, UserCodeError
+from handler.errors.quoting import suggestion
 from handler.spec import TrainingSpec, check_run_name, dump_spec, load_spec, parse_spec, read_spec, resolve_function
 from handler.specification.compilation import completed
 from handler.specification.refusals import suggestion

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handler.specification.command_line import command_line
+from handler.errors.command_line import command_line
 
 SCRIPT = Path(sys.executable).with_name("frostline")
 

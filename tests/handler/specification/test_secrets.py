@@ -5,10 +5,10 @@ import base64
 import pytest
 
 from handler.errors import DamagedError, FrostlineError, SpecError
+from handler.errors.quoting import shown
+from handler.errors.secrets import masked
 from handler.record import RunRecord
 from handler.spec import parse_spec
-from handler.specification.refusals import shown
-from handler.specification.secrets import masked
 from handler.store import Store
 from tests.good_spec import changed
 

@@ -20,7 +20,7 @@ A message is one sentence that names the object, the value given and the remedy.
 
 from __future__ import annotations
 
-from handler.specification.secrets import masked
+from handler.errors.secrets import masked
 
 
 class FrostlineError(Exception):
