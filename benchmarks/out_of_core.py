@@ -25,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from benchmarks.harness import Watch, answer, resident
-from handler.observe import Observer
+from handler.observer import Observer
 
 WIDTH, BATCH, CHUNK = 16384, 64, 128
 MODULE = """

@@ -26,7 +26,7 @@ from benchmarks import networks
 from benchmarks.harness import answer, row
 from handler.engine.trainer import Trainer
 from handler.layers import addressable
-from handler.observe import Observer
+from handler.observer import Observer
 from handler.prefix.prefixes import Prefixes, PrefixOptions
 from handler.sequencer import DLSequencer
 

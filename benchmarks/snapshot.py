@@ -20,7 +20,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks.harness import alternate, answer, row
-from handler.observe import Observer
+from handler.observer import Observer
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
 

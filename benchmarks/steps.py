@@ -20,7 +20,7 @@ import keras
 from benchmarks import networks
 from benchmarks.harness import alternate, answer, row
 from handler.engine.trainer import Trainer
-from handler.observe import Observer
+from handler.observer import Observer
 from handler.sequencer import DLSequencer
 
 BATCH = 32

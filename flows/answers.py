@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from handler.record import Plan, Reason, Resumption, RunRecord, SegmentRecord, Status
+from handler.records import Plan, Reason, Resumption, RunRecord, SegmentRecord, Status
 
 Standing = Status | Literal["killed"]
 # JSON has no NaN. The answer holds null for NaN and infinite values, and for epochs before a metric first appeared.

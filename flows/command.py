@@ -18,7 +18,7 @@ from flows.ending import end
 from flows.output import CommandFailed, Output, foreseen
 from handler.errors import FrostlineError, UserCodeError
 from handler.memory import enough_memory
-from handler.specification.given_text import check_text
+from handler.validation.text import check_text
 
 app = typer.Typer(
     name="frostline",

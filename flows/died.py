@@ -29,7 +29,7 @@ from prefect.exceptions import ObjectNotFound
 from flows.admission import admit_path
 from handler.chain import RecordedChain, furthest
 from handler.errors import FrostlineError, StoreError
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.store import Store, local_root
 
 TRAIN = FlowFilter(name=FlowFilterName(any_=["train"]))

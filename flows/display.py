@@ -12,8 +12,8 @@ from rich.text import Text
 
 from flows.commands.tables import duration, names
 from handler.errors.secrets import masked
-from handler.observe import Observer
-from handler.record import SegmentRecord
+from handler.observer import Observer
+from handler.records import SegmentRecord
 from handler.schedule import Segment
 
 

@@ -12,8 +12,8 @@ import threading
 
 from flows.recorded import tell_ended
 from handler.chain import furthest
-from handler.interrupt import stop
 from handler.run import TrainingRun
+from handler.stop_flag import stop
 
 TELL_SECONDS = 3.0
 AT_MOST_SECONDS = 6.0

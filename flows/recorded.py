@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from handler.errors.secrets import masked
-from handler.interrupt import stop
+from handler.stop_flag import stop
 
 RETURN_SECONDS = 150.0  # an outage of a minute or two, and the server's start
 ANSWER_SECONDS = 5.0

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, ClassVar
 
-from handler.interrupt import stop
-from handler.observe import Observer
-from handler.record import SegmentRecord
+from handler.observer import Observer
+from handler.records import SegmentRecord
+from handler.stop_flag import stop
 
 NAMES = {signal.SIGINT: "SIGINT", signal.SIGTERM: "SIGTERM"}
 GRACE = 2.5

@@ -25,11 +25,11 @@ from flows.signals import LIMIT, SignalWatch
 from flows.train import end_interrupted, prefect_defers_to, see_recorded
 from handler.environment import core_count
 from handler.errors import SpecError
-from handler.interrupt import stop
 from handler.report.comparison import write_comparison
 from handler.run import RunInputs
 from handler.spec import check_run_name
 from handler.specification.pretrained import check_not_from_itself
+from handler.stop_flag import stop
 from handler.store import Store, local_root
 from handler.store.mirrored_files import send
 from handler.store.remote import url_of

@@ -35,10 +35,10 @@ from flows.signals import LIMIT, SignalWatch
 from handler.data.reread import looked_at
 from handler.errors import Interrupted
 from handler.errors.secrets import masked
-from handler.interrupt import stop
-from handler.record import PlannedSegment, RunRecord
+from handler.records import PlannedSegment, RunRecord
 from handler.run import RunInputs, TrainingRun
 from handler.spec import TrainingSpec
+from handler.stop_flag import stop
 from tasks.artifacts import PrefectObserver, log, run_event, show_again
 from tasks.backup import backup
 from tasks.interruption import TrainingInterrupted

@@ -17,7 +17,7 @@ _PUBLIC = {
     "DLTrainingHandler": "handler.training",
     "FrostlineError": "handler.errors",
     "KerasArchitecture": "handler.arch.keras_model",
-    "Observer": "handler.observe",
+    "Observer": "handler.observer",
     "PointNetPwiseClassif": "handler.arch.pointnet",
     "Store": "handler.store",
     "TrainingSpec": "handler.spec",

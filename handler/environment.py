@@ -15,7 +15,7 @@ from typing import Any
 from handler import distribution
 from handler.engine.zip_dates import clamp_zip_dates
 from handler.errors import EnvironmentMismatch, SpecError
-from handler.record import EnvironmentChange
+from handler.records import EnvironmentChange
 from handler.specification.strategy import Strategy
 
 CPU_FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_tile")

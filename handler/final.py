@@ -12,7 +12,7 @@ import numpy as np
 from handler.checkpoint.holes import repair_command
 from handler.data.dataset import DataShape
 from handler.errors import DamagedError, SpecError
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.specification.user_code import UserCode
 from handler.state import to_array
 from handler.store import Store

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from handler.differences import first_difference, in_words
 from handler.errors import MismatchError, SpecError
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.run import RunInputs, TrainingRun
 from handler.spec import TrainingSpec, parse_spec
 from handler.specification.project_folder import project_folder

@@ -22,13 +22,13 @@ from handler.engine.targets import LOSS
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError, StoreError
 from handler.final import save_model, weights_digest
-from handler.interrupt import stop
 from handler.model import DLModelHandler
 from handler.prefix.prefixes import PrefixOptions
-from handler.record import EnvironmentChange
+from handler.records import EnvironmentChange
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
 from handler.specification.callback_memory import forgotten
+from handler.stop_flag import stop
 from handler.store.files import writing
 from handler.store.places import free_place
 from handler.training import DLTrainingHandler

@@ -11,16 +11,10 @@ import numpy as np
 from handler.arch.architecture import Architecture
 from handler.engine.losses import is_one_hot
 from handler.engine.probe import output_shapes
-from handler.notebook.arguments import (
-    check_architecture,
-    check_batch_size,
-    check_callable_or_callbacks,
-    check_epochs,
-    check_function,
-    check_validation,
-)
-from handler.record import InitialWeights
+from handler.notebook.arguments import check_architecture, check_callable_or_callbacks, check_validation
+from handler.records import InitialWeights
 from handler.sequencer import DLSequencer
+from handler.validation.arguments import check_batch_size, check_epochs, check_function
 
 
 class DLModelHandler:

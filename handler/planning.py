@@ -23,7 +23,7 @@ from handler.errors import DamagedError, SpecError, StoreError
 from handler.layers import Outline
 from handler.prefix.graph import Graph
 from handler.prefix.planned import planned
-from handler.record import InitialWeights, Plan, PlannedPrefix, PlannedSegment, RunRecord
+from handler.records import InitialWeights, Plan, PlannedPrefix, PlannedSegment, RunRecord
 from handler.schedule import Schedule, compute_schedule, held_layers, idle_segments
 from handler.spec import TrainingSpec, is_cloud
 from handler.specification.callback_effects import SETS_RATE, conflicts, rate_setter

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from handler.errors import SpecError
 from handler.errors.quoting import suggestion
-from handler.record import RunRecord
+from handler.records import RunRecord
 
 
 class Retention(BaseModel):

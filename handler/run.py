@@ -25,14 +25,14 @@ from handler.engine.finite import check_history
 from handler.engine.history import from_json, to_table
 from handler.errors import MismatchError, StoreError
 from handler.errors.secrets import masked
-from handler.interrupt import stop
 from handler.memory import enough_memory
-from handler.observe import Observer
+from handler.observer import Observer
 from handler.planning import Planning
-from handler.record import EnvironmentChange, Plan, RunRecord, SegmentRecord
+from handler.records import EnvironmentChange, Plan, RunRecord, SegmentRecord
 from handler.spec import TrainingSpec, dump_spec
 from handler.specification.user_code import UserCode
 from handler.specification.user_frames import text_of
+from handler.stop_flag import stop
 from handler.store import Store
 from handler.store.failure_log import log_failure
 from handler.store.files import write_file

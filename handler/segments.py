@@ -20,9 +20,9 @@ from handler.engine.finite import check_history
 from handler.engine.trainer import Trainer
 from handler.errors import DamagedError, Interrupted, MismatchError, StoreError
 from handler.executor import set_segment
-from handler.observe import Observer
+from handler.observer import Observer
 from handler.prefix.prefixes import Prefixes, PrefixOptions
-from handler.record import EnvironmentChange, SegmentRecord, Source
+from handler.records import EnvironmentChange, SegmentRecord, Source
 from handler.schedule import Segment
 from handler.snapshots import StateWriter
 from handler.store import StateStore

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from handler.errors import DataError
-from handler.notebook.arguments import check_batch_size, check_kinds
+from handler.validation.arguments import check_batch_size, check_kinds
 
 SLAB_BYTES = 1 << 26
 

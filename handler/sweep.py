@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from handler.errors import SpecError
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.specification.text import read_yaml
 
 MOST = 1000  # trainings of one sweep; all specifications are read before any training starts

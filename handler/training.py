@@ -24,7 +24,7 @@ from handler.memory import enough_memory
 from handler.notebook.arguments import check_callbacks, check_data, check_model_handler, check_observers, check_store
 from handler.notebook.run_record import NotebookRun
 from handler.notebook.standing import Training, identify, remembered
-from handler.observe import Observer
+from handler.observer import Observer
 from handler.prefix.prefixes import PrefixOptions
 from handler.schedule import compute_schedule, held_layers, idle_segments
 from handler.segments import SegmentWalk

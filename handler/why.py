@@ -11,7 +11,7 @@ from handler.chain import Position, backwards, furthest
 from handler.differences import differences, in_words, spec_field
 from handler.errors import DamagedError, SpecError
 from handler.planning import Planning
-from handler.record import Plan, PlannedSegment, Reason, RunRecord, rate_text
+from handler.records import Plan, PlannedSegment, Reason, RunRecord, rate_text
 
 AT_MOST = 6  # names in a sentence
 _ENDED = {"failed": "failed", "interrupted": "was interrupted"}

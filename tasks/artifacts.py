@@ -24,8 +24,8 @@ from prefect.events import emit_event
 from prefect.exceptions import MissingContextError
 
 from handler.errors.secrets import masked
-from handler.observe import Observer
-from handler.record import Plan, RunRecord, SegmentRecord
+from handler.observer import Observer
+from handler.records import Plan, RunRecord, SegmentRecord
 from tasks.asking import asking
 
 _not_taken: list[Callable[[], object]] = []

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from handler.interrupt import stop
+from handler.stop_flag import stop
 
 POLL_MILLISECONDS = 200
 

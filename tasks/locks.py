@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from prefect.locking.protocol import LockManager
 
-from handler.interrupt import stop
+from handler.stop_flag import stop
 from handler.store.files import make_folder, writing
 from handler.store.leases import Lease, lease_on
 from handler.store.locks import is_locked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handler.record import Plan
+from handler.records import Plan
 from handler.run import RunInputs, TrainingRun
 from tasks.artifacts import plan_table
 from tasks.policies import stage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, model_validator
 
-from handler.record import SegmentRecord
+from handler.records import SegmentRecord
 from handler.store import Store
 
 

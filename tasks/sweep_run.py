@@ -8,7 +8,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from handler.interrupt import stop
+from handler.stop_flag import stop
 from handler.store import local_root
 from handler.sweep import Variant
 from tasks.forked import run

@@ -10,7 +10,7 @@ from flows.answers import PlanAnswer
 from flows.commands.tables import duration, names, size, table
 from flows.output import Output
 from handler.errors import SpecError
-from handler.record import Plan, Reason
+from handler.records import Plan, Reason
 from handler.run import RunInputs, TrainingRun
 from handler.spec import check_run_name, load_spec
 from handler.store import local_root

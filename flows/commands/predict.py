@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from handler.data.cloud import Cloud
     from handler.final import TrainedModel
-    from handler.record import RunRecord
+    from handler.records import RunRecord
 
 CLOUDS = (".las", ".laz")
 

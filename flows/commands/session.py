@@ -22,9 +22,9 @@ from flows.server import EmbeddedServer, ServerError, configured_api_url, start_
 from flows.signals import SignalWatch
 from handler.data.reread import looked_at
 from handler.errors import FrostlineError, Interrupted, UserCodeError
-from handler.interrupt import stop
 from handler.run import RunInputs, TrainingRun
 from handler.specification.user_frames import text_of
+from handler.stop_flag import stop
 from handler.store.failure_log import log_failure
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from handler.record import SegmentRecord, rate_text
+from handler.records import SegmentRecord, rate_text
 
 COLOURS = {"completed": "green", "running": "cyan", "interrupted": "yellow", "killed": "yellow", "failed": "red"}
 COLOURS |= dict.fromkeys(("refused", "busy"), "red")

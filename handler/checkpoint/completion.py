@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from handler.chain import Chain, Position, furthest, snapshots_behind
 from handler.errors import DamagedError
-from handler.observe import Observer
-from handler.record import SegmentRecord, Source
+from handler.observer import Observer
+from handler.records import SegmentRecord, Source
 from handler.schedule import Segment
 from handler.store import StateStore
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from handler.chain import Keyed
 from handler.errors import NonFiniteError
-from handler.record import Divergence, RunRecord
+from handler.records import Divergence, RunRecord
 
 
 def divergence_of(error: BaseException, chain: Keyed) -> Divergence | None:

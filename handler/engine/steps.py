@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 from handler.distribution import devices_of
 from handler.engine import batches
 from handler.engine.loop import StepLoop, loop_of, resident
-from handler.interrupt import StopFlag
 from handler.masks import Masks, Step
+from handler.stop_flag import StopFlag
 
 
 class Steps:

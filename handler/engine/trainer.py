@@ -20,14 +20,14 @@ from handler.engine.finite import LossWatch, first_not_finite, first_weight_not_
 from handler.engine.hidden_state import refuse_derived_from_training, refuse_hidden_state
 from handler.engine.steps import Steps
 from handler.errors import Interrupted
-from handler.interrupt import StopFlag
-from handler.interrupt import stop as stop_flag
 from handler.masks import CAPACITY, Masks
-from handler.observe import Observer
+from handler.observer import Observer
 from handler.optimizers import build_optimizer, unwrapped
 from handler.sequencer import DLSequencer
 from handler.specification.non_finite import NonFinite
 from handler.state import TrainingState, assign, named, put_into, to_array
+from handler.stop_flag import StopFlag
+from handler.stop_flag import stop as stop_flag
 from handler.weights import derived
 
 if TYPE_CHECKING:

@@ -10,19 +10,11 @@ import keras
 
 from handler.data.arrays import check_pair
 from handler.errors import DataError, SpecError
-from handler.observe import Observer
+from handler.observer import Observer
 from handler.store import Store
+from handler.validation.arguments import check_epochs, check_kinds, what
 
 WRAP_MODEL = "DLModelHandler(KerasArchitecture(model), training_epochs=10, batch_size=32)"
-
-
-def what(value: Any) -> str:
-    """Return a value as a message names it: plain values as they are, others by their class."""
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    if (value is None or isinstance(value, bool | int | float | str)) and len(repr(value)) < 80:
-        return repr(value)
-    return f"an object of class {type(value).__name__}"
 
 
 def check_model_handler(mh: Any) -> None:
@@ -73,34 +65,6 @@ def check_data(X: Any, y: Any, names: tuple[str, str] = ("X", "y_rf")) -> None:
     check_pair(list(X) if isinstance(X, list | tuple) else [X], y, " and ".join(names), "the data")
 
 
-def check_kinds(X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> None:
-    """Refuse data that are no arrays, whatever their dtype; see `check_data`."""
-    parts = list(X) if isinstance(X, list | tuple) else [X]
-    if isinstance(X, list | tuple) and parts and all(isinstance(part, int | float) for part in parts):
-        raise DataError(names[0], f"is a list of numbers; give np.asarray({names[0]})")
-    for i, part in enumerate(parts):
-        _check_array(f"{names[0]}[{i}]" if isinstance(X, list | tuple) else names[0], part)
-    _check_array(names[1], y)
-
-
-def _check_array(name: str, value: Any) -> None:
-    do = None
-    if isinstance(value, dict):
-        do = "a list of arrays in the order of the network's inputs" if name.startswith("X") else "one array of targets"
-    elif hasattr(value, "to_numpy"):
-        do = f"{name}.to_numpy()"
-    elif hasattr(value, "as_numpy_iterator") or isinstance(value, keras.utils.PyDataset):
-        do = "arrays: np.concatenate() of the batches' inputs, and of their targets"
-    elif hasattr(value, "numpy") and not hasattr(value, "oindex"):
-        do = f"{name}.numpy()"
-    elif isinstance(value, list | tuple):
-        do = f"np.asarray({name})"
-    elif not (hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "__getitem__")):
-        do = "a NumPy array, a zarr array or, for several inputs, a list of them"
-    if do is not None:
-        raise DataError(name, f"must be an array of numbers, not {what(value)}; give {do}")
-
-
 def check_callbacks(callbacks: Any) -> None:
     """Refuse a value that is no list of Keras callbacks.
 
@@ -115,60 +79,6 @@ def check_callbacks(callbacks: Any) -> None:
         if not isinstance(callback, keras.callbacks.Callback):
             made = f"; make one: {callback.__name__}()" if isinstance(callback, type) else ""
             raise SpecError(f"callbacks[{i}]", f"must be a keras.callbacks.Callback, not {what(callback)}{made}")
-
-
-def check_network(nn: Any, name: str) -> None:
-    """Refuse a value that is no built `keras.Model`.
-
-    Raises:
-        SpecError: names the remedy.
-    """
-    if not isinstance(nn, keras.Model):
-        raise SpecError(name, f"must be a keras.Model, not {what(nn)}")
-    if not nn.built:
-        raise SpecError(name, f"{nn.name!r} isn't built, so it has no weights; call it once, or build(input_shape)")
-
-
-def check_epochs(epochs: Any, name: str = "training_epochs") -> None:
-    """Refuse a value that is no number of epochs, at least 1.
-
-    Raises:
-        SpecError: with the value.
-    """
-    whole = isinstance(epochs, int) or hasattr(epochs, "__index__")
-    if isinstance(epochs, bool) or not whole or epochs < 1:
-        raise SpecError(name, f"must be a whole number of epochs, at least 1, not {what(epochs)}")
-
-
-def check_batch_size(batch_size: Any) -> None:
-    """Refuse a value that is no number of examples, at least 1.
-
-    Raises:
-        SpecError: with the value.
-    """
-    whole = isinstance(batch_size, int) or hasattr(batch_size, "__index__")
-    if isinstance(batch_size, bool) or not whole or batch_size < 1:
-        raise SpecError("batch_size", f"must be a whole number of examples, at least 1, not {what(batch_size)}")
-
-
-def check_function(function: Any, name: str, *, optional: bool = False) -> None:
-    """Refuse a value that can't be called.
-
-    Raises:
-        SpecError: with the value.
-    """
-    if not callable(function) and not (optional and function is None):
-        raise SpecError(name, f"must be a function, not {what(function)}")
-
-
-def check_optimizer(optimizer: Any) -> None:
-    """Refuse a value that is neither None nor a `keras.optimizers.Optimizer`.
-
-    Raises:
-        SpecError: names the remedy.
-    """
-    if optimizer is not None and not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise SpecError("optimizer", f"must be a keras.optimizers.Optimizer, such as Adam(1e-3), not {what(optimizer)}")
 
 
 def check_store(store: Any) -> None:

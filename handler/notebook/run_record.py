@@ -14,8 +14,8 @@ from handler.chain import Chain, reached
 from handler.errors import DamagedError, FrostlineError, Interrupted, SpecError, StoreError
 from handler.final import weights_digest
 from handler.layers import outline
-from handler.observe import Observer
-from handler.record import EnvironmentChange, RunRecord, SegmentRecord
+from handler.observer import Observer
+from handler.records import EnvironmentChange, RunRecord, SegmentRecord
 from handler.specification.user_frames import text_of
 from handler.store import Store
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from handler.prefix.decision import refusal
 from handler.prefix.graph import Graph, cut
-from handler.record import PlannedPrefix
+from handler.records import PlannedPrefix
 from handler.spec import TrainingSpec
 
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from handler.errors import DamagedError
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.store import Store, files, mirror, mirrored_files, sealed
 from handler.store.places import free_place
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from handler.engine.history import to_table
 from handler.errors import MismatchError
 from handler.going_on import stored_inputs
-from handler.observe import Observer
-from handler.record import RunRecord
+from handler.observer import Observer
+from handler.records import RunRecord
 from handler.repair.caches import withdraw_damaged
 from handler.run import TrainingRun
 from handler.spec import dump_spec, parse_spec

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from handler.errors import FrostlineError, Interrupted
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.repair import caches
 from handler.repair.rebuilding import Rebuilding
 from handler.repair.wanted import assign

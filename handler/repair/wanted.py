@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from handler.record import RunRecord
+from handler.records import RunRecord
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.report import figures
 from handler.report.curves import BOTTOM, HEIGHT, LEFT, RATES, RIGHT, TOP, WIDTH, epoch_labels, falls, gridlines
 from handler.report.svg import element, picture

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from handler.record import PlannedSegment
+from handler.records import PlannedSegment
 from handler.report import figures
 from handler.report.svg import element, join, picture
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.report.curves import HEIGHT, LEFT, WIDTH, charts
 from handler.report.svg import element
 from handler.report.templates import style

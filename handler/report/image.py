@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from handler.record import Plan, rate_text
+from handler.records import Plan, rate_text
 from handler.report import figures
 from handler.report.mask import Row, rows, trainable_share
 from handler.store.files import replacing

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from handler.record import PlannedSegment
+from handler.records import PlannedSegment
 from handler.report.figures import epochs
 
 State = Literal["training", "frozen", "held"]

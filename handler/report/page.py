@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from handler.errors.command_line import command_line
-from handler.record import PlannedSegment, RunRecord
+from handler.records import PlannedSegment, RunRecord
 from handler.report import figures
 from handler.report.curves import charts
 from handler.report.picture import schedule_picture

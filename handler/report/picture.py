@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from handler.record import PlannedSegment
+from handler.records import PlannedSegment
 from handler.report import figures
 from handler.report.mask import Row, rows, trainable_share
 from handler.report.svg import element, join, picture

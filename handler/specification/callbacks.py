@@ -20,8 +20,8 @@ from handler.specification.named import (
     is_reference,
     plain,
 )
-from handler.specification.refusals import Given
 from handler.specification.written_names import check_fields, check_written
+from handler.validation.models import Given
 
 # Loggers only write files or send logs. They do not affect the weights, so they are not part of keys.
 LOGGERS = frozenset({"CSVLogger", "ModelCheckpoint", "RemoteMonitor", "TensorBoard"})

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from handler.errors import ScheduleError
 from handler.errors.quoting import shown
-from handler.specification.refusals import Count, Flag, Given, Rate, Seed, spec_error
+from handler.validation.models import Count, Flag, Given, Rate, Seed, spec_error
 
 Layers = Literal["all", "all_reverse"] | list[str | list[str]]
 FIELD = "freeze_training"

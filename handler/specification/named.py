@@ -16,7 +16,7 @@ from handler.errors import SpecError
 from handler.errors.quoting import join, shown, suggestion
 from handler.errors.secrets import holds_password
 from handler.specification import keras_names
-from handler.specification.refusals import GREATEST, LEAST
+from handler.validation.models import GREATEST, LEAST
 
 REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 

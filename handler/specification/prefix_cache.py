@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from handler.specification.refusals import Flag, Given, Size
+from handler.validation.models import Flag, Given, Size
 
 
 class PrefixCache(Given):

@@ -9,9 +9,9 @@ from pydantic import ConfigDict, Field
 
 from handler.errors import SpecError
 from handler.errors.quoting import shown, suggestion
-from handler.specification.given_text import check_file_name
-from handler.specification.refusals import Given
-from handler.specification.run_name import check_run_name
+from handler.validation.models import Given
+from handler.validation.run_name import check_run_name
+from handler.validation.text import check_file_name
 
 FORMS = "a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH"
 

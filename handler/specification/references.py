@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from handler.errors import SpecError
 from handler.errors.quoting import join, suggestion
 from handler.specification.code import check_call, check_reference
-from handler.specification.given_text import check_folder_name
 from handler.specification.named import is_reference
 from handler.specification.pretrained import source_of
+from handler.validation.text import check_folder_name
 
 if TYPE_CHECKING:
     from handler.spec import TrainingSpec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field
 
-from handler.specification.refusals import Count, Given
+from handler.validation.models import Count, Given
 
 
 class SnapshotOptions(Given):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from handler.errors import SpecError
-from handler.specification.refusals import Count, Given
+from handler.validation.models import Count, Given
 
 
 class Strategy(Given):

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from handler.errors import FrostlineError, SpecError
 from handler.retention import Retention
-from handler.specification.given_text import check_folder_name
 from handler.store import collection, collection_lock, files, marker, mirror
 from handler.store.checked import Damage
 from handler.store.mirror import local_root as local_root
 from handler.store.prefit import PrefitCache
 from handler.store.runs import RunStore
 from handler.store.states import StateStore
+from handler.validation.text import check_folder_name
 
 __all__ = ["Damage", "PrefitCache", "RunStore", "StateStore", "Store", "local_root"]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handler.errors import BusyError, DamagedError, FrostlineError, StoreError
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.retention import Retention, outlived
-from handler.specification.run_name import RUN_NAME
 from handler.store import checked, collection_lock, files, locks, marker, mirror, sealed
 from handler.store.places import is_file
 from handler.store.runs import FILES
+from handler.validation.run_name import RUN_NAME
 
 if TYPE_CHECKING:
     from handler.store import Store

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from handler.errors import BusyError, Interrupted
-from handler.interrupt import stop
+from handler.stop_flag import stop
 from handler.store.files import make_folder, writing
 from handler.store.leases import holder_of, lease_on
 from handler.store.locks import LEASE_POLL, POLL, hold_folder, let_go

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from handler.errors import SpecError, StoreError
-from handler.interrupt import stop
+from handler.stop_flag import stop
 from handler.store.mirror import remote_of
 from handler.store.remote import Remote
 

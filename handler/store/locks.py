@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from handler.errors import BusyError, Interrupted
-from handler.interrupt import stop
+from handler.stop_flag import stop
 from handler.store.files import make_folder, unreadable, writing
 from handler.store.leases import Lease, holder_of, lease_on
 from handler.store.places import open_lock

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from handler.errors import StoreError
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.store.runs import RunStore
 
 RECORD_SECONDS = 1.0  # the shortest time between two writes of the record that are not urgent

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from handler.errors import FrostlineError
-from handler.record import Resumption, RunRecord
+from handler.records import Resumption, RunRecord
 from handler.store import checked, mirrored_files
 from handler.store.files import write_file
 from handler.store.runs import RECORD, RunStore

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from handler.errors import DamagedError, SpecError, StoreError
 from handler.errors.secrets import masked
-from handler.record import RunRecord
-from handler.specification.run_name import RUN_NAME, check_run_name
+from handler.records import RunRecord
 from handler.store import checked, collection_lock, locks, marker, mirror, mirrored_files
 from handler.store.files import remove, write_file
+from handler.validation.run_name import RUN_NAME, check_run_name
 
 RECORD = "run.json"
 FILES = ("spec.yaml", "history.csv", "report.html", "model.keras")

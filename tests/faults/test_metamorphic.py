@@ -21,8 +21,8 @@ from handler.building import build_callbacks, build_model_handler, load_data
 from handler.data import shape
 from handler.engine.callbacks import capture
 from handler.final import weights_digest
-from handler.observe import Observer
-from handler.record import RunRecord
+from handler.observer import Observer
+from handler.records import RunRecord
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
 from handler.store import Store

@@ -14,7 +14,7 @@ from flows import inputs as given_inputs
 from flows.admission import admit_address, admit_processes
 from handler.environment import core_count
 from handler.errors import FrostlineError, SpecError
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.run import TrainingRun
 from handler.spec import parse_spec
 from handler.store import Store

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.store import Store
 from tests.flows.conftest import ROOT
 from tests.flows.prefect_records import deployments, flow_runs, process_of, read, start_run, started

@@ -3,7 +3,7 @@ import io
 from rich.console import Console
 
 from flows.display import Display, LiveDisplay, display_for
-from handler.record import SegmentRecord
+from handler.records import SegmentRecord
 from handler.schedule import Segment
 
 SEGMENT = Segment(1, 1, 3, ("enc1", "enc2"), 0.01)

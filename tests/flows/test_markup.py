@@ -11,7 +11,7 @@ from flows.command import run
 from flows.commands.train import show_answer
 from flows.display import display_for
 from flows.output import Output
-from handler.record import RunRecord, SegmentRecord
+from handler.records import RunRecord, SegmentRecord
 from handler.report import curves_image, write_report
 from handler.schedule import Segment
 from handler.store import Store

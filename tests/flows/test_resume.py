@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.store import Store
 from tests.flows.machines import kill
 from tests.flows.prefect_records import events, flow_runs, process_of, read, start_run, started

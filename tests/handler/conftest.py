@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from handler.observe import Observer
+from handler.observer import Observer
 from handler.state import to_array
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

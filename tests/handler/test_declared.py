@@ -246,7 +246,7 @@ def test_pretrained_weights_enter_by_content(folder, declare):
 @pytest.fixture
 def store(tmp_path):
     """Return a store with a completed run of two epochs and an interrupted one."""
-    from handler.record import RunRecord
+    from handler.records import RunRecord
 
     store = Store(tmp_path / "store")
     for name, status, state in (("done", "completed", "c" * 32), ("half", "interrupted", None)):

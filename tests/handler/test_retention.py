@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from handler.errors import SpecError
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.retention import Retention, outlived
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)

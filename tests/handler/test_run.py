@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from handler.errors import BusyError, EnvironmentMismatch, MismatchError, SpecError
-from handler.observe import Observer
+from handler.observer import Observer
 from handler.retention import Retention
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
@@ -190,7 +190,7 @@ def test_another_environment_is_refused_unless_allowed(train, folder, finished):
 
 def test_a_stop_within_an_epoch_loses_no_step(folder, whole):
     from handler.errors import Interrupted
-    from handler.interrupt import stop
+    from handler.stop_flag import stop
 
     class StopAt(Observer):
         def on_step(self, epoch, step, steps, logs):

@@ -9,7 +9,7 @@ from handler.chain import Chain, backwards, furthest
 from handler.engine.trainer import Trainer
 from handler.errors import StoreError
 from handler.layers import outline
-from handler.observe import Observer
+from handler.observer import Observer
 from handler.schedule import compute_schedule
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer

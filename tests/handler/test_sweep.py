@@ -3,9 +3,9 @@
 import pytest
 
 from handler.errors import SpecError
-from handler.record import RunRecord
-from handler.specification.run_name import RUN_NAME as NAME
+from handler.records import RunRecord
 from handler.sweep import default_title, parse_grid, shared_epochs, variants
+from handler.validation.run_name import RUN_NAME as NAME
 
 
 def test_a_grid_is_read_as_yaml():

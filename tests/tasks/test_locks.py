@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from handler.errors import StoreError
-from handler.interrupt import stop
+from handler.stop_flag import stop
 from tasks.interruption import TrainingInterrupted
 from tasks.locks import FlockLockManager
 

@@ -13,7 +13,7 @@ from handler.errors import (
     SpecError,
     StoreError,
 )
-from handler.record import PlannedSegment
+from handler.records import PlannedSegment
 from handler.store.files import writing
 from tasks.interruption import TrainingInterrupted
 from tasks.policies import can_pass

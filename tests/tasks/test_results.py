@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from handler.record import SegmentRecord
+from handler.records import SegmentRecord
 from handler.state import TrainingState
 from handler.store import Store
 from tasks.results import SegmentResult

@@ -11,7 +11,7 @@ import pytest
 from handler.chain import Chain, Position, furthest
 from handler.checkpoint.completion import Completion, completed_end, find_completion, use_completed
 from handler.checkpoint.holes import find_holes
-from handler.observe import Observer
+from handler.observer import Observer
 from handler.schedule import compute_schedule
 from handler.state import TrainingState
 from handler.store import StateStore, Store

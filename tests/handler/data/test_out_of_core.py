@@ -12,7 +12,6 @@ import zarr
 from handler.data import out_of_core
 from handler.data.arrays import load_zarr
 from handler.errors import Interrupted, StoreError
-from handler.interrupt import stop
 from handler.prefix import activations
 from handler.store import Store
 from handler.store.rows import Rows

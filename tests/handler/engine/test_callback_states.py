@@ -7,8 +7,8 @@ import pytest
 from handler.engine import callbacks as callback_state
 from handler.engine.trainer import Trainer
 from handler.errors import Interrupted, MismatchError, SpecError
-from handler.interrupt import StopFlag
 from handler.sequencer import DLSequencer
+from handler.stop_flag import StopFlag
 from tests.handler.conftest import same
 from tests.handler.engine.recorded_states import Taken
 

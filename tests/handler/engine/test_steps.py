@@ -10,6 +10,7 @@ from handler.engine.trainer import Trainer
 from handler.errors import Interrupted
 from handler.interrupt import StopFlag
 from handler.sequencer import DLSequencer
+from handler.stop_flag import StopFlag
 from tests.handler.conftest import same
 from tests.handler.engine.step_observers import Each, Some
 

@@ -6,9 +6,9 @@ import pytest
 
 from handler.engine.trainer import Trainer
 from handler.errors import Interrupted, MismatchError
-from handler.interrupt import StopFlag
-from handler.observe import Observer
+from handler.observer import Observer
 from handler.sequencer import DLSequencer
+from handler.stop_flag import StopFlag
 from tests.handler.conftest import same
 
 CALLBACKS = {

@@ -11,7 +11,7 @@ import numpy as np
 from handler.engine.trainer import Trainer
 from handler.executor import set_segment
 from handler.layers import outline
-from handler.observe import Observer
+from handler.observer import Observer
 from handler.schedule import Schedule, compute_schedule
 from handler.sequencer import DLSequencer
 from handler.state import TrainingState

@@ -7,7 +7,7 @@ import itertools
 import math
 import random
 
-from handler.record import Plan, PlannedSegment, RunRecord, SegmentRecord
+from handler.records import Plan, PlannedSegment, RunRecord, SegmentRecord
 
 SPEC = {
     "name": "lidar-demo",

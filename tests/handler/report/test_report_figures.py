@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from handler.record import rate_text
+from handler.records import rate_text
 from handler.report import figures
 
 

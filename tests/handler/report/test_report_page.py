@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from handler.record import Resumption
+from handler.records import Resumption
 from handler.report import write_report
 from tests.handler.report.report_samples import key, made_record
 

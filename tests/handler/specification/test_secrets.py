@@ -7,7 +7,7 @@ import pytest
 from handler.errors import DamagedError, FrostlineError, SpecError
 from handler.errors.quoting import shown
 from handler.errors.secrets import masked
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.spec import parse_spec
 from handler.store import Store
 from tests.good_spec import changed

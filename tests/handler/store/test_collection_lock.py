@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from handler.errors import BusyError, Interrupted
-from handler.interrupt import stop
+from handler.stop_flag import stop
 from handler.store import Store, collection, collection_lock
 from tests.handler.store.writes import record, state
 

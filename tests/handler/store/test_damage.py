@@ -9,7 +9,7 @@ import pytest
 
 from handler.backup import restore_backup, write_backup
 from handler.errors import DamagedError
-from handler.record import RunRecord, SegmentRecord
+from handler.records import RunRecord, SegmentRecord
 from handler.state import TrainingState
 from handler.store import Store, checked
 

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from handler.errors import BusyError, Interrupted
-from handler.interrupt import stop
+from handler.stop_flag import stop
 from handler.store.locks import is_locked, locked
 
 HOLD = textwrap.dedent("""

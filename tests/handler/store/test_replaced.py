@@ -4,7 +4,7 @@ import pytest
 
 from handler.chain import Position
 from handler.errors import MismatchError, SpecError
-from handler.record import Resumption
+from handler.records import Resumption
 from handler.store import Store
 from handler.store.replaced import ReplacedRun
 from tests.handler.store.writes import record, state

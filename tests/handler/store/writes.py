@@ -10,7 +10,7 @@ import numpy as np
 
 from handler.backup import drop_backup, restore_backup, write_backup
 from handler.declared import Digests
-from handler.record import RunRecord, SegmentRecord
+from handler.records import RunRecord, SegmentRecord
 from handler.state import TrainingState
 from handler.store import Store
 from handler.store.files import replacing, sweep

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from handler.errors import SpecError
-from handler.record import RunRecord
+from handler.records import RunRecord
 from handler.specification.pretrained import WeightsInto
 from handler.state import TrainingState, named, to_array
 from handler.store import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from handler.record import SegmentRecord
+    from handler.records import SegmentRecord
     from handler.schedule import Segment
 
 
