@@ -24,9 +24,9 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.harness import alternate, answer, row, seconds
-from handler.state import TrainingState
 from handler.store import Store
 from handler.store.files import sync
+from handler.store.training_state import TrainingState
 
 
 class Bench:

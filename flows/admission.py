@@ -27,9 +27,9 @@ from handler.errors import SpecError
 from handler.errors.quoting import shown
 from handler.spec import TrainingSpec
 from handler.specification.addresses import addresses, is_allowed
-from handler.specification.named import is_reference
 from handler.specification.pretrained import source_of
 from handler.specification.project_code import check_own, environment_of
+from handler.specification.reference import is_reference
 from handler.specification.references import references
 from handler.store.remote import url_of
 

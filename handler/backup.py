@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from handler.chain import key_of
-from handler.errors import DamagedError, MismatchError, StoreError
+from handler.errors import DamagedError, MismatchError
 from handler.store import checked, files, sealed
 from handler.store.arrays import content, describe, read_array, write_array
+from handler.store.checked import key_of
 from handler.store.locks import hold_folder, let_go
+from handler.store.sealed import drop_unneeded
 
 TEMPORARY = "frostline-backup-"
 _HELD: dict[Path, list[int]] = {}  # the backups this process holds: one locked descriptor per call of `write_backup`
@@ -62,17 +63,6 @@ def drop_backup(backup: Path) -> None:
     """Release a backup that is no longer needed, and remove it unless another process holds it."""
     let_go(_HELD[backup].pop())
     drop_unneeded(backup)
-
-
-def drop_unneeded(*backups: Path) -> None:
-    """Remove those of the backups that no process holds, such as those of processes that have ended."""
-    for backup in backups:
-        with contextlib.suppress(OSError, StoreError):  # another process holds it, or the next collection removes it
-            descriptor = hold_folder(backup, alone=True)
-            try:
-                files.remove(backup)
-            finally:
-                let_go(descriptor)
 
 
 def temporary_folder() -> Path:

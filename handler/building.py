@@ -29,7 +29,8 @@ from handler.specification.callbacks import check_monitors
 from handler.specification.compilation import completed
 from handler.specification.generators import entropy_from
 from handler.specification.keras_objects import keras_object
-from handler.specification.named import LOSS, METRIC, OPTIMIZER, is_reference
+from handler.specification.named import LOSS, METRIC, OPTIMIZER
+from handler.specification.reference import is_reference
 from handler.specification.user_code import UserCode, call
 from handler.store import Store
 from handler.weights.start import start_from

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import bisect
 import contextlib
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,11 +12,7 @@ from typing import Any, Protocol
 from handler.errors import DamagedError
 from handler.schedule import Schedule
 from handler.store import StateStore
-
-
-def key_of(data: Any) -> str:
-    """Return the key of JSON-able data: the first 32 hex digits of the sha256 of its canonical form."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:32]
+from handler.store.checked import key_of
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from handler.spec import TrainingSpec, form_of
 from handler.specification.code import check_reference
 from handler.specification.code_digest import code_digest, definitions
 from handler.specification.compilation import completed
-from handler.specification.named import is_reference
 from handler.specification.pretrained import WeightsInto, source_of
+from handler.specification.reference import is_reference
 from handler.store.checked import read_checked, with_checksum
 from handler.store.files import files_within, write_file
 from handler.validation.text import check_folder_name

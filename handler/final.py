@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +13,8 @@ from handler.data.dataset import DataShape
 from handler.errors import DamagedError, SpecError
 from handler.records import RunRecord
 from handler.specification.user_code import UserCode
-from handler.state import to_array
+from handler.state import save_model
 from handler.store import Store
-from handler.store.files import replacing
-
-
-def weights_digest(model: Any) -> str:
-    """Return the sha256 over every variable of `model.weights`, in order, each as C-contiguous little-endian bytes."""
-    digest = hashlib.sha256()
-    for variable in model.weights:
-        values = to_array(variable)
-        digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
-    return digest.hexdigest()
-
-
-def save_model(model: Any, file: Path) -> Path:
-    """Save a model as a `.keras` file atomically: written under a temporary name, synced, renamed."""
-    with replacing(file) as beside:
-        model.save(beside)
-    return file
 
 
 class TrainedModel:

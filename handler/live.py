@@ -21,13 +21,13 @@ from handler.engine.probe import check_batches, check_inputs, check_lengths
 from handler.engine.targets import LOSS
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError, StoreError
-from handler.final import save_model, weights_digest
 from handler.model import DLModelHandler
 from handler.prefix.prefixes import PrefixOptions
 from handler.records import EnvironmentChange
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
 from handler.specification.callback_memory import forgotten
+from handler.state import save_model, weights_digest
 from handler.stop_flag import stop
 from handler.store.files import writing
 from handler.store.places import free_place

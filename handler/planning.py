@@ -20,11 +20,11 @@ from handler.checkpoint.threads import recorded_threads
 from handler.data.reread import changed_data
 from handler.declared import Digests, declared, initial_key
 from handler.errors import DamagedError, SpecError, StoreError
-from handler.layers import Outline
 from handler.prefix.graph import Graph
 from handler.prefix.planned import planned
 from handler.records import InitialWeights, Plan, PlannedPrefix, PlannedSegment, RunRecord
 from handler.schedule import Schedule, compute_schedule, held_layers, idle_segments
+from handler.schedule_outline import Outline
 from handler.spec import TrainingSpec, is_cloud
 from handler.specification.callback_effects import SETS_RATE, conflicts, rate_setter
 from handler.specification.callback_memory import warnings

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
-from handler.backup import drop_unneeded
 from handler.chain import Position, furthest, reached
 from handler.checkpoint.completion import Completion, find_completion, use_completed
 from handler.checkpoint.holes import find_holes
@@ -38,6 +37,7 @@ from handler.store.failure_log import log_failure
 from handler.store.files import write_file
 from handler.store.record_writer import RecordWriter, now
 from handler.store.replaced import ReplacedRun
+from handler.store.sealed import drop_unneeded
 
 if TYPE_CHECKING:
     from handler.live import Live

@@ -17,7 +17,7 @@ import numpy as np
 
 from handler.errors import ScheduleError
 from handler.errors.quoting import shown
-from handler.layers import Outline
+from handler.schedule_outline import Outline
 from handler.specification.entries import (
     FIELD,
     Entry,
@@ -27,21 +27,9 @@ from handler.specification.entries import (
     parse_entries,
     parse_strategy,
 )
-from handler.units import Units, listed_units, resolve_units
+from handler.units import Op, Units, listed_units, resolve_units
 
 Turns = tuple[list[int], list[dict[str, list[str]]]]
-
-
-@dataclass(frozen=True)
-class Op:
-    """The mask change at one epoch: two disjoint sequences of layer paths that together cover the entry. Idempotent."""
-
-    freeze: tuple[str, ...]
-    unfreeze: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, list[str]]:
-        """Return the op as plain data."""
-        return {"freeze": list(self.freeze), "unfreeze": list(self.unfreeze)}
 
 
 @dataclass(frozen=True)

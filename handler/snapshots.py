@@ -12,8 +12,8 @@ import threading
 from typing import Any
 
 from handler.chain import Chain, snapshots_behind
-from handler.state import TrainingState
 from handler.store import StateStore
+from handler.store.training_state import TrainingState
 
 KEPT = 2
 

@@ -21,19 +21,12 @@ from handler.schedule import check_schedule
 from handler.specification.callbacks import CallbackSpec, check_monitors
 from handler.specification.code import resolve_function
 from handler.specification.entries import Entry, as_list
-from handler.specification.named import (
-    LOSS,
-    METRIC,
-    check_named,
-    is_reference,
-    metric_label,
-    plain,
-    schema,
-)
+from handler.specification.named import LOSS, METRIC, check_named, metric_label, plain, schema
 from handler.specification.non_finite import NonFinite
 from handler.specification.optimizer import check_optimizer
 from handler.specification.prefix_cache import PrefixCache, as_mapping
 from handler.specification.pretrained import WeightsInto, check_weights
+from handler.specification.reference import is_reference
 from handler.specification.snapshots import SnapshotOptions
 from handler.specification.source_forms import check_files, check_source, form_of, is_cloud
 from handler.specification.strategy import Strategy, check_spread

@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from handler.errors import MismatchError
+from handler.store.files import replacing
+from handler.store.training_state import TrainingState
 from handler.weights import derived
-
-
-@dataclass
-class TrainingState:
-    """The state of a training between two steps.
-
-    Attributes:
-        epoch: epochs completed.
-        step: steps completed in the epoch that follows; 0 between epochs.
-        arrays: name -> array of any dtype. `model/...`: weights, moving statistics, seed generators. `devices/...`:
-            the values of the other replicas where they differ from the first. `tables/...`: lookup tables, as JSON.
-            `optimizer/...`, `random/global`. `callbacks/...`: arrays that a callback keeps. Within an epoch also
-            `metrics/...` and `logs/...`.
-        callbacks: the callbacks' own state, by class name and position among those of that class; plain JSON.
-        history: metric name -> one value per completed epoch, None in epochs without one.
-        stopped: whether a callback ended the training here.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    callbacks: dict[str, Any] = field(default_factory=dict)
-    history: dict[str, list[float | None]] = field(default_factory=dict)
-    stopped: bool = False
 
 
 def to_array(variable: Any) -> np.ndarray:
@@ -125,3 +103,19 @@ def load_state(store: Any, key: str, model: Any) -> TrainingState:
     if optimizer is not None and optimizer.built:
         assign(named("optimizer", optimizer.variables), state.arrays, "optimizer")
     return state
+
+
+def weights_digest(model: Any) -> str:
+    """Return the sha256 over every variable of `model.weights`, in order, each as C-contiguous little-endian bytes."""
+    digest = hashlib.sha256()
+    for variable in model.weights:
+        values = to_array(variable)
+        digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
+    return digest.hexdigest()
+
+
+def save_model(model: Any, file: Path) -> Path:
+    """Save a model as a `.keras` file atomically: written under a temporary name, synced, renamed."""
+    with replacing(file) as beside:
+        model.save(beside)
+    return file

@@ -13,7 +13,7 @@ from handler import identity
 from handler.arch.unbuilt import build_for
 from handler.backup import clear, drop_backup, restore_backup, temporary_folder, write_backup
 from handler.boundaries import Boundaries
-from handler.chain import Chain, key_of
+from handler.chain import Chain
 from handler.data.finite import check_arrays
 from handler.engine.probe import check_batches
 from handler.engine.trainer import Trainer
@@ -31,6 +31,7 @@ from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
 from handler.specification.non_finite import NonFinite
 from handler.store import Store
+from handler.store.checked import key_of
 
 
 class DLTrainingHandler:

@@ -6,13 +6,21 @@ import difflib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
 
 from handler.errors import ScheduleError
-from handler.layers import Outline
+from handler.schedule_outline import Outline
 
-if TYPE_CHECKING:
-    from handler.schedule import Op
+
+@dataclass(frozen=True)
+class Op:
+    """The mask change at one epoch: two disjoint sequences of layer paths that together cover the entry. Idempotent."""
+
+    freeze: tuple[str, ...]
+    unfreeze: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, list[str]]:
+        """Return the op as plain data."""
+        return {"freeze": list(self.freeze), "unfreeze": list(self.unfreeze)}
 
 
 @dataclass(frozen=True)
@@ -38,8 +46,6 @@ class Units:
 
     def op(self, resting: Collection[int]) -> Op:
         """Return the op that freezes the groups with these indices and unfreezes the others."""
-        from handler.schedule import Op
-
         frozen = {path for i in resting for path in self.units[i]}
         return Op(
             tuple(path for path in self.domain if path in frozen),

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from handler.chain import key_of
 from handler.data.dataset import Dataset, parts_of
 from handler.data.finite import FiniteCheck
 from handler.errors import DataError
 from handler.store import PrefitCache
 from handler.store.arrays import Look, size_of
+from handler.store.checked import key_of
 from handler.store.files import free_bytes
 
 FORMAT = 1

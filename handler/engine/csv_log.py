@@ -11,10 +11,10 @@ from typing import Any
 import keras
 
 from handler.engine.log_files import LogFiles
-from handler.state import TrainingState
 from handler.store.checked import digest_bytes
 from handler.store.files import write_file, writing
 from handler.store.places import free_place
+from handler.store.training_state import TrainingState
 
 
 class CSVLog(LogFiles):

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from handler.engine.log_files import LogFiles
-from handler.state import TrainingState
 from handler.store.files import write_file
+from handler.store.training_state import TrainingState
 
 
 class EventLog(LogFiles):

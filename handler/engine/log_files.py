@@ -18,10 +18,10 @@ import keras
 import numpy as np
 import xxhash
 
-from handler.state import TrainingState
 from handler.store.checked import digest_bytes
 from handler.store.files import unreadable, writing
 from handler.store.places import free_place
+from handler.store.training_state import TrainingState
 
 CHECKSUM = "xxh3 of the mark"
 

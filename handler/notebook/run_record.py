@@ -12,11 +12,11 @@ from typing import Any
 from handler import environment
 from handler.chain import Chain, reached
 from handler.errors import DamagedError, FrostlineError, Interrupted, SpecError, StoreError
-from handler.final import weights_digest
 from handler.layers import outline
 from handler.observer import Observer
 from handler.records import EnvironmentChange, RunRecord, SegmentRecord
 from handler.specification.user_frames import text_of
+from handler.state import weights_digest
 from handler.store import Store
 
 

@@ -14,10 +14,11 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from handler import identity
-from handler.chain import Chain, furthest, key_of
+from handler.chain import Chain, furthest
 from handler.errors import DamagedError, StoreError
 from handler.schedule import Schedule
 from handler.store import Store
+from handler.store.checked import key_of
 
 _left: WeakKeyDictionary[Any, Standing] = WeakKeyDictionary()  # by model
 

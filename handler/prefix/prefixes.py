@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 
 from handler import environment, identity
-from handler.backup import drop_unneeded
-from handler.chain import key_of
 from handler.data.out_of_core import IN_MEMORY
 from handler.distribution import devices_of
 from handler.engine import batches
@@ -25,10 +23,11 @@ from handler.prefix.flatten import Flat
 from handler.prefix.graph import Cut, cut
 from handler.sequencer import DLSequencer
 from handler.store import sealed
-from handler.store.checked import digest_bytes
+from handler.store.checked import digest_bytes, key_of
 from handler.store.files import free_bytes
 from handler.store.locks import hold_folder, let_go
 from handler.store.rows import Rows
+from handler.store.sealed import drop_unneeded
 
 FORMAT = 1
 MAX_BYTES = 1 << 32

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from handler.specification.callbacks import CallbackSpec
 from handler.specification.code import locate, parse, top_level
-from handler.specification.named import CALLBACK, is_reference
+from handler.specification.named import CALLBACK
+from handler.specification.reference import is_reference
 
 STATE = {"get_state", "set_state"}
 

@@ -11,15 +11,8 @@ from pydantic import ConfigDict, Field, model_validator
 from handler.errors import SpecError
 from handler.errors.quoting import shown, suggestion
 from handler.errors.secrets import secret_header
-from handler.specification.named import (
-    CALLBACK,
-    check_arguments,
-    check_name,
-    check_numbers,
-    is_number,
-    is_reference,
-    plain,
-)
+from handler.specification.named import CALLBACK, check_arguments, check_name, check_numbers, is_number, plain
+from handler.specification.reference import is_reference
 from handler.specification.written_names import check_fields, check_written
 from handler.validation.models import Given
 

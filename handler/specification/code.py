@@ -22,7 +22,7 @@ from typing import Any
 from handler.errors import SpecError
 from handler.errors.quoting import shown, suggestion
 from handler.specification.generators import seed_for
-from handler.specification.named import is_reference
+from handler.specification.reference import is_reference
 from handler.specification.user_code import UserCode
 
 OWN = frozenset({"flows", "tasks", "handler"})

@@ -12,7 +12,8 @@ import keras
 from handler.errors import SpecError
 from handler.errors.quoting import join, shown
 from handler.specification.code import resolve_function
-from handler.specification.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, Kind, is_reference
+from handler.specification.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, Kind
+from handler.specification.reference import is_reference
 from handler.specification.user_code import call
 from handler.specification.user_frames import sentence_of
 

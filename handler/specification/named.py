@@ -16,9 +16,8 @@ from handler.errors import SpecError
 from handler.errors.quoting import join, shown, suggestion
 from handler.errors.secrets import holds_password
 from handler.specification import keras_names
+from handler.specification.reference import is_reference
 from handler.validation.models import GREATEST, LEAST
-
-REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,6 @@ RATE_SCHEDULE = Kind("learning-rate schedule", keras_names.RATE_SCHEDULES)
 LOSS = Kind("loss", keras_names.LOSSES, keras_names.LOSS_NAMES)
 METRIC = Kind("metric", keras_names.METRICS, (*keras_names.METRIC_NAMES, "acc"))
 CALLBACK = Kind("callback", keras_names.CALLBACKS)
-
-
-def is_reference(value: Any) -> bool:
-    """Return whether a value has the form `module:function`."""
-    return isinstance(value, str) and REFERENCE.fullmatch(value) is not None
 
 
 def check_named(kind: Kind, value: Any) -> str | dict[str, Any]:

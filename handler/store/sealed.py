@@ -7,13 +7,14 @@ at any moment leaves the previous content in place.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from handler.errors import DamagedError
-from handler.store import mirror
+from handler.errors import DamagedError, StoreError
+from handler.store import files, mirror
 from handler.store.checked import (
     FORMAT,
     Damage,
@@ -27,6 +28,7 @@ from handler.store.checked import (
 )
 from handler.store.files import remove as remove_here
 from handler.store.files import set_aside, side_by_side, sync, workplace, write_file, writing
+from handler.store.locks import hold_folder, let_go
 
 MANIFEST = "manifest.json"
 DESCRIPTION = "zarr.json"
@@ -198,3 +200,14 @@ def damages(target: Path, *, deep: bool = False) -> list[Damage]:
     wrong += [damage for found_there in side_by_side(lambda one: content_damage(*one), read) for damage in found_there]
     # guard: unlisted-file-is-damage
     return wrong + [Damage(str(target / name), "isn't in the manifest") for name in sorted(found)]
+
+
+def drop_unneeded(*backups: Path) -> None:
+    """Remove those of the backups that no process holds, such as those of processes that have ended."""
+    for backup in backups:
+        with contextlib.suppress(OSError, StoreError):  # another process holds it, or the next collection removes it
+            descriptor = hold_folder(backup, alone=True)
+            try:
+                files.remove(backup)
+            finally:
+                let_go(descriptor)

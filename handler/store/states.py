@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from handler.errors import DamagedError
-from handler.state import TrainingState
 from handler.store import checked, files, mirror, sealed, variables
 from handler.store.arrays import dtype_of
 from handler.store.chunks import Chunks
+from handler.store.training_state import TrainingState
 
 VARIABLES = "variables.zarr"
 SAYS = {"parent", "epoch", "step", "stopped", "snapshot", "callbacks", "history", "variables"}

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from handler.state import TrainingState
 from handler.store.arrays import as_bytes, describe
 from handler.store.checked import digest_bytes
+from handler.store.training_state import TrainingState
 
 
 def changed(

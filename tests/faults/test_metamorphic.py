@@ -20,11 +20,11 @@ from handler import DLTrainingHandler
 from handler.building import build_callbacks, build_model_handler, load_data
 from handler.data import shape
 from handler.engine.callbacks import capture
-from handler.final import weights_digest
 from handler.observer import Observer
 from handler.records import RunRecord
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
+from handler.state import weights_digest
 from handler.store import Store
 from tests.faults import stages, trainings
 from tests.faults.comparison import differences, left_behind

@@ -9,9 +9,10 @@ import pytest
 
 from handler.errors import ScheduleError
 from handler.executor import DLFreezeTrainingExecutor
-from handler.layers import Outline, outline
+from handler.layers import outline
 from handler.masks import Masks
 from handler.schedule import compute_schedule, held_layers, idle_segments
+from handler.schedule_outline import Outline
 
 L = keras.layers
 

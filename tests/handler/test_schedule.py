@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from handler.errors import ScheduleError
-from handler.layers import LayerInfo, Outline
-from handler.schedule import Op, Segment, compute_schedule, random_turns, round_robin_turns
+from handler.schedule import Segment, compute_schedule, random_turns, round_robin_turns
+from handler.schedule_outline import LayerInfo, Outline
 from handler.specification.entries import Entry
+from handler.units import Op
 
 NETWORK = Outline(
     layers=tuple(

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from handler.records import SegmentRecord
-from handler.state import TrainingState
 from handler.store import Store
+from handler.store.training_state import TrainingState
 from tasks.results import SegmentResult
 
 

@@ -13,8 +13,8 @@ from handler.checkpoint.completion import Completion, completed_end, find_comple
 from handler.checkpoint.holes import find_holes
 from handler.observer import Observer
 from handler.schedule import compute_schedule
-from handler.state import TrainingState
 from handler.store import StateStore, Store
+from handler.store.training_state import TrainingState
 
 
 @pytest.fixture

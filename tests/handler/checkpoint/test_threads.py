@@ -3,8 +3,8 @@
 import numpy as np
 
 from handler.checkpoint.threads import recorded_threads
-from handler.state import TrainingState
 from handler.store import Store
+from handler.store.training_state import TrainingState
 
 
 def test_the_thread_count_comes_from_the_first_state_that_records_it(tmp_path):

@@ -14,7 +14,7 @@ from handler.layers import outline
 from handler.observer import Observer
 from handler.schedule import Schedule, compute_schedule
 from handler.sequencer import DLSequencer
-from handler.state import TrainingState
+from handler.store.training_state import TrainingState
 
 Arrays = dict[str, np.ndarray]
 

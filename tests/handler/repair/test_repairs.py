@@ -157,7 +157,7 @@ def test_the_record_of_another_run_is_refused(store):
 
 
 def test_a_state_that_no_run_needs_is_quarantined(store):
-    from handler.state import TrainingState
+    from handler.store.training_state import TrainingState
 
     store.states.write("f" * 32, TrainingState(1, 0, {"model/w": np.arange(9.0)}, {}, {}, False))
     damages.flip(damages.chunk(store.states.folder("f" * 32)))

@@ -10,8 +10,8 @@ import pytest
 from handler.backup import restore_backup, write_backup
 from handler.errors import DamagedError
 from handler.records import RunRecord, SegmentRecord
-from handler.state import TrainingState
 from handler.store import Store, checked
+from handler.store.training_state import TrainingState
 
 RNG = np.random.default_rng(0)
 WIDE = RNG.normal(size=(4_200_000,)).astype("float32")  # two chunks of equal size

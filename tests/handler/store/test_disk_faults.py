@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from handler.errors import StoreError
-from handler.state import TrainingState
 from handler.store import Store, files, sealed
 from tests.handler.store.writes import WRITES, state, things_damaged, value
 

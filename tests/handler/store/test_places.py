@@ -6,9 +6,9 @@ import socket
 import numpy as np
 import pytest
 
-from handler.state import TrainingState
 from handler.store import Store, files, locks, marker
 from handler.store.places import free_place, is_file, open_lock
+from handler.store.training_state import TrainingState
 
 
 def folder(path):

@@ -11,9 +11,9 @@ import numpy as np
 from handler.backup import drop_backup, restore_backup, write_backup
 from handler.declared import Digests
 from handler.records import RunRecord, SegmentRecord
-from handler.state import TrainingState
 from handler.store import Store
 from handler.store.files import replacing, sweep
+from handler.store.training_state import TrainingState
 
 BIG = np.arange(5000, dtype="float32")
 X, Y = np.arange(60.0).reshape(20, 3), np.arange(20)

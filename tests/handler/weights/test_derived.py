@@ -8,6 +8,7 @@ from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.errors import MismatchError, SpecError
 from handler.state import TrainingState, assign, load_state, named, put_into, to_array
 from handler.store import Store
+from handler.store.training_state import TrainingState
 from handler.weights import derived
 from handler.weights.start import load_file, start_from
 from tests.handler.conftest import Epochs

@@ -9,9 +9,10 @@ from flows.commands.export import export_model
 from flows.commands.predict import predict_file
 from flows.output import Output
 from handler.errors import SpecError
-from handler.final import TrainedModel, weights_digest
+from handler.final import TrainedModel
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
+from handler.state import weights_digest
 from tests.handler.conftest import Epochs
 
 MODULE = '''
