@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.harness import Watch, alternate, answer, row, seconds
 from handler.backup import drop_backup, restore_backup, write_backup
-from handler.store.files import sync
+from handler.store.atomic_files import sync
 
 POINTS, WIDTH = 2048, 10
 SLAB = 1 << 24

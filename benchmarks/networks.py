@@ -15,7 +15,7 @@ from handler import DLTrainingHandler
 from handler.building import build_model_handler, load_data
 from handler.data import shape
 from handler.spec import parse_spec
-from handler.store import Store
+from handler.store.store import Store
 
 
 def compiled(inputs: Any, outputs: Any) -> Any:

@@ -24,8 +24,8 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.harness import alternate, answer, row, seconds
-from handler.store import Store
-from handler.store.files import sync
+from handler.store.atomic_files import sync
+from handler.store.store import Store
 from handler.store.training_state import TrainingState
 
 

@@ -31,7 +31,7 @@ from handler.specification.pretrained import source_of
 from handler.specification.project_code import check_own, environment_of
 from handler.specification.reference import is_reference
 from handler.specification.references import references
-from handler.store.remote import url_of
+from handler.store.object_store import url_of
 
 ROOTS = "FROSTLINE_DATA_ROOTS"
 ADDRESSES = "FROSTLINE_ALLOWED_ADDRESSES"

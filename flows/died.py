@@ -30,7 +30,8 @@ from flows.admission import admit_path
 from handler.chain import RecordedChain, furthest
 from handler.errors import FrostlineError, StoreError
 from handler.records import RunRecord
-from handler.store import Store, local_root
+from handler.store.remote_dirs import local_root
+from handler.store.store import Store
 
 TRAIN = FlowFilter(name=FlowFilterName(any_=["train"]))
 ON_ITS_WAY = {StateType.SCHEDULED, StateType.PENDING, StateType.PAUSED, StateType.CANCELLING}

@@ -13,9 +13,9 @@ from pydantic import Field
 from flows.admission import admit_path
 from flows.answers import GcAnswer
 from handler.errors import BusyError
-from handler.retention import Retention
-from handler.store import Store
 from handler.store.marker import is_absent
+from handler.store.retention import Retention
+from handler.store.store import Store
 from tasks.artifacts import log
 
 

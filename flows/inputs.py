@@ -12,7 +12,8 @@ from handler.errors import FrostlineError, SpecError
 from handler.going_on import stored_inputs
 from handler.run import RunInputs
 from handler.spec import TrainingSpec, check_run_name, load_spec, read_spec
-from handler.store import Store, local_root
+from handler.store.remote_dirs import local_root
+from handler.store.store import Store
 
 
 def training_name() -> str:

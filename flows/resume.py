@@ -22,8 +22,7 @@ from flows.answers import RelaunchAnswer, Relaunched
 from flows.died import Dead, died
 from handler.errors import FrostlineError
 from handler.specification.user_frames import sentence_of
-from handler.store import local_root
-from handler.store.mirror import place_of
+from handler.store.remote_dirs import local_root, place_of
 from tasks.artifacts import log, run_event
 
 

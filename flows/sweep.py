@@ -30,9 +30,10 @@ from handler.run import RunInputs
 from handler.spec import check_run_name
 from handler.specification.pretrained import check_not_from_itself
 from handler.stop_flag import stop
-from handler.store import Store, local_root
-from handler.store.mirrored_files import send
-from handler.store.remote import url_of
+from handler.store.object_store import url_of
+from handler.store.remote_dirs import local_root
+from handler.store.remote_files import send
+from handler.store.store import Store
 from handler.store.sweeps import claimed_sweep, refuse_other_file
 from handler.sweep import Variant, default_title, named_in_errors, shared_epochs, variants
 from tasks.artifacts import log

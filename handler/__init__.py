@@ -19,7 +19,7 @@ _PUBLIC = {
     "KerasArchitecture": "handler.arch.keras_model",
     "Observer": "handler.observer",
     "PointNetPwiseClassif": "handler.arch.pointnet",
-    "Store": "handler.store",
+    "Store": "handler.store.store",
     "TrainingSpec": "handler.spec",
     "load_spec": "handler.spec",
     "load_state": "handler.state",

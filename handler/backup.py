@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from handler.errors import DamagedError, MismatchError
-from handler.store import checked, files, sealed
+from handler.store import atomic_dirs, atomic_files, checksums
 from handler.store.arrays import content, describe, read_array, write_array
-from handler.store.checked import key_of
+from handler.store.atomic_dirs import drop_unneeded
+from handler.store.checksums import key_of
 from handler.store.locks import hold_folder, let_go
-from handler.store.sealed import drop_unneeded
 
 TEMPORARY = "frostline-backup-"
 _HELD: dict[Path, list[int]] = {}  # the backups this process holds: one locked descriptor per call of `write_backup`
@@ -53,7 +53,7 @@ def write_backup(folder: Path, X: Any, y: Any) -> Path:
         return written
 
     while True:
-        sealed.seal(target, body, fill)
+        atomic_dirs.seal(target, body, fill)
         with contextlib.suppress(FileNotFoundError):  # another process has just removed it
             _HELD.setdefault(target, []).append(hold_folder(target))
             return target
@@ -75,7 +75,7 @@ def temporary_folder() -> Path:
 def clear(folder: Path) -> None:
     """Remove a folder made by `temporary_folder`, unless a process holds a backup in it."""
     drop_unneeded(*folder.glob("*.zarr"))
-    files.sweep(folder)
+    atomic_files.sweep(folder)
     with contextlib.suppress(OSError):
         folder.rmdir()
 
@@ -94,11 +94,11 @@ def restore_backup(backup: Path, X: Any, y: Any) -> None:
     """
     try:
         # guard: backup-verified-deeply
-        checked.require(sealed.damages(backup, deep=True))  # every checksum: X and y can't be recovered otherwise
+        checksums.require(atomic_dirs.damages(backup, deep=True))  # every checksum: X and y can't be recovered otherwise
     except DamagedError as error:
         left = f"X and y are left as the training left them (other rows' order), and the backup stays in {backup}"
         raise DamagedError(f"{error}; {left}") from error
-    manifest, arrays = sealed.read_manifest(backup), arrays_of(X, y)
+    manifest, arrays = atomic_dirs.read_manifest(backup), arrays_of(X, y)
     if not {name for name in arrays if name != "y"} == {name for name in manifest["arrays"] if name != "y"}:
         raise MismatchError(f"{backup}: holds {sorted(manifest['arrays'])}, given were {sorted(arrays)}")
     listed = {name: about for name, about in manifest["arrays"].items() if name in arrays}

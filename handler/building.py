@@ -32,7 +32,7 @@ from handler.specification.keras_objects import keras_object
 from handler.specification.named import LOSS, METRIC, OPTIMIZER
 from handler.specification.reference import is_reference
 from handler.specification.user_code import UserCode, call
-from handler.store import Store
+from handler.store.store import Store
 from handler.weights.start import start_from
 
 NUMBER = re.compile(r"-?[0-9]+")

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from handler.errors import DamagedError
 from handler.schedule import Schedule
-from handler.store import StateStore
-from handler.store.checked import key_of
+from handler.store.checksums import key_of
+from handler.store.states import StateStore
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from handler.specification.code_digest import code_digest, definitions
 from handler.specification.compilation import completed
 from handler.specification.pretrained import WeightsInto, source_of
 from handler.specification.reference import is_reference
-from handler.store.checked import read_checked, with_checksum
-from handler.store.files import files_within, write_file
+from handler.store.atomic_files import files_within, write_file
+from handler.store.checksums import read_checked, with_checksum
 from handler.validation.text import check_folder_name
 
 FORMAT = 1

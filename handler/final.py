@@ -14,7 +14,7 @@ from handler.errors import DamagedError, SpecError
 from handler.records import RunRecord
 from handler.specification.user_code import UserCode
 from handler.state import save_model
-from handler.store import Store
+from handler.store.store import Store
 
 
 class TrainedModel:

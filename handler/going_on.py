@@ -11,7 +11,7 @@ from handler.records import RunRecord
 from handler.run import RunInputs, TrainingRun
 from handler.spec import TrainingSpec, parse_spec
 from handler.specification.project_folder import project_folder
-from handler.store import Store
+from handler.store.store import Store
 
 
 def stored_inputs(

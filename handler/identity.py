@@ -15,7 +15,7 @@ from handler.errors import MismatchError, SpecError
 from handler.own_code import own_code
 from handler.state import to_array
 from handler.store.arrays import content, describe
-from handler.store.checked import digest_bytes, key_of
+from handler.store.checksums import digest_bytes, key_of
 
 _RESTORE = "restore it, or declare the change (data.version) so that a new training begins"
 _WOULD_DO = {

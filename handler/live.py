@@ -29,8 +29,8 @@ from handler.sequencer import DLSequencer
 from handler.specification.callback_memory import forgotten
 from handler.state import save_model, weights_digest
 from handler.stop_flag import stop
-from handler.store.files import writing
-from handler.store.places import free_place
+from handler.store.atomic_files import writing
+from handler.store.occupied_paths import free_place
 from handler.training import DLTrainingHandler
 
 if TYPE_CHECKING:

@@ -31,9 +31,10 @@ from handler.specification.callback_memory import warnings
 from handler.specification.callbacks import check_packages
 from handler.specification.compilation import leaves_to_network
 from handler.specification.pretrained import check_not_from_itself, source_of
-from handler.store import Store, marker, mirrored_files
-from handler.store.checked import read_checked, with_checksum
-from handler.store.files import write_file
+from handler.store import marker, remote_files
+from handler.store.atomic_files import write_file
+from handler.store.checksums import read_checked, with_checksum
+from handler.store.store import Store
 
 REMEMBERED = 4  # version of the network's stored description; a description of another version is ignored
 SLOTS = 3  # a weight and two slots of an optimizer like Adam, 4 bytes each
@@ -232,7 +233,7 @@ class Planning:
 
     def _remembered(self) -> dict[str, Any]:
         if not self._memory.exists():
-            mirrored_files.refresh(self._memory)
+            remote_files.refresh(self._memory)
         found = read_checked(self._memory)
         if found.get("version") != REMEMBERED:
             raise KeyError("version")
@@ -258,7 +259,7 @@ class Planning:
         with contextlib.suppress(StoreError):  # a read-only store
             marker.claim(self.store.root)
             write_file(self._memory, with_checksum(memory))
-            mirrored_files.send(self._memory)
+            remote_files.send(self._memory)
         self._compiled = mh.was_compiled
         return found, graph, mh.initial_weights
 

@@ -32,12 +32,12 @@ from handler.spec import TrainingSpec, dump_spec
 from handler.specification.user_code import UserCode
 from handler.specification.user_frames import text_of
 from handler.stop_flag import stop
-from handler.store import Store
+from handler.store.atomic_dirs import drop_unneeded
+from handler.store.atomic_files import write_file
 from handler.store.failure_log import log_failure
-from handler.store.files import write_file
 from handler.store.record_writer import RecordWriter, now
 from handler.store.replaced import ReplacedRun
-from handler.store.sealed import drop_unneeded
+from handler.store.store import Store
 
 if TYPE_CHECKING:
     from handler.live import Live

@@ -25,7 +25,7 @@ from handler.prefix.prefixes import Prefixes, PrefixOptions
 from handler.records import EnvironmentChange, SegmentRecord, Source
 from handler.schedule import Segment
 from handler.snapshots import StateWriter
-from handler.store import StateStore
+from handler.store.states import StateStore
 
 
 class SegmentWalk:

@@ -12,7 +12,7 @@ import threading
 from typing import Any
 
 from handler.chain import Chain, snapshots_behind
-from handler.store import StateStore
+from handler.store.states import StateStore
 from handler.store.training_state import TrainingState
 
 KEPT = 2

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from handler.errors import MismatchError
-from handler.store.files import replacing
+from handler.store.atomic_files import replacing
 from handler.store.training_state import TrainingState
 from handler.weights import derived
 
@@ -94,7 +94,7 @@ def load_state(store: Any, key: str, model: Any) -> TrainingState:
         DamagedError: the state is absent or not intact.
         MismatchError: it belongs to another architecture.
     """
-    from handler.store import Store
+    from handler.store.store import Store
 
     opened = store if isinstance(store, Store) else Store(Path(store))
     state = opened.states.read(key)

@@ -30,8 +30,8 @@ from handler.schedule import compute_schedule, held_layers, idle_segments
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
 from handler.specification.non_finite import NonFinite
-from handler.store import Store
-from handler.store.checked import key_of
+from handler.store.checksums import key_of
+from handler.store.store import Store
 
 
 class DLTrainingHandler:

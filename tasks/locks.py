@@ -20,10 +20,10 @@ from typing import NamedTuple
 from prefect.locking.protocol import LockManager
 
 from handler.stop_flag import stop
-from handler.store.files import make_folder, writing
+from handler.store.atomic_files import make_folder, writing
 from handler.store.leases import Lease, lease_on
 from handler.store.locks import is_locked
-from handler.store.places import open_lock
+from handler.store.occupied_paths import open_lock
 from tasks.interruption import TrainingInterrupted
 
 

@@ -17,7 +17,7 @@ from prefect.transactions import IsolationLevel
 
 from handler.errors import DamagedError, Interrupted, StoreError
 from handler.run import RunInputs, TrainingRun
-from handler.store.places import free_place
+from handler.store.occupied_paths import free_place
 from tasks.interruption import TrainingInterrupted
 from tasks.locks import FlockLockManager
 from tasks.run_log import errors_masked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, model_validator
 
 from handler.records import SegmentRecord
-from handler.store import Store
+from handler.store.store import Store
 
 
 class SegmentResult(BaseModel):

@@ -9,7 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from handler.stop_flag import stop
-from handler.store import local_root
+from handler.store.remote_dirs import local_root
 from handler.sweep import Variant
 from tasks.forked import run
 

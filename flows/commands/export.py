@@ -7,7 +7,7 @@ from pathlib import Path
 from flows.answers import ExportAnswer
 from flows.output import Output
 from handler.errors import SpecError
-from handler.store import Store
+from handler.store.store import Store
 
 
 def export_model(output: Output, run: str, epoch: int | None, to: Path, folder: str) -> None:

@@ -9,8 +9,8 @@ from flows.answers import Damaged, FailureAnswer, GcAnswer, VerifyAnswer
 from flows.commands.tables import size, table
 from flows.output import CommandFailed, Output
 from handler.errors import BusyError, SpecError
-from handler.retention import Retention
-from handler.store import Store
+from handler.store.retention import Retention
+from handler.store.store import Store
 
 
 def verify_store(output: Output, runs: list[str], folder: str) -> None:

@@ -13,7 +13,7 @@ from handler.errors import SpecError
 from handler.records import Plan, Reason
 from handler.run import RunInputs, TrainingRun
 from handler.spec import check_run_name, load_spec
-from handler.store import local_root
+from handler.store.remote_dirs import local_root
 from handler.why import reasons
 
 

@@ -9,7 +9,7 @@ from flows.answers import PredictAnswer
 from flows.commands.tables import scores_tables
 from flows.output import Output
 from handler.errors import DataError, SpecError
-from handler.store import Store
+from handler.store.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,7 +111,7 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> Found:
 
     from handler.data.finite import check_finite
     from handler.data.outputs import kind_of, labels_of_outputs, score_outputs
-    from handler.store.files import replacing
+    from handler.store.atomic_files import replacing
 
     parts, y = _read(source)
     _check_fit(parts, source, model)

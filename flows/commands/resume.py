@@ -12,7 +12,7 @@ from flows.output import CommandFailed, Output
 from handler.errors import FrostlineError
 from handler.errors.command_line import command_line
 from handler.going_on import stored_inputs
-from handler.store import Store
+from handler.store.store import Store
 
 
 def resume_runs(output: Output, named: list[str], folder: str, allow_environment_change: bool, wait: bool) -> None:

@@ -9,7 +9,7 @@ from flows.commands.tables import coloured, moment, table
 from flows.output import Output
 from handler.chain import RecordedChain, furthest
 from handler.errors import StoreError
-from handler.store import Store
+from handler.store.store import Store
 
 
 def list_runs(output: Output, folder: str) -> None:

@@ -8,8 +8,8 @@ from flows.answers import ShowAnswer, standing
 from flows.commands.tables import coloured, duration, moment, segments_table, table
 from flows.output import Output
 from handler.errors.command_line import command_line
-from handler.store import Store
-from handler.store.mirrored_files import files_there
+from handler.store.remote_files import files_there
+from handler.store.store import Store
 
 
 def show_run(output: Output, name: str, folder: str) -> None:

@@ -13,7 +13,7 @@ from flows.commands.tables import coloured, duration, table
 from flows.output import CommandFailed, Output
 from handler.errors import FrostlineError
 from handler.spec import check_run_name, load_spec
-from handler.store import local_root
+from handler.store.remote_dirs import local_root
 from handler.sweep import default_title, named_in_errors, parse_grid, variants
 
 

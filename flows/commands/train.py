@@ -12,7 +12,7 @@ from flows.output import Output
 from handler.data.reread import looked_at
 from handler.run import RunInputs, TrainingRun
 from handler.spec import check_run_name, load_spec
-from handler.store import local_root
+from handler.store.remote_dirs import local_root
 
 if TYPE_CHECKING:
     from flows.answers import TrainAnswer

@@ -15,7 +15,7 @@ from handler.errors import DamagedError
 from handler.observer import Observer
 from handler.records import SegmentRecord, Source
 from handler.schedule import Segment
-from handler.store import StateStore
+from handler.store.states import StateStore
 
 
 @dataclass(frozen=True)

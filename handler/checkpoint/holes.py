@@ -13,12 +13,13 @@ from pathlib import Path
 from handler.chain import Chain, Position, backwards
 from handler.errors import DamagedError
 from handler.errors.command_line import command_line
-from handler.store import StateStore, mirror
+from handler.store import remote_dirs
+from handler.store.states import StateStore
 
 
 def repair_command(store: Path) -> str:
     """Return the command line that rebuilds the damaged states of a store."""
-    return command_line("verify", "--repair", "--store", mirror.place_of(store))
+    return command_line("verify", "--repair", "--store", remote_dirs.place_of(store))
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def find_holes(chain: Chain, states: StateStore, position: Position | None) -> l
     if position is None:
         return []
     there, parents, store = states.there(), None, states.root.parent
-    at_url = mirror.remote_of(states.root) is not None
+    at_url = remote_dirs.remote_of(states.root) is not None
     holes = []
     for epoch in sorted(end for end in chain.ends if end < position.epoch or (end == position.epoch and position.step)):
         key = chain.keys[epoch]

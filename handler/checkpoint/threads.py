@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable
 
 from handler.errors import StoreError
-from handler.store import Store
+from handler.store.store import Store
 
 
 def recorded_threads(store: Store, keys: Iterable[str]) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from handler.errors import DataError
-from handler.store.files import files_within
+from handler.store.atomic_files import files_within
 from handler.store.marker import MARKER
 
 _MAGIC = re.compile(r"[*?\[]")

@@ -17,7 +17,7 @@ from handler.data.las_units import Scale, scale_of
 from handler.data.reader_process import ReaderFailed, decompress_points
 from handler.errors import DataError
 from handler.memory import require_room
-from handler.store.files import replacing
+from handler.store.atomic_files import replacing
 
 SUFFIXES = (".las", ".laz")
 COPC_SUFFIX = ".copc.laz"

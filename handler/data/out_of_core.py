@@ -16,10 +16,10 @@ import numpy as np
 from handler.data.dataset import Dataset, parts_of
 from handler.data.finite import FiniteCheck
 from handler.errors import DataError
-from handler.store import PrefitCache
 from handler.store.arrays import Look, size_of
-from handler.store.checked import key_of
-from handler.store.files import free_bytes
+from handler.store.atomic_files import free_bytes
+from handler.store.checksums import key_of
+from handler.store.prefit_cache import PrefitCache
 
 FORMAT = 1
 IN_MEMORY = 1 << 28

@@ -10,7 +10,7 @@ from handler.specification.reference import is_reference
 
 if TYPE_CHECKING:
     from handler.spec import TrainingSpec
-    from handler.store import StateStore
+    from handler.store.states import StateStore
 
 
 def looked_at(spec: TrainingSpec) -> str:

@@ -22,7 +22,7 @@ from handler.errors import DataError
 from handler.errors.quoting import suggestion
 from handler.specification.generators import seed_for
 from handler.specification.user_code import call
-from handler.store.files import files_within
+from handler.store.atomic_files import files_within
 
 if TYPE_CHECKING:
     from handler.spec import DataSpec

@@ -11,9 +11,9 @@ from typing import Any
 import keras
 
 from handler.engine.log_files import LogFiles
-from handler.store.checked import digest_bytes
-from handler.store.files import write_file, writing
-from handler.store.places import free_place
+from handler.store.atomic_files import write_file, writing
+from handler.store.checksums import digest_bytes
+from handler.store.occupied_paths import free_place
 from handler.store.training_state import TrainingState
 
 

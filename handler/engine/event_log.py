@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from handler.engine.log_files import LogFiles
-from handler.store.files import write_file
+from handler.store.atomic_files import write_file
 from handler.store.training_state import TrainingState
 
 

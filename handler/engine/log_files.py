@@ -18,9 +18,9 @@ import keras
 import numpy as np
 import xxhash
 
-from handler.store.checked import digest_bytes
-from handler.store.files import unreadable, writing
-from handler.store.places import free_place
+from handler.store.atomic_files import unreadable, writing
+from handler.store.checksums import digest_bytes
+from handler.store.occupied_paths import free_place
 from handler.store.training_state import TrainingState
 
 CHECKSUM = "xxh3 of the mark"

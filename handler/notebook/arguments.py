@@ -11,7 +11,7 @@ import keras
 from handler.data.arrays import check_pair
 from handler.errors import DataError, SpecError
 from handler.observer import Observer
-from handler.store import Store
+from handler.store.store import Store
 from handler.validation.arguments import check_epochs, check_kinds, what
 
 WRAP_MODEL = "DLModelHandler(KerasArchitecture(model), training_epochs=10, batch_size=32)"

@@ -17,7 +17,7 @@ from handler.observer import Observer
 from handler.records import EnvironmentChange, RunRecord, SegmentRecord
 from handler.specification.user_frames import text_of
 from handler.state import weights_digest
-from handler.store import Store
+from handler.store.store import Store
 
 
 class NotebookRun(Observer):

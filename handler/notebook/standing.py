@@ -17,8 +17,8 @@ from handler import identity
 from handler.chain import Chain, furthest
 from handler.errors import DamagedError, StoreError
 from handler.schedule import Schedule
-from handler.store import Store
-from handler.store.checked import key_of
+from handler.store.checksums import key_of
+from handler.store.store import Store
 
 _left: WeakKeyDictionary[Any, Standing] = WeakKeyDictionary()  # by model
 

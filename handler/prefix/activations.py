@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from handler.engine import batches
 from handler.store.arrays import as_bytes, describe
-from handler.store.chunks import Chunks
-from handler.store.rows import Rows
+from handler.store.raw_zarr import Chunks
+from handler.store.row_array import Rows
 
 CHUNK_BYTES = 1 << 22
 SIDE_BY_SIDE = 2  # batches at a time, because the operations on one batch seldom use all cores

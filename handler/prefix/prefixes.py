@@ -22,12 +22,12 @@ from handler.prefix.decision import Mode, NotUsed, refusal
 from handler.prefix.flatten import Flat
 from handler.prefix.graph import Cut, cut
 from handler.sequencer import DLSequencer
-from handler.store import sealed
-from handler.store.checked import digest_bytes, key_of
-from handler.store.files import free_bytes
+from handler.store import atomic_dirs
+from handler.store.atomic_dirs import drop_unneeded
+from handler.store.atomic_files import free_bytes
+from handler.store.checksums import digest_bytes, key_of
 from handler.store.locks import hold_folder, let_go
-from handler.store.rows import Rows
-from handler.store.sealed import drop_unneeded
+from handler.store.row_array import Rows
 
 FORMAT = 1
 MAX_BYTES = 1 << 32
@@ -162,7 +162,7 @@ class Prefixes:
             _refuse(unkeepable(examples))
             return activations.gather(examples, self._count)
         target = self.folder / f"{self._key(function)}.zarr"
-        if sealed.intact(target):  # guard: activations-intact
+        if atomic_dirs.intact(target):  # guard: activations-intact
             target.touch()
         else:
             self._weigh(place, epochs)
@@ -174,9 +174,9 @@ class Prefixes:
                 body["arrays"], written = activations.write(folder, examples, self._count)
                 return written
 
-            sealed.seal(target, body, fill)
+            atomic_dirs.seal(target, body, fill)
         self._held = hold_folder(target)
-        about = sealed.read_manifest(target)["arrays"]
+        about = atomic_dirs.read_manifest(target)["arrays"]
         stored = [Rows(target / f"{i:03d}", a) for i, a in enumerate(about)]
         near = all(isinstance(array, np.ndarray) for array in self.sequencer.arrays)
         return activations.kept_in_memory(stored, copy_limit() if near else IN_MEMORY)
@@ -210,7 +210,7 @@ class Prefixes:
         assert self.folder is not None
         size = place.size * self.sequencer.rows
         there = sorted(self.folder.glob("[!.]*.zarr"), key=lambda path: path.stat().st_mtime)
-        sizes = {path: sum(sealed.files_below(path).values()) for path in there}
+        sizes = {path: sum(atomic_dirs.files_below(path).values()) for path in there}
         while there and sum(sizes[path] for path in there) + size > self.options.max_bytes:
             drop_unneeded(there.pop(0))
         free = free_bytes(self.folder)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from handler.errors import DamagedError
 from handler.records import RunRecord
-from handler.store import Store, files, mirror, mirrored_files, sealed
-from handler.store.places import free_place
+from handler.store import atomic_dirs, atomic_files, remote_dirs, remote_files
+from handler.store.occupied_paths import free_place
+from handler.store.store import Store
 
 SEALED = ("prefit", "prefixes", "backups")
 FILES = ("plans", "results", "digests.json")
@@ -33,16 +34,16 @@ def remove(store: Store, place: Path) -> str:
         place: path relative to the store, for which `is_cache` is True.
     """
     if place.parts[0] in SEALED:
-        target = store.root / place.parts[0] / place.parts[1].removesuffix(mirror.COMMIT)
-        mirror.withdraw(target)
-        files.set_aside(target)
+        target = store.root / place.parts[0] / place.parts[1].removesuffix(remote_dirs.COMMIT)
+        remote_dirs.withdraw(target)
+        atomic_files.set_aside(target)
         return "it is quarantined, and computed again where it is needed"
     path = store.root / place
-    with files.writing(path):
+    with atomic_files.writing(path):
         free_place(path)
         if place.parts[0] in FILES:
             path.unlink(missing_ok=True)
-            mirrored_files.remove(path)
+            remote_files.remove(path)
     return "it is removed, and made again where it is needed"
 
 
@@ -62,16 +63,16 @@ def quarantine_unneeded_state(store: Store, key: str, records: list[RunRecord]) 
         return False
     target = store.states.folder(key)
     with contextlib.suppress(DamagedError):
-        mirror.withdraw(target)
-    files.set_aside(target)
+        remote_dirs.withdraw(target)
+    atomic_files.set_aside(target)
     return True
 
 
 def withdraw_damaged(store: Store, key: str) -> None:
     """Quarantine a damaged state, here and at the store's URL; an intact local copy is uploaded again."""
     target = store.states.folder(key)
-    mirror.withdraw(target)
-    if os.path.lexists(target) and (not target.is_dir() or sealed.damages(target, deep=True)):
-        files.set_aside(target)
-    if target.exists() and mirror.remote_of(target) is not None:
-        mirror.publish(target, target, (target / sealed.MANIFEST).read_bytes())
+    remote_dirs.withdraw(target)
+    if os.path.lexists(target) and (not target.is_dir() or atomic_dirs.damages(target, deep=True)):
+        atomic_files.set_aside(target)
+    if target.exists() and remote_dirs.remote_of(target) is not None:
+        remote_dirs.publish(target, target, (target / atomic_dirs.MANIFEST).read_bytes())

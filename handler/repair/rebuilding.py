@@ -14,10 +14,10 @@ from handler.records import RunRecord
 from handler.repair.caches import withdraw_damaged
 from handler.run import TrainingRun
 from handler.spec import dump_spec, parse_spec
-from handler.store import Store
-from handler.store.checked import digest_file
-from handler.store.files import set_aside, write_file
-from handler.store.places import is_file
+from handler.store.atomic_files import set_aside, write_file
+from handler.store.checksums import digest_file
+from handler.store.occupied_paths import is_file
+from handler.store.store import Store
 
 
 class _Notes(Observer):

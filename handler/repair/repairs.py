@@ -14,7 +14,9 @@ from handler.records import RunRecord
 from handler.repair import caches
 from handler.repair.rebuilding import Rebuilding
 from handler.repair.wanted import assign
-from handler.store import Damage, Store, mirror
+from handler.store import remote_dirs
+from handler.store.checksums import Damage
+from handler.store.store import Store
 
 
 @dataclass
@@ -96,7 +98,7 @@ def _judge(store: Store, names: list[str], found: list[Damage], reasons: dict[st
 
 def place_in(store: Store, damage: Damage) -> Path | None:
     """Return a damage's path relative to the store; None if it lies elsewhere."""
-    for root in (str(store.root), mirror.place_of(store.root)):
+    for root in (str(store.root), remote_dirs.place_of(store.root)):
         if damage.path.startswith(f"{root}/"):
             return Path(damage.path.removeprefix(f"{root}/"))
     return None
@@ -104,7 +106,7 @@ def place_in(store: Store, damage: Damage) -> Path | None:
 
 def _name(place: Path) -> str:
     """Return the name of the unit of repair that a place belongs to: a state, or a file of a run."""
-    return "/".join(place.parts[: 3 if place.parts[0] == "runs" else 2]).removesuffix(mirror.COMMIT)
+    return "/".join(place.parts[: 3 if place.parts[0] == "runs" else 2]).removesuffix(remote_dirs.COMMIT)
 
 
 def _records(store: Store, names: list[str]) -> list[RunRecord]:

@@ -16,7 +16,7 @@ from handler.report import figures
 from handler.report.curves import BOTTOM, HEIGHT, LEFT, RATES, RIGHT, TOP, WIDTH, epoch_labels, falls, gridlines
 from handler.report.svg import element, picture
 from handler.report.templates import fill
-from handler.store.files import write_file
+from handler.store.atomic_files import write_file
 from handler.sweep import Variant, shared_epochs
 
 # Eight hues that colour-blind readers can distinguish (Okabe and Ito, 2008, without yellow); more runs get dashes.

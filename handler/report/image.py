@@ -8,7 +8,7 @@ from pathlib import Path
 from handler.records import Plan, rate_text
 from handler.report import figures
 from handler.report.mask import Row, rows, trainable_share
-from handler.store.files import replacing
+from handler.store.atomic_files import replacing
 
 TRAINING, FROZEN, HELD, INK, MUTED, RATE = "#f6b65c", "#8cc4ec", "#b3bdc9", "#16202c", "#5b6a7c", "#1769c2"
 

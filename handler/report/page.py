@@ -15,8 +15,8 @@ from handler.report import figures
 from handler.report.curves import charts
 from handler.report.picture import schedule_picture
 from handler.report.templates import fill
-from handler.store.files import write_file
-from handler.store.mirror import place_of
+from handler.store.atomic_files import write_file
+from handler.store.remote_dirs import place_of
 
 NAMES = {"overall_accuracy": "overall accuracy", "mean_iou": "mean IoU", "f1": "F1", "iou": "IoU"}
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from handler.store.chunks import CHUNK_BYTES, Chunks, even
-from handler.store.files import side_by_side
+from handler.store.atomic_files import side_by_side
+from handler.store.raw_zarr import CHUNK_BYTES, Chunks, even
 
 
 def slabs(array: Any, limit: int = CHUNK_BYTES) -> Iterator[tuple[int, int]]:

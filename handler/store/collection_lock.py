@@ -24,10 +24,10 @@ from pathlib import Path
 
 from handler.errors import BusyError, Interrupted
 from handler.stop_flag import stop
-from handler.store.files import make_folder, writing
+from handler.store.atomic_files import make_folder, writing
 from handler.store.leases import holder_of, lease_on
 from handler.store.locks import LEASE_POLL, POLL, hold_folder, let_go
-from handler.store.mirror import place_of
+from handler.store.remote_dirs import place_of
 
 LEASE = "collection"
 

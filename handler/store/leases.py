@@ -19,8 +19,8 @@ from typing import Any
 
 from handler.errors import SpecError, StoreError
 from handler.stop_flag import stop
-from handler.store.mirror import remote_of
-from handler.store.remote import Remote
+from handler.store.object_store import Remote
+from handler.store.remote_dirs import remote_of
 
 SECONDS = "FROSTLINE_LEASE_SECONDS"
 SHORTEST, LONGEST = 0.1, 86400

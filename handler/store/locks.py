@@ -15,9 +15,9 @@ from pathlib import Path
 
 from handler.errors import BusyError, Interrupted
 from handler.stop_flag import stop
-from handler.store.files import make_folder, unreadable, writing
+from handler.store.atomic_files import make_folder, unreadable, writing
 from handler.store.leases import Lease, holder_of, lease_on
-from handler.store.places import open_lock
+from handler.store.occupied_paths import open_lock
 
 POLL, LEASE_POLL = 0.1, 1.0
 GLANCE = 0.3  # seconds; `is_locked` holds a lock for a moment, which must not count as held

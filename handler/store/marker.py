@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from handler.errors import SpecError, StoreError
-from handler.store import mirror, mirrored_files
-from handler.store.checked import parse_checked, read_checked, with_checksum
-from handler.store.files import make_folder, write_file, writing
+from handler.store import remote_dirs, remote_files
+from handler.store.atomic_files import make_folder, write_file, writing
+from handler.store.checksums import parse_checked, read_checked, with_checksum
 
 MARKER = ".frostline-store"
 KEY = "[0-9a-f]{32}"
@@ -40,18 +40,18 @@ def claim(root: Path) -> None:
         return
     foreign = None if is_store(root) else next(_foreign(root), None)
     if foreign is not None:
-        what = f"{mirror.place_of(root)} isn't a store of Frostline, and has {foreign} of its own; name another folder"
+        what = f"{remote_dirs.place_of(root)} isn't a store of Frostline, and has {foreign} of its own; name another folder"
         raise SpecError("store", what)
     with writing(root):
         make_folder(root)
     write_file(root / MARKER, with_checksum({"format": 1, "what": "a store of Frostline; `frostline runs` lists it"}))
-    mirrored_files.send(root / MARKER)
+    remote_files.send(root / MARKER)
     _require_locks(root)
 
 
 def _require_locks(root: Path) -> None:
     """Raise `SpecError` for a URL whose service cannot lock a run, before anything but the marker is written to it."""
-    found = mirror.remote_of(root)
+    found = remote_dirs.remote_of(root)
     if found is not None:
         found[0].require_conditional(MARKER, (root / MARKER).read_bytes())
 
@@ -59,14 +59,14 @@ def _require_locks(root: Path) -> None:
 def require(root: Path) -> None:
     """Raise `SpecError` for a directory that is no store, before files are removed from it."""
     if not is_store(root):
-        place = mirror.place_of(root)
+        place = remote_dirs.place_of(root)
         what = f"{place} isn't a store of Frostline" if _is_there(root) else f"there is no store {place}"
         raise SpecError("store", f"{what}, so nothing is removed from it; give the store by --store")
 
 
 def is_absent(root: Path) -> bool:
     """Return whether nothing exists yet that could be a store: no directory, or no object at the URL."""
-    found = mirror.remote_of(root)
+    found = remote_dirs.remote_of(root)
     return not os.path.lexists(root) if found is None else not found[0].below("")
 
 
@@ -79,23 +79,23 @@ def is_store(root: Path) -> bool:
 
 def _is_marked(root: Path) -> bool:
     if not (root / MARKER).exists():
-        mirrored_files.refresh(root / MARKER)
+        remote_files.refresh(root / MARKER)
     return (root / MARKER).exists()
 
 
 def _is_there(root: Path) -> bool:
-    return mirror.remote_of(root) is not None or root.exists()
+    return remote_dirs.remote_of(root) is not None or root.exists()
 
 
 def _is_store_there(root: Path) -> bool:
     """Return whether the objects at a URL contain a sealed directory's commit or a run's record of a store."""
-    found = mirror.remote_of(root)
+    found = remote_dirs.remote_of(root)
     if found is None:
         return False
-    sealed = (root / part / name for part in mirror.SEALED for name in mirror.names(root / part))
-    if any(mirror.manifest_text(target) is not None for target in sealed):
+    sealed = (root / part / name for part in remote_dirs.SEALED for name in remote_dirs.names(root / part))
+    if any(remote_dirs.manifest_text(target) is not None for target in sealed):
         return True
-    records = (name for name in mirrored_files.files_there(root / "runs") if name.endswith("/run.json"))
+    records = (name for name in remote_files.files_there(root / "runs") if name.endswith("/run.json"))
     return any(_is_text_ours(root / name, found[0].get(f"runs/{name}")) for name in records)
 
 

@@ -13,8 +13,8 @@ import yaml
 
 from handler.errors import FrostlineError
 from handler.records import Resumption, RunRecord
-from handler.store import checked, mirrored_files
-from handler.store.files import write_file
+from handler.store import checksums, remote_files
+from handler.store.atomic_files import write_file
 from handler.store.runs import RECORD, RunStore
 
 if TYPE_CHECKING:
@@ -108,11 +108,11 @@ class ReplacedRun:
         if before is not None and before.key == self.key and before.replaces is not None and not before.epochs:
             # The record is of this same training, which was killed before it could be refused.
             spec = yaml.safe_dump(before.replaces.spec, sort_keys=False, allow_unicode=True).encode()
-            files = {RECORD: checked.with_checksum(before.replaces.model_dump(mode="json")), SPEC: spec}
+            files = {RECORD: checksums.with_checksum(before.replaces.model_dump(mode="json")), SPEC: spec}
         for file in (SPEC, RECORD):
             if file in files:
                 write_file(folder / file, files[file])
             else:
                 (folder / file).unlink(missing_ok=True)
-                mirrored_files.remove(folder / file)
-        mirrored_files.send_all(folder, last=RECORD)
+                remote_files.remove(folder / file)
+        remote_files.send_all(folder, last=RECORD)

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from handler.errors import DamagedError, SpecError, StoreError
 from handler.errors.secrets import masked
 from handler.records import RunRecord
-from handler.store import checked, collection_lock, locks, marker, mirror, mirrored_files
-from handler.store.files import remove, write_file
+from handler.store import checksums, collection_lock, locks, marker, remote_dirs, remote_files
+from handler.store.atomic_files import remove, write_file
 from handler.validation.run_name import RUN_NAME, check_run_name
 
 RECORD = "run.json"
@@ -38,10 +38,10 @@ class RunStore:
 
     def names(self) -> list[str]:
         """Return the names of the runs that have a record."""
-        if mirror.remote_of(self.root) is None:
+        if remote_dirs.remote_of(self.root) is None:
             found = {p.parent.name for p in self.root.glob("*/run.json")}
         else:
-            there = mirrored_files.files_there(self.root)
+            there = remote_files.files_there(self.root)
             found = {name.removesuffix("/run.json") for name in there if name.endswith("/run.json")}
         return sorted(name for name in found if RUN_NAME.fullmatch(name))
 
@@ -54,12 +54,12 @@ class RunStore:
             StoreError: the record cannot be read.
         """
         file = self.folder(name) / RECORD
-        mirrored_files.refresh(file)
+        remote_files.refresh(file)
         if not file.exists():
             known = ", ".join(self.names()) or "none"
             raise SpecError("run", f"there is no run {name!r} in {self.root.parent}; there are: {known}")
         try:
-            found = RunRecord.model_validate(checked.read_checked(file))
+            found = RunRecord.model_validate(checksums.read_checked(file))
             if found.run != name:  # the directory was renamed or copied
                 self._refuse_swapped(file, found.run)
             return found.model_copy(update={"run": name})
@@ -74,7 +74,7 @@ class RunStore:
         """Raise `DamagedError` for the record of `run` if the directory of `run` contains another run's record."""
         there = run
         with contextlib.suppress(StoreError):  # no record there: the directory was renamed
-            there = checked.read_checked(self.folder(run) / RECORD).get("run", run)
+            there = checksums.read_checked(self.folder(run) / RECORD).get("run", run)
         if there != run:
             raise DamagedError(f"{file}: is the record of run {run!r}")
 
@@ -85,13 +85,13 @@ class RunStore:
         """
         file = self.folder(record.run) / RECORD
         shown = {"error": record.error and masked(record.error), "notes": [masked(note) for note in record.notes]}
-        write_file(file, checked.with_checksum(record.model_dump(mode="json") | shown))
-        mirrored_files.send_all(file.parent, last=RECORD)
+        write_file(file, checksums.with_checksum(record.model_dump(mode="json") | shown))
+        remote_files.send_all(file.parent, last=RECORD)
 
     def digests(self, name: str) -> dict[str, str]:
         """Return the xxh3-128 digests of the present files of a run, for its record."""
         found = {file: self.folder(name) / file for file in FILES}
-        return {file: checked.digest_file(path) for file, path in found.items() if path.is_file()}
+        return {file: checksums.digest_file(path) for file, path in found.items() if path.is_file()}
 
     def file(self, record: RunRecord, name: str) -> Path:
         """Return the path of one of a run's files, after comparing its content with the record's digest, if any.
@@ -106,25 +106,25 @@ class RunStore:
         """
         path = self.folder(record.run) / name
         if name in record.files:
-            if not path.exists() or checked.content_damage(path, record.files[name]):
-                mirrored_files.refresh(path)
-            checked.require(checked.content_damage(path, record.files[name]))
+            if not path.exists() or checksums.content_damage(path, record.files[name]):
+                remote_files.refresh(path)
+            checksums.require(checksums.content_damage(path, record.files[name]))
         return path
 
-    def damages(self, name: str) -> list[checked.Damage]:
+    def damages(self, name: str) -> list[checksums.Damage]:
         """Return the damage of a run's own files."""
         try:
             record = self.read(name)
         except SpecError:
-            return [checked.Damage(str(self.folder(name) / RECORD), "is missing")]
+            return [checksums.Damage(str(self.folder(name) / RECORD), "is missing")]
         except DamagedError as error:
-            return [checked.Damage.because(error)]
+            return [checksums.Damage.because(error)]
         wrong = []
         for file, digest in record.files.items():
             path = self.folder(name) / file
             if not path.exists():
-                mirrored_files.refresh(path)
-            wrong += checked.content_damage(path, digest)
+                remote_files.refresh(path)
+            wrong += checksums.content_damage(path, digest)
         return wrong
 
     @contextlib.contextmanager
@@ -148,7 +148,7 @@ class RunStore:
         """
         marker.claim(self.root.parent)
         with self.lock_alone(name, wait=wait, waiting=waiting), collection_lock.held(self.root.parent, waiting):
-            mirrored_files.bring_all(self.folder(name))  # another machine may have written to the run
+            remote_files.bring_all(self.folder(name))  # another machine may have written to the run
             yield
 
     @contextlib.contextmanager
@@ -166,26 +166,26 @@ class RunStore:
             BusyError, Interrupted: as for `lock`.
         """
         folder = self.folder(name)
-        with locks.locked(folder / mirrored_files.LOCK, f"run {name!r}", wait=wait, waiting=waiting):
+        with locks.locked(folder / remote_files.LOCK, f"run {name!r}", wait=wait, waiting=waiting):
             try:
                 yield
             finally:
                 with contextlib.suppress(StoreError, OSError):
-                    if {path.name for path in folder.iterdir()} == {mirrored_files.LOCK}:
+                    if {path.name for path in folder.iterdir()} == {remote_files.LOCK}:
                         self.remove(name)
 
     def remove(self, name: str) -> None:
         """Remove a run and its files."""
-        mirrored_files.forget(self.folder(name))
+        remote_files.forget(self.folder(name))
         remove(self.folder(name))
 
     def at_work(self) -> list[str]:
         """Return the names of the runs that a process is running, also of those that have no record yet."""
         # guard: run-without-record-running
-        found = {path.parent.name for path in self.root.glob(f"*/{mirrored_files.LOCK}")}
-        found |= {name.partition("/")[0] for name in mirrored_files.files_there(self.root)}
+        found = {path.parent.name for path in self.root.glob(f"*/{remote_files.LOCK}")}
+        found |= {name.partition("/")[0] for name in remote_files.files_there(self.root)}
         return sorted(name for name in found if RUN_NAME.fullmatch(name) and self.is_alive(name))
 
     def is_alive(self, name: str) -> bool:
         """Return whether a process is running a run."""
-        return locks.is_locked(self.folder(name) / mirrored_files.LOCK)
+        return locks.is_locked(self.folder(name) / remote_files.LOCK)

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from handler.errors import DamagedError
-from handler.store import checked, files, mirror, sealed, variables
+from handler.store import atomic_dirs, atomic_files, checksums, remote_dirs, variable_index
 from handler.store.arrays import dtype_of
-from handler.store.chunks import Chunks
+from handler.store.raw_zarr import Chunks
 from handler.store.training_state import TrainingState
 
 VARIABLES = "variables.zarr"
@@ -49,8 +49,8 @@ class StateStore:
 
     def there(self) -> set[str]:
         """Return all names in the directory, or at the store's URL; unsorted, because it is called often."""
-        if mirror.remote_of(self.root) is not None:
-            return mirror.names(self.root)
+        if remote_dirs.remote_of(self.root) is not None:
+            return remote_dirs.names(self.root)
         with contextlib.suppress(FileNotFoundError):
             return set(os.listdir(self.root))  # noqa: PTH208
         return set()
@@ -80,7 +80,7 @@ class StateStore:
         """
         # guard: referenced-state-kept
         snapshot = snapshot and not any(self.root.glob(f".damaged-*-{key}"))  # other states may refer to that
-        index, changed = variables.changed(key, state, self._index(parent))
+        index, changed = variable_index.changed(key, state, self._index(parent))
 
         def fill(folder: Path) -> dict[str, str]:
             chunks = Chunks.create(folder / VARIABLES, (sum(part.size for part in changed),))
@@ -101,8 +101,8 @@ class StateStore:
         }
         while True:
             if self.folder(key).exists() and self.damages(key, deep=True):
-                files.set_aside(self.folder(key))
-            sealed.seal(self.folder(key), body, fill)
+                atomic_files.set_aside(self.folder(key))
+            atomic_dirs.seal(self.folder(key), body, fill)
             # guard: snapshot-kept-on-write
             if snapshot or self.keep(key):  # otherwise another process has just dropped it as a snapshot
                 return
@@ -114,12 +114,12 @@ class StateStore:
             DamagedError: the state is missing, or a file it needs is damaged; names the file.
             StoreError: a file cannot be read, although it may be intact.
         """
-        checked.require(self.damages(key))
+        checksums.require(self.damages(key))
         manifests = self._held(key)
         content: dict[str, np.ndarray] = {}
         arrays: dict[str, np.ndarray] = {}
         for entry in manifests[key]["variables"]:
-            held = variables.origin(entry, manifests.__getitem__)
+            held = variable_index.origin(entry, manifests.__getitem__)
             assert held is not None
             holder, file = held["state"], self.folder(held["state"]) / VARIABLES
             if holder not in content:
@@ -127,7 +127,7 @@ class StateStore:
                 content[holder] = np.empty(chunks.rows, np.uint8)
                 chunks.read(0, content[holder])
             data = content[holder][held["offset"] : held["offset"] + held["bytes"]]
-            if checked.digest_bytes(data.data) != entry["xxh3"]:  # guard: variable-checksums
+            if checksums.digest_bytes(data.data) != entry["xxh3"]:  # guard: variable-checksums
                 raise DamagedError(f"{file}: the bytes of {entry['name']} don't match their checksum")
             arrays[entry["name"]] = data.view(dtype_of(entry["dtype"])).reshape(entry["shape"])
         says = manifests[key]
@@ -135,9 +135,9 @@ class StateStore:
 
     def manifest(self, key: str) -> dict[str, Any]:
         """Return the manifest of a state. Raise `DamagedError` if it is damaged or not a state's with this key."""
-        manifest = sealed.read_manifest(self.folder(key))
+        manifest = atomic_dirs.read_manifest(self.folder(key))
         if SAYS - manifest.keys():
-            raise DamagedError(f"{self.folder(key) / sealed.MANIFEST}: is no state's")
+            raise DamagedError(f"{self.folder(key) / atomic_dirs.MANIFEST}: is no state's")
         return manifest
 
     def intact(self, key: str) -> bool:
@@ -147,12 +147,12 @@ class StateStore:
             StoreError: a file cannot be read, although it may be intact.
         """
         try:
-            there = sealed.there(self.folder(key)) and not mirror.lost(self.folder(key))
+            there = atomic_dirs.there(self.folder(key)) and not remote_dirs.lost(self.folder(key))
             return there and not self.damages(key)
         except DamagedError:
             return False
 
-    def damages(self, key: str, *, deep: bool = False) -> list[checked.Damage]:
+    def damages(self, key: str, *, deep: bool = False) -> list[checksums.Damage]:
         """Return the damage of a state and of the states that hold variables of it.
 
         Args:
@@ -165,14 +165,14 @@ class StateStore:
         try:
             manifests = self._held(key)
             for k in manifests:
-                sealed.there(self.folder(k))
+                atomic_dirs.there(self.folder(k))
         except DamagedError as error:
-            return [checked.Damage.because(error)]
-        wrong = [damage for k in manifests for damage in sealed.damages(self.folder(k), deep=deep)]
+            return [checksums.Damage.because(error)]
+        wrong = [damage for k in manifests for damage in atomic_dirs.damages(self.folder(k), deep=deep)]
         for entry in manifests[key]["variables"]:
-            if variables.origin(entry, manifests.__getitem__) is None:
+            if variable_index.origin(entry, manifests.__getitem__) is None:
                 what = f"doesn't hold {entry['name']} any more, {key} refers to it"
-                wrong.append(checked.Damage(str(self.folder(entry["state"])), what))
+                wrong.append(checksums.Damage(str(self.folder(entry["state"])), what))
         return wrong
 
     def references(self, key: str) -> set[str]:
@@ -190,7 +190,7 @@ class StateStore:
                 with self._alone():
                     for k, manifest in self._held(key).items():
                         if manifest["snapshot"]:
-                            sealed.amend(self.folder(k), snapshot=False)
+                            atomic_dirs.amend(self.folder(k), snapshot=False)
         except DamagedError:
             return False
         return True
@@ -199,11 +199,11 @@ class StateStore:
         """Remove those of the states that are snapshots."""
         for key in keys:
             with contextlib.suppress(DamagedError), self._alone():  # guard: one-decides-on-a-snapshot
-                sealed.remove(self.folder(key), lambda manifest: bool(manifest["snapshot"]))
+                atomic_dirs.remove(self.folder(key), lambda manifest: bool(manifest["snapshot"]))
 
     def remove(self, key: str) -> None:
         """Remove a state; a removal that is killed halfway leaves nothing under its name."""
-        sealed.remove(self.folder(key))
+        atomic_dirs.remove(self.folder(key))
 
     def set_aside(self, key: str) -> None:
         """Quarantine the damaged states among a state and those that hold variables of it, until the next collection.
@@ -212,14 +212,14 @@ class StateStore:
         """
         with self._alone():
             # guard: damaged-reference-quarantined
-            doomed = [k for k in {key, *self.references(key)} if sealed.damages(self.folder(k), deep=True)]
+            doomed = [k for k in {key, *self.references(key)} if atomic_dirs.damages(self.folder(k), deep=True)]
             if not doomed:
                 try:
                     self.read(key)  # raises unless another process has repaired it
                 except DamagedError:
                     doomed = [key]
             for k in doomed:
-                files.set_aside(self.folder(k))
+                atomic_files.set_aside(self.folder(k))
 
     def _index(self, parent: str | None) -> dict[tuple[str, str], dict[str, Any]]:
         # A state with references to it is kept from now on.
@@ -243,7 +243,7 @@ class StateStore:
 
         def read(k: str) -> dict[str, Any]:
             if k not in found:
-                if strict and k != key and not sealed.known(self.folder(k)):
+                if strict and k != key and not atomic_dirs.known(self.folder(k)):
                     raise DamagedError(f"{self.folder(k)}: is missing, {key} refers to it")
                 manifest: dict[str, Any] = {"variables": []}
                 with contextlib.nullcontext() if strict else contextlib.suppress(DamagedError):
@@ -253,14 +253,14 @@ class StateStore:
             return found[k]
 
         for entry in read(key)["variables"]:
-            variables.origin(entry, read)
+            variable_index.origin(entry, read)
         return found
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the lock under which one process at a time changes whether a state is kept or renames it away."""
-        with files.writing(self.root):
-            files.make_folder(self.root)
+        with atomic_files.writing(self.root):
+            atomic_files.make_folder(self.root)
             descriptor = os.open(self.root, os.O_RDONLY)
         try:
             with contextlib.suppress(OSError):  # NFS has no locks for directories: one process at a time must suffice

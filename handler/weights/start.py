@@ -16,7 +16,7 @@ from handler.layers import OwnWeight, addressable, freezable, walk
 from handler.records import InitialWeights, RunRecord
 from handler.specification.pretrained import WeightsInto, source_of
 from handler.state import to_array
-from handler.store import Store
+from handler.store.store import Store
 from handler.weights import derived
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Any
 import h5py
 
 from handler.errors import DamagedError
-from handler.store import Store
-from handler.store.checked import digest_bytes, digest_file
+from handler.store.checksums import digest_bytes, digest_file
+from handler.store.store import Store
 
 # Fields of a run's record that a kill may change: times, durations and the number of attempts.
 TOLD = ("started", "started_by", "stopped_by", "updated", "seconds", "notes", "spec_folder", "resumptions", "checksum")

@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 
 from handler.backup import write_backup
-from handler.store import Store
+from handler.store.store import Store
 from tests.faults import trainings
 from tests.faults.damages import DAMAGES, KINDS, copy_store
 from tests.typed import Forker, Typed

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from handler.store import Store
+from handler.store.store import Store
 from tests.faults.comparison import differences, left_behind
 from tests.faults.driver import Kill, lost_steps
 from tests.faults.trainings import IN_PLACE

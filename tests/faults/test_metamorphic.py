@@ -25,7 +25,7 @@ from handler.records import RunRecord
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
 from handler.state import weights_digest
-from handler.store import Store
+from handler.store.store import Store
 from tests.faults import stages, trainings
 from tests.faults.comparison import differences, left_behind
 from tests.faults.trainings import IN_PLACE

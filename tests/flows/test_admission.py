@@ -78,7 +78,7 @@ def test_the_projects_own_files_and_the_data_roots_are_admitted(project, monkeyp
         ({"model__weights": "/etc/model.keras"}, "^model.weights: /etc/model.keras is outside"),
         ({"model__weights": "run:../../x"}, "can't name a run"),
         ({"data__source": "os:system", "data__args": {"command": "true"}}, "there is no module 'os'"),
-        ({"data__source": "handler.store.files:remove"}, "'handler.store.files' is Frostline's own"),
+        ({"data__source": "handler.store.atomic_files:remove"}, "'handler.store.atomic_files' is Frostline's own"),
         ({"model__architecture": "subprocess:run"}, "there is no module 'subprocess'"),
         ({"model__compile__loss": "things:__import__"}, "things.py defines no '__import__'"),
         ({"model__architecture": "things:LIMIT.real"}, "^model.architecture: "),

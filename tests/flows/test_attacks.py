@@ -155,7 +155,7 @@ MODULES = {
     "Python's own library, by its folder": (source("subprocess:run", folder=str(Path(shutil.__file__).parent)), "^folder: .* is outside"),
     "an installed package": (source("setuptools._distutils.spawn:spawn", data__args={"cmd": ["touch", "CANARY"]}), "there is no module 'setuptools._distutils.spawn'"),
     "a built-in": (source("builtins:exec"), "there is no module 'builtins'"),
-    "Frostline's own": (source("handler.store.files:remove"), "'handler.store.files' is Frostline's own"),
+    "Frostline's own": (source("handler.store.atomic_files:remove"), "'handler.store.atomic_files' is Frostline's own"),
     "what a module imports": (source("imports:system"), r"'imports:system' is os.system, which imports.py only imports; define it in a module of the project"),
     "what a module imports, renamed": (source("imports:clean"), "is shutil.rmtree, which imports.py only imports"),
     "a class that a module imports": (source("imports:Path"), "is pathlib.Path, which imports.py only imports"),

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from handler.records import RunRecord
-from handler.store import Store
+from handler.store.store import Store
 from tests.flows.conftest import ROOT
 from tests.flows.prefect_records import deployments, flow_runs, process_of, read, start_run, started
 from tests.flows.waiting import wait_for

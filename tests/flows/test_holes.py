@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from flows.answers import TrainAnswer
-from handler.store import Store
+from handler.store.store import Store
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from flows.answers import FailureAnswer, TrainAnswer
-from handler.store import Store
+from handler.store.store import Store
 from tests.flows.conftest import MODELS
 from tests.flows.prefect_records import flow_runs
 from tests.flows.server_state import processes_of

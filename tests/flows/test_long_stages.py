@@ -11,7 +11,7 @@ import signal
 import pytest
 
 from flows.answers import FailureAnswer, TrainAnswer
-from handler.store import Store
+from handler.store.store import Store
 from tests.flows.conftest import MODELS
 from tests.flows.prefect_records import flow_runs
 from tests.flows.waiting import wait_for, wait_for_steps

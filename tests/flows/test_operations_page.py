@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from handler.store import Store, marker
+from handler.store import marker
+from handler.store.store import Store
 from tests.flows.conftest import MODELS, ROOT
 from tests.flows.machines import Machine
 from tests.flows.own_server import OwnServer, free_port

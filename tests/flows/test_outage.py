@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from flows.answers import FailureAnswer, TrainAnswer
-from handler.store import Store
+from handler.store.store import Store
 from tests.flows.conftest import MODELS
 from tests.flows.own_server import OwnServer, free_port
 from tests.flows.prefect_records import events, flow_runs, read

@@ -12,7 +12,7 @@ from collections import Counter
 
 import pytest
 
-from handler.store import Store
+from handler.store.store import Store
 from tests.flows.conftest import ROOT
 from tests.flows.machines import Machine
 from tests.flows.own_server import OwnServer, free_port

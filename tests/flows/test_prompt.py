@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from handler.store import Store
+from handler.store.store import Store
 from tests.flows.conftest import MODELS
 from tests.flows.server_state import processes_of
 from tests.flows.terminal import in_terminal, read_until

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from flows.answers import FailureAnswer, TrainAnswer
-from handler.store import Store
+from handler.store.store import Store
 from tests.faults.refusals import CREATES
 from tests.flows.conftest import MODELS
 

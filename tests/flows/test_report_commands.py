@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from handler.store import Store
+from handler.store.store import Store
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(300)]
 

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
-from handler.store import Store
+from handler.store.store import Store
 from handler.sweep import parse_grid, variants
 from tests.flows.conftest import MODELS, ROOT
 from tests.flows.prefect_records import flow_runs

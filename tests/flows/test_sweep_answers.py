@@ -10,7 +10,7 @@ from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
 from flows.commands.sweep import show
 from flows.output import Output
 from flows.sweep import answer_of, compare
-from handler.store import Store
+from handler.store.store import Store
 from handler.sweep import Variant
 from tests.handler.store.writes import record
 

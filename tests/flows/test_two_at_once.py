@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from flows.answers import FailureAnswer, ResumeAnswer, TrainAnswer
-from handler.store import Store
+from handler.store.store import Store
 from tests.flows.conftest import MODELS
 from tests.flows.prefect_records import flow_runs
 from tests.flows.waiting import wait_for

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from flows.answers import TrainAnswer
-from handler.store import Store
+from handler.store.store import Store
 from tests.flows.conftest import MODELS
 from tests.flows.waiting import wait_for
 

@@ -5,7 +5,8 @@ import pytest
 
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.errors import EnvironmentMismatch, MismatchError
-from handler.store import Store, sealed
+from handler.store import atomic_dirs
+from handler.store.store import Store
 from tests.handler.conftest import Epochs
 
 
@@ -105,12 +106,12 @@ def test_changed_code_of_live_objects_starts_a_new_training(fit, network):
 def test_live_objects_refuse_mismatched_states(fit):
     fit()
     end = fit.states.folder(next(key for key in fit.states.names() if fit.states.manifest(key)["epoch"] == 2))
-    manifest = sealed.read_manifest(end)
+    manifest = atomic_dirs.read_manifest(end)
     for name in ("data", "initial"):
-        sealed.amend(end, found={**manifest["found"], name: "something else"})
+        atomic_dirs.amend(end, found={**manifest["found"], name: "something else"})
         with pytest.raises(MismatchError, match=f"^{name}: state .* was trained with something else"):
             fit(epochs=3)
-    sealed.amend(end, found=manifest["found"], environment={**manifest["environment"], "threads": 97})
+    atomic_dirs.amend(end, found=manifest["found"], environment={**manifest["environment"], "threads": 97})
     with pytest.raises(EnvironmentMismatch, match=r"environment.threads: the state was made with 97, this process has \d+;"):
         fit(epochs=3)
     assert fit(epochs=3, allow=True) == [2]

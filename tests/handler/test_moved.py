@@ -10,7 +10,7 @@ from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
 from handler.specification.project_folder import project_folder
 from handler.specification.references import check_source
-from handler.store import Store
+from handler.store.store import Store
 from tests.handler.store.writes import record
 
 MODULE = "def data():\n    return None\n\n\ndef network():\n    return None\n"

@@ -10,7 +10,8 @@ from handler import environment
 from handler.errors import EnvironmentMismatch, MismatchError
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
-from handler.store import Store, sealed
+from handler.store import atomic_dirs
+from handler.store.store import Store
 from tests.handler.conftest import Epochs
 
 MODULE = '''
@@ -97,13 +98,13 @@ def amended(made):
     """Return a function that changes the manifest of the state after two epochs; restore the manifest at the end."""
     run = made[1]
     state = run.store.states.folder(run.planning.chain.keys[2])
-    before = (state / sealed.MANIFEST).read_bytes()
+    before = (state / atomic_dirs.MANIFEST).read_bytes()
 
     def amend(**changes):
-        sealed.amend(state, **changes)
+        atomic_dirs.amend(state, **changes)
 
     yield amend
-    (state / sealed.MANIFEST).write_bytes(before)
+    (state / atomic_dirs.MANIFEST).write_bytes(before)
 
 
 def end_state(run):
@@ -113,7 +114,7 @@ def end_state(run):
 def amend_end(run, **changes):
     """Change the recorded environment of the state after two epochs."""
     manifest = end_state(run)
-    sealed.amend(run.store.states.folder(manifest["key"]), environment={**manifest["environment"], **changes})
+    atomic_dirs.amend(run.store.states.folder(manifest["key"]), environment={**manifest["environment"], **changes})
 
 
 # Environment: compared fields
@@ -169,7 +170,7 @@ def test_fields_that_an_older_state_lacks_are_not_compared(folder):
     run = opened(folder, LONGER, name="longer")
     first = {"tensorflow", "keras", "numpy", "platform", "cpu", "threads", "deterministic", "onednn", "jit", "devices"}
     kept = {name: value for name, value in end_state(run)["environment"].items() if name in first}
-    sealed.amend(run.store.states.folder(run.planning.chain.keys[2]), environment=kept | {"python": "3.1"})
+    atomic_dirs.amend(run.store.states.folder(run.planning.chain.keys[2]), environment=kept | {"python": "3.1"})
     trained(run)
     assert (run.watch.epochs, run.watch.notes) == ([2], [])
 
@@ -250,7 +251,7 @@ def test_a_changed_keras_is_reported_before_its_initial_values(folder):
     run = opened(folder, LONGER, name="longer")
     amend_end(run, keras="3.14.0")
     manifest = end_state(run)
-    sealed.amend(run.store.states.folder(manifest["key"]), found={**manifest["found"], "initial": "other"})
+    atomic_dirs.amend(run.store.states.folder(manifest["key"]), found={**manifest["found"], "initial": "other"})
     run.begin(run.plan())
     with pytest.raises(EnvironmentMismatch, match=r"environment.keras"):
         run.train_segment(0)
@@ -273,7 +274,7 @@ def test_changed_data_is_reported_before_the_environment(folder):
     run = opened(folder, LONGER, name="longer")
     amend_end(run, keras="3.14.0")
     manifest = end_state(run)
-    sealed.amend(run.store.states.folder(manifest["key"]), found={**manifest["found"], "data": "something else"})
+    atomic_dirs.amend(run.store.states.folder(manifest["key"]), found={**manifest["found"], "data": "something else"})
     run.begin(run.plan())
     with pytest.raises(MismatchError, match=r"^data: "):
         run.train_segment(0)

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from handler.errors import SpecError
 from handler.records import RunRecord
-from handler.retention import Retention, outlived
+from handler.store.retention import Retention, outlived
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 

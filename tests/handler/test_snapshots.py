@@ -13,7 +13,8 @@ from handler.observer import Observer
 from handler.schedule import compute_schedule
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
-from handler.store import StateStore, Store
+from handler.store.states import StateStore
+from handler.store.store import Store
 from tests.handler.conftest import same
 
 ENTRIES = [{"training_interval": [4, 6], "layers": ["first"], "strategy": "fixed"}]

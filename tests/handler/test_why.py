@@ -11,7 +11,8 @@ from handler import environment
 from handler.differences import in_words
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
-from handler.store import Store, sealed
+from handler.store import atomic_dirs
+from handler.store.store import Store
 from handler.why import reasons
 
 MODULE = '''
@@ -280,7 +281,7 @@ def test_an_environment_that_would_be_refused_is_reported(folder):
     store = Store(folder / "store")
     key = store.runs.read("mine").chain[6]
     there = store.states.manifest(key)["environment"]
-    sealed.amend(store.states.folder(key), environment={**there, "keras": "3.14.0", "libc": "glibc 2.17"})
+    atomic_dirs.amend(store.states.folder(key), environment={**there, "keras": "3.14.0", "libc": "glibc 2.17"})
     assert why(folder) == [], "a complete run is answered from the store"
     missing, *told = why(folder, changed(training__epochs=7))
     assert (missing.segment, missing.field) == (3, "epochs")

@@ -14,7 +14,7 @@ from handler.errors import (
     StoreError,
 )
 from handler.records import PlannedSegment
-from handler.store.files import writing
+from handler.store.atomic_files import writing
 from tasks.interruption import TrainingInterrupted
 from tasks.policies import can_pass
 from tasks.segment import segment, title

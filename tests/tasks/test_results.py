@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from handler.records import SegmentRecord
-from handler.store import Store
+from handler.store.store import Store
 from handler.store.training_state import TrainingState
 from tasks.results import SegmentResult
 

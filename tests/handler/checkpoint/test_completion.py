@@ -13,7 +13,8 @@ from handler.checkpoint.completion import Completion, completed_end, find_comple
 from handler.checkpoint.holes import find_holes
 from handler.observer import Observer
 from handler.schedule import compute_schedule
-from handler.store import StateStore, Store
+from handler.store.states import StateStore
+from handler.store.store import Store
 from handler.store.training_state import TrainingState
 
 

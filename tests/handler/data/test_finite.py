@@ -9,8 +9,8 @@ from handler.data import out_of_core
 from handler.data.arrays import load_zarr
 from handler.data.finite import FiniteCheck, check_finite
 from handler.errors import DataError
-from handler.store import Store
 from handler.store.arrays import content
+from handler.store.store import Store
 
 
 def spoilt(array, row, value=np.nan):

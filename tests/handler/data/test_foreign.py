@@ -7,7 +7,7 @@ import zarr
 from handler.data import out_of_core
 from handler.data.arrays import from_call
 from handler.errors import DataError
-from handler.store import Store
+from handler.store.store import Store
 
 X, Y = np.arange(24, dtype="float32").reshape(12, 2), np.arange(12) % 3
 

@@ -93,7 +93,7 @@ def test_the_rows_of_a_source_are_written_once_and_survive_gc(folder, nothing_fi
     (kept,) = (folder / "s" / "prefit").glob("*.zarr")
     assert run.planning.record().prefit == [kept.stem]
     Store(folder / "s").collect()
-    monkeypatch.setattr("handler.store.prefit.copy_array", lambda *_: pytest.fail("it is there"))
+    monkeypatch.setattr("handler.store.prefit_cache.copy_array", lambda *_: pytest.fail("it is there"))
     again = run_of(folder, "s", "points.zarr")
     assert isinstance(again.live.dataset.X, Rows)
 
@@ -133,7 +133,7 @@ def test_a_full_disk_is_one_sentence_with_a_remedy(folder, nothing_fits, monkeyp
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("handler.store.chunks.Chunks.write", full)
+    monkeypatch.setattr("handler.store.raw_zarr.Chunks.write", full)
     with pytest.raises(StoreError, match=r"No space left on device.*make room"):
         run_of(folder, "s", "points.zarr").live.dataset  # noqa: B018
 

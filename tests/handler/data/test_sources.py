@@ -9,7 +9,7 @@ from handler.data.dataset import parts_of
 from handler.data.stored_array import StoredArray
 from handler.errors import DataError, SpecError
 from handler.spec import DataSpec
-from handler.store import Store
+from handler.store.store import Store
 from tests.handler.data.conftest import CLASSES
 
 FIELDS = {"radius": 4.0, "points": 64, "count": 6}

@@ -10,7 +10,7 @@ from handler.engine.history import GAP, align, from_json, to_json, to_table
 from handler.engine.trainer import Trainer
 from handler.errors import NonFiniteError
 from handler.sequencer import DLSequencer
-from handler.store import Store
+from handler.store.store import Store
 from tests.handler.conftest import Epochs, same
 from tests.handler.engine.step_observers import Each
 

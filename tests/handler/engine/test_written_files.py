@@ -10,7 +10,6 @@ from handler.building import build_callbacks
 from handler.errors import SpecError
 from handler.spec import parse_spec
 from handler.specification.written_names import OWN_FILES, WRITTEN
-from handler.store import Store
 from handler.store.runs import FILES, RECORD
 from tests.good_spec import changed, write_good
 

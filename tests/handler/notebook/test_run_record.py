@@ -9,8 +9,8 @@ from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture, enviro
 from handler.errors import BusyError, EnvironmentMismatch, SpecError
 from handler.final import TrainedModel
 from handler.going_on import stored_inputs
-from handler.retention import Retention
-from handler.store import Store
+from handler.store.retention import Retention
+from handler.store.store import Store
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from handler.schedule import compute_schedule
 from handler.spec import parse_spec
 from handler.specification.callback_effects import conflicts, earliest_end
 from handler.specification.callbacks import CallbackSpec
-from handler.store import Store
+from handler.store.store import Store
 
 TWO = [{"training_interval": [0, 2], "layers": ["a"]}, {"training_interval": [5, 8], "layers": ["b"], "initial_learning_rate": 1e-3}]
 SCHEDULE = compute_schedule(TWO, 10)

@@ -24,7 +24,7 @@ import signal
 import stat
 import sys
 
-from handler.store import Store
+from handler.store.store import Store
 from tests.handler.store.writes import WRITES
 
 MAKES = ("os.mkdir", "os.link", "os.truncate")

@@ -6,11 +6,11 @@ import pytest
 import zarr
 
 from handler.errors import DamagedError, StoreError
-from handler.store import arrays, chunks
+from handler.store import arrays, raw_zarr
 from handler.store.arrays import content, describe, read_array, slabs, write_array
-from handler.store.checked import digest_file
-from handler.store.chunks import Chunks
-from handler.store.rows import Rows
+from handler.store.checksums import digest_file
+from handler.store.raw_zarr import Chunks
+from handler.store.row_array import Rows
 
 RNG = np.random.default_rng(0)
 VALUES = {

@@ -10,7 +10,8 @@ import pytest
 from handler.backup import restore_backup, write_backup
 from handler.errors import DamagedError
 from handler.records import RunRecord, SegmentRecord
-from handler.store import Store, checked
+from handler.store import checksums
+from handler.store.store import Store
 from handler.store.training_state import TrainingState
 
 RNG = np.random.default_rng(0)
@@ -39,7 +40,7 @@ def made(tmp_path_factory):
     )  # fmt: skip
     (store.root / "plans").mkdir()
     for file in ("digests.json", "plans/k1.json"):
-        (store.root / file).write_bytes(checked.with_checksum({"format": 1, "known": {}}))
+        (store.root / file).write_bytes(checksums.with_checksum({"format": 1, "known": {}}))
     assert store.verify() == store.verify("mine") == []
     return store
 
@@ -194,7 +195,7 @@ def test_a_damaged_file_of_a_completed_run_is_named_and_not_used(store, file, da
 def test_a_record_with_a_later_format_is_refused(store):
     edit_record = store.runs.folder("mine") / "run.json"
     record = json.loads(edit_record.read_bytes())
-    put(edit_record, checked.with_checksum({**record, "format": 2}))
+    put(edit_record, checksums.with_checksum({**record, "format": 2}))
     with pytest.raises(DamagedError, match=r"run.json: has format 2, this version reads 1"):
         store.runs.read("mine")
 

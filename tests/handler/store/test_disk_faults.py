@@ -51,7 +51,7 @@ def test_a_disk_that_fails_at_any_step_leaves_the_previous_content(write, fault,
         if fault == "full" and write != "leftovers swept up":
             assert not list(folder.rglob(".tmp-*")), "nothing is left where removals work"
         store.sweep()
-        files.sweep(folder / "out")
+        atomic_files.sweep(folder / "out")
         if refused(ended["error"], fault, store):
             refusals += 1
         elif write not in QUIET or not ended["happened"]:
@@ -102,7 +102,7 @@ def test_a_write_to_a_full_device_leaves_no_files(memory):
             file.write("x")
 
     with pytest.raises(StoreError, match=r"x: can't be written \(No space left on device\); make room"):
-        sealed.seal(store.root / "x", {}, fill)
+        atomic_dirs.seal(store.root / "x", {}, fill)
     assert list(store.root.iterdir()) == []
 
 

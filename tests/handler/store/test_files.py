@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from handler.errors import StoreError
-from handler.store import files, sealed
+from handler.store import atomic_dirs, atomic_files
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def order(monkeypatch):
 
 def test_a_file_is_synced_before_and_its_folder_after_the_rename(tmp_path, order):
     target = tmp_path / "deep" / "er" / "file"
-    files.write_file(target, b"text")
+    atomic_files.write_file(target, b"text")
     assert order == [
         ("sync", str(tmp_path)),  # the new directories
         ("sync", str(tmp_path / "deep")),
@@ -57,7 +57,7 @@ def test_a_sealed_directory_is_synced_files_first_and_manifest_last(tmp_path, or
         (folder / "two").write_text("2")
 
     target = tmp_path / "x"
-    sealed.seal(target, {}, fill)
+    atomic_dirs.seal(target, {}, fill)
     at = {path: order.index(("sync", str(path))) for path in (target, *target.rglob("*"))}
     manifest, renamed = at.pop(target / "manifest.json"), order.index(("rename", str(target)))
     assert all(at[file] < manifest for file in (target / "a" / "one", target / "two"))
@@ -69,12 +69,12 @@ def test_a_sealed_directory_is_synced_files_first_and_manifest_last(tmp_path, or
 def test_a_removal_renames_and_syncs_before_it_deletes(tmp_path, order, monkeypatch):
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "file").write_text("")
-    rmtree = files.shutil.rmtree
-    monkeypatch.setattr(files.shutil, "rmtree", lambda path, **more: (order.append(("remove", "")), rmtree(path, **more)))
-    files.remove(tmp_path / "x")
+    rmtree = atomic_files.shutil.rmtree
+    monkeypatch.setattr(atomic_files.shutil, "rmtree", lambda path, **more: (order.append(("remove", "")), rmtree(path, **more)))
+    atomic_files.remove(tmp_path / "x")
     assert [what for what, _ in order] == ["rename", "sync", "remove"]
     assert list(tmp_path.iterdir()) == []
-    files.remove(tmp_path / "x")  # missing, as if another process had removed it
+    atomic_files.remove(tmp_path / "x")  # missing, as if another process had removed it
 
 
 def test_a_stale_temporary_file_is_removed_despite_a_reused_process_id(tmp_path):
@@ -91,16 +91,16 @@ def test_a_stale_temporary_file_is_removed_despite_a_reused_process_id(tmp_path)
     (left,) = tmp_path.iterdir()
     ours = left.with_name(f".tmp-{os.getpid()}-{left.name.split('-', 2)[2]}")
     left.rename(ours)  # its process id is that of a living process
-    assert files.leftovers(tmp_path) == [ours]
-    files.sweep(tmp_path)
+    assert atomic_files.leftovers(tmp_path) == [ours]
+    atomic_files.sweep(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_being_written_is_not_removed(tmp_path):
     with files.replacing(tmp_path / "file") as beside:
         beside.write_text("text")
-        assert files.leftovers(tmp_path) == []
-        files.sweep(tmp_path)
+        assert atomic_files.leftovers(tmp_path) == []
+        atomic_files.sweep(tmp_path)
         asked = f"from handler.store import files; from pathlib import Path; files.sweep(Path({str(tmp_path)!r}))"
         subprocess.run([sys.executable, "-c", asked], check=True)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "text")]
@@ -112,7 +112,7 @@ def test_concurrent_writes_and_sweeps_do_not_interfere(tmp_path):
     def write(number):
         try:
             for turn in range(40):
-                files.write_file(tmp_path / f"{number}", f"{turn}".encode())
+                atomic_files.write_file(tmp_path / f"{number}", f"{turn}".encode())
         except Exception as error:
             faults.append(error)
 
@@ -128,14 +128,14 @@ def test_concurrent_writes_and_sweeps_do_not_interfere(tmp_path):
 def test_a_foreign_folder_with_a_similar_name_is_not_removed(tmp_path):
     for name in (".tmp-mine", ".tmp-1-2-3", ".tmp-77-abcdef0-x"):
         (tmp_path / name).mkdir()
-    files.write_file(tmp_path / "predicted.npz", b"")
-    files.sweep(tmp_path)
+    atomic_files.write_file(tmp_path / "predicted.npz", b"")
+    atomic_files.sweep(tmp_path)
     assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_file_with_the_longest_possible_name_is_written(tmp_path):
     name = "n" * 250 + ".npz"
-    files.write_file(tmp_path / name, b"x")
+    atomic_files.write_file(tmp_path / name, b"x")
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
@@ -154,7 +154,7 @@ def test_a_file_with_the_longest_possible_name_is_written(tmp_path):
 def test_a_system_error_is_one_sentence_with_a_remedy(tmp_path, number, advice):
     (tmp_path / "file").write_text("old")
 
-    @files.replacing(tmp_path / "file")
+    @atomic_files.replacing(tmp_path / "file")
     def refused():
         raise OSError(number, os.strerror(number))
 

@@ -4,9 +4,9 @@ import pytest
 
 from flows.command import run
 from handler.errors import SpecError
-from handler.store import Store
 from handler.store.marker import MARKER, is_store
-from handler.store.mirror import local_root
+from handler.store.remote_dirs import local_root
+from handler.store.store import Store
 from tests.handler.store.writes import WRITES, record, state
 
 FOREIGN = (

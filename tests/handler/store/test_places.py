@@ -6,8 +6,9 @@ import socket
 import numpy as np
 import pytest
 
-from handler.store import Store, files, locks, marker
-from handler.store.places import free_place, is_file, open_lock
+from handler.store import atomic_files, locks, marker
+from handler.store.occupied_paths import free_place, is_file, open_lock
+from handler.store.store import Store
 from handler.store.training_state import TrainingState
 
 

@@ -5,8 +5,8 @@ import pytest
 from handler.chain import Position
 from handler.errors import MismatchError, SpecError
 from handler.records import Resumption
-from handler.store import Store
 from handler.store.replaced import ReplacedRun
+from handler.store.store import Store
 from tests.handler.store.writes import record, state
 
 REFUSED, FAILED = SpecError("data", "isn't there"), RuntimeError("the user's")

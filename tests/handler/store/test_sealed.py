@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from handler.errors import DamagedError, StoreError
-from handler.store import files, sealed
+from handler.store import atomic_dirs, atomic_files
 
 
 def seal_two(target, text="one"):
@@ -16,15 +16,15 @@ def seal_two(target, text="one"):
         (folder / "deep").mkdir()
         (folder / "deep" / "b").write_bytes(b"\0" * 100)
 
-    sealed.seal(target, {"says": "k"}, fill)
+    atomic_dirs.seal(target, {"says": "k"}, fill)
 
 
 def test_a_sealed_directory_lists_every_file_in_its_manifest(tmp_path):
     seal_two(tmp_path / "x")
-    manifest = sealed.read_manifest(tmp_path / "x")
+    manifest = atomic_dirs.read_manifest(tmp_path / "x")
     assert (manifest["key"], manifest["says"]) == ("x", "k")
     assert [entry["path"] for entry in manifest["files"]] == ["a", "deep/b"]
-    assert sealed.damages(tmp_path / "x", deep=True) == []
+    assert atomic_dirs.damages(tmp_path / "x", deep=True) == []
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x"]
 
 
@@ -50,9 +50,9 @@ def test_each_damage_of_a_sealed_directory_is_named(tmp_path, damage):
     do, file, what, deep = DAMAGES[damage]
     target = tmp_path / "x"
     seal_two(target)
-    assert sealed.damages(target, deep=True) == []
+    assert atomic_dirs.damages(target, deep=True) == []
     do(target)
-    found = sealed.damages(target, deep=deep)
+    found = atomic_dirs.damages(target, deep=deep)
     assert [d.path for d in found] == [str(target / file)]
     assert what in found[0].what
 
@@ -66,7 +66,7 @@ def test_a_shallow_check_reads_the_zarr_description(tmp_path):
     sealed.seal(tmp_path / "x", {}, lambda folder: (folder / "zarr.json").write_text('{"order": "C"}') and None)
     assert sealed.damages(tmp_path / "x") == []
     (tmp_path / "x" / "zarr.json").write_text('{"order": "F"}')
-    assert "content doesn't match" in sealed.damages(tmp_path / "x")[0].what
+    assert "content doesn't match" in atomic_dirs.damages(tmp_path / "x")[0].what
 
 
 def test_sealing_over_an_intact_directory_changes_nothing(tmp_path):
@@ -83,7 +83,7 @@ def test_sealing_over_a_damaged_directory_quarantines_and_replaces_it(tmp_path):
     (target / "a").write_text("bad")
     seal_two(target, "two")
     assert (target / "a").read_text() == "two"
-    assert sealed.damages(target, deep=True) == []
+    assert atomic_dirs.damages(target, deep=True) == []
     aside = [p for p in tmp_path.iterdir() if p.name.startswith(".damaged-")]
     assert [(p / "a").read_text() for p in aside] == ["bad"]
 
@@ -96,9 +96,9 @@ def test_of_two_concurrent_writers_the_first_one_wins(tmp_path):
             seal_two(target, "first")
         (folder / "a").write_text("second")
 
-    sealed.seal(target, {}, fill)
+    atomic_dirs.seal(target, {}, fill)
     assert (target / "a").read_text() == "first"
-    assert sealed.damages(target, deep=True) == []
+    assert atomic_dirs.damages(target, deep=True) == []
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
@@ -112,7 +112,7 @@ def test_a_failed_writer_leaves_the_previous_directory(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(StoreError, match=r"x: can't be written \(No space left on device\); make room .* untouched"):
-        sealed.seal(target, {}, fill)
+        atomic_dirs.seal(target, {}, fill)
     assert (target / "a").read_text() == "bad"
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
@@ -120,20 +120,20 @@ def test_a_failed_writer_leaves_the_previous_directory(tmp_path):
 def test_a_manifest_is_updated_atomically(tmp_path, monkeypatch):
     seal_two(tmp_path / "x")
     seen = []
-    rename = files.Path.replace
+    rename = atomic_files.Path.replace
     monkeypatch.setattr(
-        files.Path, "replace", lambda a, b: (seen.append(sealed.damages(tmp_path / "x", deep=True)), rename(a, b))[1]
+        atomic_files.Path, "replace", lambda a, b: (seen.append(atomic_dirs.damages(tmp_path / "x", deep=True)), rename(a, b))[1]
     )
-    sealed.amend(tmp_path / "x", says="new")
+    atomic_dirs.amend(tmp_path / "x", says="new")
     assert seen == [[]], "as it would be found after a kill"
-    assert sealed.read_manifest(tmp_path / "x")["says"] == "new"
-    assert sealed.damages(tmp_path / "x", deep=True) == []
+    assert atomic_dirs.read_manifest(tmp_path / "x")["says"] == "new"
+    assert atomic_dirs.damages(tmp_path / "x", deep=True) == []
 
 
 def test_quarantining_renames_the_directory(tmp_path):
     seal_two(tmp_path / "x")
-    files.set_aside(tmp_path / "x")
+    atomic_files.set_aside(tmp_path / "x")
     assert [p.name.startswith(".damaged-") for p in tmp_path.iterdir()] == [True]
     with pytest.raises(DamagedError, match="can't be read"):
-        sealed.read_manifest(tmp_path / "x")
-    files.set_aside(tmp_path / "x")  # missing, as if another process had moved it
+        atomic_dirs.read_manifest(tmp_path / "x")
+    atomic_files.set_aside(tmp_path / "x")  # missing, as if another process had moved it

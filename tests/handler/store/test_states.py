@@ -165,7 +165,7 @@ def test_a_state_written_with_wrong_bytes_is_quarantined(states, monkeypatch):
 def test_a_promoted_state_keeps_the_states_that_it_refers_to(states):
     states.write("k1", state_of(a=BIG), snapshot=True)
     states.write("k2", state_of(a=BIG), parent="k1", snapshot=True)
-    sealed.amend(states.folder("k1"), snapshot=True)
+    atomic_dirs.amend(states.folder("k1"), snapshot=True)
     assert states.keep("k2")
     states.drop_snapshots(["k1", "k2"])
     assert states.read("k2").arrays["a"].tobytes() == BIG.tobytes()
@@ -242,7 +242,7 @@ def test_an_unreadable_file_is_no_damage(states, monkeypatch):
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr("pathlib.Path.read_bytes", refused)
-    checked._KNOWN.clear()  # as in another process
+    checksums._KNOWN.clear()  # as in another process
     with pytest.raises(StoreError, match=r"manifest.json: can't be read \(Permission denied\)") as error:
         states.intact("k1")
     assert not isinstance(error.value, DamagedError)
@@ -252,7 +252,7 @@ def test_gc_removes_quarantined_and_damaged_states(tmp_path):
     store = Store(tmp_path)
     for key in ("aside", "broken"):
         store.states.write(key, state_of(**ARRAYS))
-    (store.states.folder("broken") / sealed.MANIFEST).write_text("{")
+    (store.states.folder("broken") / atomic_dirs.MANIFEST).write_text("{")
     (next(store.states.folder("aside").glob("variables.zarr/c/*"))).write_bytes(b"")
     store.states.set_aside("aside")
     removed, size = store.collect()

@@ -3,7 +3,7 @@
 import pytest
 
 from handler.errors import BusyError, SpecError
-from handler.store import Store
+from handler.store.store import Store
 from handler.store.sweeps import claimed_sweep, refuse_other_file
 from tests.handler.store.writes import record
 

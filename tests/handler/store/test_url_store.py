@@ -65,13 +65,13 @@ def test_a_killed_writer_leaves_a_complete_state_or_none(machine, monkeypatch):
 
         writer = machine(f"writer-{last}")
         assert writer.states.intact("parent")
-        monkeypatch.setattr(remote.Remote, "_try", dying)
+        monkeypatch.setattr(object_store.Remote, "_try", dying)
         try:
             writer.states.write("k", state_of(**ARRAYS, more=np.ones(9)), parent="parent")
             died = False
         except Killed:
             died = True
-        monkeypatch.setattr(remote.Remote, "_try", tried)
+        monkeypatch.setattr(object_store.Remote, "_try", tried)
         visible.append("k" in reader.states.names())
         if visible[-1]:
             assert machine(f"reader-{last}").states.read("k").arrays["more"].tolist() == [1] * 9
@@ -203,14 +203,14 @@ def test_gc_removes_day_old_uploads_of_killed_writers(machine, s3, url, monkeypa
         one.states.write(key, state_of(**ARRAYS), snapshot=key == "dropped")
     one.states.drop_snapshots(["dropped"])
     recorded(one, "run", state="k1")
-    far, name = mirror.remote_of(one.states.folder("k1"))
+    far, name = remote_dirs.remote_of(one.states.folder("k1"))
     far.put(f"{name}/dead/variables.zarr/c/0", b"half")
     far.put("states/k2/dead/variables.zarr/c/0", b"half")
     dead = {f"{prefix}/states/{left}" for left in ("k1/dead/variables.zarr/c/0", "k2/dead/variables.zarr/c/0", "dropped.commit")}
     before = set(s3.objects(prefix))
     assert dead < before
     assert one.collect()[0] == [], "they are in the writing, perhaps"
-    monkeypatch.setattr(mirror, "LEFT_SECONDS", -1)
+    monkeypatch.setattr(remote_dirs, "LEFT_SECONDS", -1)
     assert set(machine("other").collect()[0]) == {name.removeprefix(f"{prefix}/") for name in dead}
     assert set(s3.objects(prefix)) - {f"{prefix}/collection"} == before - dead  # the object of the collection's lock
     assert equal(machine("third").states.read("k1").arrays, ARRAYS)
@@ -219,10 +219,10 @@ def test_gc_removes_day_old_uploads_of_killed_writers(machine, s3, url, monkeypa
 def test_a_manifest_path_that_leaves_its_directory_is_not_followed(machine, s3, url, tmp_path):
     one = machine("one")
     one.states.write("k", state_of(**ARRAYS))
-    far, name = mirror.remote_of(one.states.folder("k"))
-    commit = json.loads(far.get(name + mirror.COMMIT)[0])
+    far, name = remote_dirs.remote_of(one.states.folder("k"))
+    commit = json.loads(far.get(name + remote_dirs.COMMIT)[0])
     commit["manifest"] = commit["manifest"].replace("variables.zarr/zarr.json", "../../../escaped")
-    far.put(name + mirror.COMMIT, json.dumps(commit).encode())
+    far.put(name + remote_dirs.COMMIT, json.dumps(commit).encode())
     other = machine("other")
     assert not other.states.intact("k")
     assert not list(tmp_path.rglob("escaped"))
@@ -231,8 +231,8 @@ def test_a_manifest_path_that_leaves_its_directory_is_not_followed(machine, s3, 
 @pytest.mark.parametrize("marked", [False, True])
 def test_gc_at_a_url_needs_a_store(machine, monkeypatch, marked):
     one = machine("one")
-    far, _ = mirror.remote_of(one.root)
-    monkeypatch.setattr(mirror, "LEFT_SECONDS", -1)
+    far, _ = remote_dirs.remote_of(one.root)
+    monkeypatch.setattr(remote_dirs, "LEFT_SECONDS", -1)
     assert is_absent(one.root)
     far.put("states/holiday/picture.jpg", b"the user's")
     with pytest.raises(SpecError, match=f"{far.url} isn't a store of Frostline, so nothing is removed from it"):

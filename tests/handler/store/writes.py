@@ -11,8 +11,8 @@ import numpy as np
 from handler.backup import drop_backup, restore_backup, write_backup
 from handler.declared import Digests
 from handler.records import RunRecord, SegmentRecord
-from handler.store import Store
-from handler.store.files import replacing, sweep
+from handler.store.atomic_files import replacing, sweep
+from handler.store.store import Store
 from handler.store.training_state import TrainingState
 
 BIG = np.arange(5000, dtype="float32")

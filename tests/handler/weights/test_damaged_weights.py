@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from handler.data import reader_process
-from handler.store import Store
+from handler.store.store import Store
 from handler.weights.start import start_from
 from tests.handler.data.damages import SECONDS, check, damages
 

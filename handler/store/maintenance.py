@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 from handler.errors import BusyError, DamagedError, FrostlineError, StoreError
 from handler.records import RunRecord
-from handler.retention import Retention, outlived
-from handler.store import checked, collection_lock, files, locks, marker, mirror, sealed
-from handler.store.places import is_file
+from handler.store import atomic_dirs, atomic_files, checksums, collection_lock, locks, marker, remote_dirs
+from handler.store.occupied_paths import is_file
+from handler.store.retention import Retention, outlived
 from handler.store.runs import FILES
 from handler.validation.run_name import RUN_NAME
 
 if TYPE_CHECKING:
-    from handler.store import Store
+    from handler.store.store import Store
 
 
-def verify(store: Store, runs: Iterable[str] = ()) -> list[checked.Damage]:
+def verify(store: Store, runs: Iterable[str] = ()) -> list[checksums.Damage]:
     """Read every byte of the store and compare the checksums.
 
     Args:
@@ -45,45 +45,45 @@ def verify(store: Store, runs: Iterable[str] = ()) -> list[checked.Damage]:
         *([] if names else [partial(_places, store)]),
         *(partial(_memory, file) for file in sorted(memory)),
     ]
-    wrong: list[checked.Damage] = []
+    wrong: list[checksums.Damage] = []
     for check in checks:
         try:
             wrong += check()
         except StoreError as error:  # the file cannot be read
-            wrong.append(checked.Damage.because(error))
+            wrong.append(checksums.Damage.because(error))
     return list(dict.fromkeys(wrong))
 
 
-def _state(store: Store, key: str) -> list[checked.Damage]:
+def _state(store: Store, key: str) -> list[checksums.Damage]:
     """Return the damage of a state; `verify` reads the states that it refers to as separate checks."""
     wrong = _contents(store.states.folder(key)) or store.states.damages(key)
-    return wrong if sealed.known(store.states.folder(key)) else []  # otherwise a snapshot that was dropped meanwhile
+    return wrong if atomic_dirs.known(store.states.folder(key)) else []  # otherwise a snapshot that was dropped meanwhile
 
 
-def _contents(folder: Path) -> list[checked.Damage]:
+def _contents(folder: Path) -> list[checksums.Damage]:
     """Return the damage of a sealed directory after reading every byte."""
     try:
-        sealed.there(folder)
+        atomic_dirs.there(folder)
     except DamagedError as error:
-        return [checked.Damage.because(error)]
-    return sealed.damages(folder, deep=True)
+        return [checksums.Damage.because(error)]
+    return atomic_dirs.damages(folder, deep=True)
 
 
-def _run(store: Store, name: str) -> list[checked.Damage]:
+def _run(store: Store, name: str) -> list[checksums.Damage]:
     """Return the damage of a run's own files, and a damage if the state with which the run ends is missing."""
     wrong = store.runs.damages(name)
     if wrong:
         return wrong
     record = store.runs.read(name)
     end = store.states.folder(record.state) if record.status == "completed" and record.state else None
-    if end is not None and not sealed.known(end):
-        return [checked.Damage(str(end), f"is missing, run {name!r} ends with it")]
+    if end is not None and not atomic_dirs.known(end):
+        return [checksums.Damage(str(end), f"is missing, run {name!r} ends with it")]
     return []
 
 
-def _missing(store: Store, names: Iterable[str]) -> list[checked.Damage]:
+def _missing(store: Store, names: Iterable[str]) -> list[checksums.Damage]:
     """Return a damage for each missing state that a run has passed and that another state names as its parent."""
-    there, parents, wrong = store.states.there(), set[str](), list[checked.Damage]()
+    there, parents, wrong = store.states.there(), set[str](), list[checksums.Damage]()
     for key in there:
         if not key.startswith("."):
             with suppress(StoreError):
@@ -95,28 +95,28 @@ def _missing(store: Store, names: Iterable[str]) -> list[checked.Damage]:
             continue
         ends = {planned.end: planned.state for planned in record.plan if planned.end <= record.epochs}
         for epoch, key in {0: record.key, **ends}.items():
-            if key in parents and not (key in there and sealed.known(store.states.folder(key))):
+            if key in parents and not (key in there and atomic_dirs.known(store.states.folder(key))):
                 what = f"is missing, run {name!r} has it after epoch {epoch}"
-                wrong.append(checked.Damage(str(store.states.folder(key)), what))
+                wrong.append(checksums.Damage(str(store.states.folder(key)), what))
     return wrong
 
 
-def _places(store: Store) -> list[checked.Damage]:
+def _places(store: Store) -> list[checksums.Damage]:
     """Return a damage for each place of a lock, or of a record of Prefect, that holds something other than a file."""
     results = store.root / "results"
     expected = [*results.glob("[!.]*"), *results.glob("locks/[!.]*"), *store.root.glob("runs/*/lock")]
     return [
-        checked.Damage(str(path), "is no file; it is replaced when it is needed")
+        checksums.Damage(str(path), "is no file; it is replaced when it is needed")
         for path in expected
         if path != results / "locks" and not is_file(path)
     ]
 
 
-def _memory(file: Path) -> list[checked.Damage]:
+def _memory(file: Path) -> list[checksums.Damage]:
     try:
-        checked.read_checked(file)
+        checksums.read_checked(file)
     except DamagedError as error:
-        return [checked.Damage.because(error)] if file.exists() else []
+        return [checksums.Damage.because(error)] if file.exists() else []
     return []
 
 
@@ -129,7 +129,7 @@ def _begun(store: Store) -> list[str]:
 def _prefit(store: Store, runs: list[str]) -> list[Path]:
     """Return the existing pre-fit results of runs; a missing one is no damage, because it can be computed again."""
     keys = {key for record in _records(store, runs) for key in record.prefit}
-    return [folder for folder in map(store.prefit.folder, sorted(keys)) if sealed.known(folder)]
+    return [folder for folder in map(store.prefit.folder, sorted(keys)) if atomic_dirs.known(folder)]
 
 
 def needed(store: Store, runs: Iterable[str]) -> set[str]:
@@ -180,7 +180,7 @@ def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = Fals
     with nullcontext() if dry_run else collection_lock.alone(store.root):  # guard: collection-alone
         busy = store.runs.at_work()
         if busy:
-            raise BusyError(f"{mirror.place_of(store.root)}: {', '.join(busy)} is at work; collect when it has ended")
+            raise BusyError(f"{remote_dirs.place_of(store.root)}: {', '.join(busy)} is at work; collect when it has ended")
         return _collect(store, keep, dry_run)
 
 
@@ -196,8 +196,8 @@ def _collect(store: Store, keep: Retention | None, dry_run: bool) -> tuple[list[
     doomed += quarantined(store)
     doomed += [p for p in _sealed(store.prefit.root) if p.stem not in used]
     doomed += [p for p in (*_sealed(store.prefixes), *_sealed(store.backups)) if not locks.is_locked(p)]
-    left = [place for folder in store.folders() for place in files.leftovers(folder)]
-    far = mirror.leftovers(store.root)
+    left = [place for folder in store.folders() for place in atomic_files.leftovers(folder)]
+    far = remote_dirs.leftovers(store.root)
     dropped = {name: store.runs.folder(name) for name in drop}
     size = sum(_size(path) for path in (*dropped.values(), *doomed, *left))
     if not dry_run:
@@ -205,10 +205,10 @@ def _collect(store: Store, keep: Retention | None, dry_run: bool) -> tuple[list[
             with store.runs.lock_alone(name):
                 store.runs.remove(name)
         for path in doomed:
-            sealed.remove(path)
+            atomic_dirs.remove(path)
         for path in left:
             shutil.rmtree(path)
-        mirror.remove_leftovers(store.root, far)
+        remote_dirs.remove_leftovers(store.root, far)
     return sorted([*far, *(str(p.relative_to(store.root)) for p in (*dropped.values(), *doomed, *left))]), size
 
 
@@ -221,10 +221,10 @@ def quarantined(store: Store) -> list[Path]:
 def _sealed(folder: Path) -> list[Path]:
     """Return the sealed directories in a directory, without those that are being written or quarantined."""
     here = {path.name for path in folder.glob("*.zarr") if not path.name.startswith(".")}
-    return sorted(folder / name for name in here | mirror.names(folder))
+    return sorted(folder / name for name in here | remote_dirs.names(folder))
 
 
 def _size(path: Path) -> int:
     if path.is_symlink() or path.is_file():
         return path.lstat().st_size
-    return sum(sealed.files_below(path).values()) if path.is_dir() else 0  # otherwise it is only at the store's URL
+    return sum(atomic_dirs.files_below(path).values()) if path.is_dir() else 0  # otherwise it is only at the store's URL

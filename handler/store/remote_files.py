@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from handler.store.files import files_within, write_file
-from handler.store.mirror import remote_of, within
+from handler.store.atomic_files import files_within, write_file
+from handler.store.remote_dirs import remote_of, within
 
 LOCK = "lock"
 _SENT: dict[Path, tuple[int, int, int]] = {}

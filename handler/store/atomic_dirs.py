@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from handler.errors import DamagedError, StoreError
-from handler.store import files, mirror
-from handler.store.checked import (
+from handler.store import atomic_files, remote_dirs
+from handler.store.atomic_files import remove as remove_here
+from handler.store.atomic_files import set_aside, side_by_side, sync, workplace, write_file, writing
+from handler.store.checksums import (
     FORMAT,
     Damage,
     content_damage,
@@ -26,8 +28,6 @@ from handler.store.checked import (
     remember_written,
     with_checksum,
 )
-from handler.store.files import remove as remove_here
-from handler.store.files import set_aside, side_by_side, sync, workplace, write_file, writing
 from handler.store.locks import hold_folder, let_go
 
 MANIFEST = "manifest.json"
@@ -64,8 +64,8 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
         StoreError: the system refuses to write; no incomplete directory has the final name.
     """
     if intact(target):
-        if mirror.lost(target):
-            mirror.publish(target, target, (target / MANIFEST).read_bytes())
+        if remote_dirs.lost(target):
+            remote_dirs.publish(target, target, (target / MANIFEST).read_bytes())
         return
     with writing(target), workplace(target) as beside:
         beside.mkdir()  # guard: directory-written-aside
@@ -80,7 +80,7 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
         sync(beside / MANIFEST)  # guard: manifest-durable-before-rename
         for folder, _, _ in os.walk(beside, topdown=False):
             sync(Path(folder))
-        mirror.publish(target, beside, text)
+        remote_dirs.publish(target, beside, text)
         while True:
             try:
                 beside.rename(target)
@@ -104,7 +104,7 @@ def intact(target: Path) -> bool:
     try:
         return there(target) and not damages(target, deep=True)
     except DamagedError:
-        mirror.withdraw(target)
+        remote_dirs.withdraw(target)
         return False
 
 
@@ -115,12 +115,12 @@ def there(target: Path) -> bool:
         DamagedError: the directory at the URL is damaged.
         StoreError: the directory cannot be read or written.
     """
-    return target.exists() or mirror.fetch(target)
+    return target.exists() or remote_dirs.fetch(target)
 
 
 def known(target: Path) -> bool:
     """Return whether a sealed directory exists, locally or at the store's URL, without downloading it."""
-    return target.exists() or mirror.exists(target)
+    return target.exists() or remote_dirs.exists(target)
 
 
 def amend(target: Path, **changes: Any) -> None:
@@ -130,7 +130,7 @@ def amend(target: Path, **changes: Any) -> None:
         DamagedError: the directory has been removed meanwhile.
     """
     text = with_checksum({**read_manifest(target), **changes})
-    if not mirror.replace_manifest(target, text):
+    if not remote_dirs.replace_manifest(target, text):
         remove_here(target)
         raise DamagedError(f"{target}: has been removed")
     if target.exists():
@@ -148,7 +148,7 @@ def remove(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = None
         DamagedError: the manifest cannot be read.
         StoreError: the system refuses.
     """
-    if mirror.withdraw(target, only_if) and (only_if is None or not target.exists() or only_if(read_manifest(target))):
+    if remote_dirs.withdraw(target, only_if) and (only_if is None or not target.exists() or only_if(read_manifest(target))):
         remove_here(target)
 
 
@@ -164,7 +164,7 @@ def read_manifest(target: Path) -> dict[str, Any]:
         DamagedError: the manifest is missing, damaged, of another directory, or of a later version of Frostline.
         StoreError: the manifest cannot be read.
     """
-    text = None if target.exists() else mirror.manifest_text(target)
+    text = None if target.exists() else remote_dirs.manifest_text(target)
     manifest = read_checked(target / MANIFEST) if text is None else parse_checked(target / MANIFEST, text)
     if manifest.get("key") != key_of(target):  # guard: manifest-key
         raise DamagedError(f"{target / MANIFEST}: is that of {manifest.get('key')}")
@@ -208,6 +208,6 @@ def drop_unneeded(*backups: Path) -> None:
         with contextlib.suppress(OSError, StoreError):  # another process holds it, or the next collection removes it
             descriptor = hold_folder(backup, alone=True)
             try:
-                files.remove(backup)
+                atomic_files.remove(backup)
             finally:
                 let_go(descriptor)

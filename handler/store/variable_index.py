@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from handler.store.arrays import as_bytes, describe
-from handler.store.checked import digest_bytes
+from handler.store.checksums import digest_bytes
 from handler.store.training_state import TrainingState
 
 

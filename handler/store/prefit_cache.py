@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from handler.errors import DamagedError, StoreError
-from handler.store import checked, files, sealed
+from handler.store import atomic_dirs, atomic_files, checksums
 from handler.store.arrays import Look, content, copy_array, describe, read_array, size_of, write_array
-from handler.store.rows import Rows
+from handler.store.row_array import Rows
 
 
 class PrefitCache:
@@ -49,7 +49,7 @@ class PrefitCache:
                 written |= write_array(folder / f"{i:03d}", array)
             return written
 
-        sealed.seal(self.folder(key), body, fill)
+        atomic_dirs.seal(self.folder(key), body, fill)
         return self.folder(key)
 
     def write_rows(
@@ -88,7 +88,7 @@ class PrefitCache:
                 written |= digests
             return written
 
-        sealed.seal(self.folder(key), body, fill)
+        atomic_dirs.seal(self.folder(key), body, fill)
         found = self.rows(key)
         assert found is not None
         return found
@@ -116,11 +116,11 @@ class PrefitCache:
         """Return the result of `read` for a key's directory and manifest, or None. Quarantine a damaged directory."""
         folder = self.folder(key)
         try:
-            if not sealed.there(folder):
+            if not atomic_dirs.there(folder):
                 return None
-            checked.require(sealed.damages(folder, deep=deep))
-            return read(folder, sealed.read_manifest(folder))
+            checksums.require(atomic_dirs.damages(folder, deep=deep))
+            return read(folder, atomic_dirs.read_manifest(folder))
         except DamagedError:
             with contextlib.suppress(StoreError):  # a read-only store
-                files.set_aside(folder)
+                atomic_files.set_aside(folder)
             return None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from handler.store.arrays import dtype_of
-from handler.store.chunks import Chunks
+from handler.store.raw_zarr import Chunks
 
 
 class Rows:

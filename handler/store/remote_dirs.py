@@ -23,9 +23,9 @@ from typing import Any
 import xxhash
 
 from handler.errors import DamagedError, SpecError
-from handler.store.checked import parse_checked
-from handler.store.files import side_by_side, sync, workplace
-from handler.store.remote import Remote, remote_at, url_of
+from handler.store.atomic_files import side_by_side, sync, workplace
+from handler.store.checksums import parse_checked
+from handler.store.object_store import Remote, remote_at, url_of
 
 COMMIT, GONE = ".commit", b"gone"
 SEALED = ("states", "prefit", "prefixes", "backups")

@@ -17,7 +17,7 @@ import numpy as np
 import xxhash
 
 from handler.errors import DamagedError
-from handler.store.files import unreadable
+from handler.store.atomic_files import unreadable
 
 CHUNK_BYTES = 1 << 24
 

@@ -15,7 +15,7 @@ import xxhash
 from pydantic_core import to_json
 
 from handler.errors import DamagedError, StoreError
-from handler.store.files import unreadable
+from handler.store.atomic_files import unreadable
 
 FORMAT = 1
 BLOCK = 1 << 18  # so small that a block is still in the processor's cache when it is hashed

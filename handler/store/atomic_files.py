@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from handler.errors import DamagedError, StoreError
-from handler.store.places import free_place, quarantine_of
+from handler.store.occupied_paths import free_place, quarantine_of
 
 T = TypeVar("T")
 R = TypeVar("R")
