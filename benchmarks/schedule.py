@@ -26,7 +26,7 @@ from handler import DLTrainingHandler
 from handler.arch.keras_model import KerasArchitecture
 from handler.layers import addressable, outline
 from handler.model import DLModelHandler
-from handler.schedule import compute_schedule
+from handler.schedule.schedule import compute_schedule
 
 EPOCHS, PERIOD, GROUPS = 30, 2, 3
 EPOCH_SECONDS = 2.0

@@ -14,7 +14,7 @@ from flows.commands.tables import duration, names
 from handler.errors.secrets import masked
 from handler.observer import Observer
 from handler.records import SegmentRecord
-from handler.schedule import Segment
+from handler.schedule.schedule import Segment
 
 
 def display_for(console: Console) -> Display:

@@ -11,8 +11,8 @@ from typing import Any
 from handler.errors import ScheduleError, SpecError
 from handler.layers import freezable
 from handler.optimizers import is_divided, unwrapped
-from handler.schedule import Schedule
-from handler.specification.entries import FIELD, parse_entries
+from handler.schedule.entries import FIELD, parse_entries
+from handler.schedule.schedule import Schedule
 
 
 class Boundaries:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from handler.errors import DamagedError
-from handler.schedule import Schedule
+from handler.schedule.schedule import Schedule
 from handler.store.checksums import key_of
 from handler.store.states import StateStore
 

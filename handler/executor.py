@@ -11,8 +11,8 @@ from handler.boundaries import Boundaries
 from handler.errors import ScheduleError
 from handler.layers import outline
 from handler.masks import Masks
-from handler.schedule import Schedule, compute_schedule, random_turns, round_robin_turns
-from handler.specification.entries import FIELD, parse_entries
+from handler.schedule.entries import FIELD, parse_entries
+from handler.schedule.schedule import Schedule, compute_schedule, random_turns, round_robin_turns
 from handler.validation.arguments import check_epochs, check_function, check_network, check_optimizer
 
 Turns = tuple[list[int], list[dict[str, list[str]]]]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from handler import optimizers
-from handler.schedule_outline import LayerInfo, Outline
+from handler.schedule.layer_outline import LayerInfo, Outline
 
 
 class OwnWeight:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handler.records import SegmentRecord
-    from handler.schedule import Segment
+    from handler.schedule.schedule import Segment
 
 
 class Observer:

@@ -23,8 +23,8 @@ from handler.errors import DamagedError, SpecError, StoreError
 from handler.prefix.graph import Graph
 from handler.prefix.planned import planned
 from handler.records import InitialWeights, Plan, PlannedPrefix, PlannedSegment, RunRecord
-from handler.schedule import Schedule, compute_schedule, held_layers, idle_segments
-from handler.schedule_outline import Outline
+from handler.schedule.layer_outline import Outline
+from handler.schedule.schedule import Schedule, compute_schedule, held_layers, idle_segments
 from handler.spec import TrainingSpec, is_cloud
 from handler.specification.callback_effects import SETS_RATE, conflicts, rate_setter
 from handler.specification.callback_memory import warnings

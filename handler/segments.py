@@ -23,7 +23,7 @@ from handler.executor import set_segment
 from handler.observer import Observer
 from handler.prefix.prefixes import Prefixes, PrefixOptions
 from handler.records import EnvironmentChange, SegmentRecord, Source
-from handler.schedule import Segment
+from handler.schedule.schedule import Segment
 from handler.snapshots import StateWriter
 from handler.store.states import StateStore
 

@@ -17,10 +17,10 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJs
 
 from handler.errors import SpecError
 from handler.errors.quoting import shown, suggestion
-from handler.schedule import check_schedule
+from handler.schedule.entries import Entry, as_list
+from handler.schedule.schedule import check_schedule
 from handler.specification.callbacks import CallbackSpec, check_monitors
 from handler.specification.code import resolve_function
-from handler.specification.entries import Entry, as_list
 from handler.specification.named import LOSS, METRIC, check_named, metric_label, plain, schema
 from handler.specification.non_finite import NonFinite
 from handler.specification.optimizer import check_optimizer

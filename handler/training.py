@@ -26,7 +26,7 @@ from handler.notebook.run_record import NotebookRun
 from handler.notebook.standing import Training, identify, remembered
 from handler.observer import Observer
 from handler.prefix.prefixes import PrefixOptions
-from handler.schedule import compute_schedule, held_layers, idle_segments
+from handler.schedule.schedule import compute_schedule, held_layers, idle_segments
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
 from handler.specification.non_finite import NonFinite

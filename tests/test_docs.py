@@ -13,7 +13,8 @@ import flows.answers
 from flows.command import app
 from handler import spec
 from handler.data import arguments
-from handler.specification import callbacks, entries, prefix_cache, snapshots, strategy
+from handler.schedule import entries
+from handler.specification import callbacks, prefix_cache, snapshots, strategy
 
 ROOT = Path(__file__).parent.parent
 SPECIFICATION = (ROOT / "docs" / "specification.md").read_text(encoding="utf-8")

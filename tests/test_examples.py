@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handler.layers import outline
-from handler.schedule import compute_schedule
+from handler.schedule.schedule import compute_schedule
 from handler.spec import load_spec
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

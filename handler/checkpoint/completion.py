@@ -14,7 +14,7 @@ from handler.chain import Chain, Position, furthest, snapshots_behind
 from handler.errors import DamagedError
 from handler.observer import Observer
 from handler.records import SegmentRecord, Source
-from handler.schedule import Segment
+from handler.schedule.schedule import Segment
 from handler.store.states import StateStore
 
 

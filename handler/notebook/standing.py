@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from handler import identity
 from handler.chain import Chain, furthest
 from handler.errors import DamagedError, StoreError
-from handler.schedule import Schedule
+from handler.schedule.schedule import Schedule
 from handler.store.checksums import key_of
 from handler.store.store import Store
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from handler.specification.callbacks import CallbackSpec
 
 if TYPE_CHECKING:
-    from handler.schedule import Schedule
+    from handler.schedule.schedule import Schedule
 
 SETS_RATE = "LearningRateScheduler"
 LOWERS_RATE = "ReduceLROnPlateau"

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from flows.display import Display, LiveDisplay, display_for
 from handler.records import SegmentRecord
-from handler.schedule import Segment
+from handler.schedule.schedule import Segment
 
 SEGMENT = Segment(1, 1, 3, ("enc1", "enc2"), 0.01)
 FOUND = SegmentRecord(index=0, start=0, end=1, state="k", source="cached", trained_epochs=0, seconds=0)

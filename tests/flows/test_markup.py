@@ -13,7 +13,7 @@ from flows.display import display_for
 from flows.output import Output
 from handler.records import RunRecord, SegmentRecord
 from handler.report import curves_image, write_report
-from handler.schedule import Segment
+from handler.schedule.schedule import Segment
 from handler.store.store import Store
 
 NAMES = ["acc[/x]", "my[old]/x", "[bold]b[/]", "a:bug:b", "<b>&amp;", "a|b`c", "$x^$", "%s{0}", "\\[a]"]

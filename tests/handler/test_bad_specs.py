@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from handler.errors import SpecError
-from handler.schedule import compute_schedule
-from handler.schedule_outline import LayerInfo, Outline
+from handler.schedule.layer_outline import LayerInfo, Outline
+from handler.schedule.schedule import compute_schedule
 from handler.spec import load_spec, parse_spec
 from tests.bad_specs import BAD
 from tests.bad_values import MORE

@@ -11,8 +11,8 @@ from handler.errors import ScheduleError
 from handler.executor import DLFreezeTrainingExecutor
 from handler.layers import outline
 from handler.masks import Masks
-from handler.schedule import compute_schedule, held_layers, idle_segments
-from handler.schedule_outline import Outline
+from handler.schedule.layer_outline import Outline
+from handler.schedule.schedule import compute_schedule, held_layers, idle_segments
 
 L = keras.layers
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from handler.errors import ScheduleError
-from handler.schedule import Segment, compute_schedule, random_turns, round_robin_turns
-from handler.schedule_outline import LayerInfo, Outline
-from handler.specification.entries import Entry
-from handler.units import Op
+from handler.schedule.entries import Entry
+from handler.schedule.layer_groups import Op
+from handler.schedule.layer_outline import LayerInfo, Outline
+from handler.schedule.schedule import Segment, compute_schedule, random_turns, round_robin_turns
 
 NETWORK = Outline(
     layers=tuple(

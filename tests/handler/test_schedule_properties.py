@@ -5,8 +5,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handler.schedule import compute_schedule, random_turns, round_robin_turns
-from handler.schedule_outline import LayerInfo, Outline
+from handler.schedule.layer_outline import LayerInfo, Outline
+from handler.schedule.schedule import compute_schedule, random_turns, round_robin_turns
 
 NAMES = [f"layer{i}" for i in range(8)]
 NETWORK = Outline(tuple(LayerInfo(name) for name in NAMES))

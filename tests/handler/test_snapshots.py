@@ -10,7 +10,7 @@ from handler.engine.trainer import Trainer
 from handler.errors import StoreError
 from handler.layers import outline
 from handler.observer import Observer
-from handler.schedule import compute_schedule
+from handler.schedule.schedule import compute_schedule
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
 from handler.store.states import StateStore

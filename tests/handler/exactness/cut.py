@@ -12,7 +12,7 @@ from handler.engine.trainer import Trainer
 from handler.executor import set_segment
 from handler.layers import outline
 from handler.observer import Observer
-from handler.schedule import Schedule, compute_schedule
+from handler.schedule.schedule import Schedule, compute_schedule
 from handler.sequencer import DLSequencer
 from handler.store.training_state import TrainingState
 

@@ -15,7 +15,7 @@ from handler.errors import ScheduleError, SpecError
 from handler.executor import set_segment
 from handler.layers import outline
 from handler.run import RunInputs, TrainingRun
-from handler.schedule import compute_schedule
+from handler.schedule.schedule import compute_schedule
 from handler.sequencer import DLSequencer
 from handler.spec import parse_spec
 from tests.handler.exactness.cut import examples

@@ -11,7 +11,7 @@ from keras import layers
 from handler.errors import ScheduleError
 from handler.layers import outline
 from handler.masks import Masks
-from handler.schedule import compute_schedule
+from handler.schedule.schedule import compute_schedule
 from tests.handler.exactness.cut import Cut
 
 

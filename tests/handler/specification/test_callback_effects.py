@@ -4,7 +4,7 @@ import pytest
 
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.planning import Planning
-from handler.schedule import compute_schedule
+from handler.schedule.schedule import compute_schedule
 from handler.spec import parse_spec
 from handler.specification.callback_effects import conflicts, earliest_end
 from handler.specification.callbacks import CallbackSpec

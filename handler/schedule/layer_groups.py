@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from handler.errors import ScheduleError
-from handler.schedule_outline import Outline
+from handler.schedule.layer_outline import Outline
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ import numpy as np
 
 from handler.errors import ScheduleError
 from handler.errors.quoting import shown
-from handler.schedule_outline import Outline
-from handler.specification.entries import (
+from handler.schedule.entries import (
     FIELD,
     Entry,
     FixedStrategy,
@@ -27,7 +26,8 @@ from handler.specification.entries import (
     parse_entries,
     parse_strategy,
 )
-from handler.units import Op, Units, listed_units, resolve_units
+from handler.schedule.layer_groups import Op, Units, listed_units, resolve_units
+from handler.schedule.layer_outline import Outline
 
 Turns = tuple[list[int], list[dict[str, list[str]]]]
 
