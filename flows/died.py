@@ -27,9 +27,9 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 
 from flows.admission import admit_path
-from handler.chain import RecordedChain, furthest
 from handler.errors import FrostlineError, StoreError
 from handler.records import RunRecord
+from handler.state.chain import RecordedChain, furthest
 from handler.store.remote_dirs import local_root
 from handler.store.store import Store
 

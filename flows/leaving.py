@@ -11,8 +11,8 @@ import os
 import threading
 
 from flows.recorded import tell_ended
-from handler.chain import furthest
 from handler.run import TrainingRun
+from handler.state.chain import furthest
 from handler.stop_flag import stop
 
 TELL_SECONDS = 3.0

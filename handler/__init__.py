@@ -22,7 +22,7 @@ _PUBLIC = {
     "Store": "handler.store.store",
     "TrainingSpec": "handler.spec",
     "load_spec": "handler.spec",
-    "load_state": "handler.state",
+    "load_state": "handler.state.keras_state",
 }
 __all__ = list(_PUBLIC)
 

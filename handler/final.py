@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from handler.checkpoint.holes import repair_command
 from handler.data.dataset import DataShape
 from handler.errors import DamagedError, SpecError
 from handler.records import RunRecord
 from handler.specification.user_code import UserCode
-from handler.state import save_model
+from handler.state.holes import repair_command
+from handler.state.keras_state import save_model
 from handler.store.store import Store
 
 
@@ -83,7 +83,7 @@ class TrainedModel:
 
     def _load_final(self, file: Path) -> None:
         """Load the weights alone: the network is built, and Keras need not know its custom classes."""
-        from handler.state import load_state
+        from handler.state.keras_state import load_state
         from handler.weights.start import load_file
 
         record = self.record
@@ -95,7 +95,7 @@ class TrainedModel:
         load_file(self.mh.arch.nn, file)
 
     def _load(self, epoch: int) -> None:
-        from handler.state import load_state
+        from handler.state.keras_state import load_state
         from handler.weights.start import epochs_kept
 
         kept = epochs_kept(self.store, self.record)

@@ -13,7 +13,7 @@ from handler.distribution import devices_of
 from handler.engine.callbacks import steers
 from handler.errors import MismatchError, SpecError
 from handler.own_code import own_code
-from handler.state import to_array
+from handler.state.keras_state import to_array
 from handler.store.arrays import content, describe
 from handler.store.checksums import digest_bytes, key_of
 

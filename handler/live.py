@@ -12,7 +12,6 @@ import numpy as np
 from handler import identity
 from handler.boundaries import Boundaries
 from handler.building import build_callbacks, build_model_handler, load_data
-from handler.chain import Position
 from handler.data import Dataset, shape
 from handler.data.dataset import parts_of
 from handler.data.out_of_core import bring
@@ -27,7 +26,8 @@ from handler.records import EnvironmentChange
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
 from handler.specification.callback_memory import forgotten
-from handler.state import save_model, weights_digest
+from handler.state.chain import Position
+from handler.state.keras_state import save_model, weights_digest
 from handler.stop_flag import stop
 from handler.store.atomic_files import writing
 from handler.store.occupied_paths import free_place

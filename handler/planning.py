@@ -13,10 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from handler import environment
-from handler.chain import Chain, furthest
-from handler.checkpoint.completion import completed_end
-from handler.checkpoint.holes import find_holes
-from handler.checkpoint.threads import recorded_threads
 from handler.data.reread import changed_data
 from handler.declared import Digests, declared, initial_key
 from handler.errors import DamagedError, SpecError, StoreError
@@ -31,6 +27,10 @@ from handler.specification.callback_memory import warnings
 from handler.specification.callbacks import check_packages
 from handler.specification.compilation import leaves_to_network
 from handler.specification.pretrained import check_not_from_itself, source_of
+from handler.state.chain import Chain, furthest
+from handler.state.completion import completed_end
+from handler.state.holes import find_holes
+from handler.state.threads import recorded_threads
 from handler.store import marker, remote_files
 from handler.store.atomic_files import write_file
 from handler.store.checksums import read_checked, with_checksum

@@ -16,9 +16,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
-from handler.chain import Position, furthest, reached
-from handler.checkpoint.completion import Completion, find_completion, use_completed
-from handler.checkpoint.holes import find_holes
 from handler.engine.divergence import divergence_of, refuse_again
 from handler.engine.finite import check_history
 from handler.engine.history import from_json, to_table
@@ -31,6 +28,9 @@ from handler.records import EnvironmentChange, Plan, RunRecord, SegmentRecord
 from handler.spec import TrainingSpec, dump_spec
 from handler.specification.user_code import UserCode
 from handler.specification.user_frames import text_of
+from handler.state.chain import Position, furthest, reached
+from handler.state.completion import Completion, find_completion, use_completed
+from handler.state.holes import find_holes
 from handler.stop_flag import stop
 from handler.store.atomic_dirs import drop_unneeded
 from handler.store.atomic_files import write_file

@@ -13,9 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from handler import environment, identity
-from handler.chain import Chain, Position, furthest, snapshots_behind
-from handler.checkpoint.completion import record_segment, use_completed
-from handler.checkpoint.holes import is_prefix_of, nearest_before
 from handler.engine.finite import check_history
 from handler.engine.trainer import Trainer
 from handler.errors import DamagedError, Interrupted, MismatchError, StoreError
@@ -24,7 +21,10 @@ from handler.observer import Observer
 from handler.prefix.prefixes import Prefixes, PrefixOptions
 from handler.records import EnvironmentChange, SegmentRecord, Source
 from handler.schedule.schedule import Segment
-from handler.snapshots import StateWriter
+from handler.state.chain import Chain, Position, furthest, snapshots_behind
+from handler.state.completion import record_segment, use_completed
+from handler.state.holes import is_prefix_of, nearest_before
+from handler.state.writer import StateWriter
 from handler.store.states import StateStore
 
 

@@ -13,7 +13,6 @@ from handler import identity
 from handler.arch.unbuilt import build_for
 from handler.backup import clear, drop_backup, restore_backup, temporary_folder, write_backup
 from handler.boundaries import Boundaries
-from handler.chain import Chain
 from handler.data.finite import check_arrays
 from handler.engine.probe import check_batches
 from handler.engine.trainer import Trainer
@@ -30,6 +29,7 @@ from handler.schedule.schedule import compute_schedule, held_layers, idle_segmen
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
 from handler.specification.non_finite import NonFinite
+from handler.state.chain import Chain
 from handler.store.checksums import key_of
 from handler.store.store import Store
 

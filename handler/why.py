@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from handler import environment
-from handler.chain import Position, backwards, furthest
 from handler.differences import differences, in_words, spec_field
 from handler.errors import DamagedError, SpecError
 from handler.planning import Planning
 from handler.records import Plan, PlannedSegment, Reason, RunRecord, rate_text
+from handler.state.chain import Position, backwards, furthest
 
 AT_MOST = 6  # names in a sentence
 _ENDED = {"failed": "failed", "interrupted": "was interrupted"}

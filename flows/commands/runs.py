@@ -7,8 +7,8 @@ import contextlib
 from flows.answers import RunsAnswer, RunSummary, standing
 from flows.commands.tables import coloured, moment, table
 from flows.output import Output
-from handler.chain import RecordedChain, furthest
 from handler.errors import StoreError
+from handler.state.chain import RecordedChain, furthest
 from handler.store.store import Store
 
 

@@ -5,9 +5,9 @@ Training is deterministic, so it would become NaN or infinite at the same step e
 
 from __future__ import annotations
 
-from handler.chain import Keyed
 from handler.errors import NonFiniteError
 from handler.records import Divergence, RunRecord
+from handler.state.chain import Keyed
 
 
 def divergence_of(error: BaseException, chain: Keyed) -> Divergence | None:

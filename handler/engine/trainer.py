@@ -25,7 +25,7 @@ from handler.observer import Observer
 from handler.optimizers import build_optimizer, unwrapped
 from handler.sequencer import DLSequencer
 from handler.specification.non_finite import NonFinite
-from handler.state import assign, named, put_into, to_array
+from handler.state.keras_state import assign, named, put_into, to_array
 from handler.stop_flag import StopFlag
 from handler.stop_flag import stop as stop_flag
 from handler.store.training_state import TrainingState

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from handler import environment
-from handler.chain import Chain, reached
 from handler.errors import DamagedError, FrostlineError, Interrupted, SpecError, StoreError
 from handler.layers import outline
 from handler.observer import Observer
 from handler.records import EnvironmentChange, RunRecord, SegmentRecord
 from handler.specification.user_frames import text_of
-from handler.state import weights_digest
+from handler.state.chain import Chain, reached
+from handler.state.keras_state import weights_digest
 from handler.store.store import Store
 
 

@@ -14,9 +14,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from handler import identity
-from handler.chain import Chain, furthest
 from handler.errors import DamagedError, StoreError
 from handler.schedule.schedule import Schedule
+from handler.state.chain import Chain, furthest
 from handler.store.checksums import key_of
 from handler.store.store import Store
 

@@ -18,7 +18,7 @@ from handler.store.atomic_files import write_file
 from handler.store.runs import RECORD, RunStore
 
 if TYPE_CHECKING:
-    from handler.chain import Position
+    from handler.state.chain import Position
 
 SPEC = "spec.yaml"
 

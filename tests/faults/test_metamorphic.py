@@ -24,7 +24,7 @@ from handler.observer import Observer
 from handler.records import RunRecord
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
-from handler.state import weights_digest
+from handler.state.keras_state import weights_digest
 from handler.store.store import Store
 from tests.faults import stages, trainings
 from tests.faults.comparison import differences, left_behind

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from handler.observer import Observer
-from handler.state import to_array
+from handler.state.keras_state import to_array
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

@@ -6,7 +6,7 @@ import pytest
 
 import handler.arch.conv_autoencoder as autoencoder
 from handler import ConvAutoencPwiseClassif, DLModelHandler, DLTrainingHandler
-from handler.state import weights_digest
+from handler.state.keras_state import weights_digest
 
 ENTRIES = [
     {"training_interval": [1, 2], "layers": ["enc*"]},

@@ -12,7 +12,7 @@ from handler.engine.trainer import Trainer
 from handler.errors import ScheduleError, SpecError
 from handler.masks import Masks
 from handler.sequencer import DLSequencer
-from handler.state import to_array
+from handler.state.keras_state import to_array
 
 OPTIMIZERS = {
     "sgd with momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.9),

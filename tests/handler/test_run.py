@@ -335,7 +335,7 @@ def test_the_handler_alone_is_bit_identical_to_the_run(folder, whole):
     from handler import DLTrainingHandler
     from handler.building import build_model_handler, load_data
     from handler.data import shape
-    from handler.state import weights_digest
+    from handler.state.keras_state import weights_digest
 
     spec, store = parse_spec(SPEC), Store(folder / "alone")
     data = load_data(spec, folder, store)

@@ -5,7 +5,6 @@ import threading
 import keras
 import pytest
 
-from handler.chain import Chain, backwards, furthest
 from handler.engine.trainer import Trainer
 from handler.errors import StoreError
 from handler.layers import outline
@@ -13,6 +12,7 @@ from handler.observer import Observer
 from handler.schedule.schedule import compute_schedule
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
+from handler.state.chain import Chain, backwards, furthest
 from handler.store.states import StateStore
 from handler.store.store import Store
 from tests.handler.conftest import same

@@ -15,7 +15,7 @@ from handler.errors import ScheduleError
 from handler.run import RunInputs, TrainingRun
 from handler.sequencer import DLSequencer
 from handler.spec import parse_spec
-from handler.state import to_array
+from handler.state.keras_state import to_array
 from tests.handler.exactness.cut import examples
 
 X, Y = examples()  # four batches of 16

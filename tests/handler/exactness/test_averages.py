@@ -11,7 +11,7 @@ from keras import layers
 
 from handler.engine.trainer import Trainer
 from handler.sequencer import DLSequencer
-from handler.state import to_array
+from handler.state.keras_state import to_array
 from tests.handler.exactness.cut import examples
 
 X, Y = examples()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers, optimizers
 
-from handler.state import to_array
+from handler.state.keras_state import to_array
 from tests.handler.exactness.cut import Cut
 
 OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {

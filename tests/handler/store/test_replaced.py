@@ -2,9 +2,9 @@
 
 import pytest
 
-from handler.chain import Position
 from handler.errors import MismatchError, SpecError
 from handler.records import Resumption
+from handler.state.chain import Position
 from handler.store.replaced import ReplacedRun
 from handler.store.store import Store
 from tests.handler.store.writes import record, state

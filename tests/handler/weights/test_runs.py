@@ -12,7 +12,7 @@ from handler.errors import SpecError
 from handler.final import TrainedModel
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
-from handler.state import weights_digest
+from handler.state.keras_state import weights_digest
 from tests.handler.conftest import Epochs
 
 MODULE = '''

@@ -10,9 +10,9 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from handler.chain import Chain, Position, backwards
 from handler.errors import DamagedError
 from handler.errors.command_line import command_line
+from handler.state.chain import Chain, Position, backwards
 from handler.store import remote_dirs
 from handler.store.states import StateStore
 

@@ -10,11 +10,11 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from handler.chain import Chain, Position, furthest, snapshots_behind
 from handler.errors import DamagedError
 from handler.observer import Observer
 from handler.records import SegmentRecord, Source
 from handler.schedule.schedule import Segment
+from handler.state.chain import Chain, Position, furthest, snapshots_behind
 from handler.store.states import StateStore
 
 

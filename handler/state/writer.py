@@ -11,7 +11,7 @@ import contextlib
 import threading
 from typing import Any
 
-from handler.chain import Chain, snapshots_behind
+from handler.state.chain import Chain, snapshots_behind
 from handler.store.states import StateStore
 from handler.store.training_state import TrainingState
 
