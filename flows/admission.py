@@ -29,9 +29,9 @@ from handler.spec import TrainingSpec
 from handler.specification.addresses import addresses, is_allowed
 from handler.specification.pretrained import source_of
 from handler.specification.project_code import check_own, environment_of
-from handler.specification.reference import is_reference
 from handler.specification.references import references
 from handler.store.object_store import url_of
+from handler.user_code.reference import is_reference
 
 ROOTS = "FROSTLINE_DATA_ROOTS"
 ADDRESSES = "FROSTLINE_ALLOWED_ADDRESSES"

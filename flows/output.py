@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from handler.errors import BusyError, FrostlineError, Interrupted
 from handler.errors.command_line import command_line
 from handler.errors.secrets import masked
-from handler.specification.user_frames import sentence_of
+from handler.user_code.tracebacks import sentence_of
 
 if TYPE_CHECKING:
     from rich.console import Console

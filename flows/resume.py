@@ -21,8 +21,8 @@ from flows.admission import admit_path
 from flows.answers import RelaunchAnswer, Relaunched
 from flows.died import Dead, died
 from handler.errors import FrostlineError
-from handler.specification.user_frames import sentence_of
 from handler.store.remote_dirs import local_root, place_of
+from handler.user_code.tracebacks import sentence_of
 from tasks.artifacts import log, run_event
 
 

@@ -27,12 +27,12 @@ from handler.optimizers import rate
 from handler.spec import CallbackSpec, TrainingSpec, resolve_function
 from handler.specification.callbacks import check_monitors
 from handler.specification.compilation import completed
-from handler.specification.generators import entropy_from
 from handler.specification.keras_objects import keras_object
 from handler.specification.named import LOSS, METRIC, OPTIMIZER
-from handler.specification.reference import is_reference
-from handler.specification.user_code import UserCode, call
 from handler.store.store import Store
+from handler.user_code.boundary import UserCode, call
+from handler.user_code.random_seeds import entropy_from
+from handler.user_code.reference import is_reference
 from handler.weights.start import start_from
 
 NUMBER = re.compile(r"-?[0-9]+")

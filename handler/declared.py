@@ -19,13 +19,13 @@ import xxhash
 from handler.errors import SpecError, StoreError
 from handler.errors.quoting import join
 from handler.spec import TrainingSpec, form_of
-from handler.specification.code import check_reference
-from handler.specification.code_digest import code_digest, definitions
 from handler.specification.compilation import completed
 from handler.specification.pretrained import WeightsInto, source_of
-from handler.specification.reference import is_reference
 from handler.store.atomic_files import files_within, write_file
 from handler.store.checksums import read_checked, with_checksum
+from handler.user_code.modules import check_reference
+from handler.user_code.reference import is_reference
+from handler.user_code.source_digest import code_digest, definitions
 from handler.validation.text import check_folder_name
 
 FORMAT = 1

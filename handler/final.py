@@ -11,10 +11,10 @@ import numpy as np
 from handler.data.dataset import DataShape
 from handler.errors import DamagedError, SpecError
 from handler.records import RunRecord
-from handler.specification.user_code import UserCode
 from handler.state.holes import repair_command
 from handler.state.keras_state import save_model
 from handler.store.store import Store
+from handler.user_code.boundary import UserCode
 
 
 class TrainedModel:

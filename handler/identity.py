@@ -12,10 +12,10 @@ from handler.data.finite import FiniteCheck
 from handler.distribution import devices_of
 from handler.engine.callbacks import steers
 from handler.errors import MismatchError, SpecError
-from handler.own_code import own_code
 from handler.state.keras_state import to_array
 from handler.store.arrays import content, describe
 from handler.store.checksums import digest_bytes, key_of
+from handler.user_code.bytecode_digest import own_code
 
 _RESTORE = "restore it, or declare the change (data.version) so that a new training begins"
 _WOULD_DO = {

@@ -26,8 +26,6 @@ from handler.observer import Observer
 from handler.planning import Planning
 from handler.records import EnvironmentChange, Plan, RunRecord, SegmentRecord
 from handler.spec import TrainingSpec, dump_spec
-from handler.specification.user_code import UserCode
-from handler.specification.user_frames import text_of
 from handler.state.chain import Position, furthest, reached
 from handler.state.completion import Completion, find_completion, use_completed
 from handler.state.holes import find_holes
@@ -38,6 +36,8 @@ from handler.store.failure_log import log_failure
 from handler.store.record_writer import RecordWriter, now
 from handler.store.replaced import ReplacedRun
 from handler.store.store import Store
+from handler.user_code.boundary import UserCode
+from handler.user_code.tracebacks import text_of
 
 if TYPE_CHECKING:
     from handler.live import Live

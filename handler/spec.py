@@ -20,18 +20,18 @@ from handler.errors.quoting import shown, suggestion
 from handler.schedule.entries import Entry, as_list
 from handler.schedule.schedule import check_schedule
 from handler.specification.callbacks import CallbackSpec, check_monitors
-from handler.specification.code import resolve_function
 from handler.specification.named import LOSS, METRIC, check_named, metric_label, plain, schema
 from handler.specification.non_finite import NonFinite
 from handler.specification.optimizer import check_optimizer
 from handler.specification.prefix_cache import PrefixCache, as_mapping
 from handler.specification.pretrained import WeightsInto, check_weights
-from handler.specification.reference import is_reference
 from handler.specification.snapshots import SnapshotOptions
 from handler.specification.source_forms import check_files, check_source, form_of, is_cloud
 from handler.specification.strategy import Strategy, check_spread
 from handler.specification.strategy import as_mapping as as_strategy
 from handler.specification.text import override, read_mapping
+from handler.user_code.modules import resolve_function
+from handler.user_code.reference import is_reference
 from handler.validation.models import Count, Flag, Given, Seed, Weight, Whole, spec_error
 from handler.validation.run_name import check_run_name
 from handler.validation.text import check_text

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from handler.errors import FrostlineError
 from handler.errors.secrets import masked
-from handler.specification.user_frames import text_of
+from handler.user_code.tracebacks import text_of
 
 LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 

@@ -23,9 +23,9 @@ from flows.signals import SignalWatch
 from handler.data.reread import looked_at
 from handler.errors import FrostlineError, Interrupted, UserCodeError
 from handler.run import RunInputs, TrainingRun
-from handler.specification.user_frames import text_of
 from handler.stop_flag import stop
 from handler.store.failure_log import log_failure
+from handler.user_code.tracebacks import text_of
 
 if TYPE_CHECKING:
     from flows.display import Display

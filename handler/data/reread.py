@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handler.errors import StoreError
-from handler.specification.reference import is_reference
+from handler.user_code.reference import is_reference
 
 if TYPE_CHECKING:
     from handler.spec import TrainingSpec

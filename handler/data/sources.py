@@ -20,9 +20,9 @@ from handler.data.features import ALL_FEATURES, dimensions_of
 from handler.data.globs import is_glob, matches
 from handler.errors import DataError
 from handler.errors.quoting import suggestion
-from handler.specification.generators import seed_for
-from handler.specification.user_code import call
 from handler.store.atomic_files import files_within
+from handler.user_code.boundary import call
+from handler.user_code.random_seeds import seed_for
 
 if TYPE_CHECKING:
     from handler.spec import DataSpec

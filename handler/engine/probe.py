@@ -19,7 +19,7 @@ from handler.engine.losses import CLASSES, ONE_HOT, family_of
 from handler.engine.targets import LOSS, check_targets
 from handler.errors import DataError, SpecError
 from handler.sequencer import DLSequencer
-from handler.specification.user_frames import is_raised_outright
+from handler.user_code.tracebacks import is_raised_outright
 
 TRIED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError)
 

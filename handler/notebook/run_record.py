@@ -14,10 +14,10 @@ from handler.errors import DamagedError, FrostlineError, Interrupted, SpecError,
 from handler.layers import outline
 from handler.observer import Observer
 from handler.records import EnvironmentChange, RunRecord, SegmentRecord
-from handler.specification.user_frames import text_of
 from handler.state.chain import Chain, reached
 from handler.state.keras_state import weights_digest
 from handler.store.store import Store
+from handler.user_code.tracebacks import text_of
 
 
 class NotebookRun(Observer):

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from handler.specification.callbacks import CallbackSpec
-from handler.specification.code import locate, parse, top_level
 from handler.specification.named import CALLBACK
-from handler.specification.reference import is_reference
+from handler.user_code.modules import locate, parse, top_level
+from handler.user_code.reference import is_reference
 
 STATE = {"get_state", "set_state"}
 

@@ -12,8 +12,8 @@ from handler.errors import SpecError
 from handler.errors.quoting import shown, suggestion
 from handler.errors.secrets import secret_header
 from handler.specification.named import CALLBACK, check_arguments, check_name, check_numbers, is_number, plain
-from handler.specification.reference import is_reference
 from handler.specification.written_names import check_fields, check_written
+from handler.user_code.reference import is_reference
 from handler.validation.models import Given
 
 # Loggers only write files or send logs. They do not affect the weights, so they are not part of keys.

@@ -11,11 +11,11 @@ import keras
 
 from handler.errors import SpecError
 from handler.errors.quoting import join, shown
-from handler.specification.code import resolve_function
 from handler.specification.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, Kind
-from handler.specification.reference import is_reference
-from handler.specification.user_code import call
-from handler.specification.user_frames import sentence_of
+from handler.user_code.boundary import call
+from handler.user_code.modules import resolve_function
+from handler.user_code.reference import is_reference
+from handler.user_code.tracebacks import sentence_of
 
 _MADE: dict[str, type] = {
     OPTIMIZER.what: keras.optimizers.Optimizer,

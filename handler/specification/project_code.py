@@ -15,8 +15,8 @@ from pathlib import Path
 
 import handler
 from handler.errors import SpecError
-from handler.specification.code import OWN, allowed_elsewhere, check_reference, locate, parse, top_level
 from handler.store.marker import MARKER
+from handler.user_code.modules import OWN, allowed_elsewhere, check_reference, locate, parse, top_level
 
 ENVIRONMENTS = frozenset({"site-packages", "dist-packages", "node_modules", "venv", "virtualenv", "__pypackages__"})
 MARKS = {"pyvenv.cfg": "a virtual environment", "conda-meta": "a conda environment"}

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handler.errors import SpecError
-from handler.specification.code import check_reference
 from handler.specification.references import references
+from handler.user_code.modules import check_reference
 
 if TYPE_CHECKING:
     from handler.spec import TrainingSpec

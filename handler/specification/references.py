@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from handler.errors import SpecError
 from handler.errors.quoting import join, suggestion
-from handler.specification.code import check_call, check_reference
 from handler.specification.pretrained import source_of
-from handler.specification.reference import is_reference
+from handler.user_code.modules import check_call, check_reference
+from handler.user_code.reference import is_reference
 from handler.validation.text import check_folder_name
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from handler.errors import SpecError
 from handler.errors.quoting import shown
-from handler.specification.reference import is_reference
+from handler.user_code.reference import is_reference
 from handler.validation.text import check_file_name
 
 CLOUDS = (".las", ".laz")

@@ -45,4 +45,4 @@ def test_failing_user_code_is_one_sentence_with_its_own_frames(case, frostline, 
     assert len(typed.stderr.splitlines()) < 20
     log = (project / ".frostline" / "runs" / "small" / "log").read_text()
     assert "Traceback (most recent call last)" in log
-    assert "handler/specification/user_code.py" in log
+    assert "handler/user_code/boundary.py" in log

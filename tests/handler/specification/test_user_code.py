@@ -10,9 +10,9 @@ import pytest
 
 from handler.errors import Interrupted, SpecError, UserCodeError
 from handler.spec import DataSpec, resolve_function
-from handler.specification.generators import seed_for
-from handler.specification.user_code import UserCode, call
-from handler.specification.user_frames import frames_of, sentence_of
+from handler.user_code.boundary import UserCode, call
+from handler.user_code.random_seeds import seed_for
+from handler.user_code.tracebacks import frames_of, sentence_of
 
 # Bodies of functions that fail, and the expected messages.
 FAILS = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import xxhash
 
 from handler.errors import SpecError
-from handler.specification.code import locate, parse
+from handler.user_code.modules import locate, parse
 
 
 def code_digest(module: str, folder: Path, path: str = "") -> str:

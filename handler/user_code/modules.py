@@ -21,9 +21,9 @@ from typing import Any
 
 from handler.errors import SpecError
 from handler.errors.quoting import shown, suggestion
-from handler.specification.generators import seed_for
-from handler.specification.reference import is_reference
-from handler.specification.user_code import UserCode
+from handler.user_code.boundary import UserCode
+from handler.user_code.random_seeds import seed_for
+from handler.user_code.reference import is_reference
 
 OWN = frozenset({"flows", "tasks", "handler"})
 _loaded: dict[
@@ -223,7 +223,7 @@ def import_module(module: str, folder: Path) -> ModuleType:
     file = locate(module, folder)
     if file is None or not file.is_relative_to(folder):
         return importlib.import_module(module)
-    from handler.specification.code_digest import own_imports
+    from handler.user_code.source_digest import own_imports
 
     with _from_folder(folder), _settings_kept(file):  # guard: keras-settings-on-import
         present = sys.modules.get(module)

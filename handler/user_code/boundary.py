@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 
 from handler.errors import FrostlineError, SpecError, UserCodeError
 from handler.errors.quoting import shown
-from handler.specification.generators import seeded_generators
-from handler.specification.user_frames import frames_of, given, outermost_call, raised_by_user, sentence_of
+from handler.user_code.random_seeds import seeded_generators
+from handler.user_code.tracebacks import frames_of, given, outermost_call, raised_by_user, sentence_of
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a full disk is not a fault of the code
 
