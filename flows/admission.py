@@ -20,9 +20,9 @@ from pathlib import Path
 
 import prefect.runtime
 
+from handler.backend.tensorflow_setup import core_count
 from handler.data.globs import files_named, split
 from handler.data.sources import files
-from handler.environment import core_count
 from handler.errors import SpecError
 from handler.errors.quoting import shown
 from handler.spec import TrainingSpec

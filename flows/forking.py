@@ -14,14 +14,14 @@ import os
 import signal
 import sys
 
-from handler import environment
+from handler.backend import tensorflow_setup
 
 
 def main() -> None:
     """Answer requests until stdin is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the trainings
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no one waits for the children here
-    environment.quiet()
+    tensorflow_setup.quiet()
     import handler.live  # noqa: F401
 
     for line in sys.stdin:

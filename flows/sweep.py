@@ -23,7 +23,7 @@ from flows.inputs import run_inputs
 from flows.recorded import flow_run_began, flow_run_ends, tasks_untagged
 from flows.signals import LIMIT, SignalWatch
 from flows.train import end_interrupted, prefect_defers_to, see_recorded
-from handler.environment import core_count
+from handler.backend.tensorflow_setup import core_count
 from handler.errors import SpecError
 from handler.report.comparison import write_comparison
 from handler.run import RunInputs

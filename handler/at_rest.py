@@ -9,9 +9,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from handler.distribution import components
+from handler.backend.devices import components
+from handler.backend.optimizers import averages_at_rest
 from handler.errors import ScheduleError
-from handler.optimizers import averages_at_rest
 
 
 def at_rest(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:

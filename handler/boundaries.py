@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from handler.backend.optimizers import is_divided, unwrapped
 from handler.errors import ScheduleError, SpecError
 from handler.layers import freezable
-from handler.optimizers import is_divided, unwrapped
 from handler.schedule.entries import FIELD, parse_entries
 from handler.schedule.schedule import Schedule
 

@@ -18,12 +18,12 @@ from handler import data as sources
 from handler.arch.architecture import Architecture
 from handler.arch.keras_model import KerasArchitecture
 from handler.arch.unbuilt import build_from
+from handler.backend.devices import scope
+from handler.backend.optimizers import rate
 from handler.data import Dataset, DataShape
-from handler.distribution import scope
 from handler.engine.written_files import placed, watch_names
 from handler.errors import SpecError
 from handler.model import DLModelHandler
-from handler.optimizers import rate
 from handler.spec import CallbackSpec, TrainingSpec, resolve_function
 from handler.specification.callbacks import check_monitors
 from handler.specification.compilation import completed

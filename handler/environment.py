@@ -12,83 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from handler import distribution
-from handler.engine.zip_dates import clamp_zip_dates
-from handler.errors import EnvironmentMismatch, SpecError
+from handler.backend import devices
+from handler.backend.tensorflow_setup import thread_count
+from handler.errors import EnvironmentMismatch
 from handler.records import EnvironmentChange
-from handler.specification.strategy import Strategy
 
 CPU_FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_tile")
 SETTINGS = ("TF_XLA_FLAGS", "XLA_FLAGS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # each was observed to change bits
 NOT_COMPARED = {"python"}  # no kernel depends on the Python version
-
-
-def prepare(threads: int, *, deterministic: bool = True, strategy: Strategy | None = None) -> None:
-    """Configure TensorFlow for a training, quietly; call it before TensorFlow's first operation.
-
-    Args:
-        threads: number of threads, both within an operation and between operations.
-        deterministic: use only deterministic kernels.
-        strategy: the distribution strategy; None: one device.
-
-    Raises:
-        SpecError: TensorFlow already runs with another number of threads or devices, or Keras with another backend.
-    """
-    quiet()
-    import tensorflow as tf
-
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
-    except RuntimeError as error:
-        if threads != thread_count():
-            raise SpecError(
-                "training.threads",
-                f"{threads} asked for, but TensorFlow runs with {thread_count()} in this process "
-                "already; use a new process",
-            ) from error
-    distribution.set_up(strategy)
-    if deterministic:
-        tf.config.experimental.enable_op_determinism()
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        raise SpecError("KERAS_BACKEND", f"is {keras.backend.backend()!r}; Frostline trains on 'tensorflow'")
-
-
-def quiet() -> None:
-    """Import TensorFlow and suppress its start-up messages."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    # TensorFlow enables oneDNN by default on CPUs with AVX-512 only. Without it a convolution's output is batch-
-    # dependent, so a frozen prefix's activations could not be cached, and one store would get other bits elsewhere.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    clamp_zip_dates()
-    if "tensorflow" in sys.modules:
-        return
-    # Native code writes to stderr before it reads any setting, so stderr is discarded during the import.
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        import tensorflow  # noqa: F401
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def thread_count() -> int:
-    """Return the number of threads that TensorFlow uses within an operation."""
-    import tensorflow as tf
-
-    return tf.config.threading.get_intra_op_parallelism_threads() or core_count()
-
-
-def core_count() -> int:
-    """Return the number of cores that this process may use, the default number of threads."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def current(model: Any = None) -> dict[str, Any]:
@@ -112,7 +43,7 @@ def current(model: Any = None) -> dict[str, Any]:
         "eager": bool(getattr(model, "run_eagerly", False)),
         "graph_options": {k: v for k, v in options.items() if v or not k.startswith("disable_")},
         "devices": sorted({device.device_type for device in tf.config.list_logical_devices()}),
-        **({"spread_over": distribution.devices_of(model)} if distribution.is_spread(model) else {}),
+        **({"spread_over": devices.devices_of(model)} if devices.is_spread(model) else {}),
     }
 
 

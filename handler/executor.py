@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from handler import optimizers
+from handler.backend import optimizers
 from handler.boundaries import Boundaries
 from handler.errors import ScheduleError
 from handler.layers import outline

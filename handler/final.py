@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from handler.backend import tensorflow_setup
 from handler.data.dataset import DataShape
 from handler.errors import DamagedError, SpecError
 from handler.records import RunRecord
@@ -30,9 +31,8 @@ class TrainedModel:
     """
 
     def __init__(self, store: Store | str | Path, name: str, epoch: int | None = None) -> None:
-        from handler import environment
 
-        environment.quiet()
+        tensorflow_setup.quiet()
         self.store = store if isinstance(store, Store) else Store(store)
         self.record: RunRecord = self.store.runs.read(name)
         if self.record.is_of_live_objects:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from handler.backend.devices import devices_of
 from handler.data.finite import FiniteCheck
-from handler.distribution import devices_of
 from handler.engine.callbacks import steers
 from handler.errors import MismatchError, SpecError
 from handler.state.keras_state import to_array

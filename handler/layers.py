@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from handler import optimizers
+from handler.backend import optimizers
 from handler.schedule.layer_outline import LayerInfo, Outline
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Hashable
 from typing import Any, TypeVar
 
 from handler.at_rest import at_rest, refuse_movement
-from handler.distribution import replicated, scope_of
+from handler.backend.devices import replicated, scope_of
 from handler.errors import ScheduleError
 from handler.layers import OwnWeight, addressable, freezable
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from handler import environment
+from handler.backend import tensorflow_setup
 from handler.data.reread import changed_data
 from handler.declared import Digests, declared, initial_key
 from handler.errors import DamagedError, SpecError, StoreError
@@ -108,7 +108,7 @@ class Planning:
         """The number of threads: as declared, else as at the training's first start, else one per core."""
         if self.spec.training.threads:
             return self.spec.training.threads
-        return recorded_threads(self.store, self._known_keys()) or environment.core_count()
+        return recorded_threads(self.store, self._known_keys()) or tensorflow_setup.core_count()
 
     def plan(self) -> Plan:
         """Compute the plan as of now.
@@ -240,7 +240,7 @@ class Planning:
         return found
 
     def _build_network(self) -> tuple[Outline, Graph, InitialWeights | None]:
-        environment.prepare(self.threads, strategy=self.spec.training.strategy)
+        tensorflow_setup.prepare(self.threads, strategy=self.spec.training.strategy)
         from handler.building import build_model_handler
         from handler.data import shape
         from handler.layers import outline

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
+from handler.backend import tensorflow_setup
 from handler.engine.divergence import divergence_of, refuse_again
 from handler.engine.finite import check_history
 from handler.engine.history import from_json, to_table
@@ -338,9 +339,8 @@ class TrainingRun:
     @cached_property
     def live(self) -> Live:
         """The live objects: network, data, trainer. Loads TensorFlow."""
-        from handler import environment
 
-        environment.prepare(self.planning.threads, strategy=self.spec.training.strategy)
+        tensorflow_setup.prepare(self.planning.threads, strategy=self.spec.training.strategy)
         from handler.live import Live
 
         return Live(self)

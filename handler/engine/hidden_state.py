@@ -9,10 +9,9 @@ from typing import Any
 
 from keras.src.random.seed_generator import global_seed_generator
 
-from handler.distribution import components
-from handler.engine import python_functions
+from handler.backend import derived_state, python_functions
+from handler.backend.devices import components
 from handler.errors import SpecError
-from handler.weights import derived
 
 # TensorFlow's own random operations, whose counters are in kernels or in variables that Keras does not track.
 RANDOM = ("Random", "TruncatedNormal", "ParameterizedTruncatedNormal", "Multinomial", "Stateful", "RngReadAndSkip")
@@ -65,7 +64,7 @@ def refuse_derived_from_training(model: Any) -> None:
     Raises:
         SpecError: names the layer and a remedy.
     """
-    changed = derived.refresh(model)
+    changed = derived_state.refresh(model)
     if changed:
         raise SpecError(
             "model",

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras.src import backend
 
-from handler.distribution import scope_of
+from handler.backend.devices import scope_of
 from handler.engine import batches
 from handler.engine.losses import CLASSES, ONE_HOT, family_of
 from handler.engine.targets import LOSS, check_targets

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from handler.distribution import devices_of
+from handler.backend.devices import devices_of
 from handler.engine import batches
 from handler.engine.loop import StepLoop, loop_of, resident
 from handler.masks import Masks, Step

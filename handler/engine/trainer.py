@@ -13,7 +13,9 @@ from keras.src.backend.common.global_state import set_global_attribute
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 from keras.src.utils.python_utils import pythonify_logs
 
-from handler.distribution import of_other_devices, parts, refuse_empty_parts, scope_of
+from handler.backend import derived_state
+from handler.backend.devices import of_other_devices, parts, refuse_empty_parts, scope_of
+from handler.backend.optimizers import build_optimizer, unwrapped
 from handler.engine import batches, history, log_files
 from handler.engine import callbacks as callback_state
 from handler.engine.finite import LossWatch, first_not_finite, first_weight_not_finite, non_finite_error
@@ -22,14 +24,12 @@ from handler.engine.steps import Steps
 from handler.errors import Interrupted
 from handler.masks import CAPACITY, Masks
 from handler.observer import Observer
-from handler.optimizers import build_optimizer, unwrapped
 from handler.sequencer import DLSequencer
 from handler.specification.non_finite import NonFinite
 from handler.state.keras_state import assign, named, put_into, to_array
 from handler.stop_flag import StopFlag
 from handler.stop_flag import stop as stop_flag
 from handler.store.training_state import TrainingState
-from handler.weights import derived
 
 if TYPE_CHECKING:
     from handler.prefix.prefixes import Prefix
@@ -100,8 +100,8 @@ class Trainer:
         self._within: TrainingState | None = None
         self._generator = global_seed_generator()
         if resumable:
-            derived.refresh(model)
-        self._tables = derived.tables(model)  # no step changes a table
+            derived_state.refresh(model)
+        self._tables = derived_state.tables(model)  # no step changes a table
         self._last: dict[str, Any] = {}  # the logs of the last step of the present epoch
 
     def begin(self, state: TrainingState | None = None) -> None:
@@ -313,7 +313,7 @@ class Trainer:
     def _assign(self, state: TrainingState, metrics: bool = True) -> None:
         if put_into(self.model, state.arrays):
             self.masks.forget()
-            self._tables = derived.tables(self.model)
+            self._tables = derived_state.tables(self.model)
         assign(named("devices", self._of_devices()), state.arrays, "devices")  # guard: replica-statistics
         # guard: optimizer-variables
         assign(named("optimizer", self.model.optimizer.variables), state.arrays, "optimizer")

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from handler import environment, identity
+from handler.backend.devices import devices_of
 from handler.data.out_of_core import IN_MEMORY
-from handler.distribution import devices_of
 from handler.engine import batches
 from handler.errors import Interrupted, StoreError
 from handler.masks import Masks

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from handler.backend import derived_state
 from handler.errors import MismatchError
 from handler.store.atomic_files import replacing
 from handler.store.training_state import TrainingState
-from handler.weights import derived
 
 
 def to_array(variable: Any) -> np.ndarray:
@@ -68,10 +68,10 @@ def put_into(model: Any, arrays: dict[str, np.ndarray]) -> bool:
         MismatchError: the state belongs to another architecture.
     """
     assign(named("model", model.variables), arrays, "model")  # guard: all-variables-in-state
-    changed = derived.put_tables(model, arrays)  # guard: lookup-tables-in-state
+    changed = derived_state.put_tables(model, arrays)  # guard: lookup-tables-in-state
     if changed:
-        derived.forget_functions(model)
-    return bool(derived.refresh(model)) or changed  # guard: derived-values-refreshed
+        derived_state.forget_functions(model)
+    return bool(derived_state.refresh(model)) or changed  # guard: derived-values-refreshed
 
 
 def load_state(store: Any, key: str, model: Any) -> TrainingState:

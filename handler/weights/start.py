@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from handler.backend import derived_state
 from handler.data.reader_process import check_hdf5
 from handler.errors import DamagedError, FrostlineError, SpecError
 from handler.errors.quoting import suggestion
@@ -17,7 +18,6 @@ from handler.records import InitialWeights, RunRecord
 from handler.specification.pretrained import WeightsInto, source_of
 from handler.state.keras_state import to_array
 from handler.store.store import Store
-from handler.weights import derived
 
 if TYPE_CHECKING:
     from handler.weights.files import WeightsFile
@@ -49,7 +49,7 @@ def start_from(nn: Any, weights: str | WeightsInto, folder: Path, store: Store) 
         SpecError: the source can't be read, or no layer of it fits.
     """
     reference, into = source_of(weights)
-    parts, tables = _Parts(nn, into), derived.tables(nn)
+    parts, tables = _Parts(nn, into), derived_state.tables(nn)
     if reference.startswith("run:"):
         known = _from_run(parts, reference, store)
     else:
@@ -62,11 +62,11 @@ def start_from(nn: Any, weights: str | WeightsInto, folder: Path, store: Store) 
         raise SpecError(
             FIELD, f"{reference!r} has no layer of the same path and shape as {where}; its layers: {', '.join(known)}"
         )
-    after = derived.tables(nn)
+    after = derived_state.tables(nn)
     changed = [name.partition(" ")[2] for name in after if not np.array_equal(after[name], tables[name])]
     told = parts.told(reference, into)
-    told.derived = [*changed, *derived.refresh(nn)]
-    derived.forget_functions(nn)
+    told.derived = [*changed, *derived_state.refresh(nn)]
+    derived_state.forget_functions(nn)
     return told
 
 
@@ -83,8 +83,8 @@ def load_file(nn: Any, file: Path) -> None:
         parts.load(lambda path, _, layer: _fill(layer, source, path, own_table=True), whole=True)
     if not parts.loaded:
         raise SpecError("run", f"{file} holds the weights of another network than the run's function builds now")
-    derived.refresh(nn)
-    derived.forget_functions(nn)
+    derived_state.refresh(nn)
+    derived_state.forget_functions(nn)
 
 
 def epochs_kept(store: Store, record: RunRecord) -> list[int]:
@@ -135,11 +135,11 @@ def _from_file(parts: _Parts, reference: str, file: Path) -> list[str]:
 
 def _fill(layer: Any, source: WeightsFile, path: str, *, own_table: bool = False) -> bool:
     """Put a layer's stored variables and table into the layer; return False if they are missing or don't fit."""
-    if derived.has_table(layer):
+    if derived_state.has_table(layer):
         table = source.table(layer, path)
         if table is None:
             return own_table
-        derived.set_table(layer, table, layer.name)
+        derived_state.set_table(layer, table, layer.name)
     own = _own(layer)
     values = source.variables(path)
     if own and not values:
@@ -169,8 +169,8 @@ def _from_state(parts: _Parts, reference: str, arrays: dict[str, Any]) -> list[s
     here: dict[str, list[int]] = {}
     for variable in parts.root.variables:
         here.setdefault(variable.path, []).append(id(variable))
-    tables = {n.partition(" ")[2]: a for n, a in arrays.items() if n.startswith(f"{derived.GROUP}/")}
-    places = {id(layer): place for place, layer in derived.every_layer(parts.root)}
+    tables = {n.partition(" ")[2]: a for n, a in arrays.items() if n.startswith(f"{derived_state.GROUP}/")}
+    places = {id(layer): place for place, layer in derived_state.every_layer(parts.root)}
 
     def put(path: str, names: str, layer: Any) -> bool:
         found = []
@@ -184,11 +184,11 @@ def _from_state(parts: _Parts, reference: str, arrays: dict[str, Any]) -> list[s
         if any(tuple(variable.shape) != value.shape for variable, value in found):
             return False
         _refuse_lost_adapter(layer, stored, reference)
-        if derived.has_table(layer):
+        if derived_state.has_table(layer):
             table = tables.get(places.get(id(layer), ""))
             if table is None:
                 return False
-            derived.set_table(layer, derived.parse_table(table), names)
+            derived_state.set_table(layer, derived_state.parse_table(table), names)
         for variable, value in found:
             variable.assign(value)
         return True
@@ -230,7 +230,7 @@ class _Parts:
         # A layer of the schedule is loaded as a whole or not at all.
         self._groups: dict[tuple[str, ...], list[tuple[str, str, Any]]] = {}
         for path, names, layer in saveables(self.root):
-            if _own(layer) or derived.has_table(layer):
+            if _own(layer) or derived_state.has_table(layer):
                 own = [whole[id(variable)] for variable in _own(layer) if id(variable) in whole]
                 group = (whole[id(layer)],) if id(layer) in whole else tuple(own) or (names,)
                 self._groups.setdefault(group, []).append((path, names, layer))
@@ -275,13 +275,13 @@ def _part(nn: Any, into: str) -> Any:
 def _contents(layer: Any) -> Callable[[], None]:
     """Return a function that restores the layer's present variables and table."""
     values = [(variable, to_array(variable)) for variable in _own(layer)]
-    table = derived.table_of(layer) if derived.has_table(layer) else None
+    table = derived_state.table_of(layer) if derived_state.has_table(layer) else None
 
     def restore() -> None:
         for variable, value in values:
             variable.assign(value)
         if table is not None:
-            derived.set_table(layer, table, layer.name)
+            derived_state.set_table(layer, table, layer.name)
 
     return restore
 

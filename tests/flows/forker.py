@@ -23,12 +23,13 @@ import sys
 import warnings
 from pathlib import Path
 
+from handler.backend import tensorflow_setup
+
 
 def main() -> None:
     warnings.simplefilter("ignore")
-    from handler import environment
 
-    environment.quiet()
+    tensorflow_setup.quiet()
     import handler.engine.trainer
     import handler.live  # noqa: F401
 

@@ -12,7 +12,7 @@ import pytest
 
 from flows import inputs as given_inputs
 from flows.admission import admit_address, admit_processes
-from handler.environment import core_count
+from handler.backend.tensorflow_setup import core_count
 from handler.errors import FrostlineError, SpecError
 from handler.records import RunRecord
 from handler.run import TrainingRun

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from handler import environment
+from handler.backend import tensorflow_setup
 from handler.differences import in_words
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec

@@ -7,7 +7,7 @@ from random import shuffle
 import numpy as np
 import pytest
 
-from handler.engine.python_functions import drawn_from
+from handler.backend.python_functions import drawn_from
 
 RNG = np.random.default_rng(1)
 

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from handler.engine.zip_dates import clamp_zip_dates
+from handler.backend.zip_dates import clamp_zip_dates
 
 
 @pytest.fixture

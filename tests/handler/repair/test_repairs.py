@@ -169,7 +169,7 @@ def test_a_state_that_no_run_needs_is_quarantined(store):
 def test_a_run_without_its_first_state_keeps_its_thread_count(store, monkeypatch):
     record = store.runs.read("run")
     threads = store.states.manifest(record.chain[0])["environment"]["threads"]
-    monkeypatch.setattr("handler.environment.core_count", lambda: threads + 5)
+    monkeypatch.setattr("handler.backend.tensorflow_setup.core_count", lambda: threads + 5)
     shutil.rmtree(store.states.folder(record.chain[0]))
     run = run_in(store.root.parent)
     assert run.planning.threads == threads

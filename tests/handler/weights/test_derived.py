@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
+from handler.backend import derived_state
 from handler.errors import MismatchError, SpecError
 from handler.state import TrainingState, assign, load_state, named, put_into, to_array
 from handler.store import Store
 from handler.store.training_state import TrainingState
-from handler.weights import derived
 from handler.weights.start import load_file, start_from
 from tests.handler.conftest import Epochs
 
@@ -88,7 +88,7 @@ NETWORKS = {
 
 
 def arrays_of(model):
-    return {name: to_array(v) for name, v in named("model", model.variables).items()} | derived.tables(model)
+    return {name: to_array(v) for name, v in named("model", model.variables).items()} | derived_state.tables(model)
 
 
 def by_load_state(source, target, folder):
@@ -137,7 +137,7 @@ def test_refresh_names_the_layers_whose_derived_values_changed():
     assert derived.refresh(normalised(True)) == []
     plain = normalised(False)
     assign(named("model", plain.variables), arrays_of(normalised(True)), "model")
-    assert derived.refresh(plain) == ["norm", "nested/inner_norm", "td/wrapped_norm", "twice"]
+    assert derived_state.refresh(plain) == ["norm", "nested/inner_norm", "td/wrapped_norm", "twice"]
 
 
 def test_a_resumed_training_restores_its_lookup_tables(tmp_path):
@@ -195,8 +195,8 @@ def test_state_derived_from_trainable_weights_is_refused_with_a_store(tmp_path):
 def test_lookup_tables_that_do_not_fit_are_refused():
     arrays = derived.tables(looking_up(True))
     with pytest.raises(MismatchError, match="tables: the state has 2 lookup tables, the network has 0"):
-        derived.put_tables(normalised(True), arrays)
+        derived_state.put_tables(normalised(True), arrays)
     small = keras.Sequential([keras.Input((1,), dtype="int64"), L.IntegerLookup(vocabulary=[1], max_tokens=2, name="few")])
     with pytest.raises(MismatchError, match="the layer 'few' can't take the stored vocabulary of 4 tokens"):
-        derived.set_table(small.get_layer("few"), derived.parse_table(next(iter(arrays.values()))), "few")
-    assert not derived.put_tables(looking_up(True), {}), "a state of an earlier version has none"
+        derived_state.set_table(small.get_layer("few"), derived_state.parse_table(next(iter(arrays.values()))), "few")
+    assert not derived_state.put_tables(looking_up(True), {}), "a state of an earlier version has none"

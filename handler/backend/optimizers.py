@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from handler.distribution import refuse_unknown, scope_of
+from handler.backend.devices import refuse_unknown, scope_of
 from handler.errors import SpecError
 
 

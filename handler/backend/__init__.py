@@ -1,0 +1,1 @@
+"""TensorFlow and Keras beyond their public API. Only this room names their private names."""
