@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.harness import alternate, answer, row
 from handler.engine.trainer import Trainer
-from handler.layers import addressable
+from handler.freezing.layers import addressable
 from handler.sequencer import DLSequencer
 
 BATCH, STEPS, MASKS = 16, 2, 4

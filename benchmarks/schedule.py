@@ -24,7 +24,7 @@ from benchmarks import networks
 from benchmarks.harness import alternate, answer, row, seconds
 from handler import DLTrainingHandler
 from handler.arch.keras_model import KerasArchitecture
-from handler.layers import addressable, outline
+from handler.freezing.layers import addressable, outline
 from handler.model import DLModelHandler
 from handler.schedule.schedule import compute_schedule
 

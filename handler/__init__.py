@@ -11,7 +11,7 @@ from typing import Any
 _PUBLIC = {
     "Architecture": "handler.arch.architecture",
     "ConvAutoencPwiseClassif": "handler.arch.conv_autoencoder",
-    "DLFreezeTrainingExecutor": "handler.executor",
+    "DLFreezeTrainingExecutor": "handler.freezing.executor",
     "DLModelHandler": "handler.model",
     "DLSequencer": "handler.sequencer",
     "DLTrainingHandler": "handler.training",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handler import identity
-from handler.boundaries import Boundaries
 from handler.building import build_callbacks, build_model_handler, load_data
 from handler.data import Dataset, shape
 from handler.data.dataset import parts_of
@@ -20,6 +19,7 @@ from handler.engine.probe import check_batches, check_inputs, check_lengths
 from handler.engine.targets import LOSS
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError, StoreError
+from handler.freezing.accumulation import Boundaries
 from handler.model import DLModelHandler
 from handler.prefix.prefixes import PrefixOptions
 from handler.records import EnvironmentChange

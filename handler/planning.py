@@ -243,7 +243,7 @@ class Planning:
         tensorflow_setup.prepare(self.threads, strategy=self.spec.training.strategy)
         from handler.building import build_model_handler
         from handler.data import shape
-        from handler.layers import outline
+        from handler.freezing.layers import outline
         from handler.prefix.flatten import Flat
 
         given = shape(self.spec.data, self.folder, self.spec.seed)

@@ -16,7 +16,7 @@ from handler import environment, identity
 from handler.engine.finite import check_history
 from handler.engine.trainer import Trainer
 from handler.errors import DamagedError, Interrupted, MismatchError, StoreError
-from handler.executor import set_segment
+from handler.freezing.executor import set_segment
 from handler.observer import Observer
 from handler.prefix.prefixes import Prefixes, PrefixOptions
 from handler.records import EnvironmentChange, SegmentRecord, Source

@@ -12,13 +12,13 @@ import numpy as np
 from handler import identity
 from handler.arch.unbuilt import build_for
 from handler.backup import clear, drop_backup, restore_backup, temporary_folder, write_backup
-from handler.boundaries import Boundaries
 from handler.data.finite import check_arrays
 from handler.engine.probe import check_batches
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError, StoreError
-from handler.executor import DLFreezeTrainingExecutor, Turns
-from handler.layers import outline
+from handler.freezing.accumulation import Boundaries
+from handler.freezing.executor import DLFreezeTrainingExecutor, Turns
+from handler.freezing.layers import outline
 from handler.memory import enough_memory
 from handler.notebook.arguments import check_callbacks, check_data, check_model_handler, check_observers, check_store
 from handler.notebook.run_record import NotebookRun

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from handler.engine import batches
 from handler.engine.finite import losses_of
-from handler.masks import Step
+from handler.freezing.masks import Step
 from handler.memory import copy_limit
 
 CHUNK_SECONDS = 1.0

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from handler.backend.devices import devices_of
 from handler.engine import batches
 from handler.engine.loop import StepLoop, loop_of, resident
-from handler.masks import Masks, Step
+from handler.freezing.masks import Masks, Step
 from handler.stop_flag import StopFlag
 
 

@@ -22,7 +22,7 @@ from handler.engine.finite import LossWatch, first_not_finite, first_weight_not_
 from handler.engine.hidden_state import refuse_derived_from_training, refuse_hidden_state
 from handler.engine.steps import Steps
 from handler.errors import Interrupted
-from handler.masks import CAPACITY, Masks
+from handler.freezing.masks import CAPACITY, Masks
 from handler.observer import Observer
 from handler.sequencer import DLSequencer
 from handler.specification.non_finite import NonFinite

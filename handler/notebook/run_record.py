@@ -11,7 +11,7 @@ from typing import Any
 
 from handler import environment
 from handler.errors import DamagedError, FrostlineError, Interrupted, SpecError, StoreError
-from handler.layers import outline
+from handler.freezing.layers import outline
 from handler.observer import Observer
 from handler.records import EnvironmentChange, RunRecord, SegmentRecord
 from handler.state.chain import Chain, reached

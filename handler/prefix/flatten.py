@@ -12,7 +12,7 @@ import numpy as np
 from keras.src.backend import KerasTensor
 from keras.src.models.functional import Functional, operation_fn
 
-from handler.layers import addressable
+from handler.freezing.layers import addressable
 from handler.prefix.graph import Graph, Part
 
 _PREPARE = (keras.layers.Normalization, keras.layers.CategoryEncoding, keras.layers.Discretization)

@@ -15,7 +15,7 @@ from handler.backend.devices import devices_of
 from handler.data.out_of_core import IN_MEMORY
 from handler.engine import batches
 from handler.errors import Interrupted, StoreError
-from handler.masks import Masks
+from handler.freezing.masks import Masks
 from handler.memory import copy_limit
 from handler.prefix import activations, suffix
 from handler.prefix.decision import Mode, NotUsed, refusal

@@ -14,7 +14,7 @@ from keras.src.saving.keras_saveable import KerasSaveable
 from keras.src.saving.saving_lib import H5IOStore, _walk_saveable
 from keras.src.utils import naming
 
-from handler.layers import join
+from handler.freezing.layers import join
 
 VARIABLES, CONFIG = "model.weights.h5", "config.json"
 VOCABULARY = "assets/{}/vocabulary.txt"

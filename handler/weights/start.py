@@ -13,7 +13,7 @@ from handler.backend import derived_state
 from handler.data.reader_process import check_hdf5
 from handler.errors import DamagedError, FrostlineError, SpecError
 from handler.errors.quoting import suggestion
-from handler.layers import OwnWeight, addressable, freezable, walk
+from handler.freezing.layers import OwnWeight, addressable, freezable, walk
 from handler.records import InitialWeights, RunRecord
 from handler.specification.pretrained import WeightsInto, source_of
 from handler.state.keras_state import to_array

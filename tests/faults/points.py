@@ -32,7 +32,7 @@ CALLS = {
     "finish": "handler.run:TrainingRun.finish",
     "epoch": "handler.engine.trainer:Trainer.run_epoch",
     "validation": "handler.engine.trainer:Trainer.evaluate",
-    "tracing": "handler.masks:compiled_step",
+    "tracing": "handler.freezing.masks:compiled_step",
     "steps": "handler.engine.loop:StepLoop.run",
     "state": "handler.store.states:StateStore.write",
     "loading": "handler.store.states:StateStore.read",
@@ -59,7 +59,7 @@ def watch(trace: str, store: str, kill: dict | None = None) -> None:
     if watcher.point == "graph":
         wrap(CALLS["steps"], functools.partial(watcher.call, "graph"))
     else:
-        wrap("handler.masks:Masks.step", watcher.steps)
+        wrap("handler.freezing.masks:Masks.step", watcher.steps)
     sys.addaudithook(watcher.audit)
     watcher.say(">", "start-up")
 

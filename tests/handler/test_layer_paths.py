@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from handler.errors import ScheduleError
-from handler.executor import DLFreezeTrainingExecutor
-from handler.layers import outline
-from handler.masks import Masks
+from handler.freezing.executor import DLFreezeTrainingExecutor
+from handler.freezing.layers import outline
+from handler.freezing.masks import Masks
 from handler.schedule.layer_outline import Outline
 from handler.schedule.schedule import compute_schedule, held_layers, idle_segments
 

@@ -10,7 +10,7 @@ from tensorflow.python.framework.func_graph import FuncGraph
 
 from handler.engine.trainer import Trainer
 from handler.errors import ScheduleError, SpecError
-from handler.masks import Masks
+from handler.freezing.masks import Masks
 from handler.sequencer import DLSequencer
 from handler.state.keras_state import to_array
 

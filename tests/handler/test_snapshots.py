@@ -7,7 +7,7 @@ import pytest
 
 from handler.engine.trainer import Trainer
 from handler.errors import StoreError
-from handler.layers import outline
+from handler.freezing.layers import outline
 from handler.observer import Observer
 from handler.schedule.schedule import compute_schedule
 from handler.segments import SegmentWalk

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 from handler.engine.trainer import Trainer
-from handler.executor import set_segment
-from handler.layers import outline
+from handler.freezing.executor import set_segment
+from handler.freezing.layers import outline
 from handler.observer import Observer
 from handler.schedule.schedule import Schedule, compute_schedule
 from handler.sequencer import DLSequencer

@@ -12,8 +12,8 @@ from keras import layers
 from handler import DLFreezeTrainingExecutor, DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.engine.trainer import Trainer
 from handler.errors import ScheduleError, SpecError
-from handler.executor import set_segment
-from handler.layers import outline
+from handler.freezing.executor import set_segment
+from handler.freezing.layers import outline
 from handler.run import RunInputs, TrainingRun
 from handler.schedule.schedule import compute_schedule
 from handler.sequencer import DLSequencer

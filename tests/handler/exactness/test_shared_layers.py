@@ -9,8 +9,8 @@ import pytest
 from keras import layers
 
 from handler.errors import ScheduleError
-from handler.layers import outline
-from handler.masks import Masks
+from handler.freezing.layers import outline
+from handler.freezing.masks import Masks
 from handler.schedule.schedule import compute_schedule
 from tests.handler.exactness.cut import Cut
 

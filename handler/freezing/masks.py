@@ -13,10 +13,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
 from typing import Any, TypeVar
 
-from handler.at_rest import at_rest, refuse_movement
 from handler.backend.devices import replicated, scope_of
 from handler.errors import ScheduleError
-from handler.layers import OwnWeight, addressable, freezable
+from handler.freezing.frozen_layers import at_rest, refuse_movement
+from handler.freezing.layers import OwnWeight, addressable, freezable
 
 CAPACITY = 16
 Step = Callable[[Any], Any]

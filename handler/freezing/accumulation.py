@@ -10,7 +10,7 @@ from typing import Any
 
 from handler.backend.optimizers import is_divided, unwrapped
 from handler.errors import ScheduleError, SpecError
-from handler.layers import freezable
+from handler.freezing.layers import freezable
 from handler.schedule.entries import FIELD, parse_entries
 from handler.schedule.schedule import Schedule
 

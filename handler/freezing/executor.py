@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from handler.backend import optimizers
-from handler.boundaries import Boundaries
 from handler.errors import ScheduleError
-from handler.layers import outline
-from handler.masks import Masks
+from handler.freezing.accumulation import Boundaries
+from handler.freezing.layers import outline
+from handler.freezing.masks import Masks
 from handler.schedule.entries import FIELD, parse_entries
 from handler.schedule.schedule import Schedule, compute_schedule, random_turns, round_robin_turns
 from handler.validation.arguments import check_epochs, check_function, check_network, check_optimizer

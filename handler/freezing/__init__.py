@@ -1,0 +1,1 @@
+"""A mask on a Keras model: trainable flags, frozen layers that do not move, steps traced under a mask."""
