@@ -94,7 +94,7 @@ def restore_backup(backup: Path, X: Any, y: Any) -> None:
     """
     try:
         # guard: backup-verified-deeply
-        checksums.require(atomic_dirs.damages(backup, deep=True))  # every checksum: X and y can't be recovered otherwise
+        checksums.require(atomic_dirs.damages(backup, deep=True))  # X and y can't be recovered otherwise
     except DamagedError as error:
         left = f"X and y are left as the training left them (other rows' order), and the backup stays in {backup}"
         raise DamagedError(f"{error}; {left}") from error

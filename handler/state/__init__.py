@@ -1,4 +1,4 @@
-"""The states of a training: their chain of keys, the state that satisfies a segment, their writer, and their values in a model."""
+"""The states of a training: their keys, the state that satisfies a segment, their writer, their values in a model."""
 
 from __future__ import annotations
 

@@ -148,7 +148,9 @@ def remove(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = None
         DamagedError: the manifest cannot be read.
         StoreError: the system refuses.
     """
-    if remote_dirs.withdraw(target, only_if) and (only_if is None or not target.exists() or only_if(read_manifest(target))):
+    if remote_dirs.withdraw(target, only_if) and (
+        only_if is None or not target.exists() or only_if(read_manifest(target))
+    ):
         remove_here(target)
 
 

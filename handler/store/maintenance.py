@@ -57,7 +57,7 @@ def verify(store: Store, runs: Iterable[str] = ()) -> list[checksums.Damage]:
 def _state(store: Store, key: str) -> list[checksums.Damage]:
     """Return the damage of a state; `verify` reads the states that it refers to as separate checks."""
     wrong = _contents(store.states.folder(key)) or store.states.damages(key)
-    return wrong if atomic_dirs.known(store.states.folder(key)) else []  # otherwise a snapshot that was dropped meanwhile
+    return wrong if atomic_dirs.known(store.states.folder(key)) else []  # else a snapshot that was dropped meanwhile
 
 
 def _contents(folder: Path) -> list[checksums.Damage]:
@@ -180,7 +180,9 @@ def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = Fals
     with nullcontext() if dry_run else collection_lock.alone(store.root):  # guard: collection-alone
         busy = store.runs.at_work()
         if busy:
-            raise BusyError(f"{remote_dirs.place_of(store.root)}: {', '.join(busy)} is at work; collect when it has ended")
+            raise BusyError(
+                f"{remote_dirs.place_of(store.root)}: {', '.join(busy)} is at work; collect when it has ended"
+            )
         return _collect(store, keep, dry_run)
 
 
@@ -227,4 +229,4 @@ def _sealed(folder: Path) -> list[Path]:
 def _size(path: Path) -> int:
     if path.is_symlink() or path.is_file():
         return path.lstat().st_size
-    return sum(atomic_dirs.files_below(path).values()) if path.is_dir() else 0  # otherwise it is only at the store's URL
+    return sum(atomic_dirs.files_below(path).values()) if path.is_dir() else 0  # else it is only at the store's URL

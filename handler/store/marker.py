@@ -40,7 +40,8 @@ def claim(root: Path) -> None:
         return
     foreign = None if is_store(root) else next(_foreign(root), None)
     if foreign is not None:
-        what = f"{remote_dirs.place_of(root)} isn't a store of Frostline, and has {foreign} of its own; name another folder"
+        what = f"{remote_dirs.place_of(root)} isn't a store of Frostline, and has {foreign} of its own; "
+        what += "name another folder"
         raise SpecError("store", what)
     with writing(root):
         make_folder(root)

@@ -59,7 +59,7 @@ def test_gc_is_refused_while_a_training_begins(store, begun):
 def test_a_training_that_begins_during_gc_waits_for_its_end(store, monkeypatch):
     """The training waits, if it begins after the collection has decided what to remove and before it removes it."""
     told, seen, begins = [], [], threading.Event()
-    remove = maintenance.sealed.remove
+    remove = maintenance.atomic_dirs.remove
 
     def train():
         with store.runs.lock("new", waiting=lambda text: (told.append(text), begins.set())):
@@ -73,7 +73,7 @@ def test_a_training_that_begins_during_gc_waits_for_its_end(store, monkeypatch):
         assert seen == []
         remove(path)
 
-    monkeypatch.setattr(maintenance.sealed, "remove", removed)
+    monkeypatch.setattr(maintenance.atomic_dirs, "remove", removed)
     assert store.collect()[0] == ["states/k1"]
     training.join(20)
     assert told == [f"{store.root}: what no run needs is being removed; waiting for that to end"]
