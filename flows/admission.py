@@ -25,11 +25,11 @@ from handler.data.globs import files_named, split
 from handler.data.sources import files
 from handler.errors import SpecError
 from handler.errors.quoting import shown
-from handler.spec import TrainingSpec
-from handler.specification.addresses import addresses, is_allowed
-from handler.specification.pretrained import source_of
-from handler.specification.project_code import check_own, environment_of
-from handler.specification.references import references
+from handler.spec.addresses import addresses, is_allowed
+from handler.spec.pretrained import source_of
+from handler.spec.project_code import check_own, environment_of
+from handler.spec.references import references
+from handler.spec.training_spec import TrainingSpec
 from handler.store.object_store import url_of
 from handler.user_code.reference import is_reference
 

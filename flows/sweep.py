@@ -27,15 +27,15 @@ from handler.backend.tensorflow_setup import core_count
 from handler.errors import SpecError
 from handler.report.comparison import write_comparison
 from handler.run import RunInputs
-from handler.spec import check_run_name
-from handler.specification.pretrained import check_not_from_itself
+from handler.spec.pretrained import check_not_from_itself
+from handler.spec.sweep import Variant, default_title, named_in_errors, shared_epochs, variants
 from handler.stop_flag import stop
 from handler.store.object_store import url_of
 from handler.store.remote_dirs import local_root
 from handler.store.remote_files import send
 from handler.store.store import Store
 from handler.store.sweeps import claimed_sweep, refuse_other_file
-from handler.sweep import Variant, default_title, named_in_errors, shared_epochs, variants
+from handler.validation.run_name import check_run_name
 from tasks.artifacts import log
 from tasks.forked import ended_at_last
 from tasks.run_log import errors_masked, mask_logs

@@ -37,7 +37,7 @@ from handler.errors import Interrupted
 from handler.errors.secrets import masked
 from handler.records import PlannedSegment, RunRecord
 from handler.run import RunInputs, TrainingRun
-from handler.spec import TrainingSpec
+from handler.spec.training_spec import TrainingSpec
 from handler.stop_flag import stop
 from tasks.artifacts import PrefectObserver, log, run_event, show_again
 from tasks.backup import backup

@@ -20,8 +20,8 @@ _PUBLIC = {
     "Observer": "handler.observer",
     "PointNetPwiseClassif": "handler.arch.pointnet",
     "Store": "handler.store.store",
-    "TrainingSpec": "handler.spec",
-    "load_spec": "handler.spec",
+    "TrainingSpec": "handler.spec.training_spec",
+    "load_spec": "handler.spec.training_spec",
     "load_state": "handler.state.keras_state",
 }
 __all__ = list(_PUBLIC)

@@ -24,13 +24,14 @@ from handler.data import Dataset, DataShape
 from handler.engine.written_files import placed, watch_names
 from handler.errors import SpecError
 from handler.model import DLModelHandler
-from handler.spec import CallbackSpec, TrainingSpec, resolve_function
-from handler.specification.callbacks import check_monitors
-from handler.specification.compilation import completed
-from handler.specification.keras_objects import keras_object
-from handler.specification.named import LOSS, METRIC, OPTIMIZER
+from handler.run_.keras_factory import keras_object
+from handler.spec.callbacks import CallbackSpec, check_monitors
+from handler.spec.compilation import completed
+from handler.spec.keras_objects import LOSS, METRIC, OPTIMIZER
+from handler.spec.training_spec import TrainingSpec
 from handler.store.store import Store
 from handler.user_code.boundary import UserCode, call
+from handler.user_code.modules import resolve_function
 from handler.user_code.random_seeds import entropy_from
 from handler.user_code.reference import is_reference
 from handler.weights.start import start_from

@@ -16,11 +16,12 @@ from typing import Any
 
 import xxhash
 
+from handler.data.source_forms import form_of
 from handler.errors import SpecError, StoreError
 from handler.errors.quoting import join
-from handler.spec import TrainingSpec, form_of
-from handler.specification.compilation import completed
-from handler.specification.pretrained import WeightsInto, source_of
+from handler.spec.compilation import completed
+from handler.spec.pretrained import WeightsInto, source_of
+from handler.spec.training_spec import TrainingSpec
 from handler.store.atomic_files import files_within, write_file
 from handler.store.checksums import read_checked, with_checksum
 from handler.user_code.modules import check_reference

@@ -25,7 +25,7 @@ from handler.prefix.prefixes import PrefixOptions
 from handler.records import EnvironmentChange
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
-from handler.specification.callback_memory import forgotten
+from handler.spec.callback_memory import forgotten
 from handler.state.chain import Position
 from handler.state.keras_state import save_model, weights_digest
 from handler.stop_flag import stop

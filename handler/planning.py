@@ -14,6 +14,7 @@ from typing import Any
 
 from handler.backend import tensorflow_setup
 from handler.data.reread import changed_data
+from handler.data.source_forms import is_cloud
 from handler.declared import Digests, declared, initial_key
 from handler.errors import DamagedError, SpecError, StoreError
 from handler.prefix.graph import Graph
@@ -21,12 +22,12 @@ from handler.prefix.planned import planned
 from handler.records import InitialWeights, Plan, PlannedPrefix, PlannedSegment, RunRecord
 from handler.schedule.layer_outline import Outline
 from handler.schedule.schedule import Schedule, compute_schedule, held_layers, idle_segments
-from handler.spec import TrainingSpec, is_cloud
-from handler.specification.callback_effects import SETS_RATE, conflicts, rate_setter
-from handler.specification.callback_memory import warnings
-from handler.specification.callbacks import check_packages
-from handler.specification.compilation import leaves_to_network
-from handler.specification.pretrained import check_not_from_itself, source_of
+from handler.spec.callback_effects import SETS_RATE, conflicts, rate_setter
+from handler.spec.callback_memory import warnings
+from handler.spec.callbacks import check_packages
+from handler.spec.compilation import leaves_to_network
+from handler.spec.pretrained import check_not_from_itself, source_of
+from handler.spec.training_spec import TrainingSpec
 from handler.state.chain import Chain, furthest
 from handler.state.completion import completed_end
 from handler.state.holes import find_holes

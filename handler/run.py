@@ -26,7 +26,7 @@ from handler.memory import enough_memory
 from handler.observer import Observer
 from handler.planning import Planning
 from handler.records import EnvironmentChange, Plan, RunRecord, SegmentRecord
-from handler.spec import TrainingSpec, dump_spec
+from handler.spec.training_spec import TrainingSpec, dump_spec
 from handler.state.chain import Position, furthest, reached
 from handler.state.completion import Completion, find_completion, use_completed
 from handler.state.holes import find_holes

@@ -28,7 +28,7 @@ from handler.prefix.prefixes import PrefixOptions
 from handler.schedule.schedule import compute_schedule, held_layers, idle_segments
 from handler.segments import SegmentWalk
 from handler.sequencer import DLSequencer
-from handler.specification.non_finite import NonFinite
+from handler.spec.non_finite import NonFinite
 from handler.state.chain import Chain
 from handler.store.checksums import key_of
 from handler.store.store import Store

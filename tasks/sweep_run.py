@@ -8,9 +8,9 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from handler.spec.sweep import Variant
 from handler.stop_flag import stop
 from handler.store.remote_dirs import local_root
-from handler.sweep import Variant
 from tasks.forked import run
 
 

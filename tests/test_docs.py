@@ -11,10 +11,9 @@ from pydantic import BaseModel
 
 import flows.answers
 from flows.command import app
-from handler import spec
 from handler.data import arguments
 from handler.schedule import entries
-from handler.specification import callbacks, prefix_cache, snapshots, strategy
+from handler.spec import callbacks, device_strategy, prefix_cache, snapshots, training_spec
 
 ROOT = Path(__file__).parent.parent
 SPECIFICATION = (ROOT / "docs" / "specification.md").read_text(encoding="utf-8")
@@ -35,7 +34,7 @@ def fields(module):
     )
 
 
-FIELDS = [field for module in (spec, callbacks, entries, arguments, prefix_cache, snapshots, strategy) for field in fields(module)]
+FIELDS = [field for module in (training_spec, callbacks, entries, arguments, prefix_cache, snapshots, device_strategy) for field in fields(module)]
 
 
 @pytest.mark.parametrize(("model", "key"), FIELDS)

@@ -11,8 +11,9 @@ from flows.commands.tables import duration, segments_table, table
 from flows.output import Output
 from handler.data.reread import looked_at
 from handler.run import RunInputs, TrainingRun
-from handler.spec import check_run_name, load_spec
+from handler.spec.training_spec import load_spec
 from handler.store.remote_dirs import local_root
+from handler.validation.run_name import check_run_name
 
 if TYPE_CHECKING:
     from flows.answers import TrainAnswer

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from handler.errors import SpecError
-from handler.specification.strategy import NOT_SPREAD, Strategy
+from handler.spec.device_strategy import NOT_SPREAD, Strategy
 
 FIELD = "training.strategy"
 

@@ -8,7 +8,7 @@ import sys
 from handler.backend import devices
 from handler.backend.zip_dates import clamp_zip_dates
 from handler.errors import SpecError
-from handler.specification.strategy import Strategy
+from handler.spec.device_strategy import Strategy
 
 
 def prepare(threads: int, *, deterministic: bool = True, strategy: Strategy | None = None) -> None:

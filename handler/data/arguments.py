@@ -130,7 +130,7 @@ def checked(kind: type[A], args: dict[str, Any]) -> A:
     Raises:
         SpecError: an argument is not valid; the message has the path of each such argument.
     """
-    from handler.spec import spec_error
+    from handler.validation.models import spec_error
 
     try:
         return kind.model_validate(args)

@@ -9,7 +9,7 @@ from handler.errors import StoreError
 from handler.user_code.reference import is_reference
 
 if TYPE_CHECKING:
-    from handler.spec import TrainingSpec
+    from handler.spec.training_spec import TrainingSpec
     from handler.store.states import StateStore
 
 

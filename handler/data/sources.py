@@ -25,7 +25,7 @@ from handler.user_code.boundary import call
 from handler.user_code.random_seeds import seed_for
 
 if TYPE_CHECKING:
-    from handler.spec import DataSpec
+    from handler.spec.training_spec import DataSpec
 
 SYNTHETIC = "synthetic"
 FORMS = "synthetic, a .las or .laz path (or a list, or a glob), an .npz or .zarr path, or module:function"
@@ -224,7 +224,7 @@ def _array_data(source: str, args: dict[str, Any], folder: Path, where: str, see
     if form == "clouds":
         raise DataError(where, f"{source!r} is of another kind than data.source; give arrays for arrays")
     if form == "function":
-        from handler.spec import resolve_function
+        from handler.user_code.modules import resolve_function
 
         kept = _called.pop(_call_key(source, args, folder, where, seed), None)
         if kept is not None:

@@ -21,7 +21,7 @@ from keras.src.utils.python_utils import is_default
 
 from handler.errors import MismatchError, SpecError
 from handler.errors.quoting import shown
-from handler.specification.callbacks import REFUSED
+from handler.spec.callbacks import REFUSED
 from handler.store.checksums import digest_bytes
 
 # Keras sets the comparison in the first epoch, by the metric's name, and the sign of `min_delta` with it.

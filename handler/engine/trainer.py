@@ -25,7 +25,7 @@ from handler.errors import Interrupted
 from handler.freezing.masks import CAPACITY, Masks
 from handler.observer import Observer
 from handler.sequencer import DLSequencer
-from handler.specification.non_finite import NonFinite
+from handler.spec.non_finite import NonFinite
 from handler.state.keras_state import assign, named, put_into, to_array
 from handler.stop_flag import StopFlag
 from handler.stop_flag import stop as stop_flag

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from handler.specification.written_names import WRITTEN, check_written, place
+from handler.spec.callback_files import WRITTEN, check_written, place
 
 
 def placed(made_by: Callable[..., Any], arguments: Mapping[str, Any], folder: Path, path: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from handler.prefix.decision import refusal
 from handler.prefix.graph import Graph, cut
 from handler.records import PlannedPrefix
-from handler.spec import TrainingSpec
+from handler.spec.training_spec import TrainingSpec
 
 
 def planned(

@@ -16,8 +16,8 @@ from handler.report import figures
 from handler.report.curves import BOTTOM, HEIGHT, LEFT, RATES, RIGHT, TOP, WIDTH, epoch_labels, falls, gridlines
 from handler.report.svg import element, picture
 from handler.report.templates import fill
+from handler.spec.sweep import Variant, shared_epochs
 from handler.store.atomic_files import write_file
-from handler.sweep import Variant, shared_epochs
 
 # Eight hues that colour-blind readers can distinguish (Okabe and Ito, 2008, without yellow); more runs get dashes.
 HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195", "#8c8c8c")

@@ -13,8 +13,8 @@ import time
 import pytest
 
 from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
+from handler.spec.sweep import parse_grid, variants
 from handler.store.store import Store
-from handler.sweep import parse_grid, variants
 from tests.flows.conftest import MODELS, ROOT
 from tests.flows.prefect_records import flow_runs
 from tests.flows.waiting import wait_for

@@ -10,8 +10,8 @@ from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
 from flows.commands.sweep import show
 from flows.output import Output
 from flows.sweep import answer_of, compare
+from handler.spec.sweep import Variant
 from handler.store.store import Store
-from handler.sweep import Variant
 from tests.handler.store.writes import record
 
 NONE = {"report": None, "model": None, "validation": {"loss": float("nan")}, "weights": "w"}

@@ -4,8 +4,8 @@ import keras
 import pytest
 
 from handler.building import build_callbacks
-from handler.spec import parse_spec
-from handler.specification.callbacks import REFUSED
+from handler.spec.callbacks import REFUSED
+from handler.spec.training_spec import parse_spec
 
 DEFAULT_FILES = {"TensorBoard": {"log_dir": "logs"}}
 PATHS = {"filename", "filepath", "log_dir", "directory", "backup_dir"}

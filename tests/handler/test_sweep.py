@@ -4,7 +4,7 @@ import pytest
 
 from handler.errors import SpecError
 from handler.records import RunRecord
-from handler.sweep import default_title, parse_grid, shared_epochs, variants
+from handler.spec.sweep import default_title, parse_grid, shared_epochs, variants
 from handler.validation.run_name import RUN_NAME as NAME
 
 

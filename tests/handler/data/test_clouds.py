@@ -14,7 +14,7 @@ from handler.data.dataset import parts_of
 from handler.data.inference import predict_cloud
 from handler.data.las import read_cloud
 from handler.errors import DataError, SpecError
-from handler.spec import DataSpec
+from handler.spec.training_spec import DataSpec
 
 ARGS = {"receptive_fields": {"radius": 4.0, "points": 64, "count": 6}, "features": ["height_above_ground", "z_std_16"]}
 

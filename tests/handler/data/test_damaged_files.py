@@ -14,7 +14,7 @@ from handler.data import load, reader_process, shape
 from handler.data.las import read_cloud, write_cloud
 from handler.data.reader_process import ReaderFailed, check_hdf5
 from handler.errors import DataError
-from handler.spec import DataSpec
+from handler.spec.training_spec import DataSpec
 from tests.handler.data.damages import SECONDS, check, damages
 
 

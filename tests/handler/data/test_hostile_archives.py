@@ -10,7 +10,7 @@ import pytest
 
 from handler.data import sources
 from handler.errors import FrostlineError
-from handler.spec import DataSpec
+from handler.spec.training_spec import DataSpec
 
 
 class Runs:

@@ -8,7 +8,7 @@ from handler.data import DataShape, files, load, shape
 from handler.data.dataset import parts_of
 from handler.data.stored_array import StoredArray
 from handler.errors import DataError, SpecError
-from handler.spec import DataSpec
+from handler.spec.training_spec import DataSpec
 from handler.store.store import Store
 from tests.handler.data.conftest import CLASSES
 

@@ -17,7 +17,7 @@ from handler.freezing.layers import outline
 from handler.run import RunInputs, TrainingRun
 from handler.schedule.schedule import compute_schedule
 from handler.sequencer import DLSequencer
-from handler.spec import parse_spec
+from handler.spec.training_spec import parse_spec
 from tests.handler.exactness.cut import examples
 
 X, Y = examples()

@@ -9,7 +9,7 @@ import pytest
 from handler.engine.history import to_table
 from handler.report import curves_image, write_report
 from handler.report.comparison import write_comparison
-from handler.sweep import Variant
+from handler.spec.sweep import Variant
 from tests.handler.report.report_samples import made_record
 
 HOSTILE = [

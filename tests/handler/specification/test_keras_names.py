@@ -6,9 +6,9 @@ import keras
 import pytest
 from keras.src import losses, metrics, optimizers
 
-from handler.specification import keras_names
-from handler.specification.callbacks import LOGGERS, REFUSED
-from handler.specification.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, check_named, metric_label
+from handler.spec import keras_names
+from handler.spec.callbacks import LOGGERS, REFUSED
+from handler.spec.keras_objects import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, check_named, metric_label
 
 
 def arguments(cls):

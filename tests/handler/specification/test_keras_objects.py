@@ -6,8 +6,8 @@ import keras
 import pytest
 
 from handler.errors import SpecError, UserCodeError
-from handler.specification.keras_objects import keras_object
-from handler.specification.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, check_named
+from handler.run_.keras_factory import keras_object
+from handler.spec.keras_objects import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, check_named
 
 OWN = """
 import keras

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from handler.errors import Interrupted, SpecError, UserCodeError
-from handler.spec import DataSpec, resolve_function
+from handler.spec.training_spec import DataSpec
 from handler.user_code.boundary import UserCode, call
+from handler.user_code.modules import resolve_function
 from handler.user_code.random_seeds import seed_for
 from handler.user_code.tracebacks import frames_of, sentence_of
 

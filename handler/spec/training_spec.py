@@ -15,21 +15,21 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
+from handler.data.source_forms import check_files, check_source, form_of, is_cloud
 from handler.errors import SpecError
 from handler.errors.quoting import shown, suggestion
 from handler.schedule.entries import Entry, as_list
 from handler.schedule.schedule import check_schedule
-from handler.specification.callbacks import CallbackSpec, check_monitors
-from handler.specification.named import LOSS, METRIC, check_named, metric_label, plain, schema
-from handler.specification.non_finite import NonFinite
-from handler.specification.optimizer import check_optimizer
-from handler.specification.prefix_cache import PrefixCache, as_mapping
-from handler.specification.pretrained import WeightsInto, check_weights
-from handler.specification.snapshots import SnapshotOptions
-from handler.specification.source_forms import check_files, check_source, form_of, is_cloud
-from handler.specification.strategy import Strategy, check_spread
-from handler.specification.strategy import as_mapping as as_strategy
-from handler.specification.text import override, read_mapping
+from handler.spec.callbacks import CallbackSpec, check_monitors
+from handler.spec.device_strategy import Strategy, check_spread
+from handler.spec.device_strategy import as_mapping as as_strategy
+from handler.spec.keras_objects import LOSS, METRIC, check_named, metric_label, plain, schema
+from handler.spec.non_finite import NonFinite
+from handler.spec.optimizer import check_optimizer
+from handler.spec.prefix_cache import PrefixCache, as_mapping
+from handler.spec.pretrained import WeightsInto, check_weights
+from handler.spec.snapshots import SnapshotOptions
+from handler.spec.text import override, read_mapping
 from handler.user_code.modules import resolve_function
 from handler.user_code.reference import is_reference
 from handler.validation.models import Count, Flag, Given, Seed, Weight, Whole, spec_error
@@ -347,7 +347,7 @@ def load_spec(
     Raises:
         SpecError: the file can't be read, isn't a specification, or names files or functions that do not exist.
     """
-    from handler.specification.references import check_references
+    from handler.spec.references import check_references
 
     spec = read_spec(path, overrides)
     folder = (folder or Path(path).parent).resolve()

@@ -11,7 +11,7 @@ from typing import Any
 
 from handler.errors import SpecError
 from handler.errors.quoting import shown, suggestion
-from handler.specification.yaml_loader import read_yaml
+from handler.spec.yaml_loader import read_yaml
 
 LONGEST = 1_000_000  # bytes
 

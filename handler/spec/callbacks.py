@@ -11,8 +11,8 @@ from pydantic import ConfigDict, Field, model_validator
 from handler.errors import SpecError
 from handler.errors.quoting import shown, suggestion
 from handler.errors.secrets import secret_header
-from handler.specification.named import CALLBACK, check_arguments, check_name, check_numbers, is_number, plain
-from handler.specification.written_names import check_fields, check_written
+from handler.spec.callback_files import check_fields, check_written
+from handler.spec.keras_objects import CALLBACK, check_arguments, check_name, check_numbers, is_number, plain
 from handler.user_code.reference import is_reference
 from handler.validation.models import Given
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from handler.errors import SpecError
 from handler.errors.quoting import shown
-from handler.specification.named import OPTIMIZER, check_named, check_rate, is_number
+from handler.spec.keras_objects import OPTIMIZER, check_named, check_rate, is_number
 from handler.user_code.reference import is_reference
 
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")

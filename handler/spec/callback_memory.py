@@ -7,8 +7,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from handler.specification.callbacks import CallbackSpec
-from handler.specification.named import CALLBACK
+from handler.spec.callbacks import CallbackSpec
+from handler.spec.keras_objects import CALLBACK
 from handler.user_code.modules import locate, parse, top_level
 from handler.user_code.reference import is_reference
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from handler.user_code.reference import is_reference
 
 if TYPE_CHECKING:
-    from handler.spec import TrainingSpec
+    from handler.spec.training_spec import TrainingSpec
 
 DEFAULTS: Mapping[str, Any] = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": []}
 

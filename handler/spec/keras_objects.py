@@ -15,7 +15,7 @@ from typing import Any
 from handler.errors import SpecError
 from handler.errors.quoting import join, shown, suggestion
 from handler.errors.secrets import holds_password
-from handler.specification import keras_names
+from handler.spec import keras_names
 from handler.user_code.reference import is_reference
 from handler.validation.models import GREATEST, LEAST
 

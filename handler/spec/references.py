@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from handler.errors import SpecError
 from handler.errors.quoting import join, suggestion
-from handler.specification.pretrained import source_of
+from handler.spec.pretrained import source_of
 from handler.user_code.modules import check_call, check_reference
 from handler.user_code.reference import is_reference
 from handler.validation.text import check_folder_name
 
 if TYPE_CHECKING:
-    from handler.spec import TrainingSpec
+    from handler.spec.training_spec import TrainingSpec
 
 
 def references(spec: TrainingSpec) -> Iterator[tuple[str, str]]:

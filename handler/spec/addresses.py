@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from handler.errors.quoting import join
 
 if TYPE_CHECKING:
-    from handler.spec import TrainingSpec
+    from handler.spec.training_spec import TrainingSpec
 
 URL = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*:/")
 _MONITOR = {"root": "http://localhost:9000", "path": "/publish/epoch/end/"}  # Keras's own

@@ -11,7 +11,7 @@ import keras
 
 from handler.errors import SpecError
 from handler.errors.quoting import join, shown
-from handler.specification.named import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, Kind
+from handler.spec.keras_objects import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, Kind
 from handler.user_code.boundary import call
 from handler.user_code.modules import resolve_function
 from handler.user_code.reference import is_reference
@@ -35,7 +35,7 @@ def keras_object(kind: Kind, value: Any, folder: Path, path: str) -> Any:
     """Return the Keras object that a specification names.
 
     Args:
-        kind: `OPTIMIZER`, `LOSS`, `METRIC` or `RATE_SCHEDULE` of `handler.specification.named`.
+        kind: `OPTIMIZER`, `LOSS`, `METRIC` or `RATE_SCHEDULE` of `handler.spec.keras_objects`.
         value: a name, or a mapping with `name` and arguments, as `TrainingSpec` holds it.
         folder: the specification's folder, from which the user's own classes and functions are imported.
         path: the field that holds the value.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from handler.specification.callbacks import CallbackSpec
+from handler.spec.callbacks import CallbackSpec
 
 if TYPE_CHECKING:
     from handler.schedule.schedule import Schedule

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handler.errors import SpecError
-from handler.specification.references import references
+from handler.spec.references import references
 from handler.user_code.modules import check_reference
 
 if TYPE_CHECKING:
-    from handler.spec import TrainingSpec
+    from handler.spec.training_spec import TrainingSpec
 
 
 def project_folder(run: str, begun_in: str, spec: TrainingSpec) -> Path:
