@@ -13,7 +13,7 @@ from keras import layers
 
 from handler import DLTrainingHandler
 from handler.building import build_model_handler, load_data
-from handler.data import shape
+from handler.data.sources import shape
 from handler.spec.training_spec import parse_spec
 from handler.store.store import Store
 

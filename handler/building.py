@@ -14,13 +14,13 @@ import keras
 from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
 from keras.src.random import seed_generator
 
-from handler import data as sources
 from handler.arch.architecture import Architecture
 from handler.arch.keras_model import KerasArchitecture
 from handler.arch.unbuilt import build_from
 from handler.backend.devices import scope
 from handler.backend.optimizers import rate
-from handler.data import Dataset, DataShape
+from handler.data import sources
+from handler.data.dataset import Dataset, DataShape
 from handler.engine.written_files import placed, watch_names
 from handler.errors import SpecError
 from handler.model import DLModelHandler

@@ -269,8 +269,8 @@ def _source(spec: TrainingSpec, which: str, folder: Path, digests: Digests, repl
         return replaced(value, f"data.{which}", expected=True)
     if isinstance(value, str) and form_of(value) == "zarr":
         return {"content": [digests.content(folder / value, folder)]}
-    from handler.data import files
     from handler.data.las import SUFFIXES, scale_of_file
+    from handler.data.sources import files
 
     listed = [
         file

@@ -11,9 +11,9 @@ import numpy as np
 
 from handler import identity
 from handler.building import build_callbacks, build_model_handler, load_data
-from handler.data import Dataset, shape
-from handler.data.dataset import parts_of
+from handler.data.dataset import Dataset, parts_of
 from handler.data.out_of_core import bring
+from handler.data.sources import shape
 from handler.engine.callbacks import forgets
 from handler.engine.probe import check_batches, check_inputs, check_lengths
 from handler.engine.targets import LOSS

@@ -243,7 +243,7 @@ class Planning:
     def _build_network(self) -> tuple[Outline, Graph, InitialWeights | None]:
         tensorflow_setup.prepare(self.threads, strategy=self.spec.training.strategy)
         from handler.building import build_model_handler
-        from handler.data import shape
+        from handler.data.sources import shape
         from handler.freezing.layers import outline
         from handler.prefix.flatten import Flat
 

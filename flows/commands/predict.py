@@ -110,7 +110,7 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> Found:
     import numpy as np
 
     from handler.data.finite import check_finite
-    from handler.data.outputs import kind_of, labels_of_outputs, score_outputs
+    from handler.engine.outputs import kind_of, labels_of_outputs, score_outputs
     from handler.store.atomic_files import replacing
 
     parts, y = _read(source)

@@ -1,18 +1,30 @@
 """Data sources (arrays and lidar clouds), receptive fields and prediction of whole clouds. Imports no TensorFlow."""
 
-from handler.data.cloud import IGNORED, Cloud, codes_of, labels_of
-from handler.data.dataset import Dataset, DataShape
-from handler.data.sources import check_clouds, files, load, shape
+from __future__ import annotations
 
-__all__ = [
-    "IGNORED",
-    "Cloud",
-    "DataShape",
-    "Dataset",
-    "check_clouds",
-    "codes_of",
-    "files",
-    "labels_of",
-    "load",
-    "shape",
-]
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "Cloud": "handler.data.cloud",
+    "DataShape": "handler.data.dataset",
+    "Dataset": "handler.data.dataset",
+    "IGNORED": "handler.data.cloud",
+    "check_clouds": "handler.data.sources",
+    "codes_of": "handler.data.cloud",
+    "files": "handler.data.sources",
+    "labels_of": "handler.data.cloud",
+    "load": "handler.data.sources",
+    "shape": "handler.data.sources",
+}
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'handler.data' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handler.data import arrays, clouds, las
+from handler.data import arrays, field_dataset, las
 from handler.data.arguments import CloudArguments, checked
 from handler.data.dataset import Dataset, DataShape
 from handler.data.features import ALL_FEATURES, dimensions_of
@@ -25,7 +25,7 @@ from handler.user_code.boundary import call
 from handler.user_code.random_seeds import seed_for
 
 if TYPE_CHECKING:
-    from handler.spec.training_spec import DataSpec
+    from handler.data.data_spec import DataSpec
 
 SYNTHETIC = "synthetic"
 FORMS = "synthetic, a .las or .laz path (or a list, or a glob), an .npz or .zarr path, or module:function"
@@ -34,7 +34,7 @@ _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _called: dict[str, Dataset] = {}  # results of data functions: `shape` stores them, `load` takes them
 
 
-def load(data: DataSpec, folder: Path, seed: int, cache: clouds.PrefitCache | None = None) -> Dataset:
+def load(data: DataSpec, folder: Path, seed: int, cache: field_dataset.PrefitCache | None = None) -> Dataset:
     """Load the data of a specification.
 
     Args:
@@ -58,7 +58,7 @@ def load(data: DataSpec, folder: Path, seed: int, cache: clouds.PrefitCache | No
         if data.validation is not None:
             validation = _clouds(data.validation, of_clouds, folder, "data.validation")
         source = _clouds(data.source, of_clouds, folder, "data.source")
-        return clouds.load_clouds(source, validation, of_clouds, seed, cache)
+        return field_dataset.load_clouds(source, validation, of_clouds, seed, cache)
     dataset = _array_data(str(data.source), data.args, folder, "data.source", seed)
     if data.validation is not None:
         args = {} if ":" in str(data.validation) else data.args
@@ -84,7 +84,7 @@ def shape(data: DataSpec, folder: Path, seed: int = 0) -> DataShape:
     form = _form(data.source, "data.source")
     source = str(data.source)
     if form == "clouds":
-        return clouds.cloud_shape(_cloud_arguments(data))
+        return field_dataset.cloud_shape(_cloud_arguments(data))
     if form == "function":
         key = _call_key(source, data.args, folder, "data.source", seed)
         if key not in _called:
@@ -189,10 +189,10 @@ def _cloud_arguments(data: DataSpec) -> CloudArguments:
     return args
 
 
-def _clouds(source: str | list[str], args: CloudArguments, folder: Path, where: str) -> clouds.CloudSource:
+def _clouds(source: str | list[str], args: CloudArguments, folder: Path, where: str) -> field_dataset.CloudSource:
     if source == SYNTHETIC:
-        return clouds.scene_source(args.scene, shift=0 if where == "data.source" else 1)
-    return clouds.file_source(_cloud_files(source, folder, where), where, args.features)
+        return field_dataset.scene_source(args.scene, shift=0 if where == "data.source" else 1)
+    return field_dataset.file_source(_cloud_files(source, folder, where), where, args.features)
 
 
 def _cloud_files(source: str | list[str], folder: Path, where: str) -> list[Path]:

@@ -12,9 +12,10 @@ from handler.errors import SpecError
 from handler.errors.quoting import shown, suggestion
 from handler.errors.secrets import secret_header
 from handler.spec.callback_files import check_fields, check_written
-from handler.spec.keras_objects import CALLBACK, check_arguments, check_name, check_numbers, is_number, plain
+from handler.spec.keras_objects import CALLBACK, check_arguments, check_name, check_numbers, is_number
 from handler.user_code.reference import is_reference
 from handler.validation.models import Given
+from handler.validation.plain_data import plain
 
 # Loggers only write files or send logs. They do not affect the weights, so they are not part of keys.
 LOGGERS = frozenset({"CSVLogger", "ModelCheckpoint", "RemoteMonitor", "TensorBoard"})

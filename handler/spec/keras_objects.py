@@ -5,7 +5,6 @@ Names and arguments are checked against `keras_names`, so that a misspelt one is
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -14,10 +13,10 @@ from typing import Any
 
 from handler.errors import SpecError
 from handler.errors.quoting import join, shown, suggestion
-from handler.errors.secrets import holds_password
 from handler.spec import keras_names
 from handler.user_code.reference import is_reference
 from handler.validation.models import GREATEST, LEAST
+from handler.validation.plain_data import plain
 
 
 @dataclass(frozen=True)
@@ -171,37 +170,6 @@ def metric_label(metric: str | Mapping[str, Any]) -> str | None:
 
 
 _OWN_LABELS = {"FBetaScore": "fbeta_score", "LogCoshError": "logcosh"}
-
-
-def plain(value: Any, path: str = "") -> Any:
-    """Return a value of plain data: text, finite numbers, true, false, null, lists and mappings of these.
-
-    Raises:
-        SpecError: a part of the value is no plain data, or holds a password.
-    """
-    if isinstance(value, Mapping):
-        for key, part in value.items():
-            if not isinstance(key, str):
-                raise SpecError(path, f"the key {shown(key)} must be text; put it in quotes")
-            plain(part, join(path, key))
-    elif isinstance(value, list | tuple):
-        for i, part in enumerate(value):
-            plain(part, f"{path}[{i}]")
-    elif isinstance(value, str) and holds_password(value):  # guard: password-in-specification
-        raise SpecError(
-            path,
-            f"{shown(value)} holds a password or a signature, which the store would keep and the report show; let your "
-            "own code read it from the environment",
-        )
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise SpecError(path, f"must be a finite number, not {value}")
-    elif not (value is None or isinstance(value, str | bool | int | float)):
-        raise SpecError(
-            path,
-            f"must be text, a number, true, false, null, a list or a mapping, not {shown(value)}; "
-            "if text is meant, put it in quotes",
-        )
-    return value
 
 
 def schema(*examples: str) -> dict[str, Any]:

@@ -97,8 +97,8 @@ def check_source(source: str, folder: Path, path: str) -> None:
 
 def _check_arguments(spec: TrainingSpec, folder: Path) -> None:
     """Check the arguments of the source and of the user's own architecture, and the classes of `class_weight`."""
-    from handler.data import check_clouds
     from handler.data.arguments import ArrayArguments, CloudArguments, checked
+    from handler.data.sources import check_clouds
 
     source, weights = spec.data.source, spec.model.compile.class_weight
     if is_reference(source):

@@ -15,7 +15,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 
-from handler.data.source_forms import check_files, check_source, form_of, is_cloud
+from handler.data.data_spec import Arguments, DataSpec
+from handler.data.source_forms import form_of
 from handler.errors import SpecError
 from handler.errors.quoting import shown, suggestion
 from handler.schedule.entries import Entry, as_list
@@ -23,7 +24,7 @@ from handler.schedule.schedule import check_schedule
 from handler.spec.callbacks import CallbackSpec, check_monitors
 from handler.spec.device_strategy import Strategy, check_spread
 from handler.spec.device_strategy import as_mapping as as_strategy
-from handler.spec.keras_objects import LOSS, METRIC, check_named, metric_label, plain, schema
+from handler.spec.keras_objects import LOSS, METRIC, check_named, metric_label, schema
 from handler.spec.non_finite import NonFinite
 from handler.spec.optimizer import check_optimizer
 from handler.spec.prefix_cache import PrefixCache, as_mapping
@@ -32,7 +33,7 @@ from handler.spec.snapshots import SnapshotOptions
 from handler.spec.text import override, read_mapping
 from handler.user_code.modules import resolve_function
 from handler.user_code.reference import is_reference
-from handler.validation.models import Count, Flag, Given, Seed, Weight, Whole, spec_error
+from handler.validation.models import Count, Flag, Given, Seed, Weight, spec_error
 from handler.validation.run_name import check_run_name
 from handler.validation.text import check_text
 
@@ -88,20 +89,10 @@ def _class_weight(value: Any) -> Any:
     return weights
 
 
-def _plain_mapping(value: Any) -> Any:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise SpecError("", f"must be a mapping of arguments to values, not {shown(value)}")
-    return plain(dict(value))
-
-
 def _callback(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-Arguments = Annotated[dict[str, Any], BeforeValidator(_plain_mapping, json_schema_input_type=dict[str, Any])]
-Source = Annotated[str | list[str], BeforeValidator(check_source, json_schema_input_type=str | list[str])]
 Optimizer = Annotated[
     str | dict[str, Any], BeforeValidator(check_optimizer), WithJsonSchema(schema("adam", "sgd", "adamw"))
 ]
@@ -112,49 +103,6 @@ Loss = Annotated[
 ]
 Metric = Annotated[str | dict[str, Any], BeforeValidator(_metric), WithJsonSchema(schema("accuracy", "mae", "MeanIoU"))]
 Name = Annotated[str, BeforeValidator(check_run_name, json_schema_input_type=str)]
-
-
-class DataSpec(Given):
-    """The data: source and validation."""
-
-    model_config = ConfigDict(title="Data")
-    source: Source = Field(
-        title="Source",
-        description="synthetic, .las or .laz files (a path, a list, a glob), a .npz or .zarr file, or module:function "
-        "returning (X, y) or (X, y, X_val, y_val).",
-        examples=["synthetic", "tiles/*.laz", "mydata:load"],
-    )
-    args: Arguments = Field(
-        default={},
-        title="Arguments",
-        description="Arguments of the source: classes, features, receptive fields, "
-        "or the function's keyword arguments.",
-    )
-    validation: Source | None = Field(
-        default=None, title="Validation", description="What is validated on: the same forms as the source."
-    )
-    files: Annotated[list[str], BeforeValidator(check_files, json_schema_input_type=list[str])] = Field(
-        default=[],
-        title="Files",
-        description="Files that a function reads: paths, folders and globs. Their content decides the training.",
-        examples=[["images", "tables/*.csv"]],
-    )
-    version: Whole | str | None = Field(
-        default=None,
-        title="Version",
-        description="Raise it when a function's data changed though its code and arguments did not.",
-    )
-
-    @model_validator(mode="after")
-    def _validate_on_the_same_kind(self) -> DataSpec:
-        if self.validation is not None and is_cloud(self.source) != is_cloud(self.validation):
-            kind = (
-                "point clouds (synthetic, .las, .laz)"
-                if is_cloud(self.source)
-                else "arrays (.npz, .zarr, module:function)"
-            )
-            raise SpecError("validation", f"{shown(self.validation)} is of another kind than the source; give {kind}")
-        return self
 
 
 class CompileSpec(Given):

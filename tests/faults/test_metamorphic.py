@@ -18,7 +18,7 @@ import handler.live
 import handler.report
 from handler import DLTrainingHandler
 from handler.building import build_callbacks, build_model_handler, load_data
-from handler.data import shape
+from handler.data.sources import shape
 from handler.engine.callbacks import capture
 from handler.observer import Observer
 from handler.records import RunRecord

@@ -11,6 +11,7 @@ import zarr
 
 from flows.inputs import run_inputs
 from handler.data import sources
+from handler.data.data_spec import DataSpec
 from handler.data.las import read_cloud
 from handler.data.out_of_core import bring
 from handler.errors import FrostlineError

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from handler.data.data_spec import DataSpec
 from handler.declared import Digests, declared, initial_key
 from handler.differences import first_difference, spec_field
 from handler.spec import CompileSpec, DataSpec, ModelSpec, TrainingOptions, TrainingSpec, parse_spec

@@ -6,15 +6,15 @@ import laspy
 import numpy as np
 import pytest
 
-from handler.data import check_clouds, load, shape
 from handler.data.arguments import CloudArguments, SceneArguments
 from handler.data.cloud import Cloud, without
-from handler.data.clouds import _key, file_source, scene_source
+from handler.data.data_spec import DataSpec
 from handler.data.dataset import parts_of
+from handler.data.field_dataset import _key, file_source, scene_source
 from handler.data.inference import predict_cloud
 from handler.data.las import read_cloud
+from handler.data.sources import check_clouds, load, shape
 from handler.errors import DataError, SpecError
-from handler.spec.training_spec import DataSpec
 
 ARGS = {"receptive_fields": {"radius": 4.0, "points": 64, "count": 6}, "features": ["height_above_ground", "z_std_16"]}
 

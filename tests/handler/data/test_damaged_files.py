@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import zarr
 
-from handler.data import load, reader_process, shape
+from handler.data import reader_process
+from handler.data.data_spec import DataSpec
 from handler.data.las import read_cloud, write_cloud
 from handler.data.reader_process import ReaderFailed, check_hdf5
+from handler.data.sources import load, shape
 from handler.errors import DataError
-from handler.spec.training_spec import DataSpec
 from tests.handler.data.damages import SECONDS, check, damages
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from handler.data import sources
+from handler.data.data_spec import DataSpec
 from handler.errors import FrostlineError
-from handler.spec.training_spec import DataSpec
 
 
 class Runs:

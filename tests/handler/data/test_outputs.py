@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from handler.data.outputs import kind_of, labels_of_outputs, score_outputs
+from handler.engine.outputs import kind_of, labels_of_outputs, score_outputs
 
 LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import zarr
 
-from handler.data import DataShape, files, load, shape
-from handler.data.dataset import parts_of
+from handler.data.data_spec import DataSpec
+from handler.data.dataset import DataShape, parts_of
+from handler.data.sources import files, load, shape
 from handler.data.stored_array import StoredArray
 from handler.errors import DataError, SpecError
-from handler.spec.training_spec import DataSpec
 from handler.store.store import Store
 from tests.handler.data.conftest import CLASSES
 
@@ -148,7 +148,7 @@ def test_stored_fields_are_read_from_the_store(tmp_path, tiles, monkeypatch):
     def never(*_):
         raise AssertionError("features were computed again")
 
-    monkeypatch.setattr("handler.data.clouds.compute_features", never)
+    monkeypatch.setattr("handler.data.field_dataset.compute_features", never)
     again = load(spec, tmp_path, seed=1, cache=cache)
     assert same(first, again)
     assert again.describe() == first.describe()

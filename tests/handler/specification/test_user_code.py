@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from handler.data.data_spec import DataSpec
 from handler.errors import Interrupted, SpecError, UserCodeError
-from handler.spec.training_spec import DataSpec
 from handler.user_code.boundary import UserCode, call
 from handler.user_code.modules import resolve_function
 from handler.user_code.random_seeds import seed_for
@@ -229,7 +229,7 @@ def test_user_code_does_not_change_later_random_draws(module, tmp_path):
 
 
 def test_a_source_and_its_validation_draw_different_numbers(module, tmp_path):
-    from handler.data import load
+    from handler.data.sources import load
 
     module("import numpy as np; return np.random.rand(8, 2), np.arange(8) % 2")
     data = DataSpec(source="jobs:load", validation="jobs:load")

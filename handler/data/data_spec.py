@@ -1,0 +1,69 @@
+"""The data of a specification: source, arguments, validation, and the files that a function reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from handler.data.source_forms import check_files, check_source, is_cloud
+from handler.errors import SpecError
+from handler.errors.quoting import shown
+from handler.validation.models import Given, Whole
+from handler.validation.plain_data import plain
+
+
+def _plain_mapping(value: Any) -> Any:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise SpecError("", f"must be a mapping of arguments to values, not {shown(value)}")
+    return plain(dict(value))
+
+
+Arguments = Annotated[dict[str, Any], BeforeValidator(_plain_mapping, json_schema_input_type=dict[str, Any])]
+Source = Annotated[str | list[str], BeforeValidator(check_source, json_schema_input_type=str | list[str])]
+
+
+class DataSpec(Given):
+    """The data: source and validation."""
+
+    model_config = ConfigDict(title="Data")
+    source: Source = Field(
+        title="Source",
+        description="synthetic, .las or .laz files (a path, a list, a glob), a .npz or .zarr file, or module:function "
+        "returning (X, y) or (X, y, X_val, y_val).",
+        examples=["synthetic", "tiles/*.laz", "mydata:load"],
+    )
+    args: Arguments = Field(
+        default={},
+        title="Arguments",
+        description="Arguments of the source: classes, features, receptive fields, "
+        "or the function's keyword arguments.",
+    )
+    validation: Source | None = Field(
+        default=None, title="Validation", description="What is validated on: the same forms as the source."
+    )
+    files: Annotated[list[str], BeforeValidator(check_files, json_schema_input_type=list[str])] = Field(
+        default=[],
+        title="Files",
+        description="Files that a function reads: paths, folders and globs. Their content decides the training.",
+        examples=[["images", "tables/*.csv"]],
+    )
+    version: Whole | str | None = Field(
+        default=None,
+        title="Version",
+        description="Raise it when a function's data changed though its code and arguments did not.",
+    )
+
+    @model_validator(mode="after")
+    def _validate_on_the_same_kind(self) -> DataSpec:
+        if self.validation is not None and is_cloud(self.source) != is_cloud(self.validation):
+            kind = (
+                "point clouds (synthetic, .las, .laz)"
+                if is_cloud(self.source)
+                else "arrays (.npz, .zarr, module:function)"
+            )
+            raise SpecError("validation", f"{shown(self.validation)} is of another kind than the source; give {kind}")
+        return self
