@@ -21,9 +21,9 @@ import keras
 import numpy as np
 
 from benchmarks.harness import alternate, answer, row
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.freezing.layers import addressable
-from handler.sequencer import DLSequencer
 
 BATCH, STEPS, MASKS = 16, 2, 4
 

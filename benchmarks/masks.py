@@ -22,8 +22,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from benchmarks.boundary import BATCH, STEPS, Frostline, Recompile, network
 from benchmarks.harness import answer, resident
 from benchmarks.networks import examples
+from handler.engine.sequencer import DLSequencer
 from handler.freezing.layers import addressable
-from handler.sequencer import DLSequencer
 
 LOOKED_AT = (1, 8, 16, 24, 32)
 

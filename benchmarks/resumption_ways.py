@@ -203,7 +203,7 @@ def frostline(snapshot_steps: int | None = None) -> Callable[..., Any]:
     def way(training: Training, folder: Path) -> Any:
         from handler import DLModelHandler, DLTrainingHandler
         from handler.arch.keras_model import KerasArchitecture
-        from handler.sequencer import DLSequencer
+        from handler.engine.sequencer import DLSequencer
 
         class Unshuffled(DLModelHandler):
             """A handler that keeps the batches in the order of the arrays, as the other ways do."""

@@ -19,9 +19,9 @@ import keras
 
 from benchmarks import networks
 from benchmarks.harness import alternate, answer, row
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.observer import Observer
-from handler.sequencer import DLSequencer
 
 BATCH = 32
 

@@ -13,7 +13,7 @@ _PUBLIC = {
     "ConvAutoencPwiseClassif": "handler.arch.conv_autoencoder",
     "DLFreezeTrainingExecutor": "handler.freezing.executor",
     "DLModelHandler": "handler.model",
-    "DLSequencer": "handler.sequencer",
+    "DLSequencer": "handler.engine.sequencer",
     "DLTrainingHandler": "handler.training",
     "FrostlineError": "handler.errors",
     "KerasArchitecture": "handler.arch.keras_model",

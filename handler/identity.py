@@ -10,7 +10,7 @@ import numpy as np
 
 from handler.backend.devices import devices_of
 from handler.data.finite import FiniteCheck
-from handler.engine.callbacks import steers
+from handler.engine.callback_state import steers
 from handler.errors import MismatchError, SpecError
 from handler.state.keras_state import to_array
 from handler.store.arrays import content, describe

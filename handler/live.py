@@ -14,9 +14,10 @@ from handler.building import build_callbacks, build_model_handler, load_data
 from handler.data.dataset import Dataset, parts_of
 from handler.data.out_of_core import bring
 from handler.data.sources import shape
-from handler.engine.callbacks import forgets
-from handler.engine.probe import check_batches, check_inputs, check_lengths
-from handler.engine.targets import LOSS
+from handler.engine.batch_check import check_batches, check_inputs, check_lengths
+from handler.engine.callback_state import forgets
+from handler.engine.sequencer import DLSequencer
+from handler.engine.target_check import LOSS
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError, StoreError
 from handler.freezing.accumulation import Boundaries
@@ -24,7 +25,6 @@ from handler.model import DLModelHandler
 from handler.prefix.prefixes import PrefixOptions
 from handler.records import EnvironmentChange
 from handler.segments import SegmentWalk
-from handler.sequencer import DLSequencer
 from handler.spec.callback_memory import forgotten
 from handler.state.chain import Position
 from handler.state.keras_state import save_model, weights_digest

@@ -9,11 +9,11 @@ import keras
 import numpy as np
 
 from handler.arch.architecture import Architecture
+from handler.engine.batch_check import output_shapes
 from handler.engine.losses import is_one_hot
-from handler.engine.probe import output_shapes
+from handler.engine.sequencer import DLSequencer
 from handler.notebook.arguments import check_architecture, check_callable_or_callbacks, check_validation
 from handler.records import InitialWeights
-from handler.sequencer import DLSequencer
 from handler.validation.arguments import check_batch_size, check_epochs, check_function
 
 

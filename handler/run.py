@@ -18,8 +18,8 @@ from pydantic import BaseModel
 
 from handler.backend import tensorflow_setup
 from handler.engine.divergence import divergence_of, refuse_again
-from handler.engine.finite import check_history
 from handler.engine.history import from_json, to_table
+from handler.engine.non_finite import check_history
 from handler.errors import MismatchError, StoreError
 from handler.errors.secrets import masked
 from handler.memory import enough_memory

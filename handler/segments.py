@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from handler import environment, identity
-from handler.engine.finite import check_history
+from handler.engine.non_finite import check_history
 from handler.engine.trainer import Trainer
 from handler.errors import DamagedError, Interrupted, MismatchError, StoreError
 from handler.freezing.executor import set_segment

@@ -13,7 +13,8 @@ from handler import identity
 from handler.arch.unbuilt import build_for
 from handler.backup import clear, drop_backup, restore_backup, temporary_folder, write_backup
 from handler.data.finite import check_arrays
-from handler.engine.probe import check_batches
+from handler.engine.batch_check import check_batches
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError, StoreError
 from handler.freezing.accumulation import Boundaries
@@ -27,7 +28,6 @@ from handler.observer import Observer
 from handler.prefix.prefixes import PrefixOptions
 from handler.schedule.schedule import compute_schedule, held_layers, idle_segments
 from handler.segments import SegmentWalk
-from handler.sequencer import DLSequencer
 from handler.spec.non_finite import NonFinite
 from handler.state.chain import Chain
 from handler.store.checksums import key_of

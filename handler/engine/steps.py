@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from handler.backend.devices import devices_of
 from handler.engine import batches
-from handler.engine.loop import StepLoop, loop_of, resident
+from handler.engine.graph_loop import StepLoop, loop_of, resident
 from handler.freezing.masks import Masks, Step
 from handler.stop_flag import StopFlag
 

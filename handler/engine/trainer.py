@@ -16,15 +16,15 @@ from keras.src.utils.python_utils import pythonify_logs
 from handler.backend import derived_state
 from handler.backend.devices import of_other_devices, parts, refuse_empty_parts, scope_of
 from handler.backend.optimizers import build_optimizer, unwrapped
-from handler.engine import batches, history, log_files
-from handler.engine import callbacks as callback_state
-from handler.engine.finite import LossWatch, first_not_finite, first_weight_not_finite, non_finite_error
+from handler.engine import batches, callback_state, history
 from handler.engine.hidden_state import refuse_derived_from_training, refuse_hidden_state
+from handler.engine.loggers import choice, log_files
+from handler.engine.non_finite import LossWatch, first_not_finite, first_weight_not_finite, non_finite_error
+from handler.engine.sequencer import DLSequencer
 from handler.engine.steps import Steps
 from handler.errors import Interrupted
 from handler.freezing.masks import CAPACITY, Masks
 from handler.observer import Observer
-from handler.sequencer import DLSequencer
 from handler.spec.non_finite import NonFinite
 from handler.state.keras_state import assign, named, put_into, to_array
 from handler.stop_flag import StopFlag
@@ -88,7 +88,7 @@ class Trainer:
         self.steps = Steps(self.masks, stop)
         self.user_callbacks = list(callbacks)
         callback_state.check(self.user_callbacks)
-        self.logs = log_files.of(self.user_callbacks)
+        self.logs = choice.of(self.user_callbacks)
         self.callbacks = keras.callbacks.CallbackList(
             self.user_callbacks, add_history=True, model=model, epochs=epochs, steps=len(sequencer), verbose=0
         )

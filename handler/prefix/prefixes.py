@@ -14,6 +14,7 @@ from handler import environment, identity
 from handler.backend.devices import devices_of
 from handler.data.out_of_core import IN_MEMORY
 from handler.engine import batches
+from handler.engine.sequencer import DLSequencer
 from handler.errors import Interrupted, StoreError
 from handler.freezing.masks import Masks
 from handler.memory import copy_limit
@@ -21,7 +22,6 @@ from handler.prefix import activations, suffix
 from handler.prefix.decision import Mode, NotUsed, refusal
 from handler.prefix.flatten import Flat
 from handler.prefix.graph import Cut, cut
-from handler.sequencer import DLSequencer
 from handler.store import atomic_dirs
 from handler.store.atomic_dirs import drop_unneeded
 from handler.store.atomic_files import free_bytes

@@ -19,7 +19,7 @@ import handler.report
 from handler import DLTrainingHandler
 from handler.building import build_callbacks, build_model_handler, load_data
 from handler.data.sources import shape
-from handler.engine.callbacks import capture
+from handler.engine.callback_state import capture
 from handler.observer import Observer
 from handler.records import RunRecord
 from handler.run import RunInputs, TrainingRun

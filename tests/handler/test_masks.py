@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.func_graph import FuncGraph
 
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import ScheduleError, SpecError
 from handler.freezing.masks import Masks
-from handler.sequencer import DLSequencer
 from handler.state.keras_state import to_array
 
 OPTIMIZERS = {

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from handler.engine.sequencer import DLSequencer, permutation, permute_in_place
 from handler.errors import DataError
-from handler.sequencer import DLSequencer, permutation, permute_in_place
 
 
 def batches(sequencer, epoch):

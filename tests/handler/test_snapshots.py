@@ -5,13 +5,13 @@ import threading
 import keras
 import pytest
 
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import StoreError
 from handler.freezing.layers import outline
 from handler.observer import Observer
 from handler.schedule.schedule import compute_schedule
 from handler.segments import SegmentWalk
-from handler.sequencer import DLSequencer
 from handler.state.chain import Chain, backwards, furthest
 from handler.store.states import StateStore
 from handler.store.store import Store

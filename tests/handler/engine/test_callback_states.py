@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from handler.engine import callbacks as callback_state
+from handler.engine import callback_state
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import Interrupted, MismatchError, SpecError
-from handler.sequencer import DLSequencer
 from handler.stop_flag import StopFlag
 from tests.handler.conftest import same
 from tests.handler.engine.recorded_states import Taken

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
-from handler.engine.finite import check_history
 from handler.engine.history import GAP, align, from_json, to_json, to_table
+from handler.engine.non_finite import check_history
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import NonFiniteError
-from handler.sequencer import DLSequencer
 from handler.store.store import Store
 from tests.handler.conftest import Epochs, same
 from tests.handler.engine.step_observers import Each

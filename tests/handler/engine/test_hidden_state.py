@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError
-from handler.sequencer import DLSequencer
 from handler.training import DLTrainingHandler
 
 

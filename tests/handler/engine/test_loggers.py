@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.sequencer import DLSequencer
 from tests.handler.engine.event_files import curves

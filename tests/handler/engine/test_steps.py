@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from handler.engine import loop
+from handler.engine import graph_loop
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import Interrupted
 from handler.interrupt import StopFlag
@@ -22,12 +23,12 @@ def calls(monkeypatch):
     """Return the list of graph calls, as `(first step, last step)`."""
     made = []
 
-    def run(self, order, first, last, run=loop.StepLoop.run):
+    def run(self, order, first, last, run=graph_loop.StepLoop.run):
         end, logs = run(self, order, first, last)
         made.append((first, end))
         return end, logs
 
-    monkeypatch.setattr(loop.StepLoop, "run", run)
+    monkeypatch.setattr(graph_loop.StepLoop, "run", run)
     return made
 
 

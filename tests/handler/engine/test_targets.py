@@ -7,9 +7,9 @@ from keras import layers
 
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.engine.losses import BINARY, CLASSES, NUMBERS, ONE_HOT, family_of, is_one_hot
-from handler.engine.targets import check_targets
+from handler.engine.sequencer import DLSequencer
+from handler.engine.target_check import check_targets
 from handler.errors import DataError, FrostlineError, SpecError
-from handler.sequencer import DLSequencer
 
 SPARSE, CATEGORICAL = "sparse_categorical_crossentropy", "categorical_crossentropy"
 LABELS, ONES = np.arange(12) % 3, np.eye(3)[np.arange(12) % 3]

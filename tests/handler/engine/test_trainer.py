@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import Interrupted, MismatchError
 from handler.observer import Observer
-from handler.sequencer import DLSequencer
 from handler.stop_flag import StopFlag
 from tests.handler.conftest import same
 

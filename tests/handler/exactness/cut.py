@@ -8,12 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.freezing.executor import set_segment
 from handler.freezing.layers import outline
 from handler.observer import Observer
 from handler.schedule.schedule import Schedule, compute_schedule
-from handler.sequencer import DLSequencer
 from handler.store.training_state import TrainingState
 
 Arrays = dict[str, np.ndarray]

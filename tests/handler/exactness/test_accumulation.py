@@ -10,10 +10,10 @@ import pytest
 from keras import layers
 
 from handler import DLFreezeTrainingExecutor, DLModelHandler, DLTrainingHandler, KerasArchitecture
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import ScheduleError
 from handler.run import RunInputs, TrainingRun
-from handler.sequencer import DLSequencer
 from handler.spec.training_spec import parse_spec
 from handler.state.keras_state import to_array
 from tests.handler.exactness.cut import examples

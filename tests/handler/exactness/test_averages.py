@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from keras import layers
 
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
-from handler.sequencer import DLSequencer
 from handler.state.keras_state import to_array
 from tests.handler.exactness.cut import examples
 

@@ -10,13 +10,13 @@ import pytest
 from keras import layers
 
 from handler import DLFreezeTrainingExecutor, DLModelHandler, DLTrainingHandler, KerasArchitecture
+from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import ScheduleError, SpecError
 from handler.freezing.executor import set_segment
 from handler.freezing.layers import outline
 from handler.run import RunInputs, TrainingRun
 from handler.schedule.schedule import compute_schedule
-from handler.sequencer import DLSequencer
 from handler.spec.training_spec import parse_spec
 from tests.handler.exactness.cut import examples
 

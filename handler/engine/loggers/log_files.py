@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import xxhash
 
@@ -119,20 +118,6 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     if checksum is None:  # from an earlier version
         return mark if {"training", "state", "epochs"} <= mark.keys() else None
     return mark if checksum == digest_bytes(json.dumps(mark).encode()) else None  # guard: mark-checksum
-
-
-def of(callbacks: Sequence[Any]) -> list[LogFiles]:
-    """Return the files of those callbacks that append to files."""
-    from handler.engine.csv_log import CSVLog
-    from handler.engine.event_log import EventLog
-
-    logs: list[LogFiles] = []
-    for i, callback in enumerate(callbacks):
-        if isinstance(callback, keras.callbacks.CSVLogger):
-            logs.append(CSVLog(callback, callbacks[:i]))
-        elif isinstance(callback, keras.callbacks.TensorBoard):
-            logs.append(EventLog(callback))
-    return logs
 
 
 @contextlib.contextmanager

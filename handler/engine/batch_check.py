@@ -16,9 +16,9 @@ from keras.src import backend
 from handler.backend.devices import scope_of
 from handler.engine import batches
 from handler.engine.losses import CLASSES, ONE_HOT, family_of
-from handler.engine.targets import LOSS, check_targets
+from handler.engine.sequencer import DLSequencer
+from handler.engine.target_check import LOSS, check_targets
 from handler.errors import DataError, SpecError
-from handler.sequencer import DLSequencer
 from handler.user_code.tracebacks import is_raised_outright
 
 TRIED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError)

@@ -12,7 +12,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from handler.engine.log_files import LogFiles
+from handler.engine.loggers.log_files import LogFiles
 from handler.store.atomic_files import write_file
 from handler.store.training_state import TrainingState
 

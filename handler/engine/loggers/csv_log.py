@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from handler.engine.log_files import LogFiles
+from handler.engine.loggers.log_files import LogFiles
 from handler.store.atomic_files import write_file, writing
 from handler.store.checksums import digest_bytes
 from handler.store.occupied_paths import free_place

@@ -1,0 +1,1 @@
+"""Files that callbacks append to, restored when a training resumes: CSV files and TensorBoard's event files."""
