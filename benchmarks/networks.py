@@ -14,7 +14,7 @@ from keras import layers
 from handler import DLTrainingHandler
 from handler.building import build_model_handler, load_data
 from handler.data.sources import shape
-from handler.spec.training_spec import parse_spec
+from handler.spec.loading import parse_spec
 from handler.store.store import Store
 
 

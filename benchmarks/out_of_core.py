@@ -75,7 +75,7 @@ def make(folder: Path, rows: int) -> None:
 def train(folder: Path, store: str) -> dict[str, Any]:
     """Train the specification in this process."""
     from handler.run import RunInputs, TrainingRun
-    from handler.spec.training_spec import parse_spec
+    from handler.spec.loading import parse_spec
 
     run = TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder / store), name="far"))
     times = Times()
@@ -132,7 +132,7 @@ def waits(folder: Path, store: str, steps: int) -> dict[str, Any]:
 
     from handler.engine import batches
     from handler.run import RunInputs, TrainingRun
-    from handler.spec.training_spec import parse_spec
+    from handler.spec.loading import parse_spec
 
     run = TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder / store), name="far"))
     sequencer = run.live.sequencer

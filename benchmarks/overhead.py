@@ -155,7 +155,7 @@ def served() -> Iterator[tuple[Path, str]]:
 def stages(spec_file: Path, store: Path) -> None:
     """Run all stages of a run, without Prefect."""
     from handler.run import RunInputs, TrainingRun
-    from handler.spec.training_spec import load_spec
+    from handler.spec.loading import load_spec
 
     spec, folder = load_spec(spec_file)
     run = TrainingRun.of(RunInputs(spec=spec, folder=str(folder), store=str(store.absolute()), name=spec.name))

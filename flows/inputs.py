@@ -11,7 +11,8 @@ from flows.admission import admit_path, admit_spec
 from handler.errors import FrostlineError, SpecError
 from handler.going_on import stored_inputs
 from handler.run import RunInputs
-from handler.spec.training_spec import TrainingSpec, load_spec, read_spec
+from handler.spec.loading import load_spec, read_spec
+from handler.spec.training_spec import TrainingSpec
 from handler.store.remote_dirs import local_root
 from handler.store.store import Store
 from handler.validation.run_name import check_run_name

@@ -31,7 +31,7 @@ from handler.spec.keras_objects import LOSS, METRIC, OPTIMIZER
 from handler.spec.training_spec import TrainingSpec
 from handler.store.store import Store
 from handler.user_code.boundary import UserCode, call
-from handler.user_code.modules import resolve_function
+from handler.user_code.importing import resolve_function
 from handler.user_code.random_seeds import entropy_from
 from handler.user_code.reference import is_reference
 from handler.weights.start import start_from

@@ -71,8 +71,8 @@ class TrainedModel:
 
     def _handler(self) -> Any:
         from handler.building import build_model_handler
+        from handler.spec.loading import parse_spec
         from handler.spec.project_folder import project_folder
-        from handler.spec.training_spec import parse_spec
 
         spec = parse_spec(self.record.spec)
         self.folder = project_folder(self.record.run, self.record.spec_folder, spec)

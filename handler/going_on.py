@@ -9,8 +9,9 @@ from handler.differences import first_difference, in_words
 from handler.errors import MismatchError, SpecError
 from handler.records import RunRecord
 from handler.run import RunInputs, TrainingRun
+from handler.spec.loading import parse_spec
 from handler.spec.project_folder import project_folder
-from handler.spec.training_spec import TrainingSpec, parse_spec
+from handler.spec.training_spec import TrainingSpec
 from handler.store.store import Store
 
 

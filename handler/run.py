@@ -26,7 +26,8 @@ from handler.memory import enough_memory
 from handler.observer import Observer
 from handler.planning import Planning
 from handler.records import EnvironmentChange, Plan, RunRecord, SegmentRecord
-from handler.spec.training_spec import TrainingSpec, dump_spec
+from handler.spec.loading import dump_spec
+from handler.spec.training_spec import TrainingSpec
 from handler.state.chain import Position, furthest, reached
 from handler.state.completion import Completion, find_completion, use_completed
 from handler.state.holes import find_holes

@@ -12,7 +12,7 @@ from flows.output import Output
 from handler.errors import SpecError
 from handler.records import Plan, Reason
 from handler.run import RunInputs, TrainingRun
-from handler.spec.training_spec import load_spec
+from handler.spec.loading import load_spec
 from handler.store.remote_dirs import local_root
 from handler.validation.run_name import check_run_name
 from handler.why import reasons

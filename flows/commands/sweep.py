@@ -12,8 +12,8 @@ from flows.commands.session import Session
 from flows.commands.tables import coloured, duration, table
 from flows.output import CommandFailed, Output
 from handler.errors import FrostlineError
+from handler.spec.loading import load_spec
 from handler.spec.sweep import default_title, named_in_errors, parse_grid, variants
-from handler.spec.training_spec import load_spec
 from handler.store.remote_dirs import local_root
 from handler.validation.run_name import check_run_name
 

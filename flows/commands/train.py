@@ -11,7 +11,7 @@ from flows.commands.tables import duration, segments_table, table
 from flows.output import Output
 from handler.data.reread import looked_at
 from handler.run import RunInputs, TrainingRun
-from handler.spec.training_spec import load_spec
+from handler.spec.loading import load_spec
 from handler.store.remote_dirs import local_root
 from handler.validation.run_name import check_run_name
 

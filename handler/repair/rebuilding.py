@@ -13,7 +13,7 @@ from handler.observer import Observer
 from handler.records import RunRecord
 from handler.repair.caches import withdraw_damaged
 from handler.run import TrainingRun
-from handler.spec.training_spec import dump_spec, parse_spec
+from handler.spec.loading import dump_spec, parse_spec
 from handler.store.atomic_files import set_aside, write_file
 from handler.store.checksums import digest_file
 from handler.store.occupied_paths import is_file

@@ -8,17 +8,17 @@ from typing import Any
 _PUBLIC = {
     "CallbackSpec": "handler.spec.callbacks",
     "CompileSpec": "handler.spec.training_spec",
-    "DataSpec": "handler.spec.training_spec",
+    "DataSpec": "handler.data.data_spec",
     "Entry": "handler.schedule.entries",
     "ModelSpec": "handler.spec.training_spec",
     "TrainingOptions": "handler.spec.training_spec",
     "TrainingSpec": "handler.spec.training_spec",
     "check_run_name": "handler.validation.run_name",
-    "dump_spec": "handler.spec.training_spec",
-    "load_spec": "handler.spec.training_spec",
-    "parse_spec": "handler.spec.training_spec",
-    "read_spec": "handler.spec.training_spec",
-    "resolve_function": "handler.user_code.modules",
+    "dump_spec": "handler.spec.loading",
+    "load_spec": "handler.spec.loading",
+    "parse_spec": "handler.spec.loading",
+    "read_spec": "handler.spec.loading",
+    "resolve_function": "handler.user_code.importing",
     "spec_error": "handler.validation.models",
 }
 __all__ = list(_PUBLIC)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from flows.answers import TrainAnswer
 from handler.run import RunInputs, TrainingRun
-from handler.spec.training_spec import load_spec
+from handler.spec.loading import load_spec
 
 
 def main() -> int:

@@ -23,7 +23,7 @@ from handler.engine.callback_state import capture
 from handler.observer import Observer
 from handler.records import RunRecord
 from handler.run import RunInputs, TrainingRun
-from handler.spec.training_spec import parse_spec
+from handler.spec.loading import parse_spec
 from handler.state.keras_state import weights_digest
 from handler.store.store import Store
 from tests.faults import stages, trainings

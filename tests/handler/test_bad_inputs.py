@@ -7,8 +7,8 @@ import pytest
 
 from handler.errors import SpecError, UserCodeError
 from handler.run import RunInputs, TrainingRun
+from handler.spec.loading import parse_spec
 from handler.spec.references import check_references
-from handler.spec.training_spec import parse_spec
 from tests.bad_inputs import BAD_INPUTS, MODULE, SPEC
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from handler.building import build_callbacks
 from handler.spec.callbacks import REFUSED
-from handler.spec.training_spec import parse_spec
+from handler.spec.loading import parse_spec
 
 DEFAULT_FILES = {"TensorBoard": {"log_dir": "logs"}}
 PATHS = {"filename", "filepath", "log_dir", "directory", "backup_dir"}

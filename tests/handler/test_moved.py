@@ -7,9 +7,9 @@ import pytest
 from handler.errors import SpecError
 from handler.going_on import stored_inputs
 from handler.run import RunInputs, TrainingRun
+from handler.spec.loading import parse_spec
 from handler.spec.project_folder import project_folder
 from handler.spec.references import check_source
-from handler.spec.training_spec import parse_spec
 from handler.store.store import Store
 from tests.handler.store.writes import record
 

@@ -9,7 +9,7 @@ import pytest
 from handler import environment
 from handler.errors import EnvironmentMismatch, MismatchError
 from handler.run import RunInputs, TrainingRun
-from handler.spec.training_spec import parse_spec
+from handler.spec.loading import parse_spec
 from handler.store import atomic_dirs
 from handler.store.store import Store
 from tests.handler.conftest import Epochs

@@ -11,7 +11,7 @@ from handler import environment
 from handler.backend import tensorflow_setup
 from handler.differences import in_words
 from handler.run import RunInputs, TrainingRun
-from handler.spec.training_spec import parse_spec
+from handler.spec.loading import parse_spec
 from handler.store import atomic_dirs
 from handler.store.store import Store
 from handler.why import reasons

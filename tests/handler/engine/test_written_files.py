@@ -9,7 +9,7 @@ import pytest
 from handler.building import build_callbacks
 from handler.errors import SpecError
 from handler.spec.callback_files import OWN_FILES, WRITTEN
-from handler.spec.training_spec import parse_spec
+from handler.spec.loading import parse_spec
 from handler.store.runs import FILES, RECORD
 from tests.good_spec import changed, write_good
 

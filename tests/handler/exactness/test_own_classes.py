@@ -7,7 +7,7 @@ import pytest
 
 from handler.final import TrainedModel
 from handler.run import RunInputs, TrainingRun
-from handler.spec.training_spec import parse_spec
+from handler.spec.loading import parse_spec
 
 MODULE = '''
 import keras, numpy as np, tensorflow as tf

@@ -17,7 +17,7 @@ from handler.freezing.executor import set_segment
 from handler.freezing.layers import outline
 from handler.run import RunInputs, TrainingRun
 from handler.schedule.schedule import compute_schedule
-from handler.spec.training_spec import parse_spec
+from handler.spec.loading import parse_spec
 from tests.handler.exactness.cut import examples
 
 X, Y = examples()

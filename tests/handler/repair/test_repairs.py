@@ -10,7 +10,7 @@ from handler.declared import Digests
 from handler.errors import DamagedError
 from handler.repair.repairs import repair_store
 from handler.run import RunInputs, TrainingRun
-from handler.spec.training_spec import parse_spec
+from handler.spec.loading import parse_spec
 from handler.store.checksums import digest_file, with_checksum
 from handler.store.store import Store
 from tests.faults import damage_table, damages, stages

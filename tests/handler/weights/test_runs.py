@@ -11,7 +11,7 @@ from flows.output import Output
 from handler.errors import SpecError
 from handler.final import TrainedModel
 from handler.run import RunInputs, TrainingRun
-from handler.spec.training_spec import parse_spec
+from handler.spec.loading import parse_spec
 from handler.state.keras_state import weights_digest
 from tests.handler.conftest import Epochs
 
