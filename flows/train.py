@@ -32,9 +32,9 @@ from flows.leaving import AT_MOST_SECONDS, leave_at_most_in, record_abandoned, t
 from flows.orphaned import outlive_the_worker
 from flows.recorded import flow_run_began, flow_run_ends, give_server_up, tasks_untagged, wait_for_return
 from flows.signals import LIMIT, SignalWatch
-from handler.data.reread import looked_at
 from handler.errors import Interrupted
 from handler.errors.secrets import masked
+from handler.fingerprint.data_function import looked_at
 from handler.records import PlannedSegment, RunRecord
 from handler.run import RunInputs, TrainingRun
 from handler.spec.training_spec import TrainingSpec

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from handler.differences import first_difference, in_words
 from handler.errors import MismatchError, SpecError
+from handler.fingerprint.differences import first_difference, in_words
 from handler.records import RunRecord
 from handler.run import RunInputs, TrainingRun
 from handler.spec.loading import parse_spec

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from handler import identity
 from handler.building import build_callbacks, build_model_handler, load_data
 from handler.data.dataset import Dataset, parts_of
 from handler.data.out_of_core import bring
@@ -20,6 +19,7 @@ from handler.engine.sequencer import DLSequencer
 from handler.engine.target_check import LOSS
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError, StoreError
+from handler.fingerprint import data
 from handler.freezing.accumulation import Boundaries
 from handler.model import DLModelHandler
 from handler.prefix.prefixes import PrefixOptions
@@ -56,7 +56,7 @@ class Live:
         self.mh: DLModelHandler = build_model_handler(
             run.spec, run.folder, run.store, shape(run.spec.data, run.folder, run.spec.seed)
         )
-        self.initial = identity.initial(self.mh)
+        self.initial = data.initial(self.mh)
         self.backed_up: Path | None = None
         self.restored = False
 
@@ -124,7 +124,7 @@ class Live:
             DataError: the data are not finite, or no step can take the batches.
             SpecError: the loss or a metric does not fit the batches.
         """
-        found = identity.found(self.dataset.X, self.dataset.y, self.dataset.validation, self.initial)
+        found = data.found(self.dataset.X, self.dataset.y, self.dataset.validation, self.initial)
         try:
             check_batches(self.mh.compiled, self.sequencer)
             check_batches(self.mh.compiled, self.validation, "data.validation", "_val")

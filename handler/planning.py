@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from handler.backend import tensorflow_setup
-from handler.data.reread import changed_data
 from handler.data.source_forms import is_cloud
-from handler.declared import Digests, declared, initial_key
 from handler.errors import DamagedError, SpecError, StoreError
+from handler.fingerprint.data_function import changed_data
+from handler.fingerprint.declaration import Digests, declared, initial_key
 from handler.prefix.graph import Graph
 from handler.prefix.planned import planned
 from handler.records import InitialWeights, Plan, PlannedPrefix, PlannedSegment, RunRecord

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from handler import environment, identity
 from handler.engine.non_finite import check_history
 from handler.engine.trainer import Trainer
 from handler.errors import DamagedError, Interrupted, MismatchError, StoreError
+from handler.fingerprint import data, environment
 from handler.freezing.executor import set_segment
 from handler.observer import Observer
 from handler.prefix.prefixes import Prefixes, PrefixOptions
@@ -286,11 +286,11 @@ class SegmentWalk:
 
     def _compare(self, manifest: dict[str, Any], trainer: Trainer) -> None:
         found, here = self._found(), environment.current(trainer.model)
-        identity.compare(manifest, found, "data", "validation")  # guard: data-changed, validation-data-changed
+        data.compare(manifest, found, "data", "validation")  # guard: data-changed, validation-data-changed
         self.environment_changes = environment.compare(manifest, here, self.allow_environment_change, self._note)
         # Another Keras version may draw other initial values; where that is allowed, training uses the state's values.
         if not any(environment.differences(manifest["environment"], here)):
-            identity.compare(manifest, found, "initial")  # guard: initial-values-changed
+            data.compare(manifest, found, "initial")  # guard: initial-values-changed
 
     def _tell_observers(self, text: str) -> None:
         for observer in self.observers:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from handler import identity
 from handler.arch.unbuilt import build_for
 from handler.backup import clear, drop_backup, restore_backup, temporary_folder, write_backup
 from handler.data.finite import check_arrays
@@ -17,6 +16,7 @@ from handler.engine.batch_check import check_batches
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError, StoreError
+from handler.fingerprint import data, live_objects
 from handler.freezing.accumulation import Boundaries
 from handler.freezing.executor import DLFreezeTrainingExecutor, Turns
 from handler.freezing.layers import outline
@@ -136,7 +136,7 @@ class DLTrainingHandler:
         if self.store is None:
             callback(cache_map)
             return cache_map
-        key = key_of({"config": identity.plain(mh.arch.get_config()), "X": [identity.array(part) for part in parts]})
+        key = key_of({"config": live_objects.plain(mh.arch.get_config()), "X": [data.array(part) for part in parts]})
         kept = self.store.prefit.read(key)
         if kept is not None:
             cache_map["structure"] = kept[0]

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from handler import environment
-from handler.differences import differences, in_words, spec_field
 from handler.errors import DamagedError, SpecError
+from handler.fingerprint import environment
+from handler.fingerprint.differences import differences, in_words, spec_field
 from handler.planning import Planning
 from handler.records import Plan, PlannedSegment, Reason, RunRecord, rate_text
 from handler.state.chain import Position, backwards, furthest

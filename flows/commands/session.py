@@ -20,8 +20,8 @@ from flows.leaving import AT_MOST_SECONDS, HURRY_SECONDS, leave_at_most_in, reco
 from flows.output import CommandFailed, Output, foreseen
 from flows.server import EmbeddedServer, ServerError, configured_api_url, start_or_join
 from flows.signals import SignalWatch
-from handler.data.reread import looked_at
 from handler.errors import FrostlineError, Interrupted, UserCodeError
+from handler.fingerprint.data_function import looked_at
 from handler.run import RunInputs, TrainingRun
 from handler.stop_flag import stop
 from handler.store.failure_log import log_failure

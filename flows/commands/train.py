@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flows.commands.session import Session
 from flows.commands.tables import duration, segments_table, table
 from flows.output import Output
-from handler.data.reread import looked_at
+from handler.fingerprint.data_function import looked_at
 from handler.run import RunInputs, TrainingRun
 from handler.spec.loading import load_spec
 from handler.store.remote_dirs import local_root

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from handler import environment
 from handler.errors import DamagedError, FrostlineError, Interrupted, SpecError, StoreError
+from handler.fingerprint import environment
 from handler.freezing.layers import outline
 from handler.observer import Observer
 from handler.records import EnvironmentChange, RunRecord, SegmentRecord

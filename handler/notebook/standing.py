@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from handler import identity
 from handler.errors import DamagedError, StoreError
+from handler.fingerprint import data, live_objects
 from handler.schedule.schedule import Schedule
 from handler.state.chain import Chain, furthest
 from handler.store.checksums import key_of
@@ -53,7 +53,7 @@ class Standing:
         known = {id(callback): (before, after) for callback, before, after in self.callbacks}
         changed["callbacks"] = [
             known[id(callback)][0] if now == known.get(id(callback), (None, None))[1] else now
-            for callback, now in zip(identity.steering(callbacks), declared["callbacks"], strict=True)
+            for callback, now in zip(live_objects.steering(callbacks), declared["callbacks"], strict=True)
         ]
         return declared | changed
 
@@ -97,7 +97,7 @@ def identify(
         SpecError: the sequencer's order is no function of the epoch.
         DamagedError: it is an earlier training, and the store has no intact state of it any more.
     """
-    declared, found = identity.of_live_objects(mh, callbacks, sequencer, validation)
+    declared, found = live_objects.of_live_objects(mh, callbacks, sequencer, validation)
     left = _left.get(mh.compiled)
     # guard: model-trained-elsewhere
     if left is not None and left.store == store.root and left.digest == found["initial"]:
@@ -136,13 +136,13 @@ def remembered(mh: Any, callbacks: Sequence[Any], training: Training, store: Sto
 
 def _remember(mh: Any, callbacks: Sequence[Any], training: Training, store: Path, epoch: int) -> None:
     before = training.declared
-    of = zip(identity.steering(callbacks), before["callbacks"], strict=True)
+    of = zip(live_objects.steering(callbacks), before["callbacks"], strict=True)
     _left[mh.compiled] = Standing(
         store=store,
         keys=training.chain.keys,
         epoch=min(epoch, len(training.chain.keys) - 1),
-        digest=identity.variables(mh.compiled),
+        digest=data.variables(mh.compiled),
         before={"initial": before["found"]["initial"], "compile": before["compile"]},
-        after={"compile": identity.compiled(mh.compiled)},
-        callbacks=[(callback, was, identity.callback(callback)) for callback, was in of],
+        after={"compile": live_objects.compiled(mh.compiled)},
+        callbacks=[(callback, was, live_objects.callback(callback)) for callback, was in of],
     )

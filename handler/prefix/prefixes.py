@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from handler import environment, identity
 from handler.backend.devices import devices_of
 from handler.data.out_of_core import IN_MEMORY
 from handler.engine import batches
 from handler.engine.sequencer import DLSequencer
 from handler.errors import Interrupted, StoreError
+from handler.fingerprint import data, environment
 from handler.freezing.masks import Masks
 from handler.memory import copy_limit
 from handler.prefix import activations, suffix
@@ -191,10 +191,10 @@ class Prefixes:
             {
                 "format": FORMAT,
                 "data": self._found()["data"],
-                "structure": {name: identity.array(array) for name, array in given.structure.items()},
+                "structure": {name: data.array(array) for name, array in given.structure.items()},
                 "graph": digest_bytes(activations.graph_digest(function)),
                 # guard: prefix-values-in-key
-                "values": [identity.array(values) for values in activations.values_of(function)],
+                "values": [data.array(values) for values in activations.values_of(function)],
                 "batch_size": given.batch_size,
                 "environment": environment.current(self.masks.model),
             }

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import xxhash
 
-from handler.declared import Digests, declared, initial_key, pretrained_state
-from handler.differences import ABSENT, differences, first_difference
 from handler.errors import SpecError
 from handler.spec import parse_spec
 from handler.specification.code_digest import code_digest

@@ -2,8 +2,8 @@
 
 import pytest
 
-from handler.declared import Digests, declared
 from handler.errors import SpecError
+from handler.fingerprint.declaration import Digests, declared
 from handler.planning import Planning
 from handler.run import RunInputs, TrainingRun
 from handler.spec import dump_spec, parse_spec

@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from handler import environment
 from handler.errors import EnvironmentMismatch, MismatchError
+from handler.fingerprint import environment
 from handler.run import RunInputs, TrainingRun
 from handler.spec.loading import parse_spec
 from handler.store import atomic_dirs

@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from handler import environment
 from handler.backend import tensorflow_setup
-from handler.differences import in_words
+from handler.fingerprint import environment
+from handler.fingerprint.differences import in_words
 from handler.run import RunInputs, TrainingRun
 from handler.spec.loading import parse_spec
 from handler.store import atomic_dirs

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from handler.data.reread import looked_at
+from handler.fingerprint.data_function import looked_at
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec
 from tests.good_spec import changed

@@ -256,7 +256,7 @@ def test_validation_data_of_another_kind_is_refused(tmp_path, arrays):
 
 def test_a_file_that_vanishes_after_its_glob_matched_is_refused(tmp_path, monkeypatch):
     from handler.data import sources
-    from handler.declared import Digests
+    from handler.fingerprint.declaration import Digests
 
     gone = tmp_path / "tiles" / "gone.laz"
     (tmp_path / "tiles").mkdir()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
-from handler.declared import Digests
 from handler.errors import DamagedError
+from handler.fingerprint.declaration import Digests
 from handler.repair.repairs import repair_store
 from handler.run import RunInputs, TrainingRun
 from handler.spec.loading import parse_spec

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from handler.backup import drop_backup, restore_backup, write_backup
-from handler.declared import Digests
+from handler.fingerprint.declaration import Digests
 from handler.records import RunRecord, SegmentRecord
 from handler.store.atomic_files import replacing, sweep
 from handler.store.store import Store

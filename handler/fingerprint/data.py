@@ -1,30 +1,26 @@
-"""The identity of a training on live objects, and the digests of the data and initial variables of any training."""
+"""The digests of the data and initial variables of a training, and their comparison with those of its states."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from handler.backend.devices import devices_of
 from handler.data.finite import FiniteCheck
-from handler.engine.callback_state import steers
-from handler.errors import MismatchError, SpecError
+from handler.errors import MismatchError
 from handler.state.keras_state import to_array
 from handler.store.arrays import content, describe
 from handler.store.checksums import digest_bytes, key_of
-from handler.user_code.bytecode_digest import own_code
 
 _RESTORE = "restore it, or declare the change (data.version) so that a new training begins"
+
 _WOULD_DO = {
     "data": _RESTORE,
     "validation": _RESTORE,
     "initial": "the network begins from other values than it did: let its function draw from Keras's generators alone, "
     "which are seeded, or start from a file (model.weights)",
 }
-
 
 _PARTS = ("data", "validation")
 
@@ -127,93 +123,3 @@ def compare(manifest: Mapping[str, Any], now: Mapping[str, Any], *names: str) ->
         raise MismatchError(
             f"{name}: state {manifest['key']} was trained with {was}, now {is_} was found; {_WOULD_DO[name]}"
         )
-
-
-def plain(value: Any) -> Any:
-    """Return a value as plain JSON; an array becomes its digest, a value without a JSON form its class name."""
-
-    def other(part: Any) -> Any:
-        if isinstance(part, np.ndarray):
-            return array(part)
-        return part.item() if isinstance(part, np.generic) else type(part).__name__
-
-    return json.loads(json.dumps(value, default=other))
-
-
-def of_live_objects(
-    mh: Any, callbacks: Sequence[Any], sequencer: Any, validation: Any = None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the declaration of a training on live objects, whose hash is its first key, and the digests of its data.
-
-    Args:
-        mh: the model handler, compiled.
-        callbacks: Keras callbacks.
-        sequencer: the training batches.
-        validation: the sequencer of the validation batches; None without.
-
-    Raises:
-        SpecError: the sequencer has no `set_epoch`: its order is no function of the epoch, so no state could be
-            resumed exactly.
-    """
-    if not hasattr(sequencer, "set_epoch"):
-        raise SpecError(
-            "input_X",
-            f"{type(sequencer).__name__} has no set_epoch(epoch), so a stored training could not go on exactly; "
-            "use a DLSequencer, or train without a store",
-        )
-    held_out = None if validation is None else (validation.X, validation.y)
-    what = found(sequencer.X, sequencer.y, held_out, variables(mh.compiled), where=("", ""))
-    declared = {
-        "format": 1,
-        "found": {name: what[name] for name in ("data", "initial", "validation") if what[name] is not None},
-        "arch": plain(mh.arch.get_config()) if hasattr(mh.arch, "get_config") else type(mh.arch).__name__,
-        "compile": compiled(mh.compiled),
-        "seed": getattr(mh, "seed", 0),
-        "batch_size": mh.batch_size,
-        **({} if devices_of(mh.compiled) == 1 else {"devices": devices_of(mh.compiled)}),
-        "sequencer": {
-            name: plain(getattr(sequencer, name, None)) for name in ("class_weight", "ignore_label", "shuffle")
-        },
-        "callbacks": [callback(cb) for cb in steering(callbacks)],
-    }
-    augment = getattr(mh, "augment", None)
-    if augment is not None:
-        declared["augment"] = [type(augment).__name__, plain(getattr(augment, "__dict__", {}))]
-    steer = steering(callbacks)
-    code = own_code([augment, sequencer, *_parts_with_code(mh), *(getattr(cb, "schedule", None) for cb in steer)])
-    code += own_code(steer, remembers=True)
-    if code:
-        declared["code"] = code
-    return declared, what
-
-
-def compiled(model: Any) -> Any:
-    """Return how a model is compiled, as plain JSON; the optimizer's learning rate is the present one."""
-    return plain(model.get_compile_config())
-
-
-def steering(callbacks: Sequence[Any]) -> list[Any]:
-    """Return the callbacks that can affect the training."""
-    return [callback for callback in callbacks if steers(callback)]
-
-
-def callback(given: Any) -> list[Any]:
-    """Return a callback as its class and its public attributes, plain JSON, without `model` and `params`."""
-    told = ("model", "params")  # Keras sets both; `params` holds the number of epochs, which may grow
-    public = {name: value for name, value in vars(given).items() if not name.startswith("_") and name not in told}
-    return [type(given).__name__, plain(public)]
-
-
-def _parts_with_code(mh: Any) -> list[Any]:
-    """Return the objects of a model handler that may hold the user's own code."""
-    nn = mh.compiled
-    compiled = [nn.loss, nn.optimizer, getattr(nn.optimizer, "_learning_rate", None), *getattr(nn, "metrics", ())]
-    given = getattr(nn, "_compile_metrics", None)
-    compiled += [getattr(given, "_user_metrics", None), getattr(given, "_user_weighted_metrics", None)]
-    return [mh.arch, *_flat(compiled), *nn._flatten_layers()]
-
-
-def _flat(values: Any) -> list[Any]:
-    if isinstance(values, Mapping):
-        values = list(values.values())
-    return [leaf for value in values for leaf in _flat(value)] if isinstance(values, list | tuple) else [values]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handler.errors import StoreError
+from handler.fingerprint import data
 from handler.user_code.reference import is_reference
 
 if TYPE_CHECKING:
@@ -47,9 +48,8 @@ def changed_data(spec: TrainingSpec, folder: Path, states: StateStore, key: str)
         stored = states.manifest(key)["found"]
     except (StoreError, KeyError):
         return []
-    from handler import identity
 
-    now = identity.found(dataset.X, dataset.y, None, "")
+    now = data.found(dataset.X, dataset.y, None, "")
     if stored.get("data") in (None, now["data"]):
         return []
     was, is_ = stored.get("arrays", {}), now["arrays"]

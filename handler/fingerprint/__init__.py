@@ -1,0 +1,1 @@
+"""What determines a training, and whether it still is that: declaration, live objects, data, environment."""
