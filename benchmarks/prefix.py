@@ -24,11 +24,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks import networks
 from benchmarks.harness import answer, row
+from handler.activation_cache.cache import Prefixes, PrefixOptions
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.freezing.layers import addressable
 from handler.observer import Observer
-from handler.prefix.prefixes import Prefixes, PrefixOptions
 
 BATCH, EPOCHS = 32, 10
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from handler.activation_cache.cache import PrefixOptions
 from handler.building import build_callbacks, build_model_handler, load_data
 from handler.data.dataset import Dataset, parts_of
 from handler.data.out_of_core import bring
@@ -22,7 +23,6 @@ from handler.errors import SpecError, StoreError
 from handler.fingerprint import data
 from handler.freezing.accumulation import Boundaries
 from handler.model import DLModelHandler
-from handler.prefix.prefixes import PrefixOptions
 from handler.records import EnvironmentChange
 from handler.segments import SegmentWalk
 from handler.spec.callback_memory import forgotten

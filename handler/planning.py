@@ -12,13 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from handler.activation_cache.graph import Graph
+from handler.activation_cache.plan_entry import planned
 from handler.backend import tensorflow_setup
 from handler.data.source_forms import is_cloud
 from handler.errors import DamagedError, SpecError, StoreError
 from handler.fingerprint.data_function import changed_data
 from handler.fingerprint.declaration import Digests, declared, initial_key
-from handler.prefix.graph import Graph
-from handler.prefix.planned import planned
 from handler.records import InitialWeights, Plan, PlannedPrefix, PlannedSegment, RunRecord
 from handler.schedule.layer_outline import Outline
 from handler.schedule.schedule import Schedule, compute_schedule, held_layers, idle_segments
@@ -242,10 +242,10 @@ class Planning:
 
     def _build_network(self) -> tuple[Outline, Graph, InitialWeights | None]:
         tensorflow_setup.prepare(self.threads, strategy=self.spec.training.strategy)
+        from handler.activation_cache.model_graph import Flat
         from handler.building import build_model_handler
         from handler.data.sources import shape
         from handler.freezing.layers import outline
-        from handler.prefix.flatten import Flat
 
         given = shape(self.spec.data, self.folder, self.spec.seed)
         mh = build_model_handler(self.spec, self.folder, self.store, given)

@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from handler.activation_cache.cache import Prefixes, PrefixOptions
 from handler.engine.non_finite import check_history
 from handler.engine.trainer import Trainer
 from handler.errors import DamagedError, Interrupted, MismatchError, StoreError
 from handler.fingerprint import data, environment
 from handler.freezing.executor import set_segment
 from handler.observer import Observer
-from handler.prefix.prefixes import Prefixes, PrefixOptions
 from handler.records import EnvironmentChange, SegmentRecord, Source
 from handler.schedule.schedule import Segment
 from handler.state.chain import Chain, Position, furthest, snapshots_behind

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from handler.activation_cache.cache import PrefixOptions
 from handler.arch.unbuilt import build_for
 from handler.backup import clear, drop_backup, restore_backup, temporary_folder, write_backup
 from handler.data.finite import check_arrays
@@ -25,7 +26,6 @@ from handler.notebook.arguments import check_callbacks, check_data, check_model_
 from handler.notebook.run_record import NotebookRun
 from handler.notebook.standing import Training, identify, remembered
 from handler.observer import Observer
-from handler.prefix.prefixes import PrefixOptions
 from handler.schedule.schedule import compute_schedule, held_layers, idle_segments
 from handler.segments import SegmentWalk
 from handler.spec.non_finite import NonFinite

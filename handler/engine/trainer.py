@@ -32,7 +32,7 @@ from handler.stop_flag import stop as stop_flag
 from handler.store.training_state import TrainingState
 
 if TYPE_CHECKING:
-    from handler.prefix.prefixes import Prefix
+    from handler.activation_cache.cache import Prefix
 
 
 class Trainer:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import zarr
 
+from handler.activation_cache import activations
 from handler.data import out_of_core
 from handler.data.arrays import load_zarr
 from handler.errors import Interrupted, StoreError

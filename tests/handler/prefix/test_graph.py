@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from handler.prefix.decision import refusal
-from handler.prefix.graph import Cut, Graph, Part, cut
+from handler.activation_cache.cost import refusal
+from handler.activation_cache.graph import Cut, Graph, Part, cut
 
 # 0 -a-> 1 -act-> 2 -b-> 3; 2 and 3 -add-> 4 -drop-> 5 -head-> 6
 CHAIN = Graph(

@@ -9,6 +9,8 @@ import tensorflow as tf
 from keras import layers as L
 
 from handler import DLTrainingHandler
+from handler.activation_cache import activations
+from handler.activation_cache.cache import PrefixOptions
 from handler.arch.keras_model import KerasArchitecture
 from handler.model import DLModelHandler
 from handler.prefix.prefixes import PrefixOptions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from handler.prefix.graph import Cut
+from handler.activation_cache.graph import Cut
 
 Mode = Literal["auto", "on", "off"]
 # Rough and conservative: the rate of a core in training, and bytes per second from and to a disk.

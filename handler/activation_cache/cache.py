@@ -10,6 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from handler.activation_cache import activations, split_model
+from handler.activation_cache.cost import Mode, NotUsed, refusal
+from handler.activation_cache.graph import Cut, cut
+from handler.activation_cache.model_graph import Flat
 from handler.backend.devices import devices_of
 from handler.data.out_of_core import IN_MEMORY
 from handler.engine import batches
@@ -18,10 +22,6 @@ from handler.errors import Interrupted, StoreError
 from handler.fingerprint import data, environment
 from handler.freezing.masks import Masks
 from handler.memory import copy_limit
-from handler.prefix import activations, suffix
-from handler.prefix.decision import Mode, NotUsed, refusal
-from handler.prefix.flatten import Flat
-from handler.prefix.graph import Cut, cut
 from handler.store import atomic_dirs
 from handler.store.atomic_dirs import drop_unneeded
 from handler.store.atomic_files import free_bytes
@@ -127,8 +127,8 @@ class Prefixes:
         self._weigh(place, epochs, there=self.folder is not None)
         given, model = self.sequencer, self.masks.model
         batch = batches.tensors((given.examples([0, 1][: given.rows]),))[0]
-        function = self.masks.keep("prefix", lambda: suffix.prefix_function(model, self.flat, place, batch))
-        train_step = suffix.SuffixStep(model, self.flat, place).train_step
+        function = self.masks.keep("prefix", lambda: split_model.prefix_function(model, self.flat, place, batch))
+        train_step = split_model.SuffixStep(model, self.flat, place).train_step
         few = self._over([tensor.numpy() for tensor in function(*batch)], given.y[:2])
         self._broken_off = False
         with ThreadPoolExecutor(1, thread_name_prefix="prefix") as pool:

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from handler.prefix.decision import NotUsed
-from handler.prefix.flatten import Flat, functional
-from handler.prefix.graph import Cut
+from handler.activation_cache.cost import NotUsed
+from handler.activation_cache.graph import Cut
+from handler.activation_cache.model_graph import Flat, functional
 
 # TensorFlow counts operations that read variables or call functions as stateful, although they change nothing.
 _HARMLESS = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "StatefulPartitionedCall", "While", "If"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from handler.prefix.decision import refusal
-from handler.prefix.graph import Graph, cut
+from handler.activation_cache.cost import refusal
+from handler.activation_cache.graph import Graph, cut
 from handler.records import PlannedPrefix
 from handler.spec.training_spec import TrainingSpec
 

@@ -12,8 +12,8 @@ import numpy as np
 from keras.src.backend import KerasTensor
 from keras.src.models.functional import Functional, operation_fn
 
+from handler.activation_cache.graph import Graph, Part
 from handler.freezing.layers import addressable
-from handler.prefix.graph import Graph, Part
 
 _PREPARE = (keras.layers.Normalization, keras.layers.CategoryEncoding, keras.layers.Discretization)
 
