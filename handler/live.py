@@ -20,7 +20,7 @@ from handler.engine.sequencer import DLSequencer
 from handler.engine.target_check import LOSS
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError, StoreError
-from handler.fingerprint import data
+from handler.fingerprint import data_digests
 from handler.freezing.accumulation import Boundaries
 from handler.model import DLModelHandler
 from handler.records import EnvironmentChange
@@ -56,7 +56,7 @@ class Live:
         self.mh: DLModelHandler = build_model_handler(
             run.spec, run.folder, run.store, shape(run.spec.data, run.folder, run.spec.seed)
         )
-        self.initial = data.initial(self.mh)
+        self.initial = data_digests.initial(self.mh)
         self.backed_up: Path | None = None
         self.restored = False
 
@@ -124,7 +124,7 @@ class Live:
             DataError: the data are not finite, or no step can take the batches.
             SpecError: the loss or a metric does not fit the batches.
         """
-        found = data.found(self.dataset.X, self.dataset.y, self.dataset.validation, self.initial)
+        found = data_digests.found(self.dataset.X, self.dataset.y, self.dataset.validation, self.initial)
         try:
             check_batches(self.mh.compiled, self.sequencer)
             check_batches(self.mh.compiled, self.validation, "data.validation", "_val")

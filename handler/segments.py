@@ -16,7 +16,7 @@ from handler.activation_cache.cache import Prefixes, PrefixOptions
 from handler.engine.non_finite import check_history
 from handler.engine.trainer import Trainer
 from handler.errors import DamagedError, Interrupted, MismatchError, StoreError
-from handler.fingerprint import data, environment
+from handler.fingerprint import data_digests, environment
 from handler.freezing.executor import set_segment
 from handler.observer import Observer
 from handler.records import EnvironmentChange, SegmentRecord, Source
@@ -286,11 +286,11 @@ class SegmentWalk:
 
     def _compare(self, manifest: dict[str, Any], trainer: Trainer) -> None:
         found, here = self._found(), environment.current(trainer.model)
-        data.compare(manifest, found, "data", "validation")  # guard: data-changed, validation-data-changed
+        data_digests.compare(manifest, found, "data", "validation")  # guard: data-changed, validation-data-changed
         self.environment_changes = environment.compare(manifest, here, self.allow_environment_change, self._note)
         # Another Keras version may draw other initial values; where that is allowed, training uses the state's values.
         if not any(environment.differences(manifest["environment"], here)):
-            data.compare(manifest, found, "initial")  # guard: initial-values-changed
+            data_digests.compare(manifest, found, "initial")  # guard: initial-values-changed
 
     def _tell_observers(self, text: str) -> None:
         for observer in self.observers:

@@ -17,7 +17,7 @@ from handler.engine.batch_check import check_batches
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError, StoreError
-from handler.fingerprint import data, live_objects
+from handler.fingerprint import data_digests, live_objects
 from handler.freezing.accumulation import Boundaries
 from handler.freezing.executor import DLFreezeTrainingExecutor, Turns
 from handler.freezing.layers import outline
@@ -136,7 +136,7 @@ class DLTrainingHandler:
         if self.store is None:
             callback(cache_map)
             return cache_map
-        key = key_of({"config": live_objects.plain(mh.arch.get_config()), "X": [data.array(part) for part in parts]})
+        key = key_of({"config": live_objects.plain(mh.arch.get_config()), "X": [data_digests.array(part) for part in parts]})
         kept = self.store.prefit.read(key)
         if kept is not None:
             cache_map["structure"] = kept[0]

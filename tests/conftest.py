@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as in handler/fingerprint/environment.py; TensorFlow reads it when it is imported
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as in handler/backend/tensorflow_setup.py; TensorFlow reads it when it is imported
 
 import pytest
 

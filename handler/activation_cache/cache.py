@@ -19,7 +19,7 @@ from handler.data.out_of_core import IN_MEMORY
 from handler.engine import batches
 from handler.engine.sequencer import DLSequencer
 from handler.errors import Interrupted, StoreError
-from handler.fingerprint import data, environment
+from handler.fingerprint import data_digests, environment
 from handler.freezing.masks import Masks
 from handler.memory import copy_limit
 from handler.store import atomic_dirs
@@ -191,10 +191,10 @@ class Prefixes:
             {
                 "format": FORMAT,
                 "data": self._found()["data"],
-                "structure": {name: data.array(array) for name, array in given.structure.items()},
+                "structure": {name: data_digests.array(array) for name, array in given.structure.items()},
                 "graph": digest_bytes(activations.graph_digest(function)),
                 # guard: prefix-values-in-key
-                "values": [data.array(values) for values in activations.values_of(function)],
+                "values": [data_digests.array(values) for values in activations.values_of(function)],
                 "batch_size": given.batch_size,
                 "environment": environment.current(self.masks.model),
             }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handler.errors import StoreError
-from handler.fingerprint import data
+from handler.fingerprint import data_digests
 from handler.user_code.reference import is_reference
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def changed_data(spec: TrainingSpec, folder: Path, states: StateStore, key: str)
     except (StoreError, KeyError):
         return []
 
-    now = data.found(dataset.X, dataset.y, None, "")
+    now = data_digests.found(dataset.X, dataset.y, None, "")
     if stored.get("data") in (None, now["data"]):
         return []
     was, is_ = stored.get("arrays", {}), now["arrays"]

@@ -11,7 +11,7 @@ import numpy as np
 from handler.backend.devices import devices_of
 from handler.engine.callback_state import steers
 from handler.errors import SpecError
-from handler.fingerprint.data import array, found, variables
+from handler.fingerprint.data_digests import array, found, variables
 from handler.user_code.bytecode_digest import own_code
 
 

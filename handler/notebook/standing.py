@@ -14,7 +14,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from handler.errors import DamagedError, StoreError
-from handler.fingerprint import data, live_objects
+from handler.fingerprint import data_digests, live_objects
 from handler.schedule.schedule import Schedule
 from handler.state.chain import Chain, furthest
 from handler.store.checksums import key_of
@@ -141,7 +141,7 @@ def _remember(mh: Any, callbacks: Sequence[Any], training: Training, store: Path
         store=store,
         keys=training.chain.keys,
         epoch=min(epoch, len(training.chain.keys) - 1),
-        digest=data.variables(mh.compiled),
+        digest=data_digests.variables(mh.compiled),
         before={"initial": before["found"]["initial"], "compile": before["compile"]},
         after={"compile": live_objects.compiled(mh.compiled)},
         callbacks=[(callback, was, live_objects.callback(callback)) for callback, was in of],

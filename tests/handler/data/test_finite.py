@@ -9,7 +9,7 @@ from handler.data import out_of_core
 from handler.data.arrays import load_zarr
 from handler.data.finite import FiniteCheck, check_finite
 from handler.errors import DataError
-from handler.fingerprint import data
+from handler.fingerprint import data_digests
 from handler.store.arrays import content
 from handler.store.store import Store
 
@@ -48,14 +48,14 @@ def test_integers_and_finite_numbers_pass(array):
 def test_each_array_of_a_training_is_checked_with_its_digest():
     good, labels = np.ones((6, 2)), np.arange(6)
     bad = spoilt(good, (5, 0))
-    data.found([good, good], labels, (good, labels), "")
+    data_digests.found([good, good], labels, (good, labels), "")
     for given, name in [
         (([good, bad], labels, None), "data.source: X1 has 1 values"),
         ((good, spoilt(labels.astype(float), 2), None), "data.source: y has 1 values"),
         ((good, labels, (bad, labels)), "data.validation: X_val has 1 values"),
     ]:
         with pytest.raises(DataError, match=name):
-            data.found(*given, "")
+            data_digests.found(*given, "")
 
 
 def test_arrays_larger_than_memory_are_checked_while_they_are_written(tmp_path, monkeypatch):
@@ -75,7 +75,7 @@ def test_unchecked_rows_of_an_older_version_are_checked(tmp_path):
     rows = store.prefit.write_rows("0" * 32, arrays, lambda done, of: None)
     assert not rows["X0"].looked_at
     with pytest.raises(DataError, match=r"X has 2 values that are not finite .* in row 4"):
-        data.found(rows["X0"], rows["y"], None, "")
+        data_digests.found(rows["X0"], rows["y"], None, "")
 
 
 @pytest.mark.parametrize("stored", [False, True], ids=["without a store", "with one"])
