@@ -136,7 +136,9 @@ class DLTrainingHandler:
         if self.store is None:
             callback(cache_map)
             return cache_map
-        key = key_of({"config": live_objects.plain(mh.arch.get_config()), "X": [data_digests.array(part) for part in parts]})
+        key = key_of(
+            {"config": live_objects.plain(mh.arch.get_config()), "X": [data_digests.array(part) for part in parts]}
+        )
         kept = self.store.prefit.read(key)
         if kept is not None:
             cache_map["structure"] = kept[0]
