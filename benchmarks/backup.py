@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import Watch, alternate, answer, row, seconds
-from handler.backup import drop_backup, restore_backup, write_backup
 from handler.store.atomic_files import sync
+from handler.training.data_backup import drop_backup, restore_backup, write_backup
 
 POINTS, WIDTH = 2048, 10
 SLAB = 1 << 24

@@ -25,8 +25,8 @@ from benchmarks.harness import alternate, answer, row, seconds
 from handler import DLTrainingHandler
 from handler.arch.keras_model import KerasArchitecture
 from handler.freezing.layers import addressable, outline
-from handler.model import DLModelHandler
 from handler.schedule.schedule import compute_schedule
+from handler.training.model_handler import DLModelHandler
 
 EPOCHS, PERIOD, GROUPS = 30, 2, 3
 EPOCH_SECONDS = 2.0

@@ -23,13 +23,13 @@ from handler.data import sources
 from handler.data.dataset import Dataset, DataShape
 from handler.engine.written_files import placed, watch_names
 from handler.errors import SpecError
-from handler.model import DLModelHandler
 from handler.run_.keras_factory import keras_object
 from handler.spec.callbacks import CallbackSpec, check_monitors
 from handler.spec.compilation import completed
 from handler.spec.keras_objects import LOSS, METRIC, OPTIMIZER
 from handler.spec.training_spec import TrainingSpec
 from handler.store.store import Store
+from handler.training.model_handler import DLModelHandler
 from handler.user_code.boundary import UserCode, call
 from handler.user_code.importing import resolve_function
 from handler.user_code.random_seeds import entropy_from

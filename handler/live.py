@@ -22,16 +22,16 @@ from handler.engine.trainer import Trainer
 from handler.errors import SpecError, StoreError
 from handler.fingerprint import data_digests
 from handler.freezing.accumulation import Boundaries
-from handler.model import DLModelHandler
 from handler.records import EnvironmentChange
-from handler.segments import SegmentWalk
 from handler.spec.callback_memory import forgotten
 from handler.state.chain import Position
 from handler.state.keras_state import save_model, weights_digest
 from handler.stop_flag import stop
 from handler.store.atomic_files import writing
 from handler.store.occupied_paths import free_place
-from handler.training import DLTrainingHandler
+from handler.training.model_handler import DLModelHandler
+from handler.training.segment_runner import SegmentWalk
+from handler.training.training_handler import DLTrainingHandler
 
 if TYPE_CHECKING:
     from handler.run import TrainingRun

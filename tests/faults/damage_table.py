@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from handler.backup import write_backup
 from handler.store.store import Store
+from handler.training.data_backup import write_backup
 from tests.faults import trainings
 from tests.faults.damages import DAMAGES, KINDS, copy_store
 from tests.typed import Forker, Typed

@@ -37,7 +37,7 @@ CALLS = {
     "state": "handler.store.states:StateStore.write",
     "loading": "handler.store.states:StateStore.read",
     "dropping": "handler.store.states:StateStore.drop_snapshots",
-    "writing back": "handler.backup:restore_backup",
+    "writing back": "handler.training.data_backup:restore_backup",
 }
 TEMPORARY = re.compile(r"\.tmp-\w+-\w+-")
 WRITING = os.O_WRONLY | os.O_RDWR

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from handler.backup import restore_backup, write_backup
 from handler.errors import DamagedError, MismatchError
+from handler.training.data_backup import restore_backup, write_backup
 
 ROWS = 37
 

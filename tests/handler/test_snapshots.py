@@ -11,10 +11,10 @@ from handler.errors import StoreError
 from handler.freezing.layers import outline
 from handler.observer import Observer
 from handler.schedule.schedule import compute_schedule
-from handler.segments import SegmentWalk
 from handler.state.chain import Chain, backwards, furthest
 from handler.store.states import StateStore
 from handler.store.store import Store
+from handler.training.segment_runner import SegmentWalk
 from tests.handler.conftest import same
 
 ENTRIES = [{"training_interval": [4, 6], "layers": ["first"], "strategy": "fixed"}]

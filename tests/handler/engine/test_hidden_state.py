@@ -8,7 +8,7 @@ import tensorflow as tf
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError
-from handler.training import DLTrainingHandler
+from handler.training.training_handler import DLTrainingHandler
 
 
 class Noise(keras.layers.Layer):
@@ -107,7 +107,7 @@ def test_a_training_without_states_accepts_hidden_state():
 
 def test_the_handler_refuses_hidden_state_only_with_a_store(tmp_path, blobs):
     from handler import KerasArchitecture
-    from handler.model import DLModelHandler
+    from handler.training.model_handler import DLModelHandler
 
     def fit(**options):
         given = keras.Input((6,))

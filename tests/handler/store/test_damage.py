@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handler.backup import restore_backup, write_backup
 from handler.errors import DamagedError
 from handler.records import RunRecord, SegmentRecord
 from handler.store import checksums
 from handler.store.store import Store
 from handler.store.training_state import TrainingState
+from handler.training.data_backup import restore_backup, write_backup
 
 RNG = np.random.default_rng(0)
 WIDE = RNG.normal(size=(4_200_000,)).astype("float32")  # two chunks of equal size

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from handler.backup import drop_backup, restore_backup, write_backup
 from handler.fingerprint.declaration import Digests
 from handler.records import RunRecord, SegmentRecord
 from handler.store.atomic_files import replacing, sweep
 from handler.store.store import Store
 from handler.store.training_state import TrainingState
+from handler.training.data_backup import drop_backup, restore_backup, write_backup
 
 BIG = np.arange(5000, dtype="float32")
 X, Y = np.arange(60.0).reshape(20, 3), np.arange(20)

@@ -12,8 +12,8 @@ from handler.arch.architecture import Architecture
 from handler.engine.batch_check import output_shapes
 from handler.engine.losses import is_one_hot
 from handler.engine.sequencer import DLSequencer
-from handler.notebook.arguments import check_architecture, check_callable_or_callbacks, check_validation
 from handler.records import InitialWeights
+from handler.training.arguments import check_architecture, check_callable_or_callbacks, check_validation
 from handler.validation.arguments import check_batch_size, check_epochs, check_function
 
 
@@ -119,7 +119,7 @@ class DLModelHandler:
         Raises:
             FrostlineError: as `DLTrainingHandler.__call__` raises it.
         """
-        from handler.training import DLTrainingHandler
+        from handler.training.training_handler import DLTrainingHandler
 
         return DLTrainingHandler()(self, X, y, None)
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from handler.activation_cache.cache import PrefixOptions
 from handler.arch.unbuilt import build_for
-from handler.backup import clear, drop_backup, restore_backup, temporary_folder, write_backup
 from handler.data.finite import check_arrays
 from handler.engine.batch_check import check_batches
 from handler.engine.sequencer import DLSequencer
@@ -22,16 +21,17 @@ from handler.freezing.accumulation import Boundaries
 from handler.freezing.executor import DLFreezeTrainingExecutor, Turns
 from handler.freezing.layers import outline
 from handler.memory import enough_memory
-from handler.notebook.arguments import check_callbacks, check_data, check_model_handler, check_observers, check_store
-from handler.notebook.run_record import NotebookRun
-from handler.notebook.standing import Training, identify, remembered
 from handler.observer import Observer
 from handler.schedule.schedule import compute_schedule, held_layers, idle_segments
-from handler.segments import SegmentWalk
 from handler.spec.non_finite import NonFinite
 from handler.state.chain import Chain
 from handler.store.checksums import key_of
 from handler.store.store import Store
+from handler.training.arguments import check_callbacks, check_data, check_model_handler, check_observers, check_store
+from handler.training.data_backup import clear, drop_backup, restore_backup, temporary_folder, write_backup
+from handler.training.earlier_fits import Training, identify, remembered
+from handler.training.run_record import NotebookRun
+from handler.training.segment_runner import SegmentWalk
 
 
 class DLTrainingHandler:
