@@ -12,8 +12,8 @@ import numpy as np
 from keras import layers
 
 from handler import DLTrainingHandler
-from handler.building import build_model_handler, load_data
 from handler.data.sources import shape
+from handler.run.building import build_model_handler, load_data
 from handler.spec.loading import parse_spec
 from handler.store.store import Store
 

@@ -154,7 +154,7 @@ def served() -> Iterator[tuple[Path, str]]:
 
 def stages(spec_file: Path, store: Path) -> None:
     """Run all stages of a run, without Prefect."""
-    from handler.run import RunInputs, TrainingRun
+    from handler.run.training_run import RunInputs, TrainingRun
     from handler.spec.loading import load_spec
 
     spec, folder = load_spec(spec_file)

@@ -11,7 +11,7 @@ import os
 import threading
 
 from flows.recorded import tell_ended
-from handler.run import TrainingRun
+from handler.run.training_run import TrainingRun
 from handler.state.chain import furthest
 from handler.stop_flag import stop
 

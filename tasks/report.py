@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handler.run import RunInputs, TrainingRun
+from handler.run.training_run import RunInputs, TrainingRun
 from tasks.artifacts import final_figures, final_pictures
 from tasks.policies import stage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handler.run import RunInputs, TrainingRun
+from handler.run.training_run import RunInputs, TrainingRun
 from tasks.policies import stage
 
 

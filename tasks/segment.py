@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from handler.records import PlannedSegment, SegmentRecord
-from handler.run import RunInputs, TrainingRun
+from handler.run.training_run import RunInputs, TrainingRun
 from tasks.policies import note, shared, stage
 from tasks.results import SegmentResult
 

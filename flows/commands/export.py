@@ -28,7 +28,7 @@ def export_model(output: Output, run: str, epoch: int | None, to: Path, folder: 
         raise SpecError("--output", f"{to} must end in .keras")
     if not to.absolute().parent.is_dir():
         raise SpecError("--output", f"there is no folder {to.absolute().parent}")
-    from handler.final import TrainedModel
+    from handler.run.trained_model import TrainedModel
     from handler.state.keras_state import weights_digest
 
     model = TrainedModel(folder, run, epoch)

@@ -11,11 +11,11 @@ from flows.commands.tables import duration, names, size, table
 from flows.output import Output
 from handler.errors import SpecError
 from handler.records import Plan, Reason
-from handler.run import RunInputs, TrainingRun
+from handler.run.cache_misses import reasons
+from handler.run.training_run import RunInputs, TrainingRun
 from handler.spec.loading import load_spec
 from handler.store.remote_dirs import local_root
 from handler.validation.run_name import check_run_name
-from handler.why import reasons
 
 
 def show_plan(

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from handler.data.cloud import Cloud
-    from handler.final import TrainedModel
     from handler.records import RunRecord
+    from handler.run.trained_model import TrainedModel
 
 CLOUDS = (".las", ".laz")
 
@@ -49,7 +49,7 @@ def predict_file(output: Output, run: str, source: Path, to: Path, folder: str, 
     if not to.absolute().parent.is_dir():
         raise SpecError("--output", f"there is no folder {to.absolute().parent}")
     prepared = _read_cloud(record, source, to) if kind in CLOUDS else None
-    from handler.final import TrainedModel
+    from handler.run.trained_model import TrainedModel
 
     model = TrainedModel(folder, run, epoch)
     points, scores, notes = _cloud(output, model, prepared, source, to) if prepared else _arrays(model, source, to)

@@ -11,7 +11,7 @@ from flows.commands.train import finished
 from flows.output import CommandFailed, Output
 from handler.errors import FrostlineError
 from handler.errors.command_line import command_line
-from handler.going_on import stored_inputs
+from handler.run.resumption import stored_inputs
 from handler.store.store import Store
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from handler.engine.history import to_table
 from handler.errors import MismatchError
-from handler.going_on import stored_inputs
 from handler.observer import Observer
 from handler.records import RunRecord
 from handler.repair.caches import withdraw_damaged
-from handler.run import TrainingRun
+from handler.run.resumption import stored_inputs
+from handler.run.training_run import TrainingRun
 from handler.spec.loading import dump_spec, parse_spec
 from handler.store.atomic_files import set_aside, write_file
 from handler.store.checksums import digest_file

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from flows.answers import TrainAnswer
-from handler.run import RunInputs, TrainingRun
+from handler.run.training_run import RunInputs, TrainingRun
 from handler.spec.loading import load_spec
 
 

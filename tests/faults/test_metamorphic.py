@@ -9,20 +9,20 @@ import itertools
 from pathlib import Path
 from typing import NamedTuple
 
+import handler.live
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import handler.live
 import handler.report
 from handler import DLTrainingHandler
-from handler.building import build_callbacks, build_model_handler, load_data
 from handler.data.sources import shape
 from handler.engine.callback_state import capture
 from handler.observer import Observer
 from handler.records import RunRecord
-from handler.run import RunInputs, TrainingRun
+from handler.run.building import build_callbacks, build_model_handler, load_data
+from handler.run.training_run import RunInputs, TrainingRun
 from handler.spec.loading import parse_spec
 from handler.state.keras_state import weights_digest
 from handler.store.store import Store

@@ -30,8 +30,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
 
     tensorflow_setup.quiet()
-    import handler.engine.trainer
     import handler.live  # noqa: F401
+
 
     for line in sys.stdin:
         request = json.loads(line)
@@ -81,7 +81,7 @@ def run(arguments, folder, out, err, environment, faults, points, hold):
 
 def inject(stage, what, at=1):
     """Make the `at`-th call of a stage fail after its work: with an OSError, or by a SIGKILL."""
-    from handler.run import TrainingRun
+    from handler.run.training_run import TrainingRun
 
     calls = 0
     original = getattr(TrainingRun, stage)

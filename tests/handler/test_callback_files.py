@@ -3,7 +3,7 @@ import inspect
 import keras
 import pytest
 
-from handler.building import build_callbacks
+from handler.run.building import build_callbacks
 from handler.spec.callbacks import REFUSED
 from handler.spec.loading import parse_spec
 

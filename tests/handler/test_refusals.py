@@ -8,7 +8,7 @@ import pytest
 
 from handler.errors import EnvironmentMismatch, MismatchError
 from handler.fingerprint import environment
-from handler.run import RunInputs, TrainingRun
+from handler.run.training_run import RunInputs, TrainingRun
 from handler.spec.loading import parse_spec
 from handler.store import atomic_dirs
 from handler.store.store import Store

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from handler.building import build_callbacks
 from handler.errors import SpecError
+from handler.run.building import build_callbacks
 from handler.spec.callback_files import OWN_FILES, WRITTEN
 from handler.spec.loading import parse_spec
 from handler.store.runs import FILES, RECORD

@@ -7,9 +7,9 @@ from flows.answers import standing
 from flows.died import _in_store
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.errors import BusyError, EnvironmentMismatch, SpecError
-from handler.final import TrainedModel
 from handler.fingerprint import environment
-from handler.going_on import stored_inputs
+from handler.run.resumption import stored_inputs
+from handler.run.trained_model import TrainedModel
 from handler.store.retention import Retention
 from handler.store.store import Store
 

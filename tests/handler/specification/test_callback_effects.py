@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
-from handler.planning import Planning
+from handler.run.planner import Planning
 from handler.schedule.schedule import compute_schedule
 from handler.spec.callback_effects import conflicts, earliest_end
 from handler.spec.callbacks import CallbackSpec

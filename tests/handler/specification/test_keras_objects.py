@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from handler.errors import SpecError, UserCodeError
-from handler.run_.keras_factory import keras_object
+from handler.run.keras_factory import keras_object
 from handler.spec.keras_objects import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, check_named
 
 OWN = """

@@ -4,8 +4,8 @@ import pytest
 
 from handler.errors import MismatchError, SpecError
 from handler.records import Resumption
+from handler.run.replaced_run import ReplacedRun
 from handler.state.chain import Position
-from handler.store.replaced import ReplacedRun
 from handler.store.store import Store
 from tests.handler.store.writes import record, state
 

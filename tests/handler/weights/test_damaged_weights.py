@@ -4,8 +4,8 @@ import keras
 import pytest
 
 from handler.data import reader_process
+from handler.run.initial_weights import start_from
 from handler.store.store import Store
-from handler.weights.start import start_from
 from tests.handler.data.damages import SECONDS, check, damages
 
 

@@ -10,7 +10,6 @@ from handler.errors import MismatchError, SpecError
 from handler.state import TrainingState, assign, load_state, named, put_into, to_array
 from handler.store import Store
 from handler.store.training_state import TrainingState
-from handler.weights.start import load_file, start_from
 from tests.handler.conftest import Epochs
 
 L = keras.layers

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from handler.weights.files import opened
+from handler.run.weights_file import opened
 
 
 def made(folder, kind):

@@ -21,9 +21,10 @@ from handler.backend.devices import scope
 from handler.backend.optimizers import rate
 from handler.data import sources
 from handler.data.dataset import Dataset, DataShape
-from handler.engine.written_files import placed, watch_names
 from handler.errors import SpecError
-from handler.run_.keras_factory import keras_object
+from handler.run.callback_files import placed, watch_names
+from handler.run.initial_weights import start_from
+from handler.run.keras_factory import keras_object
 from handler.spec.callbacks import CallbackSpec, check_monitors
 from handler.spec.compilation import completed
 from handler.spec.keras_objects import LOSS, METRIC, OPTIMIZER
@@ -34,7 +35,6 @@ from handler.user_code.boundary import UserCode, call
 from handler.user_code.importing import resolve_function
 from handler.user_code.random_seeds import entropy_from
 from handler.user_code.reference import is_reference
-from handler.weights.start import start_from
 
 NUMBER = re.compile(r"-?[0-9]+")
 SHIPPED = {

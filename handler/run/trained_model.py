@@ -70,7 +70,7 @@ class TrainedModel:
         return file
 
     def _handler(self) -> Any:
-        from handler.building import build_model_handler
+        from handler.run.building import build_model_handler
         from handler.spec.loading import parse_spec
         from handler.spec.project_folder import project_folder
 
@@ -83,8 +83,8 @@ class TrainedModel:
 
     def _load_final(self, file: Path) -> None:
         """Load the weights alone: the network is built, and Keras need not know its custom classes."""
+        from handler.run.initial_weights import load_file
         from handler.state.keras_state import load_state
-        from handler.weights.start import load_file
 
         record = self.record
         # A .keras file holds a LoRA adapter merged into its kernel; the state holds both separately.
@@ -95,8 +95,8 @@ class TrainedModel:
         load_file(self.mh.arch.nn, file)
 
     def _load(self, epoch: int) -> None:
+        from handler.run.initial_weights import epochs_kept
         from handler.state.keras_state import load_state
-        from handler.weights.start import epochs_kept
 
         kept = epochs_kept(self.store, self.record)
         there = ", ".join(map(str, kept)) or "none"

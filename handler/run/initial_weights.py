@@ -20,7 +20,7 @@ from handler.state.keras_state import to_array
 from handler.store.store import Store
 
 if TYPE_CHECKING:
-    from handler.weights.files import WeightsFile
+    from handler.run.weights_file import WeightsFile
 
 FIELD = "model.weights"
 ADAPTER = "lora_"  # prefix of the names of an adapter's two matrices in Keras
@@ -76,7 +76,7 @@ def load_file(nn: Any, file: Path) -> None:
     Raises:
         SpecError: the file can't be read, or belongs to another network.
     """
-    from handler.weights.files import opened
+    from handler.run.weights_file import opened
 
     parts = _Parts(nn, "")
     with _readable("run", str(file)), opened(file) as source:
@@ -110,7 +110,7 @@ def _from_run(parts: _Parts, reference: str, store: Store) -> list[str]:
 
 
 def _from_file(parts: _Parts, reference: str, file: Path) -> list[str]:
-    from handler.weights.files import opened
+    from handler.run.weights_file import opened
 
     with _readable(FIELD, repr(reference)):
         if not reference.startswith("run:"):  # a run's own file is verified by its checksum
@@ -219,7 +219,7 @@ class _Parts:
     """
 
     def __init__(self, nn: Any, into: str) -> None:
-        from handler.weights.files import saveables
+        from handler.run.weights_file import saveables
 
         self.root = _part(nn, into)
         self.loaded: set[str] = set()

@@ -243,9 +243,9 @@ class Planning:
     def _build_network(self) -> tuple[Outline, Graph, InitialWeights | None]:
         tensorflow_setup.prepare(self.threads, strategy=self.spec.training.strategy)
         from handler.activation_cache.model_graph import Flat
-        from handler.building import build_model_handler
         from handler.data.sources import shape
         from handler.freezing.layers import outline
+        from handler.run.building import build_model_handler
 
         given = shape(self.spec.data, self.folder, self.spec.seed)
         mh = build_model_handler(self.spec, self.folder, self.store, given)

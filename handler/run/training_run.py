@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel
 
 from handler.backend import tensorflow_setup
-from handler.engine.divergence import divergence_of, refuse_again
 from handler.engine.history import from_json, to_table
 from handler.engine.non_finite import check_history
 from handler.errors import MismatchError, StoreError
 from handler.errors.secrets import masked
 from handler.memory import enough_memory
 from handler.observer import Observer
-from handler.planning import Planning
 from handler.records import EnvironmentChange, Plan, RunRecord, SegmentRecord
+from handler.run.divergence import divergence_of, refuse_again
+from handler.run.planner import Planning
+from handler.run.replaced_run import ReplacedRun
 from handler.spec.loading import dump_spec
 from handler.spec.training_spec import TrainingSpec
 from handler.state.chain import Position, furthest, reached
@@ -36,13 +37,12 @@ from handler.store.atomic_dirs import drop_unneeded
 from handler.store.atomic_files import write_file
 from handler.store.failure_log import log_failure
 from handler.store.record_writer import RecordWriter, now
-from handler.store.replaced import ReplacedRun
 from handler.store.store import Store
 from handler.user_code.boundary import UserCode
 from handler.user_code.tracebacks import text_of
 
 if TYPE_CHECKING:
-    from handler.live import Live
+    from handler.run.components import Live
 
 
 class RunInputs(BaseModel):
@@ -342,7 +342,7 @@ class TrainingRun:
         """The live objects: network, data, trainer. Loads TensorFlow."""
 
         tensorflow_setup.prepare(self.planning.threads, strategy=self.spec.training.strategy)
-        from handler.live import Live
+        from handler.run.components import Live
 
         return Live(self)
 

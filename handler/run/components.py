@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handler.activation_cache.cache import PrefixOptions
-from handler.building import build_callbacks, build_model_handler, load_data
 from handler.data.dataset import Dataset, parts_of
 from handler.data.out_of_core import bring
 from handler.data.sources import shape
@@ -23,6 +22,7 @@ from handler.errors import SpecError, StoreError
 from handler.fingerprint import data_digests
 from handler.freezing.accumulation import Boundaries
 from handler.records import EnvironmentChange
+from handler.run.building import build_callbacks, build_model_handler, load_data
 from handler.spec.callback_memory import forgotten
 from handler.state.chain import Position
 from handler.state.keras_state import save_model, weights_digest
@@ -34,7 +34,7 @@ from handler.training.segment_runner import SegmentWalk
 from handler.training.training_handler import DLTrainingHandler
 
 if TYPE_CHECKING:
-    from handler.run import TrainingRun
+    from handler.run.training_run import TrainingRun
 
 
 class Live:

@@ -9,8 +9,8 @@ from typing import Any
 from handler.errors import DamagedError, SpecError
 from handler.fingerprint import environment
 from handler.fingerprint.differences import differences, in_words, spec_field
-from handler.planning import Planning
 from handler.records import Plan, PlannedSegment, Reason, RunRecord, rate_text
+from handler.run.planner import Planning
 from handler.state.chain import Position, backwards, furthest
 
 AT_MOST = 6  # names in a sentence
