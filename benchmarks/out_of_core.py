@@ -74,7 +74,8 @@ def make(folder: Path, rows: int) -> None:
 
 def train(folder: Path, store: str) -> dict[str, Any]:
     """Train the specification in this process."""
-    from handler.run.training_run import RunInputs, TrainingRun
+    from handler.run.inputs import RunInputs
+    from handler.run.training_run import TrainingRun
     from handler.spec.loading import parse_spec
 
     run = TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder / store), name="far"))
@@ -131,7 +132,8 @@ def waits(folder: Path, store: str, steps: int) -> dict[str, Any]:
     import tensorflow as tf
 
     from handler.engine import batches
-    from handler.run.training_run import RunInputs, TrainingRun
+    from handler.run.inputs import RunInputs
+    from handler.run.training_run import TrainingRun
     from handler.spec.loading import parse_spec
 
     run = TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder / store), name="far"))

@@ -154,7 +154,8 @@ def served() -> Iterator[tuple[Path, str]]:
 
 def stages(spec_file: Path, store: Path) -> None:
     """Run all stages of a run, without Prefect."""
-    from handler.run.training_run import RunInputs, TrainingRun
+    from handler.run.inputs import RunInputs
+    from handler.run.training_run import TrainingRun
     from handler.spec.loading import load_spec
 
     spec, folder = load_spec(spec_file)

@@ -22,7 +22,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the trainings
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no one waits for the children here
     tensorflow_setup.quiet()
-    import handler.live  # noqa: F401
+    import handler.run.components  # noqa: F401
 
     for line in sys.stdin:
         request = json.loads(line)

@@ -9,8 +9,8 @@ import prefect.runtime
 
 from flows.admission import admit_path, admit_spec
 from handler.errors import FrostlineError, SpecError
+from handler.run.inputs import RunInputs
 from handler.run.resumption import stored_inputs
-from handler.run.training_run import RunInputs
 from handler.spec.loading import load_spec, read_spec
 from handler.spec.training_spec import TrainingSpec
 from handler.store.remote_dirs import local_root

@@ -36,7 +36,8 @@ from handler.errors import Interrupted
 from handler.errors.secrets import masked
 from handler.fingerprint.data_function import looked_at
 from handler.records import PlannedSegment, RunRecord
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from handler.spec.training_spec import TrainingSpec
 from handler.stop_flag import stop
 from tasks.artifacts import PrefectObserver, log, run_event, show_again

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from handler.records import Plan
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from tasks.artifacts import plan_table
 from tasks.policies import stage
 

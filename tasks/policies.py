@@ -16,7 +16,8 @@ from prefect.tasks import exponential_backoff
 from prefect.transactions import IsolationLevel
 
 from handler.errors import DamagedError, Interrupted, StoreError
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from handler.store.occupied_paths import free_place
 from tasks.interruption import TrainingInterrupted
 from tasks.locks import FlockLockManager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from tasks.policies import stage
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from tasks.artifacts import final_figures, final_pictures
 from tasks.policies import stage
 

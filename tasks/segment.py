@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from handler.records import PlannedSegment, SegmentRecord
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from tasks.policies import note, shared, stage
 from tasks.results import SegmentResult
 

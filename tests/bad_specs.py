@@ -100,7 +100,7 @@ BAD = [
         "training.in_place",
         "read as it is trained on, not rearranged; leave it false",
     ),
-    Bad("module of Frostline", {"data.source": "handler.run.training_run:main"}, "data.source", "'handler.run.training_run' is Frostline's own"),
+    Bad("module of Frostline", {"data.source": "handler.run:main"}, "data.source", "'handler.run' is Frostline's own"),
     Bad("module out of reach", {"data.source": "os.path:join"}, "data.source", "there is no module 'os.path' in "),
     Bad("argument unknown", {"data.args": {"exampels": 3}}, "data.args.exampels", "unknown .*did you mean 'examples'"),
     Bad("argument infinite", {"data.args.examples": INF}, "data.args.examples", "must be a finite number, not inf"),

@@ -12,7 +12,8 @@ from flows.output import Output
 from handler.errors import SpecError
 from handler.records import Plan, Reason
 from handler.run.cache_misses import reasons
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from handler.spec.loading import load_spec
 from handler.store.remote_dirs import local_root
 from handler.validation.run_name import check_run_name

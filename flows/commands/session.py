@@ -22,7 +22,8 @@ from flows.server import EmbeddedServer, ServerError, configured_api_url, start_
 from flows.signals import SignalWatch
 from handler.errors import FrostlineError, Interrupted, UserCodeError
 from handler.fingerprint.data_function import looked_at
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from handler.stop_flag import stop
 from handler.store.failure_log import log_failure
 from handler.user_code.tracebacks import text_of

@@ -10,7 +10,8 @@ from flows.commands.session import Session
 from flows.commands.tables import duration, segments_table, table
 from flows.output import Output
 from handler.fingerprint.data_function import looked_at
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from handler.spec.loading import load_spec
 from handler.store.remote_dirs import local_root
 from handler.validation.run_name import check_run_name

@@ -62,6 +62,11 @@ class Prefix:
     sequencer: DLSequencer
     train_step: Callable[[Any], Any]
 
+    @property
+    def share(self) -> float:
+        """The share of a step's work that the cut saves."""
+        return self.cut.share
+
 
 class Prefixes:
     """The source of the prefix of each segment, which finds or computes the activations.

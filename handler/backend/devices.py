@@ -11,17 +11,26 @@ import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from handler.errors import SpecError
-from handler.spec.device_strategy import NOT_SPREAD, Strategy
 
 FIELD = "training.strategy"
+# Arguments of an optimizer that are not known to be exact on several devices.
+NOT_SPREAD = ("inner_optimizer", "optimizers", "use_ema", "gradient_accumulation_steps", "loss_scale_factor")
 
 
-def set_up(options: Strategy | None) -> None:
+class DeviceOptions(Protocol):
+    """The options of a distribution, such as `training.strategy` of a specification."""
+
+    @property
+    def devices(self) -> int | None:
+        """The number of devices; None: all GPUs."""
+
+
+def set_up(options: DeviceOptions | None) -> None:
     """Configure the CPU as several logical devices, if the strategy asks for more devices than there are GPUs.
 
     Args:
@@ -50,7 +59,7 @@ def set_up(options: Strategy | None) -> None:
             raise SpecError(FIELD, f"{what}; use a new process") from error
 
 
-def scope(options: Strategy | None) -> AbstractContextManager[Any]:
+def scope(options: DeviceOptions | None) -> AbstractContextManager[Any]:
     """Return the context in which a network's variables are created, so that each replica has them."""
     return contextlib.nullcontext() if options is None else _strategy(options.devices).scope()
 

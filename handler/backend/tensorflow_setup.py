@@ -8,10 +8,9 @@ import sys
 from handler.backend import devices
 from handler.backend.zip_dates import clamp_zip_dates
 from handler.errors import SpecError
-from handler.spec.device_strategy import Strategy
 
 
-def prepare(threads: int, *, deterministic: bool = True, strategy: Strategy | None = None) -> None:
+def prepare(threads: int, *, deterministic: bool = True, strategy: devices.DeviceOptions | None = None) -> None:
     """Configure TensorFlow for a training, quietly; call it before TensorFlow's first operation.
 
     Args:

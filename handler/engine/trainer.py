@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -31,8 +31,21 @@ from handler.stop_flag import StopFlag
 from handler.stop_flag import stop as stop_flag
 from handler.store.training_state import TrainingState
 
-if TYPE_CHECKING:
-    from handler.activation_cache.cache import Prefix
+
+class StepSource(Protocol):
+    """Batches and a train step that take the place of the whole network's: those after the cut of a frozen prefix."""
+
+    @property
+    def sequencer(self) -> DLSequencer:
+        """The same batches in the same order, but of the activations at the cut."""
+
+    @property
+    def train_step(self) -> Callable[[Any], Any]:
+        """The model's train step from the cut on."""
+
+    @property
+    def share(self) -> float:
+        """The share of a step's work that the cut saves."""
 
 
 class Trainer:
@@ -94,7 +107,7 @@ class Trainer:
         )
         self.history = model.history
         self.started = False
-        self.prefix: Prefix | None = None
+        self.prefix: StepSource | None = None
         self.step = 0
         self._signature: Any = None
         self._within: TrainingState | None = None

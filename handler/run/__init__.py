@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
-    "RunInputs": "handler.run.training_run",
+    "RunInputs": "handler.run.inputs",
     "TrainingRun": "handler.run.training_run",
 }
 __all__ = list(_PUBLIC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,20 +21,47 @@ from handler.engine.trainer import Trainer
 from handler.errors import SpecError, StoreError
 from handler.fingerprint import data_digests
 from handler.freezing.accumulation import Boundaries
+from handler.observer import Observer
 from handler.records import EnvironmentChange
 from handler.run.building import build_callbacks, build_model_handler, load_data
+from handler.run.inputs import RunInputs
+from handler.run.planner import Planning
 from handler.spec.callback_memory import forgotten
+from handler.spec.training_spec import TrainingSpec
 from handler.state.chain import Position
 from handler.state.keras_state import save_model, weights_digest
 from handler.stop_flag import stop
 from handler.store.atomic_files import writing
 from handler.store.occupied_paths import free_place
+from handler.store.store import Store
 from handler.training.model_handler import DLModelHandler
 from handler.training.segment_runner import SegmentWalk
 from handler.training.training_handler import DLTrainingHandler
 
-if TYPE_CHECKING:
-    from handler.run.training_run import TrainingRun
+
+class RunContext(Protocol):
+    """The part of a `TrainingRun` that its live objects use.
+
+    Attributes:
+        inputs: the run's inputs.
+        spec: the specification.
+        folder: the folder in which its modules and relative paths are looked up.
+        store: the store.
+        planning: the plan of the training.
+        observers: notified of the training's progress.
+        output_folder: the folder below which callbacks write their files.
+    """
+
+    inputs: RunInputs
+    spec: TrainingSpec
+    folder: Path
+    store: Store
+    planning: Planning
+    observers: list[Observer]
+    output_folder: Path
+
+    def note(self, text: str) -> None:
+        """Add a note to the run's record and notify the observers."""
 
 
 class Live:
@@ -50,7 +77,7 @@ class Live:
         restored: whether that backup has been written back.
     """
 
-    def __init__(self, run: TrainingRun) -> None:
+    def __init__(self, run: RunContext) -> None:
         self.run = run
         self.handler = DLTrainingHandler(run.spec.freeze_training, store=run.store)
         self.mh: DLModelHandler = build_model_handler(

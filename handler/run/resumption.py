@@ -8,7 +8,8 @@ from pathlib import Path
 from handler.errors import MismatchError, SpecError
 from handler.fingerprint.differences import first_difference, in_words
 from handler.records import RunRecord
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from handler.spec.loading import parse_spec
 from handler.spec.project_folder import project_folder
 from handler.spec.training_spec import TrainingSpec

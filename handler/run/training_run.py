@@ -14,8 +14,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel
-
 from handler.backend import tensorflow_setup
 from handler.engine.history import from_json, to_table
 from handler.engine.non_finite import check_history
@@ -25,10 +23,10 @@ from handler.memory import enough_memory
 from handler.observer import Observer
 from handler.records import EnvironmentChange, Plan, RunRecord, SegmentRecord
 from handler.run.divergence import divergence_of, refuse_again
+from handler.run.inputs import RunInputs
 from handler.run.planner import Planning
 from handler.run.replaced_run import ReplacedRun
 from handler.spec.loading import dump_spec
-from handler.spec.training_spec import TrainingSpec
 from handler.state.chain import Position, furthest, reached
 from handler.state.completion import Completion, find_completion, use_completed
 from handler.state.holes import find_holes
@@ -43,24 +41,6 @@ from handler.user_code.tracebacks import text_of
 
 if TYPE_CHECKING:
     from handler.run.components import Live
-
-
-class RunInputs(BaseModel):
-    """The inputs of a stage as plain data, so that the stage may run in any process.
-
-    Attributes:
-        spec: the specification.
-        folder: the folder in which its modules and relative paths are looked up.
-        store: the store's directory or URL.
-        name: the run's name.
-        allow_environment_change: resume from states made in another environment.
-    """
-
-    spec: TrainingSpec
-    folder: str
-    store: str
-    name: str
-    allow_environment_change: bool = False
 
 
 class TrainingRun:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from handler.backend.devices import NOT_SPREAD
 from handler.errors import SpecError
 from handler.validation.models import Count, Given
 
@@ -27,9 +28,6 @@ class Strategy(Given):
 def as_mapping(value: Any) -> Any:
     """Convert a name alone to a mapping."""
     return {"name": value} if isinstance(value, str) else value
-
-
-NOT_SPREAD = ("inner_optimizer", "optimizers", "use_ema", "gradient_accumulation_steps", "loss_scale_factor")
 
 
 def check_spread(strategy: Strategy | None, batch_size: int, optimizer: str | dict[str, Any] | None) -> None:

@@ -7,21 +7,31 @@ from collections.abc import Iterable, Iterator
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from handler.errors import BusyError, DamagedError, FrostlineError, StoreError
 from handler.records import RunRecord
 from handler.store import atomic_dirs, atomic_files, checksums, collection_lock, locks, marker, remote_dirs
 from handler.store.occupied_paths import is_file
+from handler.store.prefit_cache import PrefitCache
 from handler.store.retention import Retention, outlived
-from handler.store.runs import FILES
+from handler.store.runs import FILES, RunStore
+from handler.store.states import StateStore
 from handler.validation.run_name import RUN_NAME
 
-if TYPE_CHECKING:
-    from handler.store.store import Store
+
+class StoreParts(Protocol):
+    """The parts of a store, as a `Store` has them."""
+
+    root: Path
+    states: StateStore
+    prefit: PrefitCache
+    runs: RunStore
+    backups: Path
+    prefixes: Path
 
 
-def verify(store: Store, runs: Iterable[str] = ()) -> list[checksums.Damage]:
+def verify(store: StoreParts, runs: Iterable[str] = ()) -> list[checksums.Damage]:
     """Read every byte of the store and compare the checksums.
 
     Args:
@@ -54,7 +64,7 @@ def verify(store: Store, runs: Iterable[str] = ()) -> list[checksums.Damage]:
     return list(dict.fromkeys(wrong))
 
 
-def _state(store: Store, key: str) -> list[checksums.Damage]:
+def _state(store: StoreParts, key: str) -> list[checksums.Damage]:
     """Return the damage of a state; `verify` reads the states that it refers to as separate checks."""
     wrong = _contents(store.states.folder(key)) or store.states.damages(key)
     return wrong if atomic_dirs.known(store.states.folder(key)) else []  # else a snapshot that was dropped meanwhile
@@ -69,7 +79,7 @@ def _contents(folder: Path) -> list[checksums.Damage]:
     return atomic_dirs.damages(folder, deep=True)
 
 
-def _run(store: Store, name: str) -> list[checksums.Damage]:
+def _run(store: StoreParts, name: str) -> list[checksums.Damage]:
     """Return the damage of a run's own files, and a damage if the state with which the run ends is missing."""
     wrong = store.runs.damages(name)
     if wrong:
@@ -81,7 +91,7 @@ def _run(store: Store, name: str) -> list[checksums.Damage]:
     return []
 
 
-def _missing(store: Store, names: Iterable[str]) -> list[checksums.Damage]:
+def _missing(store: StoreParts, names: Iterable[str]) -> list[checksums.Damage]:
     """Return a damage for each missing state that a run has passed and that another state names as its parent."""
     there, parents, wrong = store.states.there(), set[str](), list[checksums.Damage]()
     for key in there:
@@ -101,7 +111,7 @@ def _missing(store: Store, names: Iterable[str]) -> list[checksums.Damage]:
     return wrong
 
 
-def _places(store: Store) -> list[checksums.Damage]:
+def _places(store: StoreParts) -> list[checksums.Damage]:
     """Return a damage for each place of a lock, or of a record of Prefect, that holds something other than a file."""
     results = store.root / "results"
     expected = [*results.glob("[!.]*"), *results.glob("locks/[!.]*"), *store.root.glob("runs/*/lock")]
@@ -120,19 +130,19 @@ def _memory(file: Path) -> list[checksums.Damage]:
     return []
 
 
-def _begun(store: Store) -> list[str]:
+def _begun(store: StoreParts) -> list[str]:
     """Return the names of all runs, also of those that have files but no record."""
     found = {p.parent.name for file in FILES for p in store.root.glob(f"runs/*/{file}")}
     return sorted({*store.runs.names(), *(name for name in found if RUN_NAME.fullmatch(name))})
 
 
-def _prefit(store: Store, runs: list[str]) -> list[Path]:
+def _prefit(store: StoreParts, runs: list[str]) -> list[Path]:
     """Return the existing pre-fit results of runs; a missing one is no damage, because it can be computed again."""
     keys = {key for record in _records(store, runs) for key in record.prefit}
     return [folder for folder in map(store.prefit.folder, sorted(keys)) if atomic_dirs.known(folder)]
 
 
-def needed(store: Store, runs: Iterable[str]) -> set[str]:
+def needed(store: StoreParts, runs: Iterable[str]) -> set[str]:
     """Return the keys of the states that runs list or refer to, directly or through another state."""
     keys: set[str] = set()
     for record in _records(store, runs):
@@ -147,7 +157,7 @@ def needed(store: Store, runs: Iterable[str]) -> set[str]:
     return keys
 
 
-def _records(store: Store, runs: Iterable[str]) -> Iterator[RunRecord]:
+def _records(store: StoreParts, runs: Iterable[str]) -> Iterator[RunRecord]:
     """Yield the readable records of runs, and the records of replaced trainings that these contain."""
     for name in runs:
         with suppress(FrostlineError):
@@ -157,7 +167,7 @@ def _records(store: Store, runs: Iterable[str]) -> Iterator[RunRecord]:
                 record = record.replaces  # guard: replaced-record-kept
 
 
-def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = False) -> tuple[list[str], int]:
+def collect(store: StoreParts, *, keep: Retention | None = None, dry_run: bool = False) -> tuple[list[str], int]:
     """Remove everything that no kept run needs.
 
     This removes the runs that are not kept, the states that no kept run needs, the pre-fit results of no kept run, the
@@ -186,7 +196,7 @@ def collect(store: Store, *, keep: Retention | None = None, dry_run: bool = Fals
         return _collect(store, keep, dry_run)
 
 
-def _collect(store: Store, keep: Retention | None, dry_run: bool) -> tuple[list[str], int]:
+def _collect(store: StoreParts, keep: Retention | None, dry_run: bool) -> tuple[list[str], int]:
     names = store.runs.names()
     drop = [] if keep is None else outlived(map(store.runs.read, names), keep)
     runs = [name for name in names if name not in drop]
@@ -214,7 +224,7 @@ def _collect(store: Store, keep: Retention | None, dry_run: bool) -> tuple[list[
     return sorted([*far, *(str(p.relative_to(store.root)) for p in (*dropped.values(), *doomed, *left))]), size
 
 
-def quarantined(store: Store) -> list[Path]:
+def quarantined(store: StoreParts) -> list[Path]:
     """Return the quarantined files and directories anywhere in the store."""
     folders = [*store.folders(), store.root / "results", store.root / "results" / "locks"]
     return sorted(path for folder in folders for path in folder.glob(".damaged-*"))

@@ -119,7 +119,7 @@ class SegmentWalk:
             stopped=bool(trainer.model.stop_training),
         )
         if trainer.prefix is not None:
-            record.prefix = round(trainer.prefix.cut.share, 4)
+            record.prefix = round(trainer.prefix.share, 4)
         for observer in self.observers:
             observer.on_segment_end(record)
         return record

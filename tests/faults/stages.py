@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from flows.answers import TrainAnswer
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from handler.spec.loading import load_spec
 
 

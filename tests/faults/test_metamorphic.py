@@ -9,20 +9,21 @@ import itertools
 from pathlib import Path
 from typing import NamedTuple
 
-import handler.live
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import handler.report
+import handler.run.components
 from handler import DLTrainingHandler
 from handler.data.sources import shape
 from handler.engine.callback_state import capture
 from handler.observer import Observer
 from handler.records import RunRecord
 from handler.run.building import build_callbacks, build_model_handler, load_data
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from handler.spec.loading import parse_spec
 from handler.state.keras_state import weights_digest
 from handler.store.store import Store
@@ -189,8 +190,8 @@ def test_retried_stages_leave_bit_identical_results(train, whole, monkeypatch):
         monkeypatch.setattr(owner, name, once)
 
     def again(run):
-        fail_once(handler.live, "load_data")
-        fail_once(handler.live, "save_model")
+        fail_once(handler.run.components, "load_data")
+        fail_once(handler.run.components, "save_model")
         fail_once(handler.report, "write_report")
         run.observers.append(tired)
         plan = run.plan()

@@ -30,7 +30,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
 
     tensorflow_setup.quiet()
-    import handler.live  # noqa: F401
+    import handler.run.components  # noqa: F401
 
 
     for line in sys.stdin:

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from handler.errors import SpecError, UserCodeError
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from handler.spec.loading import parse_spec
 from handler.spec.references import check_references
 from tests.bad_inputs import BAD_INPUTS, MODULE, SPEC

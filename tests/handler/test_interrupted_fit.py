@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-import handler.backup
+import handler.training.data_backup
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 
 
@@ -37,7 +37,7 @@ def python_hears_ctrl_c():
 def test_ctrl_c_restores_the_arrays(again, stored, network, blobs, tmp_path, monkeypatch):
     x, y = blobs
     before, moved, calls = (x.copy(), y.copy()), [], []
-    original = handler.backup.read_array
+    original = handler.training.data_backup.read_array
 
     def pressed_again(*args, **kwargs):
         calls.append(1)
@@ -45,7 +45,7 @@ def test_ctrl_c_restores_the_arrays(again, stored, network, blobs, tmp_path, mon
             os.kill(os.getpid(), signal.SIGINT)
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(handler.backup, "read_array", pressed_again)
+    monkeypatch.setattr(handler.training.data_backup, "read_array", pressed_again)
     mh = DLModelHandler(KerasArchitecture(network()), training_epochs=4, batch_size=16, seed=2, in_place=True)
     with pytest.raises(KeyboardInterrupt):
         DLTrainingHandler(store=tmp_path if stored else None).fit(mh, x, y, [CtrlC(x, moved)])

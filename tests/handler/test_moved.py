@@ -5,8 +5,9 @@ import shutil
 import pytest
 
 from handler.errors import SpecError
+from handler.run.inputs import RunInputs
 from handler.run.resumption import stored_inputs
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.training_run import TrainingRun
 from handler.spec.loading import parse_spec
 from handler.spec.project_folder import project_folder
 from handler.spec.references import check_source

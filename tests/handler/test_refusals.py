@@ -8,7 +8,8 @@ import pytest
 
 from handler.errors import EnvironmentMismatch, MismatchError
 from handler.fingerprint import environment
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from handler.spec.loading import parse_spec
 from handler.store import atomic_dirs
 from handler.store.store import Store

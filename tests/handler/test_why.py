@@ -11,7 +11,8 @@ from handler.backend import tensorflow_setup
 from handler.fingerprint import environment
 from handler.fingerprint.differences import in_words
 from handler.run.cache_misses import reasons
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from handler.spec.loading import parse_spec
 from handler.store import atomic_dirs
 from handler.store.store import Store

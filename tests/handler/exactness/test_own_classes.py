@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from handler.run.inputs import RunInputs
 from handler.run.trained_model import TrainedModel
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.training_run import TrainingRun
 from handler.spec.loading import parse_spec
 
 MODULE = '''

@@ -15,7 +15,8 @@ from handler.engine.trainer import Trainer
 from handler.errors import ScheduleError, SpecError
 from handler.freezing.executor import set_segment
 from handler.freezing.layers import outline
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
 from handler.schedule.schedule import compute_schedule
 from handler.spec.loading import parse_spec
 from tests.handler.exactness.cut import examples

@@ -121,7 +121,8 @@ def test_the_plan_refuses_a_callback_whose_package_is_missing(tmp_path, monkeypa
     spec = parse_spec(SPEC | {"training": {"epochs": 6, "callbacks": ["TerminateOnNaN", "TensorBoard"]}})
     callbacks.check_packages(spec.training.callbacks)
     monkeypatch.setitem(callbacks._NEEDS_PACKAGE, "TensorBoard", "a_package_that_isnt_there")
-    from handler.run.training_run import RunInputs, TrainingRun
+    from handler.run.inputs import RunInputs
+    from handler.run.training_run import TrainingRun
 
     run = TrainingRun(RunInputs(spec=spec, folder=str(tmp_path), store=str(tmp_path / "store"), name="mine"))
     with pytest.raises(SpecError, match=r"training.callbacks\[1\].name: TensorBoard needs the package .* pip install"):

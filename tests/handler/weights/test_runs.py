@@ -9,8 +9,9 @@ from flows.commands.export import export_model
 from flows.commands.predict import predict_file
 from flows.output import Output
 from handler.errors import SpecError
+from handler.run.inputs import RunInputs
 from handler.run.trained_model import TrainedModel
-from handler.run.training_run import RunInputs, TrainingRun
+from handler.run.training_run import TrainingRun
 from handler.spec.loading import parse_spec
 from handler.state.keras_state import weights_digest
 from tests.handler.conftest import Epochs
