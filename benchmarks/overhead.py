@@ -142,7 +142,7 @@ def served() -> Iterator[tuple[Path, str]]:
         os.environ["PREFECT_HOME"] = str(Path(name, "prefect"))
         os.environ["DO_NOT_TRACK"] = "1"
         Path(name, "prefect").mkdir()
-        from flows.server import start_or_join
+        from flows.prefect_server.embedded import start_or_join
 
         server = start_or_join()
         try:

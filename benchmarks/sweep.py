@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import alternate, answer, row
-from flows.server import start_or_join
+from flows.prefect_server.embedded import start_or_join
 
 ROOT = Path(__file__).parent.parent
 AT_A_TIME = 2

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from flows.server import start_or_join
+from flows.prefect_server.embedded import start_or_join
 
 HERE = Path(__file__).parent
 LOAD_MILLISECONDS = 15_000  # of the page's virtual time, for its requests

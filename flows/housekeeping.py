@@ -10,7 +10,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
-from flows.admission import admit_path
+from flows.access_rules import admit_path
 from flows.answers import GcAnswer
 from handler.errors import BusyError
 from handler.store.marker import is_absent

@@ -17,9 +17,9 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.deployments import run_deployment
 from pydantic import Field
 
-from flows.admission import admit_path
+from flows.access_rules import admit_path
 from flows.answers import RelaunchAnswer, Relaunched
-from flows.died import Dead, died
+from flows.dead_runs import Dead, died
 from handler.errors import FrostlineError
 from handler.store.remote_dirs import local_root, place_of
 from handler.user_code.tracebacks import sentence_of

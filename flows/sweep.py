@@ -17,11 +17,11 @@ from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
-from flows.admission import admit_address, admit_processes
+from flows.access_rules import admit_address, admit_processes
 from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
-from flows.inputs import run_inputs
-from flows.recorded import flow_run_began, flow_run_ends, tasks_untagged
-from flows.signals import LIMIT, SignalWatch
+from flows.parameters import run_inputs
+from flows.prefect_sync import flow_run_began, flow_run_ends, tasks_untagged
+from flows.stop_signals import LIMIT, SignalWatch
 from flows.train import end_interrupted, prefect_defers_to, see_recorded
 from handler.backend.tensorflow_setup import core_count
 from handler.errors import SpecError

@@ -25,13 +25,13 @@ from prefect.exceptions import TerminationSignal
 from prefect.utilities import engine
 from pydantic import Field
 
-from flows.admission import is_from_outside
+from flows.access_rules import is_from_outside
 from flows.answers import TrainAnswer
-from flows.inputs import inputs_as_started, run_inputs, training_name
-from flows.leaving import AT_MOST_SECONDS, leave_at_most_in, record_abandoned, tell_prefect
-from flows.orphaned import outlive_the_worker
-from flows.recorded import flow_run_began, flow_run_ends, give_server_up, tasks_untagged, wait_for_return
-from flows.signals import LIMIT, SignalWatch
+from flows.forced_exit import AT_MOST_SECONDS, leave_at_most_in, record_abandoned, tell_prefect
+from flows.parameters import inputs_as_started, run_inputs, training_name
+from flows.prefect_sync import flow_run_began, flow_run_ends, give_server_up, tasks_untagged, wait_for_return
+from flows.stop_signals import LIMIT, SignalWatch
+from flows.worker_output import outlive_the_worker
 from handler.errors import Interrupted
 from handler.errors.secrets import masked
 from handler.fingerprint.data_function import looked_at

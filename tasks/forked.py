@@ -1,4 +1,7 @@
-"""Training processes, forked from a process that has already imported their packages; see `flows/forking.py`."""
+"""Training processes, forked by a fork server, which has already imported their packages.
+
+The server is `flows/cli/fork_server.py`, above the tasks; it is started by its name.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class Forking:
                 # Remove the variables of this process's flow run; a training has its own.
                 given = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "flows.forking"],
+                    [sys.executable, "-m", "flows.cli.fork_server"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,

@@ -8,7 +8,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as in handler/backend/ten
 
 import pytest
 
-from flows.server import start_or_join
+from flows.prefect_server.embedded import start_or_join
 from tests.typed import warm
 
 

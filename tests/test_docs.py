@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 import flows.answers
-from flows.command import app
+from flows.cli.app import app
 from handler.data import arguments
 from handler.schedule import entries
 from handler.spec import callbacks, device_strategy, prefix_cache, snapshots, training_spec

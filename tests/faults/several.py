@@ -24,7 +24,7 @@ def main() -> int:
             opened = os.open(file.parent / f"{number}.{kind}", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
             os.dup2(opened, descriptor)
             os.close(opened)
-        from flows.command import run
+        from flows.cli.app import run
 
         began = time.monotonic()
         code, _ = run(typed)

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 
-from flows.server import start_or_join
+from flows.prefect_server.embedded import start_or_join
 from tests.typed import Forker, warm
 
 

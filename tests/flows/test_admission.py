@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import zarr
 
-from flows.inputs import run_inputs
+from flows.parameters import run_inputs
 from handler.data import sources
 from handler.data.data_spec import DataSpec
 from handler.data.las import read_cloud

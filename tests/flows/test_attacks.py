@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows import inputs as given_inputs
-from flows.admission import admit_address, admit_processes
+from flows import parameters as given_inputs
+from flows.access_rules import admit_address, admit_processes
 from handler.backend.tensorflow_setup import core_count
 from handler.errors import FrostlineError, SpecError
 from handler.records import RunRecord

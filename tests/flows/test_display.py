@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from flows.display import Display, LiveDisplay, display_for
+from flows.cli.display import Display, LiveDisplay, display_for
 from handler.records import SegmentRecord
 from handler.schedule.schedule import Segment
 

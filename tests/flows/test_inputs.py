@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from flows import inputs
+from flows import parameters as inputs
 from handler.errors import MismatchError, SpecError
 from handler.run import TrainingRun
 from handler.spec import parse_spec

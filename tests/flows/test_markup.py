@@ -5,12 +5,12 @@ import io
 
 import pytest
 
-from flows import output as outputs
 from flows.answers import TrainAnswer
-from flows.command import run
-from flows.commands.train import show_answer
-from flows.display import display_for
-from flows.output import Output
+from flows.cli import output as outputs
+from flows.cli.app import run
+from flows.cli.display import display_for
+from flows.cli.output import Output
+from flows.cli.train import show_answer
 from handler.records import RunRecord, SegmentRecord
 from handler.report import curves_image, write_report
 from handler.schedule.schedule import Segment

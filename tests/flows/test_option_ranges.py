@@ -4,7 +4,7 @@ import pytest
 from prefect.exceptions import ParameterTypeError, ValidationError
 
 from flows.answers import FailureAnswer
-from flows.command import run
+from flows.cli.app import run
 from flows.housekeeping import housekeeping
 from flows.resume import resume
 from flows.sweep import sweep

@@ -151,6 +151,6 @@ def test_a_training_completes_although_its_embedded_server_is_lost(alone, forker
 
 def embedded(home):
     """Return a reference to the embedded server of a home."""
-    from flows.server import start_or_join
+    from flows.prefect_server.embedded import start_or_join
 
     return start_or_join(home)

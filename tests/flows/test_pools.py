@@ -6,7 +6,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.schema_tools.validation import ValidationError, validate
 from prefect.workers.process import ProcessWorker
 
-from flows.pools import TEMPLATE, is_open, make_pool
+from flows.prefect_server.work_pool import TEMPLATE, is_open, make_pool
 from tests.flows.conftest import ROOT
 
 DECLARED = yaml.safe_load((ROOT / "prefect.yaml").read_text())["definitions"]["pool"]["job_variables"]

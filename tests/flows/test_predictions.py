@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from flows.commands.predict import predict_file
-from flows.output import Output
+from flows.cli.output import Output
+from flows.cli.predict import predict_file
 from handler.errors import DataError
 from handler.run import RunInputs, TrainingRun
 from handler.spec import parse_spec

@@ -6,7 +6,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import resume as flows
-from flows.died import Dead
+from flows.dead_runs import Dead
 from handler.errors import FrostlineError
 
 pytestmark = pytest.mark.service

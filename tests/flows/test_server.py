@@ -7,7 +7,6 @@ import textwrap
 
 import pytest
 
-from flows import server as embedded
 from flows.answers import FailureAnswer
 from tests.flows.server_state import healthy, processes_of
 from tests.flows.waiting import wait_for

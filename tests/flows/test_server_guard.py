@@ -14,8 +14,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from flows import server_guard
-from flows.server_guard import OwnOrigin, is_own
+from flows.prefect_server import access_control
+from flows.prefect_server.access_control import OwnOrigin, is_own
 
 PORT = 4567
 OWN, LOCAL, FOREIGN = f"http://127.0.0.1:{PORT}", f"http://localhost:{PORT}", "http://else.where"
@@ -91,7 +91,7 @@ def table(*rows):
 def test_only_connections_of_this_user_and_root_are_own(tmp_path, monkeypatch):
     server, client, me = ("127.0.0.1", PORT), ("127.0.0.1", 50000), os.geteuid()
     listening, other = (server, ("0.0.0.0", 0), "0A", me), (server, client, "01", me + 1)
-    monkeypatch.setattr(server_guard, "CONNECTIONS", tmp_path / "tcp")
+    monkeypatch.setattr(access_control, "CONNECTIONS", tmp_path / "tcp")
     for rows, own in {
         (listening, (client, server, "01", me), other): True,
         (listening, (client, server, "01", 0), other): True,

@@ -7,8 +7,8 @@ import pytest
 import typer
 
 from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
-from flows.commands.sweep import show
-from flows.output import Output
+from flows.cli.output import Output
+from flows.cli.sweep import show
 from flows.sweep import answer_of, compare
 from handler.spec.sweep import Variant
 from handler.store.store import Store

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from flows.answers import standing
-from flows.died import _in_store
+from flows.dead_runs import _in_store
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.errors import BusyError, EnvironmentMismatch, SpecError
 from handler.fingerprint import environment

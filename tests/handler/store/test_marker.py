@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.command import run
+from flows.cli.app import run
 from handler.errors import SpecError
 from handler.store.marker import MARKER, is_store
 from handler.store.remote_dirs import local_root

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from flows.commands.export import export_model
-from flows.commands.predict import predict_file
-from flows.output import Output
+from flows.cli.export import export_model
+from flows.cli.output import Output
+from flows.cli.predict import predict_file
 from handler.errors import SpecError
 from handler.run.inputs import RunInputs
 from handler.run.trained_model import TrainedModel

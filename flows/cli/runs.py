@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from flows.answers import RunsAnswer, RunSummary, standing
-from flows.commands.tables import coloured, moment, table
-from flows.output import Output
+from flows.cli.output import Output
+from flows.cli.tables import coloured, moment, table
 from handler.errors import StoreError
 from handler.state.chain import RecordedChain, furthest
 from handler.store.store import Store

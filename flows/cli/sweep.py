@@ -8,9 +8,9 @@ import typer
 from rich.text import Text
 
 from flows.answers import SweepAnswer, TrainAnswer
-from flows.commands.session import Session
-from flows.commands.tables import coloured, duration, table
-from flows.output import CommandFailed, Output
+from flows.cli.output import CommandFailed, Output
+from flows.cli.session import Session
+from flows.cli.tables import coloured, duration, table
 from handler.errors import FrostlineError
 from handler.spec.loading import load_spec
 from handler.spec.sweep import default_title, named_in_errors, parse_grid, variants

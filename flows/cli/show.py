@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 
 from flows.answers import ShowAnswer, standing
-from flows.commands.tables import coloured, duration, moment, segments_table, table
-from flows.output import Output
+from flows.cli.output import Output
+from flows.cli.tables import coloured, duration, moment, segments_table, table
 from handler.errors.command_line import command_line
 from handler.store.remote_files import files_there
 from handler.store.store import Store

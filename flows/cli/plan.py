@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.text import Text
 
 from flows.answers import PlanAnswer
-from flows.commands.tables import duration, names, size, table
-from flows.output import Output
+from flows.cli.output import Output
+from flows.cli.tables import duration, names, size, table
 from handler.errors import SpecError
 from handler.records import Plan, Reason
 from handler.run.cache_misses import reasons

@@ -5,10 +5,10 @@ from __future__ import annotations
 import typer
 
 from flows.answers import FailureAnswer, ResumeAnswer, TrainAnswer
-from flows.commands.session import Session
-from flows.commands.tables import coloured, table
-from flows.commands.train import finished
-from flows.output import CommandFailed, Output
+from flows.cli.output import CommandFailed, Output
+from flows.cli.session import Session
+from flows.cli.tables import coloured, table
+from flows.cli.train import finished
 from handler.errors import FrostlineError
 from handler.errors.command_line import command_line
 from handler.run.resumption import stored_inputs

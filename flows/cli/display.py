@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
-from flows.commands.tables import duration, names
+from flows.cli.tables import duration, names
 from handler.errors.secrets import masked
 from handler.observer import Observer
 from handler.records import SegmentRecord

@@ -26,7 +26,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 
-from flows.admission import admit_path
+from flows.access_rules import admit_path
 from handler.errors import FrostlineError, StoreError
 from handler.records import RunRecord
 from handler.state.chain import RecordedChain, furthest

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.commands.session import Session
-from flows.commands.tables import duration, segments_table, table
-from flows.output import Output
+from flows.cli.output import Output
+from flows.cli.session import Session
+from flows.cli.tables import duration, segments_table, table
 from handler.fingerprint.data_function import looked_at
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun

@@ -11,11 +11,11 @@ from typing import Any
 import yaml
 
 from flows.answers import DeployAnswer
-from flows.commands.tables import table
-from flows.output import Output
-from flows.pools import make_pool
-from flows.recorded import unanswered
-from flows.server import ServerError, configured_api_url
+from flows.cli.output import Output
+from flows.cli.tables import table
+from flows.prefect_server.embedded import ServerError, configured_api_url
+from flows.prefect_server.work_pool import make_pool
+from flows.prefect_sync import unanswered
 from handler.errors import FrostlineError, SpecError
 
 HEARTBEAT_SECONDS = 30  # as in prefect.yaml
@@ -63,7 +63,7 @@ def deploy(output: Output, dead_after: float) -> None:
         if (said := make_pool(pool)) is not None:
             output.say(said)
     _prefect("--no-prompt", "deploy", "--all")
-    from flows.automation import declare
+    from flows.prefect_server.heartbeat_automation import declare
 
     automation, new = declare(dead_after)
     names = [str(deployment["name"]) for deployment in declared]

@@ -6,8 +6,8 @@ import typer
 from pydantic import ValidationError
 
 from flows.answers import Damaged, FailureAnswer, GcAnswer, VerifyAnswer
-from flows.commands.tables import size, table
-from flows.output import CommandFailed, Output
+from flows.cli.output import CommandFailed, Output
+from flows.cli.tables import size, table
 from handler.errors import BusyError, SpecError
 from handler.store.retention import Retention
 from handler.store.store import Store
@@ -54,7 +54,7 @@ def repair_runs(output: Output, runs: list[str], folder: str, allow_environment_
         Interrupted: the process was asked to stop; the files repaired so far stay repaired.
         typer.Exit: with code 1, if a file is still damaged.
     """
-    from flows.commands.session import Session
+    from flows.cli.session import Session
     from handler.repair.repairs import repair_store
 
     store = Store(folder)

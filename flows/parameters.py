@@ -7,7 +7,7 @@ from pathlib import Path
 
 import prefect.runtime
 
-from flows.admission import admit_path, admit_spec
+from flows.access_rules import admit_path, admit_spec
 from handler.errors import FrostlineError, SpecError
 from handler.run.inputs import RunInputs
 from handler.run.resumption import stored_inputs

@@ -1,7 +1,7 @@
 """The process that holds the embedded Prefect server, and the server's own process.
 
-    python -m flows.server_holder HOME PIPE SOCKET      holds a server until the pipe hangs up
-    python -m flows.server_holder serve SOCKET          is the server, on an inherited socket
+    python -m flows.prefect_server.holder HOME PIPE SOCKET      holds a server until the pipe hangs up
+    python -m flows.prefect_server.holder serve SOCKET          is the server, on an inherited socket
 
 PIPE and SOCKET are inherited file descriptors. The holder keeps the listening socket open, so that it can restart a
 server that dies on the same port; runs that use the server only see a pause.
@@ -19,7 +19,7 @@ import sys
 import time
 from pathlib import Path
 
-from flows.server import startup_lock
+from flows.prefect_server.embedded import startup_lock
 
 RESTARTS = 3
 TERM_SECONDS = 1.5
@@ -68,7 +68,7 @@ def serve(listening: int) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
-    from flows.server_guard import OwnOrigin, OwnUser
+    from flows.prefect_server.access_control import OwnOrigin, OwnUser
 
     bound = socket.socket(fileno=listening)
     config = uvicorn.Config(
@@ -95,7 +95,7 @@ def _start(listening: int) -> subprocess.Popen[bytes]:
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",
     }
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "flows.server_holder", "serve", str(listening)],
+        [sys.executable, "-P", "-m", "flows.prefect_server.holder", "serve", str(listening)],
         stdin=subprocess.DEVNULL,
         env=environment,
         process_group=0,

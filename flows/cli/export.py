@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flows.answers import ExportAnswer
-from flows.output import Output
+from flows.cli.output import Output
 from handler.errors import SpecError
 from handler.store.store import Store
 

@@ -1,7 +1,7 @@
 """A server process that forks one training per request, so that many trainings share one import of TensorFlow.
 
-    python -m flows.forking        reads a JSON request per line, {"arguments": [...], "out": FILE, "err": FILE},
-                                   answers {"pid": ...}; ends when its stdin is closed
+    python -m flows.cli.fork_server     reads a JSON request per line, {"arguments": [...], "out": FILE, "err": FILE},
+                                        answers {"pid": ...}; ends when its stdin is closed
 
 Each fork happens before TensorFlow has initialised anything, so every training configures TensorFlow like a process of
 its own.
@@ -52,7 +52,7 @@ def train(arguments: list[str], out: str, err: str) -> None:
         os.close(descriptor)
     sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115
     sys.argv = ["frostline", *arguments]
-    from flows.command import main as command
+    from flows.cli.app import main as command
 
     sys.exit(command())
 

@@ -1,8 +1,8 @@
 """The embedded Prefect server: one per PREFECT_HOME, shared by all `frostline` runs that use it; it ends with the last.
 
-Every run holds an open end of a named pipe. The holder process (`flows/server_holder.py`) sees the pipe hang up when
-the last run has ended or was killed, and then ends the server. The holder has its own process session, so that a Ctrl-C
-meant for the training does not reach it. A file lock keeps the start and the end of a server apart.
+Every run holds an open end of a named pipe. The holder process (`flows/prefect_server/holder.py`) sees the pipe hang up
+when the last run has ended or was killed, and then ends the server. The holder has its own process session, so that a
+Ctrl-C meant for the training does not reach it. A file lock keeps the start and the end of a server apart.
 
 Files in PREFECT_HOME: `frostline-server.json` (the address), `.hold` (the pipe), `.lock`, `.log`. This module does not
 import Prefect.
@@ -224,7 +224,15 @@ def _start(home: Path) -> EmbeddedServer:
         port = listening.getsockname()[1]
         with (home / "frostline-server.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "flows.server_holder", str(home), str(watch), str(listening.fileno())],
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "flows.prefect_server.holder",
+                    str(home),
+                    str(watch),
+                    str(listening.fileno()),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.answers import PredictAnswer
-from flows.commands.tables import scores_tables
-from flows.output import Output
+from flows.cli.output import Output
+from flows.cli.tables import scores_tables
 from handler.errors import DataError, SpecError
 from handler.store.store import Store
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from flows import environment, recorded
+from flows import prefect_sync
 from flows.answers import FailureAnswer, TrainAnswer
-from flows.display import display_for
-from flows.leaving import AT_MOST_SECONDS, HURRY_SECONDS, leave_at_most_in, record_abandoned, tell_prefect
-from flows.output import CommandFailed, Output, foreseen
-from flows.server import EmbeddedServer, ServerError, configured_api_url, start_or_join
-from flows.signals import SignalWatch
+from flows.cli.display import display_for
+from flows.cli.output import CommandFailed, Output, foreseen
+from flows.forced_exit import AT_MOST_SECONDS, HURRY_SECONDS, leave_at_most_in, record_abandoned, tell_prefect
+from flows.prefect_server import settings
+from flows.prefect_server.embedded import EmbeddedServer, ServerError, configured_api_url, start_or_join
+from flows.stop_signals import SignalWatch
 from handler.errors import FrostlineError, Interrupted, UserCodeError
 from handler.fingerprint.data_function import looked_at
 from handler.run.inputs import RunInputs
@@ -29,7 +30,7 @@ from handler.store.failure_log import log_failure
 from handler.user_code.tracebacks import text_of
 
 if TYPE_CHECKING:
-    from flows.display import Display
+    from flows.cli.display import Display
 
 
 class Session:
@@ -59,8 +60,8 @@ class Session:
     ) -> None:
         self._ending.acquire()  # from here on the process ends normally
         self.display.close()
-        recorded.may_return = lambda: True
-        if not recorded.send_queued(2.0):  # else the rest delays the process once the server is released
+        prefect_sync.may_return = lambda: True
+        if not prefect_sync.send_queued(2.0):  # else the rest delays the process once the server is released
             self.output.leaves_at_once = True
         if self.server is not None:
             self.server.release()
@@ -117,8 +118,8 @@ class Session:
         url = configured_api_url()
         if url is None:
             self.server = server = self.server or start_or_join()
-            url, recorded.may_return = server.api_url, server.is_held
-        environment.set_prefect(store, url)
+            url, prefect_sync.may_return = server.api_url, server.is_held
+        settings.set_prefect(store, url)
         if self.server is None:
             self._find_server(url)  # guard: server-found-first
 
@@ -191,7 +192,7 @@ class Session:
             raise Interrupted(interrupted) from cancelled
         finally:
             self.display.status("")
-            if not recorded.wait_until_recorded(2.0 if stop.requested else 30.0):
+            if not prefect_sync.wait_until_recorded(2.0 if stop.requested else 30.0):
                 self.display.note("Prefect's server hasn't recorded all stages of this run")
                 self.output.leaves_at_once = True
 
@@ -206,7 +207,7 @@ class Session:
         self.output.say(f"the whole traceback: {log}" if log else "".join(traceback.format_exception(error)).rstrip())
 
     def _find_server(self, url: str) -> None:
-        error = recorded.unanswered()
+        error = prefect_sync.unanswered()
         if error is not None:
             raise ServerError(
                 f"the Prefect server at {url} doesn't answer, or refuses ({type(error).__name__}: {error}); start it, "

@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 
-from flows.recorded import tell_ended
+from flows.prefect_sync import tell_ended
 from handler.run.training_run import TrainingRun
 from handler.state.chain import furthest
 from handler.stop_flag import stop

@@ -1,0 +1,1 @@
+"""The Prefect server: the embedded one, and the set-up of a server for unattended trainings."""
