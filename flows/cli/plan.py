@@ -48,7 +48,7 @@ def show_plan(
     plan = run.plan()
     told = reasons(run.planning, plan) if why else None
     if png is not None:
-        from handler.report import draw_schedule
+        from handler.report.schedule_png import draw_schedule
 
         draw_schedule(plan, png)
     drawn = None if png is None else str(png)

@@ -92,7 +92,7 @@ class Rebuilding:
         elif name == "history.csv":
             write_file(folder / name, to_table(record.history).encode())
         elif name == "report.html":
-            from handler.report import write_report
+            from handler.report.page import write_report
 
             write_report(record, folder)
         digests = {**record.files, name: digest_file(folder / name)}

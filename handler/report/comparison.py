@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from handler.records import RunRecord
-from handler.report import figures
+from handler.report import number_format
 from handler.report.curves import BOTTOM, HEIGHT, LEFT, RATES, RIGHT, TOP, WIDTH, epoch_labels, falls, gridlines
 from handler.report.svg import element, picture
 from handler.report.templates import fill
@@ -137,7 +137,7 @@ def _chart(metric: str, rows: Sequence[Row], records: Sequence[RunRecord]) -> Ma
     def y(value: float) -> float:
         return TOP + height * (1 - (value - low) / (high - low))
 
-    parts = [gridlines(figures.ticks(low, high, 5), y), epoch_labels(epochs, x)]
+    parts = [gridlines(number_format.ticks(low, high, 5), y), epoch_labels(epochs, x)]
     for row in rows:
         values = curves.get(row.name, ())
         drawn = itertools.groupby(enumerate(values), key=lambda pair: math.isfinite(pair[1]))
@@ -145,7 +145,7 @@ def _chart(metric: str, rows: Sequence[Row], records: Sequence[RunRecord]) -> Ma
             parts.append(
                 element(
                     "polyline",
-                    element("title", f"{row.name}: {figures.number(row.last.get(metric, ''))}"),
+                    element("title", f"{row.name}: {number_format.number(row.last.get(metric, ''))}"),
                     class_="run",
                     points=" ".join(f"{across:.1f},{down:.1f}" for across, down in points),
                     stroke=row.hue,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from handler.records import PlannedSegment
-from handler.report import figures
+from handler.report import number_format
 from handler.report.svg import element, join, picture
 
 WIDTH, HEIGHT = 560.0, 268.0
@@ -59,11 +59,11 @@ def _best(name: str, curves: dict[str, list[float]]) -> str:
     """Return the last value and, if it is another one, the best value, in words."""
     kind, values = list(curves.items())[-1]
     word = {"training": "", "validation": "validation "}[kind]
-    last, finite = f"{word}{figures.number(values[-1])}", [(v, e) for e, v in enumerate(values) if math.isfinite(v)]
+    last, finite = f"{word}{number_format.number(values[-1])}", [(v, e) for e, v in enumerate(values) if math.isfinite(v)]
     if not finite:
         return f"{word}not finite"
     value, epoch = min(finite) if falls(name) else max(finite, key=lambda pair: (pair[0], -pair[1]))
-    return last if epoch == len(values) - 1 else f"{last}, best {figures.number(value)} in epoch {epoch}"
+    return last if epoch == len(values) - 1 else f"{last}, best {number_format.number(value)} in epoch {epoch}"
 
 
 def falls(metric: str) -> bool:
@@ -115,7 +115,7 @@ def gridlines(ticks: Sequence[float], y: Axis) -> Markup:
     right = WIDTH - RIGHT
     return join(
         element("line", class_="gridline", x1=LEFT, x2=right, y1=y(tick), y2=y(tick))
-        + element("text", figures.number(tick), class_="axis", x=LEFT - 8, y=y(tick) + 4, text_anchor="end")
+        + element("text", number_format.number(tick), class_="axis", x=LEFT - 8, y=y(tick) + 4, text_anchor="end")
         for tick in ticks
     )
 
@@ -125,7 +125,7 @@ def epoch_labels(epochs: int, x: Axis) -> Markup:
     below = HEIGHT - BOTTOM + 17
     return join(
         element("text", str(epoch), class_="axis", x=x(epoch), y=below, text_anchor="middle")
-        for epoch in figures.epoch_ticks(epochs, WIDTH - LEFT - RIGHT)
+        for epoch in number_format.epoch_ticks(epochs, WIDTH - LEFT - RIGHT)
     )
 
 
@@ -146,7 +146,7 @@ def _bands(segments: Sequence[PlannedSegment], epochs: int, x: Axis, height: flo
 
 def _value_ticks(low: float, high: float, logarithmic: bool) -> list[float]:
     if not logarithmic:
-        return figures.ticks(low, high, 5)
+        return number_format.ticks(low, high, 5)
     whole = range(math.ceil(low), math.floor(high) + 1)
     steps = (1, 2, 5) if len(whole) < 4 else (1,)
     exact = (m * 10.0**p for p in range(math.floor(low), math.ceil(high) + 1) for m in steps)
@@ -182,7 +182,7 @@ def _readings(
         values = {kind: curve[epoch] for kind, curve in curves.items() if epoch < len(curve)}
         segment = next((s for s in segments if s.start <= epoch < s.end), None)
         where = f"epoch {epoch}" + (f" (segment {segment.index})" if segment else "")
-        words = "\n".join([where, *(f"{kind}: {figures.number(v)}" for kind, v in values.items())])
+        words = "\n".join([where, *(f"{kind}: {number_format.number(v)}" for kind, v in values.items())])
         points = [(kind, place(epoch, value)) for kind, value in values.items()]
         marks = [element("circle", class_=f"mark {kind}", cx=at[0], cy=at[1], r=4) for kind, at in points if at]
         columns.append(

@@ -11,9 +11,9 @@ import yaml
 
 from handler.errors.command_line import command_line
 from handler.records import PlannedSegment, RunRecord
-from handler.report import figures
+from handler.report import number_format
 from handler.report.curves import charts
-from handler.report.picture import schedule_picture
+from handler.report.schedule_svg import schedule_picture
 from handler.report.templates import fill
 from handler.store.atomic_files import write_file
 from handler.store.remote_dirs import place_of
@@ -50,7 +50,7 @@ def render(record: RunRecord, folder: Path) -> str:
         record=record,
         spec_text=spec_text,
         spec={k: v if isinstance(v, dict) else {} for k, v in _mapping(spec_text).items()},
-        epochs=figures.epochs,
+        epochs=number_format.epochs,
         schedule=schedule_picture(record.layers, planned, reached=record.epochs, sources=sources) if planned else None,
         charts=charts(record.history, planned),
         segments=_segment_rows(record, planned),
@@ -146,7 +146,7 @@ def _words(value: Any) -> str:
     if isinstance(value, list | tuple):
         nested = any(isinstance(v, list | tuple | str | Mapping) for v in value)
         return (" " if nested else " \u00d7 ").join(_words(v) for v in value)
-    return "any" if value is None else figures.number(value)
+    return "any" if value is None else number_format.number(value)
 
 
 def _mapping(text: str) -> dict[str, Any]:

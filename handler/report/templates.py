@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from handler.report import figures
+from handler.report import number_format
 
 
 def fill(template: str, title: str, filters: dict[str, Callable[..., Any]] | None = None, **given: Any) -> str:
@@ -29,9 +29,9 @@ def fill(template: str, title: str, filters: dict[str, Callable[..., Any]] | Non
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {
-        "count": figures.count,
-        "duration": figures.duration,
-        "number": figures.number,
+        "count": number_format.count,
+        "duration": number_format.duration,
+        "number": number_format.number,
         **(filters or {}),
     }
     return environment.get_template(template).render(title=title, style=style(), **given)

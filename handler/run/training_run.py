@@ -247,7 +247,7 @@ class TrainingRun:
 
     def report(self) -> str:
         """Write the report page and `history.csv`; return the page's path."""
-        from handler.report import write_report
+        from handler.report.page import write_report
 
         folder = self.store.runs.folder(self.inputs.name)
         record = self._writer.change(report="report.html")

@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 
 from handler.records import rate_text
-from handler.report import figures
+from handler.report import number_format
 
 
 @pytest.mark.parametrize(

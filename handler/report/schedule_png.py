@@ -6,8 +6,8 @@ import warnings
 from pathlib import Path
 
 from handler.records import Plan, rate_text
-from handler.report import figures
-from handler.report.mask import Row, rows, trainable_share
+from handler.report import number_format
+from handler.report.layer_spans import Row, rows, trainable_share
 from handler.store.atomic_files import replacing
 
 TRAINING, FROZEN, HELD, INK, MUTED, RATE = "#f6b65c", "#8cc4ec", "#b3bdc9", "#16202c", "#5b6a7c", "#1769c2"
@@ -57,7 +57,7 @@ def draw_schedule(plan: Plan, file: Path) -> None:
                 axes.axvline(segment.start, color=INK, linewidth=0.5, alpha=0.45)
     for axes in (above, middle):
         axes.set_xticks([])
-    below.set_xticks(figures.epoch_ticks(plan.epochs, 780))
+    below.set_xticks(number_format.epoch_ticks(plan.epochs, 780))
     below.set_xlabel("epoch", fontsize=8, color=MUTED)
     _legend(figure, plan, found, left / width, height)
     with replacing(file) as beside, warnings.catch_warnings(), beside.open("wb") as out:

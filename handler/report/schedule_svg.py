@@ -10,8 +10,8 @@ from typing import Any
 from markupsafe import Markup
 
 from handler.records import PlannedSegment
-from handler.report import figures
-from handler.report.mask import Row, rows, trainable_share
+from handler.report import number_format
+from handler.report.layer_spans import Row, rows, trainable_share
 from handler.report.svg import element, join, picture
 
 WIDTH, RIGHT = 1080.0, 84.0
@@ -81,7 +81,7 @@ def schedule_picture(
         _axis(frame, bottom),
     ]
     if reached < frame.epochs:
-        title = element("title", f"not reached: epochs {figures.epochs(reached, frame.epochs)}")
+        title = element("title", f"not reached: epochs {number_format.epochs(reached, frame.epochs)}")
         x = frame.x(reached)
         parts.append(
             element("rect", title, class_="veil", x=x, y=grid_top - 1, width=frame.right - x, height=bottom - grid_top)
@@ -109,8 +109,8 @@ def _segment_strip(segments: Sequence[PlannedSegment], frame: Frame, y: float, s
     for s in segments:
         source = sources.get(s.index, "planned")
         x, width = frame.x(s.start), (s.end - s.start) * frame.scale
-        words = f"segment {s.index}: epochs {figures.epochs(s.start, s.end)}, {source}, {len(s.frozen)} layers frozen, "
-        title = element("title", f"{words}{figures.number(s.trainable_parameters)} parameters train")
+        words = f"segment {s.index}: epochs {number_format.epochs(s.start, s.end)}, {source}, {len(s.frozen)} layers frozen, "
+        title = element("title", f"{words}{number_format.number(s.trainable_parameters)} parameters train")
         inset = min(1.0, width / 4)
         parts.append(
             element(
@@ -178,7 +178,7 @@ def _grid(found: Sequence[Row], frame: Frame, y: float, height: float) -> Markup
         top = y + i * height
         baseline, cells = top + height / 2 + size * 0.35, []
         for span in row.spans:
-            words = f"{row.path}: {STATE_WORDS[span.state]}, epochs {figures.epochs(span.start, span.end)}"
+            words = f"{row.path}: {STATE_WORDS[span.state]}, epochs {number_format.epochs(span.start, span.end)}"
             cells.append(
                 element(
                     "rect",
@@ -220,7 +220,7 @@ def _grid(found: Sequence[Row], frame: Frame, y: float, height: float) -> Markup
                 cells.append(
                     element(
                         "text",
-                        figures.count(row.parameters),
+                        number_format.count(row.parameters),
                         class_="count",
                         x=frame.right + 14 + bar,
                         y=baseline,
@@ -243,7 +243,7 @@ def _share_strip(
         share = trainable_share(s, layers)
         title = element(
             "title",
-            f"segment {s.index}: {share:.0%} of the parameters train ({figures.number(s.trainable_parameters)})",
+            f"segment {s.index}: {share:.0%} of the parameters train ({number_format.number(s.trainable_parameters)})",
         )
         parts.append(
             element(
@@ -282,7 +282,7 @@ def _boundaries(segments: Sequence[PlannedSegment], frame: Frame, top: float, bo
 
 def _axis(frame: Frame, y: float) -> Markup:
     parts = [_side(frame, "epoch", y + 16)]
-    for epoch in figures.epoch_ticks(frame.epochs, frame.right - frame.left):
+    for epoch in number_format.epoch_ticks(frame.epochs, frame.right - frame.left):
         x = frame.x(epoch)
         parts += [
             element("line", class_="tick", x1=x, x2=x, y1=y, y2=y + 4),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from handler.records import PlannedSegment
-from handler.report.figures import epochs
+from handler.report.number_format import epochs
 
 State = Literal["training", "frozen", "held"]
 
