@@ -59,7 +59,10 @@ def _best(name: str, curves: dict[str, list[float]]) -> str:
     """Return the last value and, if it is another one, the best value, in words."""
     kind, values = list(curves.items())[-1]
     word = {"training": "", "validation": "validation "}[kind]
-    last, finite = f"{word}{number_format.number(values[-1])}", [(v, e) for e, v in enumerate(values) if math.isfinite(v)]
+    last, finite = (
+        f"{word}{number_format.number(values[-1])}",
+        [(v, e) for e, v in enumerate(values) if math.isfinite(v)],
+    )
     if not finite:
         return f"{word}not finite"
     value, epoch = min(finite) if falls(name) else max(finite, key=lambda pair: (pair[0], -pair[1]))
