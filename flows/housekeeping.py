@@ -16,7 +16,7 @@ from handler.errors import BusyError
 from handler.store.marker import is_absent
 from handler.store.retention import Retention
 from handler.store.store import Store
-from tasks.artifacts import log
+from tasks.prefect_artifacts import log
 
 
 @flow(name="housekeeping")

@@ -57,7 +57,7 @@ def unanswered() -> Exception | None:
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
 
-    from tasks.asking import asking
+    from tasks.client_retries import asking
 
     try:
         with asking(0), get_client(sync_client=True, httpx_settings={"timeout": ANSWER_SECONDS}) as client:
@@ -109,7 +109,7 @@ def wait_until_recorded(seconds: float) -> bool:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-    from tasks.asking import asking
+    from tasks.client_retries import asking
 
     if _flow_run is None:
         return True

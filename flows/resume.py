@@ -23,7 +23,7 @@ from flows.dead_runs import Dead, died
 from handler.errors import FrostlineError
 from handler.store.remote_dirs import local_root, place_of
 from handler.user_code.tracebacks import sentence_of
-from tasks.artifacts import log, run_event
+from tasks.prefect_artifacts import log, run_event
 
 
 @flow(name="resume")

@@ -36,10 +36,10 @@ from handler.store.remote_files import send
 from handler.store.store import Store
 from handler.store.sweeps import claimed_sweep, refuse_other_file
 from handler.validation.run_name import check_run_name
-from tasks.artifacts import log
-from tasks.forked import ended_at_last
+from tasks.prefect_artifacts import log
 from tasks.run_log import errors_masked, mask_logs
 from tasks.sweep_run import sweep_run
+from tasks.training_process import ended_at_last
 
 say: Callable[[str], None] = log  # the command replaces it with its display
 

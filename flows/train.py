@@ -40,17 +40,12 @@ from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.spec.training_spec import TrainingSpec
 from handler.stop_flag import stop
-from tasks.artifacts import PrefectObserver, log, run_event, show_again
-from tasks.backup import backup
 from tasks.interruption import TrainingInterrupted
-from tasks.plan import plan
-from tasks.policies import note
-from tasks.post_fit import post_fit
-from tasks.pre_fit import pre_fit
-from tasks.report import report
-from tasks.restore import restore
+from tasks.prefect_artifacts import PrefectObserver, log, run_event, show_again
 from tasks.run_log import errors_masked, mask_logs
 from tasks.segment import run_segment
+from tasks.stage_policy import note
+from tasks.stages import backup, plan, post_fit, pre_fit, report, restore
 
 
 @flow(name="train", flow_run_name=training_name)

@@ -8,8 +8,8 @@ from pathlib import Path
 from handler.records import PlannedSegment, SegmentRecord
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from tasks.policies import note, shared, stage
 from tasks.results import SegmentResult
+from tasks.stage_policy import note, shared, stage
 
 
 @stage("segment")

@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from handler.spec.sweep import Variant
 from handler.stop_flag import stop
 from handler.store.remote_dirs import local_root
-from tasks.forked import run
+from tasks.training_process import run
 
 
 @task(name="sweep-run", task_run_name="{variant.name}", cache_policy=NO_CACHE)

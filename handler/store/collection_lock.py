@@ -4,7 +4,7 @@ All processes take the locks in one order:
 
 1. the lock of a run (`RunStore.lock`);
 2. the lock of the store, in this module; a training waits here for a collection to end;
-3. the lock of a segment's result (`tasks/locks.py`);
+3. the lock of a segment's result (`tasks/result_locks.py`);
 4. the lock of `states/` (`StateStore`), held for a moment.
 
 A collection takes the lock of the store first and then those of runs. It never waits for a lock: it is refused if a

@@ -138,7 +138,7 @@ KINDS: dict[str, Callable] = {
 
 def lock_of(store: Path, state: str) -> Path:
     """Return the path of the lock for a segment's result."""
-    from tasks.locks import FlockLockManager
+    from tasks.result_locks import FlockLockManager
 
     return FlockLockManager(store / "results" / "locks")._path(f"segment-{state}")
 

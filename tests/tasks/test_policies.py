@@ -16,8 +16,8 @@ from handler.errors import (
 from handler.records import PlannedSegment
 from handler.store.atomic_files import writing
 from tasks.interruption import TrainingInterrupted
-from tasks.policies import can_pass
 from tasks.segment import segment, title
+from tasks.stage_policy import can_pass
 
 
 def store_error(cause):

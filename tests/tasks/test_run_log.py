@@ -4,8 +4,8 @@ import sys
 import pytest
 
 from handler.errors import FrostlineError
-from tasks.policies import can_pass
 from tasks.run_log import LOGGERS, Masked, errors_masked, mask_logs
+from tasks.stage_policy import can_pass
 
 
 def test_log_records_of_a_flow_run_are_masked_with_their_tracebacks():

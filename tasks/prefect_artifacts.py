@@ -26,7 +26,7 @@ from prefect.exceptions import MissingContextError
 from handler.errors.secrets import masked
 from handler.observer import Observer
 from handler.records import Plan, RunRecord, SegmentRecord
-from tasks.asking import asking
+from tasks.client_retries import asking
 
 _not_taken: list[Callable[[], object]] = []
 

@@ -20,7 +20,7 @@ from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.store.occupied_paths import free_place
 from tasks.interruption import TrainingInterrupted
-from tasks.locks import FlockLockManager
+from tasks.result_locks import FlockLockManager
 from tasks.run_log import errors_masked
 
 RETRIES = 4
