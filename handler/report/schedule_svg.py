@@ -109,7 +109,8 @@ def _segment_strip(segments: Sequence[PlannedSegment], frame: Frame, y: float, s
     for s in segments:
         source = sources.get(s.index, "planned")
         x, width = frame.x(s.start), (s.end - s.start) * frame.scale
-        words = f"segment {s.index}: epochs {number_format.epochs(s.start, s.end)}, {source}, {len(s.frozen)} layers frozen, "
+        words = f"segment {s.index}: epochs {number_format.epochs(s.start, s.end)}, {source}, "
+        words += f"{len(s.frozen)} layers frozen, "
         title = element("title", f"{words}{number_format.number(s.trainable_parameters)} parameters train")
         inset = min(1.0, width / 4)
         parts.append(
