@@ -16,7 +16,7 @@ def processes_of(home):
     found = []
     for folder in Path("/proc").iterdir():
         try:
-            if not folder.name.isdigit() or b"flows.server_holder" not in (folder / "cmdline").read_bytes():
+            if not folder.name.isdigit() or b"flows.prefect_server.holder" not in (folder / "cmdline").read_bytes():
                 continue
             about = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
         except OSError:

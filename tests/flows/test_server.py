@@ -8,13 +8,14 @@ import textwrap
 import pytest
 
 from flows.answers import FailureAnswer
+from flows.prefect_server import embedded
 from tests.flows.server_state import healthy, processes_of
 from tests.flows.waiting import wait_for
 
 USE = textwrap.dedent("""
     import sys, time
     from pathlib import Path
-    from flows.server import start_or_join
+    from flows.prefect_server.embedded import start_or_join
     share = start_or_join(Path(sys.argv[1]))
     share.wait()
     print(share.url, share.pid, flush=True)

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from flows.leaving import AT_MOST_SECONDS
-from flows.signals import SignalWatch
-from handler.interrupt import stop
+from flows.forced_exit import AT_MOST_SECONDS
+from flows.stop_signals import SignalWatch
+from handler.stop_flag import stop
 from tests.flows.waiting import wait_for
 
 

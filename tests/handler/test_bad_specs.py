@@ -165,7 +165,7 @@ def test_refusing_a_specification_imports_no_tensorflow(tmp_path):
     file = write_good(tmp_path, {"seed": -1})
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from handler.errors import SpecError\nimport handler.declared, handler.spec\n"
+        "from handler.errors import SpecError\nimport handler.fingerprint.declaration, handler.spec.loading\n"
         "try:\n    handler.spec.load_spec(Path(sys.argv[1]))\nexcept SpecError as error:\n    print(error)\n"
         "print(sorted({'tensorflow', 'keras', 'prefect', 'scipy'} & set(sys.modules)))"
     )

@@ -38,7 +38,7 @@ def trained(folder, store, kill_at=None, spec=MIRRORED):
     (folder / "mine.py").write_text(MODULE)
     return in_a_process(f"""
         import json, os, signal
-        from handler.observe import Observer
+        from handler.observer import Observer
         from handler.run import RunInputs, TrainingRun
         from handler.spec import parse_spec
         from tests.faults import stages
@@ -71,12 +71,12 @@ def test_a_mirrored_training_is_bit_identical_to_keras_fit(tmp_path):
     done = in_a_process("""
         import json
         from handler import environment
-        from handler.specification.strategy import Strategy
+        from handler.spec.device_strategy import Strategy
         mirrored = Strategy(name="mirrored", devices=2)
         environment.prepare(1, strategy=mirrored)
         import keras, numpy as np, tensorflow as tf
         from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
-        from handler.distribution import scope
+        from handler.backend.devices import scope
         from handler.state import to_array
         x = np.random.default_rng(3).normal(size=(90, 6)).astype("float32")  # five whole batches, and one of ten
         y = x[:, :3].argmax(axis=1).astype("int64")
@@ -186,7 +186,7 @@ def test_a_process_that_started_with_one_device_is_refused(tmp_path):
         import tensorflow as tf
         tf.ones(1)
         from handler import environment
-        from handler.specification.strategy import Strategy
+        from handler.spec.device_strategy import Strategy
         environment.prepare(tf.config.threading.get_intra_op_parallelism_threads() or 2, strategy=Strategy(name="mirrored", devices=2))
     """, tmp_path)  # fmt: skip
     assert "training.strategy: 2 devices asked for, but TensorFlow runs with one in this process already" in done.stderr

@@ -23,8 +23,8 @@ import keras, numpy as np, tensorflow as tf
 exec(code)
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.errors import EnvironmentMismatch
-from handler.final import weights_digest
-from handler.observe import Observer
+from handler.state.keras_state import weights_digest
+from handler.observer import Observer
 
 class Watch(Observer):
     def __init__(self):

@@ -92,7 +92,7 @@ def test_a_longer_run_continues_from_cached_states(train, finished):
 def test_a_killed_training_resumes_bit_identically(train, folder, kill_at, whole):
     code = f"""
         import os, signal
-        from handler.observe import Observer
+        from handler.observer import Observer
         from handler.run import RunInputs, TrainingRun
         from handler.spec import parse_spec
         class Kill(Observer):

@@ -15,7 +15,7 @@ from tasks.result_locks import FlockLockManager
 
 HOLD = textwrap.dedent("""
     import sys, time
-    from tasks.locks import FlockLockManager
+    from tasks.result_locks import FlockLockManager
     FlockLockManager(sys.argv[1]).acquire_lock("segment-1", "other")
     print("held", flush=True)
     time.sleep(60)
@@ -46,7 +46,7 @@ def refusal(number):
     return refuse
 
 
-@pytest.mark.parametrize("operation", ["os.open", "fcntl.flock", "tasks.locks.lease_on"])
+@pytest.mark.parametrize("operation", ["os.open", "fcntl.flock", "tasks.result_locks.lease_on"])
 def test_a_lock_that_fails_to_be_acquired_is_free(operation, tmp_path, monkeypatch):
     locks = FlockLockManager(tmp_path, poll=0.01)
     with monkeypatch.context() as fault:

@@ -101,7 +101,7 @@ def test_a_file_that_is_being_written_is_not_removed(tmp_path):
         beside.write_text("text")
         assert atomic_files.leftovers(tmp_path) == []
         atomic_files.sweep(tmp_path)
-        asked = f"from handler.store import files; from pathlib import Path; files.sweep(Path({str(tmp_path)!r}))"
+        asked = f"from handler.store import atomic_files; from pathlib import Path; atomic_files.sweep(Path({str(tmp_path)!r}))"
         subprocess.run([sys.executable, "-c", asked], check=True)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "text")]
 
