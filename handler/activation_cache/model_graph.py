@@ -9,10 +9,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend import KerasTensor
-from keras.src.models.functional import Functional, operation_fn
 
 from handler.activation_cache.graph import Graph, Part
+from handler.backend.layers import all_layers, has_losses, has_seed_generators
+from handler.backend.symbolic import Functional, KerasTensor, functional, nodes, operation_fn, standardize_dtype
 from handler.freezing.layers import addressable
 
 _PREPARE = (keras.layers.Normalization, keras.layers.CategoryEncoding, keras.layers.Discretization)
@@ -88,19 +88,18 @@ class Flat:
     def _take_apart(self, model: Any, given: list[int], prefix: str) -> list[int]:
         """Append the parts of a functional model called on numbered tensors, and return the numbers of its outputs."""
         numbers = {id(tensor): number for tensor, number in zip(model.inputs, given, strict=True)}
-        for depth in sorted(model._nodes_by_depth, reverse=True):
-            for node in model._nodes_by_depth[depth]:
-                if not node.operation or node.is_input:
-                    continue
-                taken = [numbers[id(tensor)] for tensor in node.input_tensors]
-                name = f"{prefix}{node.operation.name}"
-                inner = _inside(node)
-                if inner is not None:
-                    outputs = self._take_apart(inner, taken, f"{name}/")
-                else:
-                    outputs = [self._new(tensor) for tensor in node.outputs]
-                    self._append(node, name, taken, outputs, numbers)
-                numbers.update((id(tensor), number) for tensor, number in zip(node.outputs, outputs, strict=True))
+        for node in nodes(model):
+            if not node.operation or node.is_input:
+                continue
+            taken = [numbers[id(tensor)] for tensor in node.input_tensors]
+            name = f"{prefix}{node.operation.name}"
+            inner = _inside(node)
+            if inner is not None:
+                outputs = self._take_apart(inner, taken, f"{name}/")
+            else:
+                outputs = [self._new(tensor) for tensor in node.outputs]
+                self._append(node, name, taken, outputs, numbers)
+            numbers.update((id(tensor), number) for tensor, number in zip(node.outputs, outputs, strict=True))
         return [numbers[id(tensor)] for tensor in model.outputs]
 
     def _append(self, node: Any, name: str, taken: list[int], outputs: list[int], numbers: dict[int, int]) -> None:
@@ -120,13 +119,13 @@ class Flat:
 
     def _trains(self, layer: Any) -> bool:
         """Return whether a layer has values that change unless it is frozen: weights or statistics."""
-        own = (part for part in layer._flatten_layers() if not isinstance(part, _PREPARE))
+        own = (part for part in all_layers(layer) if not isinstance(part, _PREPARE))
         # guard: prefix-without-moving-statistics
         return any(self._flags.get(id(part), part.trainable) and part.weights for part in own)
 
     def _new(self, tensor: KerasTensor) -> int:
         dims = tensor.shape[1:]
-        item = keras.src.backend.standardize_dtype(tensor.dtype)
+        item = standardize_dtype(tensor.dtype)
         size = {"bfloat16": 2, "bool": 1}.get(item) or np.dtype(item).itemsize
         self._sizes.append(None if None in dims or not tensor.shape else size * math.prod(dims))
         return len(self._sizes) - 1
@@ -139,13 +138,6 @@ def _problem(model: Any) -> str:
     if {"train_step", "call", "compute_loss"} & vars(model).keys():
         return "the network has a step of its own"
     return "it runs eagerly" if model.run_eagerly else ""
-
-
-def functional(model: Any) -> Any:
-    """Return the functional model that a model is or contains, or None for another kind of model."""
-    if isinstance(model, keras.Sequential):
-        return model._functional if model.built else None
-    return model if isinstance(model, Functional) else None
 
 
 def _inside(node: Any) -> Any:
@@ -171,10 +163,10 @@ def obstacle(layer: Any, lambdas: bool = False) -> str:
         lambdas: treat `Lambda` layers as pure functions.
     """
     checks: dict[str, Callable[[Any], Any]] = {
-        "draws random numbers": lambda part: part._seed_generators,  # guard: prefix-without-random-numbers
+        "draws random numbers": has_seed_generators,  # guard: prefix-without-random-numbers
         "divides its kernel by its norm": lambda part: isinstance(part, keras.layers.SpectralNormalization),
         # guard: prefix-without-losses
-        "adds to the loss": lambda part: getattr(part, "activity_regularizer", None) is not None or part._losses,
+        "adds to the loss": lambda part: getattr(part, "activity_regularizer", None) is not None or has_losses(part),
         "hands on a mask": lambda part: isinstance(part, keras.layers.Masking) or getattr(part, "mask_zero", False),
         "looks up in a table": lambda part: isinstance(part, keras.layers.StringLookup | keras.layers.IntegerLookup),
         "remembers earlier batches": lambda part: getattr(part, "stateful", False) is True,
@@ -182,7 +174,7 @@ def obstacle(layer: Any, lambdas: bool = False) -> str:
             isinstance(part, keras.layers.Lambda) and not lambdas
         ),
     }
-    found = (text for text, check in checks.items() for part in layer._flatten_layers() if check(part))
+    found = (text for text, check in checks.items() for part in all_layers(layer) if check(part))
     return next(found, "")
 
 

@@ -10,7 +10,10 @@ import tensorflow as tf
 
 from handler.activation_cache.cost import NotUsed
 from handler.activation_cache.graph import Cut
-from handler.activation_cache.model_graph import Flat, functional
+from handler.activation_cache.model_graph import Flat
+from handler.backend.graphs import is_stateful
+from handler.backend.layers import drop_losses, has_losses
+from handler.backend.symbolic import functional, keras_mask, output_structure
 
 # TensorFlow counts operations that read variables or call functions as stateful, although they change nothing.
 _HARMLESS = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "StatefulPartitionedCall", "While", "If"}
@@ -55,7 +58,7 @@ class SuffixStep:
 
     def __call__(self, x: Any, training: bool | None = None) -> Any:
         """Return the model's output for activations at the cut."""
-        self._model._clear_losses()
+        drop_losses(self._model)
         return self._rest(*keras.tree.flatten(x), training=training)
 
     def __getattr__(self, name: str) -> Any:
@@ -64,7 +67,7 @@ class SuffixStep:
     def _run(self, given: list[Any]) -> Any:
         tensors = dict(zip(self._cut.tensors, given, strict=True))
         outputs = self._flat.run(self._after, tensors, self._flat.graph.outputs)
-        packed = keras.tree.pack_sequence_as(functional(self._model)._outputs_struct, outputs)
+        packed = keras.tree.pack_sequence_as(output_structure(functional(self._model)), outputs)
         return packed[0] if isinstance(packed, (list, tuple)) and len(packed) == 1 else packed
 
 
@@ -91,7 +94,7 @@ def prefix_function(model: Any, flat: Flat, cut: Cut, batch: Any) -> Any:
         taken = [keras.ops.convert_to_tensor(t, dtype=i.dtype) for t, i in zip(given, inputs, strict=True)]
         tensors = dict(zip(flat.graph.inputs, taken, strict=True))
         outputs = flat.run(cut.parts, tensors, cut.tensors)
-        if any(keras.src.backend.get_keras_mask(tensor) is not None for tensor in outputs):
+        if any(keras_mask(tensor) is not None for tensor in outputs):
             raise NotUsed("a mask goes with the activations")
         return outputs
 
@@ -99,11 +102,11 @@ def prefix_function(model: Any, flat: Flat, cut: Cut, batch: Any) -> Any:
     specs = [tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype) for tensor in batch]
     traced = tf.function(lambda *given: whole(*given, training=True), input_signature=specs, autograph=False)
     function = traced.get_concrete_function()
-    losses = [flat.calls[n].operation for n in cut.parts if getattr(flat.calls[n].operation, "_losses", None)]
+    losses = [flat.calls[n].operation for n in cut.parts if has_losses(flat.calls[n].operation)]
     if losses:
         raise NotUsed(f"{losses[0].name} adds to the loss")
     for kind in sorted(_kinds(function.graph.as_graph_def())):
-        if tf.raw_ops.__dict__.get(kind) is None or _is_stateful(kind):  # guard: prefix-reads-only
+        if tf.raw_ops.__dict__.get(kind) is None or is_stateful(kind):  # guard: prefix-reads-only
             raise NotUsed(f"it isn't a pure function of its input ({kind})")
     return function
 
@@ -112,10 +115,3 @@ def _kinds(graph: Any) -> set[str]:
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     called = {function.signature.name for function in graph.library.function}
     return {node.op for node in nodes} - called - _HARMLESS
-
-
-def _is_stateful(kind: str) -> bool:
-    from tensorflow.python.framework import op_def_registry
-
-    about = op_def_registry.get(kind)
-    return about is None or bool(about.is_stateful)

@@ -15,6 +15,17 @@ def unwrapped(optimizer: Any) -> Any:
     return getattr(optimizer, "inner_optimizer", None) or optimizer
 
 
+def optimized_variables(optimizer: Any) -> list[Any]:
+    """Return the variables over which an optimizer was built."""
+    found: list[Any] = optimizer._trainable_variables
+    return found
+
+
+def steps_taken(optimizer: Any) -> int:
+    """Return the number of steps that an optimizer has taken, including those that only accumulated gradients."""
+    return int(unwrapped(optimizer)._iterations.numpy())
+
+
 def is_divided(optimizer: Any) -> bool:
     """Return whether an optimizer is a `MultiOptimizer`, which assigns variables to several optimizers."""
     import keras

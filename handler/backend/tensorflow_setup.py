@@ -76,3 +76,17 @@ def thread_count() -> int:
 def core_count() -> int:
     """Return the number of cores that this process may use, the default number of threads."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def is_deterministic() -> bool:
+    """Return whether TensorFlow uses only deterministic kernels."""
+    from tensorflow.python.framework.config import is_op_determinism_enabled
+
+    return bool(is_op_determinism_enabled())
+
+
+def uses_onednn() -> bool:
+    """Return whether TensorFlow uses oneDNN."""
+    from tensorflow.python.util import _pywrap_util_port
+
+    return bool(_pywrap_util_port.IsMklEnabled())

@@ -11,9 +11,10 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src import backend
 
 from handler.backend.devices import scope_of
+from handler.backend.models import has_compiled_metrics, loss_function
+from handler.backend.symbolic import KerasTensor, compute_output_spec, standardize_dtype
 from handler.engine import batches
 from handler.engine.losses import CLASSES, ONE_HOT, family_of
 from handler.engine.sequencer import DLSequencer
@@ -43,7 +44,7 @@ def check_batches(model: Any, sequencer: Any, where: str = "data.source", suffix
     batch = batches.tensors(sequencer.example())
     x, y, weight = (*batch, None, None)[:3]
     check_inputs(model, _flat(x), where)
-    given = [backend.KerasTensor((None, *part.shape[1:]), part.dtype.name) for part in _flat(x)]
+    given = [KerasTensor((None, *part.shape[1:]), part.dtype.name) for part in _flat(x)]
     with scope_of(model):
         output = _output(model, given if isinstance(x, list | tuple) else given[0])
         loss = getattr(model, "loss", None)
@@ -133,9 +134,9 @@ def _check_targets(model: Any, sequencer: DLSequencer, output: Any, loss: Any, w
 def _output(model: Any, x: Any) -> Any:
     """Return the network's output as symbolic tensors, or None if it cannot be called symbolically."""
     if getattr(model, "outputs", None):
-        return [backend.KerasTensor(tensor.shape, tensor.dtype) for tensor in model.outputs]
+        return [KerasTensor(tensor.shape, tensor.dtype) for tensor in model.outputs]
     try:
-        return backend.compute_output_spec(model, x, training=False)
+        return compute_output_spec(model, x, training=False)
     except Exception:  # a network that needs values; its first step reports any fault
         return None
 
@@ -144,14 +145,14 @@ def _try(model: Any, x: Any, y: Any, weight: Any, output: Any, where: str) -> No
     """Let Keras compute loss and metrics symbolically."""
     x, y, weight = (keras.tree.map_structure(_symbol, part) if part is not None else None for part in (x, y, weight))
     rows = _flat(x)[0].shape[0]  # a matrix multiplication needs a known number
-    output = keras.tree.map_structure(lambda t: backend.KerasTensor((rows, *t.shape[1:]), t.dtype), output)
+    output = keras.tree.map_structure(lambda t: KerasTensor((rows, *t.shape[1:]), t.dtype), output)
     output = output[0] if isinstance(output, Sequence) and len(output) == 1 else output
-    for path, function in ((LOSS, model._compute_loss), ("model.compile.metrics", model.compute_metrics)):
-        if path != LOSS and model._compile_metrics is None:
+    for path, function in ((LOSS, loss_function(model)), ("model.compile.metrics", model.compute_metrics)):
+        if path != LOSS and not has_compiled_metrics(model):
             continue
         options = {"training": False} if path == LOSS else {}
         try:
-            backend.compute_output_spec(function, x, y, output, sample_weight=weight, **options)
+            compute_output_spec(function, x, y, output, sample_weight=weight, **options)
         except TRIED as error:
             if is_raised_outright(error):
                 raise  # raised by a user's own loss or metric, at the user's own line
@@ -173,7 +174,7 @@ def _is_keras_own(model: Any) -> bool:
 
 
 def _symbol(tensor: Any) -> Any:
-    return backend.KerasTensor(tensor.shape, backend.standardize_dtype(tensor.dtype))
+    return KerasTensor(tensor.shape, standardize_dtype(tensor.dtype))
 
 
 def _flat(value: Any) -> list[Any]:

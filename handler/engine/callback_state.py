@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
-from keras.src.utils.python_utils import is_default
 
+from handler.backend.callbacks import has_saved_model, is_default
 from handler.errors import MismatchError, SpecError
 from handler.errors.quoting import shown
 from handler.spec.callbacks import REFUSED
@@ -198,7 +198,7 @@ def _is_lost(callback: Any, best: float | None) -> bool:
     """
     if best is None or not isinstance(callback, keras.callbacks.ModelCheckpoint) or not callback.save_best_only:
         return False
-    return not callback._get_most_recently_modified_file_matching_pattern(str(Path(callback.filepath).absolute()))
+    return not has_saved_model(callback)
 
 
 def _plain(value: Any) -> Any:

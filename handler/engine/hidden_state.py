@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from keras.src.random.seed_generator import global_seed_generator
-
 from handler.backend import derived_state, python_functions
 from handler.backend.devices import components
+from handler.backend.global_state import global_generator
+from handler.backend.graphs import inner_graphs
 from handler.errors import SpecError
 
 # TensorFlow's own random operations, whose counters are in kernels or in variables that Keras does not track.
@@ -44,7 +44,7 @@ def refuse_hidden_state(model: Any, graph: Any) -> None:
                     "training could not go on exactly; draw with keras.random and a keras.random.SeedGenerator kept by "
                     "the layer",
                 )
-    keras_own = (*model.variables, *model.optimizer.variables, *model.metrics_variables, global_seed_generator().state)
+    keras_own = (*model.variables, *model.optimizer.variables, *model.metrics_variables, global_generator().state)
     known = {id(part) for variable in keras_own for part in components(variable)}
     for variable in graph.variables:
         if id(variable) not in known:  # guard: variable-unknown-to-keras
@@ -82,5 +82,5 @@ def _operations(graph: Any) -> list[Any]:
             continue
         seen.add(id(present))
         found += present.get_operations()
-        waiting += [function.graph for function in present._functions.values() if hasattr(function, "graph")]
+        waiting += inner_graphs(present)
     return found

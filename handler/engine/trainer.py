@@ -9,13 +9,12 @@ from typing import Any, Protocol
 
 import keras
 import numpy as np
-from keras.src.backend.common.global_state import set_global_attribute
-from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
-from keras.src.utils.python_utils import pythonify_logs
 
 from handler.backend import derived_state
 from handler.backend.devices import of_other_devices, parts, refuse_empty_parts, scope_of
-from handler.backend.optimizers import build_optimizer, unwrapped
+from handler.backend.global_state import global_generator, set_global_generator
+from handler.backend.models import build_symbolically, named_results, pythonify_logs
+from handler.backend.optimizers import build_optimizer, optimized_variables, unwrapped
 from handler.engine import batches, callback_state, history
 from handler.engine.hidden_state import refuse_derived_from_training, refuse_hidden_state
 from handler.engine.loggers import choice, log_files
@@ -111,7 +110,7 @@ class Trainer:
         self.step = 0
         self._signature: Any = None
         self._within: TrainingState | None = None
-        self._generator = global_seed_generator()
+        self._generator = global_generator()
         if resumable:
             derived_state.refresh(model)
         self._tables = derived_state.tables(model)  # no step changes a table
@@ -188,7 +187,7 @@ class Trainer:
             self._check_loss(epoch, watch.look())  # checked first, because the present state will be saved
             raise
         self._check_loss(epoch, watch.look())
-        results = dict(self.model._get_metrics_result_or_logs(logs or self.model.get_metrics_result()))
+        results = named_results(self.model, logs or self.model.get_metrics_result())
         if self.validation is not None:
             results |= {f"val_{name}": value for name, value in self._validate().items()}
         self._check_epoch(epoch, results)
@@ -236,7 +235,7 @@ class Trainer:
         except Interrupted:
             self._put_metrics(kept)
             raise
-        results = pythonify_logs(self.model._get_metrics_result_or_logs(logs))
+        results = pythonify_logs(named_results(self.model, logs))
         told.on_test_end(results)
         self._put_metrics(kept)
         return results
@@ -253,7 +252,7 @@ class Trainer:
         what = None if found is None else f"{found[0]} is {found[1]}"
         if self.non_finite == "stop":
             if what is None:
-                path = first_weight_not_finite(unwrapped(self.model.optimizer)._trainable_variables)
+                path = first_weight_not_finite(optimized_variables(unwrapped(self.model.optimizer)))
                 what = None if path is None else f"the weights {path} are not finite"
             if what is not None:
                 raise non_finite_error(what, epoch, self.step, len(self.sequencer))
@@ -281,7 +280,7 @@ class Trainer:
         """End the training: apply the optimizer's EMA weights, if any, and call the callbacks' `on_train_end`."""
         # With all variables: given only those of a mask, Keras pairs them with the wrong EMA weights.
         # guard: averages-of-all-variables
-        self.model.optimizer.finalize_variable_values(self.model.optimizer._trainable_variables)
+        self.model.optimizer.finalize_variable_values(optimized_variables(self.model.optimizer))
         self.masks.release()
         self.begin()
         last = {name: values[-1] for name, values in self.history.history.items() if values}
@@ -351,7 +350,7 @@ class Trainer:
         )
 
     def _of_devices(self) -> list[Any]:
-        return of_other_devices(self.model, unwrapped(self.model.optimizer)._trainable_variables)
+        return of_other_devices(self.model, optimized_variables(unwrapped(self.model.optimizer)))
 
     def trace(self, signature: Any, train_step: Any) -> None:
         """Trace a train step through the network after the cut of a frozen prefix, before there are activations.
@@ -387,9 +386,9 @@ class Trainer:
             with contextlib.suppress(RuntimeError, ValueError), scope_of(self.model):
                 # Make the metrics' variables, so that the first step is not traced twice. A model that cannot be built
                 # symbolically makes them in that second trace.
-                self.model._symbolic_build(data_batch=batch)
+                build_symbolically(self.model, batch)
         # Building another network meanwhile (clear_session) replaces the global generator.
-        set_global_attribute(GLOBAL_SEED_GENERATOR, self._generator)  # guard: own-global-generator
+        set_global_generator(self._generator)  # guard: own-global-generator
 
     def _put_metrics(self, values: list[np.ndarray]) -> None:
         # Variables that the first evaluation has added start at zero.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from handler.backend import devices
-from handler.backend.tensorflow_setup import thread_count
+from handler.backend.tensorflow_setup import is_deterministic, thread_count, uses_onednn
 from handler.errors import EnvironmentMismatch
 from handler.records import EnvironmentChange
 
@@ -29,7 +29,6 @@ def current(model: Any = None) -> dict[str, Any]:
         model: the model, for its own settings (jit, eager, replicas); None: the process's settings alone.
     """
     import tensorflow as tf
-    from tensorflow.python.framework.config import is_op_determinism_enabled
 
     options = tf.config.optimizer.get_experimental_options()
     return {
@@ -37,7 +36,7 @@ def current(model: Any = None) -> dict[str, Any]:
         **_of_keras(),
         "settings": _settings(),
         "threads": thread_count(),
-        "deterministic": bool(is_op_determinism_enabled()),
+        "deterministic": is_deterministic(),
         "onednn": _onednn(),
         "jit": bool(getattr(model, "jit_compile", False) is True),
         "eager": bool(getattr(model, "run_eagerly", False)),
@@ -128,9 +127,7 @@ def _settings() -> dict[str, str]:
 def _onednn() -> bool | None:
     """Return whether TensorFlow uses oneDNN; None if TensorFlow is not loaded and the setting is no boolean."""
     if "tensorflow" in sys.modules:
-        from tensorflow.python.util import _pywrap_util_port
-
-        return bool(_pywrap_util_port.IsMklEnabled())
+        return uses_onednn()
     value = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1").lower()
     return value in ("1", "true") if value in ("0", "1", "false", "true") else None
 

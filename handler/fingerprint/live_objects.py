@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from handler.backend.devices import devices_of
+from handler.backend.layers import all_layers
 from handler.engine.callback_state import steers
 from handler.errors import SpecError
 from handler.fingerprint.data_digests import array, found, variables
@@ -96,7 +97,7 @@ def _parts_with_code(mh: Any) -> list[Any]:
     compiled = [nn.loss, nn.optimizer, getattr(nn.optimizer, "_learning_rate", None), *getattr(nn, "metrics", ())]
     given = getattr(nn, "_compile_metrics", None)
     compiled += [getattr(given, "_user_metrics", None), getattr(given, "_user_weighted_metrics", None)]
-    return [mh.arch, *_flat(compiled), *nn._flatten_layers()]
+    return [mh.arch, *_flat(compiled), *all_layers(nn)]
 
 
 def _flat(values: Any) -> list[Any]:

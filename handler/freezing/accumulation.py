@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from handler.backend.optimizers import is_divided, unwrapped
+from handler.backend.optimizers import is_divided, steps_taken, unwrapped
 from handler.errors import ScheduleError, SpecError
 from handler.freezing.layers import freezable
 from handler.schedule.entries import FIELD, parse_entries
@@ -37,7 +37,7 @@ class Boundaries:
     @property
     def steps(self) -> int:
         """Number of steps that the optimizer has taken, including those of an accumulation window that is not full."""
-        return 0 if self.optimizer is None else int(unwrapped(self.optimizer)._iterations.numpy())
+        return 0 if self.optimizer is None else steps_taken(self.optimizer)
 
     def check(self, schedule: Schedule, steps_per_epoch: int) -> None:
         """Refuse a schedule whose mask changes the optimizer cannot follow.

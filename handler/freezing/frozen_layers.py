@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from handler.backend.devices import components
+from handler.backend.graphs import written_resources
+from handler.backend.layers import all_layers
 from handler.backend.optimizers import averages_at_rest
 from handler.errors import ScheduleError
 
@@ -41,7 +43,7 @@ def _normalisations_at_rest(model: Any) -> Iterator[None]:
 
     resting = [
         part
-        for part in model._flatten_layers()
+        for part in all_layers(model)
         if isinstance(part, keras.layers.SpectralNormalization) and not (part.trainable and part.kernel.trainable)
     ]
     for part in resting:
@@ -67,15 +69,9 @@ def refuse_movement(function: Any, weights: dict[str, list[Any]]) -> None:
     Raises:
         ScheduleError: the step changes one of them; names the layer, the weight and the remedy.
     """
-    from tensorflow.python.framework.auto_control_deps_utils import get_read_write_resource_inputs
-
     graph = function.get_concrete_function().graph
     handles = {id(inside): id(outside) for outside, inside in graph.captures}
-    changed = {
-        handles.get(id(resource))
-        for operation in graph.get_operations()
-        for resource in get_read_write_resource_inputs(operation)[1]
-    }
+    changed = {handles.get(id(resource)) for resource in written_resources(graph)}
     for path, resting in weights.items():
         for weight in resting:
             if any(id(part.handle) in changed for part in components(weight)):  # guard: frozen-weight-assigned

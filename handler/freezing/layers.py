@@ -7,39 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from handler.backend import optimizers
+from handler.backend.layers import OwnWeight, all_layers, inner_layers, own_trainable_variables, own_variables
 from handler.schedule.layer_outline import LayerInfo, Outline
-
-
-class OwnWeight:
-    """A weight that a model or a block holds itself, outside its layers; a mask treats it like a layer.
-
-    Args:
-        variable: the Keras variable.
-    """
-
-    def __init__(self, variable: Any) -> None:
-        self.variable, self.name, self.weights = variable, variable.name, [variable]
-
-    @property
-    def trainable(self) -> bool:
-        """The variable's `trainable` flag."""
-        return bool(self.variable.trainable)
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self.variable.trainable = value
-
-    @property
-    def trainable_weights(self) -> list[Any]:
-        """The variable in a list, if it is trainable; else []."""
-        return [self.variable] if self.trainable else []
-
-    @property
-    def _trainable_variables(self) -> list[Any]:
-        return self.weights
-
-    def _flatten_layers(self) -> list[OwnWeight]:
-        return [self]
 
 
 def walk(model: Any) -> Iterator[tuple[str, Any]]:
@@ -90,14 +59,14 @@ def join(prefix: str, name: str) -> str:
 
 
 def _children(layer: Any) -> list[Any]:
-    children: list[Any] = layer._flatten_layers(include_self=False, recursive=False)
+    children: list[Any] = inner_layers(layer)
     return children
 
 
 def _own_weights(holder: Any) -> list[OwnWeight]:
     """Return the weights of a container that belong to none of its layers."""
     theirs = {id(weight) for child in _children(holder) for weight in child.weights}
-    own = {id(v): v for v in (*holder._trainable_variables, *holder._non_trainable_variables) if id(v) not in theirs}
+    own = {id(v): v for v in own_variables(holder) if id(v) not in theirs}
     return [OwnWeight(variable) for variable in own.values()]
 
 
@@ -178,7 +147,7 @@ class _Count:
         self._counted.update(id(weight) for weight in new)
         training = {id(weight) for weight in layer.trainable_weights}
         total, awake = (sum(math.prod(w.shape) for w in ws) for ws in (new, [w for w in new if id(w) in training]))
-        could_train = any(part._trainable_variables for part in layer._flatten_layers())
+        could_train = any(own_trainable_variables(part) for part in all_layers(layer))
         held = could_train and not training
         kind = "Weight" if isinstance(layer, OwnWeight) else type(layer).__name__
         return LayerInfo(path, kind, total, awake, bool(layer.trainable) and not held, held)

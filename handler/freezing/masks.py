@@ -8,15 +8,16 @@ its variables do not depend on the mask.
 
 from __future__ import annotations
 
-import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
 from typing import Any, TypeVar
 
 from handler.backend.devices import replicated, scope_of
+from handler.backend.graphs import forget_gradients
+from handler.backend.layers import OwnWeight, all_layers
 from handler.errors import ScheduleError
 from handler.freezing.frozen_layers import at_rest, refuse_movement
-from handler.freezing.layers import OwnWeight, addressable, freezable
+from handler.freezing.layers import addressable, freezable
 
 CAPACITY = 16
 Step = Callable[[Any], Any]
@@ -43,7 +44,7 @@ class Masks:
         self.frozen: frozenset[str] = frozenset()
         self._wholes = [self.layers[path] for path in addressable(model)]
         self._own = {path: part for path, part in self.layers.items() if isinstance(part, OwnWeight)}
-        self.flags = {id(part): part.trainable for part in (*model._flatten_layers(), *self._own.values())}
+        self.flags = {id(part): part.trainable for part in (*all_layers(model), *self._own.values())}
         self._variables = [(v, v.trainable) for v in model.variables]
         self._kept: OrderedDict[frozenset[str], dict[Hashable, Any]] = OrderedDict()
 
@@ -56,10 +57,10 @@ class Masks:
         unknown = sorted(set(frozen) - set(self.layers))
         if unknown:
             raise ScheduleError("freeze_training", f"the network has no layer {unknown[0]!r}")
-        resting = {id(part) for path in frozen for part in self.layers[path]._flatten_layers()}
+        resting = {id(part) for path in frozen for part in all_layers(self.layers[path])}
         # Parents first: setting a parent's flag sets the flags of all layers and own weights below it.
         # A flag is written only where it changes.
-        for part in (part for layer in self._wholes for part in layer._flatten_layers()):
+        for part in (part for layer in self._wholes for part in all_layers(layer)):
             self._set(part, id(part) not in resting)  # guard: part-of-a-layer-frozen
         for path, weight in self._own.items():
             self._set(weight, not any(path == name or path.startswith(f"{name}/") for name in frozen))
@@ -139,20 +140,5 @@ def compiled_step(model: Any, step: Step, signature: Any) -> Step:
         step, input_signature=[signature], autograph=False, jit_compile=True if model.jit_compile is True else None
     )
     with scope_of(model):
-        _forget_gradients(function.get_concrete_function().graph)
+        forget_gradients(function.get_concrete_function().graph)
     return function
-
-
-def _forget_gradients(graph: Any) -> None:
-    """Remove from TensorFlow's registry the gradients that `tf.custom_gradient` registered for a traced step.
-
-    Each entry would stay for the life of the process and keep the graph (tens of MB). Nothing differentiates a step.
-    The entries of functions nested in it stay, because another step may call them.
-    """
-    from tensorflow.python.framework import ops
-
-    for operation in graph.get_operations():
-        if operation.type == "IdentityN":
-            with contextlib.suppress(ValueError):  # it has no custom gradient
-                name = operation.get_attr("_gradient_op_type").decode()
-                ops.gradient_registry._registry.pop(name, None)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
-from keras.src.random import seed_generator
 
 from handler.arch.architecture import Architecture
 from handler.arch.keras_model import KerasArchitecture
 from handler.arch.unbuilt import build_from
+from handler.backend import global_state
 from handler.backend.devices import scope
+from handler.backend.models import compile_arguments
 from handler.backend.optimizers import rate
 from handler.data import sources
 from handler.data.dataset import Dataset, DataShape
@@ -109,7 +109,7 @@ def _compiled(spec: TrainingSpec, arch: Architecture, folder: Path, shape: DataS
 
 def _check_monitors(spec: TrainingSpec, nn: Any) -> None:
     """Refuse callbacks that monitor a metric which the network was not compiled with."""
-    given = nn._compile_config.config
+    given = compile_arguments(nn)
     own = [metric for name in ("metrics", "weighted_metrics") for metric in keras.tree.flatten(given.get(name) or [])]
     labels = [m if isinstance(m, str) else getattr(m, "name", None) or getattr(m, "__name__", None) for m in own]
     known = {"loss", "learning_rate", *(label for label in labels if label)}
@@ -131,17 +131,16 @@ def seeded(seed: int) -> Iterator[None]:
     Raises:
         SpecError: the code within changes Keras's float type for the whole process.
     """
-    policy, floats = get_global_attribute("dtype_policy"), keras.config.floatx()
+    policy, floats = global_state.dtype_policy(), keras.config.floatx()
     keras.backend.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
-    shared, seed_generator.python_random = seed_generator.python_random, random.Random(seed)  # noqa: S311
     try:
-        with entropy_from(random.Random(seed)):  # noqa: S311
-            yield
-        seed_generator.global_seed_generator()  # Keras makes it at the first use: do it inside the context
+        with global_state.seeds_from(random.Random(seed)):  # noqa: S311
+            with entropy_from(random.Random(seed)):  # noqa: S311
+                yield
+            global_state.global_generator()  # Keras makes it at the first use: do it inside the context
     finally:
-        seed_generator.python_random = shared
-        set_global_attribute("dtype_policy", policy)  # guard: policy-restored
+        global_state.set_dtype_policy(policy)  # guard: policy-restored
     if keras.config.floatx() != floats:  # guard: float-type-refused
         found = keras.config.floatx()
         keras.config.set_floatx(floats)

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from handler.backend.callbacks import path_function, set_path_function
 from handler.spec.callback_files import WRITTEN, check_written, place
 
 
@@ -51,7 +52,7 @@ def watch_names(callback: Any, name: str | None, folder: Path, path: str) -> Non
     """
     if not isinstance(callback, keras.callbacks.ModelCheckpoint) or name is None:
         return
-    made = callback._get_file_path
+    made = path_function(callback)
 
     def checked(*arguments: Any, **named: Any) -> str:
         whole, callback.filepath = callback.filepath, name  # only the name has fields; the directory may contain braces
@@ -60,7 +61,7 @@ def watch_names(callback: Any, name: str | None, folder: Path, path: str) -> Non
         finally:
             callback.filepath = whole
 
-    callback._get_file_path = checked  # guard: formatted-name-checked
+    set_path_function(callback, checked)  # guard: formatted-name-checked
 
 
 def _kind(made_by: Callable[..., Any]) -> str | None:

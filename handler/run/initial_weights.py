@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handler.backend import derived_state
+from handler.backend.layers import OwnWeight, all_layers, own_variables
 from handler.data.reader_process import check_hdf5
 from handler.errors import DamagedError, FrostlineError, SpecError
 from handler.errors.quoting import suggestion
-from handler.freezing.layers import OwnWeight, addressable, freezable, walk
+from handler.freezing.layers import addressable, freezable, walk
 from handler.records import InitialWeights, RunRecord
 from handler.spec.pretrained import WeightsInto, source_of
 from handler.state.keras_state import to_array
@@ -140,7 +141,7 @@ def _fill(layer: Any, source: WeightsFile, path: str, *, own_table: bool = False
         if table is None:
             return own_table
         derived_state.set_table(layer, table, layer.name)
-    own = _own(layer)
+    own = own_variables(layer)
     values = source.variables(path)
     if own and not values:
         return False
@@ -174,7 +175,7 @@ def _from_state(parts: _Parts, reference: str, arrays: dict[str, Any]) -> list[s
 
     def put(path: str, names: str, layer: Any) -> bool:
         found = []
-        for variable in _own(layer):
+        for variable in own_variables(layer):
             values, same = stored.get(variable.path, []), here[variable.path]
             if not values and variable.name.startswith(ADAPTER):
                 continue  # the source has no adapter: the new one keeps its initial values
@@ -198,7 +199,7 @@ def _from_state(parts: _Parts, reference: str, arrays: dict[str, Any]) -> list[s
 
 
 def _refuse_lost_adapter(layer: Any, stored: dict[str, list[Any]], reference: str) -> None:
-    own = _own(layer)
+    own = own_variables(layer)
     if any(variable.name.startswith(ADAPTER) for variable in own):
         return
     for place in {variable.path.rpartition("/")[0] for variable in own}:
@@ -225,13 +226,13 @@ class _Parts:
         self.loaded: set[str] = set()
         whole: dict[int, str] = {}
         for path, layer in addressable(nn).items():
-            for part in [layer.variable] if isinstance(layer, OwnWeight) else layer._flatten_layers():
+            for part in [layer.variable] if isinstance(layer, OwnWeight) else all_layers(layer):
                 whole.setdefault(id(part), path)
         # A layer of the schedule is loaded as a whole or not at all.
         self._groups: dict[tuple[str, ...], list[tuple[str, str, Any]]] = {}
         for path, names, layer in saveables(self.root):
-            if _own(layer) or derived_state.has_table(layer):
-                own = [whole[id(variable)] for variable in _own(layer) if id(variable) in whole]
+            if own_variables(layer) or derived_state.has_table(layer):
+                own = [whole[id(variable)] for variable in own_variables(layer) if id(variable) in whole]
                 group = (whole[id(layer)],) if id(layer) in whole else tuple(own) or (names,)
                 self._groups.setdefault(group, []).append((path, names, layer))
         self._all = dict.fromkeys([*addressable(nn), *(path for group in self._groups for path in group)])
@@ -274,7 +275,7 @@ def _part(nn: Any, into: str) -> Any:
 
 def _contents(layer: Any) -> Callable[[], None]:
     """Return a function that restores the layer's present variables and table."""
-    values = [(variable, to_array(variable)) for variable in _own(layer)]
+    values = [(variable, to_array(variable)) for variable in own_variables(layer)]
     table = derived_state.table_of(layer) if derived_state.has_table(layer) else None
 
     def restore() -> None:
@@ -284,11 +285,6 @@ def _contents(layer: Any) -> Callable[[], None]:
             derived_state.set_table(layer, table, layer.name)
 
     return restore
-
-
-def _own(layer: Any) -> list[Any]:
-    """Return the variables that a layer holds itself, without those of its inner layers."""
-    return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
 @contextmanager

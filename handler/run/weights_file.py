@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from keras.src.saving.keras_saveable import KerasSaveable
-from keras.src.saving.saving_lib import H5IOStore, _walk_saveable
-from keras.src.utils import naming
 
+from handler.backend.saved_files import H5IOStore, KerasSaveable, stored_name, walk_saveable
 from handler.freezing.layers import join
 
 VARIABLES, CONFIG = "model.weights.h5", "config.json"
@@ -109,7 +107,7 @@ def saveables(root: Any) -> Iterator[tuple[str, str, Any]]:
         seen.add(id(part))
         if isinstance(part, keras.layers.Layer):
             yield path, names, part
-        for attribute, child in _walk_saveable(part):
+        for attribute, child in walk_saveable(part):
             if isinstance(child, KerasSaveable):
                 yield from visit(child, join(path, attribute), _name(names, child))
             elif isinstance(child, list | dict | tuple):
@@ -135,7 +133,7 @@ def _name(names: str, part: Any) -> str:
 
 
 def _unique(kind: str, used: dict[str, int]) -> str:
-    name = naming.to_snake_case(kind)
+    name = stored_name(kind)
     used[name] = used.get(name, -1) + 1
     return f"{name}_{used[name]}" if used[name] else name
 

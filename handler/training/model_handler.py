@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from handler.arch.architecture import Architecture
+from handler.backend.models import compile_arguments
 from handler.engine.batch_check import output_shapes
 from handler.engine.losses import is_one_hot
 from handler.engine.sequencer import DLSequencer
@@ -99,7 +100,7 @@ class DLModelHandler:
                 **(metrics or {measured: ["accuracy"]}),
             )
         elif (self.optimizer, self.loss, metrics) != (None, None, None):
-            own = dict(nn._compile_config.config)
+            own = compile_arguments(nn)
             if metrics is not None:
                 own = {name: value for name, value in own.items() if name not in ("metrics", "weighted_metrics")}
             given = {"optimizer": self.optimizer, "loss": self.loss}

@@ -135,15 +135,16 @@ def _settings_kept(file: Path) -> Iterator[None]:
     same specification would therefore give one network in this process and another in the next.
     """
     from keras import config
-    from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
 
-    floats, policy, there = config.floatx(), get_global_attribute("dtype_policy"), set(sys.modules)
+    from handler.backend import global_state
+
+    floats, policy, there = config.floatx(), global_state.dtype_policy(), set(sys.modules)
     yield
     now = config.floatx(), config.dtype_policy().name
     if now == (floats, policy.name if policy else floats):
         return
     config.set_floatx(floats)
-    set_global_attribute("dtype_policy", policy)
+    global_state.set_dtype_policy(policy)
     for name in set(sys.modules) - there:
         origin = getattr(sys.modules[name], "__file__", None)
         if origin is not None and Path(origin).is_relative_to(file.parent):

@@ -6,7 +6,6 @@ import contextlib
 import random
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import xxhash
 
@@ -59,23 +58,7 @@ def _of_tensorflow(seed: int) -> Iterator[None]:
     if "tensorflow" not in sys.modules:
         yield
         return
-    import tensorflow as tf
-    from keras.src.backend.common import global_state
-    from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
-    from keras.src.utils.rng_utils import GLOBAL_RANDOM_SEED
-    from tensorflow.python.eager.context import context
+    from handler.backend import global_state
 
-    of_keras: dict[str, Any] = {
-        name: global_state.get_global_attribute(name) for name in (GLOBAL_RANDOM_SEED, GLOBAL_SEED_GENERATOR)
-    }
-    present = context()
-    of_tensorflow = {name: vars(present)[name] for name in ("_seed", "_rng") if name in vars(present)}
-    global_state.set_global_attribute(GLOBAL_RANDOM_SEED, seed)
-    global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
-    tf.random.set_seed(seed)
-    try:
+    with global_state.seeded(seed):
         yield
-    finally:
-        vars(present).update(of_tensorflow)
-        for name, value in of_keras.items():
-            global_state.set_global_attribute(name, value)

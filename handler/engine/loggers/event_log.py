@@ -8,10 +8,10 @@ their size at the state.
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
+from handler.backend.callbacks import close_event_writers, event_folders, event_writer, event_writers, set_batch_count
 from handler.engine.loggers.log_files import LogFiles
 from handler.store.atomic_files import write_file
 from handler.store.training_state import TrainingState
@@ -30,21 +30,15 @@ class EventLog(LogFiles):
 
     def present(self) -> dict[str, Any]:
         """Return the sizes of the files in bytes."""
-        for writer in self.callback._writers.values():
+        for writer in event_writers(self.callback):
             writer.flush()
-        parts = (Path(self.callback._train_dir), Path(self.callback._val_dir))
-        files = sorted(file for part in parts for file in part.glob("events.out.tfevents.*"))
+        files = sorted(file for part in event_folders(self.callback) for file in part.glob("events.out.tfevents.*"))
         return {"files": {str(file.relative_to(self.folder)): file.stat().st_size for file in files}}
 
     def go_back(self, mark: dict[str, Any], state: TrainingState) -> None:
         """Truncate the files to the mark, and remove those of later attempts; this process begins new files."""
         present = self.present()["files"]
-        while self.callback._prev_summary_state:  # left by a failed attempt in this process
-            with contextlib.suppress(Exception):
-                self.callback._pop_writer()
-        for writer in self.callback._writers.values():
-            writer.close()
-        self.callback._writers = {}
+        close_event_writers(self.callback)
         for name, size in present.items():
             file, marked = self.folder / name, mark["files"].get(name)
             if marked is None:
@@ -58,7 +52,7 @@ class EventLog(LogFiles):
         """Set the batch counter, which `on_train_begin` resets to 0."""
         if state is not None:
             # guard: tensorboard-step-count
-            self.callback._global_train_batch = state.epoch * self.callback.params["steps"] + state.step
+            set_batch_count(self.callback, state.epoch * self.callback.params["steps"] + state.step)
 
     def _fill(self, first: int, state: TrainingState) -> None:
         """Write the curves of the epochs that another run trained, as far as the history contains them."""
@@ -68,7 +62,7 @@ class EventLog(LogFiles):
             for epoch in range(first, state.epoch if len(values) == state.epoch else first):
                 if values[epoch] is None:
                     continue
-                with (self.callback._train_writer if metric == name else self.callback._val_writer).as_default():
+                with event_writer(self.callback, validation=metric != name).as_default():
                     scalar(f"epoch_{metric}", values[epoch], step=epoch)
                     if metric != name:
                         scalar(f"evaluation_{metric}_vs_iterations", values[epoch], step=(epoch + 1) * steps)
