@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,14 +34,10 @@ def set_dtype_policy(policy: Any) -> None:
     set_global_attribute("dtype_policy", policy)
 
 
-@contextlib.contextmanager
-def seeds_from(generator: random.Random) -> Iterator[None]:
-    """Make Keras draw the seeds of its layers from a generator instead of Python's global one."""
-    shared, seed_generator.python_random = seed_generator.python_random, generator
-    try:
-        yield
-    finally:
-        seed_generator.python_random = shared
+def exchange_seed_source(generator: Any) -> Any:
+    """Make Keras draw the seeds of its layers from a generator like Python's `random`, and return the one before."""
+    before, seed_generator.python_random = seed_generator.python_random, generator
+    return before
 
 
 @contextlib.contextmanager

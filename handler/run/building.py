@@ -134,12 +134,13 @@ def seeded(seed: int) -> Iterator[None]:
     policy, floats = global_state.dtype_policy(), keras.config.floatx()
     keras.backend.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
+    shared = global_state.exchange_seed_source(random.Random(seed))  # noqa: S311
     try:
-        with global_state.seeds_from(random.Random(seed)):  # noqa: S311
-            with entropy_from(random.Random(seed)):  # noqa: S311
-                yield
-            global_state.global_generator()  # Keras makes it at the first use: do it inside the context
+        with entropy_from(random.Random(seed)):  # noqa: S311
+            yield
+        global_state.global_generator()  # Keras makes it at the first use: do it inside the context
     finally:
+        global_state.exchange_seed_source(shared)
         global_state.set_dtype_policy(policy)  # guard: policy-restored
     if keras.config.floatx() != floats:  # guard: float-type-refused
         found = keras.config.floatx()
