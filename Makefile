@@ -1,6 +1,6 @@
 # make demo       trains the example, a synthetic lidar scene, through Prefect; run it again to resume
 # make test       the quick tests                  make test-all   tests with services, browser, kills
-# make check      ruff and mypy                    make bench      the benchmarks and their tables
+# make check      ruff, mypy, architecture         make bench      the benchmarks and their tables
 # make soak       kills trainings at random and compares results: N=100, SEED=, WRITE=1 for the docs;
 #                 with DAMAGE=1, damages files of the store between commands instead: N=100, SEED=
 # Targets install .venv first, and again whenever pyproject.toml or constraints.txt has changed.
@@ -49,6 +49,8 @@ endif
 check: $(STAMP)
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache --no-logo
+	.venv/bin/python -m tests.architecture
 
 bench: $(STAMP) build/peers/.installed
 	.venv/bin/python -m benchmarks

@@ -91,6 +91,49 @@ def cluster(environment: dict[str, str]) -> Iterator[str]:
             process.stdin.close()
 
 
+class Trainings:
+    """The ways to train 8 specifications, each in a store of its own.
+
+    Args:
+        folder: the folder of the specification.
+        environment: the environment of the commands.
+
+    Attributes:
+        weights: way -> digests of the final weights of its last round.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder, self.environment = folder, environment
+        self.weights: dict[str, list[str]] = {}
+        self._stores = 0
+
+    def separate(self) -> None:
+        def one(given: tuple[float, str]) -> str:
+            rate, where = given
+            changed = f"freeze_training.1.initial_learning_rate={rate}"
+            return str(self._run("train", "half.yaml", "--store", where, "--set", changed)["weights"])
+
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            self.weights["separate"] = list(pool.map(one, [(rate, self._store()) for rate in RATES]))
+
+    def swept(self, *more: str) -> None:
+        grid = f"freeze_training.1.initial_learning_rate={','.join(map(str, RATES))}"
+        found = self._run("sweep", "half.yaml", "--grid", grid, "--store", self._store(), *more)
+        self.weights[more[0]] = [run["weights"] for run in found["runs"]]
+
+    def _run(self, *arguments: str) -> dict[str, Any]:
+        command = [sys.executable, "-m", "flows.command", *arguments, "--json"]
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def _store(self) -> str:
+        self._stores += 1
+        return f"store-{self._stores}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="What does a sweep save beside as many separate trainings?")
     parser.add_argument("--rounds", type=int, default=1)
@@ -106,44 +149,16 @@ def main() -> None:
         folder.mkdir()
         (folder / "half.py").write_text(MODULE)
         (folder / "half.yaml").write_text(json.dumps(spec(options.epochs, options.examples)))
-        weights: dict[str, list[str]] = {}
-        count = 0
-
-        def typed(*arguments: str) -> dict[str, Any]:
-            command = [sys.executable, "-m", "flows.command", *arguments, "--json"]
-            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-            if done.returncode:
-                raise SystemExit(done.stderr)
-            found: dict[str, Any] = json.loads(done.stdout)
-            return found
-
-        def store() -> str:
-            nonlocal count
-            count += 1
-            return f"store-{count}"
-
-        def separate() -> None:
-            def one(given: tuple[float, str]) -> str:
-                rate, where = given
-                changed = f"freeze_training.1.initial_learning_rate={rate}"
-                return str(typed("train", "half.yaml", "--store", where, "--set", changed)["weights"])
-
-            with ThreadPoolExecutor(AT_A_TIME) as pool:
-                weights["separate"] = list(pool.map(one, [(rate, store()) for rate in RATES]))
-
-        def swept(*more: str) -> None:
-            grid = f"freeze_training.1.initial_learning_rate={','.join(map(str, RATES))}"
-            found = typed("sweep", "half.yaml", "--grid", grid, "--store", store(), *more)
-            weights[more[0]] = [run["weights"] for run in found["runs"]]
-
+        trainings = Trainings(folder, environment)
         with cluster(environment) as address:
             variants = {
-                "8 separate trainings": separate,
-                "frostline sweep, processes": lambda: swept("--processes", str(AT_A_TIME)),
-                "frostline sweep, Dask": lambda: swept("--dask", address),
+                "8 separate trainings": trainings.separate,
+                "frostline sweep, processes": lambda: trainings.swept("--processes", str(AT_A_TIME)),
+                "frostline sweep, Dask": lambda: trainings.swept("--dask", address),
             }
             times = alternate(variants, options.rounds)
         server.release()
+    weights = trainings.weights
     same = all(found == weights["separate"] for found in weights.values())
     beside = times["8 separate trainings"]
     lines = [row("8 separate trainings", beside)]

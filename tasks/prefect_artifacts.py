@@ -74,10 +74,10 @@ def final_pictures(record: RunRecord, page: str) -> None:
         record: the run's record.
         page: the path of its report page.
     """
-    from handler.report import curves_svg  # the end alone needs the templates
+    from handler.report.curves_svg import curves_image  # the end alone needs the templates
 
     name = record.run
-    image = base64.b64encode(curves_svg(record).encode()).decode()
+    image = base64.b64encode(curves_image(record).encode()).decode()
     url = f"data:image/svg+xml;base64,{image}"
     _show(lambda: create_image_artifact(url, key=_slug("curves", name), description=f"{name} by epoch"))
     where, said = Path(page).absolute().as_uri(), f"The page of {name}, on the machine that trained it"

@@ -18,6 +18,7 @@ imports. The number of floors is the length of the longest chain of rooms. Rooms
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -35,7 +36,9 @@ LIMITS = {
     "files over 400 lines": 0,
     "functions over 60 lines": 0,
     "functions with more than 12 branches": 0,
+    "private names of Keras and TensorFlow outside handler/backend": 0,
 }
+PRIVATE_MODULES = ("keras.src", "tensorflow.python")
 LONGEST_FILE, LONGEST_FUNCTION, MOST_BRANCHES = 400, 60, 12
 
 
@@ -184,6 +187,42 @@ def _height(node: ast.stmt) -> int:
     return (node.end_lineno or 0) - node.lineno + 1
 
 
+def private_names(project: Project) -> Iterator[str]:
+    """Yield the uses of private names of Keras and TensorFlow outside `handler/backend`.
+
+    A private name is one of their private modules, or an attribute that begins with `_` and is defined nowhere in the
+    handler. Those of an object's own class (`self._x`) do not count.
+    """
+    trees = {
+        name: tree
+        for name, tree in project.trees.items()
+        if name.startswith("handler.") and not name.startswith("handler.backend")
+    }
+    own = {defined for tree in trees.values() for node in ast.walk(tree) for defined in _defined(node)}
+    for name, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PRIVATE_MODULES):
+                yield f"{name}:{node.lineno} {node.module}"
+            elif isinstance(node, ast.Attribute) and _is_foreign_private(node, own):
+                yield f"{name}:{node.lineno} {ast.unparse(node)}"
+
+
+def _is_foreign_private(node: ast.Attribute, own: set[str]) -> bool:
+    if ast.unparse(node) in PRIVATE_MODULES:
+        return True
+    is_private = re.match("_[a-z]", node.attr) is not None and node.attr not in own
+    return is_private and ast.unparse(node.value) not in ("self", "cls")
+
+
+def _defined(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
+        yield node.attr
+
+
 def measure(project: Project) -> dict[str, tuple[int, list[str]]]:
     """Return each measure: its value, and the rooms, files or functions that it counts."""
     by_floor = floors(project.rooms)
@@ -205,6 +244,7 @@ def measure(project: Project) -> dict[str, tuple[int, list[str]]]:
         "functions with more than 12 branches": [
             where for where, function in named if branches(function) > MOST_BRANCHES
         ],
+        "private names of Keras and TensorFlow outside handler/backend": list(private_names(project)),
     }
     return {name: (max(by_floor.values()) if name == "floors" else len(items), items) for name, items in found.items()}
 

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -129,37 +129,8 @@ def declared(spec: TrainingSpec, folder: Path, digests: Digests, *, own: bool = 
     Raises:
         SpecError: a file, function or run does not exist.
     """
-    code: dict[Path, str] = {}
-
-    def replaced(value: Any, path: str, *, expected: bool = False) -> Any:
-        """Return a value in which references to the user's functions are replaced by the digests of their code."""
-        if isinstance(value, Mapping):
-            inner = {"name", "learning_rate", "schedule"} if expected else set()
-            return {key: replaced(part, join(path, key), expected=key in inner) for key, part in value.items()}
-        if isinstance(value, list):
-            return [replaced(part, f"{path}[{i}]") for i, part in enumerate(value)]
-        if not is_reference(value):
-            return value
-        try:
-            file = check_reference(value, folder, path)
-        except SpecError:
-            if expected:
-                raise
-            return value  # text among the arguments that only looks like a reference
-        if file not in code:
-            code[file] = code_digest(value.split(":")[0], folder, path)
-            digests.modules[code[file]] = value.split(":")[0]
-        return {"function": value.split(":")[1], "code": code[file]}
-
-    compiled = spec.model.compile.model_dump(mode="json")
-    compiled = compiled if own else completed(compiled)
-    for key in ("optimizer", "loss"):
-        compiled[key] = replaced(compiled[key], f"model.compile.{key}", expected=True)
-    compiled["metrics"] = (
-        [replaced(metric, f"model.compile.metrics[{i}]", expected=True) for i, metric in enumerate(compiled["metrics"])]
-        if compiled["metrics"] is not None
-        else None
-    )
+    replaced = _CodeDigests(folder, digests).replaced
+    compiled = _compilation(spec, replaced, own=own)
     result = {
         "format": FORMAT,
         "seed": spec.seed,
@@ -189,6 +160,63 @@ def declared(spec: TrainingSpec, folder: Path, digests: Digests, *, own: bool = 
     }
     digests.save()
     return result
+
+
+class _CodeDigests:
+    """Replaces references to the user's functions by the digests of their code.
+
+    Args:
+        folder: the folder in which modules are looked up.
+        digests: receives the module of each digest.
+    """
+
+    def __init__(self, folder: Path, digests: Digests) -> None:
+        self._folder, self._digests = folder, digests
+        self._code: dict[Path, str] = {}
+
+    def replaced(self, value: Any, path: str, *, expected: bool = False) -> Any:
+        """Return a value in which references are replaced.
+
+        Args:
+            value: a value of the specification.
+            path: its path in the specification.
+            expected: whether the value itself, or its `name`, `learning_rate` or `schedule`, must be a reference if it
+                has the form of one; otherwise text that only looks like a reference stays as it is.
+
+        Raises:
+            SpecError: a reference names no function.
+        """
+        if isinstance(value, Mapping):
+            inner = {"name", "learning_rate", "schedule"} if expected else set()
+            return {key: self.replaced(part, join(path, key), expected=key in inner) for key, part in value.items()}
+        if isinstance(value, list):
+            return [self.replaced(part, f"{path}[{i}]") for i, part in enumerate(value)]
+        if not is_reference(value):
+            return value
+        try:
+            file = check_reference(value, self._folder, path)
+        except SpecError:
+            if expected:
+                raise
+            return value  # text among the arguments that only looks like a reference
+        if file not in self._code:
+            self._code[file] = code_digest(value.split(":")[0], self._folder, path)
+            self._digests.modules[self._code[file]] = value.split(":")[0]
+        return {"function": value.split(":")[1], "code": self._code[file]}
+
+
+def _compilation(spec: TrainingSpec, replaced: Callable[..., Any], *, own: bool) -> dict[str, Any]:
+    """Return `model.compile` with references replaced; with defaults unless the network's own function compiled it."""
+    compiled = spec.model.compile.model_dump(mode="json")
+    compiled = compiled if own else completed(compiled)
+    for key in ("optimizer", "loss"):
+        compiled[key] = replaced(compiled[key], f"model.compile.{key}", expected=True)
+    if compiled["metrics"] is not None:
+        compiled["metrics"] = [
+            replaced(metric, f"model.compile.metrics[{i}]", expected=True)
+            for i, metric in enumerate(compiled["metrics"])
+        ]
+    return compiled
 
 
 def initial_key(declared: Mapping[str, Any]) -> str:

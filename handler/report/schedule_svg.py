@@ -177,20 +177,8 @@ def _grid(found: Sequence[Row], frame: Frame, y: float, height: float) -> Markup
     parts = [element("text", "parameters", class_="note", x=frame.right + 10, y=y - 7)] if largest else []
     for i, row in enumerate(found):
         top = y + i * height
-        baseline, cells = top + height / 2 + size * 0.35, []
-        for span in row.spans:
-            words = f"{row.path}: {STATE_WORDS[span.state]}, epochs {number_format.epochs(span.start, span.end)}"
-            cells.append(
-                element(
-                    "rect",
-                    element("title", words) if fine else "",
-                    class_=span.state,
-                    x=frame.x(span.start),
-                    y=top + gap / 2,
-                    width=(span.end - span.start) * frame.scale,
-                    height=height - gap,
-                )
-            )
+        baseline = top + height / 2 + size * 0.35
+        cells = _cells(row, frame, top + gap / 2, height - gap, fine)
         tip = element("title", row.summary())
         if i % every == 0:
             cells.append(
@@ -230,6 +218,25 @@ def _grid(found: Sequence[Row], frame: Frame, y: float, height: float) -> Markup
                 )
         parts.append(element("g", *cells, *([] if fine else [tip]), class_="row"))
     return element("g", *parts, class_="grid")
+
+
+def _cells(row: Row, frame: Frame, top: float, height: float, fine: bool) -> list[Markup]:
+    """Return the rectangles of a layer's states, with a title each if they are `fine`."""
+    cells = []
+    for span in row.spans:
+        words = f"{row.path}: {STATE_WORDS[span.state]}, epochs {number_format.epochs(span.start, span.end)}"
+        cells.append(
+            element(
+                "rect",
+                element("title", words) if fine else "",
+                class_=span.state,
+                x=frame.x(span.start),
+                y=top,
+                width=(span.end - span.start) * frame.scale,
+                height=height,
+            )
+        )
+    return cells
 
 
 def _share_strip(

@@ -30,6 +30,9 @@ class StoreParts(Protocol):
     backups: Path
     prefixes: Path
 
+    def folders(self) -> list[Path]:
+        """Return the directories into which the store writes."""
+
 
 def verify(store: StoreParts, runs: Iterable[str] = ()) -> list[checksums.Damage]:
     """Read every byte of the store and compare the checksums.

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 
 from handler.data.arrays import check_pair
+from handler.engine.batch_check import check_batches
+from handler.engine.trainer import Trainer
 from handler.errors import DataError, SpecError
 from handler.observer import Observer
 from handler.store.store import Store
@@ -127,3 +129,17 @@ def check_callable_or_callbacks(callbacks: Any) -> None:
     """
     if isinstance(callbacks, keras.callbacks.Callback | type) or not callable(callbacks):
         check_callbacks(callbacks)
+
+
+def check_data_of_trainer(trainer: Trainer) -> None:
+    """Refuse batches that no step could take.
+
+    Raises:
+        DataError, SpecError: names the argument of the training handler, `X and y_rf` or `validation_data`.
+    """
+    try:
+        check_batches(trainer.model, trainer.sequencer, "X and y_rf")
+        check_batches(trainer.model, trainer.validation, "validation_data", "_val")
+    except SpecError as error:
+        path = error.path.removeprefix("model.compile.").removeprefix("data.args.")
+        raise type(error)(path, error.message) from error

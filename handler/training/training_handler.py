@@ -12,10 +12,9 @@ import numpy as np
 from handler.activation_cache.cache import PrefixOptions
 from handler.arch.unbuilt import build_for
 from handler.data.finite import check_arrays
-from handler.engine.batch_check import check_batches
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
-from handler.errors import SpecError, StoreError
+from handler.errors import StoreError
 from handler.fingerprint import data_digests, live_objects
 from handler.freezing.accumulation import Boundaries
 from handler.freezing.executor import DLFreezeTrainingExecutor, Turns
@@ -27,7 +26,14 @@ from handler.spec.non_finite import NonFinite
 from handler.state.chain import Chain
 from handler.store.checksums import key_of
 from handler.store.store import Store
-from handler.training.arguments import check_callbacks, check_data, check_model_handler, check_observers, check_store
+from handler.training.arguments import (
+    check_callbacks,
+    check_data,
+    check_data_of_trainer,
+    check_model_handler,
+    check_observers,
+    check_store,
+)
 from handler.training.data_backup import clear, drop_backup, restore_backup, temporary_folder, write_backup
 from handler.training.earlier_fits import Training, identify, remembered
 from handler.training.run_record import NotebookRun
@@ -334,7 +340,7 @@ class DLTrainingHandler:
                 observer.on_note(text)
         Boundaries(nn, self.freeze_training).check(schedule, len(input_X))
         trainer = self._trainer(mh, callbacks, input_X)
-        self._check_batches(trainer)
+        check_data_of_trainer(trainer)
         if self.store is None:
             return self._walk(mh, trainer, Training(Chain("live", schedule)), self.observers)
         training = identify(mh, callbacks, input_X, trainer.validation, schedule, self.store)
@@ -384,15 +390,6 @@ class DLTrainingHandler:
             resumable=self.store is not None,
             non_finite=self.non_finite,
         )
-
-    def _check_batches(self, trainer: Trainer) -> None:
-        """Refuse batches that no step could take; name the handler's own arguments in the error."""
-        try:
-            check_batches(trainer.model, trainer.sequencer, "X and y_rf")
-            check_batches(trainer.model, trainer.validation, "validation_data", "_val")
-        except SpecError as error:
-            path = error.path.removeprefix("model.compile.").removeprefix("data.args.")
-            raise type(error)(path, error.message) from error
 
     def _drop_backup(self, backup: Path | None) -> None:
         """Remove a backup that has been restored."""

@@ -43,5 +43,5 @@ def test_a_metric_without_finite_values_keeps_its_chart(record):
 
 
 def test_a_thousand_epochs_fit_into_a_prefect_artifact():
-    svg = curves_svg(made_record(20, list(range(50, 1000, 50)), 1000))
+    svg = curves_image(made_record(20, list(range(50, 1000, 50)), 1000))
     assert len(base64.b64encode(svg.encode())) < 400_000

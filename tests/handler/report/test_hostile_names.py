@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import pytest
 
 from handler.engine.history import to_table
-from handler.report import curves_svg
 from handler.report.comparison import write_comparison
+from handler.report.curves_svg import curves_image
 from handler.report.page import write_report
 from handler.spec.sweep import Variant
 from tests.handler.report.report_samples import made_record
@@ -86,7 +86,7 @@ def test_a_hostile_name_runs_nothing_on_a_page(name, tmp_path, harmless):
     assert sorted(tags(write_report(hostile(name), tmp_path))) == harmless[0]
     assert sorted(tags(compared(name, tmp_path))) == harmless[1]
     if "<" in name:
-        assert name not in curves_svg(hostile(name))
+        assert name not in curves_image(hostile(name))
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=repr)
