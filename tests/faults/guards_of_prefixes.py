@@ -72,7 +72,7 @@ PREFIXES = [
         "activations-intact",
         "cached activations are damaged",
         "every byte is compared before they are used",
-        replace("sealed.there(target)", of=condition, target="args.0"),
+        replace("atomic_dirs.there(target)", of=condition, target="args.0"),
         PREFIX_CACHE + "damaged_activations_are_computed_again",
     ),
     Guard(

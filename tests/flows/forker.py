@@ -5,7 +5,7 @@ It reads a JSON request per line from stdin, and answers one JSON line each:
     {"start": {"arguments", "folder", "out", "err", "environment", "faults", "points", "hold"}}  ->  {"pid": ...}
     {"wait": pid}                                                              ->  {"code": ...}   (negative: a signal)
 
-A child has its own session and runs `flows.cli.app.main` to the interpreter's ordinary end. The fork happens before
+A child has its own session and runs `flows.command.main` to the interpreter's ordinary end. The fork happens before
 Prefect is imported and before TensorFlow has run an operation.
 
 `faults` lists the stages of `TrainingRun` that fail, when and how (see `inject`), or the operations on the store that
@@ -30,8 +30,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
 
     tensorflow_setup.quiet()
+    import handler.engine.trainer
     import handler.run.components  # noqa: F401
-
 
     for line in sys.stdin:
         request = json.loads(line)
@@ -73,7 +73,7 @@ def run(arguments, folder, out, err, environment, faults, points, hold):
     elif arguments[0] == "several":
         from tests.faults.several import main as command
     else:
-        from flows.cli.app import main as command
+        from flows.command import main as command
 
     sys.argv[1:] = arguments
     sys.exit(command())

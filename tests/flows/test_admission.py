@@ -15,9 +15,9 @@ from handler.data.data_spec import DataSpec
 from handler.data.las import read_cloud
 from handler.data.out_of_core import bring
 from handler.errors import FrostlineError
-from handler.run import TrainingRun
-from handler.spec import DataSpec, parse_spec
-from handler.store import Store
+from handler.run.training_run import TrainingRun
+from handler.spec.loading import parse_spec
+from handler.store.store import Store
 from tests.good_spec import changed, write_good
 
 

@@ -15,9 +15,9 @@ from flows.access_rules import admit_address, admit_processes
 from handler.backend.tensorflow_setup import core_count
 from handler.errors import FrostlineError, SpecError
 from handler.records import RunRecord
-from handler.run import TrainingRun
-from handler.spec import parse_spec
-from handler.store import Store
+from handler.run.training_run import TrainingRun
+from handler.spec.loading import parse_spec
+from handler.store.store import Store
 from tests.good_spec import changed, write_good
 
 EVIL = """

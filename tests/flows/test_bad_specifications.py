@@ -7,7 +7,7 @@ import re
 import pytest
 
 from flows.answers import FailureAnswer
-from flows.command import run
+from flows.cli.app import run
 from tests.bad_specs import BAD
 from tests.bad_values import MORE
 from tests.good_spec import write_good

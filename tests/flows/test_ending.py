@@ -12,7 +12,7 @@ HANGS = {
 }
 CODE = """
 import threading, time
-from flows import ending
+from flows.cli import process_end as ending
 ending.AT_MOST_SECONDS = {limit}
 {code}
 ending.end(3)

@@ -12,8 +12,7 @@ from flows.cli.display import display_for
 from flows.cli.output import Output
 from flows.cli.train import show_answer
 from handler.records import RunRecord, SegmentRecord
-from handler.report.curves_svg import curves_image
-from handler.report.page import write_report
+from handler.report import curves_image, write_report
 from handler.schedule.schedule import Segment
 from handler.store.store import Store
 

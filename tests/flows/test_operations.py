@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from handler.store import Store
+from handler.store.store import Store
 from tests.flows.machines import Machine, kill
 from tests.flows.own_server import OwnServer, free_port
 from tests.flows.prefect_records import deployments, process_of, read, start_run, started

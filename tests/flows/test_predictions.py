@@ -6,8 +6,9 @@ import pytest
 from flows.cli.output import Output
 from flows.cli.predict import predict_file
 from handler.errors import DataError
-from handler.run import RunInputs, TrainingRun
-from handler.spec import parse_spec
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
+from handler.spec.loading import parse_spec
 from tests.handler.runs import MODULE, SPEC
 
 HEADS = """

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from handler.records import RunRecord
-from handler.store import Store
+from handler.store.store import Store
 from tests.flows.machines import kill
 from tests.flows.prefect_records import events, flow_runs, process_of, read, start_run, started
 from tests.flows.slow_training import RECENT, SETS, SLOW

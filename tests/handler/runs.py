@@ -1,7 +1,8 @@
 """A small training from a specification, and a function that runs its stages as the flow does."""
 
-from handler.run import RunInputs, TrainingRun
-from handler.spec import parse_spec
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
+from handler.spec.loading import parse_spec
 from tests.handler.conftest import Epochs
 
 MODULE = '''

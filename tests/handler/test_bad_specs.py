@@ -12,7 +12,7 @@ import pytest
 from handler.errors import SpecError
 from handler.schedule.layer_outline import LayerInfo, Outline
 from handler.schedule.schedule import compute_schedule
-from handler.spec import load_spec, parse_spec
+from handler.spec.loading import load_spec, parse_spec
 from tests.bad_specs import BAD
 from tests.bad_values import MORE
 from tests.good_spec import GOOD, write_good
@@ -165,7 +165,7 @@ def test_refusing_a_specification_imports_no_tensorflow(tmp_path):
     file = write_good(tmp_path, {"seed": -1})
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from handler.errors import SpecError\nimport handler.fingerprint.declaration, handler.spec.loading\n"
+        "from handler.errors import SpecError\nimport handler.fingerprint.declaration, handler.spec\n"
         "try:\n    handler.spec.load_spec(Path(sys.argv[1]))\nexcept SpecError as error:\n    print(error)\n"
         "print(sorted({'tensorflow', 'keras', 'prefect', 'scipy'} & set(sys.modules)))"
     )
@@ -175,14 +175,14 @@ def test_refusing_a_specification_imports_no_tensorflow(tmp_path):
 
 @pytest.mark.parametrize("arguments", [["train", "b\udcff.yaml"], ["runs", "--store", "s\udcff"], ["show", "r\udcff"]])
 def test_an_argument_other_than_utf_8_is_refused(arguments, capfd):
-    from flows.command import run
+    from flows.cli.app import run
 
     assert run(arguments) == (2, False)
     assert "the command line: " in capfd.readouterr().err
 
 
 def test_a_store_folder_name_other_than_utf_8_is_refused(tmp_path):
-    from handler.store import Store
+    from handler.store.store import Store
 
     with pytest.raises(SpecError, match=r"^store: the name of b'.*xff/store' isn't UTF-8"):
         Store(Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff")) / "store")

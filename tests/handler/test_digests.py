@@ -7,9 +7,9 @@ import time
 import pytest
 import xxhash
 
-from handler.declared import Digests
 from handler.errors import SpecError
-from handler.store.checked import read_checked, with_checksum
+from handler.fingerprint.declaration import Digests
+from handler.store.checksums import read_checked, with_checksum
 
 
 def settle(file):
@@ -28,7 +28,7 @@ def saved(folder, file):
 @pytest.fixture
 def settled_at_once(monkeypatch):
     """Make `Digests` trust files whose change time is recent."""
-    monkeypatch.setattr("handler.declared._SETTLED", -1)
+    monkeypatch.setattr("handler.fingerprint.declaration._SETTLED", -1)
 
 
 def test_a_cached_digest_is_renewed_when_its_file_changes(tmp_path, settled_at_once):

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from handler.errors import SpecError
-from handler.spec import parse_spec
-from handler.store import Store
+from handler.spec.loading import parse_spec
+from handler.store.store import Store
 from tests.handler.runs import MODULE, SPEC
 
 ROOT = Path(__file__).parent.parent.parent
@@ -70,14 +70,14 @@ def end_of(store):
 def test_a_mirrored_training_is_bit_identical_to_keras_fit(tmp_path):
     done = in_a_process("""
         import json
-        from handler import environment
+        from handler.fingerprint import environment
         from handler.spec.device_strategy import Strategy
         mirrored = Strategy(name="mirrored", devices=2)
         environment.prepare(1, strategy=mirrored)
         import keras, numpy as np, tensorflow as tf
         from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
         from handler.backend.devices import scope
-        from handler.state import to_array
+        from handler.state.keras_state import to_array
         x = np.random.default_rng(3).normal(size=(90, 6)).astype("float32")  # five whole batches, and one of ten
         y = x[:, :3].argmax(axis=1).astype("int64")
         def build():
@@ -185,7 +185,7 @@ def test_a_process_that_started_with_one_device_is_refused(tmp_path):
     done = in_a_process("""
         import tensorflow as tf
         tf.ones(1)
-        from handler import environment
+        from handler.fingerprint import environment
         from handler.spec.device_strategy import Strategy
         environment.prepare(tf.config.threading.get_intra_op_parallelism_threads() or 2, strategy=Strategy(name="mirrored", devices=2))
     """, tmp_path)  # fmt: skip

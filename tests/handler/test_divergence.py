@@ -6,9 +6,10 @@ import pytest
 
 from handler.errors import NonFiniteError
 from handler.report.comparison import write_comparison
-from handler.run import RunInputs, TrainingRun
-from handler.spec import parse_spec
-from handler.sweep import Variant
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
+from handler.spec.loading import parse_spec
+from handler.spec.sweep import Variant
 from tests.handler.runs import MODULE, SPEC, trains_in
 
 LATE = """

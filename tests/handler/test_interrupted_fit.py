@@ -37,7 +37,7 @@ def python_hears_ctrl_c():
 def test_ctrl_c_restores_the_arrays(again, stored, network, blobs, tmp_path, monkeypatch):
     x, y = blobs
     before, moved, calls = (x.copy(), y.copy()), [], []
-    original = handler.training.data_backup.read_array
+    original = handler.store.arrays.read_array
 
     def pressed_again(*args, **kwargs):
         calls.append(1)

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from handler.data.data_spec import DataSpec
-from handler.declared import Digests, declared, initial_key
-from handler.differences import first_difference, spec_field
-from handler.spec import CompileSpec, DataSpec, ModelSpec, TrainingOptions, TrainingSpec, parse_spec
-from handler.specification.callbacks import LOGGERS
+from handler.fingerprint.declaration import Digests, declared, initial_key
+from handler.fingerprint.differences import first_difference, spec_field
+from handler.spec.callbacks import LOGGERS
+from handler.spec.loading import parse_spec
+from handler.spec.training_spec import CompileSpec, ModelSpec, TrainingOptions, TrainingSpec
 from tests.good_spec import changed, write_good
 
 STEERS = {"name": "EarlyStopping", "monitor": "loss", "patience": 5}

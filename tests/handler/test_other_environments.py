@@ -16,7 +16,7 @@ pytestmark = pytest.mark.service
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = """
 import json, sys
-from handler import environment
+from handler.fingerprint import environment
 threads, deterministic, epochs, allowed, code = json.loads(sys.argv[1])
 environment.prepare(threads, deterministic=deterministic)
 import keras, numpy as np, tensorflow as tf

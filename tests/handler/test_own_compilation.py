@@ -4,10 +4,11 @@ import pytest
 
 from handler.errors import SpecError
 from handler.fingerprint.declaration import Digests, declared
-from handler.planning import Planning
-from handler.run import RunInputs, TrainingRun
-from handler.spec import dump_spec, parse_spec
-from handler.store import Store
+from handler.run.inputs import RunInputs
+from handler.run.planner import Planning
+from handler.run.training_run import TrainingRun
+from handler.spec.loading import dump_spec, parse_spec
+from handler.store.store import Store
 from tests.handler.runs import MODULE, SPEC, trains_in
 
 OWN = """

@@ -15,9 +15,12 @@ import pytest
 
 from handler.errors import BusyError, EnvironmentMismatch, MismatchError, SpecError
 from handler.observer import Observer
-from handler.run import RunInputs, TrainingRun
-from handler.spec import parse_spec
-from handler.store import Store, sealed
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
+from handler.spec.loading import parse_spec
+from handler.store import atomic_dirs
+from handler.store.retention import Retention
+from handler.store.store import Store
 from tests.handler.runs import MODULE, SPEC, trains_in
 
 
@@ -240,7 +243,6 @@ def test_a_stop_by_a_callback_ends_the_chain(train):
 
 
 def test_random_draws_of_other_threads_do_not_change_a_network(folder):
-    from handler.building import build_architecture
     from handler.data.dataset import DataShape
     from handler.run.building import build_architecture
 

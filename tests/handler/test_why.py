@@ -299,7 +299,7 @@ def test_an_environment_that_would_be_refused_is_reported(folder):
 
 
 def test_only_declared_threads_are_compared(folder):
-    threads = environment.thread_count()
+    threads = tensorflow_setup.thread_count()
     told = why(folder, changed(training__epochs=7, training__threads=threads + 1))
     assert [(r.field, r.stored, r.found) for r in told[1:]] == [("environment.threads", threads, threads + 1)]
     assert len(why(folder, changed(training__epochs=7))) == 1

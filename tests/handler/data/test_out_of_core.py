@@ -13,9 +13,9 @@ from handler.activation_cache import activations
 from handler.data import out_of_core
 from handler.data.arrays import load_zarr
 from handler.errors import Interrupted, StoreError
-from handler.prefix import activations
-from handler.store import Store
-from handler.store.rows import Rows
+from handler.stop_flag import stop
+from handler.store.row_array import Rows
+from handler.store.store import Store
 from tests.handler.data.zarr_runs import MODULE, run_of, trained
 
 
@@ -58,7 +58,7 @@ def test_training_out_of_core_is_bit_identical_to_training_in_memory(folder, not
 
 
 def test_cached_activations_are_not_read_into_memory(folder, nothing_fits, monkeypatch):
-    monkeypatch.setattr("handler.prefix.prefixes.IN_MEMORY", 0)
+    monkeypatch.setattr("handler.data.out_of_core.IN_MEMORY", 0)
     kept = []
     real = activations.kept_in_memory
     monkeypatch.setattr(activations, "kept_in_memory", lambda *given: kept.append(real(*given)) or kept[-1])
@@ -94,7 +94,7 @@ def test_the_rows_of_a_source_are_written_once_and_survive_gc(folder, nothing_fi
     (kept,) = (folder / "s" / "prefit").glob("*.zarr")
     assert run.planning.record().prefit == [kept.stem]
     Store(folder / "s").collect()
-    monkeypatch.setattr("handler.store.prefit_cache.copy_array", lambda *_: pytest.fail("it is there"))
+    monkeypatch.setattr("handler.store.arrays.copy_array", lambda *_: pytest.fail("it is there"))
     again = run_of(folder, "s", "points.zarr")
     assert isinstance(again.live.dataset.X, Rows)
 
@@ -148,7 +148,7 @@ def test_a_gigabyte_source_takes_little_more_memory_than_a_small_one(folder):
         import sys
         from pathlib import Path
         from tests.handler.data.zarr_runs import trained
-        from handler.store.rows import Rows
+        from handler.store.row_array import Rows
         run, _ = trained(Path(sys.argv[1]), sys.argv[2], sys.argv[2] + ".zarr")
         kind = type(run.live.sequencer.X).__name__
         print(kind, *[line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")])

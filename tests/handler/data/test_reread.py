@@ -5,8 +5,9 @@ import shutil
 import pytest
 
 from handler.fingerprint.data_function import looked_at
-from handler.run import RunInputs, TrainingRun
-from handler.spec import parse_spec
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
+from handler.spec.loading import parse_spec
 from tests.good_spec import changed
 
 JOBS = """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from handler.run import RunInputs, TrainingRun
-from handler.spec import parse_spec
+from handler.run.inputs import RunInputs
+from handler.run.training_run import TrainingRun
+from handler.spec.loading import parse_spec
 
 SPEC = {
     "name": "far",

@@ -1,6 +1,6 @@
 """Observers of the steps of a training."""
 
-from handler.observe import Observer
+from handler.observer import Observer
 
 
 class Each(Observer):

@@ -9,7 +9,6 @@ import pytest
 
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
-from handler.sequencer import DLSequencer
 from tests.handler.engine.event_files import curves
 from tests.handler.engine.recorded_states import Taken
 

@@ -9,8 +9,6 @@ from handler.engine import graph_loop
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import Interrupted
-from handler.interrupt import StopFlag
-from handler.sequencer import DLSequencer
 from handler.stop_flag import StopFlag
 from tests.handler.conftest import same
 from tests.handler.engine.step_observers import Each, Some
@@ -180,6 +178,6 @@ def test_structure_is_gathered_with_its_examples(blobs):
 
 
 def test_examples_above_the_memory_limit_are_not_copied(network, blobs, calls, monkeypatch):
-    monkeypatch.setattr(loop, "copy_limit", lambda: 512)
+    monkeypatch.setattr(graph_loop, "copy_limit", lambda: 512)
     Trainer(network(), DLSequencer(*blobs, 16), epochs=1).run_epoch(0)
     assert not calls

@@ -11,6 +11,7 @@ from handler.run.building import build_callbacks
 from handler.spec.callback_files import OWN_FILES, WRITTEN
 from handler.spec.loading import parse_spec
 from handler.store.runs import FILES, RECORD
+from handler.store.store import Store
 from tests.good_spec import changed, write_good
 
 OWN = """

@@ -13,9 +13,8 @@ from keras import layers
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError
-from handler.sequencer import DLSequencer
-from handler.specification.optimizer import check_optimizer
-from handler.state import to_array
+from handler.spec.optimizer import check_optimizer
+from handler.state.keras_state import to_array
 from tests.handler.exactness.custom_steps import Doubled, Reporting
 from tests.handler.exactness.cut import examples
 

@@ -180,7 +180,7 @@ def test_the_callers_dtype_policy_does_not_affect_a_run(tmp_path):
 
 
 def test_a_final_model_predicts_in_its_training_precision(tmp_path):
-    from handler.final import TrainedModel
+    from handler.run.trained_model import TrainedModel
 
     run = run_of(tmp_path, inside=SETS)
     train(run)

@@ -8,13 +8,14 @@ import pytest
 import tensorflow as tf
 
 from handler import DLTrainingHandler
+from handler.activation_cache import activations
+from handler.activation_cache.cache import PrefixOptions
 from handler.arch.keras_model import KerasArchitecture
 from handler.errors import Interrupted
-from handler.interrupt import StopFlag
-from handler.model import DLModelHandler
-from handler.prefix import activations
-from handler.prefix.prefixes import PrefixOptions
-from handler.store import Store, sealed
+from handler.stop_flag import StopFlag
+from handler.store import atomic_dirs
+from handler.store.store import Store
+from handler.training.model_handler import DLModelHandler
 from tests.handler.conftest import same
 from tests.handler.prefix.trainings import BATCH, EPOCHS, ROWS, Seen, X, Y, model_of, residual, train
 
@@ -91,7 +92,7 @@ def test_damaged_activations_are_computed_again(tmp_path, values):
     split, _, seen = train(residual, ["low*"], store=tmp_path, epochs=EPOCHS + 2)
     assert seen.filled[-1] == (ROWS, ROWS)
     assert same(values(split), values(whole))
-    assert not sealed.damages(folder, deep=True)
+    assert not atomic_dirs.damages(folder, deep=True)
 
 
 def test_the_least_recently_used_activations_are_evicted(tmp_path):
@@ -125,7 +126,7 @@ def test_a_full_disk_does_not_stop_the_training(tmp_path, monkeypatch, values):
 
 def test_activations_above_the_memory_limit_are_read_from_disk(tmp_path, monkeypatch, values):
     whole, _, _ = train(residual, ["low*"], mode="off")
-    monkeypatch.setattr("handler.prefix.prefixes.copy_limit", lambda: 0)
+    monkeypatch.setattr("handler.memory.copy_limit", lambda: 0)
     split, _, seen = train(residual, ["low*"], store=tmp_path)
     assert seen.shares[1] is not None
     assert same(values(split), values(whole))

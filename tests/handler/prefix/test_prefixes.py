@@ -9,11 +9,9 @@ import tensorflow as tf
 from keras import layers as L
 
 from handler import DLTrainingHandler
-from handler.activation_cache import activations
 from handler.activation_cache.cache import PrefixOptions
 from handler.arch.keras_model import KerasArchitecture
-from handler.model import DLModelHandler
-from handler.prefix.prefixes import PrefixOptions
+from handler.training.model_handler import DLModelHandler
 from tests.handler.conftest import same
 from tests.handler.prefix.trainings import BATCH, ROWS, Seen, X, Y, model_of, residual, train
 

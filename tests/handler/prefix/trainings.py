@@ -5,10 +5,10 @@ import numpy as np
 from keras import layers as L
 
 from handler import DLTrainingHandler
+from handler.activation_cache.cache import PrefixOptions
 from handler.arch.keras_model import KerasArchitecture
-from handler.model import DLModelHandler
-from handler.observe import Observer
-from handler.prefix.prefixes import PrefixOptions
+from handler.observer import Observer
+from handler.training.model_handler import DLModelHandler
 
 EPOCHS, ROWS, BATCH = 4, 44, 8
 X = np.random.default_rng(1).normal(size=(ROWS, 8, 8, 3)).astype("float32")

@@ -7,9 +7,8 @@ from html.parser import HTMLParser
 import pytest
 
 from handler.engine.history import to_table
+from handler.report import curves_image, write_report
 from handler.report.comparison import write_comparison
-from handler.report.curves_svg import curves_image
-from handler.report.page import write_report
 from handler.spec.sweep import Variant
 from tests.handler.report.report_samples import made_record
 

@@ -8,9 +8,9 @@ import textwrap
 import pytest
 
 from handler.errors import SpecError
-from handler.spec import parse_spec
-from handler.specification import callbacks
-from handler.specification.callback_memory import remembers, warnings
+from handler.spec import callbacks
+from handler.spec.callback_memory import remembers, warnings
+from handler.spec.loading import parse_spec
 from tests.handler.runs import MODULE, SPEC
 
 OWN = """
@@ -65,8 +65,9 @@ def test_a_callbacks_state_methods_are_detected_from_its_code(tmp_path, name, to
 
 
 def test_plan_and_training_warn_once_of_a_callback_without_state(tmp_path):
-    from handler.observe import Observer
-    from handler.run import RunInputs, TrainingRun
+    from handler.observer import Observer
+    from handler.run.inputs import RunInputs
+    from handler.run.training_run import TrainingRun
 
     (tmp_path / "mine.py").write_text(
         MODULE + "\n\nclass Counts(keras.callbacks.Callback):\n    pass\n\n\ndef make():\n    return Counts()\n"

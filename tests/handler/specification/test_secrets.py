@@ -8,8 +8,8 @@ from handler.errors import DamagedError, FrostlineError, SpecError
 from handler.errors.quoting import shown
 from handler.errors.secrets import masked
 from handler.records import RunRecord
-from handler.spec import parse_spec
-from handler.store import Store
+from handler.spec.loading import parse_spec
+from handler.store.store import Store
 from tests.good_spec import changed
 
 SECRET = "hunter2Zz9"

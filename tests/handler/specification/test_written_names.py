@@ -3,8 +3,8 @@
 import pytest
 
 from handler.errors import SpecError
-from handler.spec import parse_spec
-from handler.specification.written_names import place
+from handler.spec.callback_files import place
+from handler.spec.loading import parse_spec
 from tests.good_spec import changed
 
 

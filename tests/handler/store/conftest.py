@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from handler.store import Store, remote
+from handler.store import object_store
+from handler.store.store import Store
 from tests.s3_server import BUCKET
 
 COUNTER = itertools.count()
@@ -55,7 +56,7 @@ def machine(s3, url, monkeypatch, tmp_path):
     """Return a function that makes machines with access to the store, each with its own working directory."""
     for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(remote, "PAUSE", 0.01)
+    monkeypatch.setattr(object_store, "PAUSE", 0.01)
 
     def make(name):
         monkeypatch.setenv("FROSTLINE_CACHE", str(tmp_path / name))

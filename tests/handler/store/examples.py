@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import ml_dtypes
 import numpy as np
 
-from handler.record import RunRecord
-from handler.state import TrainingState
+from handler.records import RunRecord
+from handler.store.training_state import TrainingState
 
 ARRAYS = {
     "model/0000 kernel": np.arange(12, dtype="float32").reshape(3, 4),

@@ -129,7 +129,7 @@ def test_a_broken_zarr_description_is_damage(tmp_path):
 
 @pytest.mark.parametrize(("length", "limit", "chunk"), [(10, 4, 4), (10, 3, 3), (9, 4, 3), (0, 5, 1), (3, 10, 3)])
 def test_chunks_have_even_lengths(length, limit, chunk):
-    assert chunks.even(length, limit) == chunk
+    assert raw_zarr.even(length, limit) == chunk
 
 
 def test_slabs_of_an_array_in_chunks_are_whole_chunks(tmp_path):

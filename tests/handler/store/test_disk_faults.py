@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from handler.errors import StoreError
-from handler.store import Store, files, sealed
+from handler.store import atomic_dirs, atomic_files
+from handler.store.store import Store
+from handler.store.training_state import TrainingState
 from tests.handler.store.writes import WRITES, state, things_damaged, value
 
 SENTENCE = {

@@ -81,7 +81,7 @@ def test_a_stale_temporary_file_is_removed_despite_a_reused_process_id(tmp_path)
     code = f"""
         import os, signal
         from pathlib import Path
-        from handler.store import files
+        from handler.store import atomic_files as files
         with files.replacing(Path({str(tmp_path / "file")!r})) as beside:
             beside.write_text("half")
             os.kill(os.getpid(), signal.SIGKILL)
@@ -97,7 +97,7 @@ def test_a_stale_temporary_file_is_removed_despite_a_reused_process_id(tmp_path)
 
 
 def test_a_file_that_is_being_written_is_not_removed(tmp_path):
-    with files.replacing(tmp_path / "file") as beside:
+    with atomic_files.replacing(tmp_path / "file") as beside:
         beside.write_text("text")
         assert atomic_files.leftovers(tmp_path) == []
         atomic_files.sweep(tmp_path)

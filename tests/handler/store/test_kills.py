@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from handler.store import Store
-from handler.store.files import leftovers
+from handler.store.atomic_files import leftovers
+from handler.store.store import Store
 from tests.handler.store.writes import WRITES, things_damaged
 
 

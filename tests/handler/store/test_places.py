@@ -54,7 +54,7 @@ def test_a_lock_that_is_no_file_is_free(taken):
 
 
 def test_a_non_file_in_the_place_of_a_store_file_is_quarantined(taken):
-    files.write_file(taken, b"ours")
+    atomic_files.write_file(taken, b"ours")
     assert taken.read_bytes() == b"ours"
     assert quarantined(taken) == ["lock"]
 

@@ -63,8 +63,8 @@ def edit(target, **changes):
 
 
 def test_a_shallow_check_reads_the_zarr_description(tmp_path):
-    sealed.seal(tmp_path / "x", {}, lambda folder: (folder / "zarr.json").write_text('{"order": "C"}') and None)
-    assert sealed.damages(tmp_path / "x") == []
+    atomic_dirs.seal(tmp_path / "x", {}, lambda folder: (folder / "zarr.json").write_text('{"order": "C"}') and None)
+    assert atomic_dirs.damages(tmp_path / "x") == []
     (tmp_path / "x" / "zarr.json").write_text('{"order": "F"}')
     assert "content doesn't match" in atomic_dirs.damages(tmp_path / "x")[0].what
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from handler.errors import DamagedError, StoreError
-from handler.store import StateStore, Store, checked, sealed
-from handler.store.chunks import Chunks
+from handler.store import atomic_dirs, checksums
+from handler.store.raw_zarr import Chunks
+from handler.store.states import StateStore
+from handler.store.store import Store
 from tests.handler.store.examples import ARRAYS, state_of
 
 

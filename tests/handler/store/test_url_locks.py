@@ -7,8 +7,8 @@ import time
 import pytest
 
 from handler.errors import BusyError, Interrupted, SpecError
-from handler.interrupt import stop
-from handler.store import collection_lock, leases, remote
+from handler.stop_flag import stop
+from handler.store import collection_lock, leases, object_store
 from tests.handler.store.examples import ARRAYS, state_of
 from tests.s3_server import BUCKET
 
@@ -60,7 +60,7 @@ def test_a_wrong_clock_does_not_end_a_renewed_lease(machine, monkeypatch, ahead)
 @pytest.mark.parametrize(("conditions", "said"), [("ignored", "ignores"), ("refused", "rejects")])
 def test_a_service_without_conditional_puts_is_refused(machine, s3, url, monkeypatch, conditions, said):
     monkeypatch.setattr(s3, "conditions", conditions)
-    remote.remote_at.cache_clear()
+    object_store.remote_at.cache_clear()
     store = machine("one")
     wanted = rf"^store: {url}: the service {said} conditional puts \(If-None-Match\), so it can't lock a run; use another service, or a folder"
     with pytest.raises(SpecError, match=wanted), store.runs.lock("run"):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from handler.errors import DamagedError, SpecError
-from handler.retention import Retention
-from handler.store import mirror, remote
+from handler.store import object_store, remote_dirs
 from handler.store.marker import is_absent
+from handler.store.retention import Retention
 from tests.handler.store.examples import ARRAYS, equal, recorded, state_of
 from tests.s3_server import BUCKET
 
@@ -52,7 +52,7 @@ class Killed(BaseException):
 
 
 def test_a_killed_writer_leaves_a_complete_state_or_none(machine, monkeypatch):
-    reader, tried = machine("reader"), remote.Remote._try
+    reader, tried = machine("reader"), object_store.Remote._try
     reader.states.write("parent", state_of(**ARRAYS))
     visible = []
     for last in itertools.count():

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from handler.errors import SpecError, StoreError
-from handler.store import Store, credentials, mirror
+from handler.store import credentials, remote_dirs
+from handler.store.store import Store
 from tests.s3_server import KEYS
 
 pytestmark = pytest.mark.timeout(300)
@@ -37,7 +38,7 @@ def test_missing_credentials_are_refused_within_seconds(scheme, said, monkeypatc
 
 def test_a_scheme_in_capitals_is_accepted(machine, url, tmp_path):
     store = Store(url.replace("s3://", "S3://"))
-    assert mirror.remote_of(store.root)[0].url == url
+    assert remote_dirs.remote_of(store.root)[0].url == url
     assert store.root == Store(url).root
     with pytest.raises(SpecError, match=r"^store: FTP:// isn't a kind of store; use a path, or one of s3://, gs://, az://"):
         Store("FTP://bucket/store")

@@ -7,8 +7,9 @@ import pytest
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.backend import derived_state
 from handler.errors import MismatchError, SpecError
-from handler.state import TrainingState, assign, load_state, named, put_into, to_array
-from handler.store import Store
+from handler.run.initial_weights import load_file, start_from
+from handler.state.keras_state import assign, load_state, named, put_into, to_array
+from handler.store.store import Store
 from handler.store.training_state import TrainingState
 from tests.handler.conftest import Epochs
 
@@ -133,7 +134,7 @@ def test_put_into_reports_whether_derived_values_changed():
 
 
 def test_refresh_names_the_layers_whose_derived_values_changed():
-    assert derived.refresh(normalised(True)) == []
+    assert derived_state.refresh(normalised(True)) == []
     plain = normalised(False)
     assign(named("model", plain.variables), arrays_of(normalised(True)), "model")
     assert derived_state.refresh(plain) == ["norm", "nested/inner_norm", "td/wrapped_norm", "twice"]
@@ -192,7 +193,7 @@ def test_state_derived_from_trainable_weights_is_refused_with_a_store(tmp_path):
 
 
 def test_lookup_tables_that_do_not_fit_are_refused():
-    arrays = derived.tables(looking_up(True))
+    arrays = derived_state.tables(looking_up(True))
     with pytest.raises(MismatchError, match="tables: the state has 2 lookup tables, the network has 0"):
         derived_state.put_tables(normalised(True), arrays)
     small = keras.Sequential([keras.Input((1,), dtype="int64"), L.IntegerLookup(vocabulary=[1], max_tokens=2, name="few")])
