@@ -5,7 +5,7 @@ import ast
 from tests.faults.guard import Guard
 from tests.faults.operators import left_operand, never, outermost, remove, replace, returns, then_value
 
-ENGINE_LOGGERS = "tests/handler/engine/test_loggers.py::test_"
+ENGINE_LOGGERS = "tests/handler/engine/loggers/test_loggers.py::test_"
 CURVES = ENGINE_LOGGERS + "curves_after_a_kill_have_every_step_once"
 LOGGERS = [
     Guard(

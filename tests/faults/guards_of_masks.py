@@ -22,11 +22,11 @@ from tests.faults.operators import (
 ACCUMULATION = "tests/handler/exactness/test_accumulation.py::test_"
 AGAINST_FIT = "tests/handler/exactness/test_against_fit.py::test_"
 AVERAGES = "tests/handler/exactness/test_averages.py::test_"
-DERIVED = "tests/handler/weights/test_derived.py::test_"
+DERIVED = "tests/handler/backend/test_derived_state.py::test_"
 LAYERS = "tests/handler/exactness/test_layers.py::test_"
-LAYER_PATHS = "tests/handler/test_layer_paths.py::test_"
+LAYER_PATHS = "tests/handler/freezing/test_layer_paths.py::test_"
 PRECISION = "tests/handler/exactness/test_precision.py::test_"
-RUNS = "tests/handler/weights/test_runs.py::test_"
+RUNS = "tests/handler/run/test_weights_of_runs.py::test_"
 SHARED_LAYERS = "tests/handler/exactness/test_shared_layers.py::test_"
 MASKS = [
     Guard(
@@ -48,7 +48,7 @@ MASKS = [
         "EMA weights are assigned while layers are frozen",
         "each variable gets its own",
         set_argument("finalize_variable_values", 0, "self.model.trainable_variables"),
-        "tests/handler/test_masks.py::test_ema_weights_are_applied_at_the_end_under_any_mask",
+        "tests/handler/freezing/test_masks.py::test_ema_weights_are_applied_at_the_end_under_any_mask",
     ),
     Guard(
         "forgotten-variable-tracked",
@@ -220,7 +220,7 @@ MASKS = [
         "Keras sets both halves of an adapter to zero",
         "a new adapter keeps its initial values",
         no_iterations(),
-        "tests/handler/weights/test_start.py::test_a_lora_adapter_loaded_from_a_file_stays_trainable",
+        "tests/handler/run/test_initial_weights.py::test_a_lora_adapter_loaded_from_a_file_stays_trainable",
     ),
     Guard(
         "final-model-key",

@@ -5,9 +5,9 @@ import ast
 from tests.faults.guard import Guard
 from tests.faults.operators import call_gives, drop_arguments, drop_element, never, outermost, remove, replace
 
-HANDLER_REFUSALS = "tests/handler/test_refusals.py::test_"
+HANDLER_REFUSALS = "tests/handler/run/test_refusals.py::test_"
 HIDDEN_STATE = "tests/handler/engine/test_hidden_state.py::test_"
-RUN = "tests/handler/test_run.py::test_"
+RUN = "tests/handler/run/test_training_run.py::test_"
 ENVIRONMENT = HANDLER_REFUSALS + "a_changed_environment_field_is_refused_with_both_values"
 REFUSALS = [
     Guard(
@@ -36,7 +36,7 @@ REFUSALS = [
         "a user's own callback would lose what it counts",
         "the plan warns of it",
         never(),
-        "tests/handler/specification/test_callback_memory.py::test_plan_and_training_warn_once_of_a_callback_without_state",
+        "tests/handler/spec/test_callback_memory.py::test_plan_and_training_warn_once_of_a_callback_without_state",
     ),
     Guard(
         "data-changed",
@@ -99,6 +99,6 @@ REFUSALS = [
         "a segment is not cached, and the reason is unknown",
         "`plan --why` names the first field that differs",
         call_gives("_other_declaration", "()"),
-        "tests/handler/test_why.py::test_a_changed_field_is_named",
+        "tests/handler/run/test_cache_misses.py::test_a_changed_field_is_named",
     ),
 ]

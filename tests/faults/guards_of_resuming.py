@@ -20,8 +20,8 @@ from tests.faults.operators import (
     unwrap,
 )
 
-CALLBACK_STATES = "tests/handler/engine/test_callback_states.py::test_"
-SNAPSHOTS = "tests/handler/test_snapshots.py::test_"
+CALLBACK_STATES = "tests/handler/engine/test_callback_state.py::test_"
+SNAPSHOTS = "tests/handler/training/test_snapshots.py::test_"
 EARLY = "tests/faults/test_kills.py::test_a_training_killed_early_many_times_ends_bit_identically"
 REMEMBERED = CALLBACK_STATES + "a_killed_training_resumes_with_identical_callback_state"
 WITHIN_EPOCH = "tests/handler/engine/test_trainer.py::test_a_state_within_an_epoch_resumes_bit_identically"
@@ -74,7 +74,7 @@ RESUMING = [
         "another process removes the snapshot that satisfies a segment",
         "the store is searched again",
         never(),
-        "tests/handler/checkpoint/test_completion.py::test_a_snapshot_removed_by_another_process_satisfies_no_segment",
+        "tests/handler/state/test_completion.py::test_a_snapshot_removed_by_another_process_satisfies_no_segment",
     ),
     Guard(
         "state-restored-after-tracing",
@@ -260,7 +260,7 @@ RESUMING = [
         "killed on several devices: the statistics of each replica",
         "a state holds those of all devices",
         remove(),
-        "tests/handler/test_distribution.py::test_a_killed_mirrored_training_resumes_bit_identically[(1, 5)]",
+        "tests/handler/backend/test_devices.py::test_a_killed_mirrored_training_resumes_bit_identically[(1, 5)]",
     ),
     Guard(
         "stopped-flag-restored",

@@ -19,9 +19,9 @@ from tests.faults.operators import (
 FAULTS = "tests/flows/test_faults.py::test_"
 FLOWS_OUTAGE = "tests/flows/test_outage.py::test_"
 LOCKS = "tests/handler/store/test_locks.py::test_"
-RUN = "tests/handler/test_run.py::test_"
+RUN = "tests/handler/run/test_training_run.py::test_"
 SIGNALS = "tests/flows/test_signals.py::test_"
-STANDING = "tests/handler/notebook/test_standing.py::test_"
+STANDING = "tests/handler/training/test_earlier_fits.py::test_"
 STOPPED = "tests/flows/test_interrupt.py::test_a_signal_saves_one_snapshot_and_names_the_resume_command"
 OUTAGE = FLOWS_OUTAGE + "a_training_survives_a_minute_without_the_server_at_any_stage"
 RUNS = [
@@ -233,6 +233,6 @@ RUNS = [
         "a run of a notebook would take the name of a specification's run",
         "refused",
         never(),
-        "tests/handler/notebook/test_run_record.py::test_the_name_of_a_run_of_a_specification_is_refused",
+        "tests/handler/training/test_run_record.py::test_the_name_of_a_run_of_a_specification_is_refused",
     ),
 ]

@@ -16,9 +16,9 @@ from tests.faults.operators import (
 )
 
 ATTACKS = "tests/flows/test_attacks.py::test_"
-SECRETS = "tests/handler/specification/test_secrets.py::test_"
+SECRETS = "tests/handler/errors/test_secrets.py::test_"
 SERVER_GUARD = "tests/flows/test_server_guard.py::test_"
-WRITTEN_NAMES = "tests/handler/specification/test_written_names.py::test_"
+WRITTEN_NAMES = "tests/handler/spec/test_callback_files.py::test_"
 CODE = ATTACKS + "code_from_outside_the_project_is_refused"
 REQUESTS = SERVER_GUARD + "requests_with_a_foreign_host_or_origin_are_refused"
 SECURITY = [
@@ -88,7 +88,7 @@ SECURITY = [
         "a checkpoint's file name leads outside once it is formatted",
         "it is checked again",
         remove(),
-        "tests/handler/engine/test_written_files.py::test_a_formatted_file_name_is_checked_again",
+        "tests/handler/run/test_callback_file_names.py::test_a_formatted_file_name_is_checked_again",
     ),
     Guard(
         "link-in-a-run-folder",

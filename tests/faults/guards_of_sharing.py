@@ -48,7 +48,7 @@ SHARING = [
         "`gc` between a completed training and the next one of its name",
         "the record of the next one holds that of the one before",
         replace("None", of=value),
-        "tests/handler/store/test_replaced.py::test_gc_keeps_a_completed_run_until_its_replacement_completes",
+        "tests/handler/run/test_replaced_run.py::test_gc_keeps_a_completed_run_until_its_replacement_completes",
     ),
     Guard(
         "lock-closed-without-lease",
@@ -69,7 +69,7 @@ SHARING = [
         "two sweeps of one file",
         "the name of a run holds the digest of all its changes",
         set_argument("_run_name", 1, "()"),
-        "tests/handler/test_sweep.py::test_different_sweeps_of_one_file_share_no_run_and_no_page",
+        "tests/handler/spec/test_sweep.py::test_different_sweeps_of_one_file_share_no_run_and_no_page",
     ),
     Guard(
         "fetched-file-checksum",

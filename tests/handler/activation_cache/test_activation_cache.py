@@ -16,8 +16,8 @@ from handler.stop_flag import StopFlag
 from handler.store import atomic_dirs
 from handler.store.store import Store
 from handler.training.model_handler import DLModelHandler
+from tests.handler.activation_cache.trainings import BATCH, EPOCHS, ROWS, Seen, X, Y, model_of, residual, train
 from tests.handler.conftest import same
-from tests.handler.prefix.trainings import BATCH, EPOCHS, ROWS, Seen, X, Y, model_of, residual, train
 
 
 def test_activations_are_computed_once_for_runs_that_share_them(tmp_path):

@@ -19,7 +19,7 @@ from handler.spec.loading import parse_spec
 from handler.store.store import Store
 from tests.handler.runs import MODULE, SPEC
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 MIRRORED = {
     **SPEC,
     "training": {**SPEC["training"], "threads": 1, "snapshot": {"steps": 2}, "strategy": {"name": "mirrored", "devices": 2}},

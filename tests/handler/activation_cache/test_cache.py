@@ -12,8 +12,8 @@ from handler import DLTrainingHandler
 from handler.activation_cache.cache import PrefixOptions
 from handler.arch.keras_model import KerasArchitecture
 from handler.training.model_handler import DLModelHandler
+from tests.handler.activation_cache.trainings import BATCH, ROWS, Seen, X, Y, model_of, residual, train
 from tests.handler.conftest import same
-from tests.handler.prefix.trainings import BATCH, ROWS, Seen, X, Y, model_of, residual, train
 
 TOKENS = np.random.default_rng(3).integers(1, 20, (ROWS, 6))
 
