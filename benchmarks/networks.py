@@ -13,8 +13,8 @@ from keras import layers
 
 from handler import DLTrainingHandler
 from handler.data.sources import shape
-from handler.run.building import build_model_handler, load_data
-from handler.spec.loading import parse_spec
+from handler.run.builders import build_model_handler, load_data
+from handler.spec.reader import parse_spec
 from handler.store.store import Store
 
 

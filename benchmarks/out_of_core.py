@@ -76,7 +76,7 @@ def train(folder: Path, store: str) -> dict[str, Any]:
     """Train the specification in this process."""
     from handler.run.inputs import RunInputs
     from handler.run.training_run import TrainingRun
-    from handler.spec.loading import parse_spec
+    from handler.spec.reader import parse_spec
 
     run = TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder / store), name="far"))
     times = Times()
@@ -134,7 +134,7 @@ def waits(folder: Path, store: str, steps: int) -> dict[str, Any]:
     from handler.engine import batches
     from handler.run.inputs import RunInputs
     from handler.run.training_run import TrainingRun
-    from handler.spec.loading import parse_spec
+    from handler.spec.reader import parse_spec
 
     run = TrainingRun(RunInputs(spec=parse_spec(SPEC), folder=str(folder), store=str(folder / store), name="far"))
     sequencer = run.live.sequencer

@@ -156,7 +156,7 @@ def stages(spec_file: Path, store: Path) -> None:
     """Run all stages of a run, without Prefect."""
     from handler.run.inputs import RunInputs
     from handler.run.training_run import TrainingRun
-    from handler.spec.loading import load_spec
+    from handler.spec.reader import load_spec
 
     spec, folder = load_spec(spec_file)
     run = TrainingRun.of(RunInputs(spec=spec, folder=str(folder), store=str(store.absolute()), name=spec.name))

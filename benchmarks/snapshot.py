@@ -23,7 +23,7 @@ from benchmarks.harness import alternate, answer, row
 from handler.observer import Observer
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 
 STEPS, EVERY, BATCH = 60, 15, 8
 MODULE = """

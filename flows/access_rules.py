@@ -26,7 +26,7 @@ from handler.data.sources import files
 from handler.errors import SpecError
 from handler.errors.quoting import shown
 from handler.spec.addresses import addresses, is_allowed
-from handler.spec.pretrained import source_of
+from handler.spec.initial_weights import source_of
 from handler.spec.project_code import check_own, environment_of
 from handler.spec.references import references
 from handler.spec.training_spec import TrainingSpec

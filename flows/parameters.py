@@ -11,7 +11,7 @@ from flows.access_rules import admit_path, admit_spec
 from handler.errors import FrostlineError, SpecError
 from handler.run.inputs import RunInputs
 from handler.run.resumption import stored_inputs
-from handler.spec.loading import load_spec, read_spec
+from handler.spec.reader import load_spec, read_spec
 from handler.spec.training_spec import TrainingSpec
 from handler.store.remote_dirs import local_root
 from handler.store.store import Store

@@ -27,7 +27,7 @@ from handler.backend.tensorflow_setup import core_count
 from handler.errors import SpecError
 from handler.report.comparison import write_comparison
 from handler.run.inputs import RunInputs
-from handler.spec.pretrained import check_not_from_itself
+from handler.spec.initial_weights import check_not_from_itself
 from handler.spec.sweep import Variant, default_title, named_in_errors, shared_epochs, variants
 from handler.stop_flag import stop
 from handler.store.object_store import url_of

@@ -21,7 +21,7 @@ _PUBLIC = {
     "PointNetPwiseClassif": "handler.arch.pointnet",
     "Store": "handler.store.store",
     "TrainingSpec": "handler.spec.training_spec",
-    "load_spec": "handler.spec.loading",
+    "load_spec": "handler.spec.reader",
     "load_state": "handler.state.keras_state",
 }
 __all__ = list(_PUBLIC)

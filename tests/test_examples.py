@@ -8,7 +8,7 @@ import pytest
 
 from handler.freezing.layers import outline
 from handler.schedule.schedule import compute_schedule
-from handler.spec.loading import load_spec
+from handler.spec.reader import load_spec
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -55,7 +55,7 @@ def repair_runs(output: Output, runs: list[str], folder: str, allow_environment_
         typer.Exit: with code 1, if a file is still damaged.
     """
     from flows.cli.session import Session
-    from handler.repair.repairs import repair_store
+    from handler.repair.store_repair import repair_store
 
     store = Store(folder)
     for name in runs:

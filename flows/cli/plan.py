@@ -14,7 +14,7 @@ from handler.records import Plan, Reason
 from handler.run.cache_misses import reasons
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import load_spec
+from handler.spec.reader import load_spec
 from handler.store.remote_dirs import local_root
 from handler.validation.run_name import check_run_name
 

@@ -109,7 +109,7 @@ def _cloud(output: Output, model: TrainedModel, cloud: Cloud, source: Path, to: 
 def _arrays(model: TrainedModel, source: Path, to: Path) -> Found:
     import numpy as np
 
-    from handler.data.finite import check_finite
+    from handler.data.finite_check import check_finite
     from handler.engine.outputs import kind_of, labels_of_outputs, score_outputs
     from handler.store.atomic_files import replacing
 

@@ -12,7 +12,7 @@ from flows.cli.output import CommandFailed, Output
 from flows.cli.session import Session
 from flows.cli.tables import coloured, duration, table
 from handler.errors import FrostlineError
-from handler.spec.loading import load_spec
+from handler.spec.reader import load_spec
 from handler.spec.sweep import default_title, named_in_errors, parse_grid, variants
 from handler.store.remote_dirs import local_root
 from handler.validation.run_name import check_run_name

@@ -12,7 +12,7 @@ from flows.cli.tables import duration, segments_table, table
 from handler.fingerprint.data_function import looked_at
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import load_spec
+from handler.spec.reader import load_spec
 from handler.store.remote_dirs import local_root
 from handler.validation.run_name import check_run_name
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from handler.data.arguments import ArrayArguments, checked
+from handler.data.array_conversion import as_array
 from handler.data.dataset import Arrays, Dataset, DataShape, parts_of
-from handler.data.finite import check_finite
-from handler.data.foreign import as_array
+from handler.data.finite_check import check_finite
 from handler.data.npz import read_arrays, read_headers
 from handler.data.stored_array import StoredArray
 from handler.errors import DataError

@@ -11,7 +11,7 @@ import numpy as np
 
 from handler.data.cloud import Cloud
 from handler.data.features import ALL_FEATURES, dimensions_of
-from handler.data.finite import check_finite
+from handler.data.finite_check import check_finite
 from handler.data.las_header import FARTHEST, LasHeader, read_header, unreadable
 from handler.data.las_units import Scale, scale_of
 from handler.data.reader_process import ReaderFailed, decompress_points

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from handler.data.dataset import Dataset, parts_of
-from handler.data.finite import FiniteCheck
+from handler.data.finite_check import FiniteCheck
 from handler.errors import DataError
 from handler.store.arrays import Look, size_of
 from handler.store.atomic_files import free_bytes

@@ -224,7 +224,7 @@ def _array_data(source: str, args: dict[str, Any], folder: Path, where: str, see
     if form == "clouds":
         raise DataError(where, f"{source!r} is of another kind than data.source; give arrays for arrays")
     if form == "function":
-        from handler.user_code.importing import resolve_function
+        from handler.user_code.importer import resolve_function
 
         kept = _called.pop(_call_key(source, args, folder, where, seed), None)
         if kept is not None:

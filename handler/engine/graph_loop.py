@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from handler.engine import batches
-from handler.engine.non_finite import losses_of
+from handler.engine.finite_check import losses_of
 from handler.freezing.masks import Step
 from handler.memory import copy_limit
 

@@ -16,9 +16,9 @@ from handler.backend.global_state import global_generator, set_global_generator
 from handler.backend.models import build_symbolically, named_results, pythonify_logs
 from handler.backend.optimizers import build_optimizer, optimized_variables, unwrapped
 from handler.engine import batches, callback_state, history
+from handler.engine.finite_check import LossWatch, first_not_finite, first_weight_not_finite, non_finite_error
 from handler.engine.hidden_state import refuse_derived_from_training, refuse_hidden_state
 from handler.engine.loggers import choice, log_files
-from handler.engine.non_finite import LossWatch, first_not_finite, first_weight_not_finite, non_finite_error
 from handler.engine.sequencer import DLSequencer
 from handler.engine.steps import Steps
 from handler.errors import Interrupted

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from handler.data.finite import FiniteCheck
+from handler.data.finite_check import FiniteCheck
 from handler.errors import MismatchError
 from handler.state.keras_state import to_array
 from handler.store.arrays import content, describe

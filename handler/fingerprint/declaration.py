@@ -20,7 +20,7 @@ from handler.data.source_forms import form_of
 from handler.errors import SpecError, StoreError
 from handler.errors.quoting import join
 from handler.spec.compilation import completed
-from handler.spec.pretrained import WeightsInto, source_of
+from handler.spec.initial_weights import WeightsInto, source_of
 from handler.spec.training_spec import TrainingSpec
 from handler.store.atomic_files import files_within, write_file
 from handler.store.checksums import read_checked, with_checksum

@@ -23,7 +23,7 @@ from handler.fingerprint import data_digests
 from handler.freezing.accumulation import Boundaries
 from handler.observer import Observer
 from handler.records import EnvironmentChange
-from handler.run.building import build_callbacks, build_model_handler, load_data
+from handler.run.builders import build_callbacks, build_model_handler, load_data
 from handler.run.inputs import RunInputs
 from handler.run.planner import Planning
 from handler.spec.callback_memory import forgotten

@@ -16,7 +16,7 @@ from handler.errors import DamagedError, FrostlineError, SpecError
 from handler.errors.quoting import suggestion
 from handler.freezing.layers import addressable, freezable, walk
 from handler.records import InitialWeights, RunRecord
-from handler.spec.pretrained import WeightsInto, source_of
+from handler.spec.initial_weights import WeightsInto, source_of
 from handler.state.keras_state import to_array
 from handler.store.store import Store
 

@@ -13,7 +13,7 @@ from handler.errors import SpecError
 from handler.errors.quoting import join, shown
 from handler.spec.keras_objects import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, Kind
 from handler.user_code.boundary import call
-from handler.user_code.importing import resolve_function
+from handler.user_code.importer import resolve_function
 from handler.user_code.reference import is_reference
 from handler.user_code.tracebacks import sentence_of
 

@@ -26,12 +26,12 @@ from handler.spec.callback_effects import SETS_RATE, conflicts, rate_setter
 from handler.spec.callback_memory import warnings
 from handler.spec.callbacks import check_packages
 from handler.spec.compilation import leaves_to_network
-from handler.spec.pretrained import check_not_from_itself, source_of
+from handler.spec.initial_weights import check_not_from_itself, source_of
 from handler.spec.training_spec import TrainingSpec
 from handler.state.chain import Chain, furthest
 from handler.state.completion import completed_end
-from handler.state.holes import find_holes
-from handler.state.threads import recorded_threads
+from handler.state.missing_states import find_holes
+from handler.state.recorded_threads import recorded_threads
 from handler.store import marker, remote_files
 from handler.store.atomic_files import write_file
 from handler.store.checksums import read_checked, with_checksum
@@ -245,7 +245,7 @@ class Planning:
         from handler.activation_cache.model_graph import Flat
         from handler.data.sources import shape
         from handler.freezing.layers import outline
-        from handler.run.building import build_model_handler
+        from handler.run.builders import build_model_handler
 
         given = shape(self.spec.data, self.folder, self.spec.seed)
         mh = build_model_handler(self.spec, self.folder, self.store, given)

@@ -10,8 +10,8 @@ from handler.fingerprint.differences import first_difference, in_words
 from handler.records import RunRecord
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
 from handler.spec.project_folder import project_folder
+from handler.spec.reader import parse_spec
 from handler.spec.training_spec import TrainingSpec
 from handler.store.store import Store
 

@@ -12,8 +12,8 @@ from handler.backend import tensorflow_setup
 from handler.data.dataset import DataShape
 from handler.errors import DamagedError, SpecError
 from handler.records import RunRecord
-from handler.state.holes import repair_command
 from handler.state.keras_state import save_model
+from handler.state.missing_states import repair_command
 from handler.store.store import Store
 from handler.user_code.boundary import UserCode
 
@@ -70,9 +70,9 @@ class TrainedModel:
         return file
 
     def _handler(self) -> Any:
-        from handler.run.building import build_model_handler
-        from handler.spec.loading import parse_spec
+        from handler.run.builders import build_model_handler
         from handler.spec.project_folder import project_folder
+        from handler.spec.reader import parse_spec
 
         spec = parse_spec(self.record.spec)
         self.folder = project_folder(self.record.run, self.record.spec_folder, spec)

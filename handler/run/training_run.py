@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from handler.backend import tensorflow_setup
+from handler.engine.finite_check import check_history
 from handler.engine.history import from_json, to_table
-from handler.engine.non_finite import check_history
 from handler.errors import MismatchError, StoreError
 from handler.errors.secrets import masked
 from handler.memory import enough_memory
@@ -26,10 +26,10 @@ from handler.run.divergence import divergence_of, refuse_again
 from handler.run.inputs import RunInputs
 from handler.run.planner import Planning
 from handler.run.replaced_run import ReplacedRun
-from handler.spec.loading import dump_spec
+from handler.spec.reader import dump_spec
 from handler.state.chain import Position, furthest, reached
 from handler.state.completion import Completion, find_completion, use_completed
-from handler.state.holes import find_holes
+from handler.state.missing_states import find_holes
 from handler.stop_flag import stop
 from handler.store.atomic_dirs import drop_unneeded
 from handler.store.atomic_files import write_file

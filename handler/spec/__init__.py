@@ -14,11 +14,11 @@ _PUBLIC = {
     "TrainingOptions": "handler.spec.training_spec",
     "TrainingSpec": "handler.spec.training_spec",
     "check_run_name": "handler.validation.run_name",
-    "dump_spec": "handler.spec.loading",
-    "load_spec": "handler.spec.loading",
-    "parse_spec": "handler.spec.loading",
-    "read_spec": "handler.spec.loading",
-    "resolve_function": "handler.user_code.importing",
+    "dump_spec": "handler.spec.reader",
+    "load_spec": "handler.spec.reader",
+    "parse_spec": "handler.spec.reader",
+    "read_spec": "handler.spec.reader",
+    "resolve_function": "handler.user_code.importer",
     "spec_error": "handler.validation.models",
 }
 __all__ = list(_PUBLIC)

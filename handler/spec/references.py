@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from handler.errors import SpecError
 from handler.errors.quoting import join, suggestion
-from handler.spec.pretrained import source_of
+from handler.spec.initial_weights import source_of
 from handler.user_code.modules import check_call, check_reference
 from handler.user_code.reference import is_reference
 from handler.validation.text import check_folder_name

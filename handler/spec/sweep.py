@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from handler.errors import SpecError
 from handler.records import RunRecord
-from handler.spec.text import read_yaml
+from handler.spec.document import read_yaml
 
 MOST = 1000  # trainings of one sweep; all specifications are read before any training starts
 NAME = 100  # most characters of a run's name

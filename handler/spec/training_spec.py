@@ -22,11 +22,11 @@ from handler.schedule.schedule import check_schedule
 from handler.spec.callbacks import CallbackSpec, check_monitors
 from handler.spec.device_strategy import Strategy, check_spread
 from handler.spec.device_strategy import as_mapping as as_strategy
+from handler.spec.initial_weights import WeightsInto, check_weights
 from handler.spec.keras_objects import LOSS, METRIC, check_named, metric_label, schema
 from handler.spec.non_finite import NonFinite
 from handler.spec.optimizer import check_optimizer
 from handler.spec.prefix_cache import PrefixCache, as_mapping
-from handler.spec.pretrained import WeightsInto, check_weights
 from handler.spec.snapshots import SnapshotOptions
 from handler.user_code.reference import is_reference
 from handler.validation.models import Count, Flag, Given, Seed, Weight

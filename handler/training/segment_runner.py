@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from handler.activation_cache.cache import Prefixes, PrefixOptions
-from handler.engine.non_finite import check_history
+from handler.engine.finite_check import check_history
 from handler.engine.trainer import Trainer
 from handler.errors import DamagedError, Interrupted, MismatchError, StoreError
 from handler.fingerprint import data_digests, environment
@@ -23,7 +23,7 @@ from handler.records import EnvironmentChange, SegmentRecord, Source
 from handler.schedule.schedule import Segment
 from handler.state.chain import Chain, Position, furthest, snapshots_behind
 from handler.state.completion import record_segment, use_completed
-from handler.state.holes import is_prefix_of, nearest_before
+from handler.state.missing_states import is_prefix_of, nearest_before
 from handler.state.writer import StateWriter
 from handler.store.states import StateStore
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from handler.activation_cache.cache import PrefixOptions
-from handler.arch.unbuilt import build_for
-from handler.data.finite import check_arrays
+from handler.arch.deferred_build import build_for
+from handler.data.finite_check import check_arrays
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import StoreError

@@ -14,7 +14,7 @@ from pathlib import Path
 from flows.answers import TrainAnswer
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import load_spec
+from handler.spec.reader import load_spec
 
 
 def main() -> int:

@@ -21,10 +21,10 @@ from handler.data.sources import shape
 from handler.engine.callback_state import capture
 from handler.observer import Observer
 from handler.records import RunRecord
-from handler.run.building import build_callbacks, build_model_handler, load_data
+from handler.run.builders import build_callbacks, build_model_handler, load_data
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.state.keras_state import weights_digest
 from handler.store.store import Store
 from tests.faults import stages, trainings

@@ -16,7 +16,7 @@ from handler.data.las import read_cloud
 from handler.data.out_of_core import bring
 from handler.errors import FrostlineError
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.store.store import Store
 from tests.good_spec import changed, write_good
 

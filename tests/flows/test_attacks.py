@@ -16,7 +16,7 @@ from handler.backend.tensorflow_setup import core_count
 from handler.errors import FrostlineError, SpecError
 from handler.records import RunRecord
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.store.store import Store
 from tests.good_spec import changed, write_good
 

@@ -8,7 +8,7 @@ import pytest
 from flows import parameters as inputs
 from handler.errors import MismatchError, SpecError
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from tests.good_spec import changed, write_good
 
 

@@ -8,7 +8,7 @@ from flows.cli.predict import predict_file
 from handler.errors import DataError
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from tests.handler.runs import MODULE, SPEC
 
 HEADS = """

@@ -2,7 +2,7 @@
 
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from tests.handler.conftest import Epochs
 
 MODULE = '''

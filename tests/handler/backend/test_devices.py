@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from handler.errors import SpecError
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.store.store import Store
 from tests.handler.runs import MODULE, SPEC
 

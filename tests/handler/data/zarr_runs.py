@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 
 SPEC = {
     "name": "far",

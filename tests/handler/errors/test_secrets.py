@@ -8,7 +8,7 @@ from handler.errors import DamagedError, FrostlineError, SpecError
 from handler.errors.quoting import shown
 from handler.errors.secrets import masked
 from handler.records import RunRecord
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.store.store import Store
 from tests.good_spec import changed
 

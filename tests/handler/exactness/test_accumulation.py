@@ -15,7 +15,7 @@ from handler.engine.trainer import Trainer
 from handler.errors import ScheduleError
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.state.keras_state import to_array
 from tests.handler.exactness.cut import examples
 

@@ -8,7 +8,7 @@ import pytest
 from handler.run.inputs import RunInputs
 from handler.run.trained_model import TrainedModel
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 
 MODULE = '''
 import keras, numpy as np, tensorflow as tf

@@ -18,7 +18,7 @@ from handler.freezing.layers import outline
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.schedule.schedule import compute_schedule
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from tests.handler.exactness.cut import examples
 
 X, Y = examples()

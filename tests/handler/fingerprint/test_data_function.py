@@ -7,7 +7,7 @@ import pytest
 from handler.fingerprint.data_function import looked_at
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from tests.good_spec import changed
 
 JOBS = """

@@ -12,7 +12,7 @@ import xxhash
 from handler.errors import SpecError
 from handler.fingerprint.declaration import Digests, declared, initial_key, pretrained_state
 from handler.fingerprint.differences import ABSENT, differences, first_difference
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.store.marker import claim
 from handler.store.store import Store
 from handler.user_code.source_digest import code_digest

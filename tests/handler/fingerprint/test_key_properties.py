@@ -10,7 +10,7 @@ from handler.data.data_spec import DataSpec
 from handler.fingerprint.declaration import Digests, declared, initial_key
 from handler.fingerprint.differences import first_difference, spec_field
 from handler.spec.callbacks import LOGGERS
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.spec.training_spec import CompileSpec, ModelSpec, TrainingOptions, TrainingSpec
 from tests.good_spec import changed, write_good
 

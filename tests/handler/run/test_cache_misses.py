@@ -13,7 +13,7 @@ from handler.fingerprint.differences import in_words
 from handler.run.cache_misses import reasons
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.store import atomic_dirs
 from handler.store.store import Store
 

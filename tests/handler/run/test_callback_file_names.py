@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from handler.errors import SpecError
-from handler.run.building import build_callbacks
+from handler.run.builders import build_callbacks
 from handler.spec.callback_files import OWN_FILES, WRITTEN
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.store.runs import FILES, RECORD
 from handler.store.store import Store
 from tests.good_spec import changed, write_good

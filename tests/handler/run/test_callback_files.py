@@ -3,9 +3,9 @@ import inspect
 import keras
 import pytest
 
-from handler.run.building import build_callbacks
+from handler.run.builders import build_callbacks
 from handler.spec.callbacks import REFUSED
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 
 DEFAULT_FILES = {"TensorBoard": {"log_dir": "logs"}}
 PATHS = {"filename", "filepath", "log_dir", "directory", "backup_dir"}

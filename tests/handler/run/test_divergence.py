@@ -8,7 +8,7 @@ from handler.errors import NonFiniteError
 from handler.report.comparison import write_comparison
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.spec.sweep import Variant
 from tests.handler.runs import MODULE, SPEC, trains_in
 

@@ -11,7 +11,7 @@ import pytest
 from handler.errors import SpecError
 from handler.records import RunRecord
 from handler.run.initial_weights import start_from
-from handler.spec.pretrained import WeightsInto
+from handler.spec.initial_weights import WeightsInto
 from handler.state.keras_state import named, to_array
 from handler.store.store import Store
 from handler.store.training_state import TrainingState

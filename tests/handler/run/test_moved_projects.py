@@ -8,8 +8,8 @@ from handler.errors import SpecError
 from handler.run.inputs import RunInputs
 from handler.run.resumption import stored_inputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
 from handler.spec.project_folder import project_folder
+from handler.spec.reader import parse_spec
 from handler.spec.references import check_source
 from handler.store.store import Store
 from tests.handler.store.writes import record

@@ -4,7 +4,7 @@ import pytest
 
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from tests.handler.runs import MODULE, SPEC
 
 FOUR = {"training": {"epochs": 4, "batch_size": 32}, "freeze_training": {"training_interval": [1, 2], "layers": ["first"]}}

@@ -7,7 +7,7 @@ from handler.fingerprint.declaration import Digests, declared
 from handler.run.inputs import RunInputs
 from handler.run.planner import Planning
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import dump_spec, parse_spec
+from handler.spec.reader import dump_spec, parse_spec
 from handler.store.store import Store
 from tests.handler.runs import MODULE, SPEC, trains_in
 

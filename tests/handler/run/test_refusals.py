@@ -10,7 +10,7 @@ from handler.errors import EnvironmentMismatch, MismatchError
 from handler.fingerprint import environment
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.store import atomic_dirs
 from handler.store.store import Store
 from tests.handler.conftest import Epochs

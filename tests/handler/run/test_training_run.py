@@ -17,7 +17,7 @@ from handler.errors import BusyError, EnvironmentMismatch, MismatchError, SpecEr
 from handler.observer import Observer
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.store import atomic_dirs
 from handler.store.retention import Retention
 from handler.store.store import Store
@@ -244,7 +244,7 @@ def test_a_stop_by_a_callback_ends_the_chain(train):
 
 def test_random_draws_of_other_threads_do_not_change_a_network(folder):
     from handler.data.dataset import DataShape
-    from handler.run.building import build_architecture
+    from handler.run.builders import build_architecture
 
     done = threading.Event()
 
@@ -337,7 +337,7 @@ def test_gc_removes_only_states_that_no_run_needs(train, folder, finished):
 def test_the_handler_alone_is_bit_identical_to_the_run(folder, whole):
     from handler import DLTrainingHandler
     from handler.data.sources import shape
-    from handler.run.building import build_model_handler, load_data
+    from handler.run.builders import build_model_handler, load_data
     from handler.state.keras_state import weights_digest
 
     spec, store = parse_spec(SPEC), Store(folder / "alone")

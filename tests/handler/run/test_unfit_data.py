@@ -5,7 +5,7 @@ import pytest
 from handler.errors import FrostlineError, UserCodeError
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from tests.handler.runs import MODULE, trains_in
 
 MORE = """

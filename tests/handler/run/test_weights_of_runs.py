@@ -12,7 +12,7 @@ from handler.errors import SpecError
 from handler.run.inputs import RunInputs
 from handler.run.trained_model import TrainedModel
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.state.keras_state import weights_digest
 from tests.handler.conftest import Epochs
 

@@ -8,7 +8,7 @@ import pytest
 from handler.errors import SpecError, UserCodeError
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.spec.references import check_references
 from tests.bad_inputs import BAD_INPUTS, MODULE, SPEC
 

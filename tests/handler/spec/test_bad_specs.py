@@ -12,7 +12,7 @@ import pytest
 from handler.errors import SpecError
 from handler.schedule.layer_outline import LayerInfo, Outline
 from handler.schedule.schedule import compute_schedule
-from handler.spec.loading import load_spec, parse_spec
+from handler.spec.reader import load_spec, parse_spec
 from tests.bad_specs import BAD
 from tests.bad_values import MORE
 from tests.good_spec import GOOD, write_good

@@ -7,7 +7,7 @@ from handler.run.planner import Planning
 from handler.schedule.schedule import compute_schedule
 from handler.spec.callback_effects import conflicts, earliest_end
 from handler.spec.callbacks import CallbackSpec
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.store.store import Store
 
 TWO = [{"training_interval": [0, 2], "layers": ["a"]}, {"training_interval": [5, 8], "layers": ["b"], "initial_learning_rate": 1e-3}]

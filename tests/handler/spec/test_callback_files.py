@@ -4,7 +4,7 @@ import pytest
 
 from handler.errors import SpecError
 from handler.spec.callback_files import place
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from tests.good_spec import changed
 
 

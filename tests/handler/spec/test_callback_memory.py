@@ -10,7 +10,7 @@ import pytest
 from handler.errors import SpecError
 from handler.spec import callbacks
 from handler.spec.callback_memory import remembers, warnings
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from tests.handler.runs import MODULE, SPEC
 
 OWN = """

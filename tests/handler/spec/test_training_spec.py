@@ -10,9 +10,9 @@ import yaml
 from handler.errors import SpecError, UserCodeError
 from handler.errors.quoting import suggestion
 from handler.spec.compilation import completed
-from handler.spec.loading import dump_spec, load_spec, parse_spec, read_spec
+from handler.spec.reader import dump_spec, load_spec, parse_spec, read_spec
 from handler.spec.training_spec import TrainingSpec
-from handler.user_code.importing import resolve_function
+from handler.user_code.importer import resolve_function
 from handler.validation.run_name import check_run_name
 from tests.good_spec import GOOD, changed, write_good
 

@@ -12,7 +12,7 @@ from handler.observer import Observer
 from handler.schedule.schedule import compute_schedule
 from handler.state.chain import Chain, Position, furthest
 from handler.state.completion import Completion, completed_end, find_completion, use_completed
-from handler.state.holes import find_holes
+from handler.state.missing_states import find_holes
 from handler.store.states import StateStore
 from handler.store.store import Store
 from handler.store.training_state import TrainingState

@@ -11,7 +11,7 @@ import pytest
 from handler.data.data_spec import DataSpec
 from handler.errors import Interrupted, SpecError, UserCodeError
 from handler.user_code.boundary import UserCode, call
-from handler.user_code.importing import resolve_function
+from handler.user_code.importer import resolve_function
 from handler.user_code.random_seeds import seed_for
 from handler.user_code.tracebacks import frames_of, sentence_of
 

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from handler.errors import SpecError
 from handler.errors.quoting import shown
+from handler.spec.document import override, read_mapping
 from handler.spec.references import check_references
-from handler.spec.text import override, read_mapping
 from handler.spec.training_spec import TrainingSpec
 from handler.validation.models import spec_error
 

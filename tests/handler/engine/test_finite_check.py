@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
+from handler.engine.finite_check import check_history
 from handler.engine.history import GAP, align, from_json, to_json, to_table
-from handler.engine.non_finite import check_history
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import NonFiniteError

@@ -10,10 +10,10 @@ from handler.engine.history import to_table
 from handler.errors import MismatchError
 from handler.observer import Observer
 from handler.records import RunRecord
-from handler.repair.caches import withdraw_damaged
+from handler.repair.removal import withdraw_damaged
 from handler.run.resumption import stored_inputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import dump_spec, parse_spec
+from handler.spec.reader import dump_spec, parse_spec
 from handler.store.atomic_files import set_aside, write_file
 from handler.store.checksums import digest_file
 from handler.store.occupied_paths import is_file

@@ -7,7 +7,7 @@ import zarr
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.data import out_of_core
 from handler.data.arrays import load_zarr
-from handler.data.finite import FiniteCheck, check_finite
+from handler.data.finite_check import FiniteCheck, check_finite
 from handler.errors import DataError
 from handler.fingerprint import data_digests
 from handler.store.arrays import content

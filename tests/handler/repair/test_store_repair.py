@@ -8,10 +8,10 @@ import yaml
 
 from handler.errors import DamagedError
 from handler.fingerprint.declaration import Digests
-from handler.repair.repairs import repair_store
+from handler.repair.store_repair import repair_store
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.loading import parse_spec
+from handler.spec.reader import parse_spec
 from handler.store.checksums import digest_file, with_checksum
 from handler.store.store import Store
 from tests.faults import damage_table, damages, stages

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from handler.errors import FrostlineError, Interrupted
 from handler.records import RunRecord
-from handler.repair import caches
-from handler.repair.rebuilding import Rebuilding
-from handler.repair.wanted import assign
+from handler.repair import removal
+from handler.repair.assignment import assign
+from handler.repair.run_repair import Rebuilding
 from handler.store import remote_dirs
 from handler.store.checksums import Damage
 from handler.store.store import Store
@@ -62,13 +62,13 @@ def repair_store(
     repairs, reasons = Repairs(), dict[str, str]()
     for damage in found:
         place = place_in(store, damage)
-        if place is not None and caches.is_cache(place):
-            repairs.mended.append(Damage(damage.path, f"{damage.what}; {caches.remove(store, place)}"))
+        if place is not None and removal.is_cache(place):
+            repairs.mended.append(Damage(damage.path, f"{damage.what}; {removal.remove(store, place)}"))
     records = _records(store, names)
     damaged = dict.fromkeys(_name(place) for damage in found if (place := place_in(store, damage)) is not None)
     wanted, unassigned = assign(records, damaged)
     for name in unassigned:
-        if not caches.quarantine_unneeded_state(store, name.removeprefix("states/"), records):
+        if not removal.quarantine_unneeded_state(store, name.removeprefix("states/"), records):
             reasons[name] = "no run of this store leads to it; train what made it again"
     for one in wanted:
         note(f"run {one.record.run!r}: {one.text}")

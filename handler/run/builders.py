@@ -13,8 +13,8 @@ from typing import Any
 import keras
 
 from handler.arch.architecture import Architecture
+from handler.arch.deferred_build import build_from
 from handler.arch.keras_model import KerasArchitecture
-from handler.arch.unbuilt import build_from
 from handler.backend import global_state
 from handler.backend.devices import scope
 from handler.backend.models import compile_arguments
@@ -32,7 +32,7 @@ from handler.spec.training_spec import TrainingSpec
 from handler.store.store import Store
 from handler.training.model_handler import DLModelHandler
 from handler.user_code.boundary import UserCode, call
-from handler.user_code.importing import resolve_function
+from handler.user_code.importer import resolve_function
 from handler.user_code.random_seeds import entropy_from
 from handler.user_code.reference import is_reference
 

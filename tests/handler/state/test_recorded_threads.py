@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from handler.state.threads import recorded_threads
+from handler.state.recorded_threads import recorded_threads
 from handler.store.store import Store
 from handler.store.training_state import TrainingState
 
