@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 import flows.answers
 from flows.cli.app import app
-from handler.data import arguments
+from handler.data import arguments, data_spec
 from handler.schedule import entries
-from handler.spec import callbacks, device_strategy, prefix_cache, snapshots, training_spec
+from handler.spec import callbacks, device_strategy, options, training_spec
 
 ROOT = Path(__file__).parent.parent
 SPECIFICATION = (ROOT / "docs" / "specification.md").read_text(encoding="utf-8")
@@ -34,7 +34,7 @@ def fields(module):
     )
 
 
-FIELDS = [field for module in (training_spec, callbacks, entries, arguments, prefix_cache, snapshots, device_strategy) for field in fields(module)]
+FIELDS = [field for module in (training_spec, data_spec, callbacks, entries, arguments, options, device_strategy) for field in fields(module)]
 
 
 @pytest.mark.parametrize(("model", "key"), FIELDS)

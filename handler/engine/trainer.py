@@ -24,7 +24,7 @@ from handler.engine.steps import Steps
 from handler.errors import Interrupted
 from handler.freezing.masks import CAPACITY, Masks
 from handler.observer import Observer
-from handler.spec.non_finite import NonFinite
+from handler.spec.options import NonFinite
 from handler.state.keras_state import assign, named, put_into, to_array
 from handler.stop_flag import StopFlag
 from handler.stop_flag import stop as stop_flag

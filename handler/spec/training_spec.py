@@ -24,10 +24,8 @@ from handler.spec.device_strategy import Strategy, check_spread
 from handler.spec.device_strategy import as_mapping as as_strategy
 from handler.spec.initial_weights import WeightsInto, check_weights
 from handler.spec.keras_objects import LOSS, METRIC, check_named, metric_label, schema
-from handler.spec.non_finite import NonFinite
 from handler.spec.optimizer import check_optimizer
-from handler.spec.prefix_cache import PrefixCache, as_mapping
-from handler.spec.snapshots import SnapshotOptions
+from handler.spec.options import NonFinite, PrefixCache, SnapshotOptions, as_mapping
 from handler.user_code.reference import is_reference
 from handler.validation.models import Count, Flag, Given, Seed, Weight
 from handler.validation.run_name import check_run_name

@@ -1,4 +1,4 @@
-"""Model of `training.prefix_cache`: a word or a mapping."""
+"""Small options of `training`: the activation cache, snapshots, values that are not finite."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from handler.validation.models import Flag, Given, Size
+from handler.validation.models import Count, Flag, Given, Size
 
 
 class PrefixCache(Given):
@@ -29,3 +29,19 @@ def as_mapping(value: Any) -> Any:
     if isinstance(value, bool):
         value = "on" if value else "off"
     return {"mode": value} if isinstance(value, str) else value
+
+
+class SnapshotOptions(Given):
+    """The interval of snapshots, which limits the work a kill can lose: an epoch, or fewer steps if set."""
+
+    model_config = ConfigDict(title="Snapshots")
+    steps: Count | None = Field(
+        default=None,
+        title="Steps",
+        description="Also take a snapshot every so many steps of an epoch; left out: after each epoch only.",
+    )
+
+
+# A loss, metric or weight that becomes NaN or infinite ends the training, or is reported and the training continues.
+# The choice does not affect a finite state, so it is not part of the key.
+NonFinite = Literal["stop", "continue"]
