@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.harness import alternate, answer, row
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
-from handler.freezing.layers import addressable
+from handler.freezing.layers import layers_with_weights
 
 BATCH, STEPS, MASKS = 16, 2, 4
 
@@ -64,7 +64,7 @@ class Recompile:
     def __init__(self, model: Any, data: DLSequencer, *, keep: bool) -> None:
         self.model, self.keep = model, keep
         self.x, self.y = data.X, data.y
-        self.layers = addressable(model)
+        self.layers = layers_with_weights(model)
         model.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         model.optimizer.build(model.trainable_variables)
 
@@ -89,7 +89,7 @@ def measured(blocks: int, rounds: int) -> list[dict[str, Any]]:
         "new optimizer": Recompile(network(blocks), data[1], keep=False),
         "same optimizer": Recompile(network(blocks), data[2], keep=True),
     }
-    paths = list(addressable(network(blocks)))
+    paths = list(layers_with_weights(network(blocks)))
     masks = [frozenset(paths[i::MASKS]) for i in range(MASKS)]
     costs: dict[str, dict[str, list[float]]] = {"first": {}, "again": {}}
 

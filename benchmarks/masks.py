@@ -23,7 +23,7 @@ from benchmarks.boundary import BATCH, STEPS, Frostline, Recompile, network
 from benchmarks.harness import answer, resident
 from benchmarks.networks import examples
 from handler.engine.sequencer import DLSequencer
-from handler.freezing.layers import addressable
+from handler.freezing.layers import layers_with_weights
 
 LOOKED_AT = (1, 8, 16, 24, 32)
 
@@ -31,7 +31,7 @@ LOOKED_AT = (1, 8, 16, 24, 32)
 def visited(way: str) -> list[float]:
     """Return the resident memory after each number of masks in `LOOKED_AT`, in MB."""
     model = network(49)
-    paths = list(addressable(model))
+    paths = list(layers_with_weights(model))
     data = DLSequencer(*examples(model, BATCH * STEPS), BATCH)
     trained: Any = Frostline(model, data) if way == "Frostline" else Recompile(model, data, keep=False)
     found = []

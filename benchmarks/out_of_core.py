@@ -142,7 +142,7 @@ def waits(folder: Path, store: str, steps: int) -> dict[str, Any]:
     work = tf.function(lambda: tf.reduce_sum(side @ side @ side))
     taken, waited = [], []
     work().numpy()
-    feed = batches.ahead(sequencer, 0, steps)
+    feed = batches.prefetch(sequencer, 0, steps)
     while True:
         began = time.perf_counter()
         if next(feed, None) is None:

@@ -27,7 +27,7 @@ from benchmarks.harness import answer, row
 from handler.activation_cache.cache import Prefixes, PrefixOptions
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
-from handler.freezing.layers import addressable
+from handler.freezing.layers import layers_with_weights
 from handler.observer import Observer
 
 BATCH, EPOCHS = 32, 10
@@ -116,7 +116,7 @@ def plain(model: Any, data: tuple[Any, Any], frozen: list[str]) -> float:
 
     The first epoch, which includes a trace, counts like the others.
     """
-    for path, layer in addressable(model).items():
+    for path, layer in layers_with_weights(model).items():
         layer.trainable = path not in frozen
     model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     began = time.perf_counter()
@@ -127,7 +127,7 @@ def plain(model: Any, data: tuple[Any, Any], frozen: list[str]) -> float:
 def residual(rounds: int, rows: int) -> list[dict[str, Any]]:
     """Return the rows of the residual network."""
     model = networks.residual()
-    data, paths = networks.examples(model, rows), list(addressable(model))
+    data, paths = networks.examples(model, rows), list(layers_with_weights(model))
     lines = []
     for trains in ("block6_", "block7_b", "block8_", "block8_b", "head"):
         frozen = paths[: next(at for at, path in enumerate(paths) if path.startswith(trains))]
@@ -153,7 +153,7 @@ def residual(rounds: int, rows: int) -> list[dict[str, Any]]:
 def mobile(rounds: int, rows: int) -> list[dict[str, Any]]:
     """Return the rows of MobileNetV2."""
     data = networks.examples(networks.mobile(), rows)
-    paths = list(addressable(networks.mobile()))
+    paths = list(layers_with_weights(networks.mobile()))
     lines = []
     for said, trains in (("block_16, Conv_1 and the head", ("block_16", "Conv_1", "head")),
                          ("Conv_1 and the head", ("Conv_1", "head"))):  # fmt: skip

@@ -24,7 +24,7 @@ from benchmarks import networks
 from benchmarks.harness import alternate, answer, row, seconds
 from handler import DLTrainingHandler
 from handler.arch.keras_model import KerasArchitecture
-from handler.freezing.layers import addressable, outline
+from handler.freezing.layers import layers_with_weights, outline
 from handler.schedule.schedule import compute_schedule
 from handler.training.model_handler import DLModelHandler
 
@@ -44,7 +44,7 @@ class Ways:
 
     def __init__(self, make: Callable[[], Any], data: tuple[Any, Any], batch: int) -> None:
         self.make, self.batch, self.data = make, batch, data
-        self.entry = entry(list(addressable(make())))
+        self.entry = entry(list(layers_with_weights(make())))
 
     def frostline(self) -> None:
         """Train the whole schedule with Frostline."""
@@ -56,7 +56,7 @@ class Ways:
     def naive(self) -> None:
         """Set the flags, compile and fit at each boundary."""
         model = self.make()
-        layers = addressable(model)
+        layers = layers_with_weights(model)
         for segment in compute_schedule(self.entry, EPOCHS, outline(model)).segments:
             for path, layer in layers.items():
                 layer.trainable = path not in segment.frozen

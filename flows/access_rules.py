@@ -24,7 +24,7 @@ from handler.backend.tensorflow_setup import core_count
 from handler.data.globs import files_named, split
 from handler.data.sources import files
 from handler.errors import SpecError
-from handler.errors.quoting import shown
+from handler.errors.quoting import quote
 from handler.spec.addresses import addresses, is_allowed
 from handler.spec.initial_weights import source_of
 from handler.spec.project_code import check_own, environment_of
@@ -89,7 +89,7 @@ def admit_address(field: str, address: str | None) -> None:
     if not is_allowed(address, [*allowed, *(root for root in _roots() if "://" in root)]):
         raise SpecError(
             field,
-            f"{shown(address)} is not among the addresses of {ADDRESSES} ({', '.join(allowed) or 'not set'}); name it "
+            f"{quote(address)} is not among the addresses of {ADDRESSES} ({', '.join(allowed) or 'not set'}); name it "
             "in that variable where the worker runs",
         )
 

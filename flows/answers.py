@@ -28,7 +28,7 @@ Standing = Status | Literal["killed"]
 Figure = Annotated[float, BeforeValidator(lambda value: float("nan") if value is None else value)]
 
 
-def standing(record: RunRecord, alive: bool) -> Standing:
+def effective_status(record: RunRecord, alive: bool) -> Standing:
     """Return a run's status: the recorded one, or `killed` if the record says `running` and no process holds the run.
 
     Args:

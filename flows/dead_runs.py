@@ -29,7 +29,7 @@ from prefect.exceptions import ObjectNotFound
 from flows.access_rules import admit_path
 from handler.errors import FrostlineError, StoreError
 from handler.records import RunRecord
-from handler.state.chain import RecordedChain, furthest
+from handler.state.chain import RecordedKeys, latest_intact
 from handler.store.remote_dirs import local_root
 from handler.store.store import Store
 
@@ -38,7 +38,7 @@ ON_ITS_WAY = {StateType.SCHEDULED, StateType.PENDING, StateType.PAUSED, StateTyp
 
 
 @dataclass(frozen=True)
-class Dead:
+class DeadRun:
     """A dead run.
 
     Attributes:
@@ -56,7 +56,7 @@ class Dead:
     place: str
 
 
-def died(client: SyncPrefectClient, store: Path, hours: float, patience: float) -> list[Dead]:
+def find_dead_runs(client: SyncPrefectClient, store: Path, hours: float, patience: float) -> list[DeadRun]:
     """Return the dead runs of a store, and those that the server reports as crashed, whatever their store.
 
     Args:
@@ -75,11 +75,11 @@ def died(client: SyncPrefectClient, store: Path, hours: float, patience: float) 
         record = _record(there, run)
         began = record is not None and record.started_by == str(flow_run.id)
         if not began and not _may_live(there, run) and _last(client, run, where, None) == flow_run:
-            found[where, run] = Dead(where, run, record, flow_run, _place(where, record))
+            found[where, run] = DeadRun(where, run, record, flow_run, _place(where, record))
     return list(found.values())
 
 
-def _in_store(client: SyncPrefectClient, folder: Path, patience: float) -> list[Dead]:
+def _in_store(client: SyncPrefectClient, folder: Path, patience: float) -> list[DeadRun]:
     store, found = Store(folder), []
     for name in store.runs.names():
         record = _record(store, name)
@@ -90,7 +90,7 @@ def _in_store(client: SyncPrefectClient, folder: Path, patience: float) -> list[
             continue
         flow_run = _last(client, name, folder, record.started_by)
         if flow_run is None or _is_over(flow_run, record, patience):
-            found.append(Dead(folder, name, record, flow_run, _place(folder, record)))
+            found.append(DeadRun(folder, name, record, flow_run, _place(folder, record)))
     return found
 
 
@@ -165,7 +165,7 @@ def _record(store: Store, run: str) -> RunRecord | None:
 
 def _place(store: Path, record: RunRecord | None) -> str:
     try:
-        position = None if record is None else furthest(RecordedChain(tuple(record.chain)), Store(store).states)
+        position = None if record is None else latest_intact(RecordedKeys(tuple(record.chain)), Store(store).states)
     except StoreError:  # the state is unreadable at the moment; one run must not block the others
         position = None
     if position is None:

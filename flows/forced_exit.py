@@ -10,9 +10,9 @@ import contextlib
 import os
 import threading
 
-from flows.prefect_sync import tell_ended
+from flows.prefect_sync import set_final_state
 from handler.run.training_run import TrainingRun
-from handler.state.chain import furthest
+from handler.state.chain import latest_intact
 from handler.stop_flag import stop
 
 TELL_SECONDS = 3.0
@@ -20,7 +20,7 @@ AT_MOST_SECONDS = 6.0
 HURRY_SECONDS = 1.0
 
 
-def leave_at_most_in(seconds: float, code: int) -> None:
+def exit_after(seconds: float, code: int) -> None:
     """End the process after `seconds`, even if writing the record or notifying Prefect blocks.
 
     Args:
@@ -32,7 +32,7 @@ def leave_at_most_in(seconds: float, code: int) -> None:
     timer.start()
 
 
-def record_abandoned(run: TrainingRun | None, in_a_step: bool, why: str = "what it was in took too long") -> str:
+def mark_abandoned(run: TrainingRun | None, in_a_step: bool, why: str = "what it was in took too long") -> str:
     """Mark the run of this process as interrupted in its record.
 
     Args:
@@ -64,12 +64,12 @@ def tell_prefect(why: str, *, crashed: bool = False) -> None:
 
     Args:
         why: the state's message.
-        crashed: set the state to crashed; see `tell_ended`.
+        crashed: set the state to crashed; see `set_final_state`.
     """
 
     def tell() -> None:
         with contextlib.suppress(Exception):  # any error of an unreachable server
-            tell_ended(why, crashed=crashed)
+            set_final_state(why, crashed=crashed)
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
@@ -77,7 +77,7 @@ def tell_prefect(why: str, *, crashed: bool = False) -> None:
 
 
 def _reached(run: TrainingRun) -> str:
-    position = furthest(run.planning.chain, run.store.states)
+    position = latest_intact(run.planning.chain, run.store.states)
     if position is None or (position.epoch, position.step) == (0, 0):
         return "its start"
     step = f" and {position.step} steps" if position.step else ""

@@ -52,15 +52,15 @@ def tasks_untagged() -> Iterator[None]:
         yield
 
 
-def unanswered() -> Exception | None:
+def server_error() -> Exception | None:
     """Return the error with which Prefect's server fails to answer within `ANSWER_SECONDS`; None if it answers."""
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
 
-    from tasks.client_retries import asking
+    from tasks.client_retries import client_retries
 
     try:
-        with asking(0), get_client(sync_client=True, httpx_settings={"timeout": ANSWER_SECONDS}) as client:
+        with client_retries(0), get_client(sync_client=True, httpx_settings={"timeout": ANSWER_SECONDS}) as client:
             client.hello()
     except PrefectHTTPStatusError as error:
         return error if error.response.status_code in (401, 403) else None
@@ -80,7 +80,7 @@ def wait_for_return(waiting: Callable[[], None], seconds: float = RETURN_SECONDS
         Whether the server answers.
     """
     end, told = time.monotonic() + seconds, False
-    while unanswered() is not None:
+    while server_error() is not None:
         if stop.requested or time.monotonic() > end or not may_return():
             return False
         if not told:
@@ -90,7 +90,7 @@ def wait_for_return(waiting: Callable[[], None], seconds: float = RETURN_SECONDS
     return True
 
 
-def give_server_up() -> None:
+def stop_retrying() -> None:
     """Disable Prefect's retries, which take a minute per request, after the server has failed to return."""
     from prefect.settings import get_current_settings
 
@@ -109,20 +109,20 @@ def wait_until_recorded(seconds: float) -> bool:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
-    from tasks.client_retries import asking
+    from tasks.client_retries import client_retries
 
     if _flow_run is None:
         return True
     end = time.monotonic() + seconds
     ours = FlowRunFilter(id=FlowRunFilterId(any_=[_flow_run]))
-    if unanswered() is not None or not send_queued(seconds):
+    if server_error() is not None or not send_queued(seconds):
         return False
-    with asking(0), get_client(sync_client=True) as client:
+    with client_retries(0), get_client(sync_client=True) as client:
         while True:
             try:
                 found = client.read_task_runs(flow_run_filter=ours, limit=200)
             except Exception:  # any error of the server, also of one that is busy
-                if unanswered() is not None:
+                if server_error() is not None:
                     return False
                 found = []
             final = sum(run.state is not None and run.state.is_final() for run in found)
@@ -152,7 +152,7 @@ def send_queued(seconds: float) -> bool:
     return not drained.not_done
 
 
-def tell_ended(why: str, *, crashed: bool = False) -> None:
+def set_final_state(why: str, *, crashed: bool = False) -> None:
     """Set the final state of the flow run and its task runs on the server, from outside of the flow.
 
     Does nothing if there is no flow run.

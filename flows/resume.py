@@ -19,9 +19,9 @@ from pydantic import Field
 
 from flows.access_rules import admit_path
 from flows.answers import RelaunchAnswer, Relaunched
-from flows.dead_runs import Dead, died
+from flows.dead_runs import DeadRun, find_dead_runs
 from handler.errors import FrostlineError
-from handler.store.remote_dirs import local_root, place_of
+from handler.store.remote_dirs import local_root, url_or_path
 from handler.user_code.tracebacks import sentence_of
 from tasks.prefect_artifacts import log, run_event
 
@@ -59,7 +59,7 @@ def resume(
     admit_path("store", store)
     answer, faults = RelaunchAnswer(started=[], left=[]), list[str]()
     with get_client(sync_client=True) as client:
-        for dead in died(client, local_root(store), hours, patience):
+        for dead in find_dead_runs(client, local_root(store), hours, patience):
             attempt = _attempts(dead) + 1
             if attempt > attempts:
                 log(f"{dead.run} was started {attempts} times at epoch {dead.place} and died each time: it is left")
@@ -76,7 +76,7 @@ def resume(
                 continue
             log(f"{dead.run} died at epoch {dead.place}: started again as flow run {began.id}")
             run_event(dead.run, "run.resumed", {"from": dead.place, "attempt": attempt, "flow_run": str(began.id)})
-            where = place_of(dead.store)
+            where = url_or_path(dead.store)
             answer.started.append(Relaunched(run=dead.run, store=where, place=dead.place, attempt=attempt))
     if faults:
         others = f"{len(answer.started)} others were started"
@@ -84,7 +84,7 @@ def resume(
     return answer
 
 
-def start_again(dead: Dead, attempt: int, deployment: str) -> FlowRun:
+def start_again(dead: DeadRun, attempt: int, deployment: str) -> FlowRun:
     """Start a dead run by the deployment that started it, else by the given one.
 
     The idempotency key makes the server start it once, even if it is requested twice.
@@ -100,7 +100,7 @@ def start_again(dead: Dead, attempt: int, deployment: str) -> FlowRun:
     of = str(dead.flow_run.id) if dead.flow_run is not None else f"{dead.run} {getattr(dead.record, 'updated', '')}"
     target: Any = deployment
     # Without a deployment that can repeat the original start, the run resumes from its record.
-    parameters: dict[str, Any] = {"name": dead.run, "store": place_of(dead.store), "go_on": True}
+    parameters: dict[str, Any] = {"name": dead.run, "store": url_or_path(dead.store), "go_on": True}
     if dead.flow_run is not None and dead.flow_run.deployment_id is not None:
         target = dead.flow_run.deployment_id
         parameters = dead.flow_run.parameters | {"name": dead.run, "new_run": False}
@@ -117,7 +117,7 @@ def start_again(dead: Dead, attempt: int, deployment: str) -> FlowRun:
     return began
 
 
-def _attempts(dead: Dead) -> int:
+def _attempts(dead: DeadRun) -> int:
     """Return how many flow runs were started from the run's current progress."""
     tags = dict(tag.split(":", 1) for tag in (dead.flow_run.tags if dead.flow_run is not None else []) if ":" in tag)
     return int(tags["attempt"]) if tags.get("from") == dead.place and tags.get("attempt", "").isdigit() else 0

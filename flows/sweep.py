@@ -22,7 +22,7 @@ from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
 from flows.parameters import run_inputs
 from flows.prefect_sync import flow_run_began, flow_run_ends, tasks_untagged
 from flows.stop_signals import LIMIT, SignalWatch
-from flows.train import end_interrupted, prefect_defers_to, see_recorded
+from flows.train import end_interrupted, flush_to_prefect, prefect_defers_to
 from handler.backend.tensorflow_setup import core_count
 from handler.errors import SpecError
 from handler.report.comparison import write_comparison
@@ -32,14 +32,14 @@ from handler.spec.sweep import Variant, default_title, named_in_errors, shared_e
 from handler.stop_flag import stop
 from handler.store.object_store import url_of
 from handler.store.remote_dirs import local_root
-from handler.store.remote_files import send
+from handler.store.remote_files import upload
 from handler.store.store import Store
 from handler.store.sweeps import claimed_sweep, refuse_other_file
 from handler.validation.run_name import check_run_name
 from tasks.prefect_artifacts import log
 from tasks.run_log import errors_masked, mask_logs
 from tasks.sweep_run import sweep_run
-from tasks.training_process import ended_at_last
+from tasks.training_process import fork_server_closed
 
 say: Callable[[str], None] = log  # the command replaces it with its display
 
@@ -93,7 +93,7 @@ def sweep(
     with (
         nullcontext() if typed else watch,
         prefect_defers_to(watch),
-        ended_at_last(),
+        fork_server_closed(),
         tasks_untagged(),
         errors_masked(),
     ):
@@ -191,7 +191,7 @@ def _see_recorded(name: str) -> None:
     This is not part of the flow function, because Dask pickles that function with the globals it names for its workers,
     and `say` may hold a terminal.
     """
-    see_recorded(name, say)
+    flush_to_prefect(name, say)
 
 
 def answer_of(variant: Variant, future: PrefectFuture[Any]) -> TrainAnswer | FailureAnswer:
@@ -255,7 +255,7 @@ def compare(
     total, shared = shared_epochs(records)
     trained = sum(s.trained_epochs for answer in answers if isinstance(answer, TrainAnswer) for s in answer.segments)
     page = write_comparison(name, list(found), records, there.root / "sweeps" / name, failures)
-    send(page)
+    upload(page)
     return SweepAnswer(
         sweep=name,
         store=store,

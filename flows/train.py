@@ -27,11 +27,11 @@ from pydantic import Field
 
 from flows.access_rules import is_from_outside
 from flows.answers import TrainAnswer
-from flows.forced_exit import AT_MOST_SECONDS, leave_at_most_in, record_abandoned, tell_prefect
+from flows.forced_exit import AT_MOST_SECONDS, exit_after, mark_abandoned, tell_prefect
 from flows.parameters import inputs_as_started, run_inputs, training_name
-from flows.prefect_sync import flow_run_began, flow_run_ends, give_server_up, tasks_untagged, wait_for_return
+from flows.prefect_sync import flow_run_began, flow_run_ends, stop_retrying, tasks_untagged, wait_for_return
 from flows.stop_signals import LIMIT, SignalWatch
-from flows.worker_output import outlive_the_worker
+from flows.worker_output import ignore_broken_pipe
 from handler.errors import Interrupted
 from handler.errors.secrets import masked
 from handler.fingerprint.data_function import looked_at
@@ -41,7 +41,7 @@ from handler.run.training_run import TrainingRun
 from handler.spec.training_spec import TrainingSpec
 from handler.stop_flag import stop
 from tasks.interruption import TrainingInterrupted
-from tasks.prefect_artifacts import PrefectObserver, log, run_event, show_again
+from tasks.prefect_artifacts import PrefectObserver, log, resend_artifacts, run_event
 from tasks.run_log import errors_masked, mask_logs
 from tasks.segment import run_segment
 from tasks.stage_policy import note
@@ -98,7 +98,7 @@ def train(
             spec, spec_file, overrides, folder, store, name, allow_environment_change=allow_environment_change
         )
     if is_from_outside():
-        outlive_the_worker()
+        ignore_broken_pipe()
     run = TrainingRun.of(inputs)
     typed = SignalWatch.active is not None
     with watched(run, inputs), tasks_untagged(), errors_masked():
@@ -108,7 +108,7 @@ def train(
         except (TrainingInterrupted, Interrupted) as interrupted:  # guard: interrupted-flow-run
             why = str(interrupted)
         finally:
-            see_recorded(inputs.name, lambda text: note(inputs, text))
+            flush_to_prefect(inputs.name, lambda text: note(inputs, text))
             flow_run_ends()
     return end_interrupted(why, typed)  # type: ignore[return-value]
 
@@ -159,7 +159,7 @@ def train_segments(run: TrainingRun, inputs: RunInputs, segments: list[PlannedSe
             restore(inputs)
 
 
-def see_recorded(name: str, say: Callable[[str], None]) -> None:
+def flush_to_prefect(name: str, say: Callable[[str], None]) -> None:
     """Wait for an unreachable server, and resend the artifacts that it missed.
 
     Args:
@@ -171,9 +171,9 @@ def see_recorded(name: str, say: Callable[[str], None]) -> None:
     if SignalWatch.active is not None:
         SignalWatch.active.unfinished = True  # asked to stop now, it still reports its end to Prefect
     if not there:
-        give_server_up()
+        stop_retrying()
     elif not stop.requested:
-        show_again()  # guard: artifacts-shown-again
+        resend_artifacts()  # guard: artifacts-shown-again
         run_event(name, "run.ended", {})  # flushes the events that are still queued
 
 
@@ -233,10 +233,10 @@ def end_interrupted(why: str, typed: bool) -> State[Any]:
 
 
 def _give_up(run: TrainingRun) -> None:
-    leave_at_most_in(AT_MOST_SECONDS, 128 + signal.SIGTERM)
+    exit_after(AT_MOST_SECONDS, 128 + signal.SIGTERM)
     try:
         watch = SignalWatch.active
-        tell_prefect(record_abandoned(run, watch is not None and watch.unfinished), crashed=True)
+        tell_prefect(mark_abandoned(run, watch is not None and watch.unfinished), crashed=True)
     except BaseException:
         print(masked(traceback.format_exc()), file=sys.stderr)  # noqa: T201 (the process ends here)
     finally:

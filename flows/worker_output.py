@@ -7,7 +7,7 @@ import os
 from rich.console import Console
 
 
-def outlive_the_worker() -> None:
+def ignore_broken_pipe() -> None:
     """Redirect output to the null device once its reader is gone; rich, which Prefect logs with, would end the process.
     """
     Console.on_broken_pipe = _say_no_more  # type: ignore[assignment]

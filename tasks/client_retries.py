@@ -10,7 +10,7 @@ from prefect.context import SettingsContext, get_settings_context
 
 
 @contextmanager
-def asking(retries: int, seconds: float | None = None) -> Iterator[None]:
+def client_retries(retries: int, seconds: float | None = None) -> Iterator[None]:
     """Limit the retries of requests inside this context; Prefect would retry for a minute.
 
     Prefect's `temporary_settings` does the same, but reloads all settings each time, which takes longer than the

@@ -26,7 +26,7 @@ from prefect.exceptions import MissingContextError
 from handler.errors.secrets import masked
 from handler.observer import Observer
 from handler.records import Plan, RunRecord, SegmentRecord
-from tasks.client_retries import asking
+from tasks.client_retries import client_retries
 
 _not_taken: list[Callable[[], object]] = []
 
@@ -131,7 +131,7 @@ def log(text: str) -> None:
         return
 
 
-def show_again() -> None:
+def resend_artifacts() -> None:
     """Resend the artifacts that an unreachable server missed; call it inside the flow, when the server answers."""
     for show in [_not_taken.pop(0) for _ in range(len(_not_taken))]:
         _show(show)
@@ -139,7 +139,7 @@ def show_again() -> None:
 
 def _show(show: Callable[[], object]) -> None:
     try:
-        with asking(1, seconds=10.0):
+        with client_retries(1, seconds=10.0):
             show()
     except Exception as error:  # any network or server error
         _not_taken.append(show)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from prefect.locking.protocol import LockManager
 
 from handler.stop_flag import stop
-from handler.store.atomic_files import make_folder, writing
+from handler.store.atomic_files import as_store_errors, make_folder
 from handler.store.leases import Lease, lease_on
 from handler.store.locks import is_locked
 from handler.store.occupied_paths import open_lock
@@ -201,7 +201,7 @@ class FlockLockManager(LockManager):
             if held is not None:
                 return held.holder == holder
             path = self._path(key)
-            with writing(path):
+            with as_store_errors(path):
                 make_folder(path.parent)
                 descriptor = open_lock(path)
                 try:

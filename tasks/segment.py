@@ -9,7 +9,7 @@ from handler.records import PlannedSegment, SegmentRecord
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from tasks.results import SegmentResult
-from tasks.stage_policy import note, shared, stage
+from tasks.stage_policy import cached_by_key, note, stage
 
 
 @stage("segment")
@@ -40,7 +40,7 @@ def run_segment(inputs: RunInputs, planned: PlannedSegment) -> SegmentRecord:
         The segment; `source` is `cached` if nothing had to be trained.
     """
     done = TrainingRun.of(inputs).find_completion(planned.index)
-    named = shared(
+    named = cached_by_key(
         segment,
         Path(inputs.store),
         # Another run may have the same segment without the later state that satisfies it here, and has to train it.

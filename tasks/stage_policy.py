@@ -30,7 +30,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def can_pass(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Return whether a retry may succeed: true for errors of the disk, the network or the store.
 
     An error in the specification or a mismatch stays. So do a missing or forbidden file, a full disk, a disk mounted
@@ -45,8 +45,8 @@ def can_pass(error: BaseException) -> bool:
 
 
 def retry_if_it_can_pass(task: Task[..., Any], of: TaskRun, state: State[Any]) -> bool:
-    """Apply `can_pass` to the attempt's exception; Prefect's retry condition."""
-    return isinstance(state.data, BaseException) and can_pass(state.data)
+    """Apply `is_transient` to the attempt's exception; Prefect's retry condition."""
+    return isinstance(state.data, BaseException) and is_transient(state.data)
 
 
 def stage(
@@ -54,8 +54,8 @@ def stage(
 ) -> Callable[[Callable[Concatenate[RunInputs, P], R]], Task[Concatenate[RunInputs, P], R]]:
     """Return a decorator that turns a function of `RunInputs` into the Prefect task of one stage.
 
-    The task is retried with growing pauses (1, 2, 4, 8 s, with jitter) after an error that `can_pass`. A stop request
-    is not an error. The task's result is not stored, unless `shared` configures it.
+    The task is retried with growing pauses (1, 2, 4, 8 s, with jitter) after a transient error (`is_transient`). A stop request
+    is not an error. The task's result is not stored, unless `cached_by_key` configures it.
 
     Args:
         name: the stage's name.
@@ -71,7 +71,7 @@ def stage(
                 except Interrupted as error:
                     raise TrainingInterrupted(str(error)) from error
                 except Exception as error:
-                    if can_pass(error):
+                    if is_transient(error):
                         left = RETRIES + 1 - (task_run.run_count or 1)
                         more = f"; tried again in some seconds, {left} more times at most" if left > 0 else ""
                         note(inputs, f"{name}: {type(error).__name__}: {error}{more}")
@@ -99,7 +99,7 @@ def note(inputs: RunInputs, text: str) -> None:
         observer.on_note(text)
 
 
-def shared(task: Task[P, R], store: Path, key: str, waiting: Callable[[], None] = lambda: None) -> Task[P, R]:
+def cached_by_key(task: Task[P, R], store: Path, key: str, waiting: Callable[[], None] = lambda: None) -> Task[P, R]:
     """Return the task with its result cached in the store under a key, and with mutual exclusion between runs.
 
     A second run waits for the first, and then uses its result. The lock ends with the process that holds it.
@@ -117,6 +117,7 @@ def shared(task: Task[P, R], store: Path, key: str, waiting: Callable[[], None] 
         result_storage=store / "results",
         result_serializer="json",
         cache_policy=CacheKeyFnPolicy(cache_key_fn=lambda context, parameters: key).configure(
-            isolation_level=IsolationLevel.SERIALIZABLE, lock_manager=locks  # guard: shared-segment-trained-once
+            isolation_level=IsolationLevel.SERIALIZABLE,
+            lock_manager=locks,  # guard: shared-segment-trained-once
         ),
     )

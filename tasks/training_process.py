@@ -68,7 +68,7 @@ _forking = Forking()
 
 
 @contextlib.contextmanager
-def ended_at_last() -> Iterator[None]:
+def fork_server_closed() -> Iterator[None]:
     """End the fork server, if it was started, on exit from this context."""
     try:
         yield

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.output import CommandFailed, Output, foreseen
+from flows.cli.output import CommandFailed, Output, expected_message
 from flows.cli.process_end import end
 from handler.errors import FrostlineError, UserCodeError
 from handler.memory import enough_memory
@@ -279,7 +279,7 @@ def _run(typed: list[str], shown: Output) -> int:
     except BaseException as error:
         if hasattr(error, "format_message"):
             return _usage(error, shown)
-        if foreseen(error) is None:
+        if expected_message(error) is None:
             shown.say(traceback.format_exc().rstrip())
         shown.failed(CommandFailed.because(error).answer)
         return 1

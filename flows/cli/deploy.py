@@ -15,7 +15,7 @@ from flows.cli.output import Output
 from flows.cli.tables import table
 from flows.prefect_server.embedded import ServerError, configured_api_url
 from flows.prefect_server.work_pool import make_pool
-from flows.prefect_sync import unanswered
+from flows.prefect_sync import server_error
 from handler.errors import FrostlineError, SpecError
 
 HEARTBEAT_SECONDS = 30  # as in prefect.yaml
@@ -56,7 +56,7 @@ def deploy(output: Output, dead_after: float) -> None:
         )
     os.environ["PREFECT_API_URL"] = url
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    if (error := unanswered()) is not None:
+    if (error := server_error()) is not None:
         raise ServerError(f"the Prefect server at {url} doesn't answer, or refuses ({type(error).__name__}: {error})")
     pools = sorted({str(deployment["work_pool"]["name"]) for deployment in declared})
     for pool in pools:

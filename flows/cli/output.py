@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NO_ROOM_OR_LEAVE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
 
 
-def foreseen(error: BaseException) -> str | None:
+def expected_message(error: BaseException) -> str | None:
     """Return the message of an error that needs no traceback to be understood; None for any other error."""
     if isinstance(error, FrostlineError):
         return str(error)
@@ -55,7 +55,7 @@ class CommandFailed(Exception):
             status = "busy"
         else:
             status = "refused" if code == 2 else "interrupted" if code == 75 else "failed"
-        text = masked(foreseen(error) or sentence_of(error))
+        text = masked(expected_message(error) or sentence_of(error))
         goes_on = resume if code == 1 or isinstance(error, (BusyError, Interrupted)) else None
         return cls(FailureAnswer(run=run, status=status, error=text, resume=goes_on), code)
 

@@ -11,7 +11,7 @@ from flows.cli.output import Output
 from flows.cli.tables import duration, names, size, table
 from handler.errors import SpecError
 from handler.records import Plan, Reason
-from handler.run.cache_misses import reasons
+from handler.run.cache_misses import explain_cache_misses
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import load_spec
@@ -46,7 +46,7 @@ def show_plan(
     )
     run = TrainingRun.of(inputs)
     plan = run.plan()
-    told = reasons(run.planning, plan) if why else None
+    told = explain_cache_misses(run.planning, plan) if why else None
     if png is not None:
         from handler.report.schedule_png import draw_schedule
 

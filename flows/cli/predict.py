@@ -111,7 +111,7 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> Found:
 
     from handler.data.finite_check import check_finite
     from handler.engine.outputs import kind_of, labels_of_outputs, score_outputs
-    from handler.store.atomic_files import replacing
+    from handler.store.atomic_files import atomic_write
 
     parts, y = _read(source)
     _check_fit(parts, source, model)
@@ -125,7 +125,7 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> Found:
     loss, ignored = model.mh.compiled.loss, model.record.dataset.get("ignore_label")
     labels = labels_of_outputs(predictions, kind_of(loss, _activation(model), units), loss)
     found: dict[str, Any] = {"predictions": predictions} | ({} if labels is None else {"labels": labels})
-    with replacing(to) as beside, beside.open("wb") as file:
+    with atomic_write(to) as beside, beside.open("wb") as file:
         np.savez_compressed(file, **found)
     scores, notes = None, list[str]()
     if y is not None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from flows import prefect_sync
 from flows.answers import FailureAnswer, TrainAnswer
 from flows.cli.display import display_for
-from flows.cli.output import CommandFailed, Output, foreseen
-from flows.forced_exit import AT_MOST_SECONDS, HURRY_SECONDS, leave_at_most_in, record_abandoned, tell_prefect
+from flows.cli.output import CommandFailed, Output, expected_message
+from flows.forced_exit import AT_MOST_SECONDS, HURRY_SECONDS, exit_after, mark_abandoned, tell_prefect
 from flows.prefect_server import settings
 from flows.prefect_server.embedded import EmbeddedServer, ServerError, configured_api_url, start_or_join
 from flows.stop_signals import SignalWatch
@@ -199,7 +199,7 @@ class Session:
     def _tell_failure(self, run: TrainingRun, error: Exception) -> None:
         """Write the failing lines of the user's files, and the path of the file with the whole traceback."""
         frames = error.frames if isinstance(error, UserCodeError) else ""
-        if foreseen(error) is not None and not isinstance(error, UserCodeError):
+        if expected_message(error) is not None and not isinstance(error, UserCodeError):
             return
         if frames:
             self.output.say(frames)
@@ -207,7 +207,7 @@ class Session:
         self.output.say(f"the whole traceback: {log}" if log else "".join(traceback.format_exception(error)).rstrip())
 
     def _find_server(self, url: str) -> None:
-        error = prefect_sync.unanswered()
+        error = prefect_sync.server_error()
         if error is not None:
             raise ServerError(
                 f"the Prefect server at {url} doesn't answer, or refuses ({type(error).__name__}: {error}); start it, "
@@ -242,9 +242,9 @@ class Session:
         """End a process that was asked to stop and does not end in time."""
         if not self._ending.acquire(blocking=False):
             return
-        leave_at_most_in(AT_MOST_SECONDS, 75)
+        exit_after(AT_MOST_SECONDS, 75)
         try:
-            error = record_abandoned(self._run, self.watch.unfinished)
+            error = mark_abandoned(self._run, self.watch.unfinished)
             tell_prefect(error)
             self.display.close()
             if self.server is not None:
@@ -259,12 +259,12 @@ class Session:
 
     def _hurry(self) -> None:
         """End the process at a second Ctrl-C: restore the terminal, print how to resume, and update the record."""
-        leave_at_most_in(HURRY_SECONDS, 130)
+        exit_after(HURRY_SECONDS, 130)
         try:
             self.display.close()
             if self._ending.acquire(blocking=False):
                 self.output.say(f"ended by a second Ctrl-C\nto go on: {self._resume}")
-                record_abandoned(self._run, self.watch.unfinished, "a second Ctrl-C didn't wait for it")
+                mark_abandoned(self._run, self.watch.unfinished, "a second Ctrl-C didn't wait for it")
         except BaseException:
             traceback.print_exc()
         finally:

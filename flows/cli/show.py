@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from flows.answers import ShowAnswer, standing
+from flows.answers import ShowAnswer, effective_status
 from flows.cli.output import Output
 from flows.cli.tables import coloured, duration, moment, segments_table, table
 from handler.errors.command_line import command_line
@@ -28,7 +28,7 @@ def show_run(output: Output, name: str, folder: str) -> None:
     files = sorted(f"{folder}/runs/{name}/{file}" for file in seen)
     kept = ("training_epochs", "seed", "started", "updated", "seconds", "dataset", "environment")
     answer = ShowAnswer(
-        **ShowAnswer.fields_of(record, folder) | {"status": standing(record, alive)},
+        **ShowAnswer.fields_of(record, folder) | {"status": effective_status(record, alive)},
         alive=alive,
         files=files,
         resumptions=record.resumptions,

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from handler.activation_cache import activations, split_model
-from handler.activation_cache.cost import Mode, NotUsed, refusal
+from handler.activation_cache.cost import Mode, NotUsed, reason_not_used
 from handler.activation_cache.graph import Cut, cut
-from handler.activation_cache.model_graph import Flat
-from handler.backend.devices import devices_of
+from handler.activation_cache.model_graph import FlatModel
+from handler.backend.devices import replica_count
 from handler.data.out_of_core import IN_MEMORY
 from handler.engine import batches
 from handler.engine.sequencer import DLSequencer
@@ -26,7 +26,7 @@ from handler.store import atomic_dirs
 from handler.store.atomic_dirs import drop_unneeded
 from handler.store.atomic_files import free_bytes
 from handler.store.checksums import digest_bytes, key_of
-from handler.store.locks import hold_folder, let_go
+from handler.store.locks import lock_folder, unlock
 from handler.store.row_array import Rows
 
 FORMAT = 1
@@ -97,7 +97,7 @@ class Prefixes:
     ) -> None:
         self.masks, self.sequencer, self.options, self.folder = masks, sequencer, options, folder
         self._found, self._trace, self._tell, self._after = found, trace, tell, after
-        self.flat = Flat(masks.model, options.lambdas, masks.flags)
+        self.flat = FlatModel(masks.model, options.lambdas, masks.flags)
         self._held: int | None = None
         self._broken_off = False
 
@@ -123,12 +123,16 @@ class Prefixes:
     def let_go(self) -> None:
         """Release the lock on the activations in use."""
         if self._held is not None:
-            let_go(self._held)
+            unlock(self._held)
             self._held = None
 
     def _make(self, place: Cut, epochs: int) -> Prefix:
         # guard: prefix-of-changing-examples
-        _refuse("batches are spread over devices" if devices_of(self.masks.model) > 1 else unfit(self.sequencer))
+        _refuse(
+            "batches are spread over devices"
+            if replica_count(self.masks.model) > 1
+            else sequencer_problem(self.sequencer)
+        )
         self._weigh(place, epochs, there=self.folder is not None)
         given, model = self.sequencer, self.masks.model
         batch = batches.tensors((given.examples([0, 1][: given.rows]),))[0]
@@ -164,14 +168,14 @@ class Prefixes:
         examples = activations.Examples(self.sequencer, function)
         if self.folder is None or "data" not in self._found():
             self._weigh(place, epochs)
-            _refuse(unkeepable(examples))
+            _refuse(batch_dependence(examples))
             return activations.gather(examples, self._count)
         target = self.folder / f"{self._key(function)}.zarr"
-        if atomic_dirs.intact(target):  # guard: activations-intact
+        if atomic_dirs.is_intact(target):  # guard: activations-intact
             target.touch()
         else:
             self._weigh(place, epochs)
-            _refuse(unkeepable(examples))
+            _refuse(batch_dependence(examples))
             self._make_room(place)
             body: dict[str, Any] = {"share": place.share}
 
@@ -179,8 +183,8 @@ class Prefixes:
                 body["arrays"], written = activations.write(folder, examples, self._count)
                 return written
 
-            atomic_dirs.seal(target, body, fill)
-        self._held = hold_folder(target)
+            atomic_dirs.commit_dir(target, body, fill)
+        self._held = lock_folder(target)
         about = atomic_dirs.read_manifest(target)["arrays"]
         stored = [Rows(target / f"{i:03d}", a) for i, a in enumerate(about)]
         near = all(isinstance(array, np.ndarray) for array in self.sequencer.arrays)
@@ -196,10 +200,10 @@ class Prefixes:
             {
                 "format": FORMAT,
                 "data": self._found()["data"],
-                "structure": {name: data_digests.array(array) for name, array in given.structure.items()},
+                "structure": {name: data_digests.array_digest(array) for name, array in given.structure.items()},
                 "graph": digest_bytes(activations.graph_digest(function)),
                 # guard: prefix-values-in-key
-                "values": [data_digests.array(values) for values in activations.values_of(function)],
+                "values": [data_digests.array_digest(values) for values in activations.values_of(function)],
                 "batch_size": given.batch_size,
                 "environment": environment.current(self.masks.model),
             }
@@ -208,7 +212,7 @@ class Prefixes:
     def _weigh(self, place: Cut, epochs: int, *, there: bool = False) -> None:
         options = self.options
         limit = options.max_bytes if self.folder is not None else min(options.max_bytes, copy_limit())
-        _refuse(refusal(place, options.mode, epochs, rows=self.sequencer.rows, limit=limit, there=there))
+        _refuse(reason_not_used(place, options.mode, epochs, rows=self.sequencer.rows, limit=limit, there=there))
 
     def _make_room(self, place: Cut) -> None:
         """Remove the least recently used activations that no process uses, until there is room for the new ones."""
@@ -232,7 +236,7 @@ def _refuse(why: str) -> None:
         raise NotUsed(why)
 
 
-def unkeepable(examples: activations.Examples) -> str:
+def batch_dependence(examples: activations.Examples) -> str:
     """Return why activations would not be bit-identical to those of a training's batches, or "" if they would be."""
     if examples.rows % examples.batch == 1:  # guard: last-batch-of-one
         return "the last batch of an epoch holds one example, whose activations have other bits"
@@ -240,7 +244,7 @@ def unkeepable(examples: activations.Examples) -> str:
     return "" if examples.independent() else "an example's activations depend on the batch that it is in"
 
 
-def unfit(sequencer: Any) -> str:
+def sequencer_problem(sequencer: Any) -> str:
     """Return why the activations of a sequencer's examples cannot be stored, or "" if they can."""
     if not isinstance(sequencer, DLSequencer) or type(sequencer).__getitem__ is not DLSequencer.__getitem__:
         return "the sequencer makes its batches itself"

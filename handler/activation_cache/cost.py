@@ -16,7 +16,7 @@ class NotUsed(Exception):
     """The reason why a prefix is not used."""
 
 
-def refusal(cut: Cut, mode: Mode, epochs: int, *, rows: int | None, limit: int, there: bool = False) -> str:
+def reason_not_used(cut: Cut, mode: Mode, epochs: int, *, rows: int | None, limit: int, there: bool = False) -> str:
     """Return why the activations at a cut are not computed once, or "" if they are.
 
     Args:

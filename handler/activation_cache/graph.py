@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Part:
+class Node:
     """One call of a layer or an operation; nested models are decomposed.
 
     Attributes:
@@ -38,7 +38,7 @@ class Graph:
         problem: why no prefix of the network can be stored; "" if one may be.
     """
 
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Node, ...] = ()
     sizes: tuple[int | None, ...] = ()
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
@@ -51,7 +51,7 @@ class Graph:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Graph:
         """Return the graph of which `data` is the `to_json`."""
-        parts = (Part(**{**p, "inputs": tuple(p["inputs"]), "outputs": tuple(p["outputs"])}) for p in data["parts"])
+        parts = (Node(**{**p, "inputs": tuple(p["inputs"]), "outputs": tuple(p["outputs"])}) for p in data["parts"])
         tensors = {name: tuple(data[name]) for name in ("sizes", "inputs", "outputs")}
         return cls(parts=tuple(parts), **tensors, problem=data["problem"])
 

@@ -10,10 +10,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from handler.activation_cache.graph import Graph, Part
+from handler.activation_cache.graph import Graph, Node
 from handler.backend.layers import all_layers, has_losses, has_seed_generators
 from handler.backend.symbolic import Functional, KerasTensor, functional, nodes, operation_fn, standardize_dtype
-from handler.freezing.layers import addressable
+from handler.freezing.layers import layers_with_weights
 
 _PREPARE = (keras.layers.Normalization, keras.layers.CategoryEncoding, keras.layers.Discretization)
 
@@ -44,7 +44,7 @@ class Call:
         return keras.tree.flatten(operation_fn(self.operation, training=training)(*args, **kwargs))
 
 
-class Flat:
+class FlatModel:
     """A model, decomposed.
 
     Args:
@@ -59,9 +59,9 @@ class Flat:
 
     def __init__(self, model: Any, lambdas: bool = False, flags: dict[int, bool] | None = None) -> None:
         self.calls: list[Call] = []
-        self._parts: list[Part] = []
+        self._parts: list[Node] = []
         self._sizes: list[int | None] = []
-        self._paths = {id(layer): path for path, layer in addressable(model).items()}
+        self._paths = {id(layer): path for path, layer in layers_with_weights(model).items()}
         self._lambdas, self._flags = lambdas, flags or {}
         problem = _problem(model)
         if problem:
@@ -107,13 +107,13 @@ class Flat:
         self.calls.append(Call(node.operation, node.arguments, own))
         operation = node.operation
         self._parts.append(
-            Part(
+            Node(
                 self._paths.get(id(operation), name),
                 tuple(taken),
                 tuple(outputs),
                 flops(node),
                 isinstance(operation, keras.layers.Layer) and self._trains(operation),
-                obstacle(operation, self._lambdas) if isinstance(operation, keras.layers.Layer) else "",
+                uncacheable_reason(operation, self._lambdas) if isinstance(operation, keras.layers.Layer) else "",
             )
         )
 
@@ -155,7 +155,7 @@ def _inside(node: Any) -> Any:
     return inner if same else None
 
 
-def obstacle(layer: Any, lambdas: bool = False) -> str:
+def uncacheable_reason(layer: Any, lambdas: bool = False) -> str:
     """Return why the outputs of a frozen layer cannot be stored, or "" if they can.
 
     Args:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from handler.activation_cache.cost import refusal
+from handler.activation_cache.cost import reason_not_used
 from handler.activation_cache.graph import Graph, cut
 from handler.records import PlannedPrefix
 from handler.spec.training_spec import TrainingSpec
 
 
-def planned(
+def planned_prefix(
     graph: Graph, spec: TrainingSpec, frozen: Collection[str], epochs: int, *, rows: int | None, augmented: bool
 ) -> PlannedPrefix:
     """Return the entry of a plan for a segment's prefix: whether it will be used, as far as known before the segment.
@@ -24,7 +24,7 @@ def planned(
         augmented: whether examples are augmented anew in each epoch.
     """
     place, options = cut(graph, frozen), spec.training.prefix_cache
-    why = refusal(place, options.mode, epochs, rows=rows, limit=options.max_bytes)
+    why = reason_not_used(place, options.mode, epochs, rows=rows, limit=options.max_bytes)
     if spec.training.strategy is not None:
         why = "batches are spread over devices"
     if spec.training.in_place:

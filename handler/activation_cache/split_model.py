@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from handler.activation_cache.cost import NotUsed
 from handler.activation_cache.graph import Cut
-from handler.activation_cache.model_graph import Flat
+from handler.activation_cache.model_graph import FlatModel
 from handler.backend.graphs import is_stateful
 from handler.backend.layers import drop_losses, has_losses
 from handler.backend.symbolic import functional, keras_mask, output_structure
@@ -46,7 +46,7 @@ class SuffixStep:
         cut: the cut.
     """
 
-    def __init__(self, model: Any, flat: Flat, cut: Cut) -> None:
+    def __init__(self, model: Any, flat: FlatModel, cut: Cut) -> None:
         self._model, self._flat, self._cut = model, flat, cut
         before = set(cut.parts)
         self._after = [number for number in range(len(flat.calls)) if number not in before]
@@ -71,7 +71,7 @@ class SuffixStep:
         return packed[0] if isinstance(packed, (list, tuple)) and len(packed) == 1 else packed
 
 
-def prefix_function(model: Any, flat: Flat, cut: Cut, batch: Any) -> Any:
+def prefix_function(model: Any, flat: FlatModel, cut: Cut, batch: Any) -> Any:
     """Return the network up to a cut as a traced function.
 
     Args:

@@ -19,7 +19,7 @@ from handler.errors import SpecError
 
 FIELD = "training.strategy"
 # Arguments of an optimizer that are not known to be exact on several devices.
-NOT_SPREAD = ("inner_optimizer", "optimizers", "use_ema", "gradient_accumulation_steps", "loss_scale_factor")
+NOT_DISTRIBUTABLE = ("inner_optimizer", "optimizers", "use_ema", "gradient_accumulation_steps", "loss_scale_factor")
 
 
 class DeviceOptions(Protocol):
@@ -30,7 +30,7 @@ class DeviceOptions(Protocol):
         """The number of devices; None: all GPUs."""
 
 
-def set_up(options: DeviceOptions | None) -> None:
+def set_up_devices(options: DeviceOptions | None) -> None:
     """Configure the CPU as several logical devices, if the strategy asks for more devices than there are GPUs.
 
     Args:
@@ -64,22 +64,22 @@ def scope(options: DeviceOptions | None) -> AbstractContextManager[Any]:
     return contextlib.nullcontext() if options is None else _strategy(options.devices).scope()
 
 
-def devices_of(model: Any) -> int:
+def replica_count(model: Any) -> int:
     """Return the number of replicas of a model."""
-    return int(model._distribute_strategy.num_replicas_in_sync) if is_spread(model) else 1
+    return int(model._distribute_strategy.num_replicas_in_sync) if is_distributed(model) else 1
 
 
-def is_spread(model: Any) -> bool:
+def is_distributed(model: Any) -> bool:
     """Return whether a model is distributed by a strategy."""
     return getattr(model, "_distribute_strategy", None) is not None
 
 
 def scope_of(model: Any) -> AbstractContextManager[Any]:
     """Return the context in which further variables of a model are created."""
-    return model._distribute_strategy.scope() if is_spread(model) else contextlib.nullcontext()
+    return model._distribute_strategy.scope() if is_distributed(model) else contextlib.nullcontext()
 
 
-def refuse_unknown(model: Any) -> None:
+def check_strategy(model: Any) -> None:
     """Refuse a model of another strategy than MirroredStrategy, or with an optimizer not known to be exact there.
 
     Raises:
@@ -87,18 +87,18 @@ def refuse_unknown(model: Any) -> None:
     """
     import tensorflow as tf
 
-    if not is_spread(model):
+    if not is_distributed(model):
         return
     if type(model._distribute_strategy) is not tf.distribute.MirroredStrategy:  # guard: other-distribution-strategy
         what = f"{model.name!r} was built under {type(model._distribute_strategy).__name__}"
         raise SpecError("model", f"{what}; build it without, or under tf.distribute.MirroredStrategy")
-    for name in NOT_SPREAD:
+    for name in NOT_DISTRIBUTABLE:
         if getattr(model.optimizer, name, None):
             what = f"{type(model.optimizer).__name__} with {name} isn't known to be exact on several devices"
             raise SpecError("model.compile.optimizer", f"{what}; train on one, or with a plain optimizer")
 
 
-def refuse_empty_parts(model: Any, rows: int, batch_size: int) -> None:
+def check_batch_fills_replicas(model: Any, rows: int, batch_size: int) -> None:
     """Refuse batches that leave a replica without an example.
 
     Args:
@@ -109,7 +109,7 @@ def refuse_empty_parts(model: Any, rows: int, batch_size: int) -> None:
     Raises:
         SpecError: names the batch and the remedy.
     """
-    devices = devices_of(model)
+    devices = replica_count(model)
     for size, which in ((min(batch_size, rows), "a batch"), (rows % batch_size, "the last batch of an epoch")):
         if 0 < size < devices:
             what = f"{which} has {size} of {rows} examples, fewer than the {devices} devices"
@@ -137,12 +137,12 @@ def replicated(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda data: reduce_per_replica(strategy.run(part, args=(data,)), strategy, reduction="auto")
 
 
-def components(variable: Any) -> Sequence[Any]:
+def replica_variables(variable: Any) -> Sequence[Any]:
     """Return the `tf.Variable` that a Keras variable has on each replica."""
     return getattr(variable.value, "values", None) or (variable.value,)
 
 
-class Part:
+class ReplicaVariable:
     """The value that one replica has of a variable that differs between replicas, as a variable of its own.
 
     Args:
@@ -164,18 +164,18 @@ class Part:
         self._variable.assign(value)
 
 
-def parts(variables: Sequence[Any]) -> list[Any]:
-    """Return variables, with those that differ between replicas replaced by one `Part` per replica."""
+def expand_replicas(variables: Sequence[Any]) -> list[Any]:
+    """Return variables, with those that differ between replicas replaced by one `ReplicaVariable` per replica."""
     found = list[Any]()
     for variable in variables:
         if type(variable.value).__name__ == "SyncOnReadVariable":
-            found += [Part(f"{variable.path}/{i}", part) for i, part in enumerate(variable.value.values)]
+            found += [ReplicaVariable(f"{variable.path}/{i}", part) for i, part in enumerate(variable.value.values)]
         else:
             found.append(variable)
     return found
 
 
-def of_other_devices(model: Any, trained: Sequence[Any]) -> list[Any]:
+def other_replica_variables(model: Any, trained: Sequence[Any]) -> list[Any]:
     """Return the values that replicas other than the first have of a model's variables outside the optimizer.
 
     Keras updates moving statistics on each replica separately.
@@ -186,10 +186,10 @@ def of_other_devices(model: Any, trained: Sequence[Any]) -> list[Any]:
     """
     alike = {id(variable) for variable in trained}
     return [
-        Part(f"{variable.path}/{i}", part)
+        ReplicaVariable(f"{variable.path}/{i}", part)
         for variable in model.variables
         if id(variable) not in alike
-        for i, part in enumerate(components(variable))
+        for i, part in enumerate(replica_variables(variable))
         if i
     ]
 

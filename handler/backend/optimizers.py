@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from handler.backend.devices import refuse_unknown, scope_of
+from handler.backend.devices import check_strategy, scope_of
 from handler.errors import SpecError
 
 
@@ -26,27 +26,27 @@ def steps_taken(optimizer: Any) -> int:
     return int(unwrapped(optimizer)._iterations.numpy())
 
 
-def is_divided(optimizer: Any) -> bool:
+def is_multi_optimizer(optimizer: Any) -> bool:
     """Return whether an optimizer is a `MultiOptimizer`, which assigns variables to several optimizers."""
     import keras
 
     return isinstance(unwrapped(optimizer), keras.optimizers.MultiOptimizer)
 
 
-def parts(optimizer: Any) -> list[Any]:
+def inner_optimizers(optimizer: Any) -> list[Any]:
     """Return the optimizers that update variables: the optimizer itself, or those that it wraps."""
     inner = unwrapped(optimizer)
-    return list(inner.optimizers) if is_divided(inner) else [inner]
+    return list(inner.optimizers) if is_multi_optimizer(inner) else [inner]
 
 
-def rate(optimizer: Any) -> tuple[float | None, bool]:
+def learning_rate_of(optimizer: Any) -> tuple[float | None, bool]:
     """Return the learning rate, and whether a schedule entry cannot set it.
 
     The latter holds if the optimizer has a learning-rate schedule or function of its own, or several learning
     rates; then the rate is None.
     """
     inner = unwrapped(optimizer)
-    if is_divided(inner) or callable(inner._learning_rate):  # guard: rate-of-inner-optimizer
+    if is_multi_optimizer(inner) or callable(inner._learning_rate):  # guard: rate-of-inner-optimizer
         return None, True
     return float(str(inner.learning_rate.numpy())), False  # 0.01, not the float32 value 0.009999999776
 
@@ -61,11 +61,11 @@ def build_optimizer(model: Any) -> None:
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None or not model.compiled:
         raise SpecError("model", f"{model.name!r} isn't compiled; call compile() on it first")
-    refuse_unknown(model)
+    check_strategy(model)
     with scope_of(model):
         if not optimizer.built:
             optimizer.build(model.trainable_variables)
-        for part in parts(optimizer):
+        for part in inner_optimizers(optimizer):
             _track_all(part)
     known = {id(v) for v in unwrapped(optimizer)._trainable_variables}
     missing = [v.path for v in model.trainable_variables if id(v) not in known]
@@ -92,14 +92,14 @@ def _track_all(part: Any) -> None:
 
 
 @contextlib.contextmanager
-def averages_at_rest(model: Any) -> Iterator[None]:
+def exclude_frozen_from_ema(model: Any) -> Iterator[None]:
     """Keep `use_ema` from overwriting frozen variables while a train step is traced (or run eagerly).
 
     Keras overwrites every variable over which the optimizer was built, frozen or not. The EMA of a frozen variable
     still moves towards the variable, as in Keras, except for rounding: once it is equal, it stays equal.
     """
     training = {id(variable) for variable in model.trainable_variables}
-    changed = [part for part in parts(model.optimizer) if part.use_ema]
+    changed = [part for part in inner_optimizers(model.optimizer) if part.use_ema]
     for part in changed:
         pairs = list(zip(part._trainable_variables, part._model_variables_moving_average, strict=True))
         awake = [pair for pair in pairs if id(pair[0]) in training]  # guard: frozen-weight-not-averaged

@@ -34,7 +34,7 @@ def prepare(threads: int, *, deterministic: bool = True, strategy: devices.Devic
                 f"{threads} asked for, but TensorFlow runs with {thread_count()} in this process "
                 "already; use a new process",
             ) from error
-    devices.set_up(strategy)
+    devices.set_up_devices(strategy)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     import keras

@@ -120,7 +120,7 @@ class ArrayArguments(Arguments):
 A = TypeVar("A", bound=Arguments)
 
 
-def checked(kind: type[A], args: dict[str, Any]) -> A:
+def parse_arguments(kind: type[A], args: dict[str, Any]) -> A:
     """Validate `data.args` and return them as a model.
 
     Args:

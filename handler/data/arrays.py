@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from handler.data.arguments import ArrayArguments, checked
+from handler.data.arguments import ArrayArguments, parse_arguments
 from handler.data.array_conversion import as_array
 from handler.data.dataset import Arrays, Dataset, DataShape, parts_of
 from handler.data.finite_check import check_finite
@@ -33,7 +33,7 @@ def load_npz(path: Path, args: dict[str, Any], where: str = "data.source") -> Da
         DataError: an array is missing, holds objects or does not fit the others, or all are larger than memory.
         SpecError: `args` are not valid.
     """
-    options = checked(ArrayArguments, args)
+    options = parse_arguments(ArrayArguments, args)
     members = read_arrays(path, where)
     return _dataset(_named(members, path, where), options, path.name, where)
 
@@ -51,7 +51,7 @@ def load_zarr(path: Path, args: dict[str, Any], where: str = "data.source") -> D
             are larger than memory.
         SpecError: `args` are not valid.
     """
-    options = checked(ArrayArguments, args)
+    options = parse_arguments(ArrayArguments, args)
     members = _zarr_members(path, where)
     for name, array in members.items():
         require_room(where, f"a chunk of {name} in {path}", math.prod(array.chunks) * array.dtype.itemsize)
@@ -96,7 +96,7 @@ def npz_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> D
         DataError: the file is damaged or has no X.
         SpecError: `args` are not valid.
     """
-    options = checked(ArrayArguments, args)
+    options = parse_arguments(ArrayArguments, args)
     found = read_headers(path, where)
     return _shape([found[name] for name in input_names(found, path, where)], options)
 
@@ -111,7 +111,7 @@ def zarr_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> 
         DataError: the path is no zarr group, or the group has no X.
         SpecError: `args` are not valid.
     """
-    options = checked(ArrayArguments, args)
+    options = parse_arguments(ArrayArguments, args)
     members = _zarr_members(path, where)
     return _shape([(members[name].shape, members[name].dtype) for name in input_names(members, path, where)], options)
 

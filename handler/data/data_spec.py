@@ -9,24 +9,24 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from handler.data.source_forms import check_files, check_source, is_cloud
 from handler.errors import SpecError
-from handler.errors.quoting import shown
-from handler.validation.models import Given, Whole
-from handler.validation.plain_data import plain
+from handler.errors.quoting import quote
+from handler.validation.models import SpecModel, Whole
+from handler.validation.plain_data import check_plain_data
 
 
 def _plain_mapping(value: Any) -> Any:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise SpecError("", f"must be a mapping of arguments to values, not {shown(value)}")
-    return plain(dict(value))
+        raise SpecError("", f"must be a mapping of arguments to values, not {quote(value)}")
+    return check_plain_data(dict(value))
 
 
 Arguments = Annotated[dict[str, Any], BeforeValidator(_plain_mapping, json_schema_input_type=dict[str, Any])]
 Source = Annotated[str | list[str], BeforeValidator(check_source, json_schema_input_type=str | list[str])]
 
 
-class DataSpec(Given):
+class DataSpec(SpecModel):
     """The data: source and validation."""
 
     model_config = ConfigDict(title="Data")
@@ -65,5 +65,5 @@ class DataSpec(Given):
                 if is_cloud(self.source)
                 else "arrays (.npz, .zarr, module:function)"
             )
-            raise SpecError("validation", f"{shown(self.validation)} is of another kind than the source; give {kind}")
+            raise SpecError("validation", f"{quote(self.validation)} is of another kind than the source; give {kind}")
         return self

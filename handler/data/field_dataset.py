@@ -23,7 +23,7 @@ CLIP = 5.0  # bound of the absolute value of a standardised feature
 TRAINING, VALIDATION = 0, 1  # random streams
 
 
-class PrefitCache(Protocol):
+class FieldCache(Protocol):
     """The interface of a cache of receptive fields: named arrays and JSON attributes under a key."""
 
     def read(self, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
@@ -92,7 +92,7 @@ def cloud_shape(args: CloudArguments) -> DataShape:
 
 
 def load_clouds(
-    training: CloudSource, validation: CloudSource | None, args: CloudArguments, seed: int, cache: PrefitCache | None
+    training: CloudSource, validation: CloudSource | None, args: CloudArguments, seed: int, cache: FieldCache | None
 ) -> Dataset:
     """Return the receptive fields of clouds: read them from `cache` if it holds them, else draw and write them there.
 

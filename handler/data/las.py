@@ -17,7 +17,7 @@ from handler.data.las_units import Scale, scale_of
 from handler.data.reader_process import ReaderFailed, decompress_points
 from handler.errors import DataError
 from handler.memory import require_room
-from handler.store.atomic_files import replacing
+from handler.store.atomic_files import atomic_write
 
 SUFFIXES = (".las", ".laz")
 COPC_SUFFIX = ".copc.laz"
@@ -143,7 +143,7 @@ def write_cloud(source: Path, output: Path, codes: np.ndarray) -> str | None:
     las.header.vlrs = [record for record in las.header.vlrs if record.user_id != "copc"]
     if las.header.evlrs is not None:
         las.header.evlrs = type(las.header.evlrs)(r for r in las.header.evlrs if r.user_id != "copc")
-    with replacing(output) as beside:
+    with atomic_write(output) as beside:
         las.write(beside, do_compress=output.suffix.lower() == ".laz")
     return f"{source.name} is cloud-optimised (COPC); {output.name} is plain LAZ" if header.is_copc else None
 

@@ -25,7 +25,7 @@ FORMAT = 1
 IN_MEMORY = 1 << 28
 
 
-def bring(
+def make_random_access(
     dataset: Dataset, declared: dict[str, Any], cache: PrefitCache, after: Callable[[int, int], None]
 ) -> Dataset:
     """Return a dataset whose lazy arrays are in memory, the smallest first, or row by row in the store.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from handler.errors import SpecError
-from handler.errors.quoting import shown
+from handler.errors.quoting import quote
 from handler.user_code.reference import is_reference
 from handler.validation.text import check_file_name
 
@@ -33,7 +33,7 @@ def form_of(source: Any) -> Literal["synthetic", "function", "cloud", "npz", "za
             return "function"
     raise SpecError(
         "",
-        f"{shown(source)} is no source; use 'synthetic', a path or glob that ends in .las or .laz, a .npz or .zarr "
+        f"{quote(source)} is no source; use 'synthetic', a path or glob that ends in .las or .laz, a .npz or .zarr "
         "file, or module:function",
     )
 
@@ -56,12 +56,12 @@ def check_source(value: Any) -> Any:
         check_file_name(value)
         return value
     if not isinstance(value, list | tuple):
-        raise SpecError("", f"must be a source or a list of .las or .laz files, not {shown(value)}")
+        raise SpecError("", f"must be a source or a list of .las or .laz files, not {quote(value)}")
     if not value:
         raise SpecError("", "the list is empty; name at least one file")
     for i, item in enumerate(value):
         if not isinstance(item, str) or Path(item).suffix.lower() not in CLOUDS:
-            raise SpecError(f"[{i}]", f"{shown(item)} is no .las or .laz file; only these can be listed")
+            raise SpecError(f"[{i}]", f"{quote(item)} is no .las or .laz file; only these can be listed")
         check_file_name(item, f"[{i}]")
         if item in value[:i]:
             raise SpecError(f"[{i}]", f"{item!r} is listed twice; leave one out")
@@ -76,11 +76,11 @@ def check_files(value: Any) -> Any:
     """
     given = [value] if isinstance(value, str) else value
     if not isinstance(given, list | tuple):
-        raise SpecError("", f"must be a path, a folder, a glob or a list of these, not {shown(value)}")
+        raise SpecError("", f"must be a path, a folder, a glob or a list of these, not {quote(value)}")
     for i, item in enumerate(given):
         if not isinstance(item, str) or not item.strip():
-            raise SpecError(f"[{i}]", f"must be a path, a folder or a glob, not {shown(item)}")
+            raise SpecError(f"[{i}]", f"must be a path, a folder or a glob, not {quote(item)}")
         check_file_name(item, f"[{i}]")
         if item in given[:i]:
-            raise SpecError(f"[{i}]", f"{shown(item)} is listed twice; leave one out")
+            raise SpecError(f"[{i}]", f"{quote(item)} is listed twice; leave one out")
     return list(given)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handler.data import arrays, field_dataset, las
-from handler.data.arguments import CloudArguments, checked
+from handler.data.arguments import CloudArguments, parse_arguments
 from handler.data.dataset import Dataset, DataShape
 from handler.data.features import ALL_FEATURES, dimensions_of
 from handler.data.globs import is_glob, matches
@@ -34,7 +34,7 @@ _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _called: dict[str, Dataset] = {}  # results of data functions: `shape` stores them, `load` takes them
 
 
-def load(data: DataSpec, folder: Path, seed: int, cache: field_dataset.PrefitCache | None = None) -> Dataset:
+def load(data: DataSpec, folder: Path, seed: int, cache: field_dataset.FieldCache | None = None) -> Dataset:
     """Load the data of a specification.
 
     Args:
@@ -181,7 +181,7 @@ def _same_form(form: str, validation: str | list[str]) -> None:
 
 
 def _cloud_arguments(data: DataSpec) -> CloudArguments:
-    args = checked(CloudArguments, data.args)
+    args = parse_arguments(CloudArguments, data.args)
     unknown = next(iter(dimensions_of(args.features)), None)
     if unknown is not None and SYNTHETIC in (data.source, data.validation):
         would_do = suggestion(unknown, ALL_FEATURES, "there are", len(ALL_FEATURES))

@@ -37,7 +37,7 @@ def signature(batch: Any) -> Any:
     return tf.nest.map_structure(lambda t: tf.TensorSpec([None, *t.shape[1:]], t.dtype), batch)
 
 
-def ahead(sequencer: Any, first: int, count: int) -> Generator[tuple[int, Any]]:
+def prefetch(sequencer: Any, first: int, count: int) -> Generator[tuple[int, Any]]:
     """Yield `(index, batch as tensors)` for the batches `[first, count)`; one thread prefetches a few of them.
 
     Args:

@@ -20,13 +20,13 @@ import numpy as np
 
 from handler.backend.callbacks import has_saved_model, is_default
 from handler.errors import MismatchError, SpecError
-from handler.errors.quoting import shown
+from handler.errors.quoting import quote
 from handler.spec.callbacks import REFUSED
 from handler.store.checksums import digest_bytes
 
 # Keras sets the comparison in the first epoch, by the metric's name, and the sign of `min_delta` with it.
 _MONITOR = ("best", "min_delta", "monitor_op")  # guard: best-value
-REMEMBERED: dict[type, tuple[str, ...]] = {
+STATE_ATTRIBUTES: dict[type, tuple[str, ...]] = {
     keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best_epoch", *_MONITOR),  # guard: early-stopping-wait
     keras.callbacks.ReduceLROnPlateau: ("wait", "cooldown_counter", *_MONITOR),  # guard: plateau-wait, plateau-cooldown
     # guard: steps-since-saving
@@ -56,13 +56,13 @@ def check(callbacks: Sequence[Any]) -> None:
                 raise SpecError(f"callbacks[{i}]", f"{name} can't be used here: {REFUSED[name]}")
 
 
-def forgets(callback: Any) -> bool:
+def has_unsaved_state(callback: Any) -> bool:
     """Return whether a callback may lose state on resume.
 
     It may if it is not derived from one of Keras's callbacks with known attributes and has no `get_state()` and
     `set_state()`.
     """
-    return not _says_its_state(callback) and not isinstance(callback, (*REMEMBERED, *STATELESS))
+    return not _says_its_state(callback) and not isinstance(callback, (*STATE_ATTRIBUTES, *STATELESS))
 
 
 def capture(callbacks: Sequence[Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -100,7 +100,7 @@ def restore(callbacks: Sequence[Any], states: dict[str, Any], arrays: dict[str, 
     """
     for name, callback in _named(callbacks):
         if name not in states:
-            if _has_memory(callback) and steers(callback):  # guard: steering-callback-without-state
+            if _has_memory(callback) and affects_training(callback):  # guard: steering-callback-without-state
                 raise MismatchError(
                     f"callback {name}: the state holds {', '.join(states) or 'no callbacks'}, so the training can't go "
                     "on as it would have; give the callbacks it was trained with, or begin anew"
@@ -118,7 +118,7 @@ def restore(callbacks: Sequence[Any], states: dict[str, Any], arrays: dict[str, 
             callback.best_weights = best or None  # guard: best-weights-restored
 
 
-def lost(callbacks: Sequence[Any], states: dict[str, Any]) -> list[str]:
+def missing_file_notes(callbacks: Sequence[Any], states: dict[str, Any]) -> list[str]:
     """Return a note for each file that the callbacks of a state wrote and that is missing in this run.
 
     Args:
@@ -132,7 +132,7 @@ def lost(callbacks: Sequence[Any], states: dict[str, Any]) -> list[str]:
     ]
 
 
-def steers(callback: Any) -> bool:
+def affects_training(callback: Any) -> bool:
     """Return whether a callback can affect the training: Keras's loggers cannot, an unknown callback is assumed to."""
     return not isinstance(
         callback,
@@ -147,7 +147,7 @@ def steers(callback: Any) -> bool:
     )
 
 
-def wants_batches(callbacks: Sequence[Any], *, of: Literal["train", "test"] = "train") -> bool:
+def has_batch_hooks(callbacks: Sequence[Any], *, of: Literal["train", "test"] = "train") -> bool:
     """Return whether a callback overrides one of Keras's per-batch methods, so that it must be called for each batch.
 
     Args:
@@ -180,7 +180,7 @@ def _named(callbacks: Sequence[Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _attributes(callback: Any) -> list[str]:
-    return [name for kind, names in REMEMBERED.items() if isinstance(callback, kind) for name in names]
+    return [name for kind, names in STATE_ATTRIBUTES.items() if isinstance(callback, kind) for name in names]
 
 
 def _says_its_state(callback: Any) -> bool:
@@ -188,7 +188,7 @@ def _says_its_state(callback: Any) -> bool:
 
 
 def _has_memory(callback: Any) -> bool:
-    return _says_its_state(callback) or isinstance(callback, tuple(REMEMBERED))
+    return _says_its_state(callback) or isinstance(callback, tuple(STATE_ATTRIBUTES))
 
 
 def _is_lost(callback: Any, best: float | None) -> bool:
@@ -211,7 +211,7 @@ def _own_state(callback: Any) -> Any:
         raise SpecError(
             f"callback {type(callback).__name__}",
             "get_state() must return plain JSON (text, numbers, true, false, null, lists, mappings with text as keys), "
-            f"but {path or 'it'} is of type {type(value).__name__}: {shown(value)}",
+            f"but {path or 'it'} is of type {type(value).__name__}: {quote(value)}",
         )
     # guard: own-state-copied
     return copy.deepcopy(state)  # it is written in the background while the training continues

@@ -18,7 +18,7 @@ CHUNK_SECONDS = 1.0
 ALONE = 2
 
 
-def resident(sequencer: Any) -> Any | None:
+def in_memory_tensors(sequencer: Any) -> Any | None:
     """Return all examples of a sequencer as tensors, in their original order, in the structure of a batch.
 
     Args:
@@ -34,14 +34,14 @@ def resident(sequencer: Any) -> Any | None:
     return batches.tensors(whole)
 
 
-class StepLoop:
+class GraphLoop:
     """A loop over many steps of one traced step function in a graph call, which gathers each batch itself.
 
     The traced function is called as it is, so nothing is traced again.
 
     Args:
         step: a `tf.function` with one signature, from a batch to the logs.
-        data: the examples, as `resident` returns them.
+        data: the examples, as `in_memory_tensors` returns them.
         batch_size: the number of examples in a batch; the last batch of an epoch may be smaller.
         guarded: record the first step whose loss is not finite.
 
@@ -105,15 +105,15 @@ class StepLoop:
         return tf.while_loop(lambda index, *_: index < last, body, begin, parallel_iterations=1)[1:]
 
 
-def loop_of(step: Step, data: Any, batch_size: int, *, guarded: bool = False) -> StepLoop | None:
+def graph_loop_of(step: Step, data: Any, batch_size: int, *, guarded: bool = False) -> GraphLoop | None:
     """Return the loop of a step function, or None if it runs eagerly or its logs are not scalars.
 
     Args:
-        step, data, batch_size, guarded: see `StepLoop`.
+        step, data, batch_size, guarded: see `GraphLoop`.
     """
     if not hasattr(step, "get_concrete_function"):
         return None
     try:
-        return StepLoop(step, data, batch_size, guarded=guarded)
+        return GraphLoop(step, data, batch_size, guarded=guarded)
     except TypeError:
         return None

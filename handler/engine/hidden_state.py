@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from handler.backend import derived_state, python_functions
-from handler.backend.devices import components
+from handler.backend.devices import replica_variables
 from handler.backend.global_state import global_generator
 from handler.backend.graphs import inner_graphs
 from handler.errors import SpecError
@@ -45,7 +45,7 @@ def refuse_hidden_state(model: Any, graph: Any) -> None:
                     "the layer",
                 )
     keras_own = (*model.variables, *model.optimizer.variables, *model.metrics_variables, global_generator().state)
-    known = {id(part) for variable in keras_own for part in components(variable)}
+    known = {id(part) for variable in keras_own for part in replica_variables(variable)}
     for variable in graph.variables:
         if id(variable) not in known:  # guard: variable-unknown-to-keras
             raise SpecError(

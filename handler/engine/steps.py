@@ -7,9 +7,9 @@ from collections.abc import Callable, Generator
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from handler.backend.devices import devices_of
+from handler.backend.devices import replica_count
 from handler.engine import batches
-from handler.engine.graph_loop import StepLoop, loop_of, resident
+from handler.engine.graph_loop import GraphLoop, graph_loop_of, in_memory_tensors
 from handler.freezing.masks import Masks, Step
 from handler.stop_flag import StopFlag
 
@@ -59,7 +59,7 @@ class Steps:
             self.stop.halt()
             step, logs = loop.run(sequencer.order, step, min(last, step - step % every + every) if every else last)
             yield step, logs
-        with contextlib.closing(batches.ahead(sequencer, step, last)) as feed:  # guard: epoch-entered-at-step
+        with contextlib.closing(batches.prefetch(sequencer, step, last)) as feed:  # guard: epoch-entered-at-step
             for index, batch in feed:
                 self.stop.halt()  # guard: stop-between-steps
                 begin(index)
@@ -67,14 +67,14 @@ class Steps:
                 end(index, logs)
                 yield index + 1, logs
 
-    def _loop(self, function: Step, sequencer: Any, guarded: bool) -> StepLoop | None:
-        if self.masks.model.jit_compile is True or devices_of(self.masks.model) > 1:
+    def _loop(self, function: Step, sequencer: Any, guarded: bool) -> GraphLoop | None:
+        if self.masks.model.jit_compile is True or replica_count(self.masks.model) > 1:
             return None
         if sequencer not in self._resident:
-            self._resident[sequencer] = resident(sequencer)
+            self._resident[sequencer] = in_memory_tensors(sequencer)
         data = self._resident[sequencer]
         if data is None:
             return None
         return self.masks.keep(
-            (function, id(data)), lambda: loop_of(function, data, sequencer.batch_size, guarded=guarded)
+            (function, id(data)), lambda: graph_loop_of(function, data, sequencer.batch_size, guarded=guarded)
         )

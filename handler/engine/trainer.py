@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from handler.backend import derived_state
-from handler.backend.devices import of_other_devices, parts, refuse_empty_parts, scope_of
+from handler.backend.devices import check_batch_fills_replicas, expand_replicas, other_replica_variables, scope_of
 from handler.backend.global_state import global_generator, set_global_generator
 from handler.backend.models import build_symbolically, named_results, pythonify_logs
 from handler.backend.optimizers import build_optimizer, optimized_variables, unwrapped
@@ -25,7 +25,7 @@ from handler.errors import Interrupted
 from handler.freezing.masks import CAPACITY, Masks
 from handler.observer import Observer
 from handler.spec.options import NonFinite
-from handler.state.keras_state import assign, named, put_into, to_array
+from handler.state.keras_state import assign, named_variables, put_into, to_array
 from handler.stop_flag import StopFlag
 from handler.stop_flag import stop as stop_flag
 from handler.store.training_state import TrainingState
@@ -95,12 +95,12 @@ class Trainer:
         self.observers, self._unchecked, self._resumable = observers, resumable, resumable
         build_optimizer(model)
         if isinstance(sequencer, DLSequencer):
-            refuse_empty_parts(model, sequencer.rows, sequencer.batch_size)
+            check_batch_fills_replicas(model, sequencer.rows, sequencer.batch_size)
         self.masks = Masks(model, masks_kept)
         self.steps = Steps(self.masks, stop)
         self.user_callbacks = list(callbacks)
         callback_state.check(self.user_callbacks)
-        self.logs = choice.of(self.user_callbacks)
+        self.logs = choice.log_files_of(self.user_callbacks)
         self.callbacks = keras.callbacks.CallbackList(
             self.user_callbacks, add_history=True, model=model, epochs=epochs, steps=len(sequencer), verbose=0
         )
@@ -124,7 +124,7 @@ class Trainer:
         """
         if not self.started:
             self.model.stop_training = False
-            with log_files.going_on(self.logs, state):
+            with log_files.positioned_at(self.logs, state):
                 self.callbacks.on_train_begin()
             self.started = True
 
@@ -164,7 +164,7 @@ class Trainer:
         # No steps are left if a callback had stopped the epoch before the state was saved.
         last = self.step if self.model.stop_training else steps  # guard: no-steps-after-stop
         watched = any(getattr(o, "each_step", True) and type(o).on_step is not Observer.on_step for o in self.observers)
-        each = watched or (after_step is not None and every == 1) or callback_state.wants_batches(self.user_callbacks)
+        each = watched or (after_step is not None and every == 1) or callback_state.has_batch_hooks(self.user_callbacks)
         done = self.steps.run(
             function, sequencer, self.step, last, begin=self.callbacks.on_train_batch_begin, end=self._end_step,
             every=every if after_step else 0, each=each, guarded=self.non_finite == "stop",
@@ -222,12 +222,12 @@ class Trainer:
             Interrupted: a stop was requested.
         """
         told = callbacks or keras.callbacks.CallbackList()
-        kept = [to_array(v) for v in parts(self.model.metrics_variables)]
+        kept = [to_array(v) for v in expand_replicas(self.model.metrics_variables)]
         told.on_test_begin()
         self.model.reset_metrics()
         test = self.masks.test(batches.signature(batches.tensors(sequencer[0])))
         logs: dict[str, Any] = {}
-        each = callback_state.wants_batches(told.callbacks, of="test")
+        each = callback_state.has_batch_hooks(told.callbacks, of="test")
         begin, end = told.on_test_batch_begin, told.on_test_batch_end
         try:
             for _, logs in self.steps.run(test, sequencer, 0, len(sequencer), begin=begin, end=end, each=each):  # noqa: B007
@@ -299,7 +299,7 @@ class Trainer:
         states, arrays = callback_state.capture(self.user_callbacks)
         variables = self._variables()
         if self.step:
-            variables |= named("metrics", parts(self.model.metrics_variables))
+            variables |= named_variables("metrics", expand_replicas(self.model.metrics_variables))
         arrays = {name: to_array(variable) for name, variable in variables.items()} | arrays
         arrays |= self._tables
         if self.step:
@@ -316,7 +316,7 @@ class Trainer:
         """Restore a state; the next epoch to run is `state.epoch`, from step `state.step` on."""
         self.started = False
         self.begin(state)
-        for text in callback_state.lost(self.user_callbacks, state.callbacks):
+        for text in callback_state.missing_file_notes(self.user_callbacks, state.callbacks):
             self._note(text)
         self._assign(state, metrics=False)  # guard: state-restored-after-train-begin
         self.step, self._last = state.step, {}
@@ -326,14 +326,19 @@ class Trainer:
         if put_into(self.model, state.arrays):
             self.masks.forget()
             self._tables = derived_state.tables(self.model)
-        assign(named("devices", self._of_devices()), state.arrays, "devices")  # guard: replica-statistics
+        assign(named_variables("devices", self._of_devices()), state.arrays, "devices")  # guard: replica-statistics
         # guard: optimizer-variables
-        assign(named("optimizer", self.model.optimizer.variables), state.arrays, "optimizer")
-        assign(named("random", [self._generator.state]), state.arrays, "random")  # guard: global-generator
+        assign(named_variables("optimizer", self.model.optimizer.variables), state.arrays, "optimizer")
+        assign(named_variables("random", [self._generator.state]), state.arrays, "random")  # guard: global-generator
         if metrics:
             # A state of an older version contains an accuracy that was not requested.
             # guard: metrics-restored
-            assign(named("metrics", parts(self.model.metrics_variables)), state.arrays, "metrics", more=True)
+            assign(
+                named_variables("metrics", expand_replicas(self.model.metrics_variables)),
+                state.arrays,
+                "metrics",
+                more=True,
+            )
             logs = {name: array for name, array in state.arrays.items() if name.startswith("logs/")}
             self._last = {name.removeprefix("logs/"): array.item() for name, array in logs.items()}
         callback_state.restore(self.user_callbacks, state.callbacks, state.arrays)
@@ -343,14 +348,14 @@ class Trainer:
 
     def _variables(self) -> dict[str, Any]:
         return (
-            named("model", self.model.variables)
-            | named("devices", self._of_devices())
-            | named("optimizer", self.model.optimizer.variables)
-            | named("random", [self._generator.state])
+            named_variables("model", self.model.variables)
+            | named_variables("devices", self._of_devices())
+            | named_variables("optimizer", self.model.optimizer.variables)
+            | named_variables("random", [self._generator.state])
         )
 
     def _of_devices(self) -> list[Any]:
-        return of_other_devices(self.model, optimized_variables(unwrapped(self.model.optimizer)))
+        return other_replica_variables(self.model, optimized_variables(unwrapped(self.model.optimizer)))
 
     def trace(self, signature: Any, train_step: Any) -> None:
         """Trace a train step through the network after the cut of a frozen prefix, before there are activations.
@@ -392,5 +397,5 @@ class Trainer:
 
     def _put_metrics(self, values: list[np.ndarray]) -> None:
         # Variables that the first evaluation has added start at zero.
-        for variable, value in zip(parts(self.model.metrics_variables), values, strict=False):
+        for variable, value in zip(expand_replicas(self.model.metrics_variables), values, strict=False):
             variable.assign(value)

@@ -9,7 +9,7 @@ from typing import Any
 from handler.errors.secrets import masked
 
 
-def shown(value: Any, limit: int = 80) -> str:
+def quote(value: Any, limit: int = 80) -> str:
     """Return a value as a user would write it, without secrets and cut to `limit` characters."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]

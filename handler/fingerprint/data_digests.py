@@ -25,7 +25,7 @@ _WOULD_DO = {
 _PARTS = ("data", "validation")
 
 
-def array(values: Any, check: FiniteCheck | None = None) -> dict[str, Any]:
+def array_digest(values: Any, check: FiniteCheck | None = None) -> dict[str, Any]:
     """Return an array's dtype, shape and the digest of its bytes.
 
     Args:
@@ -41,7 +41,7 @@ def array(values: Any, check: FiniteCheck | None = None) -> dict[str, Any]:
     return about
 
 
-def variables(model: Any) -> str:
+def variables_digest(model: Any) -> str:
     """Return a digest over all variables of a model, in order, and over those of an optimizer that has taken steps."""
     optimizer: Any = getattr(model, "optimizer", None)
     moving = list(model.variables)
@@ -50,18 +50,18 @@ def variables(model: Any) -> str:
     return key_of([[list(v.shape), str(v.dtype), digest_bytes(to_array(v).tobytes())] for v in moving])
 
 
-def initial(mh: Any) -> str:
+def initial_digest(mh: Any) -> str:
     """Return a digest over the initial variables of a model handler's network.
 
     It includes the names of the layers that recomputed tensors derived from pretrained weights: an earlier version
     trained without recomputing them.
     """
-    digest = variables(mh.compiled)
+    digest = variables_digest(mh.compiled)
     derived = mh.initial_weights.derived if mh.initial_weights is not None else []
     return key_of([digest, derived]) if derived else digest
 
 
-def found(
+def digests_of_data(
     X: Any,
     y: Any,
     validation: tuple[Any, Any] | None,
@@ -91,14 +91,14 @@ def found(
         parts = list(given[0]) if isinstance(given[0], (list, tuple)) else [given[0]]
         labels = [f"X{i if len(parts) > 1 else ''}{suffix}" for i in range(len(parts))] + [f"y{suffix}"]
         arrays = (*parts, given[1])
-        about = [array(part, FiniteCheck(label, path)) for label, part in zip(labels, arrays, strict=True)]
+        about = [array_digest(part, FiniteCheck(label, path)) for label, part in zip(labels, arrays, strict=True)]
         digests[name] = key_of(about)
         kinds = [np.dtype(part.dtype).name for part in arrays]
         told |= {x: f"{k} {tuple(a['shape'])} {a['xxh3']}" for x, k, a in zip(labels, kinds, about, strict=True)}
     return {"data": digests["data"], "validation": digests.get("validation"), "initial": initial, "arrays": told}
 
 
-def compare(manifest: Mapping[str, Any], now: Mapping[str, Any], *names: str) -> None:
+def check_digests(manifest: Mapping[str, Any], now: Mapping[str, Any], *names: str) -> None:
     """Refuse a state that was trained on other data or from other initial variables.
 
     A digest that the state's manifest lacks is not compared.

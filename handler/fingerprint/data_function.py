@@ -49,7 +49,7 @@ def changed_data(spec: TrainingSpec, folder: Path, states: StateStore, key: str)
     except (StoreError, KeyError):
         return []
 
-    now = data_digests.found(dataset.X, dataset.y, None, "")
+    now = data_digests.digests_of_data(dataset.X, dataset.y, None, "")
     if stored.get("data") in (None, now["data"]):
         return []
     was, is_ = stored.get("arrays", {}), now["arrays"]

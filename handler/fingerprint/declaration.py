@@ -35,7 +35,7 @@ _CHUNK = 1 << 20
 _SETTLED = 2 * 10**9  # nanoseconds; a file changed more recently may change again without a change of its timestamps
 
 
-class Digests:
+class FileDigests:
     """Digests of files, stored by path, size, times and inode in `<store>/digests.json`.
 
     The time of the last status change (ctime) cannot be set by a program, unlike the modification time (`cp -p`,
@@ -117,7 +117,7 @@ class Digests:
         self._changed = False
 
 
-def declared(spec: TrainingSpec, folder: Path, digests: Digests, *, own: bool = False) -> dict[str, Any]:
+def declaration_of(spec: TrainingSpec, folder: Path, digests: FileDigests, *, own: bool = False) -> dict[str, Any]:
     """Return the declaration of a training as plain JSON-able data.
 
     Args:
@@ -170,7 +170,7 @@ class _CodeDigests:
         digests: receives the module of each digest.
     """
 
-    def __init__(self, folder: Path, digests: Digests) -> None:
+    def __init__(self, folder: Path, digests: FileDigests) -> None:
         self._folder, self._digests = folder, digests
         self._code: dict[Path, str] = {}
 
@@ -253,7 +253,7 @@ def pretrained_state(weights: str, store: Path | None) -> str:
     return record.state
 
 
-def _weights(weights: str | WeightsInto | None, folder: Path, digests: Digests) -> Any:
+def _weights(weights: str | WeightsInto | None, folder: Path, digests: FileDigests) -> Any:
     if weights is None:
         return None
     source, into = source_of(weights)
@@ -276,7 +276,7 @@ def _final(source: str, store: Path | None) -> dict[str, str | None]:
     return {"weights": record.weights} if record.model_differs else {}  # guard: final-model-key
 
 
-def _files(patterns: list[str], folder: Path, digests: Digests) -> list[str]:
+def _files(patterns: list[str], folder: Path, digests: FileDigests) -> list[str]:
     """Return one digest per pattern, over the names and contents of the files that match it."""
     from handler.data.globs import files_named
 
@@ -288,7 +288,7 @@ def _files(patterns: list[str], folder: Path, digests: Digests) -> list[str]:
     return found
 
 
-def _source(spec: TrainingSpec, which: str, folder: Path, digests: Digests, replaced: Any) -> Any:
+def _source(spec: TrainingSpec, which: str, folder: Path, digests: FileDigests, replaced: Any) -> Any:
     """Return a source by its content: the digests of its files, in the order in which they are listed."""
     value = getattr(spec.data, which)
     if value is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from handler.errors.quoting import join, shown
+from handler.errors.quoting import join, quote
 
 ABSENT = "(not there)"
 # The fields that a declaration names differently from the specification.
@@ -72,7 +72,7 @@ def _source(sources: Mapping[str, Any], value: Any) -> Any:
 def _value(value: Any, file: str | None) -> str:
     if value == ABSENT:
         return "not there"
-    return f"{file} with the content {value}" if file else shown(value, 200)
+    return f"{file} with the content {value}" if file else quote(value, 200)
 
 
 def _code(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]) -> str:

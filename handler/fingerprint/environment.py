@@ -42,11 +42,11 @@ def current(model: Any = None) -> dict[str, Any]:
         "eager": bool(getattr(model, "run_eagerly", False)),
         "graph_options": {k: v for k, v in options.items() if v or not k.startswith("disable_")},
         "devices": sorted({device.device_type for device in tf.config.list_logical_devices()}),
-        **({"spread_over": devices.devices_of(model)} if devices.is_spread(model) else {}),
+        **({"spread_over": devices.replica_count(model)} if devices.is_distributed(model) else {}),
     }
 
 
-def foreseen(threads: int) -> dict[str, Any]:
+def expected(threads: int) -> dict[str, Any]:
     """Return the part of `current` that is known before a training from a specification begins.
 
     It does not import TensorFlow.
@@ -67,7 +67,7 @@ def foreseen(threads: int) -> dict[str, Any]:
     return known
 
 
-def differences(stored: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+def environment_differences(stored: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     """Yield the differences of two fingerprints as `(field, stored, found)`.
 
     A field that only one of them has is no difference: an older version did not record it, or it is not known yet.
@@ -81,7 +81,7 @@ def differences(stored: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator
             yield name, was, now
 
 
-def compare(
+def check_environment(
     manifest: Mapping[str, Any], found: Mapping[str, Any], allowed: bool, note: Callable[[str], None]
 ) -> list[EnvironmentChange]:
     """Refuse to resume from a state of another environment; if that is allowed, report each difference instead.
@@ -99,7 +99,7 @@ def compare(
         EnvironmentMismatch: a field differs; names it, the stored and the found value.
     """
     changes = [EnvironmentChange(**change) for change in manifest.get("environment_changes", [])]
-    for field, was, now in differences(manifest["environment"], found):
+    for field, was, now in environment_differences(manifest["environment"], found):
         if not allowed:  # guard: environment-changed
             remedy = f"set training.threads to {was}" if field == "threads" else "make it the same"
             raise EnvironmentMismatch(

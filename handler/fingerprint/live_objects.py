@@ -8,26 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from handler.backend.devices import devices_of
+from handler.backend.devices import replica_count
 from handler.backend.layers import all_layers
-from handler.engine.callback_state import steers
+from handler.engine.callback_state import affects_training
 from handler.errors import SpecError
-from handler.fingerprint.data_digests import array, found, variables
-from handler.user_code.bytecode_digest import own_code
+from handler.fingerprint.data_digests import array_digest, digests_of_data, variables_digest
+from handler.user_code.bytecode_digest import user_code_digests
 
 
-def plain(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
     """Return a value as plain JSON; an array becomes its digest, a value without a JSON form its class name."""
 
     def other(part: Any) -> Any:
         if isinstance(part, np.ndarray):
-            return array(part)
+            return array_digest(part)
         return part.item() if isinstance(part, np.generic) else type(part).__name__
 
     return json.loads(json.dumps(value, default=other))
 
 
-def of_live_objects(
+def live_declaration(
     mh: Any, callbacks: Sequence[Any], sequencer: Any, validation: Any = None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the declaration of a training on live objects, whose hash is its first key, and the digests of its data.
@@ -49,26 +49,28 @@ def of_live_objects(
             "use a DLSequencer, or train without a store",
         )
     held_out = None if validation is None else (validation.X, validation.y)
-    what = found(sequencer.X, sequencer.y, held_out, variables(mh.compiled), where=("", ""))
+    what = digests_of_data(sequencer.X, sequencer.y, held_out, variables_digest(mh.compiled), where=("", ""))
     declared = {
         "format": 1,
         "found": {name: what[name] for name in ("data", "initial", "validation") if what[name] is not None},
-        "arch": plain(mh.arch.get_config()) if hasattr(mh.arch, "get_config") else type(mh.arch).__name__,
+        "arch": plain_json(mh.arch.get_config()) if hasattr(mh.arch, "get_config") else type(mh.arch).__name__,
         "compile": compiled(mh.compiled),
         "seed": getattr(mh, "seed", 0),
         "batch_size": mh.batch_size,
-        **({} if devices_of(mh.compiled) == 1 else {"devices": devices_of(mh.compiled)}),
+        **({} if replica_count(mh.compiled) == 1 else {"devices": replica_count(mh.compiled)}),
         "sequencer": {
-            name: plain(getattr(sequencer, name, None)) for name in ("class_weight", "ignore_label", "shuffle")
+            name: plain_json(getattr(sequencer, name, None)) for name in ("class_weight", "ignore_label", "shuffle")
         },
-        "callbacks": [callback(cb) for cb in steering(callbacks)],
+        "callbacks": [callback(cb) for cb in affecting_callbacks(callbacks)],
     }
     augment = getattr(mh, "augment", None)
     if augment is not None:
-        declared["augment"] = [type(augment).__name__, plain(getattr(augment, "__dict__", {}))]
-    steer = steering(callbacks)
-    code = own_code([augment, sequencer, *_parts_with_code(mh), *(getattr(cb, "schedule", None) for cb in steer)])
-    code += own_code(steer, remembers=True)
+        declared["augment"] = [type(augment).__name__, plain_json(getattr(augment, "__dict__", {}))]
+    steer = affecting_callbacks(callbacks)
+    code = user_code_digests(
+        [augment, sequencer, *_parts_with_code(mh), *(getattr(cb, "schedule", None) for cb in steer)]
+    )
+    code += user_code_digests(steer, remembers=True)
     if code:
         declared["code"] = code
     return declared, what
@@ -76,19 +78,19 @@ def of_live_objects(
 
 def compiled(model: Any) -> Any:
     """Return how a model is compiled, as plain JSON; the optimizer's learning rate is the present one."""
-    return plain(model.get_compile_config())
+    return plain_json(model.get_compile_config())
 
 
-def steering(callbacks: Sequence[Any]) -> list[Any]:
+def affecting_callbacks(callbacks: Sequence[Any]) -> list[Any]:
     """Return the callbacks that can affect the training."""
-    return [callback for callback in callbacks if steers(callback)]
+    return [callback for callback in callbacks if affects_training(callback)]
 
 
 def callback(given: Any) -> list[Any]:
     """Return a callback as its class and its public attributes, plain JSON, without `model` and `params`."""
     told = ("model", "params")  # Keras sets both; `params` holds the number of epochs, which may grow
     public = {name: value for name, value in vars(given).items() if not name.startswith("_") and name not in told}
-    return [type(given).__name__, plain(public)]
+    return [type(given).__name__, plain_json(public)]
 
 
 def _parts_with_code(mh: Any) -> list[Any]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from handler.backend.optimizers import is_divided, steps_taken, unwrapped
+from handler.backend.optimizers import is_multi_optimizer, steps_taken, unwrapped
 from handler.errors import ScheduleError, SpecError
-from handler.freezing.layers import freezable
+from handler.freezing.layers import freezable_layers
 from handler.schedule.entries import FIELD, parse_entries
 from handler.schedule.schedule import Schedule
 
 
-class Boundaries:
+class MaskChangeCheck:
     """The mask changes of a schedule, checked against one model's optimizer.
 
     Args:
@@ -26,7 +26,9 @@ class Boundaries:
 
     def __init__(self, model: Any, freeze_training: Any = None, optimizer: Any = None) -> None:
         self.model, self.entries, self._given = model, parse_entries(freeze_training), optimizer
-        self._layers = {path: {id(w) for w in layer.trainable_weights} for path, layer in freezable(model).items()}
+        self._layers = {
+            path: {id(w) for w in layer.trainable_weights} for path, layer in freezable_layers(model).items()
+        }
         self._all = frozenset(id(w) for w in model.trainable_weights)
 
     @property
@@ -53,7 +55,7 @@ class Boundaries:
             SpecError: a window is longer than the whole training.
         """
         optimizer = self.optimizer
-        window = None if is_divided(optimizer) else unwrapped(optimizer).gradient_accumulation_steps
+        window = None if is_multi_optimizer(optimizer) else unwrapped(optimizer).gradient_accumulation_steps
         done, before = self.steps, self._awake(())
         for segment in schedule.segments:
             now = self._awake(segment.frozen)
@@ -82,7 +84,7 @@ class Boundaries:
             ScheduleError: the optimizer is inside a window of `gradient_accumulation_steps`.
         """
         inner = unwrapped(self.optimizer)
-        window = None if is_divided(inner) else inner.gradient_accumulation_steps
+        window = None if is_multi_optimizer(inner) else inner.gradient_accumulation_steps
         now = self._awake(then)
         if window and self.steps % window and now and now != self._awake(frozen):
             raise ScheduleError(
@@ -93,7 +95,7 @@ class Boundaries:
 
     def _check_one(self, epoch: int, done: int, steps: int, window: int | None) -> None:
         optimizer = self.optimizer
-        if is_divided(optimizer):  # guard: multi-optimizer-frozen
+        if is_multi_optimizer(optimizer):  # guard: multi-optimizer-frozen
             raise ScheduleError(
                 self._entry(epoch),
                 "nothing can rest under a MultiOptimizer: Keras wants gradients of all its variables; use one "

@@ -8,7 +8,7 @@ from typing import Any
 
 from handler.backend import optimizers
 from handler.errors import ScheduleError
-from handler.freezing.accumulation import Boundaries
+from handler.freezing.accumulation import MaskChangeCheck
 from handler.freezing.layers import outline
 from handler.freezing.masks import Masks
 from handler.schedule.entries import FIELD, parse_entries
@@ -141,18 +141,18 @@ class DLFreezeTrainingExecutor:
         check_optimizer(optimizer)
         layers = outline(nn)
         if optimizer is not None:
-            learning_rate, follows = optimizers.rate(optimizer)
+            learning_rate, follows = optimizers.learning_rate_of(optimizer)
             layers = replace(layers, learning_rate=learning_rate, learning_rate_schedule=follows)
             if not optimizer.built:
                 optimizer.build(nn.trainable_variables)
         schedule = compute_schedule(self.freeze_training, training_epochs, layers)
-        masks, results, boundaries = Masks(nn), [], Boundaries(nn, self.freeze_training, optimizer)
+        masks, results, boundaries = Masks(nn), [], MaskChangeCheck(nn, self.freeze_training, optimizer)
         if boundaries.optimizer is None:
             self._refuse_rates()
         gathered: tuple[str, ...] | None = None  # the mask under which the optimizer took its last steps
         try:
             for segment in schedule.segments:
-                set_segment(masks, schedule, segment.start, optimizer=optimizer)
+                apply_epoch(masks, schedule, segment.start, optimizer=optimizer)
                 nn.train_function = None
                 before, done = boundaries.optimizer, boundaries.steps
                 results.append(fit_fn(segment.start, segment.end))
@@ -180,7 +180,7 @@ class DLFreezeTrainingExecutor:
                 )
 
 
-def set_segment(masks: Masks, schedule: Schedule, epoch: int, *, rate: bool = True, optimizer: Any = None) -> None:
+def apply_epoch(masks: Masks, schedule: Schedule, epoch: int, *, rate: bool = True, optimizer: Any = None) -> None:
     """Set the mask of an epoch and, with `rate`, the learning rate that the schedule sets at that epoch, if any.
 
     Idempotent.

@@ -9,14 +9,14 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from handler.backend.devices import components
+from handler.backend.devices import replica_variables
 from handler.backend.graphs import written_resources
 from handler.backend.layers import all_layers
-from handler.backend.optimizers import averages_at_rest
+from handler.backend.optimizers import exclude_frozen_from_ema
 from handler.errors import ScheduleError
 
 
-def at_rest(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def hold_frozen_layers(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Wrap a model's train step so that Keras updates no frozen variable.
 
     Keras would do so for EMA weights (`use_ema`) and for a frozen SpectralNormalization.
@@ -27,14 +27,14 @@ def at_rest(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """
 
     def train_step(data: Any) -> Any:
-        with averages_at_rest(model), _normalisations_at_rest(model):
+        with exclude_frozen_from_ema(model), _hold_frozen_normalisations(model):
             return step(data)
 
     return train_step
 
 
 @contextlib.contextmanager
-def _normalisations_at_rest(model: Any) -> Iterator[None]:
+def _hold_frozen_normalisations(model: Any) -> Iterator[None]:
     """Run frozen SpectralNormalization layers as inference while a train step is traced (or run eagerly).
 
     Such a layer would otherwise divide its kernel by the kernel's norm in each forward pass, even if it is frozen.
@@ -59,7 +59,7 @@ def _as_inference(call: Callable[..., Any]) -> Callable[..., Any]:
     return lambda inputs, training=False: call(inputs, training=False)
 
 
-def refuse_movement(function: Any, weights: dict[str, list[Any]]) -> None:
+def check_frozen_unchanged(function: Any, weights: dict[str, list[Any]]) -> None:
     """Refuse a traced step that changes frozen weights, in a layer's call or in a custom train step.
 
     Args:
@@ -74,7 +74,7 @@ def refuse_movement(function: Any, weights: dict[str, list[Any]]) -> None:
     changed = {handles.get(id(resource)) for resource in written_resources(graph)}
     for path, resting in weights.items():
         for weight in resting:
-            if any(id(part.handle) in changed for part in components(weight)):  # guard: frozen-weight-assigned
+            if any(id(part.handle) in changed for part in replica_variables(weight)):  # guard: frozen-weight-assigned
                 raise ScheduleError(
                     "freeze_training",
                     f"the layer {path!r} can't rest: its weight {weight.path!r} is changed in each step, but not by "

@@ -11,7 +11,7 @@ from handler.backend.layers import OwnWeight, all_layers, inner_layers, own_trai
 from handler.schedule.layer_outline import LayerInfo, Outline
 
 
-def walk(model: Any) -> Iterator[tuple[str, Any]]:
+def iter_layers(model: Any) -> Iterator[tuple[str, Any]]:
     """Yield `(path, layer)` for every layer below a Keras model, depth first through nested models.
 
     A layer that occurs twice is yielded once, at its first occurrence. A nested model is yielded before its layers. A
@@ -26,7 +26,7 @@ def walk(model: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _occurrences(parent: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Yield `(path, layer)` like `walk`, but once for each path by which a layer is reached."""
+    """Yield `(path, layer)` like `iter_layers`, but once for each path by which a layer is reached."""
     import keras
 
     for own in _own_weights(parent):
@@ -74,16 +74,16 @@ def _identity(layer: Any) -> int:
     return id(layer.variable) if isinstance(layer, OwnWeight) else id(layer)
 
 
-def addressable(model: Any) -> dict[str, Any]:
+def layers_with_weights(model: Any) -> dict[str, Any]:
     """Return the layers with weights that a schedule can name: path -> Keras layer or `OwnWeight`, in layer order."""
     import keras
 
-    return {path: layer for path, layer in walk(model) if not isinstance(layer, keras.Model) and layer.weights}
+    return {path: layer for path, layer in iter_layers(model) if not isinstance(layer, keras.Model) and layer.weights}
 
 
-def freezable(model: Any) -> dict[str, Any]:
+def freezable_layers(model: Any) -> dict[str, Any]:
     """Return all layers that a mask can freeze: each addressable layer, followed by its inner layers."""
-    layers = addressable(model)
+    layers = layers_with_weights(model)
     return {name: part for path, layer in layers.items() for name, part in [(path, layer), *_inside(path, layer)]}
 
 
@@ -100,7 +100,7 @@ def outline(model: Any) -> Outline:
     count, counted_parts = _Count(), _Count()
     holders: dict[int, dict[str, None]] = {}
     names: dict[str, set[int]] = {}
-    for path, layer in walk(model):
+    for path, layer in iter_layers(model):
         names.setdefault(path, set()).add(_identity(layer))
         if isinstance(layer, keras.Model):
             models.append(path)
@@ -116,13 +116,13 @@ def outline(model: Any) -> Outline:
                 names.setdefault(place, set()).add(_identity(part))
                 for weight in part.weights:
                     holders.setdefault(id(weight), {})[place] = None
-    paths = {_identity(layer): path for path, layer in walk(model)}
+    paths = {_identity(layer): path for path, layer in iter_layers(model)}
     also = {path: paths[_identity(x)] for path, x in _occurrences(model, "") if paths[_identity(x)] != path}
     for path, meant in also.items():  # a further path of one layer may be the path of another layer
         names.setdefault(path, set()).update(names.get(meant, ()))
     shared = dict.fromkeys(tuple(group) for group in holders.values() if len(group) > 1)
     optimizer = getattr(model, "optimizer", None)
-    rate, follows = (None, False) if optimizer is None else optimizers.rate(optimizer)
+    rate, follows = (None, False) if optimizer is None else optimizers.learning_rate_of(optimizer)
     return Outline(
         tuple(layers),
         tuple(weightless),

@@ -16,8 +16,8 @@ from handler.backend.devices import replicated, scope_of
 from handler.backend.graphs import forget_gradients
 from handler.backend.layers import OwnWeight, all_layers
 from handler.errors import ScheduleError
-from handler.freezing.frozen_layers import at_rest, refuse_movement
-from handler.freezing.layers import addressable, freezable
+from handler.freezing.frozen_layers import check_frozen_unchanged, hold_frozen_layers
+from handler.freezing.layers import freezable_layers, layers_with_weights
 
 CAPACITY = 16
 Step = Callable[[Any], Any]
@@ -40,9 +40,9 @@ class Masks:
     def __init__(self, model: Any, capacity: int = CAPACITY) -> None:
         self.model = model
         self.capacity = capacity
-        self.layers = freezable(model)
+        self.layers = freezable_layers(model)
         self.frozen: frozenset[str] = frozenset()
-        self._wholes = [self.layers[path] for path in addressable(model)]
+        self._wholes = [self.layers[path] for path in layers_with_weights(model)]
         self._own = {path: part for path, part in self.layers.items() if isinstance(part, OwnWeight)}
         self.flags = {id(part): part.trainable for part in (*all_layers(model), *self._own.values())}
         self._variables = [(v, v.trainable) for v in model.variables]
@@ -118,12 +118,12 @@ class Masks:
         self._kept.clear()
 
     def _train_step(self, signature: Any, train_step: Step) -> Step:
-        step = at_rest(self.model, replicated(self.model, train_step))
+        step = hold_frozen_layers(self.model, replicated(self.model, train_step))
         function = compiled_step(self.model, step, signature)
         if hasattr(function, "get_concrete_function"):
             trains = {id(variable) for variable, flag in self._variables if flag}
             resting = {path: [w for w in self.layers[path].weights if id(w) in trains] for path in sorted(self.frozen)}
-            refuse_movement(function, resting)
+            check_frozen_unchanged(function, resting)
         return function
 
 

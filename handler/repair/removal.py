@@ -35,11 +35,11 @@ def remove(store: Store, place: Path) -> str:
     """
     if place.parts[0] in SEALED:
         target = store.root / place.parts[0] / place.parts[1].removesuffix(remote_dirs.COMMIT)
-        remote_dirs.withdraw(target)
-        atomic_files.set_aside(target)
+        remote_dirs.delete_remote(target)
+        atomic_files.quarantine(target)
         return "it is quarantined, and computed again where it is needed"
     path = store.root / place
-    with atomic_files.writing(path):
+    with atomic_files.as_store_errors(path):
         free_place(path)
         if place.parts[0] in FILES:
             path.unlink(missing_ok=True)
@@ -63,16 +63,16 @@ def quarantine_unneeded_state(store: Store, key: str, records: list[RunRecord]) 
         return False
     target = store.states.folder(key)
     with contextlib.suppress(DamagedError):
-        remote_dirs.withdraw(target)
-    atomic_files.set_aside(target)
+        remote_dirs.delete_remote(target)
+    atomic_files.quarantine(target)
     return True
 
 
 def withdraw_damaged(store: Store, key: str) -> None:
     """Quarantine a damaged state, here and at the store's URL; an intact local copy is uploaded again."""
     target = store.states.folder(key)
-    remote_dirs.withdraw(target)
+    remote_dirs.delete_remote(target)
     if os.path.lexists(target) and (not target.is_dir() or atomic_dirs.damages(target, deep=True)):
-        atomic_files.set_aside(target)
+        atomic_files.quarantine(target)
     if target.exists() and remote_dirs.remote_of(target) is not None:
         remote_dirs.publish(target, target, (target / atomic_dirs.MANIFEST).read_bytes())

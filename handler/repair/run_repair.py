@@ -14,7 +14,7 @@ from handler.repair.removal import withdraw_damaged
 from handler.run.resumption import stored_inputs
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import dump_spec, parse_spec
-from handler.store.atomic_files import set_aside, write_file
+from handler.store.atomic_files import quarantine, write_file
 from handler.store.checksums import digest_file
 from handler.store.occupied_paths import is_file
 from handler.store.store import Store
@@ -81,7 +81,7 @@ class Rebuilding:
     def _rebuild_file(self, run: TrainingRun, name: str) -> None:
         folder = self.store.runs.folder(self.record.run)
         if is_file(folder / name) or (folder / name).is_dir():
-            set_aside(folder / name)
+            quarantine(folder / name)
         if name == "model.keras":
             final = run.post_fit()
             if final["weights"] != self.record.weights:

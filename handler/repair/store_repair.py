@@ -98,7 +98,7 @@ def _judge(store: Store, names: list[str], found: list[Damage], reasons: dict[st
 
 def place_in(store: Store, damage: Damage) -> Path | None:
     """Return a damage's path relative to the store; None if it lies elsewhere."""
-    for root in (str(store.root), remote_dirs.place_of(store.root)):
+    for root in (str(store.root), remote_dirs.url_or_path(store.root)):
         if damage.path.startswith(f"{root}/"):
             return Path(damage.path.removeprefix(f"{root}/"))
     return None

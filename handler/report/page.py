@@ -16,7 +16,7 @@ from handler.report.curves import charts
 from handler.report.schedule_svg import schedule_picture
 from handler.report.templates import fill
 from handler.store.atomic_files import write_file
-from handler.store.remote_dirs import place_of
+from handler.store.remote_dirs import url_or_path
 
 NAMES = {"overall_accuracy": "overall accuracy", "mean_iou": "mean IoU", "f1": "F1", "iou": "IoU"}
 
@@ -192,7 +192,7 @@ def _commands(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
 
     Neither writes anything outside of a store.
     """
-    store, spec = place_of(folder.parent.parent), str(folder / "spec.yaml")
+    store, spec = url_or_path(folder.parent.parent), str(folder / "spec.yaml")
     again = "asks for it again: all of it is found" if record.status == "completed" else "goes on where it stopped"
     anew = ("train", spec, "--folder", record.spec_folder, "--name", record.run, "--store", "frostline-again")
     return [

@@ -8,7 +8,7 @@ from pathlib import Path
 from handler.records import Plan, rate_text
 from handler.report import number_format
 from handler.report.layer_spans import Row, rows, trainable_share
-from handler.store.atomic_files import replacing
+from handler.store.atomic_files import atomic_write
 
 TRAINING, FROZEN, HELD, INK, MUTED, RATE = "#f6b65c", "#8cc4ec", "#b3bdc9", "#16202c", "#5b6a7c", "#1769c2"
 
@@ -60,7 +60,7 @@ def draw_schedule(plan: Plan, file: Path) -> None:
     below.set_xticks(number_format.epoch_ticks(plan.epochs, 780))
     below.set_xlabel("epoch", fontsize=8, color=MUTED)
     _legend(figure, plan, found, left / width, height)
-    with replacing(file) as beside, warnings.catch_warnings(), beside.open("wb") as out:
+    with atomic_write(file) as beside, warnings.catch_warnings(), beside.open("wb") as out:
         warnings.filterwarnings("ignore", message="Glyph")  # characters that the font lacks are drawn as boxes
         canvas.print_png(out, metadata={"Software": None})
 

@@ -18,12 +18,12 @@ from handler.arch.keras_model import KerasArchitecture
 from handler.backend import global_state
 from handler.backend.devices import scope
 from handler.backend.models import compile_arguments
-from handler.backend.optimizers import rate
+from handler.backend.optimizers import learning_rate_of
 from handler.data import sources
 from handler.data.dataset import Dataset, DataShape
 from handler.errors import SpecError
-from handler.run.callback_files import placed, watch_names
-from handler.run.initial_weights import start_from
+from handler.run.callback_files import check_formatted_names, place_output_files
+from handler.run.initial_weights import load_pretrained
 from handler.run.keras_factory import keras_object
 from handler.spec.callbacks import CallbackSpec, check_monitors
 from handler.spec.compilation import completed
@@ -79,7 +79,7 @@ def build_model_handler(spec: TrainingSpec, folder: Path, store: Store, shape: D
     with scope(spec.training.strategy):
         mh = _compiled(spec, arch, folder, shape)
     if spec.model.weights is not None:
-        mh.initial_weights = start_from(arch.nn, spec.model.weights, folder, store)
+        mh.initial_weights = load_pretrained(arch.nn, spec.model.weights, folder, store)
     return mh
 
 
@@ -116,7 +116,9 @@ def _check_monitors(spec: TrainingSpec, nn: Any) -> None:
     if any(name.startswith("val_") for name in spec.logs()[0]):
         known |= {f"val_{name}" for name in known - {"learning_rate"}}
     check_monitors(
-        spec.training.callbacks, logs=(known, None not in labels), learning_rate_schedule=rate(nn.optimizer)[1]
+        spec.training.callbacks,
+        logs=(known, None not in labels),
+        learning_rate_schedule=learning_rate_of(nn.optimizer)[1],
     )
 
 
@@ -161,11 +163,11 @@ def build_callbacks(spec: TrainingSpec, folder: Path, files: Path) -> list[Any]:
     for i, callback in enumerate(spec.training.callbacks):
         path = f"training.callbacks[{i}]"
         made_by = _callback_class(callback, folder, path)
-        arguments = placed(made_by, callback.arguments(), files, path)
+        arguments = place_output_files(made_by, callback.arguments(), files, path)
         if is_reference(arguments.get("schedule")):
             arguments["schedule"] = resolve_function(arguments["schedule"], folder, f"{path}.schedule")
         made.append(_callback(callback, made_by, arguments, folder, path))
-        watch_names(made[-1], callback.arguments().get("filepath"), files, path)
+        check_formatted_names(made[-1], callback.arguments().get("filepath"), files, path)
     return made
 
 

@@ -10,14 +10,14 @@ from handler.errors import DamagedError, SpecError
 from handler.fingerprint import environment
 from handler.fingerprint.differences import differences, in_words, spec_field
 from handler.records import Plan, PlannedSegment, Reason, RunRecord, rate_text
-from handler.run.planner import Planning
-from handler.state.chain import Position, backwards, furthest
+from handler.run.planner import RunPlanner
+from handler.state.chain import Position, latest_intact, states_backwards
 
 AT_MOST = 6  # names in a sentence
 _ENDED = {"failed": "failed", "interrupted": "was interrupted"}
 
 
-def reasons(planning: Planning, plan: Plan) -> list[Reason]:
+def explain_cache_misses(planning: RunPlanner, plan: Plan) -> list[Reason]:
     """Return why a plan's segments aren't cached, and why `train` would refuse to resume.
 
     The reasons are: one for the first segment that isn't cached, more where the schedule differs in later segments,
@@ -31,7 +31,7 @@ def reasons(planning: Planning, plan: Plan) -> list[Reason]:
         plan: the plan as of now.
     """
     missing = [segment for segment in plan.segments if not segment.cached]
-    position = furthest(planning.chain, planning.store.states)
+    position = latest_intact(planning.chain, planning.store.states)
     told = list(_Comparison(planning, missing, position).reasons()) if missing else []
     record = planning.record()
     if position is not None and (
@@ -44,7 +44,7 @@ def reasons(planning: Planning, plan: Plan) -> list[Reason]:
 class _Comparison:
     """The comparison of the first segment that isn't cached with the runs of the store."""
 
-    def __init__(self, planning: Planning, missing: Sequence[PlannedSegment], position: Position | None) -> None:
+    def __init__(self, planning: RunPlanner, missing: Sequence[PlannedSegment], position: Position | None) -> None:
         self.planning, self.missing, self.position = planning, missing, position
         self.segment = missing[0]
         self.records = list(_records(planning))
@@ -72,7 +72,7 @@ class _Comparison:
         """Return the damage beyond the furthest intact state, the furthest first; None if there is none."""
         states, chain, end = self.planning.store.states, self.planning.chain, self.segment.end
         reached = (-1, 0) if self.position is None else (self.position.epoch, self.position.step)
-        for there in backwards(chain, states):
+        for there in states_backwards(chain, states):
             if reached < (there.epoch, there.step) <= (end, 0):
                 wrong = states.damages(there.key)[0]
                 what = f"{Path(wrong.path).relative_to(self.planning.store.root)} {wrong.what}"
@@ -179,14 +179,14 @@ class _Comparison:
         yield self._reason(spec_field(path), was, now, record.run, text)
 
 
-def _environment(planning: Planning, position: Position, segment: int | None) -> Iterator[Reason]:
+def _environment(planning: RunPlanner, position: Position, segment: int | None) -> Iterator[Reason]:
     """Yield the fields in which the present environment differs from that of the state to be resumed from."""
     try:
         stored = planning.store.states.manifest(position.key).get("environment", {})
     except DamagedError:
         return
     at = _at(position.epoch, position.step)
-    for field, was, now in environment.differences(stored, environment.foreseen(planning.threads)):
+    for field, was, now in environment.environment_differences(stored, environment.expected(planning.threads)):
         yield Reason(
             segment=segment,
             field=f"environment.{field}",
@@ -197,7 +197,7 @@ def _environment(planning: Planning, position: Position, segment: int | None) ->
         )
 
 
-def _records(planning: Planning) -> Iterator[RunRecord]:
+def _records(planning: RunPlanner) -> Iterator[RunRecord]:
     """Yield the records that can be read, the latest last."""
     found = []
     for name in planning.store.runs.names():

@@ -13,7 +13,9 @@ from handler.backend.callbacks import path_function, set_path_function
 from handler.spec.callback_files import WRITTEN, check_written, place
 
 
-def placed(made_by: Callable[..., Any], arguments: Mapping[str, Any], folder: Path, path: str) -> dict[str, Any]:
+def place_output_files(
+    made_by: Callable[..., Any], arguments: Mapping[str, Any], folder: Path, path: str
+) -> dict[str, Any]:
     """Return the arguments of a callback, with its output name replaced by a path in the run's directory.
 
     Args:
@@ -41,7 +43,7 @@ def placed(made_by: Callable[..., Any], arguments: Mapping[str, Any], folder: Pa
     return found
 
 
-def watch_names(callback: Any, name: str | None, folder: Path, path: str) -> None:
+def check_formatted_names(callback: Any, name: str | None, folder: Path, path: str) -> None:
     """Make a `ModelCheckpoint` check each name that it formats, before it writes there.
 
     Args:

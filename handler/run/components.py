@@ -11,31 +11,31 @@ import numpy as np
 
 from handler.activation_cache.cache import PrefixOptions
 from handler.data.dataset import Dataset, parts_of
-from handler.data.out_of_core import bring
+from handler.data.out_of_core import make_random_access
 from handler.data.sources import shape
 from handler.engine.batch_check import check_batches, check_inputs, check_lengths
-from handler.engine.callback_state import forgets
+from handler.engine.callback_state import has_unsaved_state
 from handler.engine.sequencer import DLSequencer
 from handler.engine.target_check import LOSS
 from handler.engine.trainer import Trainer
 from handler.errors import SpecError, StoreError
 from handler.fingerprint import data_digests
-from handler.freezing.accumulation import Boundaries
+from handler.freezing.accumulation import MaskChangeCheck
 from handler.observer import Observer
 from handler.records import EnvironmentChange
 from handler.run.builders import build_callbacks, build_model_handler, load_data
 from handler.run.inputs import RunInputs
-from handler.run.planner import Planning
+from handler.run.planner import RunPlanner
 from handler.spec.callback_memory import forgotten
 from handler.spec.training_spec import TrainingSpec
 from handler.state.chain import Position
 from handler.state.keras_state import save_model, weights_digest
 from handler.stop_flag import stop
-from handler.store.atomic_files import writing
+from handler.store.atomic_files import as_store_errors
 from handler.store.occupied_paths import free_place
 from handler.store.store import Store
 from handler.training.model_handler import DLModelHandler
-from handler.training.segment_runner import SegmentWalk
+from handler.training.segment_runner import SegmentRunner
 from handler.training.training_handler import DLTrainingHandler
 
 
@@ -56,7 +56,7 @@ class RunContext(Protocol):
     spec: TrainingSpec
     folder: Path
     store: Store
-    planning: Planning
+    planning: RunPlanner
     observers: list[Observer]
     output_folder: Path
 
@@ -64,7 +64,7 @@ class RunContext(Protocol):
         """Add a note to the run's record and notify the observers."""
 
 
-class Live:
+class RunComponents:
     """The live objects of one run, and the parts of the stages that use them.
 
     Args:
@@ -83,7 +83,7 @@ class Live:
         self.mh: DLModelHandler = build_model_handler(
             run.spec, run.folder, run.store, shape(run.spec.data, run.folder, run.spec.seed)
         )
-        self.initial = data_digests.initial(self.mh)
+        self.initial = data_digests.initial_digest(self.mh)
         self.backed_up: Path | None = None
         self.restored = False
 
@@ -92,7 +92,7 @@ class Live:
         """The callbacks; the files that they write go to the run's output folder."""
         made = build_callbacks(self.run.spec, self.run.folder, self.run.output_folder)
         for i, callback in enumerate(made):
-            if forgets(callback):
+            if has_unsaved_state(callback):
                 self.run.note(forgotten(i, self.run.spec.training.callbacks[i].name))
         return made
 
@@ -102,7 +102,7 @@ class Live:
         declared = self.run.planning.declared["data"]
         content = {name: declared[name] for name in ("source", "validation")}
         dataset = load_data(self.run.spec, self.run.folder, self.run.store)
-        dataset = bring(dataset, content, self.run.store.prefit, self._copied)
+        dataset = make_random_access(dataset, content, self.run.store.prefit, self._copied)
         self.mh.validation_data, self.mh.augment, self.mh.ignore_label = (
             dataset.validation,
             dataset.augment,
@@ -114,7 +114,7 @@ class Live:
                 check_lengths(parts_of(pair[0]), pair[1], where)
         steps = math.ceil(len(dataset.y) / self.mh.batch_size)
         # guard: specification-mask-inside-window
-        Boundaries(self.mh.compiled, self.run.spec.freeze_training).check(self.run.planning.schedule, steps)
+        MaskChangeCheck(self.mh.compiled, self.run.spec.freeze_training).check(self.run.planning.schedule, steps)
         for i, callback in enumerate(self.run.spec.training.callbacks):
             made = self.callbacks[i]
             # A ModelCheckpoint that saves every epoch has a monitor too, but does not use it.
@@ -151,7 +151,7 @@ class Live:
             DataError: the data are not finite, or no step can take the batches.
             SpecError: the loss or a metric does not fit the batches.
         """
-        found = data_digests.found(self.dataset.X, self.dataset.y, self.dataset.validation, self.initial)
+        found = data_digests.digests_of_data(self.dataset.X, self.dataset.y, self.dataset.validation, self.initial)
         try:
             check_batches(self.mh.compiled, self.sequencer)
             check_batches(self.mh.compiled, self.validation, "data.validation", "_val")
@@ -179,9 +179,9 @@ class Live:
         )
 
     @cached_property
-    def walk(self) -> SegmentWalk:
+    def walk(self) -> SegmentRunner:
         """The segment runner."""
-        return SegmentWalk(
+        return SegmentRunner(
             self.run.planning.chain,
             self.run.store.states,
             lambda: self.trainer,
@@ -252,7 +252,7 @@ class Live:
         trainer.end()
         self.mh.history = trainer.history
         measured = None if self.validation is None else trainer.evaluate(self.validation)
-        with writing(folder):
+        with as_store_errors(folder):
             free_place(folder / "model.keras")
         save_model(self.mh.compiled, folder / "model.keras")
         self.handler.post_fit(self.mh, self.dataset.X, self.dataset.y, self.callbacks, self.cache_map)

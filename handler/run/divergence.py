@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from handler.errors import NonFiniteError
 from handler.records import Divergence, RunRecord
-from handler.state.chain import Keyed
+from handler.state.chain import HasKeys
 
 
-def divergence_of(error: BaseException, chain: Keyed) -> Divergence | None:
+def divergence_of(error: BaseException, chain: HasKeys) -> Divergence | None:
     """Return the entry of a run's record for an error, or None unless it is a `NonFiniteError` of a step.
 
     Args:
@@ -22,7 +22,7 @@ def divergence_of(error: BaseException, chain: Keyed) -> Divergence | None:
     return Divergence(key=chain.keys[error.epoch + 1], epoch=error.epoch, step=error.step, text=str(error))
 
 
-def refuse_again(record: RunRecord, chain: Keyed) -> None:
+def refuse_again(record: RunRecord, chain: HasKeys) -> None:
     """Raise the recorded error again if the same training diverged before.
 
     Args:

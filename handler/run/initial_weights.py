@@ -14,7 +14,7 @@ from handler.backend.layers import OwnWeight, all_layers, own_variables
 from handler.data.reader_process import check_hdf5
 from handler.errors import DamagedError, FrostlineError, SpecError
 from handler.errors.quoting import suggestion
-from handler.freezing.layers import addressable, freezable, walk
+from handler.freezing.layers import freezable_layers, iter_layers, layers_with_weights
 from handler.records import InitialWeights, RunRecord
 from handler.spec.initial_weights import WeightsInto, source_of
 from handler.state.keras_state import to_array
@@ -30,7 +30,7 @@ ADAPTER = "lora_"  # prefix of the names of an adapter's two matrices in Keras
 Put = Callable[[str, str, Any], bool]
 
 
-def start_from(nn: Any, weights: str | WeightsInto, folder: Path, store: Store) -> InitialWeights:
+def load_pretrained(nn: Any, weights: str | WeightsInto, folder: Path, store: Store) -> InitialWeights:
     """Put pretrained weights into a network, layer by layer, matched by path and shape.
 
     Layers that the source lacks, or has in another shape (a new head), keep their initial weights. Tensors that
@@ -77,10 +77,10 @@ def load_file(nn: Any, file: Path) -> None:
     Raises:
         SpecError: the file can't be read, or belongs to another network.
     """
-    from handler.run.weights_file import opened
+    from handler.run.weights_file import open_weights_file
 
     parts = _Parts(nn, "")
-    with _readable("run", str(file)), opened(file) as source:
+    with _readable("run", str(file)), open_weights_file(file) as source:
         parts.load(lambda path, _, layer: _fill(layer, source, path, own_table=True), whole=True)
     if not parts.loaded:
         raise SpecError("run", f"{file} holds the weights of another network than the run's function builds now")
@@ -111,12 +111,12 @@ def _from_run(parts: _Parts, reference: str, store: Store) -> list[str]:
 
 
 def _from_file(parts: _Parts, reference: str, file: Path) -> list[str]:
-    from handler.run.weights_file import opened
+    from handler.run.weights_file import open_weights_file
 
     with _readable(FIELD, repr(reference)):
         if not reference.startswith("run:"):  # a run's own file is verified by its checksum
             check_hdf5(file)
-    with _readable(FIELD, repr(reference)), opened(file) as source:
+    with _readable(FIELD, repr(reference)), open_weights_file(file) as source:
 
         def by_name(path: str, names: str, layer: Any) -> bool:
             return names in source.names and _fill(layer, source, source.names[names])
@@ -225,7 +225,7 @@ class _Parts:
         self.root = _part(nn, into)
         self.loaded: set[str] = set()
         whole: dict[int, str] = {}
-        for path, layer in addressable(nn).items():
+        for path, layer in layers_with_weights(nn).items():
             for part in [layer.variable] if isinstance(layer, OwnWeight) else all_layers(layer):
                 whole.setdefault(id(part), path)
         # A layer of the schedule is loaded as a whole or not at all.
@@ -235,7 +235,7 @@ class _Parts:
                 own = [whole[id(variable)] for variable in own_variables(layer) if id(variable) in whole]
                 group = (whole[id(layer)],) if id(layer) in whole else tuple(own) or (names,)
                 self._groups.setdefault(group, []).append((path, names, layer))
-        self._all = dict.fromkeys([*addressable(nn), *(path for group in self._groups for path in group)])
+        self._all = dict.fromkeys([*layers_with_weights(nn), *(path for group in self._groups for path in group)])
 
     def load(self, put: Put, *, whole: bool = False) -> None:
         """Put values into the layers, group by group; a group that doesn't fit keeps its values.
@@ -267,7 +267,7 @@ class _Parts:
 def _part(nn: Any, into: str) -> Any:
     if not into:
         return nn
-    below = dict(walk(nn)) | freezable(nn)
+    below = dict(iter_layers(nn)) | freezable_layers(nn)
     if into not in below or isinstance(below[into], OwnWeight):
         raise SpecError(f"{FIELD}.into", f"the network has no layer or model {into!r}; {suggestion(into, below)}")
     return below[into]

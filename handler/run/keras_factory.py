@@ -10,8 +10,8 @@ from typing import Any
 import keras
 
 from handler.errors import SpecError
-from handler.errors.quoting import join, shown
-from handler.spec.keras_objects import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, Kind
+from handler.errors.quoting import join, quote
+from handler.spec.keras_objects import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, KerasKind
 from handler.user_code.boundary import call
 from handler.user_code.importer import resolve_function
 from handler.user_code.reference import is_reference
@@ -31,7 +31,7 @@ _GET: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def keras_object(kind: Kind, value: Any, folder: Path, path: str) -> Any:
+def keras_object(kind: KerasKind, value: Any, folder: Path, path: str) -> Any:
     """Return the Keras object that a specification names.
 
     Args:
@@ -61,10 +61,10 @@ def keras_object(kind: Kind, value: Any, folder: Path, path: str) -> Any:
     try:
         return _GET[kind.what]({"class_name": name, "config": arguments} if arguments else name)
     except Exception as error:  # no user code runs here
-        raise SpecError(path, f"Keras refuses {shown(value)}: {sentence_of(error)}") from error
+        raise SpecError(path, f"Keras refuses {quote(value)}: {sentence_of(error)}") from error
 
 
-def _own(kind: Kind, reference: str, arguments: dict[str, Any], folder: Path, path: str) -> Any:
+def _own(kind: KerasKind, reference: str, arguments: dict[str, Any], folder: Path, path: str) -> Any:
     found = resolve_function(reference, folder, path)
     if kind in (LOSS, METRIC) and not inspect.isclass(found):
         if arguments:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from handler.activation_cache.graph import Graph
-from handler.activation_cache.plan_entry import planned
+from handler.activation_cache.plan_entry import planned_prefix
 from handler.backend import tensorflow_setup
 from handler.data.source_forms import is_cloud
 from handler.errors import DamagedError, SpecError, StoreError
 from handler.fingerprint.data_function import changed_data
-from handler.fingerprint.declaration import Digests, declared, initial_key
+from handler.fingerprint.declaration import FileDigests, declaration_of, initial_key
 from handler.records import InitialWeights, Plan, PlannedPrefix, PlannedSegment, RunRecord
 from handler.schedule.layer_outline import Outline
 from handler.schedule.schedule import Schedule, compute_schedule, held_layers, idle_segments
@@ -28,9 +28,9 @@ from handler.spec.callbacks import check_packages
 from handler.spec.compilation import leaves_to_network
 from handler.spec.initial_weights import check_not_from_itself, source_of
 from handler.spec.training_spec import TrainingSpec
-from handler.state.chain import Chain, furthest
+from handler.state.chain import Chain, latest_intact
 from handler.state.completion import completed_end
-from handler.state.missing_states import find_holes
+from handler.state.missing_states import find_missing_states
 from handler.state.recorded_threads import recorded_threads
 from handler.store import marker, remote_files
 from handler.store.atomic_files import write_file
@@ -41,7 +41,7 @@ REMEMBERED = 4  # version of the network's stored description; a description of 
 SLOTS = 3  # a weight and two slots of an optimizer like Adam, 4 bytes each
 
 
-class Planning:
+class RunPlanner:
     """The plan of one specification in one store.
 
     Args:
@@ -120,7 +120,7 @@ class Planning:
         """
         callbacks = self.spec.training.callbacks
         check_packages(callbacks)
-        position = furthest(self.chain, self.store.states)
+        position = latest_intact(self.chain, self.store.states)
         rate, setter = self.outline.learning_rate, rate_setter(callbacks)
         if setter:
             rate = None
@@ -171,7 +171,7 @@ class Planning:
                 *held_layers(self.outline, self.schedule),
                 *idle_segments(self.outline, self.schedule),
                 *changed_data(self.spec, self.folder, self.store.states, self.key),
-                *(hole.text for hole in find_holes(self.chain, self.store.states, position)),
+                *(hole.text for hole in find_missing_states(self.chain, self.store.states, position)),
             ],
             initial_weights=self._network[2],
         )
@@ -184,14 +184,14 @@ class Planning:
             return None
 
     @cached_property
-    def _declaration(self) -> tuple[dict, Digests]:
+    def _declaration(self) -> tuple[dict, FileDigests]:
         """The declaration that key[0] hashes where the specification sets the compilation, and its digests."""
         check_not_from_itself(self.spec.model.weights, self.name)
-        digests = Digests(self.store.root)
-        return declared(self.spec, self.folder, digests), digests
+        digests = FileDigests(self.store.root)
+        return declaration_of(self.spec, self.folder, digests), digests
 
     def _declare(self, *, own: bool) -> dict:
-        return declared(self.spec, self.folder, self._declaration[1], own=own)
+        return declaration_of(self.spec, self.folder, self._declaration[1], own=own)
 
     def _is_compiled(self) -> bool:
         """Return whether the network's own function compiled it; the store's description says so, or the network."""
@@ -234,7 +234,7 @@ class Planning:
 
     def _remembered(self) -> dict[str, Any]:
         if not self._memory.exists():
-            remote_files.refresh(self._memory)
+            remote_files.download(self._memory)
         found = read_checked(self._memory)
         if found.get("version") != REMEMBERED:
             raise KeyError("version")
@@ -242,7 +242,7 @@ class Planning:
 
     def _build_network(self) -> tuple[Outline, Graph, InitialWeights | None]:
         tensorflow_setup.prepare(self.threads, strategy=self.spec.training.strategy)
-        from handler.activation_cache.model_graph import Flat
+        from handler.activation_cache.model_graph import FlatModel
         from handler.data.sources import shape
         from handler.freezing.layers import outline
         from handler.run.builders import build_model_handler
@@ -253,14 +253,14 @@ class Planning:
         compute_schedule(
             self.spec.freeze_training, self.spec.training.epochs, found
         )  # raises before any file is written
-        graph = Flat(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
+        graph = FlatModel(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
         initial = None if mh.initial_weights is None else mh.initial_weights.model_dump(mode="json")
         network = {"outline": found.to_json(), "graph": graph.to_json(), "initial_weights": initial}
         memory = {"format": 1, "version": REMEMBERED, "compiled": mh.was_compiled} | network
         with contextlib.suppress(StoreError):  # a read-only store
             marker.claim(self.store.root)
             write_file(self._memory, with_checksum(memory))
-            remote_files.send(self._memory)
+            remote_files.upload(self._memory)
         self._compiled = mh.was_compiled
         return found, graph, mh.initial_weights
 
@@ -276,7 +276,7 @@ class Planning:
         rows = record.dataset.get("examples") if record is not None and record.key == self.key else None
         # Point clouds are augmented unless `augmentation` is None.
         augmented = is_cloud(data.source) and data.args.get("augmentation", {}) is not None
-        return planned(self.graph, self.spec, frozen, epochs, rows=rows, augmented=augmented)
+        return planned_prefix(self.graph, self.spec, frozen, epochs, rows=rows, augmented=augmented)
 
     def _seconds(self, segments: list[PlannedSegment], reached: int) -> float | None:
         """Estimate the seconds left from the epochs that this run has trained before; None without such epochs."""

@@ -115,4 +115,4 @@ class ReplacedRun:
             else:
                 (folder / file).unlink(missing_ok=True)
                 remote_files.remove(folder / file)
-        remote_files.send_all(folder, last=RECORD)
+        remote_files.upload_all(folder, last=RECORD)

@@ -24,12 +24,12 @@ from handler.observer import Observer
 from handler.records import EnvironmentChange, Plan, RunRecord, SegmentRecord
 from handler.run.divergence import divergence_of, refuse_again
 from handler.run.inputs import RunInputs
-from handler.run.planner import Planning
+from handler.run.planner import RunPlanner
 from handler.run.replaced_run import ReplacedRun
 from handler.spec.reader import dump_spec
-from handler.state.chain import Position, furthest, reached
+from handler.state.chain import Position, latest_intact, latest_with_manifest
 from handler.state.completion import Completion, find_completion, use_completed
-from handler.state.missing_states import find_holes
+from handler.state.missing_states import find_missing_states
 from handler.stop_flag import stop
 from handler.store.atomic_dirs import drop_unneeded
 from handler.store.atomic_files import write_file
@@ -40,7 +40,7 @@ from handler.user_code.boundary import UserCode
 from handler.user_code.tracebacks import text_of
 
 if TYPE_CHECKING:
-    from handler.run.components import Live
+    from handler.run.components import RunComponents
 
 
 class TrainingRun:
@@ -67,7 +67,7 @@ class TrainingRun:
         self.spec, self.folder = inputs.spec, Path(inputs.folder)
         self.store = Store(inputs.store)
         self.output_folder = self.store.runs.folder(inputs.name)  # raises SpecError for an invalid name
-        self.planning = Planning(self.spec, self.folder, self.store, inputs.name)
+        self.planning = RunPlanner(self.spec, self.folder, self.store, inputs.name)
         self.observers: list[Observer] = []
         self.ended: RunRecord | None = None
         self._seconds: dict[str, float] = {}
@@ -123,7 +123,7 @@ class TrainingRun:
         segments = [segment for segment in cached if segment is not None]
         if len(segments) < len(cached):
             return None  # another process has just removed a state
-        for hole in find_holes(self.planning.chain, states, furthest(self.planning.chain, states)):
+        for hole in find_missing_states(self.planning.chain, states, latest_intact(self.planning.chain, states)):
             self.note(hole.text)
         for segment in segments:
             for observer in self.observers:
@@ -144,7 +144,7 @@ class TrainingRun:
             started_by: the id of the flow run that begins the run, for the record.
         """
         self.store.sweep()  # guard: leftovers-removed-at-start
-        began, position = now(), furthest(self.planning.chain, self.store.states)
+        began, position = now(), latest_intact(self.planning.chain, self.store.states)
         self._replaced = ReplacedRun.of(self.store.runs, self.inputs.name, self.planning.record(), plan.key, position)
         record = RunRecord(
             run=self.inputs.name,
@@ -265,7 +265,7 @@ class TrainingRun:
         A store that cannot be written to at this point must not hide the error, so its own errors are dropped.
         """
         with suppress(StoreError, OSError):
-            position = furthest(self.planning.chain, self.store.states)
+            position = latest_intact(self.planning.chain, self.store.states)
             # guard: completed-run-returned
             if self._replaced is not None and self._replaced.returns_after(error, position):
                 self._writer.forget()
@@ -318,13 +318,12 @@ class TrainingRun:
             self._tell(text)
 
     @cached_property
-    def live(self) -> Live:
+    def live(self) -> RunComponents:
         """The live objects: network, data, trainer. Loads TensorFlow."""
-
         tensorflow_setup.prepare(self.planning.threads, strategy=self.spec.training.strategy)
-        from handler.run.components import Live
+        from handler.run.components import RunComponents
 
-        return Live(self)
+        return RunComponents(self)
 
     def _tell(self, text: str) -> None:
         for observer in self.observers:
@@ -335,7 +334,7 @@ class TrainingRun:
         chain, states, segments = self.planning.chain, self.store.states, self.planning.schedule.segments
         done = find_completion(chain, states, segments[-1])
         if done is None:
-            position = furthest(chain, states)
+            position = latest_intact(chain, states)
             raise MismatchError(
                 f"run {self.inputs.name!r}: post-fit needs the state at the training's end, the store has "
                 f"{position.epoch if position else 'no'} epochs; train the segments first"
@@ -345,7 +344,7 @@ class TrainingRun:
     def _reached(self, position: Position | None = None) -> dict[str, Any]:
         """Return the record's fields for the furthest state on disk, or for the state that has just been trained."""
         if position is None:
-            found = reached(self.planning.chain, self.store.states)
+            found = latest_with_manifest(self.planning.chain, self.store.states)
             if found is None:
                 return {}
             position, manifest = found

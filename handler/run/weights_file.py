@@ -70,7 +70,7 @@ class WeightsFile:
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[WeightsFile]:
+def open_weights_file(file: Path) -> Iterator[WeightsFile]:
     """Open a `.keras` or `.weights.h5` file.
 
     Raises:

@@ -8,21 +8,21 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from handler.errors import ScheduleError
-from handler.errors.quoting import shown
-from handler.validation.models import Count, Flag, Given, Rate, Seed, spec_error
+from handler.errors.quoting import quote
+from handler.validation.models import Count, Flag, Rate, Seed, SpecModel, spec_error
 
 Layers = Literal["all", "all_reverse"] | list[str | list[str]]
 FIELD = "freeze_training"
 
 
-class FixedStrategy(Given):
+class FixedStrategy(SpecModel):
     """One turn: all layer groups are frozen for the whole interval."""
 
     model_config = ConfigDict(title="fixed")
     name: Literal["fixed"] = "fixed"
 
 
-class RoundRobinStrategy(Given):
+class RoundRobinStrategy(SpecModel):
     """The layer groups take turns, in the order in which they are listed."""
 
     model_config = ConfigDict(title="round_robin")
@@ -55,7 +55,7 @@ def _interval(value: Any) -> Any:
             raise ScheduleError(
                 "", f"[{start}, {end}] is no interval; epochs count from 0, the end is left out: 0 <= start < end"
             )
-    raise ScheduleError("", f"must be two whole numbers [start, end], not {shown(value)}")
+    raise ScheduleError("", f"must be two whole numbers [start, end], not {quote(value)}")
 
 
 def _layers(value: Any) -> Any:
@@ -64,7 +64,7 @@ def _layers(value: Any) -> Any:
     if isinstance(value, str):
         raise ScheduleError("", f"must be 'all', 'all_reverse' or a list of layers; for one layer write [{value}]")
     if not isinstance(value, list | tuple):
-        raise ScheduleError("", f"must be 'all', 'all_reverse' or a list of layers, not {shown(value)}")
+        raise ScheduleError("", f"must be 'all', 'all_reverse' or a list of layers, not {quote(value)}")
     if not value:
         raise ScheduleError("", "the list is empty; name at least one layer, or leave the entry out")
     return [_unit(i, unit) for i, unit in enumerate(value)]
@@ -80,7 +80,7 @@ def _unit(index: int, unit: Any) -> str | list[str]:
 
 def _name(path: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise ScheduleError(path, f"must be a layer's name, a glob, a path or a list of these, not {shown(value)}")
+        raise ScheduleError(path, f"must be a layer's name, a glob, a path or a list of these, not {quote(value)}")
     if not value or value != value.strip() or value.startswith("/") or value.endswith("/"):
         raise ScheduleError(
             path, f"{value!r} can't be a layer's name; write it as in the model, nested ones as model/layer"
@@ -91,7 +91,7 @@ def _name(path: str, value: Any) -> str:
 def _except(value: Any) -> Any:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list | tuple):
-        raise ScheduleError("", f"must be a list of names, globs or paths, not {shown(value)}")
+        raise ScheduleError("", f"must be a list of names, globs or paths, not {quote(value)}")
     return [_name(f"[{i}]", name) for i, name in enumerate(names)]
 
 
@@ -101,15 +101,15 @@ def _strategy(value: Any) -> Any:
         return {"name": value}
     if isinstance(value, Mapping) and "name" not in value:
         raise ScheduleError("name", "is missing; it is 'fixed', 'round_robin' or 'random'")
-    if not isinstance(value, Mapping | Given):
-        raise ScheduleError("", f"must be 'fixed' or a mapping with a name, not {shown(value)}")
+    if not isinstance(value, Mapping | SpecModel):
+        raise ScheduleError("", f"must be 'fixed' or a mapping with a name, not {quote(value)}")
     return value
 
 
 Strategy = Annotated[FixedStrategy | RoundRobinStrategy | RandomStrategy, Field(discriminator="name")]
 
 
-class Entry(Given):
+class Entry(SpecModel):
     """One entry of a freeze-training schedule: which layers are frozen in which epochs."""
 
     model_config = ConfigDict(title="Freeze-training entry")
@@ -200,4 +200,4 @@ def as_list(freeze_training: Any, path: str = "") -> list[Any]:
         return [freeze_training]
     if isinstance(freeze_training, list | tuple):
         return list(freeze_training)
-    raise ScheduleError(path, f"must be null, one entry or a list of entries, not {shown(freeze_training)}")
+    raise ScheduleError(path, f"must be null, one entry or a list of entries, not {quote(freeze_training)}")

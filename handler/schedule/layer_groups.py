@@ -24,7 +24,7 @@ class Op:
 
 
 @dataclass(frozen=True)
-class Units:
+class LayerGroups:
     """The layer groups of an entry.
 
     Attributes:
@@ -37,7 +37,7 @@ class Units:
     domain: tuple[str, ...]
     spared: frozenset[str] = frozenset()
 
-    def in_order(self, order: Sequence[str] | None) -> Units:
+    def in_order(self, order: Sequence[str] | None) -> LayerGroups:
         """Return the same groups with the domain in another order; layers that `order` lacks come last."""
         if order is None:
             return self
@@ -53,13 +53,13 @@ class Units:
         )
 
 
-def resolve_units(
+def resolve_layer_groups(
     layers: str | Sequence[str | list[str]],
     leave_out: Sequence[str],
     outline: Outline | None,
     path: str,
     apart: Collection[str] = (),
-) -> Units:
+) -> LayerGroups:
     """Resolve the layer groups of an entry.
 
     Args:
@@ -109,7 +109,7 @@ def resolve_units(
     return _units(units, out, f"{path}.layers").in_order(order)
 
 
-def listed_units(layers: Sequence[str | list[str]], path: str, *, plain: bool = False) -> Units | None:
+def listed_layer_groups(layers: Sequence[str | list[str]], path: str, *, plain: bool = False) -> LayerGroups | None:
     """Return layer groups of plain names, as listed; None if resolving them needs a network.
 
     Args:
@@ -126,7 +126,7 @@ def listed_units(layers: Sequence[str | list[str]], path: str, *, plain: bool = 
     return _units(units, set(), path)
 
 
-def _without_network(layers: str | Sequence[str | list[str]], leave_out: Sequence[str], path: str) -> Units:
+def _without_network(layers: str | Sequence[str | list[str]], leave_out: Sequence[str], path: str) -> LayerGroups:
     if isinstance(layers, str):
         raise ScheduleError(
             f"{path}.layers", f"{layers!r} needs a built network to say which layers these are; list their names"
@@ -140,7 +140,7 @@ def _without_network(layers: str | Sequence[str | list[str]], leave_out: Sequenc
         if _is_glob(name) or "/" in name:
             what = "a glob" if _is_glob(name) else "a path into a nested model"
             raise ScheduleError(where, f"{name!r} is {what}, which needs a built network; use plain layer names")
-    units = listed_units(layers, f"{path}.layers")
+    units = listed_layer_groups(layers, f"{path}.layers")
     return _units([] if units is None else units.units, set(leave_out), f"{path}.layers")
 
 
@@ -161,8 +161,8 @@ def _refuse_repeated(layers: Iterable[str], outline: Outline, path: str) -> None
             )
 
 
-def _units(units: Sequence[tuple[str, ...]], out: Collection[str], path: str) -> Units:
-    """Build the `Units`: check that no layer is in two groups, and exclude the layers of `out`."""
+def _units(units: Sequence[tuple[str, ...]], out: Collection[str], path: str) -> LayerGroups:
+    """Build the `LayerGroups`: check that no layer is in two groups, and exclude the layers of `out`."""
     first: dict[str, int] = {}
     for i, unit in enumerate(units):
         for layer in unit:
@@ -177,7 +177,7 @@ def _units(units: Sequence[tuple[str, ...]], out: Collection[str], path: str) ->
     if not left:
         raise ScheduleError(path, "nothing is left to freeze once `except` is taken out; leave the entry out instead")
     spared = frozenset(layer for unit in units for layer in unit if layer in out)
-    return Units(left, tuple(layer for unit in left for layer in unit), spared)
+    return LayerGroups(left, tuple(layer for unit in left for layer in unit), spared)
 
 
 class _Names:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from handler.errors import ScheduleError
-from handler.errors.quoting import shown
+from handler.errors.quoting import quote
 from handler.schedule.entries import (
     FIELD,
     Entry,
@@ -26,7 +26,7 @@ from handler.schedule.entries import (
     parse_entries,
     parse_strategy,
 )
-from handler.schedule.layer_groups import Op, Units, listed_units, resolve_units
+from handler.schedule.layer_groups import LayerGroups, Op, listed_layer_groups, resolve_layer_groups
 from handler.schedule.layer_outline import Outline
 
 Turns = tuple[list[int], list[dict[str, list[str]]]]
@@ -110,7 +110,7 @@ def compute_schedule(freeze_training: Any, training_epochs: int, outline: Outlin
         ScheduleError: an entry can't be used; names the entry, the value and the remedy.
     """
     if isinstance(training_epochs, bool) or not hasattr(training_epochs, "__index__") or training_epochs < 0:
-        raise ScheduleError("training_epochs", f"must be a whole number, at least 0, not {shown(training_epochs)}")
+        raise ScheduleError("training_epochs", f"must be a whole number, at least 0, not {quote(training_epochs)}")
     epochs = int(training_epochs)
     entries = parse_entries(freeze_training)
     check_schedule(entries, epochs, learning_rate_schedule=outline is not None and outline.learning_rate_schedule)
@@ -121,8 +121,8 @@ def compute_schedule(freeze_training: Any, training_epochs: int, outline: Outlin
             _check_shared([units.domain] if at_once else units.units, outline, f"{FIELD}[{i}].layers")
         _check_count(entry.strategy, len(units.units), f"{FIELD}[{i}].strategy.count")
         start, end = entry.training_interval or (0, epochs)
-        stretches.append(_Stretch(start, end, entry.initial_learning_rate, units, entry.strategy))
-    schedule = _chain(sorted(stretches, key=lambda stretch: stretch.start), epochs)
+        stretches.append(_ResolvedEntry(start, end, entry.initial_learning_rate, units, entry.strategy))
+    schedule = _merge_entries(sorted(stretches, key=lambda stretch: stretch.start), epochs)
     if outline is None:
         return schedule
     spared = frozenset(path for stretch in stretches for path in stretch.units.spared)
@@ -130,16 +130,16 @@ def compute_schedule(freeze_training: Any, training_epochs: int, outline: Outlin
     return replace(schedule, ops=ops, spared=spared)
 
 
-def _resolved(entries: Sequence[Entry], outline: Outline | None) -> list[Units]:
+def _resolved(entries: Sequence[Entry], outline: Outline | None) -> list[LayerGroups]:
     """Return the layer groups of each entry.
 
     If any entry names an inner layer of a wrapper or block, all entries list that layer by its inner layers.
     """
 
-    def resolve(apart: Collection[str] = ()) -> list[Units]:
+    def resolve(apart: Collection[str] = ()) -> list[LayerGroups]:
         places = (f"{FIELD}[{i}]" for i in range(len(entries)))
         return [
-            resolve_units(entry.layers, entry.except_, outline, place, apart)
+            resolve_layer_groups(entry.layers, entry.except_, outline, place, apart)
             for entry, place in zip(entries, places, strict=True)
         ]
 
@@ -185,7 +185,7 @@ def check_schedule(entries: Sequence[Entry], training_epochs: int, *, learning_r
                 "learning-rate schedule; give it a plain rate, or leave this out",
             )
         if not isinstance(entry.layers, str):
-            units = listed_units(entry.layers, f"{path}.layers")
+            units = listed_layer_groups(entry.layers, f"{path}.layers")
             if units is not None:
                 _check_count(entry.strategy, len(units.units), f"{path}.strategy.count")
 
@@ -243,25 +243,25 @@ def _public_turns(units: Any, interval: Any, strategy: RoundRobinStrategy, order
         raise ScheduleError(error.path.removeprefix("[0]."), error.message) from error
     if isinstance(entry.layers, str) or entry.training_interval is None:
         raise ScheduleError(
-            "layers", f"must be a list of layer names, and the interval (start, end), not {shown(units)}, {interval}"
+            "layers", f"must be a list of layer names, and the interval (start, end), not {quote(units)}, {interval}"
         )
-    listed = listed_units(entry.layers, "layers", plain=True)
+    listed = listed_layer_groups(entry.layers, "layers", plain=True)
     assert listed is not None
     resolved = listed.in_order(order)
     _check_count(strategy, len(resolved.units), "strategy.count")
-    stretch = _Stretch(*entry.training_interval, None, resolved, strategy)
+    stretch = _ResolvedEntry(*entry.training_interval, None, resolved, strategy)
     turns = list(stretch.turns())
     return [epoch for epoch, _ in turns], [op.to_dict() for _, op in turns]
 
 
 @dataclass(frozen=True)
-class _Stretch:
+class _ResolvedEntry:
     """A resolved entry: its epochs `[start, end)`, its learning rate, its layer groups and its strategy."""
 
     start: int
     end: int
     rate: float | None
-    units: Units
+    units: LayerGroups
     strategy: Any
 
     def turns(self) -> list[tuple[int, Op]]:
@@ -277,18 +277,21 @@ class _Stretch:
         return ops
 
 
-def _next_in_turn(strategy: RoundRobinStrategy, t: int, n: int) -> set[int]:
+def _round_robin_choice(strategy: RoundRobinStrategy, t: int, n: int) -> set[int]:
     return {(t * strategy.count + j) % n for j in range(strategy.count)}
 
 
-def _drawn(strategy: RandomStrategy, t: int, n: int) -> set[int]:
+def _random_choice(strategy: RandomStrategy, t: int, n: int) -> set[int]:
     return {int(i) for i in np.random.default_rng([strategy.seed, t]).choice(n, strategy.count, replace=False)}
 
 
-_CHOICES: dict[type, Callable[[Any, int, int], set[int]]] = {RoundRobinStrategy: _next_in_turn, RandomStrategy: _drawn}
+_CHOICES: dict[type, Callable[[Any, int, int], set[int]]] = {
+    RoundRobinStrategy: _round_robin_choice,
+    RandomStrategy: _random_choice,
+}
 
 
-def _chain(stretches: Sequence[_Stretch], training_epochs: int) -> Schedule:
+def _merge_entries(stretches: Sequence[_ResolvedEntry], training_epochs: int) -> Schedule:
     """Merge the ops of entries in order of time; each entry's layers are unfrozen at its end."""
     ops: dict[int, Op] = {}
     rates: dict[int, float | None] = {}

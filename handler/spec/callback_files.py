@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from handler.errors import SpecError
-from handler.errors.quoting import shown
+from handler.errors.quoting import quote
 
 WRITTEN = {"CSVLogger": "filename", "ModelCheckpoint": "filepath", "TensorBoard": "log_dir"}
 # A run's own files. The last two belong to a run of a sweep.
@@ -56,20 +56,20 @@ def check_name(name: Any, path: str) -> None:
         SpecError: names the field, the name and the remedy.
     """
     if not isinstance(name, str) or not name.strip():
-        raise SpecError(path, f"must be the name of a file in the run's folder, not {shown(name)}")
+        raise SpecError(path, f"must be the name of a file in the run's folder, not {quote(name)}")
     parts = PurePath(name).parts
     if Path(name).is_absolute() or ".." in parts or "\\" in name:
-        raise SpecError(path, f"{shown(name)} leaves the run's folder; give a name below it")
+        raise SpecError(path, f"{quote(name)} leaves the run's folder; give a name below it")
     if not name.isprintable() or any(len(part.encode(errors="replace")) > _LONGEST for part in parts) or len(parts) > 8:
         raise SpecError(
-            path, f"{shown(name)} can't name a file; use up to {_LONGEST} printable characters in each of 8 folders"
+            path, f"{quote(name)} can't name a file; use up to {_LONGEST} printable characters in each of 8 folders"
         )
     if any(part.startswith(".") for part in parts):
-        raise SpecError(path, f"{shown(name)} is hidden, as Frostline's own files are; begin it with another character")
+        raise SpecError(path, f"{quote(name)} is hidden, as Frostline's own files are; begin it with another character")
     if parts and parts[0].casefold() in OWN_FILES:  # guard: own-files-of-a-run
         raise SpecError(path, f"{parts[0]!r} is a file of the run itself; give another name")
     if name.lower().endswith(_CODE):
-        raise SpecError(path, f"{shown(name)} would be a module of Python; give it another suffix, such as .csv")
+        raise SpecError(path, f"{quote(name)} would be a module of Python; give it another suffix, such as .csv")
 
 
 def check_fields(name: str, path: str, there_will_be: Collection[str] | None = None) -> None:
@@ -87,7 +87,7 @@ def check_fields(name: str, path: str, there_will_be: Collection[str] | None = N
     try:
         fields = [part[1:] for part in string.Formatter().parse(name) if part[1] is not None]
     except ValueError as error:
-        raise SpecError(path, f"{shown(name)} can't be formatted: {error}; {known}") from error
+        raise SpecError(path, f"{quote(name)} can't be formatted: {error}; {known}") from error
     for field, form, conversion in fields:
         plain = field and not field.isdecimal() and not re.search(r"[.\[\]{}!]", field)
         if not plain or conversion or not _FORMAT.fullmatch(form or ""):  # guard: fields-of-a-name
@@ -96,13 +96,13 @@ def check_fields(name: str, path: str, there_will_be: Collection[str] | None = N
         if there_will_be is not None and field not in there_will_be:
             known = ", ".join(sorted(there_will_be))
             raise SpecError(
-                path, f"there will be no {field!r} to write into the name {shown(name)}; there will be: {known}"
+                path, f"there will be no {field!r} to write into the name {quote(name)}; there will be: {known}"
             )
     values = {field: 1 if field in ("epoch", "batch") else 0.5 for field, _, _ in fields}
     try:
         sample = name.format_map(values)
     except ValueError as error:
-        raise SpecError(path, f"{shown(name)} can't be formatted: {error}; {known}") from error
+        raise SpecError(path, f"{quote(name)} can't be formatted: {error}; {known}") from error
     check_name(sample, path)
 
 

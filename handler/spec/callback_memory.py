@@ -9,7 +9,7 @@ from pathlib import Path
 
 from handler.spec.callbacks import CallbackSpec
 from handler.spec.keras_objects import CALLBACK
-from handler.user_code.modules import locate, parse, top_level
+from handler.user_code.modules import find_module, parse_module, top_level_statements
 from handler.user_code.reference import is_reference
 
 STATE = {"get_state", "set_state"}
@@ -64,13 +64,13 @@ def _look_up(
     Returns:
         None if the code does not determine it.
     """
-    file = locate(module, folder)
+    file = find_module(module, folder)
     if file is None or (module, name, before) in seen:
         return True if name in CALLBACK.table else False if name == "Callback" else None
     seen |= {(module, name, before)}
     modules = {}
     found: ast.ClassDef | ast.alias | None = None
-    for node in top_level(parse(file).body):
+    for node in top_level_statements(parse_module(file).body):
         if node.lineno >= before:
             break
         if isinstance(node, ast.ClassDef) and node.name == name:

@@ -9,13 +9,13 @@ from typing import Any
 from pydantic import ConfigDict, Field, model_validator
 
 from handler.errors import SpecError
-from handler.errors.quoting import shown, suggestion
+from handler.errors.quoting import quote, suggestion
 from handler.errors.secrets import secret_header
 from handler.spec.callback_files import check_fields, check_written
 from handler.spec.keras_objects import CALLBACK, check_arguments, check_name, check_numbers, is_number
 from handler.user_code.reference import is_reference
-from handler.validation.models import Given
-from handler.validation.plain_data import plain
+from handler.validation.models import SpecModel
+from handler.validation.plain_data import check_plain_data
 
 # Loggers only write files or send logs. They do not affect the weights, so they are not part of keys.
 LOGGERS = frozenset({"CSVLogger", "ModelCheckpoint", "RemoteMonitor", "TensorBoard"})
@@ -34,7 +34,7 @@ _NEEDS_PACKAGE = {"TensorBoard": "tensorboard", "RemoteMonitor": "requests"}
 _NEEDS_RATE = frozenset({"LearningRateScheduler", "ReduceLROnPlateau"})
 
 
-class CallbackSpec(Given):
+class CallbackSpec(SpecModel):
     """A callback: its name, and its arguments as further keys."""
 
     model_config = ConfigDict(title="Callback", extra="allow")
@@ -47,7 +47,7 @@ class CallbackSpec(Given):
     @model_validator(mode="after")
     def _refuse_what_keras_does_not_know(self) -> CallbackSpec:
         arguments = self.arguments()
-        plain(arguments)
+        check_plain_data(arguments)
         if is_reference(self.name):
             return self
         if self.name in REFUSED:
@@ -77,23 +77,23 @@ class CallbackSpec(Given):
 
 def _check_values(name: str, arguments: dict[str, Any]) -> None:
     if not isinstance(arguments.get("monitor", ""), str):
-        raise SpecError("monitor", f"must be the name of a loss or metric, not {shown(arguments['monitor'])}")
+        raise SpecError("monitor", f"must be the name of a loss or metric, not {quote(arguments['monitor'])}")
     for key in ("patience", "cooldown", "start_from_epoch"):
         value = arguments.get(key, 0)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
-            raise SpecError(key, f"must be a whole number of epochs, at least 0, not {shown(value)}")
+            raise SpecError(key, f"must be a whole number of epochs, at least 0, not {quote(value)}")
     for key in ("min_delta", "baseline", "min_lr", "initial_value_threshold"):
         if not (arguments.get(key) is None or is_number(arguments[key])):
-            raise SpecError(key, f"must be a number, not {shown(arguments[key])}")
+            raise SpecError(key, f"must be a number, not {quote(arguments[key])}")
     if arguments.get("mode", "auto") not in ("auto", "min", "max"):
-        raise SpecError("mode", f"must be 'auto', 'min' or 'max', not {shown(arguments['mode'])}")
+        raise SpecError("mode", f"must be 'auto', 'min' or 'max', not {quote(arguments['mode'])}")
     factor = arguments.get("factor", 0.1)
     if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor < 1:
-        raise SpecError("factor", f"must be between 0 and 1, not {shown(factor)}")
+        raise SpecError("factor", f"must be between 0 and 1, not {quote(factor)}")
     if name == "ModelCheckpoint" and arguments.get("save_best_only") and arguments.get("save_freq", "epoch") != "epoch":
         raise SpecError(
             "save_freq",
-            f"must be 'epoch' with save_best_only, not {shown(arguments['save_freq'])}: Keras can't compare before the "
+            f"must be 'epoch' with save_best_only, not {quote(arguments['save_freq'])}: Keras can't compare before the "
             "first epoch's end",
         )
     if name == "RemoteMonitor" and (header := secret_header(arguments.get("headers"))) is not None:
@@ -104,7 +104,7 @@ def _check_values(name: str, arguments: dict[str, Any]) -> None:
         )
     if name == "LearningRateScheduler" and not is_reference(arguments["schedule"]):
         raise SpecError(
-            "schedule", f"must be a function of (epoch, rate) as module:function, not {shown(arguments['schedule'])}"
+            "schedule", f"must be a function of (epoch, rate) as module:function, not {quote(arguments['schedule'])}"
         )
 
 

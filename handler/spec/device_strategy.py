@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from handler.backend.devices import NOT_SPREAD
+from handler.backend.devices import NOT_DISTRIBUTABLE
 from handler.errors import SpecError
-from handler.validation.models import Count, Given
+from handler.validation.models import Count, SpecModel
 
 
-class Strategy(Given):
+class Strategy(SpecModel):
     """The strategy that distributes each batch over devices."""
 
     model_config = ConfigDict(title="Devices")
@@ -30,7 +30,7 @@ def as_mapping(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-def check_spread(strategy: Strategy | None, batch_size: int, optimizer: str | dict[str, Any] | None) -> None:
+def check_device_strategy(strategy: Strategy | None, batch_size: int, optimizer: str | dict[str, Any] | None) -> None:
     """Raise `SpecError` for a specification that cannot be distributed over devices.
 
     Args:
@@ -44,7 +44,7 @@ def check_spread(strategy: Strategy | None, batch_size: int, optimizer: str | di
     if strategy is None:
         return
     given = optimizer if isinstance(optimizer, dict) else {"name": optimizer}
-    for name in NOT_SPREAD:
+    for name in NOT_DISTRIBUTABLE:
         if given.get(name):
             what = f"{name} isn't known to be exact on several devices"
             raise SpecError("model.compile.optimizer", f"{what}; leave it out, or leave out training.strategy")

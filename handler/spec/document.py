@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from handler.errors import SpecError
-from handler.errors.quoting import shown, suggestion
+from handler.errors.quoting import quote, suggestion
 from handler.spec.yaml_loader import read_yaml
 
 LONGEST = 1_000_000  # bytes
@@ -30,7 +30,7 @@ def read_mapping(file: str | Path) -> dict[str, Any]:
     text = _text(path)
     data = _json(path, text) if path.suffix.lower() == ".json" else read_yaml(text, str(path))
     if not isinstance(data, dict):
-        given = "nothing" if data is None else shown(data)
+        given = "nothing" if data is None else quote(data)
         raise SpecError(
             str(path), f"a specification is a mapping that begins with keys like name: and data:, not {given}"
         )
@@ -93,7 +93,7 @@ def _step(target: Any, key: str, path: str, *, create: bool = False) -> Any:
             raise SpecError(f"--set {path}.{key}", f"{path} is a list of {len(target)}; items count from 0")
         return target[int(key)]
     if not isinstance(target, dict):
-        raise SpecError(f"--set {path}.{key}", f"{path} is {shown(target)}, which has no keys; set {path} as a whole")
+        raise SpecError(f"--set {path}.{key}", f"{path} is {quote(target)}, which has no keys; set {path} as a whole")
     if create and target.get(key) is None:
         target[key] = {}
     return target[key]

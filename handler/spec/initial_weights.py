@@ -8,15 +8,15 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from handler.errors import SpecError
-from handler.errors.quoting import shown, suggestion
-from handler.validation.models import Given
+from handler.errors.quoting import quote, suggestion
+from handler.validation.models import SpecModel
 from handler.validation.run_name import check_run_name
 from handler.validation.text import check_file_name
 
 FORMS = "a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH"
 
 
-class WeightsInto(Given):
+class WeightsInto(SpecModel):
     """Weights that are loaded into a part of the network."""
 
     model_config = ConfigDict(title="Weights of a part")
@@ -36,7 +36,7 @@ def check_weights(value: Any) -> Any:
                 raise SpecError(str(key), f"unknown key; {suggestion(key, WeightsInto.model_fields)}")
         _check_source(value.get("file"), "file")
         if not value.get("into") or not isinstance(value["into"], str):
-            raise SpecError("into", f"must be the path of a layer or nested model, not {shown(value.get('into'))}")
+            raise SpecError("into", f"must be the path of a layer or nested model, not {quote(value.get('into'))}")
         return WeightsInto(**value)
     if not isinstance(value, WeightsInto):
         _check_source(value, "")
@@ -73,4 +73,4 @@ def _check_source(value: Any, path: str) -> None:
     elif isinstance(value, str) and value.endswith((".keras", ".weights.h5")):
         check_file_name(value, path)
     else:
-        raise SpecError(path, f"must be {FORMS}, not {shown(value)}")
+        raise SpecError(path, f"must be {FORMS}, not {quote(value)}")

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from handler.errors import SpecError
-from handler.errors.quoting import join, shown, suggestion
+from handler.errors.quoting import join, quote, suggestion
 from handler.spec import keras_names
 from handler.user_code.reference import is_reference
 from handler.validation.models import GREATEST, LEAST
-from handler.validation.plain_data import plain
+from handler.validation.plain_data import check_plain_data
 
 
 @dataclass(frozen=True)
-class Kind:
+class KerasKind:
     """A kind of Keras object.
 
     Attributes:
@@ -44,14 +44,14 @@ class Kind:
         return [word.lstrip("*") for word in words if word != "name"], [word[1:] for word in words if word[0] == "*"]
 
 
-OPTIMIZER = Kind("optimizer", keras_names.OPTIMIZERS, common=keras_names.OPTIMIZER_ARGUMENTS)
-RATE_SCHEDULE = Kind("learning-rate schedule", keras_names.RATE_SCHEDULES)
-LOSS = Kind("loss", keras_names.LOSSES, keras_names.LOSS_NAMES)
-METRIC = Kind("metric", keras_names.METRICS, (*keras_names.METRIC_NAMES, "acc"))
-CALLBACK = Kind("callback", keras_names.CALLBACKS)
+OPTIMIZER = KerasKind("optimizer", keras_names.OPTIMIZERS, common=keras_names.OPTIMIZER_ARGUMENTS)
+RATE_SCHEDULE = KerasKind("learning-rate schedule", keras_names.RATE_SCHEDULES)
+LOSS = KerasKind("loss", keras_names.LOSSES, keras_names.LOSS_NAMES)
+METRIC = KerasKind("metric", keras_names.METRICS, (*keras_names.METRIC_NAMES, "acc"))
+CALLBACK = KerasKind("callback", keras_names.CALLBACKS)
 
 
-def check_named(kind: Kind, value: Any) -> str | dict[str, Any]:
+def check_named(kind: KerasKind, value: Any) -> str | dict[str, Any]:
     """Check a name, or a mapping with `name` and arguments, and return it in its shortest equivalent form.
 
     Args:
@@ -67,9 +67,9 @@ def check_named(kind: Kind, value: Any) -> str | dict[str, Any]:
         name, arguments = value["name"], {key: part for key, part in value.items() if key != "name"}
     else:
         raise SpecError(
-            "", f"must be the name of a Keras {kind.what}, {{name: ..., arguments}} or module:Class, not {shown(value)}"
+            "", f"must be the name of a Keras {kind.what}, {{name: ..., arguments}} or module:Class, not {quote(value)}"
         )
-    plain(arguments)
+    check_plain_data(arguments)
     path = "" if isinstance(value, str) else "name"
     if kind is OPTIMIZER and not is_reference(name):
         name = name.lower()  # as Keras does
@@ -80,7 +80,7 @@ def check_named(kind: Kind, value: Any) -> str | dict[str, Any]:
     return {"name": name, **arguments} if arguments else name
 
 
-def check_name(kind: Kind, name: str, path: str = "") -> None:
+def check_name(kind: KerasKind, name: str, path: str = "") -> None:
     """Raise `SpecError` for a name that Keras does not know.
 
     Args:
@@ -93,7 +93,7 @@ def check_name(kind: Kind, name: str, path: str = "") -> None:
         raise SpecError(path, f"unknown {kind.what} {name!r}; {suggestion(name, known)} (your own: module:Class)")
 
 
-def check_arguments(kind: Kind, name: str, arguments: Mapping[str, Any]) -> None:
+def check_arguments(kind: KerasKind, name: str, arguments: Mapping[str, Any]) -> None:
     """Raise `SpecError` for an argument that a class does not take, or that is missing.
 
     Args:
@@ -130,10 +130,10 @@ def check_rate(value: Any) -> None:
             raise SpecError(join("learning_rate", error.path), error.message) from error
     elif not is_number(value) or value <= 0:
         raise SpecError(
-            "learning_rate", f"must be a positive finite number or a schedule {{name: ...}}, not {shown(value)}"
+            "learning_rate", f"must be a positive finite number or a schedule {{name: ...}}, not {quote(value)}"
         )
     elif not LEAST <= value <= GREATEST:
-        raise SpecError("learning_rate", f"must be from {LEAST} to {GREATEST}, as a float32 can be, not {shown(value)}")
+        raise SpecError("learning_rate", f"must be from {LEAST} to {GREATEST}, as a float32 can be, not {quote(value)}")
 
 
 def check_numbers(value: Any, path: str = "") -> None:
@@ -145,7 +145,7 @@ def check_numbers(value: Any, path: str = "") -> None:
         for i, part in enumerate(value):
             check_numbers(part, f"{path}[{i}]")
     elif isinstance(value, int | float) and abs(value) > (2**63 - 1 if isinstance(value, int) else GREATEST):
-        raise SpecError(path, f"{shown(value)} is too large to compute with; give a smaller number")
+        raise SpecError(path, f"{quote(value)} is too large to compute with; give a smaller number")
 
 
 def is_number(value: Any) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import SpecError
-from handler.errors.quoting import shown
+from handler.errors.quoting import quote
 from handler.spec.keras_objects import OPTIMIZER, check_named, check_rate, is_number
 from handler.user_code.reference import is_reference
 
@@ -36,13 +36,13 @@ def _check_common(arguments: Mapping[str, Any]) -> None:
         raise SpecError(clipping[1], f"can't be used with {clipping[0]}, gradients are clipped one way; leave one out")
     for name in clipping:
         if not is_number(given[name]) or given[name] <= 0:
-            raise SpecError(name, f"must be a number greater than 0, not {shown(given[name])}")
+            raise SpecError(name, f"must be a number greater than 0, not {quote(given[name])}")
     for name, least in (("gradient_accumulation_steps", 2), ("ema_overwrite_frequency", 1)):
         value = given.get(name, least)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
-            raise SpecError(name, f"must be a whole number, at least {least}, or null, not {shown(value)}")
+            raise SpecError(name, f"must be a whole number, at least {least}, or null, not {quote(value)}")
     momentum = given.get("ema_momentum", 0.99)
     if not is_number(momentum) or not 0 <= momentum <= 1:
-        raise SpecError("ema_momentum", f"must be a number from 0 to 1, not {shown(momentum)}")
+        raise SpecError("ema_momentum", f"must be a number from 0 to 1, not {quote(momentum)}")
     if not isinstance(given.get("use_ema", False), bool):
-        raise SpecError("use_ema", f"must be true or false, not {shown(given['use_ema'])}")
+        raise SpecError("use_ema", f"must be true or false, not {quote(given['use_ema'])}")

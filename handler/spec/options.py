@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from handler.validation.models import Count, Flag, Given, Size
+from handler.validation.models import Count, Flag, Size, SpecModel
 
 
-class PrefixCache(Given):
+class PrefixCache(SpecModel):
     """The options of the activation cache, which stores the activations of the frozen layers at the network's input."""
 
     model_config = ConfigDict(title="Frozen prefix")
@@ -31,7 +31,7 @@ def as_mapping(value: Any) -> Any:
     return {"mode": value} if isinstance(value, str) else value
 
 
-class SnapshotOptions(Given):
+class SnapshotOptions(SpecModel):
     """The interval of snapshots, which limits the work a kill can lose: an epoch, or fewer steps if set."""
 
     model_config = ConfigDict(title="Snapshots")

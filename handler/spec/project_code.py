@@ -16,13 +16,20 @@ from pathlib import Path
 import handler
 from handler.errors import SpecError
 from handler.store.marker import MARKER
-from handler.user_code.modules import OWN, allowed_elsewhere, check_reference, locate, parse, top_level
+from handler.user_code.modules import (
+    RESERVED,
+    check_reference,
+    find_module,
+    is_allowed_module,
+    parse_module,
+    top_level_statements,
+)
 
 ENVIRONMENTS = frozenset({"site-packages", "dist-packages", "node_modules", "venv", "virtualenv", "__pypackages__"})
 MARKS = {"pyvenv.cfg": "a virtual environment", "conda-meta": "a conda environment"}
 FROSTLINE = Path(handler.__file__).resolve().parents[1]
 _STORE = frozenset({"runs", "states", "sweeps", "prefit", "prefixes", "backups", "plans", "results"})
-_PARTS = frozenset({*OWN, "tests", "benchmarks", "docs"})  # top-level folders of Frostline's own checkout
+_PARTS = frozenset({*RESERVED, "tests", "benchmarks", "docs"})  # top-level folders of Frostline's own checkout
 
 
 def check_own(reference: str, folder: Path, project: Path, path: str) -> None:
@@ -38,7 +45,7 @@ def check_own(reference: str, folder: Path, project: Path, path: str) -> None:
         SpecError: the module or the name comes from elsewhere; names its origin and the remedy.
     """
     module, name = reference.split(":")
-    if allowed_elsewhere(module):
+    if is_allowed_module(module):
         return
     file = folder.joinpath(*module.split("."))
     why = outside(file, project)
@@ -111,23 +118,23 @@ def _installed() -> frozenset[Path]:
 
 def _imported_from(module: str, name: str, folder: Path, project: Path, seen: frozenset[str]) -> str | None:
     """Return the reason why a name of a module is not defined by the project, or None if the project defines it."""
-    file = locate(module, folder)
+    file = find_module(module, folder)
     if file is None or module in seen:
         return f"comes from {module!r}, which isn't a module of {folder}"
     if (why := outside(file, project)) is not None:
         return why
     parts = module.split(".")
-    bound, stars = _bindings(parse(file), parts if file.name == "__init__.py" else parts[:-1])
+    bound, stars = _bindings(parse_module(file), parts if file.name == "__init__.py" else parts[:-1])
     for origin in bound.get(name, ()):
         source, _, original = (origin or "").rpartition(".")
-        if origin is None or allowed_elsewhere(source):
+        if origin is None or is_allowed_module(source):
             continue
         if _imported_from(source, original, folder, project, seen | {module}) is not None:
             return f"is {origin}, which {file.name} only imports"
     if name in bound:
         return None
     for source in stars:
-        if allowed_elsewhere(source) or _imported_from(source, name, folder, project, seen | {module}) is None:
+        if is_allowed_module(source) or _imported_from(source, name, folder, project, seen | {module}) is None:
             return None
     return f"isn't defined in {file.name}"
 
@@ -139,7 +146,7 @@ def _bindings(tree: ast.Module, package: list[str]) -> tuple[dict[str, list[str 
     """
     bound: dict[str, list[str | None]] = {}
     stars: list[str] = []
-    for node in top_level(tree.body):
+    for node in top_level_statements(tree.body):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 bound.setdefault(node.name, []).append(None)

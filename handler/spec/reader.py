@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from handler.errors import SpecError
-from handler.errors.quoting import shown
+from handler.errors.quoting import quote
 from handler.spec.document import override, read_mapping
 from handler.spec.references import check_references
 from handler.spec.training_spec import TrainingSpec
@@ -28,7 +28,7 @@ def parse_spec(data: Any) -> TrainingSpec:
     """
     if not isinstance(data, Mapping):
         raise SpecError(
-            "", f"a specification is a mapping with the keys {', '.join(TrainingSpec.model_fields)}, not {shown(data)}"
+            "", f"a specification is a mapping with the keys {', '.join(TrainingSpec.model_fields)}, not {quote(data)}"
         )
     try:
         return TrainingSpec.model_validate(data)

@@ -97,16 +97,16 @@ def check_source(source: str, folder: Path, path: str) -> None:
 
 def _check_arguments(spec: TrainingSpec, folder: Path) -> None:
     """Check the arguments of the source and of the user's own architecture, and the classes of `class_weight`."""
-    from handler.data.arguments import ArrayArguments, CloudArguments, checked
+    from handler.data.arguments import ArrayArguments, CloudArguments, parse_arguments
     from handler.data.sources import check_clouds
 
     source, weights = spec.data.source, spec.model.compile.class_weight
     if is_reference(source):
         check_call(str(source), folder, spec.data.args, "data.args")
     elif isinstance(source, str) and Path(source).suffix.lower() in (".npz", ".zarr"):
-        checked(ArrayArguments, spec.data.args)
+        parse_arguments(ArrayArguments, spec.data.args)
     else:
-        classes = list(checked(CloudArguments, spec.data.args).classes)
+        classes = list(parse_arguments(CloudArguments, spec.data.args).classes)
         check_clouds(spec.data, folder)
         for label in weights or ():
             if label not in classes and not (label.isdecimal() and int(label) < len(classes)):

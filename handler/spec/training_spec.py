@@ -16,18 +16,18 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_v
 from handler.data.data_spec import Arguments, DataSpec
 from handler.data.source_forms import form_of
 from handler.errors import SpecError
-from handler.errors.quoting import shown, suggestion
+from handler.errors.quoting import quote, suggestion
 from handler.schedule.entries import Entry, as_list
 from handler.schedule.schedule import check_schedule
 from handler.spec.callbacks import CallbackSpec, check_monitors
-from handler.spec.device_strategy import Strategy, check_spread
+from handler.spec.device_strategy import Strategy, check_device_strategy
 from handler.spec.device_strategy import as_mapping as as_strategy
 from handler.spec.initial_weights import WeightsInto, check_weights
 from handler.spec.keras_objects import LOSS, METRIC, check_named, metric_label, schema
 from handler.spec.optimizer import check_optimizer
 from handler.spec.options import NonFinite, PrefixCache, SnapshotOptions, as_mapping
 from handler.user_code.reference import is_reference
-from handler.validation.models import Count, Flag, Given, Seed, Weight
+from handler.validation.models import Count, Flag, Seed, SpecModel, Weight
 from handler.validation.run_name import check_run_name
 from handler.validation.text import check_text
 
@@ -38,7 +38,7 @@ def _architecture(value: Any) -> Any:
     if value in ARCHITECTURES or is_reference(value):
         return value
     raise SpecError(
-        "", f"unknown architecture {shown(value)}; {suggestion(value, ARCHITECTURES)} (your own: module:function)"
+        "", f"unknown architecture {quote(value)}; {suggestion(value, ARCHITECTURES)} (your own: module:function)"
     )
 
 
@@ -52,7 +52,7 @@ def _metric(value: Any) -> Any:
 
 def _class_weight(value: Any) -> Any:
     if not isinstance(value, Mapping):
-        raise SpecError("", f"must map classes (names or numbers) to weights, not {shown(value)}")
+        raise SpecError("", f"must map classes (names or numbers) to weights, not {quote(value)}")
     weights: dict[str, Any] = {}
     seen: set[str] = set()
     for label, weight in value.items():
@@ -60,7 +60,7 @@ def _class_weight(value: Any) -> Any:
         number = re.fullmatch(r"[+-]?0*([0-9]{1,18})", name)
         same = f"-{number[1]}" if number and name[0] == "-" and int(number[1]) else number[1] if number else name
         if isinstance(label, bool) or not isinstance(label, str | int) or same in seen:
-            raise SpecError("", f"the class {shown(label)} is given twice or is neither a name nor a number")
+            raise SpecError("", f"the class {quote(label)} is given twice or is neither a name nor a number")
         seen.add(same)
         weights[name] = weight
     return weights
@@ -82,7 +82,7 @@ Metric = Annotated[str | dict[str, Any], BeforeValidator(_metric), WithJsonSchem
 Name = Annotated[str, BeforeValidator(check_run_name, json_schema_input_type=str)]
 
 
-class CompileSpec(Given):
+class CompileSpec(SpecModel):
     """The compilation of the model. None means: as the network's own function compiled it, else the default."""
 
     model_config = ConfigDict(title="Compilation")
@@ -105,7 +105,7 @@ class CompileSpec(Given):
         )
 
 
-class ModelSpec(Given):
+class ModelSpec(SpecModel):
     """The model: architecture, initial weights and compilation."""
 
     model_config = ConfigDict(title="Model")
@@ -124,7 +124,7 @@ class ModelSpec(Given):
     compile: CompileSpec = Field(default=CompileSpec(), title="Compilation")
 
 
-class TrainingOptions(Given):
+class TrainingOptions(SpecModel):
     """The training options: epochs, batch size, callbacks and the like."""
 
     model_config = ConfigDict(title="Training")
@@ -159,7 +159,7 @@ class TrainingOptions(Given):
     )
 
 
-class TrainingSpec(Given):
+class TrainingSpec(SpecModel):
     """One training: data, model, training options, and which layers are frozen in which epochs."""
 
     model_config = ConfigDict(title="Training specification")
@@ -187,7 +187,7 @@ class TrainingSpec(Given):
         check_schedule(
             self.freeze_training, self.training.epochs, learning_rate_schedule=self.model.compile.learning_rate_schedule
         )
-        check_spread(self.training.strategy, self.training.batch_size, self.model.compile.optimizer)
+        check_device_strategy(self.training.strategy, self.training.batch_size, self.model.compile.optimizer)
         if self.training.in_place and isinstance(self.data.source, str) and form_of(self.data.source) == "zarr":
             problem = "a .zarr source is read as it is trained on, not rearranged; leave it false"
             raise SpecError("training.in_place", problem)

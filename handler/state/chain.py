@@ -55,11 +55,11 @@ class Chain:
 
     def within(self, epoch: int, step: int) -> str:
         """Return the name of the state `step` steps into an epoch."""
-        return within(self, epoch, step)
+        return step_key(self, epoch, step)
 
 
-class Keyed(Protocol):
-    """An object that has a training's keys, one per epoch boundary: a `Chain` or a `RecordedChain`."""
+class HasKeys(Protocol):
+    """An object that has a training's keys, one per epoch boundary: a `Chain` or a `RecordedKeys`."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -67,13 +67,13 @@ class Keyed(Protocol):
 
 
 @dataclass(frozen=True)
-class RecordedChain:
+class RecordedKeys:
     """The keys of a training as its record lists them."""
 
     keys: tuple[str, ...]
 
 
-def within(chain: Keyed, epoch: int, step: int) -> str:
+def step_key(chain: HasKeys, epoch: int, step: int) -> str:
     """Return the name of the state `step` steps into an epoch."""
     return f"{chain.keys[epoch + 1]}-step-{step}"
 
@@ -95,7 +95,7 @@ class Position:
     stopped: bool = False
 
 
-def backwards(chain: Keyed, states: StateStore, first: int = 0, last: int | None = None) -> Iterator[Position]:
+def states_backwards(chain: HasKeys, states: StateStore, first: int = 0, last: int | None = None) -> Iterator[Position]:
     """Yield the states of a chain that are on disk, intact or not, from the last one trained to the first.
 
     Args:
@@ -113,12 +113,12 @@ def backwards(chain: Keyed, states: StateStore, first: int = 0, last: int | None
     for epoch in range(end if last is None else last, first - 1, -1):
         if steps and epoch < end:
             inside = sorted(steps.get(chain.keys[epoch + 1], ()), reverse=True)
-            yield from (Position(within(chain, epoch, step), epoch, step) for step in inside)
+            yield from (Position(step_key(chain, epoch, step), epoch, step) for step in inside)
         if chain.keys[epoch] in there:
             yield Position(chain.keys[epoch], epoch)
 
 
-def snapshots_behind(chain: Chain, states: StateStore, epoch: int, step: int = 0) -> list[str]:
+def superseded_snapshots(chain: Chain, states: StateStore, epoch: int, step: int = 0) -> list[str]:
     """Return the states on disk between a segment's start and a state in it, in the order in which they are trained.
 
     These are the snapshots that the state makes superfluous, and those that a killed process has left.
@@ -129,19 +129,19 @@ def snapshots_behind(chain: Chain, states: StateStore, epoch: int, step: int = 0
         epoch, step: the state's epoch and step.
     """
     start = chain.segment_start(epoch, step)
-    inside = backwards(chain, states, start, epoch)
+    inside = states_backwards(chain, states, start, epoch)
     return [p.key for p in inside if (start, 0) < (p.epoch, p.step) < (epoch, step)][::-1]
 
 
-def furthest(chain: Keyed, states: StateStore) -> Position | None:
+def latest_intact(chain: HasKeys, states: StateStore) -> Position | None:
     """Return the furthest intact state of a chain, including steps within an epoch; None if there is none."""
-    found = reached(chain, states)
+    found = latest_with_manifest(chain, states)
     return None if found is None else found[0]
 
 
-def reached(chain: Keyed, states: StateStore) -> tuple[Position, dict[str, Any]] | None:
+def latest_with_manifest(chain: HasKeys, states: StateStore) -> tuple[Position, dict[str, Any]] | None:
     """Return the furthest intact state of a chain and its manifest; None if there is none."""
-    for position in backwards(chain, states):
+    for position in states_backwards(chain, states):
         # Another process may drop the snapshot at any time.
         with contextlib.suppress(DamagedError):
             if states.intact(position.key):

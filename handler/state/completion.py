@@ -14,7 +14,7 @@ from handler.errors import DamagedError
 from handler.observer import Observer
 from handler.records import SegmentRecord, Source
 from handler.schedule.schedule import Segment
-from handler.state.chain import Chain, Position, furthest, snapshots_behind
+from handler.state.chain import Chain, Position, latest_intact, superseded_snapshots
 from handler.store.states import StateStore
 
 
@@ -61,7 +61,7 @@ def find_completion(chain: Chain, states: StateStore, segment: Segment) -> Compl
     with contextlib.suppress(DamagedError):  # another process may drop the state at any time
         if states.intact(own):
             return Completion(own, segment.end, bool(states.manifest(own)["stopped"]))
-    position = furthest(chain, states)
+    position = latest_intact(chain, states)
     end = completed_end(segment, position)
     if position is None or end is None:
         return None
@@ -90,7 +90,7 @@ def use_completed(
         if own and not states.keep(done.state):  # guard: vanished-snapshot-searched-again
             continue  # the state was a snapshot, and another process has just removed it
         if own:
-            states.drop_snapshots(snapshots_behind(chain, states, done.end))  # guard: snapshots-dropped-when-cached
+            states.drop_snapshots(superseded_snapshots(chain, states, done.end))  # guard: snapshots-dropped-when-cached
         record = record_segment(segment, done.end, done.state, "cached", stopped=done.stopped)
         for observer in observers:
             observer.on_segment_end(record)

@@ -10,7 +10,7 @@ import numpy as np
 
 from handler.backend import derived_state
 from handler.errors import MismatchError
-from handler.store.atomic_files import replacing
+from handler.store.atomic_files import atomic_write
 from handler.store.training_state import TrainingState
 
 
@@ -19,7 +19,7 @@ def to_array(variable: Any) -> np.ndarray:
     return np.asarray(variable.numpy())  # `numpy()` copies
 
 
-def named(group: str, variables: list[Any]) -> dict[str, Any]:
+def named_variables(group: str, variables: list[Any]) -> dict[str, Any]:
     """Name Keras variables by position and path, as `model/0003 conv/kernel`; paths alone may occur twice."""
     return {f"{group}/{i:04d} {v.path}": v for i, v in enumerate(variables)}
 
@@ -30,7 +30,7 @@ def assign(variables: dict[str, Any], arrays: dict[str, np.ndarray], group: str,
     Variables match by position, shape and dtype. Their paths are not compared.
 
     Args:
-        variables: variables named by `named`.
+        variables: variables named by `named_variables`.
         arrays: the arrays of all groups.
         group: the group.
         more: the group may hold arrays of further paths, which are ignored.
@@ -67,7 +67,7 @@ def put_into(model: Any, arrays: dict[str, np.ndarray]) -> bool:
     Raises:
         MismatchError: the state belongs to another architecture.
     """
-    assign(named("model", model.variables), arrays, "model")  # guard: all-variables-in-state
+    assign(named_variables("model", model.variables), arrays, "model")  # guard: all-variables-in-state
     changed = derived_state.put_tables(model, arrays)  # guard: lookup-tables-in-state
     if changed:
         derived_state.forget_functions(model)
@@ -101,7 +101,7 @@ def load_state(store: Any, key: str, model: Any) -> TrainingState:
     put_into(model, state.arrays)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and optimizer.built:
-        assign(named("optimizer", optimizer.variables), state.arrays, "optimizer")
+        assign(named_variables("optimizer", optimizer.variables), state.arrays, "optimizer")
     return state
 
 
@@ -116,6 +116,6 @@ def weights_digest(model: Any) -> str:
 
 def save_model(model: Any, file: Path) -> Path:
     """Save a model as a `.keras` file atomically: written under a temporary name, synced, renamed."""
-    with replacing(file) as beside:
+    with atomic_write(file) as beside:
         model.save(beside)
     return file

@@ -12,18 +12,18 @@ from pathlib import Path
 
 from handler.errors import DamagedError
 from handler.errors.command_line import command_line
-from handler.state.chain import Chain, Position, backwards
+from handler.state.chain import Chain, Position, states_backwards
 from handler.store import remote_dirs
 from handler.store.states import StateStore
 
 
 def repair_command(store: Path) -> str:
     """Return the command line that rebuilds the damaged states of a store."""
-    return command_line("verify", "--repair", "--store", remote_dirs.place_of(store))
+    return command_line("verify", "--repair", "--store", remote_dirs.url_or_path(store))
 
 
 @dataclass(frozen=True)
-class Hole:
+class MissingState:
     """A state of a chain that is damaged or missing while a later one is intact.
 
     Attributes:
@@ -46,7 +46,7 @@ class Hole:
         )
 
 
-def find_holes(chain: Chain, states: StateStore, position: Position | None) -> list[Hole]:
+def find_missing_states(chain: Chain, states: StateStore, position: Position | None) -> list[MissingState]:
     """Return the holes before the furthest intact state, at the epochs at which the chain's segments end.
 
     A missing state is a hole only if a state in the store names it as its parent: the state at the end of a segment
@@ -67,12 +67,12 @@ def find_holes(chain: Chain, states: StateStore, position: Position | None) -> l
         if key in there:
             if not at_url and not states.intact(key):
                 wrong = [f" ({damage.path}: {damage.what})" for damage in states.damages(key)[:1]]
-                holes.append(Hole(store, key, epoch, f"is damaged{''.join(wrong)}"))
+                holes.append(MissingState(store, key, epoch, f"is damaged{''.join(wrong)}"))
             continue
         if parents is None:
             parents = find_parents(chain, states, there)
         if key in parents:
-            holes.append(Hole(store, key, epoch, "is missing"))
+            holes.append(MissingState(store, key, epoch, "is missing"))
     return holes
 
 
@@ -90,7 +90,7 @@ def nearest_before(chain: Chain, states: StateStore, epoch: int) -> Position | N
     """Return the furthest intact state before an epoch, including steps in earlier epochs; None without one."""
     if not epoch:
         return None
-    for position in backwards(chain, states, 0, epoch - 1):
+    for position in states_backwards(chain, states, 0, epoch - 1):
         with contextlib.suppress(DamagedError):
             if states.intact(position.key):
                 return position

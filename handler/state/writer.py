@@ -11,7 +11,7 @@ import contextlib
 import threading
 from typing import Any
 
-from handler.state.chain import Chain, snapshots_behind
+from handler.state.chain import Chain, superseded_snapshots
 from handler.store.states import StateStore
 from handler.store.training_state import TrainingState
 
@@ -78,5 +78,5 @@ class StateWriter:
         parent = keys[start] if start < epoch or state.step else None
         name = self.chain.within(epoch, state.step) if state.step else keys[epoch]
         self.states.write(name, state, parent=parent, snapshot=not kept, about=about)
-        needless = snapshots_behind(self.chain, self.states, epoch, state.step)
+        needless = superseded_snapshots(self.chain, self.states, epoch, state.step)
         self.states.drop_snapshots(needless if kept else needless[: 1 - KEPT])  # guard: two-snapshots-kept

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from handler.store.atomic_files import side_by_side
+from handler.store.atomic_files import parallel_map
 from handler.store.raw_zarr import CHUNK_BYTES, Chunks, even
 
 
@@ -57,7 +57,7 @@ def write_array(path: Path, array: np.ndarray) -> dict[str, str]:
     def write(span: tuple[int, int]) -> None:
         chunks.write(span[0], as_bytes(array[span[0] : span[1]]))
 
-    side_by_side(write, chunks.spans())
+    parallel_map(write, chunks.spans())
     return chunks.digests
 
 
@@ -120,7 +120,7 @@ def read_array(path: Path, description: dict[str, Any], out: np.ndarray | None =
             chunks.read(span[0], slab)
             part[...] = slab
 
-    side_by_side(read, chunks.spans())
+    parallel_map(read, chunks.spans())
     return array
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from handler.errors import DamagedError, StoreError
 from handler.store import atomic_files, remote_dirs
+from handler.store.atomic_files import as_store_errors, parallel_map, quarantine, sync, temporary_sibling, write_file
 from handler.store.atomic_files import remove as remove_here
-from handler.store.atomic_files import set_aside, side_by_side, sync, workplace, write_file, writing
 from handler.store.checksums import (
     FORMAT,
     Damage,
@@ -28,7 +28,7 @@ from handler.store.checksums import (
     remember_written,
     with_checksum,
 )
-from handler.store.locks import hold_folder, let_go
+from handler.store.locks import lock_folder, unlock
 
 MANIFEST = "manifest.json"
 DESCRIPTION = "zarr.json"
@@ -49,7 +49,7 @@ def files_below(directory: Path) -> dict[str, int]:
     return found
 
 
-def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, str] | None]) -> None:
+def commit_dir(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, str] | None]) -> None:
     """Write a sealed directory, unless there is an intact one of that name; quarantine a damaged one.
 
     An intact one that is missing at the store's URL is uploaded again.
@@ -63,18 +63,18 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
     Raises:
         StoreError: the system refuses to write; no incomplete directory has the final name.
     """
-    if intact(target):
-        if remote_dirs.lost(target):
+    if is_intact(target):
+        if remote_dirs.is_deleted_remotely(target):
             remote_dirs.publish(target, target, (target / MANIFEST).read_bytes())
         return
-    with writing(target), workplace(target) as beside:
+    with as_store_errors(target), temporary_sibling(target) as beside:
         beside.mkdir()  # guard: directory-written-aside
         known = fill(beside) or {}
         listed = []
         for name, size in sorted(files_below(beside).items()):
             sync(beside / name)  # guard: files-durable-before-rename
             listed.append({"path": name, "size": size, "xxh3": known.get(name) or digest_file(beside / name)})
-        manifest = {"format": FORMAT, "key": key_of(target), **body, "files": listed}
+        manifest = {"format": FORMAT, "key": folder_key(target), **body, "files": listed}
         text = with_checksum(manifest)
         (beside / MANIFEST).write_bytes(text)
         sync(beside / MANIFEST)  # guard: manifest-durable-before-rename
@@ -91,24 +91,24 @@ def seal(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, st
             # guard: first-writer-wins
             if target.exists() and not damages(target, deep=True):  # another writer of the same directory was faster
                 return
-            set_aside(target)  # guard: damaged-directory-replaced
+            quarantine(target)  # guard: damaged-directory-replaced
         sync(target.parent)
         remember_written(target / MANIFEST, text)
 
 
-def intact(target: Path) -> bool:
+def is_intact(target: Path) -> bool:
     """Return whether a sealed directory exists, locally or at the store's URL, with every byte intact.
 
     One that is damaged at the URL is removed there.
     """
     try:
-        return there(target) and not damages(target, deep=True)
+        return ensure_local(target) and not damages(target, deep=True)
     except DamagedError:
-        remote_dirs.withdraw(target)
+        remote_dirs.delete_remote(target)
         return False
 
 
-def there(target: Path) -> bool:
+def ensure_local(target: Path) -> bool:
     """Return whether a sealed directory exists, after downloading one that is only at the store's URL.
 
     Raises:
@@ -118,12 +118,12 @@ def there(target: Path) -> bool:
     return target.exists() or remote_dirs.fetch(target)
 
 
-def known(target: Path) -> bool:
+def exists_anywhere(target: Path) -> bool:
     """Return whether a sealed directory exists, locally or at the store's URL, without downloading it."""
     return target.exists() or remote_dirs.exists(target)
 
 
-def amend(target: Path, **changes: Any) -> None:
+def update_manifest(target: Path, **changes: Any) -> None:
     """Change entries of a sealed directory's manifest, atomically.
 
     Raises:
@@ -148,13 +148,13 @@ def remove(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = None
         DamagedError: the manifest cannot be read.
         StoreError: the system refuses.
     """
-    if remote_dirs.withdraw(target, only_if) and (
+    if remote_dirs.delete_remote(target, only_if) and (
         only_if is None or not target.exists() or only_if(read_manifest(target))
     ):
         remove_here(target)
 
 
-def key_of(target: Path) -> str:
+def folder_key(target: Path) -> str:
     """Return the key in the name of a sealed directory."""
     return target.name.removesuffix(".zarr")
 
@@ -168,7 +168,7 @@ def read_manifest(target: Path) -> dict[str, Any]:
     """
     text = None if target.exists() else remote_dirs.manifest_text(target)
     manifest = read_checked(target / MANIFEST) if text is None else parse_checked(target / MANIFEST, text)
-    if manifest.get("key") != key_of(target):  # guard: manifest-key
+    if manifest.get("key") != folder_key(target):  # guard: manifest-key
         raise DamagedError(f"{target / MANIFEST}: is that of {manifest.get('key')}")
     return manifest
 
@@ -199,7 +199,7 @@ def damages(target: Path, *, deep: bool = False) -> list[Damage]:
             wrong.append(Damage(str(file), f"has {size} bytes, the manifest says {entry['size']}"))
         elif deep or file.name == DESCRIPTION:  # guard: array-description-always-read
             read.append((file, entry["xxh3"]))  # guard: file-checksums-in-manifest
-    wrong += [damage for found_there in side_by_side(lambda one: content_damage(*one), read) for damage in found_there]
+    wrong += [damage for found_there in parallel_map(lambda one: content_damage(*one), read) for damage in found_there]
     # guard: unlisted-file-is-damage
     return wrong + [Damage(str(target / name), "isn't in the manifest") for name in sorted(found)]
 
@@ -208,8 +208,8 @@ def drop_unneeded(*backups: Path) -> None:
     """Remove those of the backups that no process holds, such as those of processes that have ended."""
     for backup in backups:
         with contextlib.suppress(OSError, StoreError):  # another process holds it, or the next collection removes it
-            descriptor = hold_folder(backup, alone=True)
+            descriptor = lock_folder(backup, alone=True)
             try:
                 atomic_files.remove(backup)
             finally:
-                let_go(descriptor)
+                unlock(descriptor)

@@ -40,7 +40,7 @@ BROKEN = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EIO, err
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
+def as_store_errors(path: Path) -> Iterator[None]:
     """Convert an `OSError` into a `StoreError` whose message is one sentence.
 
     Args:
@@ -95,7 +95,7 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free
 
 
-def side_by_side(call: Callable[[T], R], items: Iterable[T]) -> list[R]:
+def parallel_map(call: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """Return the results of a call for each item, in order, computed in two threads; raise the call's exceptions.
 
     Args:
@@ -110,14 +110,14 @@ def side_by_side(call: Callable[[T], R], items: Iterable[T]) -> list[R]:
 
 
 @contextlib.contextmanager
-def workplace(target: Path) -> Iterator[Path]:
+def temporary_sibling(target: Path) -> Iterator[Path]:
     """Provide a path on the same disk as `target`, in a new locked `.tmp-*` directory.
 
     Leftovers in the target's directory are removed first. A file or directory that is still at the path in the end is
     removed.
     """
     make_folder(target.parent)
-    sweep(target.parent)
+    remove_stale_files(target.parent)
     place, descriptor = _claim(target)
     try:
         yield place / target.name
@@ -127,7 +127,7 @@ def workplace(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, beside: Path | None = None) -> Iterator[Path]:
+def atomic_write(path: Path, *, beside: Path | None = None) -> Iterator[Path]:
     """Provide a path to write to; the file written there is synced and renamed over `path`.
 
     Args:
@@ -137,7 +137,7 @@ def replacing(path: Path, *, beside: Path | None = None) -> Iterator[Path]:
     Raises:
         StoreError: the system refuses; the previous file is untouched.
     """
-    with writing(path), workplace(beside or path) as place:
+    with as_store_errors(path), temporary_sibling(beside or path) as place:
         name = place.with_name(path.name)  # guard: file-written-aside
         yield name
         sync(name)  # guard: file-durable-before-rename
@@ -146,7 +146,7 @@ def replacing(path: Path, *, beside: Path | None = None) -> Iterator[Path]:
 
 
 def write_file(path: Path, data: bytes, *, beside: Path | None = None) -> None:
-    """Write a file of the store atomically, see `replacing`. Quarantine a non-file in its place.
+    """Write a file of the store atomically, see `atomic_write`. Quarantine a non-file in its place.
 
     Args:
         path: the file.
@@ -156,7 +156,7 @@ def write_file(path: Path, data: bytes, *, beside: Path | None = None) -> None:
     Raises:
         StoreError: the system refuses; the previous file is untouched.
     """
-    with replacing(path, beside=beside) as name:
+    with atomic_write(path, beside=beside) as name:
         name.write_bytes(data)
         free_place(path)
 
@@ -170,7 +170,7 @@ def remove(target: Path) -> None:
     Raises:
         StoreError: the system refuses.
     """
-    with writing(target), contextlib.suppress(FileNotFoundError):
+    with as_store_errors(target), contextlib.suppress(FileNotFoundError):
         place = _beside(target)  # guard: removal-needs-no-room
         target.rename(place)
         try:
@@ -182,18 +182,18 @@ def remove(target: Path) -> None:
                 place.unlink(missing_ok=True)
 
 
-def set_aside(target: Path) -> None:
+def quarantine(target: Path) -> None:
     """Quarantine a damaged directory: rename it to `.damaged-*`, under which it stays until the next collection.
 
     Raises:
         StoreError: the system refuses.
     """
-    with writing(target), contextlib.suppress(FileNotFoundError):
+    with as_store_errors(target), contextlib.suppress(FileNotFoundError):
         target.rename(quarantine_of(target))
         sync(target.parent)
 
 
-def leftovers(folder: Path) -> list[Path]:
+def stale_files(folder: Path) -> list[Path]:
     """Return the `.tmp-*` directories in a directory that no living process writes in."""
     found = []
     for place, descriptor in _abandoned(folder):
@@ -202,7 +202,7 @@ def leftovers(folder: Path) -> list[Path]:
     return found
 
 
-def sweep(folder: Path) -> None:
+def remove_stale_files(folder: Path) -> None:
     """Remove the leftovers in a directory, as far as this user has permission."""
     for place, descriptor in _abandoned(folder):
         shutil.rmtree(place, ignore_errors=True)  # guard: leftovers-removed-by-next-writer

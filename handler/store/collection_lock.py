@@ -24,16 +24,16 @@ from pathlib import Path
 
 from handler.errors import BusyError, Interrupted
 from handler.stop_flag import stop
-from handler.store.atomic_files import make_folder, writing
+from handler.store.atomic_files import as_store_errors, make_folder
 from handler.store.leases import holder_of, lease_on
-from handler.store.locks import LEASE_POLL, POLL, hold_folder, let_go
-from handler.store.remote_dirs import place_of
+from handler.store.locks import LEASE_POLL, POLL, lock_folder, unlock
+from handler.store.remote_dirs import url_or_path
 
 LEASE = "collection"
 
 
 @contextlib.contextmanager
-def held(root: Path, waiting: Callable[[str], None] = lambda text: None) -> Iterator[None]:
+def hold_shared(root: Path, waiting: Callable[[str], None] = lambda text: None) -> Iterator[None]:
     """Hold the shared lock of a store, which keeps collections off during a training.
 
     Args:
@@ -45,35 +45,35 @@ def held(root: Path, waiting: Callable[[str], None] = lambda text: None) -> Iter
         StoreError: the directory cannot be read or created.
     """
     said = False
-    with writing(root):
+    with as_store_errors(root):
         make_folder(root)
     while True:
         descriptor = _hold(root, alone=False)
         if descriptor is not None and holder_of(root / LEASE) is None:
             break
         if descriptor is not None and descriptor >= 0:
-            let_go(descriptor)
+            unlock(descriptor)
         if not said:
             said = True
-            waiting(f"{place_of(root)}: what no run needs is being removed; waiting for that to end")
+            waiting(f"{url_or_path(root)}: what no run needs is being removed; waiting for that to end")
         if stop.requested:
             raise Interrupted(f"stopped by {stop.reason} while waiting: a collection is in progress")
         time.sleep(POLL if descriptor is None else LEASE_POLL)
     try:
         yield
     finally:
-        let_go(descriptor)
+        unlock(descriptor)
 
 
 @contextlib.contextmanager
-def alone(root: Path) -> Iterator[None]:
+def hold_exclusive(root: Path) -> Iterator[None]:
     """Hold the exclusive lock of a store for a collection.
 
     Raises:
         BusyError: a training or another collection is running in the store.
     """
     descriptor = _hold(root, alone=True)
-    busy = f"{place_of(root)}: something is trained in it, or another collection is in progress; collect afterwards"
+    busy = f"{url_or_path(root)}: something is trained in it, or another collection is in progress; collect afterwards"
     if descriptor is None:
         raise BusyError(busy)
     lease = lease_on(root / LEASE)
@@ -86,7 +86,7 @@ def alone(root: Path) -> Iterator[None]:
             if lease is not None:
                 lease.release()
     finally:
-        let_go(descriptor)
+        unlock(descriptor)
 
 
 def _hold(root: Path, *, alone: bool) -> int | None:
@@ -95,7 +95,7 @@ def _hold(root: Path, *, alone: bool) -> int | None:
     It is None if another process holds the lock, and -1 if directories cannot be locked (NFS).
     """
     try:
-        return hold_folder(root, alone=alone, at_once=True)
+        return lock_folder(root, alone=alone, at_once=True)
     except BlockingIOError:
         return None
     except OSError:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from handler.errors import BusyError, Interrupted
 from handler.stop_flag import stop
-from handler.store.atomic_files import make_folder, unreadable, writing
+from handler.store.atomic_files import as_store_errors, make_folder, unreadable
 from handler.store.leases import Lease, holder_of, lease_on
 from handler.store.occupied_paths import open_lock
 
@@ -37,7 +37,7 @@ os.register_at_fork(after_in_child=_let_go_in_child)  # guard: lock-released-in-
 
 
 @contextlib.contextmanager
-def locked(
+def hold_lock(
     path: Path, what: str, *, wait: bool = False, waiting: Callable[[str], None] = lambda text: None
 ) -> Iterator[None]:
     """Hold an exclusive lock on a file.
@@ -67,11 +67,11 @@ def locked(
             if lease is not None:
                 lease.release()
         finally:
-            let_go(descriptor)
+            unlock(descriptor)
 
 
 def is_locked(path: Path) -> bool:
-    """Return whether a process holds the lock of `locked` on a file.
+    """Return whether a process holds the lock of `hold_lock` on a file.
 
     Raises:
         StoreError: the file cannot be read.
@@ -79,7 +79,7 @@ def is_locked(path: Path) -> bool:
     return _is_locked_here(path) or holder_of(path) is not None
 
 
-def hold_folder(path: Path, *, alone: bool = False, at_once: bool = False) -> int:
+def lock_folder(path: Path, *, alone: bool = False, at_once: bool = False) -> int:
     """Lock a directory, shared or exclusively.
 
     Args:
@@ -88,7 +88,7 @@ def hold_folder(path: Path, *, alone: bool = False, at_once: bool = False) -> in
         at_once: do not wait for an exclusive holder.
 
     Returns:
-        The descriptor that holds the lock, for `let_go`.
+        The descriptor that holds the lock, for `unlock`.
 
     Raises:
         FileNotFoundError: the directory is missing or was removed meanwhile.
@@ -102,12 +102,12 @@ def hold_folder(path: Path, *, alone: bool = False, at_once: bool = False) -> in
         if path.stat().st_ino != os.fstat(descriptor).st_ino:
             raise FileNotFoundError(path)
     except OSError:
-        let_go(descriptor)
+        unlock(descriptor)
         raise
     return descriptor
 
 
-def let_go(descriptor: int) -> None:
+def unlock(descriptor: int) -> None:
     """Release a lock; do nothing in a forked child, where it is released already."""
     if descriptor in _held:
         _held.remove(descriptor)
@@ -120,7 +120,7 @@ def _taken(path: Path, lease: Lease | None, what: str, wait: bool, waiting: Call
     If the lock file is removed while this process waits for its lock, the file that has replaced it is locked instead.
     """
     while True:
-        with writing(path):
+        with as_store_errors(path):
             make_folder(path.parent)
             try:
                 descriptor = open_lock(path)
@@ -130,16 +130,16 @@ def _taken(path: Path, lease: Lease | None, what: str, wait: bool, waiting: Call
                 continue  # the directory was removed meanwhile
         _held.add(descriptor)
         try:
-            with writing(path):
+            with as_store_errors(path):
                 _take(descriptor, lease, what, wait, waiting)
             if _is_that_of(path, descriptor):  # guard: lock-file-still-in-place
                 return descriptor
             if lease is not None:
                 lease.release()
         except BaseException:
-            let_go(descriptor)
+            unlock(descriptor)
             raise
-        let_go(descriptor)
+        unlock(descriptor)
 
 
 def _is_that_of(path: Path, descriptor: int) -> bool:

@@ -14,7 +14,7 @@ from handler.records import RunRecord
 from handler.store import atomic_dirs, atomic_files, checksums, collection_lock, locks, marker, remote_dirs
 from handler.store.occupied_paths import is_file
 from handler.store.prefit_cache import PrefitCache
-from handler.store.retention import Retention, outlived
+from handler.store.retention import Retention, runs_to_remove
 from handler.store.runs import FILES, RunStore
 from handler.store.states import StateStore
 from handler.validation.run_name import RUN_NAME
@@ -46,7 +46,7 @@ def verify(store: StoreParts, runs: Iterable[str] = ()) -> list[checksums.Damage
         The damages found.
     """
     names = list(runs)
-    keys = needed(store, names) if names else store.states.names()
+    keys = reachable_states(store, names) if names else store.states.names()
     prefit = _prefit(store, names) if names else _sealed(store.prefit.root)
     memory = [] if names else [*store.root.glob("digests.json"), *store.root.glob("plans/*.json")]
     folders = [*prefit, *_sealed(store.prefixes), *_sealed(store.backups)]
@@ -70,13 +70,15 @@ def verify(store: StoreParts, runs: Iterable[str] = ()) -> list[checksums.Damage
 def _state(store: StoreParts, key: str) -> list[checksums.Damage]:
     """Return the damage of a state; `verify` reads the states that it refers to as separate checks."""
     wrong = _contents(store.states.folder(key)) or store.states.damages(key)
-    return wrong if atomic_dirs.known(store.states.folder(key)) else []  # else a snapshot that was dropped meanwhile
+    return (
+        wrong if atomic_dirs.exists_anywhere(store.states.folder(key)) else []
+    )  # else a snapshot that was dropped meanwhile
 
 
 def _contents(folder: Path) -> list[checksums.Damage]:
     """Return the damage of a sealed directory after reading every byte."""
     try:
-        atomic_dirs.there(folder)
+        atomic_dirs.ensure_local(folder)
     except DamagedError as error:
         return [checksums.Damage.because(error)]
     return atomic_dirs.damages(folder, deep=True)
@@ -89,7 +91,7 @@ def _run(store: StoreParts, name: str) -> list[checksums.Damage]:
         return wrong
     record = store.runs.read(name)
     end = store.states.folder(record.state) if record.status == "completed" and record.state else None
-    if end is not None and not atomic_dirs.known(end):
+    if end is not None and not atomic_dirs.exists_anywhere(end):
         return [checksums.Damage(str(end), f"is missing, run {name!r} ends with it")]
     return []
 
@@ -108,7 +110,7 @@ def _missing(store: StoreParts, names: Iterable[str]) -> list[checksums.Damage]:
             continue
         ends = {planned.end: planned.state for planned in record.plan if planned.end <= record.epochs}
         for epoch, key in {0: record.key, **ends}.items():
-            if key in parents and not (key in there and atomic_dirs.known(store.states.folder(key))):
+            if key in parents and not (key in there and atomic_dirs.exists_anywhere(store.states.folder(key))):
                 what = f"is missing, run {name!r} has it after epoch {epoch}"
                 wrong.append(checksums.Damage(str(store.states.folder(key)), what))
     return wrong
@@ -142,10 +144,10 @@ def _begun(store: StoreParts) -> list[str]:
 def _prefit(store: StoreParts, runs: list[str]) -> list[Path]:
     """Return the existing pre-fit results of runs; a missing one is no damage, because it can be computed again."""
     keys = {key for record in _records(store, runs) for key in record.prefit}
-    return [folder for folder in map(store.prefit.folder, sorted(keys)) if atomic_dirs.known(folder)]
+    return [folder for folder in map(store.prefit.folder, sorted(keys)) if atomic_dirs.exists_anywhere(folder)]
 
 
-def needed(store: StoreParts, runs: Iterable[str]) -> set[str]:
+def reachable_states(store: StoreParts, runs: Iterable[str]) -> set[str]:
     """Return the keys of the states that runs list or refer to, directly or through another state."""
     keys: set[str] = set()
     for record in _records(store, runs):
@@ -190,29 +192,29 @@ def collect(store: StoreParts, *, keep: Retention | None = None, dry_run: bool =
         BusyError: a training or another collection is running in the store.
     """
     marker.require(store.root)  # guard: collection-requires-a-store
-    with nullcontext() if dry_run else collection_lock.alone(store.root):  # guard: collection-alone
+    with nullcontext() if dry_run else collection_lock.hold_exclusive(store.root):  # guard: collection-alone
         busy = store.runs.at_work()
         if busy:
             raise BusyError(
-                f"{remote_dirs.place_of(store.root)}: {', '.join(busy)} is at work; collect when it has ended"
+                f"{remote_dirs.url_or_path(store.root)}: {', '.join(busy)} is at work; collect when it has ended"
             )
         return _collect(store, keep, dry_run)
 
 
 def _collect(store: StoreParts, keep: Retention | None, dry_run: bool) -> tuple[list[str], int]:
     names = store.runs.names()
-    drop = [] if keep is None else outlived(map(store.runs.read, names), keep)
+    drop = [] if keep is None else runs_to_remove(map(store.runs.read, names), keep)
     runs = [name for name in names if name not in drop]
     for name in runs:
         store.runs.read(name)  # raises for an unreadable record, because its needs are unknown
     used = {key for record in _records(store, runs) for key in record.prefit}
-    kept = needed(store, runs)
+    kept = reachable_states(store, runs)
     doomed = [store.states.folder(key) for key in store.states.names() if key not in kept]
-    doomed += quarantined(store)
+    doomed += quarantined_paths(store)
     doomed += [p for p in _sealed(store.prefit.root) if p.stem not in used]
     doomed += [p for p in (*_sealed(store.prefixes), *_sealed(store.backups)) if not locks.is_locked(p)]
-    left = [place for folder in store.folders() for place in atomic_files.leftovers(folder)]
-    far = remote_dirs.leftovers(store.root)
+    left = [place for folder in store.folders() for place in atomic_files.stale_files(folder)]
+    far = remote_dirs.stale_objects(store.root)
     dropped = {name: store.runs.folder(name) for name in drop}
     size = sum(_size(path) for path in (*dropped.values(), *doomed, *left))
     if not dry_run:
@@ -223,11 +225,11 @@ def _collect(store: StoreParts, keep: Retention | None, dry_run: bool) -> tuple[
             atomic_dirs.remove(path)
         for path in left:
             shutil.rmtree(path)
-        remote_dirs.remove_leftovers(store.root, far)
+        remote_dirs.remove_stale_objects(store.root, far)
     return sorted([*far, *(str(p.relative_to(store.root)) for p in (*dropped.values(), *doomed, *left))]), size
 
 
-def quarantined(store: StoreParts) -> list[Path]:
+def quarantined_paths(store: StoreParts) -> list[Path]:
     """Return the quarantined files and directories anywhere in the store."""
     folders = [*store.folders(), store.root / "results", store.root / "results" / "locks"]
     return sorted(path for folder in folders for path in folder.glob(".damaged-*"))
@@ -236,7 +238,7 @@ def quarantined(store: StoreParts) -> list[Path]:
 def _sealed(folder: Path) -> list[Path]:
     """Return the sealed directories in a directory, without those that are being written or quarantined."""
     here = {path.name for path in folder.glob("*.zarr") if not path.name.startswith(".")}
-    return sorted(folder / name for name in here | remote_dirs.names(folder))
+    return sorted(folder / name for name in here | remote_dirs.remote_names(folder))
 
 
 def _size(path: Path) -> int:

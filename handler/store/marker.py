@@ -12,7 +12,7 @@ from pathlib import Path
 
 from handler.errors import SpecError, StoreError
 from handler.store import remote_dirs, remote_files
-from handler.store.atomic_files import make_folder, write_file, writing
+from handler.store.atomic_files import as_store_errors, make_folder, write_file
 from handler.store.checksums import parse_checked, read_checked, with_checksum
 
 MARKER = ".frostline-store"
@@ -40,13 +40,13 @@ def claim(root: Path) -> None:
         return
     foreign = None if is_store(root) else next(_foreign(root), None)
     if foreign is not None:
-        what = f"{remote_dirs.place_of(root)} isn't a store of Frostline, and has {foreign} of its own; "
+        what = f"{remote_dirs.url_or_path(root)} isn't a store of Frostline, and has {foreign} of its own; "
         what += "name another folder"
         raise SpecError("store", what)
-    with writing(root):
+    with as_store_errors(root):
         make_folder(root)
     write_file(root / MARKER, with_checksum({"format": 1, "what": "a store of Frostline; `frostline runs` lists it"}))
-    remote_files.send(root / MARKER)
+    remote_files.upload(root / MARKER)
     _require_locks(root)
 
 
@@ -60,7 +60,7 @@ def _require_locks(root: Path) -> None:
 def require(root: Path) -> None:
     """Raise `SpecError` for a directory that is no store, before files are removed from it."""
     if not is_store(root):
-        place = remote_dirs.place_of(root)
+        place = remote_dirs.url_or_path(root)
         what = f"{place} isn't a store of Frostline" if _is_there(root) else f"there is no store {place}"
         raise SpecError("store", f"{what}, so nothing is removed from it; give the store by --store")
 
@@ -80,7 +80,7 @@ def is_store(root: Path) -> bool:
 
 def _is_marked(root: Path) -> bool:
     if not (root / MARKER).exists():
-        remote_files.refresh(root / MARKER)
+        remote_files.download(root / MARKER)
     return (root / MARKER).exists()
 
 
@@ -93,7 +93,7 @@ def _is_store_there(root: Path) -> bool:
     found = remote_dirs.remote_of(root)
     if found is None:
         return False
-    sealed = (root / part / name for part in remote_dirs.SEALED for name in remote_dirs.names(root / part))
+    sealed = (root / part / name for part in remote_dirs.SEALED for name in remote_dirs.remote_names(root / part))
     if any(remote_dirs.manifest_text(target) is not None for target in sealed):
         return True
     records = (name for name in remote_files.files_there(root / "runs") if name.endswith("/run.json"))

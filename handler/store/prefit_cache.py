@@ -49,7 +49,7 @@ class PrefitCache:
                 written |= write_array(folder / f"{i:03d}", array)
             return written
 
-        atomic_dirs.seal(self.folder(key), body, fill)
+        atomic_dirs.commit_dir(self.folder(key), body, fill)
         return self.folder(key)
 
     def write_rows(
@@ -88,7 +88,7 @@ class PrefitCache:
                 written |= digests
             return written
 
-        atomic_dirs.seal(self.folder(key), body, fill)
+        atomic_dirs.commit_dir(self.folder(key), body, fill)
         found = self.rows(key)
         assert found is not None
         return found
@@ -116,11 +116,11 @@ class PrefitCache:
         """Return the result of `read` for a key's directory and manifest, or None. Quarantine a damaged directory."""
         folder = self.folder(key)
         try:
-            if not atomic_dirs.there(folder):
+            if not atomic_dirs.ensure_local(folder):
                 return None
             checksums.require(atomic_dirs.damages(folder, deep=deep))
             return read(folder, atomic_dirs.read_manifest(folder))
         except DamagedError:
             with contextlib.suppress(StoreError):  # a read-only store
-                atomic_files.set_aside(folder)
+                atomic_files.quarantine(folder)
             return None

@@ -23,7 +23,7 @@ from typing import Any
 import xxhash
 
 from handler.errors import DamagedError, SpecError
-from handler.store.atomic_files import side_by_side, sync, workplace
+from handler.store.atomic_files import parallel_map, sync, temporary_sibling
 from handler.store.checksums import parse_checked
 from handler.store.object_store import Remote, remote_at, url_of
 
@@ -48,16 +48,16 @@ def local_root(store: str | Path) -> Path:
         return Path(store).absolute()
     remote_at(url)
     cache = Path(os.environ.get("FROSTLINE_CACHE") or "~/.cache/frostline").expanduser().absolute()
-    return worked_in(cache / xxhash.xxh3_128_hexdigest(url.encode()), url)
+    return register_working_dir(cache / xxhash.xxh3_128_hexdigest(url.encode()), url)
 
 
-def worked_in(root: Path, url: str) -> Path:
+def register_working_dir(root: Path, url: str) -> Path:
     """Make a directory the working directory of the store at a URL, for this process, and return it."""
     _WORKED[root] = url
     return root
 
 
-def place_of(root: Path) -> str:
+def url_or_path(root: Path) -> str:
     """Return a store as the user gave it: its URL, or its directory."""
     return _WORKED.get(root) or str(root)
 
@@ -90,7 +90,7 @@ def publish(target: Path, beside: Path, manifest: bytes) -> None:
     remote, name = found
     writer = f"{os.getpid()}-{secrets.token_hex(6)}"
     listed = [entry["path"] for entry in json.loads(manifest)["files"]]
-    side_by_side(lambda file: remote.put(f"{name}/{writer}/{file}", beside / file), listed)
+    parallel_map(lambda file: remote.put(f"{name}/{writer}/{file}", beside / file), listed)
     commit = json.dumps({"writer": writer, "manifest": manifest.decode()}).encode()
     while not remote.create(name + COMMIT, commit):
         there = remote.get(name + COMMIT)
@@ -115,11 +115,11 @@ def fetch(target: Path) -> bool:
     remote, name = found
     text, writer, _ = committed
     listed = _manifest_of(target, text)["files"]
-    with workplace(target) as beside:
+    with temporary_sibling(target) as beside:
         beside.mkdir()
 
         def get(entry: dict[str, Any]) -> None:
-            file, there = beside / within(target, entry["path"]), f"{name}/{writer}/{entry['path']}"
+            file, there = beside / path_within(target, entry["path"]), f"{name}/{writer}/{entry['path']}"
             got = remote.get(there)
             if got is None:
                 raise DamagedError(f"{remote.url}/{there}: is missing")
@@ -129,7 +129,7 @@ def fetch(target: Path) -> bool:
             file.write_bytes(got[0])
             sync(file)
 
-        side_by_side(get, listed)
+        parallel_map(get, listed)
         (beside / "manifest.json").write_text(text)
         sync(beside / "manifest.json")
         if not target.exists():
@@ -149,12 +149,12 @@ def exists(target: Path) -> bool:
     return _committed(target) is not None
 
 
-def lost(target: Path) -> bool:
+def is_deleted_remotely(target: Path) -> bool:
     """Return whether the store has a URL and a sealed directory is missing there: another machine removed it."""
     return remote_of(target) is not None and not exists(target)
 
 
-def names(folder: Path) -> set[str]:
+def remote_names(folder: Path) -> set[str]:
     """Return the names of the remote sealed directories in a directory."""
     found = remote_of(folder)
     if found is None:
@@ -180,7 +180,7 @@ def replace_manifest(target: Path, text: bytes) -> bool:
     return True
 
 
-def withdraw(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = None) -> bool:
+def delete_remote(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = None) -> bool:
     """Remove a remote sealed directory.
 
     Args:
@@ -204,7 +204,7 @@ def withdraw(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = No
     return True
 
 
-def leftovers(root: Path) -> list[str]:
+def stale_objects(root: Path) -> list[str]:
     """Return the remote objects without an owner: files of writers that died, and tombstones.
 
     Objects of the last day are not returned, because they may be being written.
@@ -215,7 +215,7 @@ def leftovers(root: Path) -> list[str]:
         return old
     before = time.time() - LEFT_SECONDS
     for part in SEALED:
-        commits = names(root / part)
+        commits = remote_names(root / part)
         for name, modified in found[0].below(part).items():
             kept, _, rest = name.removeprefix(f"{part}/").partition("/")
             belongs = rest.partition("/")[0] == _writer(root / part / kept) if rest and kept in commits else not rest
@@ -225,8 +225,8 @@ def leftovers(root: Path) -> list[str]:
     return old
 
 
-def remove_leftovers(root: Path, found: list[str]) -> None:
-    """Remove the objects that `leftovers` returned."""
+def remove_stale_objects(root: Path, found: list[str]) -> None:
+    """Remove the objects that `stale_objects` returned."""
     there = remote_of(root)
     if there is not None:
         there[0].delete(found)
@@ -262,7 +262,7 @@ def _read(commit: bytes) -> tuple[str, str] | None:
         return None
 
 
-def within(target: Path, path: str) -> str:
+def path_within(target: Path, path: str) -> str:
     """Return a path from a manifest. Raise `DamagedError` if it leads out of the directory."""
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts:  # guard: manifest-paths-inside

@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from handler.store.atomic_files import files_within, write_file
-from handler.store.remote_dirs import remote_of, within
+from handler.store.remote_dirs import path_within, remote_of
 
 LOCK = "lock"
 _SENT: dict[Path, tuple[int, int, int]] = {}
 
 
-def send(path: Path) -> None:
+def upload(path: Path) -> None:
     """Upload a file."""
     found = remote_of(path)
     if found is not None:
         found[0].put(found[1], path)
 
 
-def send_all(folder: Path, *, last: str) -> None:
+def upload_all(folder: Path, *, last: str) -> None:
     """Upload the files of a directory that have changed since they were uploaded or downloaded.
 
     Args:
@@ -31,20 +31,20 @@ def send_all(folder: Path, *, last: str) -> None:
         name = path.relative_to(folder).as_posix()
         hidden = any(part.startswith(".") for part in name.split("/"))
         if name != LOCK and not hidden and _SENT.get(path) != (present := _version(path)):
-            send(path)
+            upload(path)
             _SENT[path] = present
 
 
-def bring_all(folder: Path) -> None:
+def download_all(folder: Path) -> None:
     """Download the files of a directory."""
     for name in sorted(files_there(folder)):
         if name != LOCK:
-            path = folder / within(folder, name)
-            refresh(path)
+            path = folder / path_within(folder, name)
+            download(path)
             _SENT[path] = _version(path)
 
 
-def refresh(path: Path) -> None:
+def download(path: Path) -> None:
     """Download a file, if there is a remote one."""
     found = remote_of(path)
     got = None if found is None else found[0].get(found[1])

@@ -44,7 +44,7 @@ class Retention(BaseModel):
         return self
 
 
-def outlived(records: Iterable[RunRecord], policy: Retention, now: datetime | None = None) -> list[str]:
+def runs_to_remove(records: Iterable[RunRecord], policy: Retention, now: datetime | None = None) -> list[str]:
     """Return the names of the runs that a policy drops, sorted.
 
     Args:

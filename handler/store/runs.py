@@ -54,7 +54,7 @@ class RunStore:
             StoreError: the record cannot be read.
         """
         file = self.folder(name) / RECORD
-        remote_files.refresh(file)
+        remote_files.download(file)
         if not file.exists():
             known = ", ".join(self.names()) or "none"
             raise SpecError("run", f"there is no run {name!r} in {self.root.parent}; there are: {known}")
@@ -86,7 +86,7 @@ class RunStore:
         file = self.folder(record.run) / RECORD
         shown = {"error": record.error and masked(record.error), "notes": [masked(note) for note in record.notes]}
         write_file(file, checksums.with_checksum(record.model_dump(mode="json") | shown))
-        remote_files.send_all(file.parent, last=RECORD)
+        remote_files.upload_all(file.parent, last=RECORD)
 
     def digests(self, name: str) -> dict[str, str]:
         """Return the xxh3-128 digests of the present files of a run, for its record."""
@@ -107,7 +107,7 @@ class RunStore:
         path = self.folder(record.run) / name
         if name in record.files:
             if not path.exists() or checksums.content_damage(path, record.files[name]):
-                remote_files.refresh(path)
+                remote_files.download(path)
             checksums.require(checksums.content_damage(path, record.files[name]))
         return path
 
@@ -123,7 +123,7 @@ class RunStore:
         for file, digest in record.files.items():
             path = self.folder(name) / file
             if not path.exists():
-                remote_files.refresh(path)
+                remote_files.download(path)
             wrong += checksums.content_damage(path, digest)
         return wrong
 
@@ -147,8 +147,8 @@ class RunStore:
             StoreError: the system refuses to write.
         """
         marker.claim(self.root.parent)
-        with self.lock_alone(name, wait=wait, waiting=waiting), collection_lock.held(self.root.parent, waiting):
-            remote_files.bring_all(self.folder(name))  # another machine may have written to the run
+        with self.lock_alone(name, wait=wait, waiting=waiting), collection_lock.hold_shared(self.root.parent, waiting):
+            remote_files.download_all(self.folder(name))  # another machine may have written to the run
             yield
 
     @contextlib.contextmanager
@@ -166,7 +166,7 @@ class RunStore:
             BusyError, Interrupted: as for `lock`.
         """
         folder = self.folder(name)
-        with locks.locked(folder / remote_files.LOCK, f"run {name!r}", wait=wait, waiting=waiting):
+        with locks.hold_lock(folder / remote_files.LOCK, f"run {name!r}", wait=wait, waiting=waiting):
             try:
                 yield
             finally:

@@ -50,7 +50,7 @@ class StateStore:
     def there(self) -> set[str]:
         """Return all names in the directory, or at the store's URL; unsorted, because it is called often."""
         if remote_dirs.remote_of(self.root) is not None:
-            return remote_dirs.names(self.root)
+            return remote_dirs.remote_names(self.root)
         with contextlib.suppress(FileNotFoundError):
             return set(os.listdir(self.root))  # noqa: PTH208
         return set()
@@ -80,7 +80,7 @@ class StateStore:
         """
         # guard: referenced-state-kept
         snapshot = snapshot and not any(self.root.glob(f".damaged-*-{key}"))  # other states may refer to that
-        index, changed = variable_index.changed(key, state, self._index(parent))
+        index, changed = variable_index.changed_variables(key, state, self._index(parent))
 
         def fill(folder: Path) -> dict[str, str]:
             chunks = Chunks.create(folder / VARIABLES, (sum(part.size for part in changed),))
@@ -101,8 +101,8 @@ class StateStore:
         }
         while True:
             if self.folder(key).exists() and self.damages(key, deep=True):
-                atomic_files.set_aside(self.folder(key))
-            atomic_dirs.seal(self.folder(key), body, fill)
+                atomic_files.quarantine(self.folder(key))
+            atomic_dirs.commit_dir(self.folder(key), body, fill)
             # guard: snapshot-kept-on-write
             if snapshot or self.keep(key):  # otherwise another process has just dropped it as a snapshot
                 return
@@ -119,7 +119,7 @@ class StateStore:
         content: dict[str, np.ndarray] = {}
         arrays: dict[str, np.ndarray] = {}
         for entry in manifests[key]["variables"]:
-            held = variable_index.origin(entry, manifests.__getitem__)
+            held = variable_index.stored_entry(entry, manifests.__getitem__)
             assert held is not None
             holder, file = held["state"], self.folder(held["state"]) / VARIABLES
             if holder not in content:
@@ -147,7 +147,7 @@ class StateStore:
             StoreError: a file cannot be read, although it may be intact.
         """
         try:
-            there = atomic_dirs.there(self.folder(key)) and not remote_dirs.lost(self.folder(key))
+            there = atomic_dirs.ensure_local(self.folder(key)) and not remote_dirs.is_deleted_remotely(self.folder(key))
             return there and not self.damages(key)
         except DamagedError:
             return False
@@ -165,12 +165,12 @@ class StateStore:
         try:
             manifests = self._held(key)
             for k in manifests:
-                atomic_dirs.there(self.folder(k))
+                atomic_dirs.ensure_local(self.folder(k))
         except DamagedError as error:
             return [checksums.Damage.because(error)]
         wrong = [damage for k in manifests for damage in atomic_dirs.damages(self.folder(k), deep=deep)]
         for entry in manifests[key]["variables"]:
-            if variable_index.origin(entry, manifests.__getitem__) is None:
+            if variable_index.stored_entry(entry, manifests.__getitem__) is None:
                 what = f"doesn't hold {entry['name']} any more, {key} refers to it"
                 wrong.append(checksums.Damage(str(self.folder(entry["state"])), what))
         return wrong
@@ -190,7 +190,7 @@ class StateStore:
                 with self._alone():
                     for k, manifest in self._held(key).items():
                         if manifest["snapshot"]:
-                            atomic_dirs.amend(self.folder(k), snapshot=False)
+                            atomic_dirs.update_manifest(self.folder(k), snapshot=False)
         except DamagedError:
             return False
         return True
@@ -219,7 +219,7 @@ class StateStore:
                 except DamagedError:
                     doomed = [key]
             for k in doomed:
-                atomic_files.set_aside(self.folder(k))
+                atomic_files.quarantine(self.folder(k))
 
     def _index(self, parent: str | None) -> dict[tuple[str, str], dict[str, Any]]:
         # A state with references to it is kept from now on.
@@ -243,7 +243,7 @@ class StateStore:
 
         def read(k: str) -> dict[str, Any]:
             if k not in found:
-                if strict and k != key and not atomic_dirs.known(self.folder(k)):
+                if strict and k != key and not atomic_dirs.exists_anywhere(self.folder(k)):
                     raise DamagedError(f"{self.folder(k)}: is missing, {key} refers to it")
                 manifest: dict[str, Any] = {"variables": []}
                 with contextlib.nullcontext() if strict else contextlib.suppress(DamagedError):
@@ -253,13 +253,13 @@ class StateStore:
             return found[k]
 
         for entry in read(key)["variables"]:
-            variable_index.origin(entry, read)
+            variable_index.stored_entry(entry, read)
         return found
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the lock under which one process at a time changes whether a state is kept or renames it away."""
-        with atomic_files.writing(self.root):
+        with atomic_files.as_store_errors(self.root):
             atomic_files.make_folder(self.root)
             descriptor = os.open(self.root, os.O_RDONLY)
         try:

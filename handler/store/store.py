@@ -71,7 +71,7 @@ class Store:
         """
         for folder in (self.root, self.states.root, self.runs.root, self.runs.folder(run)):
             there = next(path for path in (folder, *folder.parents) if path.exists())
-            with atomic_files.writing(folder):
+            with atomic_files.as_store_errors(folder):
                 if not there.is_dir():
                     raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
                 if not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
@@ -93,7 +93,7 @@ class Store:
         if found is None:
             return maintenance.verify(self, runs)
         with tempfile.TemporaryDirectory() as folder:
-            there = Store(remote_dirs.worked_in(Path(folder), found[0].url))
+            there = Store(remote_dirs.register_working_dir(Path(folder), found[0].url))
             wrong = maintenance.verify(there, runs)
             return [Damage(damage.path.replace(str(there.root), found[0].url), damage.what) for damage in wrong]
 
@@ -121,7 +121,7 @@ class Store:
             StoreError: the system refuses to write.
         """
         marker.claim(self.root)
-        with collection_lock.held(self.root):
+        with collection_lock.hold_shared(self.root):
             self.sweep()
             yield
 
@@ -132,7 +132,7 @@ class Store:
         """
         if remote_dirs.remote_of(self.root) is not None or not (self.root / marker.MARKER).exists():
             return
-        with contextlib.suppress(FrostlineError, OSError), collection_lock.alone(self.root):
+        with contextlib.suppress(FrostlineError, OSError), collection_lock.hold_exclusive(self.root):
             parts = (*(part for part in marker.OURS if part != "plans"), "runs", "sweeps")
             if any(path for part in parts for path in self.root.glob(f"{part}/*")):
                 return
@@ -146,4 +146,4 @@ class Store:
     def sweep(self) -> None:
         """Remove the unfinished files of writers that died."""
         for folder in self.folders():
-            atomic_files.sweep(folder)
+            atomic_files.remove_stale_files(folder)

@@ -9,7 +9,7 @@ from handler.errors import SpecError, StoreError
 from handler.store import marker, remote_files
 from handler.store.atomic_files import write_file
 from handler.store.checksums import read_checked, with_checksum
-from handler.store.locks import locked
+from handler.store.locks import hold_lock
 from handler.store.store import Store
 
 RUNS = "sweep.json"
@@ -31,15 +31,15 @@ def claimed_sweep(store: Store, name: str, runs: Sequence[str]) -> Iterator[None
     """
     marker.claim(store.root)
     file = store.root / "sweeps" / name / RUNS
-    with locked(file.parent / "lock", f"sweep {name!r}"):
-        remote_files.refresh(file)
+    with hold_lock(file.parent / "lock", f"sweep {name!r}"):
+        remote_files.download(file)
         with contextlib.suppress(StoreError):  # a new sweep, or one older than this file
             there = read_checked(file)["runs"]
             if there != list(runs):
                 known = ", ".join(there[:3]) + (f" and {len(there) - 3} more" if len(there) > 3 else "")
                 raise SpecError("--name", f"{name!r} is another sweep of this store, of {known}; give this one another")
         write_file(file, with_checksum({"format": 1, "runs": list(runs)}))
-        remote_files.send(file)
+        remote_files.upload(file)
         yield
 
 

@@ -12,7 +12,7 @@ from handler.store.checksums import digest_bytes
 from handler.store.training_state import TrainingState
 
 
-def changed(
+def changed_variables(
     key: str, state: TrainingState, known: dict[tuple[str, str], dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
     """Return the index of a state's variables, and the bytes of those that no other state holds.
@@ -37,7 +37,7 @@ def changed(
     return index, parts
 
 
-def origin(entry: dict[str, Any], manifest: Callable[[str], dict[str, Any]]) -> dict[str, Any] | None:
+def stored_entry(entry: dict[str, Any], manifest: Callable[[str], dict[str, Any]]) -> dict[str, Any] | None:
     """Return the entry of a variable in the manifest of the state whose file holds its bytes, or None if there is none.
 
     A state may have been trained again since it was referred to. It may then hold the same variables at another offset,

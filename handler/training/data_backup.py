@@ -14,13 +14,13 @@ from handler.store import atomic_dirs, atomic_files, checksums
 from handler.store.arrays import content, describe, read_array, write_array
 from handler.store.atomic_dirs import drop_unneeded
 from handler.store.checksums import key_of
-from handler.store.locks import hold_folder, let_go
+from handler.store.locks import lock_folder, unlock
 
 TEMPORARY = "frostline-backup-"
 _HELD: dict[Path, list[int]] = {}  # the backups this process holds: one locked descriptor per call of `write_backup`
 
 
-def arrays_of(X: Any, y: Any) -> dict[str, np.ndarray]:
+def named_arrays(X: Any, y: Any) -> dict[str, np.ndarray]:
     """Return X (an array or a list of arrays) and y (None: only X) under the names that they have in a backup."""
     parts = list(X) if isinstance(X, (list, tuple)) else [X]
     return {f"X{i}": array for i, array in enumerate(parts)} | ({} if y is None else {"y": y})
@@ -42,7 +42,7 @@ def write_backup(folder: Path, X: Any, y: Any) -> Path:
     Raises:
         StoreError: the disk refuses the backup.
     """
-    arrays = arrays_of(X, y)
+    arrays = named_arrays(X, y)
     body: dict[str, Any] = {"arrays": {name: {"xxh3": content(a), **describe(a)} for name, a in arrays.items()}}
     target = folder / f"{key_of(body)}.zarr"
 
@@ -53,29 +53,29 @@ def write_backup(folder: Path, X: Any, y: Any) -> Path:
         return written
 
     while True:
-        atomic_dirs.seal(target, body, fill)
+        atomic_dirs.commit_dir(target, body, fill)
         with contextlib.suppress(FileNotFoundError):  # another process has just removed it
-            _HELD.setdefault(target, []).append(hold_folder(target))
+            _HELD.setdefault(target, []).append(lock_folder(target))
             return target
 
 
 def drop_backup(backup: Path) -> None:
     """Release a backup that is no longer needed, and remove it unless another process holds it."""
-    let_go(_HELD[backup].pop())
+    unlock(_HELD[backup].pop())
     drop_unneeded(backup)
 
 
 def temporary_folder() -> Path:
     """Make a new folder for a backup outside a store, and remove the folders that killed processes have left."""
     for left in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
-        clear(left)
+        remove_temporary_folder(left)
     return Path(tempfile.mkdtemp(prefix=TEMPORARY))
 
 
-def clear(folder: Path) -> None:
+def remove_temporary_folder(folder: Path) -> None:
     """Remove a folder made by `temporary_folder`, unless a process holds a backup in it."""
     drop_unneeded(*folder.glob("*.zarr"))
-    atomic_files.sweep(folder)
+    atomic_files.remove_stale_files(folder)
     with contextlib.suppress(OSError):
         folder.rmdir()
 
@@ -98,7 +98,7 @@ def restore_backup(backup: Path, X: Any, y: Any) -> None:
     except DamagedError as error:
         left = f"X and y are left as the training left them (other rows' order), and the backup stays in {backup}"
         raise DamagedError(f"{error}; {left}") from error
-    manifest, arrays = atomic_dirs.read_manifest(backup), arrays_of(X, y)
+    manifest, arrays = atomic_dirs.read_manifest(backup), named_arrays(X, y)
     if not {name for name in arrays if name != "y"} == {name for name in manifest["arrays"] if name != "y"}:
         raise MismatchError(f"{backup}: holds {sorted(manifest['arrays'])}, given were {sorted(arrays)}")
     listed = {name: about for name, about in manifest["arrays"].items() if name in arrays}

@@ -16,15 +16,15 @@ from weakref import WeakKeyDictionary
 from handler.errors import DamagedError, StoreError
 from handler.fingerprint import data_digests, live_objects
 from handler.schedule.schedule import Schedule
-from handler.state.chain import Chain, furthest
+from handler.state.chain import Chain, latest_intact
 from handler.store.checksums import key_of
 from handler.store.store import Store
 
-_left: WeakKeyDictionary[Any, Standing] = WeakKeyDictionary()  # by model
+_left: WeakKeyDictionary[Any, FitMemory] = WeakKeyDictionary()  # by model
 
 
 @dataclass(frozen=True)
-class Standing:
+class FitMemory:
     """The memory of how a fit with a store left a model.
 
     Attributes:
@@ -53,7 +53,7 @@ class Standing:
         known = {id(callback): (before, after) for callback, before, after in self.callbacks}
         changed["callbacks"] = [
             known[id(callback)][0] if now == known.get(id(callback), (None, None))[1] else now
-            for callback, now in zip(live_objects.steering(callbacks), declared["callbacks"], strict=True)
+            for callback, now in zip(live_objects.affecting_callbacks(callbacks), declared["callbacks"], strict=True)
         ]
         return declared | changed
 
@@ -97,14 +97,14 @@ def identify(
         SpecError: the sequencer's order is no function of the epoch.
         DamagedError: it is an earlier training, and the store has no intact state of it any more.
     """
-    declared, found = live_objects.of_live_objects(mh, callbacks, sequencer, validation)
+    declared, found = live_objects.live_declaration(mh, callbacks, sequencer, validation)
     left = _left.get(mh.compiled)
     # guard: model-trained-elsewhere
     if left is not None and left.store == store.root and left.digest == found["initial"]:
         before = left.as_before(declared, callbacks)
         chain = Chain(key_of(before), schedule)
         if left.is_part_of(chain):  # guard: cell-run-again
-            if furthest(chain, store.states) is None:
+            if latest_intact(chain, store.states) is None:
                 raise DamagedError(
                     f"{store.root}: has no state of this training any more, and the network has been trained since its "
                     "start; build the network again, or train without a store"
@@ -114,7 +114,7 @@ def identify(
 
 
 @contextmanager
-def remembered(mh: Any, callbacks: Sequence[Any], training: Training, store: Store) -> Iterator[None]:
+def remember_fit(mh: Any, callbacks: Sequence[Any], training: Training, store: Store) -> Iterator[None]:
     """Remember, at the end of the context, how the fit within it leaves a model, also if the fit fails.
 
     Args:
@@ -129,19 +129,19 @@ def remembered(mh: Any, callbacks: Sequence[Any], training: Training, store: Sto
         ahead = 0
     finally:
         with suppress(StoreError):
-            position = furthest(training.chain, store.states)
+            position = latest_intact(training.chain, store.states)
             if position is not None:
                 _remember(mh, callbacks, training, store.root, position.epoch + ahead)
 
 
 def _remember(mh: Any, callbacks: Sequence[Any], training: Training, store: Path, epoch: int) -> None:
     before = training.declared
-    of = zip(live_objects.steering(callbacks), before["callbacks"], strict=True)
-    _left[mh.compiled] = Standing(
+    of = zip(live_objects.affecting_callbacks(callbacks), before["callbacks"], strict=True)
+    _left[mh.compiled] = FitMemory(
         store=store,
         keys=training.chain.keys,
         epoch=min(epoch, len(training.chain.keys) - 1),
-        digest=data_digests.variables(mh.compiled),
+        digest=data_digests.variables_digest(mh.compiled),
         before={"initial": before["found"]["initial"], "compile": before["compile"]},
         after={"compile": live_objects.compiled(mh.compiled)},
         callbacks=[(callback, was, live_objects.callback(callback)) for callback, was in of],

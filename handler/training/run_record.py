@@ -14,7 +14,7 @@ from handler.fingerprint import environment
 from handler.freezing.layers import outline
 from handler.observer import Observer
 from handler.records import EnvironmentChange, RunRecord, SegmentRecord
-from handler.state.chain import Chain, reached
+from handler.state.chain import Chain, latest_with_manifest
 from handler.state.keras_state import weights_digest
 from handler.store.store import Store
 from handler.user_code.tracebacks import text_of
@@ -113,7 +113,7 @@ class NotebookRun(Observer):
         self.store.runs.write(self.record)
 
     def _reached(self) -> dict[str, Any]:
-        found = reached(self.chain, self.store.states)
+        found = latest_with_manifest(self.chain, self.store.states)
         if found is None:
             return {}
         position, manifest = found

@@ -17,18 +17,18 @@ from handler.engine.finite_check import check_history
 from handler.engine.trainer import Trainer
 from handler.errors import DamagedError, Interrupted, MismatchError, StoreError
 from handler.fingerprint import data_digests, environment
-from handler.freezing.executor import set_segment
+from handler.freezing.executor import apply_epoch
 from handler.observer import Observer
 from handler.records import EnvironmentChange, SegmentRecord, Source
 from handler.schedule.schedule import Segment
-from handler.state.chain import Chain, Position, furthest, snapshots_behind
+from handler.state.chain import Chain, Position, latest_intact, superseded_snapshots
 from handler.state.completion import record_segment, use_completed
 from handler.state.missing_states import is_prefix_of, nearest_before
 from handler.state.writer import StateWriter
 from handler.store.states import StateStore
 
 
-class SegmentWalk:
+class SegmentRunner:
     """The segment runner of one chain; segments with a state on disk are not trained again.
 
     Args:
@@ -81,7 +81,11 @@ class SegmentWalk:
         """
         if self.states is None:
             return None
-        return furthest(self.chain, self.states) if before is None else nearest_before(self.chain, self.states, before)
+        return (
+            latest_intact(self.chain, self.states)
+            if before is None
+            else nearest_before(self.chain, self.states, before)
+        )
 
     def run(self, segment: Segment) -> SegmentRecord:
         """Make sure that the state at a segment's end exists: use a cached state, or train from the furthest state.
@@ -168,7 +172,7 @@ class SegmentWalk:
         if not self.states.keep(key):
             raise DamagedError(f"{self.states.folder(key)}: isn't intact though it was trained again")
         self.at = key
-        self.states.drop_snapshots(snapshots_behind(self.chain, self.states, epoch))
+        self.states.drop_snapshots(superseded_snapshots(self.chain, self.states, epoch))
         if later is not None and later.epoch >= epoch and not is_prefix_of(self.states, key, later.key):
             self.states.remove(key)
             raise MismatchError(f"the state after epoch {epoch} has another history than {later.key}, trained again")
@@ -217,7 +221,7 @@ class SegmentWalk:
     def _use_prefix(self, trainer: Trainer, start: int, end: int) -> None:
         """Let the trainer train on the activation cache of the frozen prefix, if there is one that saves time."""
         trainer.prefix = None
-        set_segment(trainer.masks, self.chain.schedule, start, rate=False)
+        apply_epoch(trainer.masks, self.chain.schedule, start, rate=False)
         if self._prefixes is None:
             self._prefixes = Prefixes(
                 trainer.masks,
@@ -238,7 +242,7 @@ class SegmentWalk:
 
     def _epoch(self, trainer: Trainer, epoch: int) -> None:
         began = time.perf_counter()
-        set_segment(trainer.masks, self.chain.schedule, epoch, rate=not trainer.step)
+        apply_epoch(trainer.masks, self.chain.schedule, epoch, rate=not trainer.step)
         try:
             if self.snapshot_steps is None:
                 logs = trainer.run_epoch(epoch)
@@ -286,11 +290,15 @@ class SegmentWalk:
 
     def _compare(self, manifest: dict[str, Any], trainer: Trainer) -> None:
         found, here = self._found(), environment.current(trainer.model)
-        data_digests.compare(manifest, found, "data", "validation")  # guard: data-changed, validation-data-changed
-        self.environment_changes = environment.compare(manifest, here, self.allow_environment_change, self._note)
+        data_digests.check_digests(
+            manifest, found, "data", "validation"
+        )  # guard: data-changed, validation-data-changed
+        self.environment_changes = environment.check_environment(
+            manifest, here, self.allow_environment_change, self._note
+        )
         # Another Keras version may draw other initial values; where that is allowed, training uses the state's values.
-        if not any(environment.differences(manifest["environment"], here)):
-            data_digests.compare(manifest, found, "initial")  # guard: initial-values-changed
+        if not any(environment.environment_differences(manifest["environment"], here)):
+            data_digests.check_digests(manifest, found, "initial")  # guard: initial-values-changed
 
     def _tell_observers(self, text: str) -> None:
         for observer in self.observers:

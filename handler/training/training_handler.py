@@ -16,7 +16,7 @@ from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import StoreError
 from handler.fingerprint import data_digests, live_objects
-from handler.freezing.accumulation import Boundaries
+from handler.freezing.accumulation import MaskChangeCheck
 from handler.freezing.executor import DLFreezeTrainingExecutor, Turns
 from handler.freezing.layers import outline
 from handler.memory import enough_memory
@@ -34,10 +34,16 @@ from handler.training.arguments import (
     check_observers,
     check_store,
 )
-from handler.training.data_backup import clear, drop_backup, restore_backup, temporary_folder, write_backup
-from handler.training.earlier_fits import Training, identify, remembered
+from handler.training.data_backup import (
+    drop_backup,
+    remove_temporary_folder,
+    restore_backup,
+    temporary_folder,
+    write_backup,
+)
+from handler.training.earlier_fits import Training, identify, remember_fit
 from handler.training.run_record import NotebookRun
-from handler.training.segment_runner import SegmentWalk
+from handler.training.segment_runner import SegmentRunner
 
 
 class DLTrainingHandler:
@@ -143,7 +149,10 @@ class DLTrainingHandler:
             callback(cache_map)
             return cache_map
         key = key_of(
-            {"config": live_objects.plain(mh.arch.get_config()), "X": [data_digests.array(part) for part in parts]}
+            {
+                "config": live_objects.plain_json(mh.arch.get_config()),
+                "X": [data_digests.array_digest(part) for part in parts],
+            }
         )
         kept = self.store.prefit.read(key)
         if kept is not None:
@@ -256,7 +265,7 @@ class DLTrainingHandler:
         try:
             return write_backup(folder, X, y_rf)
         except StoreError:
-            clear(folder)
+            remove_temporary_folder(folder)
             raise
 
     def restore_fit_backup(self, mh: Any, input_X: Any, fit_backup: Path | None) -> None:
@@ -338,19 +347,19 @@ class DLTrainingHandler:
         for text in (*held_layers(layers, schedule), *idle_segments(layers, schedule)):
             for observer in self.observers:
                 observer.on_note(text)
-        Boundaries(nn, self.freeze_training).check(schedule, len(input_X))
+        MaskChangeCheck(nn, self.freeze_training).check(schedule, len(input_X))
         trainer = self._trainer(mh, callbacks, input_X)
         check_data_of_trainer(trainer)
         if self.store is None:
             return self._walk(mh, trainer, Training(Chain("live", schedule)), self.observers)
         training = identify(mh, callbacks, input_X, trainer.validation, schedule, self.store)
         run = NotebookRun(self.store, self.name, training.chain, mh)
-        with run.at_work(), remembered(mh, callbacks, training, self.store):
+        with run.at_work(), remember_fit(mh, callbacks, training, self.store):
             return self._walk(mh, trainer, training, [*self.observers, run])
 
     def _walk(self, mh: Any, trainer: Trainer, training: Training, observers: Sequence[Observer]) -> Any:
         nn, schedule = mh.compiled, training.chain.schedule
-        walk = SegmentWalk(
+        walk = SegmentRunner(
             training.chain,
             self.store.states if self.store else None,
             lambda: trainer,
@@ -396,4 +405,4 @@ class DLTrainingHandler:
         if backup is not None:
             drop_backup(backup)
             if self.store is None:
-                clear(backup.parent)
+                remove_temporary_folder(backup.parent)

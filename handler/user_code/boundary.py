@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from handler.errors import FrostlineError, SpecError, UserCodeError
-from handler.errors.quoting import shown
+from handler.errors.quoting import quote
 from handler.user_code.random_seeds import seeded_generators
 from handler.user_code.tracebacks import frames_of, given, outermost_call, raised_by_user, sentence_of
 
@@ -110,7 +110,7 @@ def call(
     except TypeError as error:
         takes = ", ".join(signature.parameters if signature else ()) or "nothing"
         raise SpecError(
-            at or path, f"{reference} refuses {shown(dict(arguments))}: {error}; it takes {takes}"
+            at or path, f"{reference} refuses {quote(dict(arguments))}: {error}; it takes {takes}"
         ) from error
     with UserCode(folder, f"{path}: {reference}", arguments, seed):
         return function(**arguments)

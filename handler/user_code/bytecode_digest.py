@@ -22,7 +22,7 @@ import xxhash
 _NOT_OWN = {"keras", "tensorflow", "numpy", "handler", "builtins", *sys.stdlib_module_names}
 
 
-def own_code(objects: Iterable[Any], *, remembers: bool = False) -> list[list[str]]:
+def user_code_digests(objects: Iterable[Any], *, remembers: bool = False) -> list[list[str]]:
     """Return the name and the digest of every function and class of the user's own in some objects.
 
     Args:

@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from handler.errors import SpecError
-from handler.errors.quoting import shown
+from handler.errors.quoting import quote
 from handler.user_code.boundary import UserCode
-from handler.user_code.modules import check_reference, locate
+from handler.user_code.modules import check_reference, find_module
 from handler.user_code.random_seeds import seed_for
 from handler.user_code.source_digest import own_imports
 
@@ -48,7 +48,7 @@ def resolve_function(reference: str, folder: Path, path: str = "") -> Any:
     except SpecError as error:
         raise SpecError(path, error.message) from error
     if not callable(found):
-        raise SpecError(path, f"{reference!r} is {shown(found)}, not a function or a class")
+        raise SpecError(path, f"{reference!r} is {quote(found)}, not a function or a class")
     return found
 
 
@@ -63,7 +63,7 @@ def import_module(module: str, folder: Path) -> ModuleType:
         SpecError: another module is loaded under this name, Python would import another file, or the module sets
             Keras's global types.
     """
-    file = locate(module, folder)
+    file = find_module(module, folder)
     if file is None or not file.is_relative_to(folder):
         return importlib.import_module(module)
     with _from_folder(folder), _settings_kept(file):  # guard: keras-settings-on-import
@@ -123,7 +123,7 @@ def _from_folder(folder: Path) -> Iterator[None]:
         sys.path.remove(str(folder))
         for name in set(sys.modules) - before:
             origin = getattr(sys.modules[name], "__file__", None)
-            if origin and locate(name, folder) == Path(origin) and Path(origin).is_relative_to(folder):
+            if origin and find_module(name, folder) == Path(origin) and Path(origin).is_relative_to(folder):
                 _loaded[name] = Path(origin), _stamp(Path(origin))
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from handler.errors import SpecError
-from handler.errors.quoting import shown, suggestion
+from handler.errors.quoting import quote, suggestion
 from handler.user_code.reference import is_reference
 
-OWN = frozenset({"flows", "tasks", "handler"})
+RESERVED = frozenset({"flows", "tasks", "handler"})
 
 
-def locate(module: str, folder: Path) -> Path | None:
+def find_module(module: str, folder: Path) -> Path | None:
     """Return the file of a module without importing it; None if it is neither in the folder nor allowed elsewhere.
 
     Args:
@@ -30,17 +30,17 @@ def locate(module: str, folder: Path) -> Path | None:
         folder: the specification's folder.
     """
     parts = module.split(".")
-    if parts[0] in OWN:
+    if parts[0] in RESERVED:
         return None
     base = folder.joinpath(*parts)
     with contextlib.suppress(OSError):  # no file system accepts such a name
         for file in (base.with_name(base.name + ".py"), base / "__init__.py"):
             if file.is_file():
                 return file
-    return _locate_elsewhere(parts) if allowed_elsewhere(module) else None
+    return _locate_elsewhere(parts) if is_allowed_module(module) else None
 
 
-def allowed_elsewhere(module: str) -> bool:
+def is_allowed_module(module: str) -> bool:
     """Return whether `FROSTLINE_ALLOWED_MODULES` allows a module from outside the specification's folder."""
     allowed = [name.strip() for name in os.environ.get("FROSTLINE_ALLOWED_MODULES", "").split(",")]
     return any(name and (module == name or module.startswith(name + ".")) for name in allowed)
@@ -58,7 +58,7 @@ def _locate_elsewhere(parts: list[str]) -> Path | None:
     return file if file is not None and file.suffix == ".py" else None
 
 
-def parse(file: Path, path: str = "") -> ast.Module:
+def parse_module(file: Path, path: str = "") -> ast.Module:
     """Return the syntax tree of a module.
 
     Args:
@@ -92,19 +92,19 @@ def check_reference(reference: str, folder: Path, path: str = "") -> Path:
             alternatives.
     """
     if not is_reference(reference):
-        raise SpecError(path, f"must have the form module:function, not {shown(reference)}")
+        raise SpecError(path, f"must have the form module:function, not {quote(reference)}")
     module, function = reference.split(":")
-    file = locate(module, folder)
+    file = find_module(module, folder)
     if file is None:
-        if module.split(".")[0] in OWN:
+        if module.split(".")[0] in RESERVED:
             raise SpecError(path, f"{module!r} is Frostline's own; give your module another name")
         there = sorted(found.stem for found in folder.glob("*.py"))
         raise SpecError(
             path, f"there is no module {module!r} in {folder}; {suggestion(module, there, 'modules there')}"
         )
-    if not allowed_elsewhere(module) and module.split(".")[0] in sys.stdlib_module_names:
+    if not is_allowed_module(module) and module.split(".")[0] in sys.stdlib_module_names:
         raise SpecError(path, f"{file.name} has the name of a module of Python's own library; give it another name")
-    names, complete = defined(parse(file, path))
+    names, complete = defined_names(parse_module(file, path))
     if complete and function not in names:
         raise SpecError(path, f"{file.name} defines no {function!r}; {suggestion(function, names, 'it defines')}")
     return file
@@ -125,7 +125,11 @@ def check_call(reference: str, folder: Path, arguments: Mapping[str, Any], path:
         SpecError: names the argument that is unknown or missing, and the arguments of the function.
     """
     name = reference.split(":")[1]
-    found = [node for node in parse(check_reference(reference, folder, path)).body if getattr(node, "name", "") == name]
+    found = [
+        node
+        for node in parse_module(check_reference(reference, folder, path)).body
+        if getattr(node, "name", "") == name
+    ]
     if len(found) != 1 or not isinstance(found[0], ast.FunctionDef) or found[0].decorator_list:
         return
     takes = found[0].args
@@ -144,11 +148,11 @@ def check_call(reference: str, folder: Path, arguments: Mapping[str, Any], path:
         raise SpecError(path, f"{reference} can't do without {' and '.join(missing)}; give it here")
 
 
-def defined(tree: ast.Module) -> tuple[list[str], bool]:
+def defined_names(tree: ast.Module) -> tuple[list[str], bool]:
     """Return the names that a module defines, and whether the list is complete (False after `from x import *`)."""
     names: list[str] = []
     complete = True
-    for node in top_level(tree.body):
+    for node in top_level_statements(tree.body):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 names.append(node.name)
@@ -161,12 +165,12 @@ def defined(tree: ast.Module) -> tuple[list[str], bool]:
     return list(dict.fromkeys(names)), complete
 
 
-def top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+def top_level_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield the statements that run when a module is imported, in order, including those in branches and blocks."""
     for node in body:
         yield node
         if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While):
             for part in ("body", "orelse", "finalbody"):
-                yield from top_level(getattr(node, part, []))
+                yield from top_level_statements(getattr(node, part, []))
             for caught in getattr(node, "handlers", []):
-                yield from top_level(caught.body)
+                yield from top_level_statements(caught.body)

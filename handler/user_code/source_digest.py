@@ -12,7 +12,7 @@ from pathlib import Path
 import xxhash
 
 from handler.errors import SpecError
-from handler.user_code.modules import locate, parse
+from handler.user_code.modules import find_module, parse_module
 
 
 def code_digest(module: str, folder: Path, path: str = "") -> str:
@@ -51,7 +51,7 @@ def definitions(module: str, folder: Path) -> dict[str, dict[str, str]]:
         texts: dict[str, str] = {}
         for node in tree.body[_has_docstring(tree) :]:
             texts[_label(node)] = f"{texts.get(_label(node), '')}\0{canonical(node)}"
-        file = locate(name, folder)
+        file = find_module(name, folder)
         assert file is not None
         shown = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
         found[shown] = {label: xxhash.xxh3_64_hexdigest(text.encode()) for label, text in texts.items()}
@@ -103,11 +103,11 @@ def _trees(module: str, folder: Path, path: str) -> dict[str, ast.Module]:
     left = [module]
     while left:
         name = left.pop()
-        file = locate(name, folder)
+        file = find_module(name, folder)
         if name in found or file is None:
             continue
         try:
-            found[name] = parse(file)
+            found[name] = parse_module(file)
         except SpecError as error:
             raise SpecError(path, error.message) from error
         parts = name.split(".")

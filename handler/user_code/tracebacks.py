@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from handler.errors import FrostlineError
-from handler.errors.quoting import shown
+from handler.errors.quoting import quote
 from handler.errors.secrets import masked
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -144,7 +144,7 @@ def outermost_call(error: BaseException, folder: Path) -> str:
 
 def given(arguments: dict[str, object]) -> str:
     """Return arguments as they are written in a call."""
-    return ", ".join(f"{name}={shown(value, 40)}" for name, value in arguments.items())
+    return ", ".join(f"{name}={quote(value, 40)}" for name, value in arguments.items())
 
 
 def _stands_for_another(error: BaseException) -> bool:

@@ -14,10 +14,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from handler.errors import ScheduleError, SpecError
-from handler.errors.quoting import alternatives, join, shown, suggestion
+from handler.errors.quoting import alternatives, join, quote, suggestion
 
 
-class Given(BaseModel):
+class SpecModel(BaseModel):
     """The base class of all models of user input; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -73,16 +73,16 @@ def _fault(details: ErrorDetails, model: type[BaseModel] | None) -> tuple[str, s
         case "value_error":
             return path, str(inner)
         case "model_type" | "model_attributes_type" | "dict_type" | "mapping_type":
-            return path, f"must be a mapping of keys to values, not {shown(given)}"
+            return path, f"must be a mapping of keys to values, not {quote(given)}"
         case "list_type" | "tuple_type" | "set_type":
-            return path, f"must be a list, not {shown(given)}"
+            return path, f"must be a list, not {quote(given)}"
         case "union_tag_invalid":
             tags = [tag.strip("'\" ") for tag in context["expected_tags"].split(",")]
-            return join(path, "name"), f"unknown name {shown(context['tag'])}; {suggestion(context['tag'], tags)}"
+            return join(path, "name"), f"unknown name {quote(context['tag'])}; {suggestion(context['tag'], tags)}"
         case "union_tag_not_found":
-            return path, f"must have a `name`, not {shown(given)}"
+            return path, f"must have a `name`, not {quote(given)}"
         case "literal_error":
-            return path, f"must be {context['expected']}, not {shown(given)}"
+            return path, f"must be {context['expected']}, not {quote(given)}"
         case "too_short":
             return path, f"needs at least {context['min_length']}, has {context['actual_length']}"
         case "too_long":
@@ -93,8 +93,8 @@ def _fault(details: ErrorDetails, model: type[BaseModel] | None) -> tuple[str, s
             key: int(bound) if isinstance(bound, float) and bound == int(bound) else bound
             for key, bound in context.items()
         }
-        return path, f"must be {expected.format(**bounds)}, not {shown(given)}"
-    return path, f"{details['msg'][0].lower()}{details['msg'][1:]}, not {shown(given)}"
+        return path, f"must be {expected.format(**bounds)}, not {quote(given)}"
+    return path, f"{details['msg'][0].lower()}{details['msg'][1:]}, not {quote(given)}"
 
 
 _EXPECTED = {

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from handler.errors import SpecError
-from handler.errors.quoting import join, shown
+from handler.errors.quoting import join, quote
 from handler.errors.secrets import holds_password
 
 
-def plain(value: Any, path: str = "") -> Any:
+def check_plain_data(value: Any, path: str = "") -> Any:
     """Return a value of plain data: text, finite numbers, true, false, null, lists and mappings of these.
 
     Raises:
@@ -20,15 +20,15 @@ def plain(value: Any, path: str = "") -> Any:
     if isinstance(value, Mapping):
         for key, part in value.items():
             if not isinstance(key, str):
-                raise SpecError(path, f"the key {shown(key)} must be text; put it in quotes")
-            plain(part, join(path, key))
+                raise SpecError(path, f"the key {quote(key)} must be text; put it in quotes")
+            check_plain_data(part, join(path, key))
     elif isinstance(value, list | tuple):
         for i, part in enumerate(value):
-            plain(part, f"{path}[{i}]")
+            check_plain_data(part, f"{path}[{i}]")
     elif isinstance(value, str) and holds_password(value):  # guard: password-in-specification
         raise SpecError(
             path,
-            f"{shown(value)} holds a password or a signature, which the store would keep and the report show; let your "
+            f"{quote(value)} holds a password or a signature, which the store would keep and the report show; let your "
             "own code read it from the environment",
         )
     elif isinstance(value, float) and not math.isfinite(value):
@@ -36,7 +36,7 @@ def plain(value: Any, path: str = "") -> Any:
     elif not (value is None or isinstance(value, str | bool | int | float)):
         raise SpecError(
             path,
-            f"must be text, a number, true, false, null, a list or a mapping, not {shown(value)}; "
+            f"must be text, a number, true, false, null, a list or a mapping, not {quote(value)}; "
             "if text is meant, put it in quotes",
         )
     return value

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from handler.errors import SpecError
-from handler.errors.quoting import shown
+from handler.errors.quoting import quote
 
 RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 
@@ -26,6 +26,6 @@ def check_run_name(name: Any, path: str = "") -> str:
         return name
     raise SpecError(
         path,
-        f"{shown(name)} can't name a run; use up to 100 letters, digits, '.', '_' and '-', beginning with a letter, "
+        f"{quote(name)} can't name a run; use up to 100 letters, digits, '.', '_' and '-', beginning with a letter, "
         "a digit or '_'",
     )

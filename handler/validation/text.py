@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from handler.errors import SpecError
-from handler.errors.quoting import join, shown
+from handler.errors.quoting import join, quote
 
 LONGEST_NAME = 255  # bytes of one component of a path: the limit of file systems
 LONGEST_PATH = 4000
@@ -30,7 +30,7 @@ def check_text(value: Any, path: str = "", depth: int = 0) -> None:
         raise SpecError(path.partition("[")[0][:80], f"is nested more than {DEEPEST} deep; write it flatter")
     if isinstance(value, str):
         if not _is_unicode(value) or "\0" in value:
-            raise SpecError(path, f"{shown(value)} has characters that aren't text; write it without them")
+            raise SpecError(path, f"{quote(value)} has characters that aren't text; write it without them")
     elif isinstance(value, Mapping):
         for key, part in value.items():
             check_text(key, path, depth + 1)
@@ -52,9 +52,9 @@ def check_file_name(name: str, path: str = "") -> None:
     """
     longest = max((os.fsencode(part) for part in PurePath(name).parts), key=len, default=b"")
     if len(longest) > LONGEST_NAME:
-        raise SpecError(path, f"{shown(name)} can't name a file: a part of it has {len(longest)} bytes, at most 255 do")
+        raise SpecError(path, f"{quote(name)} can't name a file: a part of it has {len(longest)} bytes, at most 255 do")
     if len(os.fsencode(name)) > LONGEST_PATH:
-        raise SpecError(path, f"{shown(name)} can't name a file: it has more than {LONGEST_PATH} bytes")
+        raise SpecError(path, f"{quote(name)} can't name a file: it has more than {LONGEST_PATH} bytes")
 
 
 def check_folder_name(folder: PurePath, path: str) -> None:

@@ -72,14 +72,14 @@ PREFIXES = [
         "activations-intact",
         "cached activations are damaged",
         "every byte is compared before they are used",
-        replace("atomic_dirs.there(target)", of=condition, target="args.0"),
+        replace("atomic_dirs.ensure_local(target)", of=condition, target="args.0"),
         PREFIX_CACHE + "damaged_activations_are_computed_again",
     ),
     Guard(
         "prefix-of-changing-examples",
         "examples are augmented anew in each epoch, or reordered in place",
         "no activations are cached then",
-        call_gives("unfit", '""'),
+        call_gives("sequencer_problem", '""'),
         PREFIX_PREFIXES + "activations_of_changing_examples_are_not_cached",
     ),
     Guard(

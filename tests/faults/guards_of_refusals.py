@@ -49,7 +49,7 @@ REFUSALS = [
         "validation-data-changed",
         "the validation data changed but their declaration did not",
         "refused, with the stored and the present digests",
-        drop_arguments("compare", 3),
+        drop_arguments("check_digests", 3),
         HANDLER_REFUSALS + "undeclared_changes_of_validation_data_are_refused",
     ),
     Guard(

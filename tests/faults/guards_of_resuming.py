@@ -87,7 +87,7 @@ RESUMING = [
         "epoch-entered-at-step",
         "killed in an epoch: the batches that are left of it",
         "the order of an epoch's batches is a function of the epoch alone, and the epoch is entered at the step of the state",
-        set_argument("ahead", 1, "0"),
+        set_argument("prefetch", 1, "0"),
         EARLY,
     ),
     Guard(

@@ -33,7 +33,7 @@ CALLS = {
     "epoch": "handler.engine.trainer:Trainer.run_epoch",
     "validation": "handler.engine.trainer:Trainer.evaluate",
     "tracing": "handler.freezing.masks:compiled_step",
-    "steps": "handler.engine.graph_loop:StepLoop.run",
+    "steps": "handler.engine.graph_loop:GraphLoop.run",
     "state": "handler.store.states:StateStore.write",
     "loading": "handler.store.states:StateStore.read",
     "dropping": "handler.store.states:StateStore.drop_snapshots",

@@ -13,7 +13,7 @@ from flows.parameters import run_inputs
 from handler.data import sources
 from handler.data.data_spec import DataSpec
 from handler.data.las import read_cloud
-from handler.data.out_of_core import bring
+from handler.data.out_of_core import make_random_access
 from handler.errors import FrostlineError
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import parse_spec
@@ -131,7 +131,7 @@ def test_a_zarr_group_declared_larger_than_the_free_disk_is_refused(tmp_path):
     group.create_array("y", shape=(1000,), dtype="float64")
     dataset = sources.load(DataSpec(source="d.zarr"), tmp_path, 1)
     with pytest.raises(FrostlineError, match=r"^data.source: X0 take 8796093.0 GB as rows in .*prefit, where \d+\.\d GB are free; make room"):
-        bring(dataset, {}, Store(tmp_path / "s").prefit, lambda *done: None)
+        make_random_access(dataset, {}, Store(tmp_path / "s").prefit, lambda *done: None)
 
 
 def test_a_las_file_that_declares_more_points_than_it_has_is_refused(tmp_path):

@@ -6,15 +6,15 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import resume as flows
-from flows.dead_runs import Dead
+from flows.dead_runs import DeadRun
 from handler.errors import FrostlineError
 
 pytestmark = pytest.mark.service
 
 
 def test_resume_starts_the_other_runs_if_the_server_refuses_one(server, monkeypatch, tmp_path):
-    dead = [Dead(Path(tmp_path), name, None, None, "0") for name in ("first", "second")]
-    monkeypatch.setattr(flows, "died", lambda *given: dead)
+    dead = [DeadRun(Path(tmp_path), name, None, None, "0") for name in ("first", "second")]
+    monkeypatch.setattr(flows, "find_dead_runs", lambda *given: dead)
     asked = []
 
     def start_again(of, attempt, deployment, real=flows.start_again):

@@ -14,16 +14,16 @@ from handler.errors import (
     StoreError,
 )
 from handler.records import PlannedSegment
-from handler.store.atomic_files import writing
+from handler.store.atomic_files import as_store_errors
 from tasks.interruption import TrainingInterrupted
 from tasks.segment import segment, title
-from tasks.stage_policy import can_pass
+from tasks.stage_policy import is_transient
 
 
 def store_error(cause):
     """Return the StoreError that the store raises for a system error."""
     try:
-        with writing(Path("file")):
+        with as_store_errors(Path("file")):
             raise cause
     except StoreError as error:
         return error
@@ -34,7 +34,7 @@ def store_error(cause):
     [OSError(5, "tired"), ConnectionResetError(), TimeoutError(), StoreError("gone for a while"), store_error(OSError(errno.EIO, "tired"))],
 )
 def test_a_transient_fault_is_retried(fault):
-    assert can_pass(fault)
+    assert is_transient(fault)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_transient_fault_is_retried(fault):
     ids=lambda fault: f"{type(fault).__name__} {fault.__cause__ or ''}",
 )
 def test_a_permanent_fault_is_not_retried(fault):
-    assert not can_pass(fault)
+    assert not is_transient(fault)
 
 
 def test_the_delays_between_retries_double():

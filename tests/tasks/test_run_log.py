@@ -5,7 +5,7 @@ import pytest
 
 from handler.errors import FrostlineError
 from tasks.run_log import LOGGERS, Masked, errors_masked, mask_logs
-from tasks.stage_policy import can_pass
+from tasks.stage_policy import is_transient
 
 
 def test_log_records_of_a_flow_run_are_masked_with_their_tracebacks():
@@ -51,5 +51,5 @@ def test_an_exception_without_a_secret_stays_unchanged():
 def test_a_masked_exception_of_the_disk_is_still_retried():
     with pytest.raises(OSError, match=r"http://\*\*\*@host") as caught, errors_masked():
         raise OSError(5, "the disk is tired", "http://user:hunter2@host")
-    assert can_pass(caught.value)
+    assert is_transient(caught.value)
     assert "hunter2" not in str(caught.value)

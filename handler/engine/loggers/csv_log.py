@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from handler.engine.loggers.log_files import LogFiles
-from handler.store.atomic_files import write_file, writing
+from handler.store.atomic_files import as_store_errors, write_file
 from handler.store.checksums import digest_bytes
 from handler.store.occupied_paths import free_place
 from handler.store.training_state import TrainingState
@@ -41,7 +41,7 @@ class CSVLog(LogFiles):
         A directory at its path is quarantined, because the logger itself opens the file for writing.
         """
         if not self.path.is_file():
-            with writing(self.path):
+            with as_store_errors(self.path):
                 free_place(self.path)
         super().begin(state)
 

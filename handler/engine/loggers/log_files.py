@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
-from handler.store.atomic_files import unreadable, writing
+from handler.store.atomic_files import as_store_errors, unreadable
 from handler.store.checksums import digest_bytes
 from handler.store.occupied_paths import free_place
 from handler.store.training_state import TrainingState
@@ -90,7 +90,7 @@ class LogFiles:
     def _write(self, name: str, epochs: int, files: dict[str, Any]) -> dict[str, Any]:
         self._training = self._training or name
         mark = {"training": self._training, "state": name, "epochs": epochs, **files}
-        with writing(self.marks):
+        with as_store_errors(self.marks):
             self.marks.parent.mkdir(parents=True, exist_ok=True)
             if not self.marks.is_file():
                 free_place(self.marks)
@@ -121,11 +121,11 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 
 @contextlib.contextmanager
-def going_on(logs: Sequence[LogFiles], state: TrainingState | None) -> Iterator[None]:
+def positioned_at(logs: Sequence[LogFiles], state: TrainingState | None) -> Iterator[None]:
     """Restore the files to a state around `on_train_begin`.
 
     Args:
-        logs: the files, as `of` returns them.
+        logs: the files, as `log_files_of` returns them.
         state: the state from which the training resumes; None to leave the files to their callbacks.
     """
     for log in logs:

@@ -4,18 +4,18 @@ import json
 
 import pytest
 
-from handler.activation_cache.cost import refusal
-from handler.activation_cache.graph import Cut, Graph, Part, cut
+from handler.activation_cache.cost import reason_not_used
+from handler.activation_cache.graph import Cut, Graph, Node, cut
 
 # 0 -a-> 1 -act-> 2 -b-> 3; 2 and 3 -add-> 4 -drop-> 5 -head-> 6
 CHAIN = Graph(
     (
-        Part("a", (0,), (1,), 100, trains=True),
-        Part("act", (1,), (2,), 10),
-        Part("b", (2,), (3,), 50, trains=True),
-        Part("add", (2, 3), (4,), 10),
-        Part("drop", (4,), (5,), 0, obstacle="draws random numbers"),
-        Part("head", (5,), (6,), 30, trains=True),
+        Node("a", (0,), (1,), 100, trains=True),
+        Node("act", (1,), (2,), 10),
+        Node("b", (2,), (3,), 50, trains=True),
+        Node("add", (2, 3), (4,), 10),
+        Node("drop", (4,), (5,), 0, obstacle="draws random numbers"),
+        Node("head", (5,), (6,), 30, trains=True),
     ),
     (4, 8, 8, 16, 16, 16, 2),
     (0,),
@@ -35,13 +35,13 @@ def test_a_random_layer_ends_the_prefix_before_later_frozen_layers():
 
 
 def test_several_tensors_cross_a_cut_through_a_skip_connection():
-    parts = (*CHAIN.parts[:3], Part("c", (3,), (7,), 5, trains=True), Part("add", (2, 7), (4,), 10), *CHAIN.parts[4:])
+    parts = (*CHAIN.parts[:3], Node("c", (3,), (7,), 5, trains=True), Node("add", (2, 7), (4,), 10), *CHAIN.parts[4:])
     found = cut(Graph(parts, (*CHAIN.sizes, 16), (0,), (6,)), {"a", "b"})
     assert (found.tensors, found.size) == ((2, 3), 24)
 
 
 def test_an_input_used_after_the_cut_crosses_it():
-    parts = (*CHAIN.parts[:3], Part("add", (0, 3), (4,), 10), *CHAIN.parts[4:])
+    parts = (*CHAIN.parts[:3], Node("add", (0, 3), (4,), 10), *CHAIN.parts[4:])
     assert cut(Graph(parts, CHAIN.sizes, (0,), (6,)), {"a"}).tensors == (0, 2)
 
 
@@ -88,5 +88,5 @@ DEEP = Cut((0,), (1,), flops=200_000_000, share=0.9, size=10_000)
 )
 def test_the_cache_is_used_only_where_it_saves_time(changes, why):
     given = {"cut": DEEP, "mode": "auto", "epochs": 10, "rows": 1000, "limit": 1 << 30} | changes
-    found = refusal(given.pop("cut"), given.pop("mode"), given.pop("epochs"), **given)
+    found = reason_not_used(given.pop("cut"), given.pop("mode"), given.pop("epochs"), **given)
     assert found.startswith(why) if why else found == ""

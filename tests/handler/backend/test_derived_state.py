@@ -7,8 +7,8 @@ import pytest
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.backend import derived_state
 from handler.errors import MismatchError, SpecError
-from handler.run.initial_weights import load_file, start_from
-from handler.state.keras_state import assign, load_state, named, put_into, to_array
+from handler.run.initial_weights import load_file, load_pretrained
+from handler.state.keras_state import assign, load_state, named_variables, put_into, to_array
 from handler.store.store import Store
 from handler.store.training_state import TrainingState
 from tests.handler.conftest import Epochs
@@ -88,7 +88,7 @@ NETWORKS = {
 
 
 def arrays_of(model):
-    return {name: to_array(v) for name, v in named("model", model.variables).items()} | derived_state.tables(model)
+    return {name: to_array(v) for name, v in named_variables("model", model.variables).items()} | derived_state.tables(model)
 
 
 def by_load_state(source, target, folder):
@@ -99,7 +99,7 @@ def by_load_state(source, target, folder):
 
 def by_start_from(source, target, folder):
     source.save(folder / "m.keras")
-    start_from(target, "m.keras", folder, Store(folder / "store"))
+    load_pretrained(target, "m.keras", folder, Store(folder / "store"))
 
 
 def by_load_file(source, target, folder):
@@ -122,7 +122,7 @@ def test_a_network_predicts_like_the_source_of_its_values(name, put, tmp_path):
 def test_a_weights_file_leaves_lookup_tables_unchanged(tmp_path):
     source, target = looking_up(True, 1), looking_up(False, 2)
     source.save_weights(tmp_path / "m.weights.h5")
-    told = start_from(target, "m.weights.h5", tmp_path, Store(tmp_path / "store"))
+    told = load_pretrained(target, "m.weights.h5", tmp_path, Store(tmp_path / "store"))
     assert set(told.kept) == {"codes", "bins"}
     assert target.get_layer("codes").get_vocabulary() == [-1, 4, 3]
 
@@ -136,7 +136,7 @@ def test_put_into_reports_whether_derived_values_changed():
 def test_refresh_names_the_layers_whose_derived_values_changed():
     assert derived_state.refresh(normalised(True)) == []
     plain = normalised(False)
-    assign(named("model", plain.variables), arrays_of(normalised(True)), "model")
+    assign(named_variables("model", plain.variables), arrays_of(normalised(True)), "model")
     assert derived_state.refresh(plain) == ["norm", "nested/inner_norm", "td/wrapped_norm", "twice"]
 
 

@@ -2,7 +2,7 @@ import laspy
 import numpy as np
 import pytest
 
-from handler.data.arguments import CloudArguments, checked
+from handler.data.arguments import CloudArguments, parse_arguments
 from handler.data.cloud import codes_of, labels_of
 from handler.data.las import check_dimensions, check_output, read_cloud, write_cloud
 from handler.errors import DataError, SpecError
@@ -166,4 +166,4 @@ def test_a_non_finite_dimension_is_refused_with_its_first_row(tmp_path):
 
 def test_the_classification_is_refused_as_a_feature(tmp_path):
     with pytest.raises(SpecError, match="'classification' is what is learned"):
-        checked(CloudArguments, {"features": ["classification"]})
+        parse_arguments(CloudArguments, {"features": ["classification"]})

@@ -73,7 +73,7 @@ def test_the_smallest_arrays_are_read_into_memory_first(folder, monkeypatch):
     monkeypatch.setattr(out_of_core, "IN_MEMORY", 4000)
     dataset = load_zarr(folder / "points.zarr", {})
     told = []
-    found = out_of_core.bring(dataset, {}, Store(folder / "s").prefit, lambda *done: told.append(done))
+    found = out_of_core.make_random_access(dataset, {}, Store(folder / "s").prefit, lambda *done: told.append(done))
     given = arrays()
     assert isinstance(found.X, Rows)
     kinds = [type(array) for array in (found.y, *found.validation)]

@@ -256,7 +256,7 @@ def test_validation_data_of_another_kind_is_refused(tmp_path, arrays):
 
 def test_a_file_that_vanishes_after_its_glob_matched_is_refused(tmp_path, monkeypatch):
     from handler.data import sources
-    from handler.fingerprint.declaration import Digests
+    from handler.fingerprint.declaration import FileDigests
 
     gone = tmp_path / "tiles" / "gone.laz"
     (tmp_path / "tiles").mkdir()
@@ -264,8 +264,8 @@ def test_a_file_that_vanishes_after_its_glob_matched_is_refused(tmp_path, monkey
     data = DataSpec(source="tiles/*.laz")
     for read in (
         lambda: load(data, tmp_path, seed=1),
-        lambda: Digests(None).of(gone),
-        lambda: Digests(None).of_all({"gone": gone}),
+        lambda: FileDigests(None).of(gone),
+        lambda: FileDigests(None).of_all({"gone": gone}),
     ):
         with pytest.raises(SpecError, match=r"gone\.laz"):
             read()

@@ -360,7 +360,7 @@ def test_every_keras_callback_is_resumable_or_refused(trainer_of, tmp_path):
             callback_state.check([callback])
         except SpecError:
             refused.append(name)
-        if callback_state.forgets(callback):
+        if callback_state.has_unsaved_state(callback):
             forgetful.append(name)
     assert refused == ["BackupAndRestore", "SwapEMAWeights"]
     assert forgetful == ["BackupAndRestore", "Callback", "SwapEMAWeights"]
@@ -373,7 +373,7 @@ def test_get_state_without_set_state_counts_as_no_state():
         def get_state(self):
             return {"x": 1}
 
-    assert callback_state.forgets(Half())
+    assert callback_state.has_unsaved_state(Half())
     assert callback_state.capture([Half()]) == ({}, {})
-    assert not callback_state.forgets(Patient())
-    assert not callback_state.forgets(type("Mine", (keras.callbacks.ModelCheckpoint,), {})("x.keras"))
+    assert not callback_state.has_unsaved_state(Patient())
+    assert not callback_state.has_unsaved_state(type("Mine", (keras.callbacks.ModelCheckpoint,), {})("x.keras"))

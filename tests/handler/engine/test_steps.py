@@ -21,12 +21,12 @@ def calls(monkeypatch):
     """Return the list of graph calls, as `(first step, last step)`."""
     made = []
 
-    def run(self, order, first, last, run=graph_loop.StepLoop.run):
+    def run(self, order, first, last, run=graph_loop.GraphLoop.run):
         end, logs = run(self, order, first, last)
         made.append((first, end))
         return end, logs
 
-    monkeypatch.setattr(graph_loop.StepLoop, "run", run)
+    monkeypatch.setattr(graph_loop.GraphLoop, "run", run)
     return made
 
 

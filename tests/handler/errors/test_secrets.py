@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from handler.errors import DamagedError, FrostlineError, SpecError
-from handler.errors.quoting import shown
+from handler.errors.quoting import quote
 from handler.errors.secrets import masked
 from handler.records import RunRecord
 from handler.spec.reader import parse_spec
@@ -65,7 +65,7 @@ def test_every_error_is_masked():
     url = f"http://user:{SECRET}@host"
     for error in (FrostlineError(f"{url} is away"), SpecError("store", f"{url} is away"), DamagedError(url)):
         assert SECRET not in f"{error} {error!r} {error.args} {getattr(error, 'message', '')}"
-    assert SECRET not in shown(f"http://user:{SECRET}{'x' * 200}@host")  # masked before it is cut
+    assert SECRET not in quote(f"http://user:{SECRET}{'x' * 200}@host")  # masked before it is cut
 
 
 def test_a_run_record_is_masked(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
-from handler.freezing.executor import set_segment
+from handler.freezing.executor import apply_epoch
 from handler.freezing.layers import outline
 from handler.observer import Observer
 from handler.schedule.schedule import Schedule, compute_schedule
@@ -66,7 +66,7 @@ class Cut(Observer):
     def run(self, trainer: Trainer, start: int, *, keep: bool = False) -> None:
         """Train from an epoch to the end."""
         for epoch in range(start, self.epochs):
-            set_segment(trainer.masks, self.schedule, epoch, rate=not trainer.step)
+            apply_epoch(trainer.masks, self.schedule, epoch, rate=not trainer.step)
             trainer.run_epoch(epoch)
             if keep:
                 self.states[epoch + 1, 0] = trainer.capture(epoch + 1)

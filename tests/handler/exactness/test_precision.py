@@ -13,7 +13,7 @@ from handler import DLFreezeTrainingExecutor, DLModelHandler, DLTrainingHandler,
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import ScheduleError, SpecError
-from handler.freezing.executor import set_segment
+from handler.freezing.executor import apply_epoch
 from handler.freezing.layers import outline
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
@@ -61,7 +61,7 @@ def test_an_entrys_rate_reaches_the_optimizer_under_loss_scaling():
     schedule = compute_schedule(entry, 3, outline(model))
     trainer, rates = Trainer(model, DLSequencer(X, Y, 16), epochs=3), []
     for epoch in range(3):
-        set_segment(trainer.masks, schedule, epoch)
+        apply_epoch(trainer.masks, schedule, epoch)
         trainer.run_epoch(epoch)
         rates.append(round(float(model.optimizer.inner_optimizer._learning_rate.numpy()), 6))
     assert rates == [0.01, 0.002, 0.002]

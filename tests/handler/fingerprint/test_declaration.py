@@ -10,7 +10,7 @@ import pytest
 import xxhash
 
 from handler.errors import SpecError
-from handler.fingerprint.declaration import Digests, declared, initial_key, pretrained_state
+from handler.fingerprint.declaration import FileDigests, declaration_of, initial_key, pretrained_state
 from handler.fingerprint.differences import ABSENT, differences, first_difference
 from handler.spec.reader import parse_spec
 from handler.store.marker import claim
@@ -30,7 +30,7 @@ def folder(tmp_path):
 @pytest.fixture
 def declare(folder):
     """Return a function that declares the valid specification with changes."""
-    return lambda change=None: declared(parse_spec(changed(change or {})), folder, Digests(None))
+    return lambda change=None: declaration_of(parse_spec(changed(change or {})), folder, FileDigests(None))
 
 
 NPZ = {"data": {"source": "points.npz"}}
@@ -144,7 +144,7 @@ def test_the_path_of_the_folder_does_not_enter(folder, declare, tmp_path_factory
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     shutil.copytree(folder, elsewhere, dirs_exist_ok=True)
     for change in ({}, NPZ, {"model.weights": "start.weights.h5"}):
-        assert declared(parse_spec(changed(change)), elsewhere, Digests(None)) == declare(change)
+        assert declaration_of(parse_spec(changed(change)), elsewhere, FileDigests(None)) == declare(change)
 
 
 def test_text_that_resembles_a_reference_stays_text(declare):
@@ -269,7 +269,7 @@ def store(tmp_path):
 
 def test_weights_of_a_run_enter_by_the_key_of_its_state(store, folder):
     spec = parse_spec(changed({"model.weights": "run:done"}))
-    assert declared(spec, folder, Digests(store.root))["model"]["weights"] == {"state": "c" * 32}
+    assert declaration_of(spec, folder, FileDigests(store.root))["model"]["weights"] == {"state": "c" * 32}
     assert pretrained_state("run:done@1", store.root) == pretrained_state("run:half@1", store.root) == "b" * 32
 
 

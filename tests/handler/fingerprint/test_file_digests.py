@@ -8,7 +8,7 @@ import pytest
 import xxhash
 
 from handler.errors import SpecError
-from handler.fingerprint.declaration import Digests
+from handler.fingerprint.declaration import FileDigests
 from handler.store.checksums import read_checked, with_checksum
 
 
@@ -19,7 +19,7 @@ def settle(file):
 
 def saved(folder, file):
     """Compute a file's digest, let the folder keep it, and return it."""
-    digests = Digests(folder)
+    digests = FileDigests(folder)
     digest = digests.of(file)
     digests.save()
     return digest
@@ -27,7 +27,7 @@ def saved(folder, file):
 
 @pytest.fixture
 def settled_at_once(monkeypatch):
-    """Make `Digests` trust files whose change time is recent."""
+    """Make `FileDigests` trust files whose change time is recent."""
     monkeypatch.setattr("handler.fingerprint.declaration._SETTLED", -1)
 
 
@@ -44,15 +44,15 @@ def test_a_cached_digest_is_renewed_when_its_file_changes(tmp_path, settled_at_o
     assert memory["known"] == {str(file): [5, 10**18, about.st_ctime_ns, about.st_ino, first]}
     memory["known"][str(file)][-1] = "remembered"
     (store / "digests.json").write_bytes(with_checksum(memory))
-    assert Digests(store).of(file) == "remembered"  # from the cache, without reading the file
+    assert FileDigests(store).of(file) == "remembered"  # from the cache, without reading the file
 
     text = (store / "digests.json").read_text()
     (store / "digests.json").write_text(text.replace("remembered", "remembereb"))
-    assert Digests(store).of(file) == first, "a memory that was altered is none"
+    assert FileDigests(store).of(file) == first, "a memory that was altered is none"
     (store / "digests.json").write_text(text)
 
     file.write_bytes(b"other")
-    assert Digests(store).of(file) == xxhash.xxh3_128_hexdigest(b"other")
+    assert FileDigests(store).of(file) == xxhash.xxh3_128_hexdigest(b"other")
 
 
 def test_new_content_of_the_same_size_and_times_is_detected(tmp_path, settled_at_once):
@@ -65,12 +65,12 @@ def test_new_content_of_the_same_size_and_times_is_detected(tmp_path, settled_at
     time.sleep(0.01)  # one tick of the clock of change times
     subprocess.run(["cp", "-p", other, file], check=True)
     assert file.stat().st_mtime_ns == 10**18
-    assert Digests(tmp_path).of(file) == xxhash.xxh3_128_hexdigest(b"other")
+    assert FileDigests(tmp_path).of(file) == xxhash.xxh3_128_hexdigest(b"other")
     third = tmp_path / "third.las"
     third.write_bytes(b"third")
     settle(third)
     third.replace(file)
-    assert Digests(tmp_path).of(file) == xxhash.xxh3_128_hexdigest(b"third")
+    assert FileDigests(tmp_path).of(file) == xxhash.xxh3_128_hexdigest(b"third")
 
 
 def test_a_modification_time_after_the_change_time_is_not_trusted(tmp_path, settled_at_once):
@@ -101,9 +101,9 @@ def test_a_damaged_cache_of_digests_is_ignored(content, tmp_path):
     (tmp_path / "digests.json").write_text(content)
     file = tmp_path / "points.las"
     file.write_bytes(b"first")
-    assert Digests(tmp_path).of(file) == xxhash.xxh3_128_hexdigest(b"first")
+    assert FileDigests(tmp_path).of(file) == xxhash.xxh3_128_hexdigest(b"first")
 
 
 def test_an_unreadable_file_is_refused(tmp_path):
     with pytest.raises(SpecError, match=r"gone.las can't be read: No such file"):
-        Digests(None).of(tmp_path / "gone.las")
+        FileDigests(None).of(tmp_path / "gone.las")

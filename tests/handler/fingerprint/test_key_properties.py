@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from handler.data.data_spec import DataSpec
-from handler.fingerprint.declaration import Digests, declared, initial_key
+from handler.fingerprint.declaration import FileDigests, declaration_of, initial_key
 from handler.fingerprint.differences import first_difference, spec_field
 from handler.spec.callbacks import LOGGERS
 from handler.spec.reader import parse_spec
@@ -62,7 +62,7 @@ def key(tmp_path_factory):
     def of(change, whole=False):
         if str(change.get("data.source", "")).endswith(".npz"):
             change = {"data.args": {}, **change}
-        found = declared(parse_spec(changed(change)), folder, Digests(None))
+        found = declaration_of(parse_spec(changed(change)), folder, FileDigests(None))
         return found if whole else initial_key(found)
 
     return of

@@ -108,10 +108,10 @@ def test_live_objects_refuse_mismatched_states(fit):
     end = fit.states.folder(next(key for key in fit.states.names() if fit.states.manifest(key)["epoch"] == 2))
     manifest = atomic_dirs.read_manifest(end)
     for name in ("data", "initial"):
-        atomic_dirs.amend(end, found={**manifest["found"], name: "something else"})
+        atomic_dirs.update_manifest(end, found={**manifest["found"], name: "something else"})
         with pytest.raises(MismatchError, match=f"^{name}: state .* was trained with something else"):
             fit(epochs=3)
-    atomic_dirs.amend(end, found=manifest["found"], environment={**manifest["environment"], "threads": 97})
+    atomic_dirs.update_manifest(end, found=manifest["found"], environment={**manifest["environment"], "threads": 97})
     with pytest.raises(EnvironmentMismatch, match=r"environment.threads: the state was made with 97, this process has \d+;"):
         fit(epochs=3)
     assert fit(epochs=3, allow=True) == [2]

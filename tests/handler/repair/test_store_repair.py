@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from handler.errors import DamagedError
-from handler.fingerprint.declaration import Digests
+from handler.fingerprint.declaration import FileDigests
 from handler.repair.store_repair import repair_store
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
@@ -104,7 +104,7 @@ def test_damaged_files_of_a_completed_run_are_rebuilt(store):
 
 def test_a_digest_index_with_other_content_is_rebuilt(store):
     (store.root / "digests.json").write_bytes(with_checksum({"format": 1, "what": "of another file"}))
-    assert Digests(store.root).of(store.root.parent / "points.npz")
+    assert FileDigests(store.root).of(store.root.parent / "points.npz")
 
 
 def test_damaged_caches_and_indexes_are_removed(store):

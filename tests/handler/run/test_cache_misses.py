@@ -10,7 +10,7 @@ import pytest
 from handler.backend import tensorflow_setup
 from handler.fingerprint import environment
 from handler.fingerprint.differences import in_words
-from handler.run.cache_misses import reasons
+from handler.run.cache_misses import explain_cache_misses
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import parse_spec
@@ -104,7 +104,7 @@ def folder(made, tmp_path):
 
 def why(folder, spec=SPEC, name="mine"):
     planning = run_of(folder, spec, name).planning
-    return reasons(planning, planning.plan())
+    return explain_cache_misses(planning, planning.plan())
 
 
 def test_a_complete_training_has_no_reasons(made):
@@ -283,7 +283,7 @@ def test_an_environment_that_would_be_refused_is_reported(folder):
     store = Store(folder / "store")
     key = store.runs.read("mine").chain[6]
     there = store.states.manifest(key)["environment"]
-    atomic_dirs.amend(store.states.folder(key), environment={**there, "keras": "3.14.0", "libc": "glibc 2.17"})
+    atomic_dirs.update_manifest(store.states.folder(key), environment={**there, "keras": "3.14.0", "libc": "glibc 2.17"})
     assert why(folder) == [], "a complete run is answered from the store"
     missing, *told = why(folder, changed(training__epochs=7))
     assert (missing.segment, missing.field) == (3, "epochs")

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from handler.data import reader_process
-from handler.run.initial_weights import start_from
+from handler.run.initial_weights import load_pretrained
 from handler.store.store import Store
 from tests.handler.data.damages import SECONDS, check, damages
 
@@ -18,5 +18,5 @@ def test_a_damaged_weights_file_is_loaded_or_refused(tmp_path, monkeypatch, name
     refused = []
     for what, content in damages(path.read_bytes(), flips=2):
         path.write_bytes(content)
-        refused.append(check(path, lambda: start_from(network, name, tmp_path, Store(tmp_path / "s")), what))
+        refused.append(check(path, lambda: load_pretrained(network, name, tmp_path, Store(tmp_path / "s")), what))
     assert sum(refused) > len(refused) / 3

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from handler.run.weights_file import opened
+from handler.run.weights_file import open_weights_file
 
 
 def made(folder, kind):
@@ -31,5 +31,5 @@ def made(folder, kind):
 
 @pytest.mark.parametrize("kind", ["bytes", "a link", "a view", "a group"])
 def test_weights_in_another_file_are_not_read(kind, tmp_path):
-    with pytest.raises(ValueError, match="Not allowed: H5 file with"), opened(made(tmp_path, kind)) as file:
+    with pytest.raises(ValueError, match="Not allowed: H5 file with"), open_weights_file(made(tmp_path, kind)) as file:
         file.variables("layers/dense")

@@ -10,9 +10,9 @@ import pytest
 
 from handler.errors import SpecError
 from handler.records import RunRecord
-from handler.run.initial_weights import start_from
+from handler.run.initial_weights import load_pretrained
 from handler.spec.initial_weights import WeightsInto
-from handler.state.keras_state import named, to_array
+from handler.state.keras_state import named_variables, to_array
 from handler.store.store import Store
 from handler.store.training_state import TrainingState
 
@@ -29,7 +29,7 @@ def net(head=3, seed=0):
 def test_all_layers_are_loaded_from_a_file(tmp_path, file):
     source, target = net(seed=1), net(seed=2)
     (source.save if file.endswith(".keras") else source.save_weights)(tmp_path / file)
-    assert start_from(target, file, tmp_path, Store(tmp_path / "s")).kept == []
+    assert load_pretrained(target, file, tmp_path, Store(tmp_path / "s")).kept == []
     assert all(np.array_equal(a, b) for a, b in zip(source.get_weights(), target.get_weights(), strict=True))
 
 
@@ -38,7 +38,7 @@ def test_a_new_head_keeps_its_initial_weights(tmp_path, file):
     source, target = net(seed=1), net(head=7, seed=2)
     head = target.get_layer("head").get_weights()
     (source.save if file.endswith(".keras") else source.save_weights)(tmp_path / file)
-    told = start_from(target, file, tmp_path, Store(tmp_path / "s"))
+    told = load_pretrained(target, file, tmp_path, Store(tmp_path / "s"))
     assert (told.loaded, told.kept) == (["body", "norm"], ["head"])
     assert told.text == f"model.weights: {file} gives 2 of 3 layers their values; head keep their initial values"
     assert np.array_equal(target.get_layer("body").get_weights()[0], source.get_layer("body").get_weights()[0])
@@ -48,16 +48,16 @@ def test_a_new_head_keeps_its_initial_weights(tmp_path, file):
 def test_an_unreadable_or_unfit_weights_file_is_refused(tmp_path):
     store = Store(tmp_path / "s")
     with pytest.raises(SpecError, match=r"model.weights: 'no.keras': there is no file"):
-        start_from(net(), "no.keras", tmp_path, store)
+        load_pretrained(net(), "no.keras", tmp_path, store)
     (tmp_path / "bad.keras").write_text("no")
     with pytest.raises(SpecError, match="can't be read as a Keras file"):
-        start_from(net(), "bad.keras", tmp_path, store)
+        load_pretrained(net(), "bad.keras", tmp_path, store)
     inputs = keras.Input((2,))
     keras.Model(inputs, keras.layers.Dense(1, name="other")(inputs)).save(tmp_path / "other.keras")
     with pytest.raises(SpecError, match="no layer of the same path and shape as this network; its layers: other"):
-        start_from(net(), "other.keras", tmp_path, store)
+        load_pretrained(net(), "other.keras", tmp_path, store)
     with pytest.raises(SpecError, match="there is no run 'gone'"):
-        start_from(net(), "run:gone", tmp_path, store)
+        load_pretrained(net(), "run:gone", tmp_path, store)
 
 
 def save(model, file):
@@ -73,13 +73,13 @@ def test_a_backbone_is_loaded_below_a_path(tmp_path, file):
     backbone = net(seed=2)
     backbone.name = "backbone"
     whole = keras.Model(inputs, keras.layers.Dense(2, name="head")(backbone(inputs)))
-    told = start_from(whole, WeightsInto(file=file, into="backbone"), tmp_path, store)
+    told = load_pretrained(whole, WeightsInto(file=file, into="backbone"), tmp_path, store)
     assert (told.into, told.loaded) == ("backbone", ["backbone/body", "backbone/norm", "backbone/head"])
     assert told.kept == ["head"]
     source = net(seed=1).get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(source, backbone.get_weights(), strict=True))
     with pytest.raises(SpecError, match=r"model.weights.into: the network has no layer or model 'bakbone'.*backbone"):
-        start_from(whole, WeightsInto(file=file, into="bakbone"), tmp_path, store)
+        load_pretrained(whole, WeightsInto(file=file, into="bakbone"), tmp_path, store)
 
 
 def test_a_wrapper_is_loaded_only_if_all_its_weights_fit(tmp_path):
@@ -94,7 +94,7 @@ def test_a_wrapper_is_loaded_only_if_all_its_weights_fit(tmp_path):
     source, target = wrapped(3, 1), wrapped(4, 2)
     before = target.get_layer("td").get_weights()
     source.save(tmp_path / "m.keras")
-    told = start_from(target, "m.keras", tmp_path, Store(tmp_path / "s"))
+    told = load_pretrained(target, "m.keras", tmp_path, Store(tmp_path / "s"))
     assert (told.loaded, told.kept) == (["bi", "head"], ["td", "mix"])
     assert all(np.array_equal(a, b) for a, b in zip(before, target.get_layer("td").get_weights(), strict=True))
     bi = zip(source.get_layer("bi").get_weights(), target.get_layer("bi").get_weights(), strict=True)
@@ -119,7 +119,7 @@ def test_loading_weights_deserializes_no_objects(tmp_path):
 
     source, target = lambdas(1), lambdas(2)
     source.save(tmp_path / "m.keras")
-    assert start_from(target, "m.keras", tmp_path, Store(tmp_path / "s")).loaded == ["own", "head"]
+    assert load_pretrained(target, "m.keras", tmp_path, Store(tmp_path / "s")).loaded == ["own", "head"]
     assert all(np.array_equal(a, b) for a, b in zip(source.get_weights(), target.get_weights(), strict=True))
 
 
@@ -134,7 +134,7 @@ def test_weights_files_without_names_are_read_by_configuration(tmp_path):
     with zipfile.ZipFile(tmp_path / "old.keras", "w") as archive:
         for name, data in (members | {"model.weights.h5": content.getvalue()}).items():
             archive.writestr(name, data)
-    assert start_from(target, "old.keras", tmp_path, Store(tmp_path / "s")).loaded == ["body", "norm"]
+    assert load_pretrained(target, "old.keras", tmp_path, Store(tmp_path / "s")).loaded == ["body", "norm"]
 
 
 def test_a_lora_adapter_loaded_from_a_file_stays_trainable(tmp_path):
@@ -146,7 +146,7 @@ def test_a_lora_adapter_loaded_from_a_file_stays_trainable(tmp_path):
     target = net(seed=2)
     target.get_layer("body").enable_lora(2)
     half = target.get_layer("body").lora_kernel_a.numpy()
-    start_from(target, "m.keras", tmp_path, store)
+    load_pretrained(target, "m.keras", tmp_path, store)
     body = target.get_layer("body")
     assert np.allclose(np.array(body.kernel), merged, atol=1e-6)
     assert np.array_equal(body.lora_kernel_a.numpy(), half)
@@ -155,8 +155,8 @@ def test_a_lora_adapter_loaded_from_a_file_stays_trainable(tmp_path):
     store.states.write("a" * 32, TrainingState(arrays=arrays_of(source)))
     run_record(store, "a" * 32)
     with pytest.raises(SpecError, match=r"the layer 'body' has a LoRA adapter there and none in this network"):
-        start_from(plain, "run:mine@0", tmp_path, store)
-    told = start_from(target, "run:mine", tmp_path, store)
+        load_pretrained(plain, "run:mine@0", tmp_path, store)
+    told = load_pretrained(target, "run:mine", tmp_path, store)
     assert told.kept == []
     assert all(np.array_equal(a, b) for a, b in zip(source.get_weights(), target.get_weights(), strict=True))
 
@@ -167,7 +167,7 @@ def test_an_epoch_without_a_state_is_refused_with_a_list(tmp_path):
         store.states.write(key * 32, TrainingState(arrays=arrays_of(source)))
     run_record(store, "d" * 32, chain=[letter * 32 for letter in "abcd"])
     with pytest.raises(SpecError, match="'run:mine@2': epoch 2 is not kept; kept are 0, 3"):
-        start_from(net(), "run:mine@2", tmp_path, store)
+        load_pretrained(net(), "run:mine@2", tmp_path, store)
 
 
 def test_layers_of_one_variable_path_are_loaded_in_their_order(tmp_path):
@@ -183,13 +183,13 @@ def test_layers_of_one_variable_path_are_loaded_in_their_order(tmp_path):
     store.states.write("a" * 32, TrainingState(arrays=arrays_of(source)))
     run_record(store, "a" * 32)
     target = twice(2)
-    assert start_from(target, "run:mine@0", tmp_path, store).kept == []
+    assert load_pretrained(target, "run:mine@0", tmp_path, store).kept == []
     assert all(np.array_equal(a, b) for a, b in zip(source.get_weights(), target.get_weights(), strict=True))
-    assert start_from(twice(2, ("three",)), "run:mine@0", tmp_path, store).loaded == ["head"]
+    assert load_pretrained(twice(2, ("three",)), "run:mine@0", tmp_path, store).loaded == ["head"]
 
 
 def arrays_of(model):
-    return {name: to_array(variable) for name, variable in named("model", model.variables).items()}
+    return {name: to_array(variable) for name, variable in named_variables("model", model.variables).items()}
 
 
 def run_record(store, state, chain=None):

@@ -3,9 +3,9 @@
 import pytest
 
 from handler.errors import SpecError
-from handler.fingerprint.declaration import Digests, declared
+from handler.fingerprint.declaration import FileDigests, declaration_of
 from handler.run.inputs import RunInputs
-from handler.run.planner import Planning
+from handler.run.planner import RunPlanner
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import dump_spec, parse_spec
 from handler.store.store import Store
@@ -89,7 +89,7 @@ def test_a_callback_cannot_monitor_a_missing_metric(folder):
 
 def keys_of(folder, changes):
     spec = parse_spec(changes)
-    return Planning(spec, folder, Store(folder / "store"), "mine").key
+    return RunPlanner(spec, folder, Store(folder / "store"), "mine").key
 
 
 def test_only_options_that_change_the_training_change_the_key(folder):
@@ -98,7 +98,7 @@ def test_only_options_that_change_the_training_change_the_key(folder):
     assert keys_of(folder, spec_of()) != keys_of(folder, spec_of(**defaults)), "it was trained with Adam"
     shipped = {"architecture": "pointnet"}
     before, after = ({**SPEC, "data": {"source": "synthetic"}, "model": {**shipped, **more}} for more in ({}, {"compile": defaults}))  # fmt: skip
-    assert declared(parse_spec(before), folder, Digests(None)) == declared(parse_spec(after), folder, Digests(None))
+    assert declaration_of(parse_spec(before), folder, FileDigests(None)) == declaration_of(parse_spec(after), folder, FileDigests(None))
 
 
 def test_a_stored_specification_omits_the_same_options(folder):

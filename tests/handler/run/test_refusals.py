@@ -102,7 +102,7 @@ def amended(made):
     before = (state / atomic_dirs.MANIFEST).read_bytes()
 
     def amend(**changes):
-        atomic_dirs.amend(state, **changes)
+        atomic_dirs.update_manifest(state, **changes)
 
     yield amend
     (state / atomic_dirs.MANIFEST).write_bytes(before)
@@ -115,7 +115,7 @@ def end_state(run):
 def amend_end(run, **changes):
     """Change the recorded environment of the state after two epochs."""
     manifest = end_state(run)
-    atomic_dirs.amend(run.store.states.folder(manifest["key"]), environment={**manifest["environment"], **changes})
+    atomic_dirs.update_manifest(run.store.states.folder(manifest["key"]), environment={**manifest["environment"], **changes})
 
 
 # Environment: compared fields
@@ -147,7 +147,7 @@ def test_every_environment_field_but_python_is_compared(made):
     run = made[1]
     assert set(end_state(run)["environment"]) == {*OTHER, "python"}
     assert set(environment.current(run.live.mh.compiled)) == {*OTHER, "python"}
-    assert not list(environment.differences({"python": "3.11.1"}, {"python": "3.13.0"}))
+    assert not list(environment.environment_differences({"python": "3.11.1"}, {"python": "3.13.0"}))
 
 
 @pytest.mark.parametrize(("field", "value"), OTHER.items())
@@ -171,7 +171,7 @@ def test_fields_that_an_older_state_lacks_are_not_compared(folder):
     run = opened(folder, LONGER, name="longer")
     first = {"tensorflow", "keras", "numpy", "platform", "cpu", "threads", "deterministic", "onednn", "jit", "devices"}
     kept = {name: value for name, value in end_state(run)["environment"].items() if name in first}
-    atomic_dirs.amend(run.store.states.folder(run.planning.chain.keys[2]), environment=kept | {"python": "3.1"})
+    atomic_dirs.update_manifest(run.store.states.folder(run.planning.chain.keys[2]), environment=kept | {"python": "3.1"})
     trained(run)
     assert (run.watch.epochs, run.watch.notes) == ([2], [])
 
@@ -179,7 +179,7 @@ def test_fields_that_an_older_state_lacks_are_not_compared(folder):
 def test_the_environment_is_predicted_without_tensorflow(made):
     run = made[1]
     there = end_state(run)["environment"]
-    foreseen = environment.foreseen(run.planning.threads)
+    foreseen = environment.expected(run.planning.threads)
     assert foreseen.items() <= there.items()
     assert there.keys() - foreseen.keys() <= {"jit", "eager", "graph_options", "floatx", "epsilon", "image_data_format", "dtype_policy", "onednn", "devices"}
 
@@ -252,7 +252,7 @@ def test_a_changed_keras_is_reported_before_its_initial_values(folder):
     run = opened(folder, LONGER, name="longer")
     amend_end(run, keras="3.14.0")
     manifest = end_state(run)
-    atomic_dirs.amend(run.store.states.folder(manifest["key"]), found={**manifest["found"], "initial": "other"})
+    atomic_dirs.update_manifest(run.store.states.folder(manifest["key"]), found={**manifest["found"], "initial": "other"})
     run.begin(run.plan())
     with pytest.raises(EnvironmentMismatch, match=r"environment.keras"):
         run.train_segment(0)
@@ -275,7 +275,7 @@ def test_changed_data_is_reported_before_the_environment(folder):
     run = opened(folder, LONGER, name="longer")
     amend_end(run, keras="3.14.0")
     manifest = end_state(run)
-    atomic_dirs.amend(run.store.states.folder(manifest["key"]), found={**manifest["found"], "data": "something else"})
+    atomic_dirs.update_manifest(run.store.states.folder(manifest["key"]), found={**manifest["found"], "data": "something else"})
     run.begin(run.plan())
     with pytest.raises(MismatchError, match=r"^data: "):
         run.train_segment(0)

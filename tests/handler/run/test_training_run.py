@@ -182,7 +182,7 @@ def test_undeclared_changes_of_data_are_refused(train, folder):
 def test_another_environment_is_refused_unless_allowed(train, folder, finished):
     store = Store(folder / "store")
     key = store.runs.read("mine").chain[6]
-    atomic_dirs.amend(store.states.folder(key), environment={**store.states.manifest(key)["environment"], "keras": "3.14.0"})
+    atomic_dirs.update_manifest(store.states.folder(key), environment={**store.states.manifest(key)["environment"], "keras": "3.14.0"})
     longer = {"training": {"epochs": 7, "batch_size": 32}}
     with pytest.raises(EnvironmentMismatch, match=r"environment.keras: .*'3.14.0', this process has '3.1.*--allow-environment-change"):
         train(longer)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
-from handler.run.planner import Planning
+from handler.run.planner import RunPlanner
 from handler.schedule.schedule import compute_schedule
 from handler.spec.callback_effects import conflicts, earliest_end
 from handler.spec.callbacks import CallbackSpec
@@ -70,7 +70,7 @@ def plan(tmp_path):
             "name": "small", "data": {"source": "own:data"}, "model": {"architecture": "own:network"},
             "training": {"epochs": 10, "callbacks": list(callbacks)}, "freeze_training": TWO,
         })  # fmt: skip
-        return Planning(spec, tmp_path, Store(tmp_path / "s"), "small").plan()
+        return RunPlanner(spec, tmp_path, Store(tmp_path / "s"), "small").plan()
 
     return made
 

@@ -16,7 +16,7 @@ def seal_two(target, text="one"):
         (folder / "deep").mkdir()
         (folder / "deep" / "b").write_bytes(b"\0" * 100)
 
-    atomic_dirs.seal(target, {"says": "k"}, fill)
+    atomic_dirs.commit_dir(target, {"says": "k"}, fill)
 
 
 def test_a_sealed_directory_lists_every_file_in_its_manifest(tmp_path):
@@ -63,7 +63,7 @@ def edit(target, **changes):
 
 
 def test_a_shallow_check_reads_the_zarr_description(tmp_path):
-    atomic_dirs.seal(tmp_path / "x", {}, lambda folder: (folder / "zarr.json").write_text('{"order": "C"}') and None)
+    atomic_dirs.commit_dir(tmp_path / "x", {}, lambda folder: (folder / "zarr.json").write_text('{"order": "C"}') and None)
     assert atomic_dirs.damages(tmp_path / "x") == []
     (tmp_path / "x" / "zarr.json").write_text('{"order": "F"}')
     assert "content doesn't match" in atomic_dirs.damages(tmp_path / "x")[0].what
@@ -96,7 +96,7 @@ def test_of_two_concurrent_writers_the_first_one_wins(tmp_path):
             seal_two(target, "first")
         (folder / "a").write_text("second")
 
-    atomic_dirs.seal(target, {}, fill)
+    atomic_dirs.commit_dir(target, {}, fill)
     assert (target / "a").read_text() == "first"
     assert atomic_dirs.damages(target, deep=True) == []
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
@@ -112,7 +112,7 @@ def test_a_failed_writer_leaves_the_previous_directory(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(StoreError, match=r"x: can't be written \(No space left on device\); make room .* untouched"):
-        atomic_dirs.seal(target, {}, fill)
+        atomic_dirs.commit_dir(target, {}, fill)
     assert (target / "a").read_text() == "bad"
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
@@ -124,7 +124,7 @@ def test_a_manifest_is_updated_atomically(tmp_path, monkeypatch):
     monkeypatch.setattr(
         atomic_files.Path, "replace", lambda a, b: (seen.append(atomic_dirs.damages(tmp_path / "x", deep=True)), rename(a, b))[1]
     )
-    atomic_dirs.amend(tmp_path / "x", says="new")
+    atomic_dirs.update_manifest(tmp_path / "x", says="new")
     assert seen == [[]], "as it would be found after a kill"
     assert atomic_dirs.read_manifest(tmp_path / "x")["says"] == "new"
     assert atomic_dirs.damages(tmp_path / "x", deep=True) == []
@@ -132,8 +132,8 @@ def test_a_manifest_is_updated_atomically(tmp_path, monkeypatch):
 
 def test_quarantining_renames_the_directory(tmp_path):
     seal_two(tmp_path / "x")
-    atomic_files.set_aside(tmp_path / "x")
+    atomic_files.quarantine(tmp_path / "x")
     assert [p.name.startswith(".damaged-") for p in tmp_path.iterdir()] == [True]
     with pytest.raises(DamagedError, match="can't be read"):
         atomic_dirs.read_manifest(tmp_path / "x")
-    atomic_files.set_aside(tmp_path / "x")  # missing, as if another process had moved it
+    atomic_files.quarantine(tmp_path / "x")  # missing, as if another process had moved it

@@ -57,7 +57,7 @@ def test_a_sealed_directory_is_synced_files_first_and_manifest_last(tmp_path, or
         (folder / "two").write_text("2")
 
     target = tmp_path / "x"
-    atomic_dirs.seal(target, {}, fill)
+    atomic_dirs.commit_dir(target, {}, fill)
     at = {path: order.index(("sync", str(path))) for path in (target, *target.rglob("*"))}
     manifest, renamed = at.pop(target / "manifest.json"), order.index(("rename", str(target)))
     assert all(at[file] < manifest for file in (target / "a" / "one", target / "two"))
@@ -91,16 +91,16 @@ def test_a_stale_temporary_file_is_removed_despite_a_reused_process_id(tmp_path)
     (left,) = tmp_path.iterdir()
     ours = left.with_name(f".tmp-{os.getpid()}-{left.name.split('-', 2)[2]}")
     left.rename(ours)  # its process id is that of a living process
-    assert atomic_files.leftovers(tmp_path) == [ours]
-    atomic_files.sweep(tmp_path)
+    assert atomic_files.stale_files(tmp_path) == [ours]
+    atomic_files.remove_stale_files(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_being_written_is_not_removed(tmp_path):
-    with atomic_files.replacing(tmp_path / "file") as beside:
+    with atomic_files.atomic_write(tmp_path / "file") as beside:
         beside.write_text("text")
-        assert atomic_files.leftovers(tmp_path) == []
-        atomic_files.sweep(tmp_path)
+        assert atomic_files.stale_files(tmp_path) == []
+        atomic_files.remove_stale_files(tmp_path)
         asked = f"from handler.store import atomic_files; from pathlib import Path; atomic_files.sweep(Path({str(tmp_path)!r}))"
         subprocess.run([sys.executable, "-c", asked], check=True)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "text")]
@@ -129,7 +129,7 @@ def test_a_foreign_folder_with_a_similar_name_is_not_removed(tmp_path):
     for name in (".tmp-mine", ".tmp-1-2-3", ".tmp-77-abcdef0-x"):
         (tmp_path / name).mkdir()
     atomic_files.write_file(tmp_path / "predicted.npz", b"")
-    atomic_files.sweep(tmp_path)
+    atomic_files.remove_stale_files(tmp_path)
     assert len(list(tmp_path.iterdir())) == 4
 
 
@@ -154,7 +154,7 @@ def test_a_file_with_the_longest_possible_name_is_written(tmp_path):
 def test_a_system_error_is_one_sentence_with_a_remedy(tmp_path, number, advice):
     (tmp_path / "file").write_text("old")
 
-    @atomic_files.replacing(tmp_path / "file")
+    @atomic_files.atomic_write(tmp_path / "file")
     def refused():
         raise OSError(number, os.strerror(number))
 

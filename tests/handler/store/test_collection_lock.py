@@ -90,7 +90,7 @@ def test_a_stop_request_ends_the_wait_for_gc(store):
     waiting = lambda text: stop.request("SIGINT")  # noqa: E731
     try:
         with (
-            collection_lock.alone(store.root),
+            collection_lock.hold_exclusive(store.root),
             pytest.raises(Interrupted, match="stopped by SIGINT while waiting: a collection is in progress"),
             store.runs.lock("new", waiting=waiting),
         ):
@@ -100,7 +100,7 @@ def test_a_stop_request_ends_the_wait_for_gc(store):
 
 
 def test_a_second_concurrent_gc_is_refused(store):
-    with collection_lock.alone(store.root), pytest.raises(BusyError, match="another collection is in progress"):
+    with collection_lock.hold_exclusive(store.root), pytest.raises(BusyError, match="another collection is in progress"):
         store.collect()
 
 

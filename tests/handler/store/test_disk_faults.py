@@ -53,7 +53,7 @@ def test_a_disk_that_fails_at_any_step_leaves_the_previous_content(write, fault,
         if fault == "full" and write != "leftovers swept up":
             assert not list(folder.rglob(".tmp-*")), "nothing is left where removals work"
         store.sweep()
-        atomic_files.sweep(folder / "out")
+        atomic_files.remove_stale_files(folder / "out")
         if refused(ended["error"], fault, store):
             refusals += 1
         elif write not in QUIET or not ended["happened"]:
@@ -104,7 +104,7 @@ def test_a_write_to_a_full_device_leaves_no_files(memory):
             file.write("x")
 
     with pytest.raises(StoreError, match=r"x: can't be written \(No space left on device\); make room"):
-        atomic_dirs.seal(store.root / "x", {}, fill)
+        atomic_dirs.commit_dir(store.root / "x", {}, fill)
     assert list(store.root.iterdir()) == []
 
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from handler.store.atomic_files import leftovers
+from handler.store.atomic_files import stale_files
 from handler.store.store import Store
 from tests.handler.store.writes import WRITES, things_damaged
 
@@ -24,7 +24,7 @@ def test_a_write_killed_at_any_step_leaves_the_previous_content(write, faulty, m
         assert not ended["error"]
         kind.old(store)
         assert things_damaged(store) <= damaged, step
-        left += sum(len(leftovers(place)) for place in (*store.folders(), folder / "out"))
+        left += sum(len(stale_files(place)) for place in (*store.folders(), folder / "out"))
         store.sweep()
         assert not list(store.root.rglob(".tmp-*")), step
         kind.act(store)

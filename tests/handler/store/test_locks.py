@@ -12,7 +12,7 @@ import pytest
 
 from handler.errors import BusyError, Interrupted
 from handler.stop_flag import stop
-from handler.store.locks import is_locked, locked
+from handler.store.locks import hold_lock, is_locked
 
 HOLD = textwrap.dedent("""
     import os, sys, time
@@ -50,7 +50,7 @@ def hold(tmp_path):
 def test_a_busy_lock_names_its_holder_host_and_time(tmp_path, hold):
     holder = hold()
     who = rf"run 'a' is being used by process {holder.pid} on {os.uname().nodename} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d"
-    with pytest.raises(BusyError, match=who), locked(tmp_path / "lock", "run 'a'"):
+    with pytest.raises(BusyError, match=who), hold_lock(tmp_path / "lock", "run 'a'"):
         pass
 
 
@@ -61,7 +61,7 @@ def test_a_waiter_takes_the_lock_over_when_its_holder_is_killed(tmp_path, hold):
         told.append(text)
         holder.kill()
 
-    with locked(tmp_path / "lock", "run 'a'", wait=True, waiting=kill_when_told):
+    with hold_lock(tmp_path / "lock", "run 'a'", wait=True, waiting=kill_when_told):
         assert is_locked(tmp_path / "lock")
     assert len(told) == 1
     assert f"process {holder.pid} on" in told[0]
@@ -72,7 +72,7 @@ def test_a_stop_request_ends_the_wait(tmp_path, hold):
     try:
         with (
             pytest.raises(Interrupted, match="stopped by SIGINT while waiting: run 'a' is in use"),
-            locked(tmp_path / "lock", "run 'a'", wait=True, waiting=lambda text: stop.request("SIGINT")),
+            hold_lock(tmp_path / "lock", "run 'a'", wait=True, waiting=lambda text: stop.request("SIGINT")),
         ):
             pass
     finally:
@@ -84,14 +84,14 @@ def test_a_killed_process_holds_no_lock_although_its_child_lives(tmp_path, hold)
     assert is_locked(tmp_path / "lock")
     holder.kill()
     holder.wait()
-    with locked(tmp_path / "lock", "it"):
+    with hold_lock(tmp_path / "lock", "it"):
         pass
 
 
 def test_a_leftover_lock_file_blocks_nobody(tmp_path):
     (tmp_path / "lock").write_text(f"process {os.getppid()} on {os.uname().nodename} since 2020-01-01 00:00:00\n")
     assert not is_locked(tmp_path / "lock")
-    with locked(tmp_path / "lock", "it"):
+    with hold_lock(tmp_path / "lock", "it"):
         assert str(os.getpid()) in (tmp_path / "lock").read_text()
 
 
@@ -100,5 +100,5 @@ def test_a_check_whether_a_lock_is_held_makes_no_lock_busy(tmp_path):
     with (tmp_path / "lock").open("rb") as glance:  # as `is_locked` does, but a little longer
         fcntl.flock(glance, fcntl.LOCK_EX)
         threading.Timer(0.1, lambda: fcntl.flock(glance, fcntl.LOCK_UN)).start()
-        with locked(tmp_path / "lock", "it"):
+        with hold_lock(tmp_path / "lock", "it"):
             pass

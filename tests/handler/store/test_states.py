@@ -167,7 +167,7 @@ def test_a_state_written_with_wrong_bytes_is_quarantined(states, monkeypatch):
 def test_a_promoted_state_keeps_the_states_that_it_refers_to(states):
     states.write("k1", state_of(a=BIG), snapshot=True)
     states.write("k2", state_of(a=BIG), parent="k1", snapshot=True)
-    atomic_dirs.amend(states.folder("k1"), snapshot=True)
+    atomic_dirs.update_manifest(states.folder("k1"), snapshot=True)
     assert states.keep("k2")
     states.drop_snapshots(["k1", "k2"])
     assert states.read("k2").arrays["a"].tobytes() == BIG.tobytes()

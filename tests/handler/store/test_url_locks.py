@@ -99,7 +99,7 @@ def test_training_and_gc_on_two_machines_exclude_each_other(machine):
     one.states.write("k1", state_of(**ARRAYS))
     with one.runs.lock("new"), pytest.raises(BusyError, match=r"new is at work; collect when it has ended"):
         other.collect()
-    with collection_lock.alone(other.root):
+    with collection_lock.hold_exclusive(other.root):
         threading.Timer(1.0, lambda: stop.request("SIGINT")).start()
         try:
             with pytest.raises(Interrupted, match="a collection is in progress"), one.runs.lock("new", waiting=told.append):

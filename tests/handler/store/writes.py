@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from handler.fingerprint.declaration import Digests
+from handler.fingerprint.declaration import FileDigests
 from handler.records import RunRecord, SegmentRecord
-from handler.store.atomic_files import replacing, sweep
+from handler.store.atomic_files import atomic_write, remove_stale_files
 from handler.store.store import Store
 from handler.store.training_state import TrainingState
 from handler.training.data_backup import drop_backup, restore_backup, write_backup
@@ -132,12 +132,12 @@ def _out(store):
 
 
 def _write_out(store, text="new"):
-    with replacing(_out(store)) as beside, beside.open("w") as file:
+    with atomic_write(_out(store)) as beside, beside.open("w") as file:
         file.write(text)
 
 
 def _learn(store):
-    digests = Digests(store.root)
+    digests = FileDigests(store.root)
     digests._known, digests._changed = {"file": [1, 2, "digest"]}, True
     digests.save()
 
@@ -157,7 +157,7 @@ def _nothing_abandoned(store):
 
 def _sweep(store):
     store.sweep()
-    sweep(_out(store).parent)
+    remove_stale_files(_out(store).parent)
 
 
 def _is_one(store):
@@ -237,8 +237,8 @@ WRITES = {
     "what is remembered of files": Write(
         lambda store: store.states.write("k1", state(1.0)),
         _learn,
-        is_one_of(lambda store: Digests(store.root)._known, {}, {"file": [1, 2, "digest"]}),
-        is_one_of(lambda store: Digests(store.root)._known, {"file": [1, 2, "digest"]}),
+        is_one_of(lambda store: FileDigests(store.root)._known, {}, {"file": [1, 2, "digest"]}),
+        is_one_of(lambda store: FileDigests(store.root)._known, {"file": [1, 2, "digest"]}),
     ),
     "a collection": Write(
         _collectable,

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from flows.answers import standing
+from flows.answers import effective_status
 from flows.dead_runs import _in_store
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.errors import BusyError, EnvironmentMismatch, SpecError
@@ -94,7 +94,7 @@ def test_a_training_that_ends_early_records_its_error(error, status, said, fit, 
         fit("mine", [Fails(error)])
     record = store.runs.read("mine")
     assert (record.status, record.error) == (status, said)
-    assert standing(record, store.runs.is_alive("mine")) == status
+    assert effective_status(record, store.runs.is_alive("mine")) == status
     fit("mine")
     assert store.runs.read("mine").error is None
 

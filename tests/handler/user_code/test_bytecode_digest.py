@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from handler.user_code.bytecode_digest import own_code
+from handler.user_code.bytecode_digest import user_code_digests
 from tests.handler.definitions import defined
 
 SOURCES = {
@@ -27,8 +27,8 @@ SOURCES = {
 
 
 def test_a_digest_ignores_comments_and_docstrings():
-    digests = {what: own_code([defined(source)])[0][1] for what, source in SOURCES.items()}
-    assert digests["first"] == digests["comment"] == own_code([defined(SOURCES["first"])])[0][1]
+    digests = {what: user_code_digests([defined(source)])[0][1] for what, source in SOURCES.items()}
+    assert digests["first"] == digests["comment"] == user_code_digests([defined(SOURCES["first"])])[0][1]
     assert len(set(digests.values())) == len(SOURCES) - 1
 
 
@@ -37,14 +37,14 @@ def test_a_digest_includes_enclosed_values(one, other):
     def make(value):
         return defined("def outer(value):\n    def f(x):\n        return x + value\n    return f", "outer")(value)
 
-    assert own_code([make(one)]) == own_code([make(one)])
-    assert own_code([make(one)]) != own_code([make(other)])
+    assert user_code_digests([make(one)]) == user_code_digests([make(one)])
+    assert user_code_digests([make(one)]) != user_code_digests([make(other)])
 
 
 def digest_of(change=("", ""), rates=(1, 2), factor=3, **options):
     """Return the digest of a function that refers to two globals and a helper, with changes to these."""
     source = "def helper(x):\n    return x * FACTOR\ndef f(x):\n    return [helper(part) for part in x] + RATES"
-    return own_code([defined(source.replace(*change), RATES=list(rates), FACTOR=factor)], **options)
+    return user_code_digests([defined(source.replace(*change), RATES=list(rates), FACTOR=factor)], **options)
 
 
 def test_a_digest_includes_the_globals_that_a_function_refers_to():
@@ -65,9 +65,9 @@ CLASS = "class Base:\n    rate = 1\n    def step(self):\n        return 1\nclass
 @pytest.mark.parametrize(("was", "now"), [("rate = 1", "rate = 2"), ("return 1", "return 5"), ("+ 1", "+ 2"), ("return 3", "return 5"), ("return 4", "return 5")])
 def test_a_digest_includes_the_bases_and_members_of_a_class(was, now):
     one, same, other = (defined(source, "C")() for source in (CLASS, CLASS, CLASS.replace(was, now)))
-    assert own_code([one]) == own_code([same])
-    assert own_code([one]) != own_code([other])
-    assert [name for name, _ in own_code([one])] == ["C", "Base"]
+    assert user_code_digests([one]) == user_code_digests([same])
+    assert user_code_digests([one]) != user_code_digests([other])
+    assert [name for name, _ in user_code_digests([one])] == ["C", "Base"]
 
 
 def test_a_digest_includes_functions_that_an_object_holds():
@@ -75,14 +75,14 @@ def test_a_digest_includes_functions_that_an_object_holds():
 
     one, other = defined(SOURCES["first"]), defined(SOURCES["constant"])
     for hold in (keras.layers.Activation, functools.partial, lambda f: keras.callbacks.LambdaCallback(on_epoch_end=f)):
-        assert own_code([hold(one)]) == own_code([hold(one)]) != own_code([hold(other)])
-        assert own_code([hold(one)])[0][0] == "f"
+        assert user_code_digests([hold(one)]) == user_code_digests([hold(one)]) != user_code_digests([hold(other)])
+        assert user_code_digests([hold(one)])[0][0] == "f"
 
 
 def test_a_digest_excludes_code_of_installed_packages():
     import keras
 
-    assert own_code([keras.layers.Dense(3), keras.losses.mean_squared_error, keras.optimizers.Adam(), None, "mse", np.zeros(3)]) == []
+    assert user_code_digests([keras.layers.Dense(3), keras.losses.mean_squared_error, keras.optimizers.Adam(), None, "mse", np.zeros(3)]) == []
 
 
 def test_a_digest_does_not_depend_on_the_process():
