@@ -160,7 +160,7 @@ def stages(spec_file: Path, store: Path) -> None:
 
     spec, folder = load_spec(spec_file)
     run = TrainingRun.of(RunInputs(spec=spec, folder=str(folder), store=str(store.absolute()), name=spec.name))
-    assert run.finished() is None
+    assert run.completed_record() is None
     with run.lock():
         plan = run.plan()
         run.begin(plan)

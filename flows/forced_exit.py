@@ -44,9 +44,9 @@ def mark_abandoned(run: TrainingRun | None, in_a_step: bool, why: str = "what it
         A sentence that says what happened.
     """
     said = f"stopped by {stop.reason}; there was nothing to save"
-    if run is not None and run.ended is not None:  # later work, such as a request to a server, blocks
-        return run.ended.error or "the training is complete"
-    if run is None or not run.held:
+    if run is not None and run.final_record is not None:  # later work, such as a request to a server, blocks
+        return run.final_record.error or "the training is complete"
+    if run is None or not run.has_lock:
         return said
     try:
         if in_a_step:

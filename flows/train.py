@@ -126,7 +126,7 @@ def train_run(run: TrainingRun, inputs: RunInputs, *, wait: bool = False) -> Run
     """
     with run.lock(wait=wait):
         made = plan(inputs)
-        finished = run.finished()
+        finished = run.completed_record()
         if finished is not None:
             log(f"the run is finished: nothing is to be trained; {looked_at(inputs.spec)}")
             return finished

@@ -54,8 +54,8 @@ def stage(
 ) -> Callable[[Callable[Concatenate[RunInputs, P], R]], Task[Concatenate[RunInputs, P], R]]:
     """Return a decorator that turns a function of `RunInputs` into the Prefect task of one stage.
 
-    The task is retried with growing pauses (1, 2, 4, 8 s, with jitter) after a transient error (`is_transient`). A stop request
-    is not an error. The task's result is not stored, unless `cached_by_key` configures it.
+    The task is retried with growing pauses (1, 2, 4, 8 s, with jitter) after a transient error (`is_transient`). A stop
+    request is not an error. The task's result is not stored, unless `cached_by_key` configures it.
 
     Args:
         name: the stage's name.

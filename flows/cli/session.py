@@ -91,7 +91,7 @@ class Session:
             run.store.require_writable(inputs.name)  # guard: store-writable-first
             if run.store.runs.is_alive(inputs.name):
                 with run.store.runs.lock(inputs.name, wait=wait, waiting=self.display.note):
-                    record = run.finished()
+                    record = run.completed_record()
                 if record is not None:
                     self.display.note(f"{inputs.name} is finished: nothing was trained; {looked_at(inputs.spec)}")
                     return TrainAnswer.of(record, store)
@@ -222,7 +222,7 @@ class Session:
         Raises:
             Interrupted, FrostlineError, Exception: the training's own end, if it is not complete.
         """
-        record = run.ended or run.finished()
+        record = run.final_record or run.completed_record()
         own = text_of(error)
         if record is None or (record.status == "failed" and record.error == own):
             raise error

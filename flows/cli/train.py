@@ -74,7 +74,7 @@ def finished(inputs: RunInputs, store: str, say: Callable[[str], None]) -> Train
     from flows.answers import TrainAnswer
 
     run = TrainingRun.of(inputs)
-    record = None if run.store.runs.is_alive(inputs.name) else run.finished()
+    record = None if run.store.runs.is_alive(inputs.name) else run.completed_record()
     if record is None:
         return None
     for text in run.notes:

@@ -225,7 +225,7 @@ class Trainer:
         kept = [to_array(v) for v in expand_replicas(self.model.metrics_variables)]
         told.on_test_begin()
         self.model.reset_metrics()
-        test = self.masks.test(batches.signature(batches.tensors(sequencer[0])))
+        test = self.masks.test_step(batches.signature(batches.tensors(sequencer[0])))
         logs: dict[str, Any] = {}
         each = callback_state.has_batch_hooks(told.callbacks, of="test")
         begin, end = told.on_test_batch_begin, told.on_test_batch_end

@@ -69,7 +69,7 @@ class DLFreezeTrainingExecutor:
         check_epochs(training_epochs)
         if nn is not None:
             check_network(nn, "nn")
-        return compute_schedule(freeze_training, training_epochs, None if nn is None else outline(nn)).triple()
+        return compute_schedule(freeze_training, training_epochs, None if nn is None else outline(nn)).as_lists()
 
     def handle_round_robin_freezing(
         self, layers: list[str | list[str]], interval: tuple[int, int], strategy: dict[str, Any]

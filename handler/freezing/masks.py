@@ -92,7 +92,7 @@ class Masks:
         kind = "step" if train_step is None else "suffix"
         return self.keep(kind, lambda: self._train_step(signature, train_step or self.model.train_step))
 
-    def test(self, signature: Any) -> Step:
+    def test_step(self, signature: Any) -> Step:
         """Return the test step under the present mask; its loss leaves out the regularizers of frozen layers."""
         step = replicated(self.model, self.model.test_step)
         return self.keep("test", lambda: compiled_step(self.model, step, signature))

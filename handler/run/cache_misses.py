@@ -128,7 +128,7 @@ class _Comparison:
     def _gone(self, record: RunRecord) -> Reason:
         """Return the reason for a run that was trained through the segment, but whose state there is missing."""
         states, end = self.planning.store.states, self.segment.end
-        keys = states.there()
+        keys = states.stored_keys()
         there = [epoch for epoch, key in enumerate(record.chain) if key in keys]
         kept = end in {segment.end for segment in record.plan}
         why = "isn't in the store any more" if kept else "was not kept: it isn't the end of one of its segments"

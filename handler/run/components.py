@@ -246,7 +246,7 @@ class RunComponents:
         Returns:
             `weights` (digest), `final_is_state`, `model` (file name), `history`, `validation` (logs or None).
         """
-        trainer = self.walk.stand_at_end(position.epoch)
+        trainer = self.walk.restore_final(position.epoch)
         history = {name: [float(v) for v in values] for name, values in trainer.history.history.items()}
         before = weights_digest(self.mh.compiled)
         trainer.end()

@@ -87,7 +87,7 @@ class RunPlanner:
         return self._network[1]
 
     @property
-    def remembered(self) -> Outline | None:
+    def stored_outline(self) -> Outline | None:
         """The network's layers from the store's description; None if there is none of this version."""
         try:
             return Outline.from_json(self._remembered()["outline"])
@@ -208,7 +208,7 @@ class RunPlanner:
 
         They come from the store's description, or from the network, which is built once.
         """
-        outline = self.remembered
+        outline = self.stored_outline
         if outline is None:
             return self._build_network()
         try:
@@ -225,7 +225,7 @@ class RunPlanner:
         record = self.record()
         made = [self._declaration[0], *([self._declare(own=True)] if leaves_to_network(self.spec) else [])]
         keys = [initial_key(each) for each in made]
-        known = list(self.chain.keys) if self.remembered is not None else []
+        known = list(self.chain.keys) if self.stored_outline is not None else []
         return [*keys, *known, *(record.chain if record is not None and record.key in keys else [])]
 
     @property
@@ -265,7 +265,7 @@ class RunPlanner:
         return found, graph, mh.initial_weights
 
     def _why(self, start: int, end: int, reached: int) -> str:
-        if self.chain.keys[end] in self.store.states.there():
+        if self.chain.keys[end] in self.store.states.stored_keys():
             return "its state is damaged"
         if start < reached < end:
             return f"goes on from epoch {reached}"

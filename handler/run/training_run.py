@@ -57,7 +57,7 @@ class TrainingRun:
         store: the store.
         observers: notified of the training's progress; add to the list before a stage is called.
         output_folder: the folder below which callbacks write their files.
-        ended: the record that this process last ended the run with (completed, interrupted or failed), or None.
+        final_record: the record that this process last ended the run with (completed, interrupted or failed), or None.
     """
 
     _present: ClassVar[TrainingRun | None] = None
@@ -69,7 +69,7 @@ class TrainingRun:
         self.output_folder = self.store.runs.folder(inputs.name)  # raises SpecError for an invalid name
         self.planning = RunPlanner(self.spec, self.folder, self.store, inputs.name)
         self.observers: list[Observer] = []
-        self.ended: RunRecord | None = None
+        self.final_record: RunRecord | None = None
         self._seconds: dict[str, float] = {}
         self._writer = RecordWriter(self.store.runs, inputs.name)
         self._replaced: ReplacedRun | None = None
@@ -92,7 +92,7 @@ class TrainingRun:
         with self._timed("plan"):
             return self.planning.plan()
 
-    def finished(self) -> RunRecord | None:
+    def completed_record(self) -> RunRecord | None:
         """Return the complete record if nothing is left to do, None otherwise. Loads neither TensorFlow nor the data.
 
         The observers are notified of each segment as cached. Damaged states that no training needs become notes.
@@ -104,7 +104,7 @@ class TrainingRun:
         if (
             record is None
             or record.status != "completed"
-            or self.planning.remembered is None
+            or self.planning.stored_outline is None
             or record.key != self.planning.key
         ):
             return None
@@ -143,7 +143,7 @@ class TrainingRun:
             plan: the plan.
             started_by: the id of the flow run that begins the run, for the record.
         """
-        self.store.sweep()  # guard: leftovers-removed-at-start
+        self.store.remove_stale_files()  # guard: leftovers-removed-at-start
         began, position = now(), latest_intact(self.planning.chain, self.store.states)
         self._replaced = ReplacedRun.of(self.store.runs, self.inputs.name, self.planning.record(), plan.key, position)
         record = RunRecord(
@@ -294,16 +294,16 @@ class TrainingRun:
             Interrupted: a stop was requested while waiting.
         """
         with self.store.runs.lock(self.inputs.name, wait=wait, waiting=self._tell):
-            self._writer.held, self.ended = True, None
+            self._writer.has_lock, self.final_record = True, None
             try:
                 yield
             finally:
                 self._writer.release()
 
     @property
-    def held(self) -> bool:
+    def has_lock(self) -> bool:
         """True if this process holds the run's lock."""
-        return self._writer.held
+        return self._writer.has_lock
 
     @property
     def notes(self) -> list[str]:
@@ -364,8 +364,8 @@ class TrainingRun:
     def _end(self, **changes: Any) -> RunRecord:
         if "live" in self.__dict__:
             self.live.drop_backup()
-        self.ended = self._writer.change(**changes, seconds=dict(self._seconds))
-        return self.ended
+        self.final_record = self._writer.change(**changes, seconds=dict(self._seconds))
+        return self.final_record
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

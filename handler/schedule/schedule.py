@@ -93,7 +93,7 @@ class Schedule:
         """All layers that the entries name."""
         return frozenset(path for op in self.ops for path in (*op.freeze, *op.unfreeze))
 
-    def triple(self) -> tuple[list[int], list[dict[str, list[str]]], list[float | None] | None]:
+    def as_lists(self) -> tuple[list[int], list[dict[str, list[str]]], list[float | None] | None]:
         """Return `(op_epoch, op, lrs)` as lists."""
         return list(self.op_epoch), [op.to_dict() for op in self.ops], None if self.lrs is None else list(self.lrs)
 

@@ -53,7 +53,7 @@ class Chain:
     def _sorted_ends(self) -> list[int]:
         return sorted(self.ends)
 
-    def within(self, epoch: int, step: int) -> str:
+    def step_key(self, epoch: int, step: int) -> str:
         """Return the name of the state `step` steps into an epoch."""
         return step_key(self, epoch, step)
 
@@ -103,7 +103,7 @@ def states_backwards(chain: HasKeys, states: StateStore, first: int = 0, last: i
         states: the store's states.
         first, last: only states of the epochs `first` to `last`, including steps within them; None: to the end.
     """
-    there, steps = states.there(), dict[str, list[int]]()
+    there, steps = states.stored_keys(), dict[str, list[int]]()
     for name in there:
         if "-step-" in name:
             key, _, step = name.rpartition("-step-")

@@ -59,7 +59,7 @@ def find_missing_states(chain: Chain, states: StateStore, position: Position | N
     """
     if position is None:
         return []
-    there, parents, store = states.there(), None, states.root.parent
+    there, parents, store = states.stored_keys(), None, states.root.parent
     at_url = remote_dirs.remote_of(states.root) is not None
     holes = []
     for epoch in sorted(end for end in chain.ends if end < position.epoch or (end == position.epoch and position.step)):

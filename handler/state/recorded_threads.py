@@ -19,7 +19,7 @@ def recorded_threads(store: Store, keys: Iterable[str]) -> int | None:
     Returns:
         The number; None if no such manifest exists.
     """
-    there = store.states.there()
+    there = store.states.stored_keys()
     for key in dict.fromkeys(keys):
         if key in there:
             with contextlib.suppress(StoreError, KeyError, TypeError, ValueError):

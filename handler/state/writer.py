@@ -76,7 +76,7 @@ class StateWriter:
         keys, epoch = self.chain.keys, state.epoch
         start = self.chain.segment_start(epoch, state.step)  # equal variables are stored as references to this state
         parent = keys[start] if start < epoch or state.step else None
-        name = self.chain.within(epoch, state.step) if state.step else keys[epoch]
+        name = self.chain.step_key(epoch, state.step) if state.step else keys[epoch]
         self.states.write(name, state, parent=parent, snapshot=not kept, about=about)
         needless = superseded_snapshots(self.chain, self.states, epoch, state.step)
         self.states.drop_snapshots(needless if kept else needless[: 1 - KEPT])  # guard: two-snapshots-kept

@@ -98,7 +98,7 @@ def _run(store: StoreParts, name: str) -> list[checksums.Damage]:
 
 def _missing(store: StoreParts, names: Iterable[str]) -> list[checksums.Damage]:
     """Return a damage for each missing state that a run has passed and that another state names as its parent."""
-    there, parents, wrong = store.states.there(), set[str](), list[checksums.Damage]()
+    there, parents, wrong = store.states.stored_keys(), set[str](), list[checksums.Damage]()
     for key in there:
         if not key.startswith("."):
             with suppress(StoreError):
@@ -156,7 +156,7 @@ def reachable_states(store: StoreParts, runs: Iterable[str]) -> set[str]:
             keys.add(record.state)
         if record.status != "completed":
             keys |= {key for key in store.states.names() if key.partition("-step-")[0] in set(record.chain)}
-    keys &= store.states.there()
+    keys &= store.states.stored_keys()
     for key in list(keys):
         keys |= store.states.references(key)  # guard: references-collected
     return keys

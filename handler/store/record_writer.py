@@ -24,21 +24,21 @@ class RecordWriter:
 
     Attributes:
         notes: notes for the user; each change of the record adds them to it.
-        held: whether this process holds the run's lock and is therefore its only writer. The record is then kept in
+        has_lock: whether this process holds the run's lock and is therefore its only writer. The record is then kept in
             memory.
     """
 
     def __init__(self, runs: RunStore, name: str) -> None:
         self.runs, self.name = runs, name
         self.notes: list[str] = []
-        self.held = False
+        self.has_lock = False
         self._record: RunRecord | None = None
         self._unwritten: RunRecord | None = None
         self._next_writing = 0.0
 
     def begin(self, record: RunRecord) -> None:
         """Write the first record of an attempt."""
-        self._record = record if self.held else None
+        self._record = record if self.has_lock else None
         self.runs.write(record)
 
     def read(self) -> RunRecord:
@@ -54,8 +54,8 @@ class RecordWriter:
             changes: the new values of the record's fields.
         """
         record = self._changed(**changes)
-        self._record = self._unwritten = record if self.held else None
-        if at_once or not self.held or time.monotonic() > self._next_writing:
+        self._record = self._unwritten = record if self.has_lock else None
+        if at_once or not self.has_lock or time.monotonic() > self._next_writing:
             self._write(record)
         return record
 
@@ -68,7 +68,7 @@ class RecordWriter:
         if self._unwritten is not None:
             with suppress(StoreError):
                 self._write(self._unwritten)
-        self.held, self._record = False, None
+        self.has_lock, self._record = False, None
 
     def _write(self, record: RunRecord) -> None:
         began = time.monotonic()

@@ -45,9 +45,9 @@ class StateStore:
 
     def names(self) -> list[str]:
         """Return the keys of all states, including snapshots within epochs."""
-        return sorted(name for name in self.there() if not name.startswith("."))
+        return sorted(name for name in self.stored_keys() if not name.startswith("."))
 
-    def there(self) -> set[str]:
+    def stored_keys(self) -> set[str]:
         """Return all names in the directory, or at the store's URL; unsorted, because it is called often."""
         if remote_dirs.remote_of(self.root) is not None:
             return remote_dirs.remote_names(self.root)

@@ -122,7 +122,7 @@ class Store:
         """
         marker.claim(self.root)
         with collection_lock.hold_shared(self.root):
-            self.sweep()
+            self.remove_stale_files()
             yield
 
     def discard_unused(self) -> None:
@@ -143,7 +143,7 @@ class Store:
             for folder in (*(path for path in self.root.iterdir() if path.is_dir()), self.root):
                 folder.rmdir()
 
-    def sweep(self) -> None:
+    def remove_stale_files(self) -> None:
         """Remove the unfinished files of writers that died."""
         for folder in self.folders():
             atomic_files.remove_stale_files(folder)

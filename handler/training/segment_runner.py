@@ -128,7 +128,7 @@ class SegmentRunner:
             observer.on_segment_end(record)
         return record
 
-    def stand_at_end(self, epoch: int) -> Trainer:
+    def restore_final(self, epoch: int) -> Trainer:
         """Return the trainer with the state after `epoch` epochs in it.
 
         The state is loaded if the live objects hold another one, and trained again if it turns out to be damaged.

@@ -382,7 +382,7 @@ class DLTrainingHandler:
             return record
 
         self.executor.execute(nn, mh.training_epochs, fit_segment)
-        walk.stand_at_end(end)
+        walk.restore_final(end)
         trainer.end()
         mh.history = trainer.history
         return trainer.history

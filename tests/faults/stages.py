@@ -27,7 +27,7 @@ def main() -> int:
     given = parser.parse_args(sys.argv[1:])
     spec, folder = load_spec(given.spec, given.overrides)
     run = TrainingRun.of(RunInputs(spec=spec, folder=str(folder), store=str(given.store.absolute()), name=given.name))
-    record = run.finished()
+    record = run.completed_record()
     if record is None:
         with run.lock():
             record = train(run)

@@ -69,7 +69,7 @@ def test_a_non_finite_loss_leaves_the_states_before_it(network, blobs, tmp_path,
         DLTrainingHandler(entries, store=tmp_path)(handler_of(), *blobs, [PoisonAt()])
     assert (caught.value.epoch, caught.value.step, caught.value.exit_code) == (2, 1, 1)
     states = Store(tmp_path).states
-    assert sorted(states.manifest(key)["epoch"] for key in states.there()) == [0, 1, 2]
+    assert sorted(states.manifest(key)["epoch"] for key in states.stored_keys()) == [0, 1, 2]
     with pytest.raises(NonFiniteError, match="in epoch 2"):
         DLTrainingHandler(entries, store=tmp_path)(handler_of(), *blobs, [PoisonAt()])
 

@@ -84,7 +84,7 @@ def test_the_record_and_the_report_note_continue(folder):
     assert "loss over 6 epochs" in page, "the curve is drawn with its gaps"
     refused = run_of(folder, steep())
     with pytest.raises(NonFiniteError, match="set it to accept them"):
-        refused.finished()
+        refused.completed_record()
     assert refused.store.runs.read("mine").status == "completed", "a refusal changes nothing"
     stopped = begun(folder, steep())
     assert [stopped.train_segment(i).source for i in range(5)] == ["cached"] * 5
@@ -101,7 +101,7 @@ def test_a_late_metric_has_gaps_in_every_file(folder):
     assert [row[rows[0].index("late")] for row in rows[1:]] == ["", "", "2.0", "3.0", "4.0", "5.0"]
     assert "late over 6 epochs" in (home / "report.html").read_text()
     run = TrainingRun(RunInputs(spec=parse_spec({**SPEC, **late}), folder=str(folder), store=str(folder / "store"), name="mine"))  # fmt: skip
-    record = run.finished()
+    record = run.completed_record()
     assert record is not None, "a gap is not a value that became NaN"
     page = write_comparison("all", [Variant(name="mine", file="a.yaml", overrides=(), values={})], [record], folder)
     assert "late of 1 runs over 6 epochs" in page.read_text()

@@ -108,5 +108,5 @@ def test_a_stored_specification_omits_the_same_options(folder):
     assert "optimizer: null" in dump_spec(spec)
     final, _, _ = trains_in(folder)(spec_of())
     run = TrainingRun(RunInputs(spec=again, folder=str(folder), store=str(folder / "store"), name="mine"))
-    assert run.finished() is not None, "its key is known without its network"
+    assert run.completed_record() is not None, "its key is known without its network"
     assert final["history"].keys() == {"loss", "mae"}

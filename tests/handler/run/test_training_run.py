@@ -159,14 +159,14 @@ def test_damaged_files_of_a_finished_run_are_written_again(train, folder, finish
     before = [file.read_bytes() for file in files]
     for file, data in zip(files, before, strict=True):
         file.write_bytes(data[:-9])
-        assert run.finished() is None, file
+        assert run.completed_record() is None, file
         file.write_bytes(data)
-    assert run.finished() is not None
+    assert run.completed_record() is not None
     for file, data in zip(files, before, strict=True):
         file.write_bytes(data[:-9])
     again, _, watch = train()
     assert (again["weights"], watch.epochs) == (finished["weights"], [])
-    assert run.finished() is not None
+    assert run.completed_record() is not None
     assert store.verify() == []
 
 
@@ -269,7 +269,7 @@ def test_a_finished_run_is_planned_without_tensorflow(train, folder):
         from handler.run import RunInputs, TrainingRun
         from handler.spec import parse_spec
         run = TrainingRun(RunInputs(spec=parse_spec({SPEC!r}), folder={str(folder)!r}, store={str(folder / "store")!r}, name="mine"))
-        plan, record = run.plan(), run.finished()
+        plan, record = run.plan(), run.completed_record()
         heavy = [m for m in ("tensorflow", "keras", "prefect", "zarr") if m in sys.modules]
         print(json.dumps([record.weights, [s.cached for s in plan.segments], [s.source for s in record.segments], heavy]))
     """

@@ -41,7 +41,7 @@ def test_the_documented_example_gives_its_schedule():
         "strategy": {"name": "round_robin", "period": 2},
         "initial_learning_rate": 0.01,
     }
-    op_epoch, op, lrs = compute_schedule([entry], 10).triple()
+    op_epoch, op, lrs = compute_schedule([entry], 10).as_lists()
     assert op_epoch == [2, 4, 6, 8]
     assert op == [
         {"freeze": ["a"], "unfreeze": ["b", "c"]},
@@ -55,7 +55,7 @@ def test_the_documented_example_gives_its_schedule():
 @pytest.mark.parametrize("nothing", [None, []])
 def test_no_entries_give_no_ops_and_one_segment(nothing):
     schedule = compute_schedule(nothing, 4)
-    assert schedule.triple() == ([], [], None)
+    assert schedule.as_lists() == ([], [], None)
     assert schedule.segments == (Segment(0, 0, 4, (), None),)
 
 
@@ -69,7 +69,7 @@ def test_a_single_entry_is_accepted_without_a_list():
 
 
 def test_an_entry_without_an_interval_freezes_its_layers_throughout():
-    assert compute_schedule({"layers": ["a", ["b", "c"]]}, 3).triple() == (
+    assert compute_schedule({"layers": ["a", ["b", "c"]]}, 3).as_lists() == (
         [0],
         [{"freeze": ["a", "b", "c"], "unfreeze": []}],
         None,
@@ -128,7 +128,7 @@ def test_adjacent_entries_share_one_op():
             "initial_learning_rate": 0.1,
         },
     ]
-    op_epoch, op, lrs = compute_schedule(entries, 6).triple()
+    op_epoch, op, lrs = compute_schedule(entries, 6).as_lists()
     assert op_epoch == [0, 2, 3, 4]
     assert op[1] == {"freeze": ["c"], "unfreeze": ["a", "x", "b"]}
     assert op[3] == {"freeze": [], "unfreeze": ["c", "b"]}
@@ -211,7 +211,7 @@ def test_numpy_scalars_are_accepted():
         "initial_learning_rate": np.float32(0.5),
         "strategy": {"name": "random", "period": np.int64(2)},
     }
-    assert compute_schedule(entry, np.int64(4)).triple()[0] == [1, 3]
+    assert compute_schedule(entry, np.int64(4)).as_lists()[0] == [1, 3]
 
 
 def test_turn_functions_add_no_closing_op():

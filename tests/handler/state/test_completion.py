@@ -33,7 +33,7 @@ def chain_of(*ends, epochs=6, frozen=()):
 
 def write(states, chain, epoch, parent=None, step=0, **more):
     """Write the state after a number of epochs and steps. Each state holds all of its variables itself."""
-    key = chain.within(epoch, step) if step else chain.keys[epoch]
+    key = chain.step_key(epoch, step) if step else chain.keys[epoch]
     state = TrainingState(epoch, step, {"model/w": np.full(4, epoch + step / 10)}, {}, {"loss": [0.5] * epoch}, more.pop("stopped", False))
     states.write(key, state, parent=None if parent is None else chain.keys[parent], **more)
     return key

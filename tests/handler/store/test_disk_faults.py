@@ -52,7 +52,7 @@ def test_a_disk_that_fails_at_any_step_leaves_the_previous_content(write, fault,
         assert things_damaged(store) <= damaged, step
         if fault == "full" and write != "leftovers swept up":
             assert not list(folder.rglob(".tmp-*")), "nothing is left where removals work"
-        store.sweep()
+        store.remove_stale_files()
         atomic_files.remove_stale_files(folder / "out")
         if refused(ended["error"], fault, store):
             refusals += 1

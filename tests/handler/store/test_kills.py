@@ -25,7 +25,7 @@ def test_a_write_killed_at_any_step_leaves_the_previous_content(write, faulty, m
         kind.old(store)
         assert things_damaged(store) <= damaged, step
         left += sum(len(stale_files(place)) for place in (*store.folders(), folder / "out"))
-        store.sweep()
+        store.remove_stale_files()
         assert not list(store.root.rglob(".tmp-*")), step
         kind.act(store)
         kind.new(store)

@@ -156,7 +156,7 @@ def _nothing_abandoned(store):
 
 
 def _sweep(store):
-    store.sweep()
+    store.remove_stale_files()
     remove_stale_files(_out(store).parent)
 
 

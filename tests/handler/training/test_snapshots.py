@@ -186,7 +186,7 @@ def test_a_resume_takes_the_furthest_intact_state(walk_of):
     walk._writer.finish()
     positions = [(p.epoch, p.step) for p in states_backwards(walk.chain, walk.states)][::-1]
     assert positions == [(0, 0), (2, 2), (2, 4)]
-    (walk.states.folder(walk.chain.within(2, 4)) / "manifest.json").unlink()
-    (walk.states.folder(walk.chain.within(2, 4)).parent / f"{walk.chain.keys[3]}-step-x").mkdir()
+    (walk.states.folder(walk.chain.step_key(2, 4)) / "manifest.json").unlink()
+    (walk.states.folder(walk.chain.step_key(2, 4)).parent / f"{walk.chain.keys[3]}-step-x").mkdir()
     found = latest_intact(walk.chain, walk.states)
     assert (found.epoch, found.step, found.stopped) == (2, 2, False)
