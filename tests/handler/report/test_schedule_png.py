@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from handler.report import draw_schedule
-from handler.report.image import FROZEN, HELD, TRAINING
+from handler.report.schedule_png import FROZEN, HELD, TRAINING
 from tests.handler.report.report_samples import made_plan, made_record
 
 

@@ -116,7 +116,7 @@ def test_a_later_snapshot_that_satisfies_a_segment_stays_a_snapshot(states):
 
 
 def test_the_completion_rule_imports_no_tensorflow():
-    code = "import sys, handler.checkpoint.completion, handler.checkpoint.holes; sys.exit('tensorflow' in sys.modules)"
+    code = "import sys, handler.state.completion, handler.state.missing_states; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=os.environ).returncode == 0
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from handler.store import PrefitCache
+from handler.store.prefit_cache import PrefitCache
 
 
 def test_named_arrays_are_read_back_bit_identically(tmp_path):
