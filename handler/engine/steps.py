@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from handler.backend.devices import replica_count
 from handler.engine import batches
 from handler.engine.graph_loop import GraphLoop, graph_loop_of, in_memory_tensors
+from handler.engine.sequencer import DLSequencer
 from handler.freezing.masks import Masks, Step
 from handler.stop_flag import StopFlag
+
+
+class StepSource(Protocol):
+    """Batches and a train step that take the place of the whole network's: those after the cut of a frozen prefix."""
+
+    @property
+    def sequencer(self) -> DLSequencer:
+        """The same batches in the same order, but of the activations at the cut."""
+
+    @property
+    def train_step(self) -> Callable[[Any], Any]:
+        """The model's train step from the cut on."""
+
+    @property
+    def share(self) -> float:
+        """The share of a step's work that the cut saves."""
 
 
 class Steps:

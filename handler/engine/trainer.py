@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ from handler.engine.finite_check import LossWatch, first_not_finite, first_weigh
 from handler.engine.hidden_state import refuse_derived_from_training, refuse_hidden_state
 from handler.engine.loggers import choice, log_files
 from handler.engine.sequencer import DLSequencer
-from handler.engine.steps import Steps
+from handler.engine.steps import Steps, StepSource
 from handler.errors import Interrupted
 from handler.freezing.masks import CAPACITY, Masks
 from handler.observer import Observer
@@ -29,22 +29,6 @@ from handler.state.keras_state import assign, named_variables, put_into, to_arra
 from handler.stop_flag import StopFlag
 from handler.stop_flag import stop as stop_flag
 from handler.store.training_state import TrainingState
-
-
-class StepSource(Protocol):
-    """Batches and a train step that take the place of the whole network's: those after the cut of a frozen prefix."""
-
-    @property
-    def sequencer(self) -> DLSequencer:
-        """The same batches in the same order, but of the activations at the cut."""
-
-    @property
-    def train_step(self) -> Callable[[Any], Any]:
-        """The model's train step from the cut on."""
-
-    @property
-    def share(self) -> float:
-        """The share of a step's work that the cut saves."""
 
 
 class Trainer:

@@ -26,21 +26,7 @@ from handler.spec.options import NonFinite
 from handler.state.chain import Chain
 from handler.store.checksums import key_of
 from handler.store.store import Store
-from handler.training.arguments import (
-    check_callbacks,
-    check_data,
-    check_data_of_trainer,
-    check_model_handler,
-    check_observers,
-    check_store,
-)
-from handler.training.data_backup import (
-    drop_backup,
-    remove_temporary_folder,
-    restore_backup,
-    temporary_folder,
-    write_backup,
-)
+from handler.training import arguments, data_backup
 from handler.training.earlier_fits import Training, identify, remember_fit
 from handler.training.run_record import NotebookRun
 from handler.training.segment_runner import SegmentRunner
@@ -84,8 +70,8 @@ class DLTrainingHandler:
         non_finite: NonFinite = "stop",
     ) -> None:
         self.non_finite = non_finite
-        check_store(store)
-        check_observers(observers)
+        arguments.check_store(store)
+        arguments.check_observers(observers)
         self.executor = DLFreezeTrainingExecutor(freeze_training)
         self.store = store if isinstance(store, Store) or store is None else Store(store)
         self.name = name
@@ -114,7 +100,7 @@ class DLTrainingHandler:
         Raises:
             FrostlineError: as `fit` raises it.
         """
-        check_model_handler(mh)
+        arguments.check_model_handler(mh)
         if callbacks is None:
             callbacks = mh.build_callbacks()
         cache_map = self.pre_fit(mh, X, y_rf, callbacks)
@@ -138,8 +124,8 @@ class DLTrainingHandler:
             SpecError: `mh`, X or y cannot be used.
             StoreError: the store cannot be written to.
         """
-        check_model_handler(mh)
-        check_data(X, y_rf)
+        arguments.check_model_handler(mh)
+        arguments.check_data(X, y_rf)
         parts = list(X) if isinstance(X, (list, tuple)) else [X]
         cache_map: dict[str, Any] = {"X": parts, "y": y_rf}
         callback = getattr(mh.arch, "prefit_logic_callback", None)
@@ -183,9 +169,9 @@ class DLTrainingHandler:
             BusyError: another process is running a run of this name.
             Interrupted, ResourcesError: a stop was requested (with a store the state is saved), or memory ran out.
         """
-        check_model_handler(mh)
-        check_data(X, y_rf)
-        check_callbacks(callbacks)
+        arguments.check_model_handler(mh)
+        arguments.check_data(X, y_rf)
+        arguments.check_callbacks(callbacks)
         with nullcontext() if self.store is None else self.store.trained_in():
             return self._fit(mh, X, y_rf, callbacks)
 
@@ -239,8 +225,8 @@ class DLTrainingHandler:
             NonFiniteError: a loss, a metric or a weight became NaN or infinite.
             Interrupted: a stop was requested.
         """
-        check_model_handler(mh)
-        check_callbacks(callbacks)
+        arguments.check_model_handler(mh)
+        arguments.check_callbacks(callbacks)
         if not hasattr(input_X, "__getitem__") or isinstance(input_X, (np.ndarray, list, tuple)):
             input_X = DLSequencer(input_X, input_y, mh.batch_size, seed=getattr(mh, "seed", 0))
         trainer = self._trainer(mh, callbacks, input_X)
@@ -261,11 +247,11 @@ class DLTrainingHandler:
         """
         if not (self.check_architecture_needs_backup(mh) or self.check_input_needs_backup(mh.build_sequencer(X, y_rf))):
             return None
-        folder = self.store.backups if self.store is not None else temporary_folder()
+        folder = self.store.backups if self.store is not None else data_backup.temporary_folder()
         try:
-            return write_backup(folder, X, y_rf)
+            return data_backup.write_backup(folder, X, y_rf)
         except StoreError:
-            remove_temporary_folder(folder)
+            data_backup.remove_temporary_folder(folder)
             raise
 
     def restore_fit_backup(self, mh: Any, input_X: Any, fit_backup: Path | None) -> None:
@@ -283,9 +269,9 @@ class DLTrainingHandler:
         if fit_backup is None:
             return
         if hasattr(input_X, "X"):
-            restore_backup(fit_backup, input_X.X, input_X.y)
+            data_backup.restore_backup(fit_backup, input_X.X, input_X.y)
         else:
-            restore_backup(fit_backup, input_X, None)
+            data_backup.restore_backup(fit_backup, input_X, None)
         if hasattr(input_X, "restored"):
             input_X.restored()
 
@@ -349,7 +335,7 @@ class DLTrainingHandler:
                 observer.on_note(text)
         MaskChangeCheck(nn, self.freeze_training).check(schedule, len(input_X))
         trainer = self._trainer(mh, callbacks, input_X)
-        check_data_of_trainer(trainer)
+        arguments.check_data_of_trainer(trainer)
         if self.store is None:
             return self._walk(mh, trainer, Training(Chain("live", schedule)), self.observers)
         training = identify(mh, callbacks, input_X, trainer.validation, schedule, self.store)
@@ -403,6 +389,6 @@ class DLTrainingHandler:
     def _drop_backup(self, backup: Path | None) -> None:
         """Remove a backup that has been restored."""
         if backup is not None:
-            drop_backup(backup)
+            data_backup.drop_backup(backup)
             if self.store is None:
-                remove_temporary_folder(backup.parent)
+                data_backup.remove_temporary_folder(backup.parent)
