@@ -70,10 +70,10 @@ def end_of(store):
 def test_a_mirrored_training_is_bit_identical_to_keras_fit(tmp_path):
     done = in_a_process("""
         import json
-        from handler.fingerprint import environment
+        from handler.backend import tensorflow_setup
         from handler.spec.device_strategy import Strategy
         mirrored = Strategy(name="mirrored", devices=2)
-        environment.prepare(1, strategy=mirrored)
+        tensorflow_setup.prepare(1, strategy=mirrored)
         import keras, numpy as np, tensorflow as tf
         from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
         from handler.backend.devices import scope
@@ -185,8 +185,8 @@ def test_a_process_that_started_with_one_device_is_refused(tmp_path):
     done = in_a_process("""
         import tensorflow as tf
         tf.ones(1)
-        from handler.fingerprint import environment
+        from handler.backend import tensorflow_setup
         from handler.spec.device_strategy import Strategy
-        environment.prepare(tf.config.threading.get_intra_op_parallelism_threads() or 2, strategy=Strategy(name="mirrored", devices=2))
+        tensorflow_setup.prepare(tf.config.threading.get_intra_op_parallelism_threads() or 2, strategy=Strategy(name="mirrored", devices=2))
     """, tmp_path)  # fmt: skip
     assert "training.strategy: 2 devices asked for, but TensorFlow runs with one in this process already" in done.stderr

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.service
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import json, sys
-from handler.fingerprint import environment
+from handler.backend import tensorflow_setup
 threads, deterministic, epochs, allowed, code = json.loads(sys.argv[1])
-environment.prepare(threads, deterministic=deterministic)
+tensorflow_setup.prepare(threads, deterministic=deterministic)
 import keras, numpy as np, tensorflow as tf
 exec(code)
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture

@@ -81,8 +81,8 @@ def test_a_stale_temporary_file_is_removed_despite_a_reused_process_id(tmp_path)
     code = f"""
         import os, signal
         from pathlib import Path
-        from handler.store import atomic_files as files
-        with files.replacing(Path({str(tmp_path / "file")!r})) as beside:
+        from handler.store import atomic_files
+        with atomic_files.atomic_write(Path({str(tmp_path / "file")!r})) as beside:
             beside.write_text("half")
             os.kill(os.getpid(), signal.SIGKILL)
     """
@@ -101,7 +101,7 @@ def test_a_file_that_is_being_written_is_not_removed(tmp_path):
         beside.write_text("text")
         assert atomic_files.stale_files(tmp_path) == []
         atomic_files.remove_stale_files(tmp_path)
-        asked = f"from handler.store import atomic_files; from pathlib import Path; atomic_files.sweep(Path({str(tmp_path)!r}))"
+        asked = f"from handler.store import atomic_files; from pathlib import Path; atomic_files.remove_stale_files(Path({str(tmp_path)!r}))"
         subprocess.run([sys.executable, "-c", asked], check=True)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "text")]
 

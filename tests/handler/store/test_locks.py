@@ -17,8 +17,8 @@ from handler.store.locks import hold_lock, is_locked
 HOLD = textwrap.dedent("""
     import os, sys, time
     from pathlib import Path
-    from handler.store.locks import locked
-    with locked(Path(sys.argv[1]), "it"):
+    from handler.store.locks import hold_lock
+    with hold_lock(Path(sys.argv[1]), "it"):
         if "fork" in sys.argv:
             if os.fork() == 0:
                 time.sleep(60)
