@@ -1,4 +1,7 @@
-"""The result record of a segment in Prefect: a small JSON object that is valid only while its state is intact."""
+"""The result record of a segment in Prefect: a small JSON object that is valid only while its state is intact.
+
+A record names the class by its module, so the class has to stay in this module for the records of existing stores.
+"""
 
 from __future__ import annotations
 

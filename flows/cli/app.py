@@ -1,4 +1,4 @@
-"""The `frostline` command line. `flows/commands/` holds the implementation of each command.
+"""The `frostline` command line; each command is implemented in its own module of this package.
 
 This module imports no heavy package and each command imports its own, so that `--help`, `runs` and `show` answer at
 once.

@@ -4,7 +4,7 @@ The frozen layers at the beginning of a network give the same activations in eve
 are computed once and stored in the store's `prefixes/`. The segment then trains only the layers after them, with the
 same layers and optimizer and with bit-identical results.
 
-`graph` describes as plain data where a network can be cut, `flatten` makes this description of a Keras model,
-`decision` estimates whether the cache saves time, `activations` computes and stores the activations, `suffix` makes a
-training step from the cut on, and `prefixes` combines them.
+`graph` describes as plain data where a network can be cut, `model_graph` makes this description of a Keras model,
+`cost` estimates whether the cache saves time, `activations` computes and stores the activations, `split_model` makes a
+training step from the cut on, and `cache` combines them.
 """
