@@ -1,4 +1,4 @@
-"""The measures of the architecture: floors, circles, files and functions; computed from the syntax trees.
+"""The measures of the architecture: floors, circles, files, functions and tests; computed from the syntax trees.
 
     python -m tests.architecture            prints the measures; exits with 1 if one of them is above its limit
     python -m tests.architecture --floors   prints the floor of each room too
@@ -13,6 +13,9 @@ The modules of `flows` and `tasks` form one room each, and so does each package 
 
 *Floors.* A room that imports no other room is on floor 1; any other room is one floor above the highest room that it
 imports. The number of floors is the length of the longest chain of rooms. Rooms of a circle share a floor.
+
+*Tests.* The tests of `room/module.py` are in `tests/room/test_module.py`, or in several files of the folder
+`tests/room/module/`. Tests of more than one module are in a folder named after their theme (`THEMES`).
 """
 
 from __future__ import annotations
@@ -37,6 +40,16 @@ LIMITS = {
     "functions over 60 lines": 0,
     "functions with more than 12 branches": 0,
     "private names of Keras and TensorFlow outside handler/backend": 0,
+    "test files that mirror no module and lie in no theme": 0,
+}
+THEMES = {
+    "exactness": "trainings that are compared bit by bit with Keras's own, or with uninterrupted ones",
+    "faults": "kills, failures and damage, of files, processes and servers",
+    "interruption": "requests to stop, and the end of the process",
+    "operation": "deployments, and whole days of operation as docs/operations.md describes it",
+    "refusals": "invalid input, which is refused before it has an effect",
+    "security": "attacks by names, files, parameters and web pages; see docs/security.md",
+    "sharing": "several processes or machines that use one store",
 }
 PRIVATE_MODULES = ("keras.src", "tensorflow.python")
 LONGEST_FILE, LONGEST_FUNCTION, MOST_BRANCHES = 400, 60, 12
@@ -223,6 +236,16 @@ def _defined(node: ast.AST) -> Iterator[str]:
         yield node.attr
 
 
+def tests_without_place(root: Path) -> Iterator[str]:
+    """Yield the test files that are neither named after a module of the project nor in the folder of a theme."""
+    for file in sorted((root / "tests").rglob("test_*.py")):
+        folder = file.parent.relative_to(root / "tests")
+        module = root / folder / file.stem.removeprefix("test_")
+        is_mirror = module.is_dir() or module.with_suffix(".py").is_file() or (root / f"{folder}.py").is_file()
+        if not is_mirror and THEMES.keys().isdisjoint(folder.parts):
+            yield str(file.relative_to(root))
+
+
 def measure(project: Project) -> dict[str, tuple[int, list[str]]]:
     """Return each measure: its value, and the rooms, files or functions that it counts."""
     by_floor = floors(project.rooms)
@@ -245,6 +268,7 @@ def measure(project: Project) -> dict[str, tuple[int, list[str]]]:
             where for where, function in named if branches(function) > MOST_BRANCHES
         ],
         "private names of Keras and TensorFlow outside handler/backend": list(private_names(project)),
+        "test files that mirror no module and lie in no theme": list(tests_without_place(project.root)),
     }
     return {name: (max(by_floor.values()) if name == "floors" else len(items), items) for name, items in found.items()}
 

@@ -6,7 +6,7 @@ from tests.faults.guard import Guard
 from tests.faults.operators import call_gives, catch, condition, left_operand, never, outermost, remove, replace, value
 
 CLOUDS = "tests/handler/data/test_field_dataset.py::test_"
-DAMAGED_FILES = "tests/handler/data/test_damaged_files.py::test_"
+DAMAGED_FILES = "tests/handler/data/faults/test_damaged_files.py::test_"
 DECLARED = "tests/handler/fingerprint/test_declaration.py::test_"
 USER_CODE = "tests/handler/user_code/test_boundary.py::test_"
 DATA = [
@@ -106,6 +106,6 @@ DATA = [
         "a file gets other content with the same size and modification time",
         "its digest is remembered with its inode and the time of its last change",
         replace("known[:2] == stamp[:2]", of=outermost(ast.Compare), known="left.value", stamp="comparators.0"),
-        "tests/handler/fingerprint/test_file_digests.py::test_new_content_of_the_same_size_and_times_is_detected",
+        "tests/handler/fingerprint/declaration/test_file_digests.py::test_new_content_of_the_same_size_and_times_is_detected",
     ),
 ]

@@ -24,9 +24,9 @@ AGAINST_FIT = "tests/handler/exactness/test_against_fit.py::test_"
 AVERAGES = "tests/handler/exactness/test_averages.py::test_"
 DERIVED = "tests/handler/backend/test_derived_state.py::test_"
 LAYERS = "tests/handler/exactness/test_layers.py::test_"
-LAYER_PATHS = "tests/handler/freezing/test_layer_paths.py::test_"
+LAYER_PATHS = "tests/handler/freezing/test_layers.py::test_"
 PRECISION = "tests/handler/exactness/test_precision.py::test_"
-RUNS = "tests/handler/run/test_weights_of_runs.py::test_"
+RUNS = "tests/handler/run/test_trained_model.py::test_"
 SHARED_LAYERS = "tests/handler/exactness/test_shared_layers.py::test_"
 MASKS = [
     Guard(

@@ -5,7 +5,7 @@ import ast
 from tests.faults.guard import Guard
 from tests.faults.operators import call_gives, drop_arguments, drop_element, never, outermost, remove, replace
 
-HANDLER_REFUSALS = "tests/handler/run/test_refusals.py::test_"
+HANDLER_REFUSALS = "tests/handler/run/refusals/test_mismatches.py::test_"
 HIDDEN_STATE = "tests/handler/engine/test_hidden_state.py::test_"
 RUN = "tests/handler/run/test_training_run.py::test_"
 ENVIRONMENT = HANDLER_REFUSALS + "a_changed_environment_field_is_refused_with_both_values"
@@ -92,7 +92,7 @@ REFUSALS = [
         "a run is resumed with changed code or data",
         "refused, with the name of the file",
         never(),
-        "tests/flows/test_refusals.py::test_resume_refuses_a_run_with_a_changed_data_file_and_names_it",
+        "tests/flows/refusals/test_mismatches.py::test_resume_refuses_a_run_with_a_changed_data_file_and_names_it",
     ),
     Guard(
         "why-not-cached",

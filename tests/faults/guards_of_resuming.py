@@ -21,7 +21,7 @@ from tests.faults.operators import (
 )
 
 CALLBACK_STATES = "tests/handler/engine/test_callback_state.py::test_"
-SNAPSHOTS = "tests/handler/training/test_snapshots.py::test_"
+SNAPSHOTS = "tests/handler/training/test_segment_runner.py::test_"
 EARLY = "tests/faults/test_kills.py::test_a_training_killed_early_many_times_ends_bit_identically"
 REMEMBERED = CALLBACK_STATES + "a_killed_training_resumes_with_identical_callback_state"
 WITHIN_EPOCH = "tests/handler/engine/test_trainer.py::test_a_state_within_an_epoch_resumes_bit_identically"

@@ -16,13 +16,13 @@ from tests.faults.operators import (
     unwrap,
 )
 
-FAULTS = "tests/flows/test_faults.py::test_"
-FLOWS_OUTAGE = "tests/flows/test_outage.py::test_"
+FAULTS = "tests/flows/faults/test_stage_failures.py::test_"
+FLOWS_OUTAGE = "tests/flows/faults/test_outage.py::test_"
 LOCKS = "tests/handler/store/test_locks.py::test_"
 RUN = "tests/handler/run/test_training_run.py::test_"
-SIGNALS = "tests/flows/test_signals.py::test_"
+SIGNALS = "tests/flows/test_stop_signals.py::test_"
 STANDING = "tests/handler/training/test_earlier_fits.py::test_"
-STOPPED = "tests/flows/test_interrupt.py::test_a_signal_saves_one_snapshot_and_names_the_resume_command"
+STOPPED = "tests/flows/interruption/test_stop_requests.py::test_a_signal_saves_one_snapshot_and_names_the_resume_command"
 OUTAGE = FLOWS_OUTAGE + "a_training_survives_a_minute_without_the_server_at_any_stage"
 RUNS = [
     Guard(
@@ -121,14 +121,14 @@ RUNS = [
         "two runs share their first epochs",
         "one trains a segment, the other waits for it",
         replace("configured(isolation_level=IsolationLevel.READ_COMMITTED)", of=call("configure"), configured="func"),
-        "tests/flows/test_two_at_once.py::test_a_run_continues_the_shared_start_of_a_killed_run",
+        "tests/flows/sharing/test_two_at_once.py::test_a_run_continues_the_shared_start_of_a_killed_run",
     ),
     Guard(
         "stop-while-waiting-for-epochs",
         "asked to stop while waiting for the epochs of another run",
         "the waiting ends",
         remove(),
-        "tests/tasks/test_locks.py::test_a_stop_request_ends_the_wait_for_a_lock",
+        "tests/tasks/test_result_locks.py::test_a_stop_request_ends_the_wait_for_a_lock",
     ),
     Guard(
         "record-without-state",
@@ -149,7 +149,7 @@ RUNS = [
         "a stage fails by a permanent fault",
         "it is not retried",
         never(),
-        "tests/tasks/test_policies.py::test_a_permanent_fault_is_not_retried",
+        "tests/tasks/test_stage_policy.py::test_a_permanent_fault_is_not_retried",
     ),
     Guard(
         "restore-after-failed-segment",
@@ -170,7 +170,7 @@ RUNS = [
         "a store is not writable",
         "refused before a server is started",
         remove(),
-        "tests/flows/test_unwritable.py::test_a_training_in_an_unwritable_store_starts_no_server",
+        "tests/flows/faults/test_unwritable_store.py::test_a_training_in_an_unwritable_store_starts_no_server",
     ),
     Guard(
         "server-awaited-at-end",
@@ -205,14 +205,14 @@ RUNS = [
         "Prefect's server was never there",
         "one sentence before anything begins",
         remove(),
-        "tests/flows/test_server.py::test_an_unreachable_external_server_fails_before_a_run_begins",
+        "tests/flows/prefect_server/test_embedded.py::test_an_unreachable_external_server_fails_before_a_run_begins",
     ),
     Guard(
         "open-files-flushed",
         "a callback left a file open when the process ends",
         "it is flushed",
         remove(),
-        "tests/flows/test_commands.py::test_open_files_and_exit_functions_of_a_callback_finish_at_the_exit",
+        "tests/flows/cli/test_app.py::test_open_files_and_exit_functions_of_a_callback_finish_at_the_exit",
     ),
     Guard(
         "cell-run-again",

@@ -15,9 +15,9 @@ from tests.faults.operators import (
     returns,
 )
 
-ATTACKS = "tests/flows/test_attacks.py::test_"
+ATTACKS = "tests/flows/test_access_rules.py::test_"
 SECRETS = "tests/handler/errors/test_secrets.py::test_"
-SERVER_GUARD = "tests/flows/test_server_guard.py::test_"
+SERVER_GUARD = "tests/flows/prefect_server/test_access_control.py::test_"
 WRITTEN_NAMES = "tests/handler/spec/test_callback_files.py::test_"
 CODE = ATTACKS + "code_from_outside_the_project_is_refused"
 REQUESTS = SERVER_GUARD + "requests_with_a_foreign_host_or_origin_are_refused"
@@ -88,7 +88,7 @@ SECURITY = [
         "a checkpoint's file name leads outside once it is formatted",
         "it is checked again",
         remove(),
-        "tests/handler/run/test_callback_file_names.py::test_a_formatted_file_name_is_checked_again",
+        "tests/handler/run/callback_files/test_callback_file_names.py::test_a_formatted_file_name_is_checked_again",
     ),
     Guard(
         "link-in-a-run-folder",
@@ -137,6 +137,6 @@ SECURITY = [
         "a name looks like markup",
         "no printed text is read as markup",
         drop_arguments("Console", "markup"),
-        "tests/flows/test_markup.py::test_tables_and_lines_show_markup_in_names_unchanged",
+        "tests/flows/security/test_markup.py::test_tables_and_lines_show_markup_in_names_unchanged",
     ),
 ]

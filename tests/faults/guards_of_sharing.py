@@ -4,9 +4,9 @@ from tests.faults.guard import Guard
 from tests.faults.operators import always, never, remove, replace, set_argument, then_value, value
 
 COLLECTION_LOCK = "tests/handler/store/test_collection_lock.py::test_"
-LOCKS = "tests/tasks/test_locks.py::test_"
-URL_LOCKS = "tests/handler/store/test_url_locks.py::test_"
-URL_STORE = "tests/handler/store/test_url_store.py::test_"
+LOCKS = "tests/tasks/test_result_locks.py::test_"
+URL_LOCKS = "tests/handler/store/test_leases.py::test_"
+URL_STORE = "tests/handler/store/test_remote_dirs.py::test_"
 SHARING = [
     Guard(
         "collection-requires-a-store",
@@ -41,7 +41,7 @@ SHARING = [
         "a specification is refused under the name of a completed run",
         "that run is put back as it was",
         never(),
-        "tests/flows/test_refused.py::test_a_failed_start_leaves_a_completed_run_of_that_name_unchanged",
+        "tests/flows/refusals/test_refused_start.py::test_a_failed_start_leaves_a_completed_run_of_that_name_unchanged",
     ),
     Guard(
         "replaced-record-kept",

@@ -20,11 +20,11 @@ from tests.faults.operators import (
     value,
 )
 
-DAMAGE = "tests/handler/store/test_damage.py::test_"
-DISK_FAULTS = "tests/handler/store/test_disk_faults.py::test_"
+DAMAGE = "tests/handler/store/faults/test_damage.py::test_"
+DISK_FAULTS = "tests/handler/store/faults/test_disk_faults.py::test_"
 FILES = "tests/handler/store/test_atomic_files.py::test_"
-INTERRUPTED_FIT = "tests/handler/training/test_interrupted_fit.py::test_"
-KILLS = "tests/handler/store/test_kills.py::test_"
+INTERRUPTED_FIT = "tests/handler/training/interruption/test_interrupted_fit.py::test_"
+KILLS = "tests/handler/store/faults/test_kills.py::test_"
 OUT_OF_CORE = "tests/handler/data/test_out_of_core.py::test_"
 RUN = "tests/handler/run/test_training_run.py::test_"
 SEALED = "tests/handler/store/test_atomic_dirs.py::test_"
@@ -331,6 +331,6 @@ STORE = [
         "a disk is mounted read-only",
         "that fault is permanent, so the stage is not retried",
         drop_element("errno.EROFS"),
-        "tests/tasks/test_policies.py::test_a_permanent_fault_is_not_retried",
+        "tests/tasks/test_stage_policy.py::test_a_permanent_fault_is_not_retried",
     ),
 ]
