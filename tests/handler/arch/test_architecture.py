@@ -6,36 +6,11 @@ import numpy as np
 import pytest
 
 from handler.arch.conv_autoencoder import ConvAutoencPwiseClassif
-from handler.arch.neighbourhoods import GatherPoints, NeighbourhoodMax
 from handler.arch.pointnet import PointNetPwiseClassif
 from handler.errors import SpecError
+from tests.handler.arch.networks import SHAPE, SMALL, fields, inputs_of, make
 
-SHAPE = {"points": 64, "features": 2, "classes": 3}
-SMALL = {
-    ConvAutoencPwiseClassif: {"widths": (8, 8, 16), "levels": (64, 16, 4), "neighbours": 4, "reach": (0.2, 0.4, 0.8)},
-    PointNetPwiseClassif: {"encoder": (16,), "bottleneck": (16,), "decoder": (16, 8)},
-}
 BOTH = pytest.mark.parametrize("kind", SMALL, ids=lambda kind: kind.__name__)
-
-
-def make(kind, **args):
-    import keras
-
-    keras.utils.set_random_seed(1)
-    arch = kind(**{**SHAPE, **SMALL[kind], **args})
-    arch.build()
-    return arch
-
-
-def fields(n=16, features=2):
-    rng = np.random.default_rng(0)
-    xyz = rng.uniform(-1, 1, (n, 64, 3)).astype("float32")
-    y = np.digitize(xyz[..., 2], [-0.3, 0.3]).astype("int32")
-    return [xyz, rng.normal(size=(n, 64, features)).astype("float32")][: 2 if features else 1], y
-
-
-def inputs_of(arch, X):
-    return arch.inputs(X, arch.structure_for(X))
 
 
 @BOTH
@@ -114,43 +89,6 @@ def test_layer_names_have_the_prefixes_that_schedules_use(kind):
     assert {next((part for part in parts if name.startswith(part)), name) for name in names} == parts
 
 
-def test_the_autoencoder_has_layers_for_every_level():
-    names = {layer.name for layer in make(ConvAutoencPwiseClassif).nn.layers if layer.weights}
-    for level in (1, 2, 3):
-        assert {f"enc{level}_edge", f"enc{level}_bn", f"enc{level}_dense", f"dec{level}_bn", f"dec{level}_skip"} <= names
-
-
-def test_relative_features_are_invariant_under_translation():
-    import keras
-
-    arch, (X, _) = make(ConvAutoencPwiseClassif), fields()
-    relative = keras.Model(arch.nn.inputs, arch.nn.get_layer("enc1_relative").output)
-    structure = arch.structure_for(X)
-    moved = [X[0] + np.float32([0.5, -0.25, 1.0]), X[1]]
-    one = relative.predict_on_batch(arch.inputs(X, structure))
-    arch.nn.get_layer("enc1_edge").kernel.assign(
-        np.concatenate([np.zeros((3, 8)), arch.nn.get_layer("enc1_edge").kernel.numpy()[3:]]))
-    fixed = [relative.predict_on_batch(arch.inputs(part, structure)) for part in (X, moved)]
-    np.testing.assert_allclose(fixed[0], fixed[1], atol=1e-4)
-    assert not np.allclose(one, fixed[0])
-
-
-def test_prefit_computes_the_structure_and_posfit_removes_it():
-    arch, (X, y) = make(ConvAutoencPwiseClassif), fields()
-    cache_map = {"X": X, "y": y}
-    arch.prefit_logic_callback(cache_map)
-    structure = cache_map["structure"]
-    assert arch.structure is structure
-    arch.prefit_logic_callback(cache_map)
-    assert cache_map["structure"] is structure
-    for _ in range(2):
-        arch.posfit_logic_callback(cache_map)
-        assert cache_map["digest"]["fields"] == 16
-        assert cache_map["digest"]["levels"] == [64, 16, 4]
-        assert "structure" not in cache_map
-        assert arch.structure == {}
-
-
 def test_only_the_autoencoder_needs_a_backup_for_training_in_place():
     assert make(ConvAutoencPwiseClassif).needs_fit_backup is True
     assert make(PointNetPwiseClassif).needs_fit_backup is False
@@ -168,16 +106,3 @@ def test_only_the_autoencoder_needs_a_backup_for_training_in_place():
 def test_invalid_network_arguments_are_refused_with_their_path(kind, args, message):
     with pytest.raises(SpecError, match=message):
         kind(**{**SHAPE, **SMALL[kind], **args})
-
-
-VALUES = np.arange(2 * 4 * 1, dtype="float32").reshape(2, 4, 1)
-
-
-def test_gathering_follows_the_table_of_each_example():
-    gathered = GatherPoints()([VALUES, np.array([[3, 0], [1, 1]], "int32")])
-    np.testing.assert_array_equal(np.asarray(gathered)[..., 0], [[3, 0], [5, 5]])
-
-
-def test_the_neighbourhood_maximum_follows_the_table_of_each_example():
-    largest = NeighbourhoodMax()([VALUES, np.array([[[0, 1], [2, 3]], [[0, 0], [3, 1]]], "int32")])
-    np.testing.assert_array_equal(np.asarray(largest)[..., 0], [[1, 3], [4, 7]])
