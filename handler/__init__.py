@@ -1,12 +1,10 @@
-"""The domain: schedules, masks, states, and the handler that trains with them. It does not import Prefect.
+"""The domain: schedules, masks, states, and the handler that trains with them; it does not import Prefect.
 
+Read the rooms `schedule`, `freezing`, `engine`, `state`, `store`, `training`, `run`; docs/contributing.md lists all.
 The public names are imported on first use, so that `import handler` alone does not import TensorFlow.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import Any
+from handler.public_names import import_on_first_use
 
 _PUBLIC = {
     "Architecture": "handler.arch.architecture",
@@ -25,13 +23,4 @@ _PUBLIC = {
     "load_state": "handler.state.keras_state",
 }
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'handler' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return [*__all__]
+__getattr__, __dir__ = import_on_first_use(__name__, _PUBLIC)

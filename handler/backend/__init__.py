@@ -1,1 +1,5 @@
-"""TensorFlow and Keras beyond their public API. Only this room names their private names."""
+"""Access to TensorFlow and Keras beyond their public API.
+
+Only this room names their private names. Each file is about one part of them: read the one that you need, and
+`tensorflow_setup` for the set-up of a process.
+"""

@@ -1,9 +1,11 @@
-"""Data sources (arrays and lidar clouds), receptive fields and prediction of whole clouds. Imports no TensorFlow."""
+"""Data sources (arrays and lidar clouds), receptive fields and prediction of whole clouds, without TensorFlow.
 
-from __future__ import annotations
+Read `data_spec`, `source_forms`, `sources` and `dataset`; then `arrays` and `out_of_core` for arrays, or `cloud`,
+`las`, `features`, `receptive_fields` and `field_dataset` for clouds; and `inference` and `scores` for a trained
+network.
+"""
 
-from importlib import import_module
-from typing import Any
+from handler.public_names import import_on_first_use
 
 _PUBLIC = {
     "Cloud": "handler.data.cloud",
@@ -18,13 +20,4 @@ _PUBLIC = {
     "shape": "handler.data.sources",
 }
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'handler.data' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return [*__all__]
+__getattr__, __dir__ = import_on_first_use(__name__, _PUBLIC)

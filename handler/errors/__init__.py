@@ -15,7 +15,8 @@
     └── Interrupted              a stop was requested; the state is saved
 
 The command exits with the class's `exit_code`: 2 bad input, 1 failed, 75 interrupted or busy.
-A message is one sentence that names the object, the value given and the remedy.
+A message is one sentence that names the object, the value given and the remedy. Read `quoting`, `secrets` and
+`command_line` for its parts.
 """
 
 from __future__ import annotations

@@ -1,1 +1,5 @@
-"""What determines a training, and whether it still is that: declaration, live objects, data, environment."""
+"""The inputs that determine a training, and the check that they are unchanged.
+
+Read `declaration` (specifications) or `live_objects` (notebooks), `data_digests`, `data_function`, `differences` and
+`environment`.
+"""

@@ -1,1 +1,4 @@
-"""Repairs a damaged store: retrains states, regenerates files, removes caches."""
+"""Repair of a damaged store: retrains states, regenerates files, removes caches.
+
+Read `store_repair`, `assignment`, `run_repair`, `removal`.
+"""

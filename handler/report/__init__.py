@@ -1,9 +1,10 @@
-"""The HTML report of a run, and the image of a schedule. Imports neither TensorFlow nor Prefect."""
+"""The HTML report of a run, and the image of a schedule, without TensorFlow and Prefect.
 
-from __future__ import annotations
+Read `page` with `report.html`, `curves`, `layer_spans` and `schedule_svg`; then `comparison` for sweeps and
+`schedule_png` and `curves_svg` for other places. All use `svg`, `number_format` and `templates`.
+"""
 
-from importlib import import_module
-from typing import Any
+from handler.public_names import import_on_first_use
 
 _PUBLIC = {
     "curves_image": "handler.report.curves_svg",
@@ -11,13 +12,4 @@ _PUBLIC = {
     "write_report": "handler.report.page",
 }
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'handler.report' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return [*__all__]
+__getattr__, __dir__ = import_on_first_use(__name__, _PUBLIC)

@@ -1,22 +1,15 @@
-"""A training from a specification, in a store, stage by stage."""
+"""A training from a specification, in a store, stage by stage.
 
-from __future__ import annotations
+Read `inputs`, `training_run`, `planner`, `components`, `builders`; then `resumption`, `replaced_run` and `divergence`
+for the second start of a run, `initial_weights` and `weights_file` for pretrained weights, and `cache_misses` for the
+plan.
+"""
 
-from importlib import import_module
-from typing import Any
+from handler.public_names import import_on_first_use
 
 _PUBLIC = {
     "RunInputs": "handler.run.inputs",
     "TrainingRun": "handler.run.training_run",
 }
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'handler.run' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return [*__all__]
+__getattr__, __dir__ = import_on_first_use(__name__, _PUBLIC)

@@ -1,9 +1,9 @@
-"""The schedule: when which layers are frozen. Pure data, no TensorFlow."""
+"""The schedule: the layers that are frozen in each epoch, as plain data without TensorFlow.
 
-from __future__ import annotations
+Read `entries`, `layer_outline`, `layer_groups`, `schedule`.
+"""
 
-from importlib import import_module
-from typing import Any
+from handler.public_names import import_on_first_use
 
 _PUBLIC = {
     "Op": "handler.schedule.layer_groups",
@@ -15,13 +15,4 @@ _PUBLIC = {
     "round_robin_turns": "handler.schedule.schedule",
 }
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'handler.schedule' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return [*__all__]
+__getattr__, __dir__ = import_on_first_use(__name__, _PUBLIC)

@@ -1,9 +1,9 @@
-"""The specification of a training: what a user writes, read and checked."""
+"""The specification of a training: the fields that a user writes, read and checked.
 
-from __future__ import annotations
+Read `training_spec` and `reader`. `document` and `yaml_loader` read the text; each other file checks one field or rule.
+"""
 
-from importlib import import_module
-from typing import Any
+from handler.public_names import import_on_first_use
 
 _PUBLIC = {
     "CallbackSpec": "handler.spec.callbacks",
@@ -22,13 +22,4 @@ _PUBLIC = {
     "spec_error": "handler.validation.models",
 }
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'handler.spec' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return [*__all__]
+__getattr__, __dir__ = import_on_first_use(__name__, _PUBLIC)

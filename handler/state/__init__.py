@@ -1,22 +1,13 @@
-"""The states of a training: their keys, the state that satisfies a segment, their writer, their values in a model."""
+"""The states of a training: their keys, the state that satisfies a segment, their writer, their values in a model.
 
-from __future__ import annotations
+Read `chain`, `completion`, `keras_state`, `writer`, `missing_states`, `recorded_threads`.
+"""
 
-from importlib import import_module
-from typing import Any
+from handler.public_names import import_on_first_use
 
 _PUBLIC = {
     "TrainingState": "handler.store.training_state",
     "load_state": "handler.state.keras_state",
 }
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'handler.state' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return [*__all__]
+__getattr__, __dir__ = import_on_first_use(__name__, _PUBLIC)

@@ -1,9 +1,11 @@
-"""The store: states, pre-fit results, activation caches, backups and runs in one directory that outlives a process."""
+"""The store: states, pre-fit results, activation caches, backups and runs in one directory that outlives a process.
 
-from __future__ import annotations
+Read `store`, `states` and `runs`. Below them, `atomic_dirs`, `atomic_files`, `checksums`, `arrays` and `raw_zarr` write
+the files, `locks`, `leases` and `collection_lock` exclude other processes, `remote_dirs`, `remote_files` and
+`object_store` keep a store at a URL, and `maintenance` and `retention` remove data.
+"""
 
-from importlib import import_module
-from typing import Any
+from handler.public_names import import_on_first_use
 
 _PUBLIC = {
     "Damage": "handler.store.checksums",
@@ -14,13 +16,4 @@ _PUBLIC = {
     "local_root": "handler.store.remote_dirs",
 }
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'handler.store' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return [*__all__]
+__getattr__, __dir__ = import_on_first_use(__name__, _PUBLIC)

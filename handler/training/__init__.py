@@ -1,22 +1,14 @@
-"""Training of live objects: everything that a notebook needs."""
+"""Training of live objects: everything that a notebook needs.
 
-from __future__ import annotations
+Read `model_handler`, `training_handler`, `segment_runner`; then `earlier_fits`, `data_backup`, `run_record`,
+`arguments`.
+"""
 
-from importlib import import_module
-from typing import Any
+from handler.public_names import import_on_first_use
 
 _PUBLIC = {
     "DLModelHandler": "handler.training.model_handler",
     "DLTrainingHandler": "handler.training.training_handler",
 }
 __all__ = list(_PUBLIC)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'handler.training' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
-
-
-def __dir__() -> list[str]:
-    return [*__all__]
+__getattr__, __dir__ = import_on_first_use(__name__, _PUBLIC)
