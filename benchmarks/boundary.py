@@ -62,7 +62,7 @@ class Recompile:
     """Masks set by trainable flags and compile()."""
 
     def __init__(self, model: Any, data: DLSequencer, *, keep: bool) -> None:
-        self.model, self.keep = model, keep
+        self.model, self.promote_snapshot = model, keep
         self.x, self.y = data.X, data.y
         self.layers = layers_with_weights(model)
         model.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -72,7 +72,7 @@ class Recompile:
         """Freeze these layers and unfreeze all others."""
         for path, layer in self.layers.items():
             layer.trainable = path not in frozen
-        optimizer = self.model.optimizer if self.keep else keras.optimizers.Adam(1e-3)
+        optimizer = self.model.optimizer if self.promote_snapshot else keras.optimizers.Adam(1e-3)
         self.model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
     def train(self) -> None:

@@ -21,7 +21,7 @@ from prefect.locking.protocol import LockManager
 
 from handler.stop_flag import stop
 from handler.store.atomic_files import as_store_errors, make_folder
-from handler.store.leases import Lease, lease_on
+from handler.store.leases import Lease, new_lease
 from handler.store.locks import is_locked
 from handler.store.occupied_paths import open_lock
 from tasks.interruption import TrainingInterrupted
@@ -205,7 +205,7 @@ class FlockLockManager(LockManager):
                 make_folder(path.parent)
                 descriptor = open_lock(path)
                 try:
-                    lease = lease_on(path)
+                    lease = new_lease(path)
                     taken = self._take(descriptor, lease, key)
                 except BaseException:
                     os.close(descriptor)  # guard: lock-closed-without-lease

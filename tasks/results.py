@@ -30,6 +30,6 @@ class SegmentResult(BaseModel):
 
     @model_validator(mode="after")
     def _state_is_intact(self) -> SegmentResult:
-        if not Store(self.store).states.intact(self.record.state):  # guard: record-without-state
+        if not Store(self.store).states.is_intact(self.record.state):  # guard: record-without-state
             raise ValueError(f"the state {self.record.state} is missing from {self.store} or isn't intact")
         return self

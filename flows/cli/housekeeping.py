@@ -135,7 +135,7 @@ def collect_garbage(output: Output, folder: str, keep: Retention | None, dry_run
     try:
         removed, count = store.collect(keep=keep, dry_run=dry_run)
     except BusyError as error:
-        busy = store.runs.at_work()
+        busy = store.runs.active_names()
         answer = FailureAnswer(run=busy[0] if busy else None, status="busy", error=str(error), resume=output.command)
         raise CommandFailed(answer, 75) from error
     except SpecError as error:

@@ -8,7 +8,7 @@ from flows.answers import ShowAnswer, effective_status
 from flows.cli.output import Output
 from flows.cli.tables import coloured, duration, moment, segments_table, table
 from handler.errors.command_line import command_line
-from handler.store.remote_files import files_there
+from handler.store.remote_files import list_files
 from handler.store.store import Store
 
 
@@ -23,7 +23,7 @@ def show_run(output: Output, name: str, folder: str) -> None:
     alive = store.runs.is_alive(name)  # before reading the record, see `runs`
     record = store.runs.read(name)
     home = store.runs.folder(name)
-    here = {f.name for f in home.iterdir() if f.is_file()} | {f for f in files_there(home) if "/" not in f}
+    here = {f.name for f in home.iterdir() if f.is_file()} | {f for f in list_files(home) if "/" not in f}
     seen = [name for name in here if name != "lock" and not name.startswith(".")]
     files = sorted(f"{folder}/runs/{name}/{file}" for file in seen)
     kept = ("training_epochs", "seed", "started", "updated", "seconds", "dataset", "environment")

@@ -136,7 +136,9 @@ class Prefixes:
         self._weigh(place, epochs, there=self.folder is not None)
         given, model = self.sequencer, self.masks.model
         batch = batches.tensors((given.examples([0, 1][: given.rows]),))[0]
-        function = self.masks.keep("prefix", lambda: split_model.prefix_function(model, self.flat, place, batch))
+        function = self.masks.get_or_build(
+            "prefix", lambda: split_model.prefix_function(model, self.flat, place, batch)
+        )
         train_step = split_model.SuffixStep(model, self.flat, place).train_step
         few = self._over([tensor.numpy() for tensor in function(*batch)], given.y[:2])
         self._broken_off = False

@@ -92,6 +92,6 @@ class Steps:
         data = self._resident[sequencer]
         if data is None:
             return None
-        return self.masks.keep(
+        return self.masks.get_or_build(
             (function, id(data)), lambda: graph_loop_of(function, data, sequencer.batch_size, guarded=guarded)
         )

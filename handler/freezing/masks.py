@@ -90,14 +90,14 @@ class Masks:
             ScheduleError: the step itself would change a frozen variable.
         """
         kind = "step" if train_step is None else "suffix"
-        return self.keep(kind, lambda: self._train_step(signature, train_step or self.model.train_step))
+        return self.get_or_build(kind, lambda: self._train_step(signature, train_step or self.model.train_step))
 
     def test_step(self, signature: Any) -> Step:
         """Return the test step under the present mask; its loss leaves out the regularizers of frozen layers."""
         step = replicated(self.model, self.model.test_step)
-        return self.keep("test", lambda: compiled_step(self.model, step, signature))
+        return self.get_or_build("test", lambda: compiled_step(self.model, step, signature))
 
-    def keep(self, kind: Hashable, make: Callable[[], Kept]) -> Kept:
+    def get_or_build(self, kind: Hashable, make: Callable[[], Kept]) -> Kept:
         """Return the function kept for the present mask, or make and keep it.
 
         Args:

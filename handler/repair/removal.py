@@ -59,7 +59,7 @@ def quarantine_unneeded_state(store: Store, key: str, records: list[RunRecord]) 
         False if a run or another state needs it; then it is left.
     """
     ends = {key for record in records for key in (record.key, record.state, *(s.state for s in record.segments))}
-    if key in ends or any(key in store.states.references(other) for other in store.states.names() if other != key):
+    if key in ends or any(key in store.states.referenced_keys(other) for other in store.states.names() if other != key):
         return False
     target = store.states.folder(key)
     with contextlib.suppress(DamagedError):

@@ -74,7 +74,7 @@ class Rebuilding:
         if run.planning.chain.keys[epoch] != key:
             raise MismatchError("its schedule leads to other states now")
         withdraw_damaged(self.store, key)
-        if states.intact(key):
+        if states.is_intact(key):
             return  # the damaged state that it refers to has been rebuilt
         run.live.walk.rebuild(epoch)
 

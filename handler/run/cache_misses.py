@@ -11,7 +11,7 @@ from handler.fingerprint import environment
 from handler.fingerprint.differences import differences, in_words, spec_field
 from handler.records import Plan, PlannedSegment, Reason, RunRecord, rate_text
 from handler.run.planner import RunPlanner
-from handler.state.chain import Position, latest_intact, states_backwards
+from handler.state.chain import Position, iter_states_latest_first, latest_intact
 
 AT_MOST = 6  # names in a sentence
 _ENDED = {"failed": "failed", "interrupted": "was interrupted"}
@@ -72,7 +72,7 @@ class _Comparison:
         """Return the damage beyond the furthest intact state, the furthest first; None if there is none."""
         states, chain, end = self.planning.store.states, self.planning.chain, self.segment.end
         reached = (-1, 0) if self.position is None else (self.position.epoch, self.position.step)
-        for there in states_backwards(chain, states):
+        for there in iter_states_latest_first(chain, states):
             if reached < (there.epoch, there.step) <= (end, 0):
                 wrong = states.damages(there.key)[0]
                 what = f"{Path(wrong.path).relative_to(self.planning.store.root)} {wrong.what}"

@@ -90,7 +90,7 @@ def load_file(nn: Any, file: Path) -> None:
 
 def epochs_kept(store: Store, record: RunRecord) -> list[int]:
     """Return the epochs of a run for which the store has an intact state."""
-    return [epoch for epoch, key in enumerate(record.chain) if store.states.intact(key)]
+    return [epoch for epoch, key in enumerate(record.chain) if store.states.is_intact(key)]
 
 
 def _from_run(parts: _Parts, reference: str, store: Store) -> list[str]:
@@ -103,7 +103,7 @@ def _from_run(parts: _Parts, reference: str, store: Store) -> list[str]:
                 there = ", ".join(map(str, kept)) or "none"
                 raise SpecError(FIELD, f"{reference!r}: epoch {int(epoch)} is not kept; kept are {there}")
             return _from_state(parts, reference, store.states.read(record.chain[int(epoch)]).arrays)
-        if record.state is not None and not record.model_differs and store.states.intact(record.state):
+        if record.state is not None and not record.model_differs and store.states.is_intact(record.state):
             return _from_state(parts, reference, store.states.read(record.state).arrays)
         return _from_file(parts, reference, store.runs.file(record, record.model or "model.keras"))
     except DamagedError as error:

@@ -258,7 +258,7 @@ class RunPlanner:
         network = {"outline": found.to_json(), "graph": graph.to_json(), "initial_weights": initial}
         memory = {"format": 1, "version": REMEMBERED, "compiled": mh.was_compiled} | network
         with contextlib.suppress(StoreError):  # a read-only store
-            marker.claim(self.store.root)
+            marker.claim_store(self.store.root)
             write_file(self._memory, with_checksum(memory))
             remote_files.upload(self._memory)
         self._compiled = mh.was_compiled
@@ -295,6 +295,6 @@ class RunPlanner:
     def _bytes(self, segments: list[PlannedSegment]) -> int:
         """Estimate the bytes of the states of the remaining segments: each state writes the variables changed in it."""
         whole = sum(layer.parameters for layer in self.outline.layers) * 4 * SLOTS
-        return whole * (not self.store.states.intact(self.key)) + sum(
+        return whole * (not self.store.states.is_intact(self.key)) + sum(
             s.trainable_parameters * 4 * SLOTS for s in segments if not s.cached
         )

@@ -88,7 +88,7 @@ class TrainedModel:
 
         record = self.record
         # A .keras file holds a LoRA adapter merged into its kernel; the state holds both separately.
-        if record.state is not None and not record.model_differs and self.store.states.intact(record.state):
+        if record.state is not None and not record.model_differs and self.store.states.is_intact(record.state):
             with contextlib.suppress(DamagedError):
                 load_state(self.store, record.state, self.mh.arch.nn)  # guard: weights-without-class
                 return

@@ -95,7 +95,9 @@ class Position:
     stopped: bool = False
 
 
-def states_backwards(chain: HasKeys, states: StateStore, first: int = 0, last: int | None = None) -> Iterator[Position]:
+def iter_states_latest_first(
+    chain: HasKeys, states: StateStore, first: int = 0, last: int | None = None
+) -> Iterator[Position]:
     """Yield the states of a chain that are on disk, intact or not, from the last one trained to the first.
 
     Args:
@@ -129,7 +131,7 @@ def superseded_snapshots(chain: Chain, states: StateStore, epoch: int, step: int
         epoch, step: the state's epoch and step.
     """
     start = chain.segment_start(epoch, step)
-    inside = states_backwards(chain, states, start, epoch)
+    inside = iter_states_latest_first(chain, states, start, epoch)
     return [p.key for p in inside if (start, 0) < (p.epoch, p.step) < (epoch, step)][::-1]
 
 
@@ -141,10 +143,10 @@ def latest_intact(chain: HasKeys, states: StateStore) -> Position | None:
 
 def latest_with_manifest(chain: HasKeys, states: StateStore) -> tuple[Position, dict[str, Any]] | None:
     """Return the furthest intact state of a chain and its manifest; None if there is none."""
-    for position in states_backwards(chain, states):
+    for position in iter_states_latest_first(chain, states):
         # Another process may drop the snapshot at any time.
         with contextlib.suppress(DamagedError):
-            if states.intact(position.key):
+            if states.is_intact(position.key):
                 manifest = states.manifest(position.key)
                 return replace(position, stopped=not position.step and manifest["stopped"]), manifest
     return None

@@ -59,7 +59,7 @@ def find_completion(chain: Chain, states: StateStore, segment: Segment) -> Compl
     """
     own = chain.keys[segment.end]
     with contextlib.suppress(DamagedError):  # another process may drop the state at any time
-        if states.intact(own):
+        if states.is_intact(own):
             return Completion(own, segment.end, bool(states.manifest(own)["stopped"]))
     position = latest_intact(chain, states)
     end = completed_end(segment, position)
@@ -87,7 +87,7 @@ def use_completed(
         if done is None:
             return None
         own = done.state == chain.keys[done.end]
-        if own and not states.keep(done.state):  # guard: vanished-snapshot-searched-again
+        if own and not states.promote_snapshot(done.state):  # guard: vanished-snapshot-searched-again
             continue  # the state was a snapshot, and another process has just removed it
         if own:
             states.drop_snapshots(superseded_snapshots(chain, states, done.end))  # guard: snapshots-dropped-when-cached

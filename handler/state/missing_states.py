@@ -12,7 +12,7 @@ from pathlib import Path
 
 from handler.errors import DamagedError
 from handler.errors.command_line import command_line
-from handler.state.chain import Chain, Position, states_backwards
+from handler.state.chain import Chain, Position, iter_states_latest_first
 from handler.store import remote_dirs
 from handler.store.states import StateStore
 
@@ -65,7 +65,7 @@ def find_missing_states(chain: Chain, states: StateStore, position: Position | N
     for epoch in sorted(end for end in chain.ends if end < position.epoch or (end == position.epoch and position.step)):
         key = chain.keys[epoch]
         if key in there:
-            if not at_url and not states.intact(key):
+            if not at_url and not states.is_intact(key):
                 wrong = [f" ({damage.path}: {damage.what})" for damage in states.damages(key)[:1]]
                 holes.append(MissingState(store, key, epoch, f"is damaged{''.join(wrong)}"))
             continue
@@ -90,9 +90,9 @@ def nearest_before(chain: Chain, states: StateStore, epoch: int) -> Position | N
     """Return the furthest intact state before an epoch, including steps in earlier epochs; None without one."""
     if not epoch:
         return None
-    for position in states_backwards(chain, states, 0, epoch - 1):
+    for position in iter_states_latest_first(chain, states, 0, epoch - 1):
         with contextlib.suppress(DamagedError):
-            if states.intact(position.key):
+            if states.is_intact(position.key):
                 return position
     return None
 

@@ -15,7 +15,7 @@ from handler.state.chain import Chain, superseded_snapshots
 from handler.store.states import StateStore
 from handler.store.training_state import TrainingState
 
-KEPT = 2
+SNAPSHOTS_KEPT = 2
 
 
 class StateWriter:
@@ -31,27 +31,27 @@ class StateWriter:
         self._writing: threading.Thread | None = None
         self._failure: BaseException | None = None
 
-    def write(self, state: TrainingState, about: dict[str, Any], *, behind: bool = False) -> None:
+    def write(self, state: TrainingState, metadata: dict[str, Any], *, in_background: bool = False) -> None:
         """Write a state under its name in the chain.
 
         Args:
             state: the state; the caller must not change its arrays afterwards.
-            about: further entries of its manifest.
-            behind: write a snapshot in the background, after waiting for the one before. The state at a segment's
-                end, or of a training that a callback stopped, is always written synchronously.
+            metadata: further entries of its manifest.
+            in_background: write a snapshot in the background, after waiting for the one before. The state at a
+                segment's end, or of a training that a callback stopped, is always written synchronously.
 
         Raises:
             StoreError: the disk refuses this state, or, for a background write, refused the snapshot before it.
         """
         kept = (state.epoch in self.chain.ends and not state.step) or state.stopped
-        if behind and not kept:  # guard: segment-end-written-at-once
+        if in_background and not kept:  # guard: segment-end-written-at-once
             self.finish()  # guard: one-snapshot-at-a-time
-            self._writing = threading.Thread(target=self._write_behind, args=(state, about), name="snapshot")
+            self._writing = threading.Thread(target=self._write_in_background, args=(state, metadata), name="snapshot")
             self._writing.start()
             return
         with contextlib.suppress(Exception):  # this state replaces the snapshot, so that one's failure does not matter
             self.finish()
-        self._write(state, about, kept)
+        self._write(state, metadata, kept)
 
     def finish(self) -> None:
         """Wait for the snapshot that is being written.
@@ -66,17 +66,17 @@ class StateWriter:
         if failure is not None:
             raise failure
 
-    def _write_behind(self, state: TrainingState, about: dict[str, Any]) -> None:
+    def _write_in_background(self, state: TrainingState, metadata: dict[str, Any]) -> None:
         try:
-            self._write(state, about, kept=False)
+            self._write(state, metadata, kept=False)
         except BaseException as error:  # `finish` raises it in the training thread
             self._failure = error  # guard: failed-snapshot-reported
 
-    def _write(self, state: TrainingState, about: dict[str, Any], kept: bool) -> None:
+    def _write(self, state: TrainingState, metadata: dict[str, Any], kept: bool) -> None:
         keys, epoch = self.chain.keys, state.epoch
         start = self.chain.segment_start(epoch, state.step)  # equal variables are stored as references to this state
         parent = keys[start] if start < epoch or state.step else None
         name = self.chain.step_key(epoch, state.step) if state.step else keys[epoch]
-        self.states.write(name, state, parent=parent, snapshot=not kept, about=about)
+        self.states.write(name, state, parent=parent, snapshot=not kept, metadata=metadata)
         needless = superseded_snapshots(self.chain, self.states, epoch, state.step)
-        self.states.drop_snapshots(needless if kept else needless[: 1 - KEPT])  # guard: two-snapshots-kept
+        self.states.drop_snapshots(needless if kept else needless[: 1 - SNAPSHOTS_KEPT])  # guard: two-snapshots-kept

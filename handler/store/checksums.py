@@ -161,7 +161,7 @@ def damage_of(file: Path, error: OSError) -> list[Damage]:
     return [Damage.because(refusal)]
 
 
-def require(wrong: list[Damage]) -> None:
+def raise_first(wrong: list[Damage]) -> None:
     """Raise `DamagedError` with the first of the damages, if there is one."""
     if wrong:
         raise DamagedError(f"{wrong[0].path}: {wrong[0].what}")

@@ -25,7 +25,7 @@ from pathlib import Path
 from handler.errors import BusyError, Interrupted
 from handler.stop_flag import stop
 from handler.store.atomic_files import as_store_errors, make_folder
-from handler.store.leases import holder_of, lease_on
+from handler.store.leases import new_lease, read_holder
 from handler.store.locks import LEASE_POLL, POLL, lock_folder, unlock
 from handler.store.remote_dirs import url_or_path
 
@@ -49,7 +49,7 @@ def hold_shared(root: Path, waiting: Callable[[str], None] = lambda text: None) 
         make_folder(root)
     while True:
         descriptor = _hold(root, alone=False)
-        if descriptor is not None and holder_of(root / LEASE) is None:
+        if descriptor is not None and read_holder(root / LEASE) is None:
             break
         if descriptor is not None and descriptor >= 0:
             unlock(descriptor)
@@ -76,7 +76,7 @@ def hold_exclusive(root: Path) -> Iterator[None]:
     busy = f"{url_or_path(root)}: something is trained in it, or another collection is in progress; collect afterwards"
     if descriptor is None:
         raise BusyError(busy)
-    lease = lease_on(root / LEASE)
+    lease = new_lease(root / LEASE)
     try:
         if lease is not None and not lease.take():
             raise BusyError(busy)

@@ -13,7 +13,7 @@ from handler.errors.secrets import masked
 from handler.store import marker
 
 LOG = "log"
-_TOLD = "frostline_log"
+_LOGGED = "frostline_log"
 
 
 def log_failure(folder: Path, error: BaseException) -> Path | None:
@@ -28,13 +28,13 @@ def log_failure(folder: Path, error: BaseException) -> Path | None:
     Returns:
         The log file, or None if it cannot be written.
     """
-    told = getattr(error, _TOLD, None)
+    told = getattr(error, _LOGGED, None)
     if isinstance(told, Path):
         return told
     file = folder / LOG
     text = masked("".join(traceback.format_exception(error)))
     try:
-        marker.claim(folder.parents[1])
+        marker.claim_store(folder.parents[1])
         folder.mkdir(parents=True, exist_ok=True)
         # O_NOFOLLOW: the name is predictable, so another user could have put a link there.
         number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
@@ -43,5 +43,5 @@ def log_failure(folder: Path, error: BaseException) -> Path | None:
     except (OSError, FrostlineError):
         return None
     with contextlib.suppress(AttributeError):
-        setattr(error, _TOLD, file)
+        setattr(error, _LOGGED, file)
     return file

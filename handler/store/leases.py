@@ -28,7 +28,7 @@ SKEW = 1 / 4
 TICK = 1.0  # seconds; a service reports times in whole seconds
 
 
-def seconds() -> float:
+def lease_seconds() -> float:
     """Return the duration of a lease in seconds: `FROSTLINE_LEASE_SECONDS`, by default 60.
 
     Raises:
@@ -57,11 +57,11 @@ class Lease:
     def take(self) -> bool:
         """Take the lease if it is free and renew it from then on; return whether this process holds it now."""
         begun = time.monotonic()
-        there = self.remote.get(self.name)
-        if there is None:
-            taken = self.remote.create(self.name, self._body(seconds()))
+        stored = self.remote.get(self.name)
+        if stored is None:
+            taken = self.remote.create(self.name, self._body(lease_seconds()))
         else:
-            taken = _is_over(there) and self.remote.swap(self.name, self._body(seconds()), there[1])
+            taken = _is_over(stored) and self.remote.compare_and_swap(self.name, self._body(lease_seconds()), stored[1])
         if taken:
             self._last = begun
             threading.Thread(target=self._renew, name="frostline-lease", daemon=True).start()
@@ -69,16 +69,16 @@ class Lease:
 
     def holder(self) -> str | None:
         """Return a description of the holder, or None if the lease is free."""
-        there = self.remote.get(self.name)
-        return None if there is None or _is_over(there) else str(_read(there[0]).get("holder") or "another process")
+        stored = self.remote.get(self.name)
+        return None if stored is None or _is_over(stored) else str(_read(stored[0]).get("holder") or "another process")
 
     def release(self) -> None:
         """Release the lease; it expires by itself if the service cannot be reached."""
         self._over.set()
         try:
-            there = self.remote.get(self.name)
-            if there is not None and _read(there[0]).get("token") == self.token:
-                self.remote.swap(self.name, self._body(0), there[1])
+            stored = self.remote.get(self.name)
+            if stored is not None and _read(stored[0]).get("token") == self.token:
+                self.remote.compare_and_swap(self.name, self._body(0), stored[1])
         except StoreError:
             return
 
@@ -88,18 +88,19 @@ class Lease:
         Ask the training to stop if another process has the lease, or if the lease expired while the service could not
         be reached.
         """
-        while not self._over.wait(seconds() / 4):
+        while not self._over.wait(lease_seconds() / 4):
             begun = time.monotonic()
             try:
-                there = self.remote.get(self.name)
-                mine = there is not None and _read(there[0]).get("token") == self.token
+                stored = self.remote.get(self.name)
+                mine = stored is not None and _read(stored[0]).get("token") == self.token
                 if self._over.is_set():
                     return
-                if mine and there is not None and self.remote.swap(self.name, self._body(seconds()), there[1]):
+                body = self._body(lease_seconds())
+                if mine and stored is not None and self.remote.compare_and_swap(self.name, body, stored[1]):
                     self._last = begun
                     continue
             except StoreError:
-                mine = time.monotonic() - self._last < seconds()
+                mine = time.monotonic() - self._last < lease_seconds()
             if not mine:  # guard: lost-lease-stops
                 stop.request("the loss of its lease on the run: another machine may be at work on it")
                 return
@@ -107,33 +108,33 @@ class Lease:
     def _body(self, good_for: float) -> bytes:
         holder = f"process {os.getpid()} on {os.uname().nodename}"
         until = time.time() + good_for if good_for else 0  # informational, except that 0 means released
-        said = {"token": self.token, "until": until, "good_for": good_for, "holder": holder}
-        return json.dumps(said).encode()
+        fields = {"token": self.token, "until": until, "good_for": good_for, "holder": holder}
+        return json.dumps(fields).encode()
 
 
-def lease_on(path: Path) -> Lease | None:
+def new_lease(path: Path) -> Lease | None:
     """Return the lease that belongs to a lock file, not yet taken; None in a local store."""
-    found = remote_of(path)
-    return None if found is None else Lease(*found)
+    remote = remote_of(path)
+    return None if remote is None else Lease(*remote)
 
 
-def holder_of(path: Path) -> str | None:
+def read_holder(path: Path) -> str | None:
     """Return the holder of the lease that belongs to a lock file; None if it is free, or in a local store."""
-    lease = lease_on(path)
+    lease = new_lease(path)
     return None if lease is None else lease.holder()
 
 
-def _is_over(there: tuple[bytes, str, float]) -> bool:
+def _is_over(stored: tuple[bytes, str, float]) -> bool:
     """Return whether a lease was released or was not renewed in time."""
-    said, renewed = _read(there[0]), there[2]
-    good_for = said.get("good_for")
-    lasts = float(good_for) if isinstance(good_for, int | float) and good_for > 0 else seconds()
-    return not said.get("until") or time.time() > renewed + lasts * (1 + SKEW) + TICK
+    fields, renewed = _read(stored[0]), stored[2]
+    good_for = fields.get("good_for")
+    lasts = float(good_for) if isinstance(good_for, int | float) and good_for > 0 else lease_seconds()
+    return not fields.get("until") or time.time() > renewed + lasts * (1 + SKEW) + TICK
 
 
 def _read(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body)
+        fields = json.loads(body)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return fields if isinstance(fields, dict) else {}

@@ -16,21 +16,21 @@ from pathlib import Path
 from handler.errors import BusyError, Interrupted
 from handler.stop_flag import stop
 from handler.store.atomic_files import as_store_errors, make_folder, unreadable
-from handler.store.leases import Lease, holder_of, lease_on
+from handler.store.leases import Lease, new_lease, read_holder
 from handler.store.occupied_paths import open_lock
 
 POLL, LEASE_POLL = 0.1, 1.0
-GLANCE = 0.3  # seconds; `is_locked` holds a lock for a moment, which must not count as held
+PROBE_SECONDS = 0.3  # seconds; `is_locked` holds a lock for a moment, which must not count as held
 
-_held: set[int] = set()
+_LOCKS_OF_PROCESS: set[int] = set()
 
 
 def _let_go_in_child() -> None:
     """Close the lock descriptors in a forked child, which would otherwise keep the lock of a parent that was killed."""
-    for descriptor in _held:
+    for descriptor in _LOCKS_OF_PROCESS:
         with contextlib.suppress(OSError):
             os.close(descriptor)
-    _held.clear()
+    _LOCKS_OF_PROCESS.clear()
 
 
 os.register_at_fork(after_in_child=_let_go_in_child)  # guard: lock-released-in-fork
@@ -53,7 +53,7 @@ def hold_lock(
         Interrupted: the process was asked to stop while it waited.
         StoreError: the file cannot be created or opened.
     """
-    lease = lease_on(path)
+    lease = new_lease(path)
     descriptor = _taken(path, lease, what, wait, waiting)
     try:
         now = datetime.now().astimezone().isoformat(" ", "seconds")
@@ -76,7 +76,7 @@ def is_locked(path: Path) -> bool:
     Raises:
         StoreError: the file cannot be read.
     """
-    return _is_locked_here(path) or holder_of(path) is not None
+    return _is_locked_here(path) or read_holder(path) is not None
 
 
 def lock_folder(path: Path, *, alone: bool = False, at_once: bool = False) -> int:
@@ -95,7 +95,7 @@ def lock_folder(path: Path, *, alone: bool = False, at_once: bool = False) -> in
         BlockingIOError: another process holds the lock.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    _held.add(descriptor)
+    _LOCKS_OF_PROCESS.add(descriptor)
     try:
         kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB if alone or at_once else kind)
@@ -109,8 +109,8 @@ def lock_folder(path: Path, *, alone: bool = False, at_once: bool = False) -> in
 
 def unlock(descriptor: int) -> None:
     """Release a lock; do nothing in a forked child, where it is released already."""
-    if descriptor in _held:
-        _held.remove(descriptor)
+    if descriptor in _LOCKS_OF_PROCESS:
+        _LOCKS_OF_PROCESS.remove(descriptor)
         os.close(descriptor)
 
 
@@ -128,7 +128,7 @@ def _taken(path: Path, lease: Lease | None, what: str, wait: bool, waiting: Call
                 if path.parent.is_dir():
                     raise
                 continue  # the directory was removed meanwhile
-        _held.add(descriptor)
+        _LOCKS_OF_PROCESS.add(descriptor)
         try:
             with as_store_errors(path):
                 _take(descriptor, lease, what, wait, waiting)
@@ -169,7 +169,7 @@ def _is_locked_here(path: Path) -> bool:
 
 
 def _take(descriptor: int, lease: Lease | None, what: str, wait: bool, waiting: Callable[[str], None]) -> None:
-    glance, told = time.monotonic() + GLANCE, False
+    glance, told = time.monotonic() + PROBE_SECONDS, False
     while True:
         holder = _holder(descriptor, lease)
         if holder is None:

@@ -158,7 +158,7 @@ def reachable_states(store: StoreParts, runs: Iterable[str]) -> set[str]:
             keys |= {key for key in store.states.names() if key.partition("-step-")[0] in set(record.chain)}
     keys &= store.states.stored_keys()
     for key in list(keys):
-        keys |= store.states.references(key)  # guard: references-collected
+        keys |= store.states.referenced_keys(key)  # guard: references-collected
     return keys
 
 
@@ -191,9 +191,9 @@ def collect(store: StoreParts, *, keep: Retention | None = None, dry_run: bool =
         StoreError: a run's record cannot be read, so that its needs are unknown, or the system refuses.
         BusyError: a training or another collection is running in the store.
     """
-    marker.require(store.root)  # guard: collection-requires-a-store
+    marker.require_store(store.root)  # guard: collection-requires-a-store
     with nullcontext() if dry_run else collection_lock.hold_exclusive(store.root):  # guard: collection-alone
-        busy = store.runs.at_work()
+        busy = store.runs.active_names()
         if busy:
             raise BusyError(
                 f"{remote_dirs.url_or_path(store.root)}: {', '.join(busy)} is at work; collect when it has ended"

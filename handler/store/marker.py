@@ -27,7 +27,7 @@ CHECKED = ("digests.json", "runs/*/run.json", "plans/*.json", "states/*/manifest
            *(f"{part}/*.zarr/manifest.json" for part in ("prefit", "prefixes", "backups")))  # fmt: skip
 
 
-def claim(root: Path) -> None:
+def claim_store(root: Path) -> None:
     """Mark a directory as a store, before anything else is written to it.
 
     Raises:
@@ -57,7 +57,7 @@ def _require_locks(root: Path) -> None:
         found[0].require_conditional(MARKER, (root / MARKER).read_bytes())
 
 
-def require(root: Path) -> None:
+def require_store(root: Path) -> None:
     """Raise `SpecError` for a directory that is no store, before files are removed from it."""
     if not is_store(root):
         place = remote_dirs.url_or_path(root)
@@ -68,7 +68,7 @@ def require(root: Path) -> None:
 def is_absent(root: Path) -> bool:
     """Return whether nothing exists yet that could be a store: no directory, or no object at the URL."""
     found = remote_dirs.remote_of(root)
-    return not os.path.lexists(root) if found is None else not found[0].below("")
+    return not os.path.lexists(root) if found is None else not found[0].list_below("")
 
 
 def is_store(root: Path) -> bool:
@@ -96,7 +96,7 @@ def _is_store_there(root: Path) -> bool:
     sealed = (root / part / name for part in remote_dirs.SEALED for name in remote_dirs.remote_names(root / part))
     if any(remote_dirs.manifest_text(target) is not None for target in sealed):
         return True
-    records = (name for name in remote_files.files_there(root / "runs") if name.endswith("/run.json"))
+    records = (name for name in remote_files.list_files(root / "runs") if name.endswith("/run.json"))
     return any(_is_text_ours(root / name, found[0].get(f"runs/{name}")) for name in records)
 
 

@@ -123,7 +123,7 @@ class Remote:
         """Put an object only if there is none, and return whether the object now has this content."""
         return self._put_if(name, data, "create")
 
-    def swap(self, name: str, data: bytes, etag: str) -> bool:
+    def compare_and_swap(self, name: str, data: bytes, etag: str) -> bool:
         """Put an object only if the existing one has the etag, and return whether the object now has this content."""
         return self._put_if(name, data, {"e_tag": etag})
 
@@ -175,7 +175,7 @@ class Remote:
         for name in names:
             self._try("delete", name, partial(obstore.delete, self._objects, name))
 
-    def below(self, folder: str) -> dict[str, float]:
+    def list_below(self, folder: str) -> dict[str, float]:
         """Return the put times of all objects below a name, in seconds since 1970, by object name."""
         import obstore
 
@@ -185,7 +185,7 @@ class Remote:
 
         return self._try("list", folder, listed)
 
-    def directly_below(self, folder: str) -> dict[str, int]:
+    def list_directly_below(self, folder: str) -> dict[str, int]:
         """Return the sizes in bytes of the objects directly below a name, by the last part of their names."""
         import obstore
 

@@ -118,7 +118,7 @@ class PrefitCache:
         try:
             if not atomic_dirs.ensure_local(folder):
                 return None
-            checksums.require(atomic_dirs.damages(folder, deep=deep))
+            checksums.raise_first(atomic_dirs.damages(folder, deep=deep))
             return read(folder, atomic_dirs.read_manifest(folder))
         except DamagedError:
             with contextlib.suppress(StoreError):  # a read-only store

@@ -30,7 +30,7 @@ from handler.store.object_store import Remote, remote_at, url_of
 COMMIT, GONE = ".commit", b"gone"
 SEALED = ("states", "prefit", "prefixes", "backups")
 LEFT_SECONDS = 24 * 3600.0  # no write takes longer
-_WORKED: dict[Path, str] = {}
+_WORKING_DIRS: dict[Path, str] = {}
 
 
 def local_root(store: str | Path) -> Path:
@@ -53,21 +53,21 @@ def local_root(store: str | Path) -> Path:
 
 def register_working_dir(root: Path, url: str) -> Path:
     """Make a directory the working directory of the store at a URL, for this process, and return it."""
-    _WORKED[root] = url
+    _WORKING_DIRS[root] = url
     return root
 
 
 def url_or_path(root: Path) -> str:
     """Return a store as the user gave it: its URL, or its directory."""
-    return _WORKED.get(root) or str(root)
+    return _WORKING_DIRS.get(root) or str(root)
 
 
 def remote_of(path: Path) -> tuple[Remote, str] | None:
     """Return the object store behind a local path and the path's name there, or None for a local store."""
-    if _WORKED:
+    if _WORKING_DIRS:
         for folder in (path, *path.parents):
-            if folder in _WORKED:
-                return remote_at(_WORKED[folder]), path.relative_to(folder).as_posix()
+            if folder in _WORKING_DIRS:
+                return remote_at(_WORKING_DIRS[folder]), path.relative_to(folder).as_posix()
     return None
 
 
@@ -97,7 +97,7 @@ def publish(target: Path, beside: Path, manifest: bytes) -> None:
         if there is not None and _read(there[0]) is not None:  # another writer committed first
             remote.delete(f"{name}/{writer}/{file}" for file in listed)
             return
-        if there is not None and remote.swap(name + COMMIT, commit, there[1]):
+        if there is not None and remote.compare_and_swap(name + COMMIT, commit, there[1]):
             return
 
 
@@ -159,7 +159,7 @@ def remote_names(folder: Path) -> set[str]:
     found = remote_of(folder)
     if found is None:
         return set()
-    listed = found[0].directly_below(found[1])
+    listed = found[0].list_directly_below(found[1])
     return {name.removesuffix(COMMIT) for name, size in listed.items() if name.endswith(COMMIT) and size > len(GONE)}
 
 
@@ -175,7 +175,7 @@ def replace_manifest(target: Path, text: bytes) -> bool:
         if committed is None:
             return False
         commit = json.dumps({"writer": committed[1], "manifest": text.decode()}).encode()
-        if found[0].swap(found[1] + COMMIT, commit, committed[2]):
+        if found[0].compare_and_swap(found[1] + COMMIT, commit, committed[2]):
             return True
     return True
 
@@ -198,8 +198,8 @@ def delete_remote(target: Path, only_if: Callable[[dict[str, Any]], bool] | None
             return True
         if only_if is not None and not only_if(_manifest_of(target, committed[0])):  # guard: remote-snapshot-checked
             return False
-        if remote.swap(name + COMMIT, GONE, committed[2]):
-            remote.delete(remote.below(f"{name}/{committed[1]}"))
+        if remote.compare_and_swap(name + COMMIT, GONE, committed[2]):
+            remote.delete(remote.list_below(f"{name}/{committed[1]}"))
             return True
     return True
 
@@ -216,7 +216,7 @@ def stale_objects(root: Path) -> list[str]:
     before = time.time() - LEFT_SECONDS
     for part in SEALED:
         commits = remote_names(root / part)
-        for name, modified in found[0].below(part).items():
+        for name, modified in found[0].list_below(part).items():
             kept, _, rest = name.removeprefix(f"{part}/").partition("/")
             belongs = rest.partition("/")[0] == _writer(root / part / kept) if rest and kept in commits else not rest
             gone = not rest and kept.endswith(COMMIT) and kept.removesuffix(COMMIT) not in commits

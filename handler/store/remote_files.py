@@ -37,7 +37,7 @@ def upload_all(folder: Path, *, last: str) -> None:
 
 def download_all(folder: Path) -> None:
     """Download the files of a directory."""
-    for name in sorted(files_there(folder)):
+    for name in sorted(list_files(folder)):
         if name != LOCK:
             path = folder / path_within(folder, name)
             download(path)
@@ -64,13 +64,13 @@ def forget(folder: Path) -> None:
     """Remove all remote files below a directory."""
     found = remote_of(folder)
     if found is not None:
-        found[0].delete(found[0].below(found[1]))
+        found[0].delete(found[0].list_below(found[1]))
 
 
-def files_there(folder: Path) -> set[str]:
+def list_files(folder: Path) -> set[str]:
     """Return the names of all remote objects below a directory, relative to it."""
     found = remote_of(folder)
-    return set() if found is None else {name[len(found[1]) + 1 :] for name in found[0].below(found[1])}
+    return set() if found is None else {name[len(found[1]) + 1 :] for name in found[0].list_below(found[1])}
 
 
 def _version(path: Path) -> tuple[int, int, int]:

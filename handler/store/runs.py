@@ -41,7 +41,7 @@ class RunStore:
         if remote_dirs.remote_of(self.root) is None:
             found = {p.parent.name for p in self.root.glob("*/run.json")}
         else:
-            there = remote_files.files_there(self.root)
+            there = remote_files.list_files(self.root)
             found = {name.removesuffix("/run.json") for name in there if name.endswith("/run.json")}
         return sorted(name for name in found if RUN_NAME.fullmatch(name))
 
@@ -108,7 +108,7 @@ class RunStore:
         if name in record.files:
             if not path.exists() or checksums.content_damage(path, record.files[name]):
                 remote_files.download(path)
-            checksums.require(checksums.content_damage(path, record.files[name]))
+            checksums.raise_first(checksums.content_damage(path, record.files[name]))
         return path
 
     def damages(self, name: str) -> list[checksums.Damage]:
@@ -146,7 +146,7 @@ class RunStore:
             SpecError: the directory cannot be a store, see `marker.claim`.
             StoreError: the system refuses to write.
         """
-        marker.claim(self.root.parent)
+        marker.claim_store(self.root.parent)
         with self.lock_alone(name, wait=wait, waiting=waiting), collection_lock.hold_shared(self.root.parent, waiting):
             remote_files.download_all(self.folder(name))  # another machine may have written to the run
             yield
@@ -179,11 +179,11 @@ class RunStore:
         remote_files.forget(self.folder(name))
         remove(self.folder(name))
 
-    def at_work(self) -> list[str]:
+    def active_names(self) -> list[str]:
         """Return the names of the runs that a process is running, also of those that have no record yet."""
         # guard: run-without-record-running
         found = {path.parent.name for path in self.root.glob(f"*/{remote_files.LOCK}")}
-        found |= {name.partition("/")[0] for name in remote_files.files_there(self.root)}
+        found |= {name.partition("/")[0] for name in remote_files.list_files(self.root)}
         return sorted(name for name in found if RUN_NAME.fullmatch(name) and self.is_alive(name))
 
     def is_alive(self, name: str) -> bool:

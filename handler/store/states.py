@@ -62,7 +62,7 @@ class StateStore:
         *,
         parent: str | None = None,
         snapshot: bool = False,
-        about: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         """Store a state durably under its key, unless an intact one has that key already.
 
@@ -73,7 +73,7 @@ class StateStore:
             state: the state.
             parent: an intact state, whose variables with equal values are referred to instead of written again.
             snapshot: True for a state inside a segment, which is dropped once the segment's final state exists.
-            about: further entries of the manifest (environment, digests of files).
+            metadata: further entries of the manifest (environment, digests of files).
 
         Raises:
             StoreError: the system refuses to write; the store is unchanged.
@@ -96,7 +96,7 @@ class StateStore:
             "snapshot": snapshot,
             "callbacks": state.callbacks,
             "history": state.history,
-            **(about or {}),
+            **(metadata or {}),
             "variables": index,
         }
         while True:
@@ -104,7 +104,7 @@ class StateStore:
                 atomic_files.quarantine(self.folder(key))
             atomic_dirs.commit_dir(self.folder(key), body, fill)
             # guard: snapshot-kept-on-write
-            if snapshot or self.keep(key):  # otherwise another process has just dropped it as a snapshot
+            if snapshot or self.promote_snapshot(key):  # otherwise another process has just dropped it as a snapshot
                 return
 
     def read(self, key: str) -> TrainingState:
@@ -114,8 +114,8 @@ class StateStore:
             DamagedError: the state is missing, or a file it needs is damaged; names the file.
             StoreError: a file cannot be read, although it may be intact.
         """
-        checksums.require(self.damages(key))
-        manifests = self._held(key)
+        checksums.raise_first(self.damages(key))
+        manifests = self._read_manifests(key)
         content: dict[str, np.ndarray] = {}
         arrays: dict[str, np.ndarray] = {}
         for entry in manifests[key]["variables"]:
@@ -140,7 +140,7 @@ class StateStore:
             raise DamagedError(f"{self.folder(key) / atomic_dirs.MANIFEST}: is no state's")
         return manifest
 
-    def intact(self, key: str) -> bool:
+    def is_intact(self, key: str) -> bool:
         """Return whether a state and all states it refers to are complete; only `read` verifies the contents.
 
         Raises:
@@ -163,7 +163,7 @@ class StateStore:
             StoreError: a file cannot be read, although it may be intact.
         """
         try:
-            manifests = self._held(key)
+            manifests = self._read_manifests(key)
             for k in manifests:
                 atomic_dirs.ensure_local(self.folder(k))
         except DamagedError as error:
@@ -175,20 +175,20 @@ class StateStore:
                 wrong.append(checksums.Damage(str(self.folder(entry["state"])), what))
         return wrong
 
-    def references(self, key: str) -> set[str]:
+    def referenced_keys(self, key: str) -> set[str]:
         """Return the keys of the other states that hold variables of a state or lead to them, as far as readable."""
-        return self._followed(key, strict=False).keys() - {key}
+        return self._follow_references(key, strict=False).keys() - {key}
 
-    def keep(self, key: str) -> bool:
+    def promote_snapshot(self, key: str) -> bool:
         """Turn a snapshot, and the snapshots it refers to, into states that are kept.
 
         Returns:
             False if the state has been dropped meanwhile.
         """
         try:
-            if any(manifest["snapshot"] for manifest in self._held(key).values()):
-                with self._alone():
-                    for k, manifest in self._held(key).items():
+            if any(manifest["snapshot"] for manifest in self._read_manifests(key).values()):
+                with self._lock_changes():
+                    for k, manifest in self._read_manifests(key).items():
                         if manifest["snapshot"]:
                             atomic_dirs.update_manifest(self.folder(k), snapshot=False)
         except DamagedError:
@@ -198,21 +198,21 @@ class StateStore:
     def drop_snapshots(self, keys: Iterable[str]) -> None:
         """Remove those of the states that are snapshots."""
         for key in keys:
-            with contextlib.suppress(DamagedError), self._alone():  # guard: one-decides-on-a-snapshot
+            with contextlib.suppress(DamagedError), self._lock_changes():  # guard: one-decides-on-a-snapshot
                 atomic_dirs.remove(self.folder(key), lambda manifest: bool(manifest["snapshot"]))
 
     def remove(self, key: str) -> None:
         """Remove a state; a removal that is killed halfway leaves nothing under its name."""
         atomic_dirs.remove(self.folder(key))
 
-    def set_aside(self, key: str) -> None:
+    def quarantine(self, key: str) -> None:
         """Quarantine the damaged states among a state and those that hold variables of it, until the next collection.
 
         A quarantined state that is trained again is bit-identical. The states that refer to it are then intact again.
         """
-        with self._alone():
+        with self._lock_changes():
             # guard: damaged-reference-quarantined
-            doomed = [k for k in {key, *self.references(key)} if atomic_dirs.damages(self.folder(k), deep=True)]
+            doomed = [k for k in {key, *self.referenced_keys(key)} if atomic_dirs.damages(self.folder(k), deep=True)]
             if not doomed:
                 try:
                     self.read(key)  # raises unless another process has repaired it
@@ -223,11 +223,11 @@ class StateStore:
 
     def _index(self, parent: str | None) -> dict[tuple[str, str], dict[str, Any]]:
         # A state with references to it is kept from now on.
-        if parent is None or not self.intact(parent) or not self.keep(parent):
+        if parent is None or not self.is_intact(parent) or not self.promote_snapshot(parent):
             return {}
         return {(entry["name"], entry["xxh3"]): entry for entry in self.manifest(parent)["variables"]}
 
-    def _held(self, key: str) -> dict[str, dict[str, Any]]:
+    def _read_manifests(self, key: str) -> dict[str, dict[str, Any]]:
         """Return the manifests of a state and of all states that hold variables of it.
 
         Each has an additional entry `index`, which maps a variable's name and digest to its entry.
@@ -235,10 +235,10 @@ class StateStore:
         Raises:
             DamagedError: a manifest is missing or damaged.
         """
-        return self._followed(key, strict=True)
+        return self._follow_references(key, strict=True)
 
-    def _followed(self, key: str, *, strict: bool) -> dict[str, dict[str, Any]]:
-        """Return the manifests as `_held` does; unless `strict`, treat an unreadable one as one without variables."""
+    def _follow_references(self, key: str, *, strict: bool) -> dict[str, dict[str, Any]]:
+        """Return the manifests as `_read_manifests` does; unless `strict`, an unreadable one has no variables."""
         found: dict[str, dict[str, Any]] = {}
 
         def read(k: str) -> dict[str, Any]:
@@ -257,7 +257,7 @@ class StateStore:
         return found
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _lock_changes(self) -> Iterator[None]:
         """Hold the lock under which one process at a time changes whether a state is kept or renames it away."""
         with atomic_files.as_store_errors(self.root):
             atomic_files.make_folder(self.root)

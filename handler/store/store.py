@@ -113,14 +113,14 @@ class Store:
         return maintenance.collect(self, keep=keep, dry_run=dry_run)
 
     @contextlib.contextmanager
-    def trained_in(self) -> Iterator[None]:
+    def hold_off_collections(self) -> Iterator[None]:
         """Hold off collections during a training that has no run, and first remove the files that dead writers left.
 
         Raises:
             SpecError: the directory is no store and has files of its own.
             StoreError: the system refuses to write.
         """
-        marker.claim(self.root)
+        marker.claim_store(self.root)
         with collection_lock.hold_shared(self.root):
             self.remove_stale_files()
             yield

@@ -29,7 +29,7 @@ def claimed_sweep(store: Store, name: str, runs: Sequence[str]) -> Iterator[None
         BusyError: another process is running the sweep.
         StoreError: the system refuses to write.
     """
-    marker.claim(store.root)
+    marker.claim_store(store.root)
     file = store.root / "sweeps" / name / RUNS
     with hold_lock(file.parent / "lock", f"sweep {name!r}"):
         remote_files.download(file)

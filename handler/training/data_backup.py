@@ -17,7 +17,8 @@ from handler.store.checksums import key_of
 from handler.store.locks import lock_folder, unlock
 
 TEMPORARY = "frostline-backup-"
-_HELD: dict[Path, list[int]] = {}  # the backups this process holds: one locked descriptor per call of `write_backup`
+# The backups that this process holds: one locked descriptor per call of `write_backup`.
+_LOCKED_BACKUPS: dict[Path, list[int]] = {}
 
 
 def named_arrays(X: Any, y: Any) -> dict[str, np.ndarray]:
@@ -55,13 +56,13 @@ def write_backup(folder: Path, X: Any, y: Any) -> Path:
     while True:
         atomic_dirs.commit_dir(target, body, fill)
         with contextlib.suppress(FileNotFoundError):  # another process has just removed it
-            _HELD.setdefault(target, []).append(lock_folder(target))
+            _LOCKED_BACKUPS.setdefault(target, []).append(lock_folder(target))
             return target
 
 
 def drop_backup(backup: Path) -> None:
     """Release a backup that is no longer needed, and remove it unless another process holds it."""
-    unlock(_HELD[backup].pop())
+    unlock(_LOCKED_BACKUPS[backup].pop())
     drop_unneeded(backup)
 
 
@@ -94,7 +95,7 @@ def restore_backup(backup: Path, X: Any, y: Any) -> None:
     """
     try:
         # guard: backup-verified-deeply
-        checksums.require(atomic_dirs.damages(backup, deep=True))  # X and y can't be recovered otherwise
+        checksums.raise_first(atomic_dirs.damages(backup, deep=True))  # X and y can't be recovered otherwise
     except DamagedError as error:
         left = f"X and y are left as the training left them (other rows' order), and the backup stays in {backup}"
         raise DamagedError(f"{error}; {left}") from error

@@ -57,7 +57,7 @@ class NotebookRun(Observer):
         )
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
+    def recorded(self) -> Iterator[None]:
         """Hold the run's lock, and write the run's final status at the end.
 
         Raises:

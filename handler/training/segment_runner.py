@@ -141,7 +141,7 @@ class SegmentRunner:
             try:
                 self._load(trainer, Position(key, epoch))
             except DamagedError as error:
-                self._set_aside(key, error)  # guard: damaged-end-trained-again
+                self._quarantine(key, error)  # guard: damaged-end-trained-again
                 for segment in self.chain.schedule.segments:
                     self.run(segment)
         self.at = None  # the caller may change the live objects, which then match no key
@@ -169,7 +169,7 @@ class SegmentRunner:
                 start = self._train(trainer, max(start, segment.start), min(segment.end, epoch))
         if self._writer is not None:
             self._writer.finish()
-        if not self.states.keep(key):
+        if not self.states.promote_snapshot(key):
             raise DamagedError(f"{self.states.folder(key)}: isn't intact though it was trained again")
         self.at = key
         self.states.drop_snapshots(superseded_snapshots(self.chain, self.states, epoch))
@@ -186,7 +186,7 @@ class SegmentRunner:
                 self._load(trainer, position)
                 return position.epoch
             except DamagedError as error:
-                self._set_aside(position.key, error)  # guard: damaged-state-passed-over
+                self._quarantine(position.key, error)  # guard: damaged-state-passed-over
                 position = self.position(before)
         if self.at is None or (self.states is not None and self.at != self.chain.keys[0]):
             raise DamagedError(
@@ -196,11 +196,11 @@ class SegmentRunner:
             self._save(trainer, 0)
         return self.chain.keys.index(self.at)
 
-    def _set_aside(self, key: str, error: DamagedError) -> None:
+    def _quarantine(self, key: str, error: DamagedError) -> None:
         assert self.states is not None
         # guard: older-state-reported
         self._note(f"{error}; it is set aside and the training goes on from the state before it")
-        self.states.set_aside(key)
+        self.states.quarantine(key)
 
     def _train(self, trainer: Trainer, start: int, end: int) -> int:
         """Train the epochs `[start, end)`, or fewer if a callback stops the training; return the epoch reached."""
@@ -255,7 +255,7 @@ class SegmentRunner:
             elif self._writer is not None:
                 self._writer.finish()
             raise
-        self._save(trainer, epoch + 1, behind=True)
+        self._save(trainer, epoch + 1, in_background=True)
         for observer in self.observers:
             observer.on_epoch(epoch, logs, time.perf_counter() - began)
 
@@ -265,16 +265,16 @@ class SegmentRunner:
             return
         # After the last step the snapshot of the whole epoch follows at once, unless there is a validation before it.
         if trainer.step < len(trainer.sequencer) or trainer.validation is not None:
-            self._save(trainer, epoch, behind=True)
+            self._save(trainer, epoch, in_background=True)
 
-    def _save(self, trainer: Trainer, epoch: int, *, behind: bool = False) -> None:
+    def _save(self, trainer: Trainer, epoch: int, *, in_background: bool = False) -> None:
         if self._writer is not None:
-            about = {
+            metadata = {
                 "found": self._found(),
                 "environment": environment.current(trainer.model),
                 "environment_changes": [change.model_dump(mode="json") for change in self.environment_changes],
             }
-            self._writer.write(trainer.capture(epoch), about, behind=behind)
+            self._writer.write(trainer.capture(epoch), metadata, in_background=in_background)
 
     def _load(self, trainer: Trainer, position: Position) -> None:
         if self.states is None:

@@ -172,7 +172,7 @@ class DLTrainingHandler:
         arguments.check_model_handler(mh)
         arguments.check_data(X, y_rf)
         arguments.check_callbacks(callbacks)
-        with nullcontext() if self.store is None else self.store.trained_in():
+        with nullcontext() if self.store is None else self.store.hold_off_collections():
             return self._fit(mh, X, y_rf, callbacks)
 
     def _fit(self, mh: Any, X: Any, y_rf: Any, callbacks: Sequence[Any]) -> Any:
@@ -340,7 +340,7 @@ class DLTrainingHandler:
             return self._walk(mh, trainer, Training(Chain("live", schedule)), self.observers)
         training = identify(mh, callbacks, input_X, trainer.validation, schedule, self.store)
         run = NotebookRun(self.store, self.name, training.chain, mh)
-        with run.at_work(), remember_fit(mh, callbacks, training, self.store):
+        with run.recorded(), remember_fit(mh, callbacks, training, self.store):
             return self._walk(mh, trainer, training, [*self.observers, run])
 
     def _walk(self, mh: Any, trainer: Trainer, training: Training, observers: Sequence[Observer]) -> Any:

@@ -124,8 +124,8 @@ def test_a_stopped_sweep_saves_every_run_and_resumes(to_all, forker, project, se
     command = ("sweep", "small.yaml", "--grid", "seed=1,2", *slow, "--processes", "2", "--store", "s", "--json", "--name", name)
     typed = forker.start(*command, folder=project)
     store = Store(project / "s")
-    wait_for(lambda: (len(store.runs.at_work()) == 2 and (project / "began").exists()) or not typed.runs(), seconds=180)
-    wait_for(lambda: all(store.runs.read(run).status == "running" for run in store.runs.at_work()))
+    wait_for(lambda: (len(store.runs.active_names()) == 2 and (project / "began").exists()) or not typed.runs(), seconds=180)
+    wait_for(lambda: all(store.runs.read(run).status == "running" for run in store.runs.active_names()))
     time.sleep(2)
     number = signal.SIGINT if to_all else signal.SIGTERM
     (os.killpg if to_all else os.kill)(typed.pid, number)
@@ -133,7 +133,7 @@ def test_a_stopped_sweep_saves_every_run_and_resumes(to_all, forker, project, se
     failure = FailureAnswer.model_validate(typed.answer)
     assert (typed.code, failure.status) == (75, "interrupted"), typed.stderr
     assert failure.resume.startswith("frostline sweep small.yaml --grid seed=1,2")
-    assert store.runs.at_work() == []
+    assert store.runs.active_names() == []
     assert {store.runs.read(run).status for run in store.runs.names()} == {"interrupted"}
     assert flow_runs(server, name)[0]["state"]["name"] == "Interrupted"
     answer = SweepAnswer.model_validate(forker.type(*command, folder=project).answer)

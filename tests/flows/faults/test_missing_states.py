@@ -26,7 +26,7 @@ def holed(trained, project):
             (folder / "manifest.json").write_bytes(text)
         return key
 
-    assert key not in store.states.references(record.state), "the last state is intact without it"
+    assert key not in store.states.referenced_keys(record.state), "the last state is intact without it"
     return damage
 
 

@@ -81,7 +81,7 @@ def test_runs_survive_kills_of_process_worker_and_server_bit_identically(
         record = store.runs.read(name)
         assert (record.status, record.weights, record.history) == ("completed", uninterrupted["weights"], uninterrupted["history"])
         assert record.segments[0].source == ("resumed" if name == "process" else "trained")
-        assert store.runs.at_work() == []
+        assert store.runs.active_names() == []
         assert store.verify() == []
     live = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}}
     assert read(server, "flow_runs/filter", live) == []

@@ -116,7 +116,7 @@ def test_the_commands_of_the_operations_page_work_in_their_order(page):
 
 def test_late_scheduled_runs_collapse_into_few(page, deployed):
     page.stop("worker")
-    marker.claim(page.machine.folder / ".frostline")  # the store that housekeeping searches
+    marker.claim_store(page.machine.folder / ".frostline")  # the store that housekeeping searches
     shutil.copy(MODELS / "small.yaml", page.machine.folder / "examples" / "lidar.yaml")
     shutil.copy(MODELS / "small.py", page.machine.folder / "examples")
     names, late = ("resume", "housekeeping", "nightly"), datetime.now(UTC) - timedelta(hours=8)

@@ -64,4 +64,4 @@ def test_a_lease_time_out_of_its_range_is_refused(seconds, monkeypatch):
     with pytest.raises(
         SpecError, match=r"^FROSTLINE_LEASE_SECONDS: '.*' is no number of seconds between 0.1 and 86400"
     ):
-        leases.seconds()
+        leases.lease_seconds()

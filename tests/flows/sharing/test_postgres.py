@@ -97,7 +97,7 @@ def test_two_workers_on_postgres_train_shared_epochs_once(server, postgres, clea
     assert set(trained.values()) == {1}
     assert len({records[name].segments[1].state for name in rates}) == 1
     assert {len(flow_runs(server, name)) for name in runs} == {1}
-    assert store.runs.at_work() == []
+    assert store.runs.active_names() == []
     assert store.verify() == []
     for said in (server.log.read_text(), postgres[1].read_text()):
         assert not [line for line in said.splitlines() if re.search(r"\b(ERROR|CRITICAL|FATAL|PANIC|Traceback)\b", line)]

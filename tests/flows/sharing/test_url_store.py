@@ -80,4 +80,4 @@ def test_two_machines_train_a_shared_start_once(machine, s3, monkeypatch, tmp_pa
     assert answers[0].weights != answers[1].weights
     for name, value in (s3.environment | {"FROSTLINE_CACHE": str(tmp_path / "reader")}).items():
         monkeypatch.setenv(name, value)
-    assert Store(url).runs.at_work() == []
+    assert Store(url).runs.active_names() == []

@@ -13,7 +13,7 @@ from handler.errors import SpecError
 from handler.fingerprint.declaration import FileDigests, declaration_of, initial_key, pretrained_state
 from handler.fingerprint.differences import ABSENT, differences, first_difference
 from handler.spec.reader import parse_spec
-from handler.store.marker import claim
+from handler.store.marker import claim_store
 from handler.store.store import Store
 from handler.user_code.source_digest import code_digest
 from tests.good_spec import MODULE, changed, write_good
@@ -332,7 +332,7 @@ def test_files_that_runs_write_do_not_enter(folder, declare):
     (folder / "table.csv").write_text("a,b")
     change = {"data.files": [".", "**/*.csv"]}
     before = declare(change)
-    claim(folder / ".frostline")
+    claim_store(folder / ".frostline")
     for written in (".frostline/runs/one/history.csv", "__pycache__/mine.cpython-311.pyc"):
         (folder / written).parent.mkdir(parents=True)
         (folder / written).write_text("new")

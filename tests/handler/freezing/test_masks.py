@@ -129,10 +129,10 @@ def test_the_least_recently_used_step_function_is_evicted(network, blobs):
 
 def test_forget_drops_all_kept_functions(network):
     masks = Masks(network())
-    assert masks.keep("step", lambda: "traced") == "traced"
-    assert masks.keep("step", lambda: "traced again") == "traced"
+    assert masks.get_or_build("step", lambda: "traced") == "traced"
+    assert masks.get_or_build("step", lambda: "traced again") == "traced"
     masks.forget()
-    assert masks.keep("step", lambda: "traced again") == "traced again"
+    assert masks.get_or_build("step", lambda: "traced again") == "traced again"
 
 
 def graphs_alive():

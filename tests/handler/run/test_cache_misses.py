@@ -271,7 +271,7 @@ def test_a_damaged_state_is_reported_with_its_file(folder):
     assert (reason.segment, reason.field, reason.found, reason.run) == (3, "state", None, None)
     assert reason.stored.startswith(f"{shown} has {whole - 3} bytes")
     assert reason.text == f"the state after epoch 6 is damaged: {reason.stored}"
-    store.states.set_aside(key)
+    store.states.quarantine(key)
     (reason,) = why(folder)
     assert re.fullmatch(rf"the state after epoch 6 was damaged, and set aside as states/\.damaged-\w+-{key}", reason.text)
 

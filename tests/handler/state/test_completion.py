@@ -84,14 +84,14 @@ def test_the_plan_judges_a_segment_by_the_furthest_state(position, end):
 def test_a_snapshot_removed_by_another_process_satisfies_no_segment(states, monkeypatch):
     chain = chain_of(3, 6, **CUT)
     write(states, chain, 3, snapshot=True)
-    keep = StateStore.keep
+    keep = StateStore.promote_snapshot
 
     def removed(self, key):
-        monkeypatch.setattr(StateStore, "keep", keep)
+        monkeypatch.setattr(StateStore, "promote_snapshot", keep)
         self.remove(key)
         return keep(self, key)
 
-    monkeypatch.setattr(StateStore, "keep", removed)
+    monkeypatch.setattr(StateStore, "promote_snapshot", removed)
     seen = Observer()
     seen.on_segment_end = lambda record: pytest.fail(f"notified of {record}")
     assert use_completed(chain, states, chain.schedule.segments[0], [seen]) is None

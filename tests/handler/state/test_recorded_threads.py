@@ -11,7 +11,7 @@ def test_the_thread_count_comes_from_the_first_state_that_records_it(tmp_path):
     store = Store(tmp_path)
     for key, threads in (("a", 3), ("b", 3)):
         state = TrainingState(1, 0, {"model/w": np.ones(2)}, {}, {}, False)
-        store.states.write(key, state, about={"environment": {"threads": threads}})
+        store.states.write(key, state, metadata={"environment": {"threads": threads}})
     assert recorded_threads(store, ["a", "b", "c"]) == 3
     store.states.remove("a")
     assert recorded_threads(store, ["a", "b", "c"]) == 3, "the first state is lost"

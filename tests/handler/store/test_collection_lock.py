@@ -43,7 +43,7 @@ def begun(store):
 
 
 def test_gc_is_refused_while_a_training_begins(store, begun):
-    assert store.runs.at_work() == ["new"]
+    assert store.runs.active_names() == ["new"]
     with pytest.raises(
         BusyError, match="something is trained in it, or another collection is in progress; collect afterwards"
     ):
@@ -63,7 +63,7 @@ def test_a_training_that_begins_during_gc_waits_for_its_end(store, monkeypatch):
 
     def train():
         with store.runs.lock("new", waiting=lambda text: (told.append(text), begins.set())):
-            seen.append(store.states.intact("k1"))
+            seen.append(store.states.is_intact("k1"))
 
     training = threading.Thread(target=train)
 
@@ -81,7 +81,7 @@ def test_a_training_that_begins_during_gc_waits_for_its_end(store, monkeypatch):
 
 
 def test_gc_is_refused_during_a_training_without_a_run(store):
-    with store.trained_in(), pytest.raises(BusyError, match="something is trained in it"):
+    with store.hold_off_collections(), pytest.raises(BusyError, match="something is trained in it"):
         store.collect()
     assert store.collect()[0] == ["states/k1"]
 

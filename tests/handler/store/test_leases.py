@@ -29,10 +29,10 @@ def test_the_lock_of_a_run_excludes_other_machines(machine):
 def test_the_lease_of_a_lost_machine_expires(machine, monkeypatch):
     monkeypatch.setenv(leases.SECONDS, "0.8")
     one, other = machine("one"), machine("other")
-    gone = leases.lease_on(one.runs.folder("run") / "lock")
+    gone = leases.new_lease(one.runs.folder("run") / "lock")
     monkeypatch.setattr(gone, "_renew", lambda: None)
     assert gone.take()
-    assert not leases.lease_on(other.runs.folder("run") / "lock").take()
+    assert not leases.new_lease(other.runs.folder("run") / "lock").take()
     with other.runs.lock("run", wait=True):
         time.sleep(2)  # the lease is renewed meanwhile
         assert machine("third").runs.is_alive("run")
@@ -43,7 +43,7 @@ def test_the_lease_of_a_lost_machine_expires(machine, monkeypatch):
 def test_a_wrong_clock_does_not_end_a_renewed_lease(machine, monkeypatch, ahead):
     monkeypatch.setenv(leases.SECONDS, "0.8")
     one, other = machine("one"), machine("other")
-    held = leases.lease_on(one.runs.folder("run") / "lock")
+    held = leases.new_lease(one.runs.folder("run") / "lock")
     body = held._body
     monkeypatch.setattr(held, "_body", lambda good_for: json.dumps(json.loads(body(good_for)) | {"until": good_for and time.time() + ahead}).encode())
     assert held.take()
@@ -80,7 +80,7 @@ def test_a_lost_lease_stops_the_training(machine, monkeypatch):
     monkeypatch.setenv(leases.SECONDS, "0.8")
     one = machine("one")
     path = one.runs.folder("run") / "lock"
-    lease = leases.lease_on(path)
+    lease = leases.new_lease(path)
     assert lease.take()
     try:
         lease.remote.put(lease.name, json.dumps({"token": "another's", "until": time.time() + 60, "good_for": 60, "holder": "x"}).encode())
@@ -89,7 +89,7 @@ def test_a_lost_lease_stops_the_training(machine, monkeypatch):
             time.sleep(0.05)
         assert "lease" in stop.reason
         lease.release()
-        assert leases.holder_of(path) == "x", "it is another's"
+        assert leases.read_holder(path) == "x", "it is another's"
     finally:
         stop.reset()
 

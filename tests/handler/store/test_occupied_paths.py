@@ -75,7 +75,7 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
 
 def test_verify_names_a_folder_in_the_place_of_a_result(tmp_path):
     store = Store(tmp_path)
-    marker.claim(store.root)
+    marker.claim_store(store.root)
     (store.root / "results" / "locks").mkdir(parents=True)
     for name in ("segment-a", "locks/b.lock"):
         folder(store.root / "results" / name)
@@ -87,7 +87,7 @@ def test_verify_names_a_folder_in_the_place_of_a_result(tmp_path):
 
 def test_gc_removes_quarantined_files_of_every_folder(tmp_path):
     store = Store(tmp_path)
-    marker.claim(store.root)
+    marker.claim_store(store.root)
     for place in (".damaged-0-digests.json", "plans/.damaged-1-plan.json", "states/.damaged-2-k"):
         (store.root / place).parent.mkdir(exist_ok=True)
         (store.root / place).write_text("quarantined")

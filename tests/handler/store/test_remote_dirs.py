@@ -21,12 +21,12 @@ pytestmark = pytest.mark.timeout(300)
 def test_another_machine_reads_a_store_at_a_url_bit_identically(machine):
     one, other = machine("one"), machine("other")
     assert one.root != other.root
-    one.states.write("k1", state_of(**ARRAYS), about={"found": {}})
+    one.states.write("k1", state_of(**ARRAYS), metadata={"found": {}})
     one.states.write("k2", state_of(**{**ARRAYS, "model/0003 seed": np.array([9], "uint32")}), parent="k1")
     one.prefit.write("p", {"x": np.arange(9.0)}, {"of": "x"})
     recorded(one, "run", state="k2")
     assert other.states.names() == ["k1", "k2"]
-    assert other.states.intact("k2")
+    assert other.states.is_intact("k2")
     assert equal(other.states.read("k1").arrays, ARRAYS)
     assert other.states.read("k2").arrays["model/0003 seed"].tolist() == [9]
     found = other.prefit.read("p")
@@ -64,7 +64,7 @@ def test_a_killed_writer_leaves_a_complete_state_or_none(machine, monkeypatch):
             return tried(self, kind, name, call)
 
         writer = machine(f"writer-{last}")
-        assert writer.states.intact("parent")
+        assert writer.states.is_intact("parent")
         monkeypatch.setattr(object_store.Remote, "_try", dying)
         try:
             writer.states.write("k", state_of(**ARRAYS, more=np.ones(9)), parent="parent")
@@ -97,7 +97,7 @@ def test_network_faults_change_no_content(machine, s3, seed):
     with writer.runs.lock("run"):
         reader = machine("reader")
         assert reader.runs.is_alive("run")
-        assert [name for name in names if not reader.states.intact(name)] == []
+        assert [name for name in names if not reader.states.is_intact(name)] == []
         for name in names:
             assert equal(reader.states.read(name).arrays, content[name])
         assert reader.runs.read("run") == writer.runs.read("run")
@@ -135,7 +135,7 @@ def test_a_changed_object_is_named_and_written_again(machine, s3, url):
     name = next(name for name in s3.objects(url.partition(f"{BUCKET}/")[2]) if "/c/0" in name)
     s3.client.put_object(Bucket=BUCKET, Key=name, Body=b"something else")
     other = machine("other")
-    assert not other.states.intact("k")
+    assert not other.states.is_intact("k")
     (damage,) = other.verify()
     assert damage.path.endswith("/c/0")
     assert "doesn't match its checksum" in damage.what
@@ -149,8 +149,8 @@ def test_a_changed_object_is_named_and_written_again(machine, s3, url):
 def test_a_snapshot_promoted_on_one_machine_is_not_dropped_on_another(machine):
     one, other = machine("one"), machine("other")
     one.states.write("k", state_of(**ARRAYS), snapshot=True)
-    assert other.states.intact("k")
-    assert one.states.keep("k")
+    assert other.states.is_intact("k")
+    assert one.states.promote_snapshot("k")
     assert other.states.manifest("k")["snapshot"], "it hasn't heard of that"
     other.states.drop_snapshots(["k"])
     assert machine("third").states.names() == ["k"]
@@ -160,7 +160,7 @@ def test_a_snapshot_dropped_on_another_machine_is_written_again(machine):
     one, other = machine("one"), machine("other")
     one.states.write("gone", state_of(**ARRAYS), snapshot=True)
     other.states.drop_snapshots(["gone"])
-    assert not one.states.keep("gone")
+    assert not one.states.promote_snapshot("gone")
     one.states.write("gone", state_of(**ARRAYS))
     assert equal(machine("third").states.read("gone").arrays, ARRAYS)
 
@@ -191,9 +191,9 @@ def test_a_state_removed_by_another_machine_is_uploaded_again(machine):
     other.runs.remove("run")
     assert one.runs.names() == []
     assert one.states.names() == []
-    assert not one.states.intact("k")
+    assert not one.states.is_intact("k")
     one.states.write("k", state_of(**ARRAYS))
-    assert one.states.intact("k")
+    assert one.states.is_intact("k")
     assert equal(machine("third").states.read("k").arrays, ARRAYS)
 
 
@@ -224,7 +224,7 @@ def test_a_manifest_path_that_leaves_its_directory_is_not_followed(machine, s3, 
     commit["manifest"] = commit["manifest"].replace("variables.zarr/zarr.json", "../../../escaped")
     far.put(name + remote_dirs.COMMIT, json.dumps(commit).encode())
     other = machine("other")
-    assert not other.states.intact("k")
+    assert not other.states.is_intact("k")
     assert not list(tmp_path.rglob("escaped"))
 
 

@@ -22,7 +22,7 @@ def states(tmp_path):
 
 
 def test_a_state_is_read_back_bit_identically(states):
-    states.write("k1", state_of(**ARRAYS), about={"found": {}, "environment": {}})
+    states.write("k1", state_of(**ARRAYS), metadata={"found": {}, "environment": {}})
     read = states.read("k1")
     assert list(read.arrays) == list(ARRAYS)
     for name, array in ARRAYS.items():
@@ -41,7 +41,7 @@ def test_a_state_stores_only_variables_changed_since_its_parent(states):
     sizes = {key: states.manifest(key)["files"] for key in ("k1", "k2", "k3")}
     assert sum(f["size"] for f in sizes["k1"]) > 4 * 10**6
     assert sum(f["size"] for f in sizes["k3"]) < 10**4
-    assert states.references("k3") == {"k1"}, "not to the chain, but to the state that holds it"
+    assert states.referenced_keys("k3") == {"k1"}, "not to the chain, but to the state that holds it"
     assert states.read("k3").arrays["a"].tobytes() == big.tobytes()
     assert not states.manifest("k1")["snapshot"], "a state that is referred to is kept"
 
@@ -52,7 +52,7 @@ def test_a_flipped_bit_is_detected_when_the_state_is_read(states):
     data = bytearray(chunk.read_bytes())
     data[5] ^= 1
     chunk.write_bytes(data)
-    assert states.intact("k1"), "sizes are right"
+    assert states.is_intact("k1"), "sizes are right"
     with pytest.raises(DamagedError, match="the bytes of model/0000 kernel don't match"):
         states.read("k1")
 
@@ -60,9 +60,9 @@ def test_a_flipped_bit_is_detected_when_the_state_is_read(states):
 def test_a_state_without_its_parent_is_not_intact(states):
     states.write("k1", state_of(a=np.zeros(9)))
     states.write("k2", state_of(a=np.zeros(9)), parent="k1")
-    assert states.intact("k2")
+    assert states.is_intact("k2")
     states.remove("k1")
-    assert not states.intact("k2")
+    assert not states.is_intact("k2")
 
 
 def test_a_state_under_another_name_is_refused(states):
@@ -75,7 +75,7 @@ def test_a_state_under_another_name_is_refused(states):
 def test_only_snapshots_are_dropped(states):
     for key, snapshot in (("k1", False), ("k2", True), ("k3", True)):
         states.write(key, state_of(a=np.zeros(3)), snapshot=snapshot)
-    states.keep("k3")
+    states.promote_snapshot("k3")
     states.drop_snapshots(["k1", "k2", "k3", "nowhere"])
     assert states.names() == ["k1", "k3"]
 
@@ -105,16 +105,16 @@ def test_a_damaged_referenced_state_written_again_repairs_its_referrers(states):
     flip(states, "k1")
     with pytest.raises(DamagedError, match=r"k1/variables.zarr: the bytes of big don't match"):
         states.read("k3")
-    states.set_aside("k3")
+    states.quarantine("k3")
     assert states.names() == ["k2", "k3"], "the one that is damaged is out of use"
-    assert [states.intact(key) for key in ("k2", "k3")] == [False, False]
+    assert [states.is_intact(key) for key in ("k2", "k3")] == [False, False]
     with pytest.raises(DamagedError, match=r"states/k1: is missing, k3 refers to it"):
         states.read("k3")
     states.write("k1", state_of(small=np.full(3, 1.0), extra=np.ones(9), big=BIG), snapshot=True)
     assert states.read("k3").arrays["big"].tobytes() == BIG.tobytes(), "wherever it lies there now"
     assert states.read("k2").arrays["small"][0] == 2.0
     states.drop_snapshots(["k1"])
-    assert states.intact("k3"), "what others may refer to is kept"
+    assert states.is_intact("k3"), "what others may refer to is kept"
 
 
 def test_a_state_trained_again_may_refer_to_an_earlier_state(states):
@@ -122,7 +122,7 @@ def test_a_state_trained_again_may_refer_to_an_earlier_state(states):
     states.remove("k1")
     states.write("k0", state_of(big=BIG))
     states.write("k1", state_of(big=BIG, small=np.full(3, 1.0)), parent="k0")
-    assert states.references("k3") == {"k1", "k0"}
+    assert states.referenced_keys("k3") == {"k1", "k0"}
     assert states.read("k3").arrays["big"].tobytes() == BIG.tobytes()
     flip(states, "k0")
     with pytest.raises(DamagedError, match=r"k0/variables.zarr: the bytes of big"):
@@ -133,7 +133,7 @@ def test_a_state_trained_again_differently_repairs_no_referrer(states):
     chain_of_three(states)
     states.remove("k1")
     states.write("k1", state_of(big=BIG + 1, small=np.full(3, 1.0)))
-    assert not states.intact("k3")
+    assert not states.is_intact("k3")
     with pytest.raises(DamagedError, match=r"states/k1: doesn't hold big any more, k3 refers to it"):
         states.read("k3")
 
@@ -142,13 +142,13 @@ def test_a_damaged_state_is_replaced_by_one_without_broken_references(states):
     chain_of_three(states)
     states.remove("k1")
     states.write("k3", state_of(big=BIG, small=np.full(3, 3.0)))
-    assert states.references("k3") == set()
+    assert states.referenced_keys("k3") == set()
     assert states.read("k3").arrays["big"].tobytes() == BIG.tobytes()
 
 
 def test_a_state_repaired_by_another_process_is_not_quarantined(states):
     chain_of_three(states)
-    states.set_aside("k3")
+    states.quarantine("k3")
     assert states.names() == ["k1", "k2", "k3"]
 
 
@@ -160,7 +160,7 @@ def test_a_state_written_with_wrong_bytes_is_quarantined(states, monkeypatch):
     assert states.damages("k1", deep=True) == [], "its files are as they were written"
     with pytest.raises(DamagedError, match="the bytes of a don't match"):
         states.read("k1")
-    states.set_aside("k1")
+    states.quarantine("k1")
     assert states.names() == []
 
 
@@ -168,22 +168,22 @@ def test_a_promoted_state_keeps_the_states_that_it_refers_to(states):
     states.write("k1", state_of(a=BIG), snapshot=True)
     states.write("k2", state_of(a=BIG), parent="k1", snapshot=True)
     atomic_dirs.update_manifest(states.folder("k1"), snapshot=True)
-    assert states.keep("k2")
+    assert states.promote_snapshot("k2")
     states.drop_snapshots(["k1", "k2"])
     assert states.read("k2").arrays["a"].tobytes() == BIG.tobytes()
-    assert not states.keep("k9"), "one that was dropped meanwhile can't be kept"
+    assert not states.promote_snapshot("k9"), "one that was dropped meanwhile can't be kept"
 
 
 def test_writing_a_state_promotes_an_equal_snapshot(states):
     states.write("k1", state_of(a=BIG), snapshot=True)
     states.write("k1", state_of(a=BIG))
     states.drop_snapshots(["k1"])
-    assert states.intact("k1")
+    assert states.is_intact("k1")
 
 
 def test_a_snapshot_dropped_during_its_promotion_is_written_again(states, monkeypatch):
     states.write("k1", state_of(a=BIG), snapshot=True)
-    keep, dropped = StateStore.keep, []
+    keep, dropped = StateStore.promote_snapshot, []
 
     def late(self, key):
         if not dropped:
@@ -191,7 +191,7 @@ def test_a_snapshot_dropped_during_its_promotion_is_written_again(states, monkey
             states.drop_snapshots([key])
         return keep(self, key)
 
-    monkeypatch.setattr(StateStore, "keep", late)
+    monkeypatch.setattr(StateStore, "promote_snapshot", late)
     states.write("k1", state_of(a=BIG))
     assert dropped == ["k1"]
     assert states.read("k1").arrays["a"].tobytes() == BIG.tobytes()
@@ -217,9 +217,9 @@ def test_concurrent_promotion_and_removal_leave_no_partial_state(states):
             other.stdin.write("\n")
             other.stdin.flush()
             time.sleep(turn * 0.0001)
-            is_kept = states.keep("k1")
+            is_kept = states.promote_snapshot("k1")
             other.stdout.readline()
-            assert states.intact("k1") == is_kept
+            assert states.is_intact("k1") == is_kept
             kept += is_kept
             states.remove("k1")
         other.stdin.close()
@@ -246,7 +246,7 @@ def test_an_unreadable_file_is_no_damage(states, monkeypatch):
     monkeypatch.setattr("pathlib.Path.read_bytes", refused)
     checksums._KNOWN.clear()  # as in another process
     with pytest.raises(StoreError, match=r"manifest.json: can't be read \(Permission denied\)") as error:
-        states.intact("k1")
+        states.is_intact("k1")
     assert not isinstance(error.value, DamagedError)
 
 
@@ -256,7 +256,7 @@ def test_gc_removes_quarantined_and_damaged_states(tmp_path):
         store.states.write(key, state_of(**ARRAYS))
     (store.states.folder("broken") / atomic_dirs.MANIFEST).write_text("{")
     (next(store.states.folder("aside").glob("variables.zarr/c/*"))).write_bytes(b"")
-    store.states.set_aside("aside")
+    store.states.quarantine("aside")
     removed, size = store.collect()
     assert [path.partition("-")[0] for path in removed] == ["states/.damaged", "states/broken"]
     assert size > 0

@@ -191,7 +191,7 @@ WRITES = {
     ),
     "a snapshot that is kept": Write(
         _three_states,
-        lambda store: store.states.keep("k2"),
+        lambda store: store.states.promote_snapshot("k2"),
         is_one_of(lambda store: value(store, "k2"), 2.0),
         is_one_of(lambda store: store.states.manifest("k2")["snapshot"], False),
     ),
@@ -203,7 +203,7 @@ WRITES = {
     ),
     "a damaged state set aside": Write(
         _holder_damaged,
-        lambda store: (store.states.set_aside("k3"), store.states.write("k1", state(1.0), snapshot=True)),
+        lambda store: (store.states.quarantine("k3"), store.states.write("k1", state(1.0), snapshot=True)),
         lambda store: None,
         is_one_of(lambda store: (value(store, "k3"), store.states.manifest("k1")["snapshot"]), (3.0, False)),
     ),

@@ -167,8 +167,8 @@ def test_damage_is_named_by_verify_and_detected_before_use(store, place, damage)
     said = use(store)
     assert said is None or str(where(store)) in said
     if place.startswith("a state"):
-        store.states.set_aside("k2")
-        assert not store.states.intact("k2"), "what can't be read isn't taken for the furthest state again"
+        store.states.quarantine("k2")
+        assert not store.states.is_intact("k2"), "what can't be read isn't taken for the furthest state again"
 
 
 FILES = ["run.json", "spec.yaml", "history.csv", "report.html", "model.keras"]
