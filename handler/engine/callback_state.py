@@ -21,27 +21,8 @@ import numpy as np
 from handler.backend.callbacks import has_saved_model, is_default
 from handler.errors import MismatchError, SpecError
 from handler.errors.quoting import quote
-from handler.spec.callbacks import REFUSED
+from handler.spec.callback_rules import RULES, CallbackRule
 from handler.store.checksums import digest_bytes
-
-# Keras sets the comparison in the first epoch, by the metric's name, and the sign of `min_delta` with it.
-_MONITOR = ("best", "min_delta", "monitor_op")  # guard: best-value
-STATE_ATTRIBUTES: dict[type, tuple[str, ...]] = {
-    keras.callbacks.EarlyStopping: ("wait", "stopped_epoch", "best_epoch", *_MONITOR),  # guard: early-stopping-wait
-    keras.callbacks.ReduceLROnPlateau: ("wait", "cooldown_counter", *_MONITOR),  # guard: plateau-wait, plateau-cooldown
-    # guard: steps-since-saving
-    keras.callbacks.ModelCheckpoint: ("_batches_seen_since_last_saving", "_last_batch_seen", *_MONITOR),
-}
-STATELESS = (
-    keras.callbacks.History,
-    keras.callbacks.CSVLogger,
-    keras.callbacks.TensorBoard,
-    keras.callbacks.LearningRateScheduler,
-    keras.callbacks.LambdaCallback,
-    keras.callbacks.ProgbarLogger,
-    keras.callbacks.RemoteMonitor,
-    keras.callbacks.TerminateOnNaN,
-)
 
 
 def check(callbacks: Sequence[Any]) -> None:
@@ -53,7 +34,7 @@ def check(callbacks: Sequence[Any]) -> None:
     for i, callback in enumerate(callbacks):
         for name in ("BackupAndRestore", "SwapEMAWeights"):  # guard: unsupported-callbacks-refused
             if isinstance(callback, getattr(keras.callbacks, name)):
-                raise SpecError(f"callbacks[{i}]", f"{name} can't be used here: {REFUSED[name]}")
+                raise SpecError(f"callbacks[{i}]", f"{name} can't be used here: {RULES[name].refused}")
 
 
 def has_unsaved_state(callback: Any) -> bool:
@@ -62,7 +43,7 @@ def has_unsaved_state(callback: Any) -> bool:
     It may if it is not derived from one of Keras's callbacks with known attributes and has no `get_state()` and
     `set_state()`.
     """
-    return not _says_its_state(callback) and not isinstance(callback, (*STATE_ATTRIBUTES, *STATELESS))
+    return not _says_its_state(callback) and all(rule.state is None for rule in _rules(callback))
 
 
 def capture(callbacks: Sequence[Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -134,17 +115,7 @@ def missing_file_notes(callbacks: Sequence[Any], states: dict[str, Any]) -> list
 
 def affects_training(callback: Any) -> bool:
     """Return whether a callback can affect the training: Keras's loggers cannot, an unknown callback is assumed to."""
-    return not isinstance(
-        callback,
-        (
-            keras.callbacks.History,
-            keras.callbacks.CSVLogger,
-            keras.callbacks.TensorBoard,
-            keras.callbacks.ModelCheckpoint,
-            keras.callbacks.ProgbarLogger,
-            keras.callbacks.RemoteMonitor,
-        ),
-    )
+    return all(rule.affects_training for rule in _rules(callback))
 
 
 def has_batch_hooks(callbacks: Sequence[Any], *, of: Literal["train", "test"] = "train") -> bool:
@@ -179,8 +150,13 @@ def _named(callbacks: Sequence[Any]) -> Iterator[tuple[str, Any]]:
         yield f"{kind}:{which}", callback
 
 
+def _rules(callback: Any) -> list[CallbackRule]:
+    """Return the rules for Keras's classes from which a callback is derived."""
+    return [rule for name, rule in RULES.items() if isinstance(callback, getattr(keras.callbacks, name, ()))]
+
+
 def _attributes(callback: Any) -> list[str]:
-    return [name for kind, names in STATE_ATTRIBUTES.items() if isinstance(callback, kind) for name in names]
+    return [name for rule in _rules(callback) for name in rule.state or ()]
 
 
 def _says_its_state(callback: Any) -> bool:
@@ -188,7 +164,7 @@ def _says_its_state(callback: Any) -> bool:
 
 
 def _has_memory(callback: Any) -> bool:
-    return _says_its_state(callback) or isinstance(callback, tuple(STATE_ATTRIBUTES))
+    return _says_its_state(callback) or bool(_attributes(callback))
 
 
 def _is_lost(callback: Any, best: float | None) -> bool:

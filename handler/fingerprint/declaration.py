@@ -155,7 +155,7 @@ def declaration_of(spec: TrainingSpec, folder: Path, digests: FileDigests, *, ow
         "callbacks": [
             replaced({"name": callback.name, **callback.arguments()}, f"training.callbacks[{i}]", expected=True)
             for i, callback in enumerate(spec.training.callbacks)
-            if callback.steers
+            if callback.rule.affects_training
         ],
     }
     digests.save()

@@ -10,7 +10,8 @@ from typing import Any
 import keras
 
 from handler.backend.callbacks import path_function, set_path_function
-from handler.spec.callback_files import WRITTEN, check_written, place
+from handler.spec.callback_files import check_written, place
+from handler.spec.callback_rules import WRITERS
 
 
 def place_output_files(
@@ -30,7 +31,7 @@ def place_output_files(
     kind = _kind(made_by)
     if kind is None:
         return dict(arguments)
-    argument = WRITTEN[kind]
+    argument = WRITERS[kind]
     found = dict(arguments)
     if made_by is keras.callbacks.TensorBoard:
         found.setdefault(argument, "logs")  # Keras's default is relative to the working directory
@@ -70,4 +71,4 @@ def _kind(made_by: Callable[..., Any]) -> str | None:
     """Return the name of Keras's file-writing callback class from which a class is derived, or None."""
     if not inspect.isclass(made_by):
         return None
-    return next((kind for kind in WRITTEN if issubclass(made_by, getattr(keras.callbacks, kind))), None)
+    return next((kind for kind in WRITERS if issubclass(made_by, getattr(keras.callbacks, kind))), None)

@@ -26,7 +26,6 @@ from handler.records import EnvironmentChange
 from handler.run.builders import build_callbacks, build_model_handler, load_data
 from handler.run.inputs import RunInputs
 from handler.run.planner import RunPlanner
-from handler.spec.callback_memory import forgotten
 from handler.spec.training_spec import TrainingSpec
 from handler.state.chain import Position
 from handler.state.keras_state import save_model, weights_digest
@@ -93,7 +92,10 @@ class RunComponents:
         made = build_callbacks(self.run.spec, self.run.folder, self.run.output_folder)
         for i, callback in enumerate(made):
             if has_unsaved_state(callback):
-                self.run.note(forgotten(i, self.run.spec.training.callbacks[i].name))
+                self.run.note(
+                    f"training.callbacks[{i}]: {self.run.spec.training.callbacks[i].name} has no get_state and "
+                    "set_state, so a resumed run loses its state; add both methods, unless it keeps no state"
+                )
         return made
 
     @cached_property

@@ -23,7 +23,6 @@ from handler.records import InitialWeights, Plan, PlannedPrefix, PlannedSegment,
 from handler.schedule.layer_outline import Outline
 from handler.schedule.schedule import Schedule, compute_schedule, held_layers, idle_segments
 from handler.spec.callback_effects import SETS_RATE, conflicts, rate_setter
-from handler.spec.callback_memory import warnings
 from handler.spec.callbacks import check_packages
 from handler.spec.compilation import leaves_to_network
 from handler.spec.initial_weights import check_not_from_itself, source_of
@@ -166,7 +165,6 @@ class RunPlanner:
             estimated_seconds=self._seconds(segments, max(reached, 0)),
             estimated_bytes=self._bytes(segments),
             warnings=[
-                *warnings(callbacks, self.folder),
                 *conflicts(callbacks, self.schedule),
                 *held_layers(self.outline, self.schedule),
                 *idle_segments(self.outline, self.schedule),

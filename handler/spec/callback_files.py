@@ -16,8 +16,8 @@ from typing import Any
 
 from handler.errors import SpecError
 from handler.errors.quoting import quote
+from handler.spec.callback_rules import WRITERS
 
-WRITTEN = {"CSVLogger": "filename", "ModelCheckpoint": "filepath", "TensorBoard": "log_dir"}
 # A run's own files. The last two belong to a run of a sweep.
 OWN_FILES = frozenset(
     {"run.json", "spec.yaml", "history.csv", "report.html", "model.keras", "lock", "answer.json", "log"}
@@ -38,7 +38,7 @@ def check_written(kind: str, arguments: Mapping[str, Any], path: str = "") -> No
     Raises:
         SpecError: names the argument, the name and the remedy.
     """
-    argument = WRITTEN.get(kind, "")
+    argument = WRITERS.get(kind, "")
     if argument in arguments:
         where = f"{path}.{argument}" if path else argument
         check_name(arguments[argument], where)

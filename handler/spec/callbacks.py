@@ -12,26 +12,11 @@ from handler.errors import SpecError
 from handler.errors.quoting import quote, suggestion
 from handler.errors.secrets import secret_header
 from handler.spec.callback_files import check_fields, check_written
+from handler.spec.callback_rules import RULES, CallbackRule
 from handler.spec.keras_objects import CALLBACK, check_arguments, check_name, check_numbers, is_number
 from handler.user_code.reference import is_reference
 from handler.validation.models import SpecModel
 from handler.validation.plain_data import check_plain_data
-
-# Loggers only write files or send logs. They do not affect the weights, so they are not part of keys.
-LOGGERS = frozenset({"CSVLogger", "ModelCheckpoint", "RemoteMonitor", "TensorBoard"})
-REFUSED = {
-    "BackupAndRestore": "Frostline keeps and restores states itself; leave it out",
-    "SwapEMAWeights": "it exchanges weights by adding and subtracting, which rounds them, and does otherwise in the "
-    "last epoch; leave it out: with use_ema the averaged weights are put in place at the end",
-    "OrbaxCheckpoint": "Frostline keeps states itself; leave it out, or use ModelCheckpoint",
-    "History": "Frostline always keeps the history; leave it out",
-    "ProgbarLogger": "Frostline shows the progress itself; leave it out",
-    "CallbackList": "list the callbacks themselves",
-    "Callback": "it does nothing; name your own as module:Class",
-    "LambdaCallback": "functions can't be written in a specification; name your own callback as module:Class",
-}
-_NEEDS_PACKAGE = {"TensorBoard": "tensorboard", "RemoteMonitor": "requests"}
-_NEEDS_RATE = frozenset({"LearningRateScheduler", "ReduceLROnPlateau"})
 
 
 class CallbackSpec(SpecModel):
@@ -50,8 +35,8 @@ class CallbackSpec(SpecModel):
         check_plain_data(arguments)
         if is_reference(self.name):
             return self
-        if self.name in REFUSED:
-            raise SpecError("name", f"{self.name} can't be used here: {REFUSED[self.name]}")
+        if self.rule.refused:
+            raise SpecError("name", f"{self.name} can't be used here: {self.rule.refused}")
         check_name(CALLBACK, self.name, "name")
         check_arguments(CALLBACK, self.name, arguments)
         check_numbers(arguments)
@@ -60,9 +45,9 @@ class CallbackSpec(SpecModel):
         return self
 
     @property
-    def steers(self) -> bool:
-        """Return whether the callback can affect the weights; true for every callback that is not a known logger."""
-        return self.name not in LOGGERS
+    def rule(self) -> CallbackRule:
+        """Return the rules for the callback; the defaults, with an unknown state, if it is the user's own."""
+        return RULES.get(self.name, CallbackRule(None))
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments of the callback's class."""
@@ -115,8 +100,8 @@ def check_packages(callbacks: Sequence[CallbackSpec]) -> None:
         SpecError: names the package.
     """
     for i, callback in enumerate(callbacks):
-        package = _NEEDS_PACKAGE.get(callback.name)
-        if package is not None and find_spec(package) is None:
+        package = callback.rule.package
+        if package and find_spec(package) is None:
             raise SpecError(
                 f"training.callbacks[{i}].name",
                 f"{callback.name} needs the package {package!r}, which isn't installed; pip install {package}",
@@ -140,7 +125,7 @@ def check_monitors(
     known, complete = logs
     for i, callback in enumerate(callbacks):
         path, arguments = f"training.callbacks[{i}]", callback.arguments()
-        if callback.name in _NEEDS_RATE and learning_rate_schedule:
+        if callback.rule.sets_rate and learning_rate_schedule:
             raise SpecError(
                 f"{path}.name",
                 f"{callback.name} can't set the rate: model.compile.optimizer has a learning-rate schedule; "

@@ -32,13 +32,6 @@ REFUSALS = [
         HIDDEN_STATE + "a_python_function_that_draws_in_a_step_is_refused",
     ),
     Guard(
-        "callback-memory-warning",
-        "a user's own callback would lose what it counts",
-        "the plan warns of it",
-        never(),
-        "tests/handler/spec/test_callback_memory.py::test_plan_and_training_warn_once_of_a_callback_without_state",
-    ),
-    Guard(
         "data-changed",
         "the data changed but their declaration did not",
         "refused, with the stored and the present digests",

@@ -105,7 +105,7 @@ RESUMING = [
         "early-stopping-wait",
         "killed between epochs: the patience of EarlyStopping",
         "a state holds how many epochs it has waited",
-        drop_element('"wait"', under="keras.callbacks.EarlyStopping"),
+        drop_element('"wait"', under='"EarlyStopping"'),
         REMEMBERED + "[early stopping]",
     ),
     Guard(
@@ -140,7 +140,7 @@ RESUMING = [
         "plateau-wait",
         "killed between epochs: how long ReduceLROnPlateau has waited",
         "a state holds it",
-        drop_element('"wait"', under="keras.callbacks.ReduceLROnPlateau"),
+        drop_element('"wait"', under='"ReduceLROnPlateau"'),
         REMEMBERED + "[those that set the rate, and one that stops]",
     ),
     Guard(

@@ -61,17 +61,6 @@ def test_plan_lists_each_segment_and_whether_it_is_cached(answer, trained):
     assert [(s.start, s.end, s.cached) for s in other.segments] == [(0, 6, False)]
 
 
-def test_plan_warns_about_a_callback_without_a_saved_state(answer, type_here, trained):
-    (trained[0] / "counting.py").write_text("import keras\n\nclass Counts(keras.callbacks.Callback):\n    pass\n")
-    assert answer(PlanAnswer, "plan", "small.yaml").warnings == []
-    counts = ("--set", "training.callbacks=[{name: 'counting:Counts'}]")
-    sentence = "training.callbacks[0]: counting:Counts has no get_state and set_state, so what it remembers is lost"
-    (warning,) = answer(PlanAnswer, "plan", "small.yaml", *counts).warnings
-    assert warning.startswith(sentence)
-    _, out, err = type_here("plan", "small.yaml", "--store", "kept", *counts)
-    assert f"warning: {sentence}" in " ".join((out + err).split())
-
-
 def test_plan_why_names_the_field_that_differs_from_a_stored_run(answer, type_here):
     assert answer(PlanAnswer, "plan", "small.yaml").why is None
     assert answer(PlanAnswer, "plan", "small.yaml", "--name", "whole", "--why").why == []

@@ -4,12 +4,12 @@ import keras
 import pytest
 
 from handler.run.builders import build_callbacks
-from handler.spec.callbacks import REFUSED
+from handler.spec.callback_rules import RULES
 from handler.spec.reader import parse_spec
 
 DEFAULT_FILES = {"TensorBoard": {"log_dir": "logs"}}
 PATHS = {"filename", "filepath", "log_dir", "directory", "backup_dir"}
-CALLBACKS = [name for name in dir(keras.callbacks) if isinstance(getattr(keras.callbacks, name), type) and name not in REFUSED]
+CALLBACKS = [name for name in dir(keras.callbacks) if isinstance(getattr(keras.callbacks, name), type) and not (name in RULES and RULES[name].refused)]
 
 
 def paths_of(name):

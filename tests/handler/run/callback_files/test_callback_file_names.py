@@ -8,7 +8,8 @@ import pytest
 
 from handler.errors import SpecError
 from handler.run.builders import build_callbacks
-from handler.spec.callback_files import OWN_FILES, WRITTEN
+from handler.spec.callback_files import OWN_FILES
+from handler.spec.callback_rules import WRITERS
 from handler.spec.reader import parse_spec
 from handler.store.runs import FILES, RECORD
 from handler.store.store import Store
@@ -100,7 +101,7 @@ def test_every_keras_callback_that_writes_is_listed():
         if isinstance(cls, type) and paths & set(cls.__init__.__code__.co_varnames[: cls.__init__.__code__.co_argcount])
     }
     assert found <= writers
-    assert set(WRITTEN) <= writers
+    assert set(WRITERS) <= writers
 
 
 def test_the_files_of_a_run_have_reserved_names(tmp_path):
