@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,6 +25,18 @@ def rate_text(rate: float | None, otherwise: str = "not set") -> str:
         otherwise: the text for an unknown rate.
     """
     return otherwise if rate is None else f"{rate:g}".replace("e-0", "e-").replace("e+", "e").replace("e0", "e")
+
+
+class RateInForce(NamedTuple):
+    """The learning rate with which a segment begins.
+
+    Attributes:
+        value: the rate; None if `setter` determines it while training.
+        setter: the callback or optimizer that determines it; "" if `value` is known.
+    """
+
+    value: float | None
+    setter: str = ""
 
 
 class PlannedPrefix(Record):

@@ -11,6 +11,7 @@ from handler.errors import ScheduleError
 from handler.freezing.accumulation import MaskChangeCheck
 from handler.freezing.layers import outline
 from handler.freezing.masks import Masks
+from handler.records import rate_text
 from handler.schedule.entries import FIELD, parse_entries
 from handler.schedule.schedule import Schedule, compute_schedule, random_turns, round_robin_turns
 from handler.validation.arguments import check_epochs, check_function, check_network, check_optimizer
@@ -175,7 +176,7 @@ class DLFreezeTrainingExecutor:
             if entry.initial_learning_rate is not None:
                 raise ScheduleError(
                     f"{FIELD}[{i}].initial_learning_rate",
-                    f"{entry.initial_learning_rate:g} can't be set: the network isn't compiled, so it has no "
+                    f"{rate_text(entry.initial_learning_rate)} can't be set: the network isn't compiled, so it has no "
                     "optimizer; give your loop's with execute(..., optimizer=...), or compile the network",
                 )
 
@@ -193,6 +194,6 @@ def apply_epoch(masks: Masks, schedule: Schedule, epoch: int, *, rate: bool = Tr
         optimizer: the optimizer whose rate is set; None: the model's.
     """
     masks.apply(schedule.frozen(epoch))
-    value = schedule.learning_rate(epoch)
+    value = schedule.rate_set_at(epoch)
     if rate and value is not None:
         (masks.model.optimizer if optimizer is None else optimizer).learning_rate = value

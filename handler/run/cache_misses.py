@@ -153,7 +153,7 @@ class _Comparison:
                 field = f"epochs[{epoch}].frozen"
                 yield field, then.frozen, frozen, f"{field}: was {_names(then.frozen)} {run}, is {_names(frozen)}"
             rate = then.learning_rate if then.sets_learning_rate and then.start == epoch else None
-            now = self.planning.schedule.learning_rate(epoch)
+            now = self.planning.schedule.rate_set_at(epoch)
             if rate != now:
                 field = f"epochs[{epoch}].learning_rate"
                 yield field, rate, now, f"{field}: was {rate_text(rate)} {run}, is {rate_text(now)}"

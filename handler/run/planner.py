@@ -22,7 +22,7 @@ from handler.fingerprint.declaration import FileDigests, declaration_of, initial
 from handler.records import InitialWeights, Plan, PlannedPrefix, PlannedSegment, RunRecord
 from handler.schedule.layer_outline import Outline
 from handler.schedule.schedule import Schedule, compute_schedule, held_layers, idle_segments
-from handler.spec.callback_effects import SETS_RATE, conflicts, rate_setter
+from handler.spec.callback_effects import conflicts, rate_in_force
 from handler.spec.callbacks import check_packages
 from handler.spec.compilation import leaves_to_network
 from handler.spec.initial_weights import check_not_from_itself, source_of
@@ -120,13 +120,9 @@ class RunPlanner:
         callbacks = self.spec.training.callbacks
         check_packages(callbacks)
         position = latest_intact(self.chain, self.store.states)
-        rate, setter = self.outline.learning_rate, rate_setter(callbacks)
-        if setter:
-            rate = None
         segments, reached = [], position.epoch if position else -1
         for segment in self.schedule.segments:
-            if setter != SETS_RATE:  # a callback with SETS_RATE overrides the schedule's rate in each epoch
-                rate = segment.learning_rate or (None if setter else rate)
+            rate = rate_in_force(callbacks, self.schedule, segment.start, self.outline.learning_rate)
             trainable = self.outline.unfrozen(segment.frozen)
             end = completed_end(segment, position)
             cached = end is not None
@@ -140,8 +136,8 @@ class RunPlanner:
                     frozen=list(segment.frozen),
                     trainable=[layer.path for layer in trainable],
                     trainable_parameters=sum(layer.trainable_parameters for layer in trainable),
-                    learning_rate=rate,
-                    rate_setter="" if rate is not None else setter or "the optimizer",
+                    learning_rate=rate.value,
+                    rate_setter=rate.setter,
                     sets_learning_rate=segment.learning_rate is not None,
                     state=self.chain.keys[segment.end],
                     cached=cached,

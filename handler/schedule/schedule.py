@@ -74,7 +74,7 @@ class Schedule:
         """The segments: the intervals between consecutive epochs of 0, the op epochs and the end."""
         cuts = sorted({0, *self.op_epoch, self.training_epochs})
         return tuple(
-            Segment(i, start, end, self.frozen(start), self.learning_rate(start))
+            Segment(i, start, end, self.frozen(start), self.rate_set_at(start))
             for i, (start, end) in enumerate(pairwise(cuts))
         )
 
@@ -83,10 +83,15 @@ class Schedule:
         i = bisect_right(self.op_epoch, epoch)
         return self.ops[i - 1].freeze if i else ()
 
-    def learning_rate(self, epoch: int) -> float | None:
+    def rate_set_at(self, epoch: int) -> float | None:
         """Return the learning rate set at an epoch; None if none is set there."""
         i = bisect_right(self.op_epoch, epoch) - 1
         return self.lrs[i] if self.lrs is not None and i >= 0 and self.op_epoch[i] == epoch else None
+
+    def rate_in_force(self, epoch: int, initial: float | None) -> float | None:
+        """Return the last learning rate set at or before an epoch; `initial` if none is set until then."""
+        rates = (self.lrs or ())[: bisect_right(self.op_epoch, epoch)]
+        return next((rate for rate in reversed(rates) if rate is not None), initial)
 
     @cached_property
     def named(self) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from handler.records import RateInForce, rate_text
 from handler.spec.callbacks import CallbackSpec
 
 if TYPE_CHECKING:
@@ -14,13 +15,25 @@ SETS_RATE = "LearningRateScheduler"
 LOWERS_RATE = "ReduceLROnPlateau"
 
 
-def rate_setter(callbacks: Sequence[CallbackSpec]) -> str:
-    """Return the name of the callback that determines the learning rate, or "" if there is none.
+def rate_in_force(
+    callbacks: Sequence[CallbackSpec], schedule: Schedule, epoch: int, initial: float | None
+) -> RateInForce:
+    """Return the learning rate in force at the first epoch of a segment.
 
-    A LearningRateScheduler takes precedence over a ReduceLROnPlateau, because it sets the rate in every epoch.
+    Args:
+        callbacks: the specification's callbacks.
+        schedule: the schedule.
+        epoch: the epoch.
+        initial: the optimizer's rate; None if it has a learning-rate schedule of its own.
     """
     names = {callback.name for callback in callbacks}
-    return next((name for name in (SETS_RATE, LOWERS_RATE) if name in names), "")
+    if SETS_RATE in names:  # in each epoch, so it overrides the schedule and a ReduceLROnPlateau
+        return RateInForce(None, SETS_RATE)
+    if LOWERS_RATE in names:  # perhaps in an epoch before
+        rate, setter = schedule.rate_set_at(epoch), LOWERS_RATE
+    else:
+        rate, setter = schedule.rate_in_force(epoch, initial), "the optimizer"
+    return RateInForce(rate, "" if rate is not None else setter)
 
 
 def conflicts(callbacks: Sequence[CallbackSpec], schedule: Schedule) -> list[str]:
@@ -46,7 +59,7 @@ def _overrides_rate(schedule: Schedule) -> str:
     setting = [segment for segment in schedule.segments if segment.learning_rate is not None]
     if not setting:
         return ""
-    rates = ", ".join(f"{segment.learning_rate:g} from epoch {segment.start} on" for segment in setting)
+    rates = ", ".join(f"{rate_text(segment.learning_rate)} from epoch {segment.start} on" for segment in setting)
     return (
         f"sets the rate of every epoch, so a rate that the schedule sets ({rates}) holds for no step: the callback's "
         "function is only given it; let the function return it, or leave the callback or initial_learning_rate out"

@@ -36,7 +36,7 @@ class Chain:
         keys = [self.start]
         for epoch in range(self.schedule.training_epochs):
             # guard: rate-in-key
-            keys.append(key_of([keys[-1], sorted(self.schedule.frozen(epoch)), self.schedule.learning_rate(epoch)]))
+            keys.append(key_of([keys[-1], sorted(self.schedule.frozen(epoch)), self.schedule.rate_set_at(epoch)]))
         return tuple(keys)
 
     @cached_property

@@ -80,7 +80,7 @@ def test_the_segments_lie_between_the_ops():
     schedule = compute_schedule({"layers": ["a"], "training_interval": [1, 3], "initial_learning_rate": 0.5}, 5)
     assert schedule.segments == (Segment(0, 0, 1, (), None), Segment(1, 1, 3, ("a",), 0.5), Segment(2, 3, 5, (), None))
     assert [schedule.frozen(epoch) for epoch in range(5)] == [(), ("a",), ("a",), (), ()]
-    assert [schedule.learning_rate(epoch) for epoch in range(5)] == [None, 0.5, None, None, None]
+    assert [schedule.rate_set_at(epoch) for epoch in range(5)] == [None, 0.5, None, None, None]
 
 
 def test_an_entry_that_lasts_to_the_end_has_no_closing_op():

@@ -102,8 +102,8 @@ def test_segments_are_cut_exactly_at_the_ops(given_schedule):
     assert [segment.index for segment in schedule.segments] == list(range(len(schedule.segments)))
     for segment in schedule.segments:
         assert {schedule.frozen(epoch) for epoch in range(segment.start, segment.end)} == {segment.frozen}
-        assert segment.learning_rate == schedule.learning_rate(segment.start)
-        assert all(schedule.learning_rate(epoch) is None for epoch in range(segment.start + 1, segment.end))
+        assert segment.learning_rate == schedule.rate_set_at(segment.start)
+        assert all(schedule.rate_set_at(epoch) is None for epoch in range(segment.start + 1, segment.end))
 
 
 @given(schedules())
@@ -142,7 +142,7 @@ def test_a_rate_is_set_exactly_at_the_turns_of_its_entry(given_schedule):
     schedule = compute_schedule(entries, epochs)
     for epoch in schedule.op_epoch:
         entry = entry_at(entries, epoch)
-        assert schedule.learning_rate(epoch) == (entry.get("initial_learning_rate") if entry else None)
+        assert schedule.rate_set_at(epoch) == (entry.get("initial_learning_rate") if entry else None)
     assert (schedule.lrs is None) == all("initial_learning_rate" not in entry for entry in entries)
 
 
@@ -153,7 +153,7 @@ def test_a_longer_training_starts_like_a_shorter_one(given_schedule, data):
     short, long = compute_schedule(entries, epochs), compute_schedule(entries, epochs + data.draw(st.integers(1, 5)))
     for epoch in range(epochs):
         assert short.frozen(epoch) == long.frozen(epoch)
-        assert short.learning_rate(epoch) == long.learning_rate(epoch)
+        assert short.rate_set_at(epoch) == long.rate_set_at(epoch)
 
 
 @given(units(), st.data())
