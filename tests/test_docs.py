@@ -1,9 +1,11 @@
 """The documentation is complete (every key, every answer), and its examples run."""
 
+import ast
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ ANSWERS = (ROOT / "docs" / "command.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 GLOSSARY = ROOT / "docs" / "glossary.md"
 DECISIONS = ROOT / "docs" / "decisions"
+CONTRIBUTING = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
 
 
 def fields(module):
@@ -131,3 +134,55 @@ def test_the_tests_in_the_security_page_exist():
     assert len(named) > 15
     for file, test in named:
         assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file} has no {test}"
+
+
+def docstring(file):
+    return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+
+
+def rooms():
+    """Return the files or folders of all rooms, those that import no other room first."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract.get("containers") == ["handler"])
+    names = [name for layer in reversed(layers) for name in layer.split(" | ")]
+    names.insert(names.index("engine"), "engine/loggers")
+    places = [ROOT / "handler" / name for name in names]
+    places = [place if place.is_dir() else place.with_suffix(".py") for place in places]
+    return [*places, ROOT / "tasks", ROOT / "flows" / "prefect_server", ROOT / "flows", ROOT / "flows" / "cli"]
+
+
+def test_the_contributing_page_lists_every_room_in_order_with_its_purpose():
+    lines = ["| room | purpose |", "|---|---|"]
+    for place in rooms():
+        purpose = docstring(place / "__init__.py" if place.is_dir() else place).partition("\n\n")[0].replace("\n", " ")
+        lines.append(f"| `{place.relative_to(ROOT)}{'/' * place.is_dir()}` | {purpose} |")
+    table = "\n".join(lines)
+    written = CONTRIBUTING.partition("<!-- rooms: begin -->\n")[2].partition("\n<!-- rooms: end -->")[0]
+    assert written == table, f"put this table into docs/contributing.md:\n{table}"
+
+
+def test_every_package_is_a_room_of_the_contributing_page():
+    packages = {file.parent for package in ("handler", "tasks", "flows") for file in (ROOT / package).rglob("__init__.py")}
+    assert packages - {ROOT / "handler"} == {place for place in rooms() if place.is_dir()}
+
+
+@pytest.mark.parametrize("room", [place for place in rooms() if place.is_dir()], ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_room_states_its_purpose_and_the_order_of_its_files(room):
+    purpose, _, order = docstring(room / "__init__.py").partition("\n\n")
+    assert "\n" not in purpose
+    assert purpose.endswith(".")
+    named = re.findall(r"`([a-z_]+)`", order[max(order.find("Read "), 0) :])
+    assert len(named) >= 2
+    assert set(named) <= {path.stem for path in room.iterdir()}
+
+
+def test_the_contributing_page_names_existing_files():
+    table = CONTRIBUTING.partition("## Where to change what")[2]
+    files = re.findall(r"`((?:handler|tasks|flows|tests|benchmarks)/[\w/.]+)`", table)
+    assert len(files) > 40
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+
+
+def test_the_contributing_page_lists_every_make_target():
+    targets = re.search(r"(?m)^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert [name for name in targets[1].split() if name != "help" and f"`make {name}`" not in CONTRIBUTING] == []
