@@ -7,8 +7,6 @@ a store at a URL, each lock also holds a lease that expires.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import hashlib
 import os
 import threading
@@ -20,36 +18,31 @@ from typing import NamedTuple
 from prefect.locking.protocol import LockManager
 
 from handler.stop_flag import stop
-from handler.store.atomic_files import as_store_errors, make_folder
-from handler.store.leases import Lease, new_lease
-from handler.store.locks import is_locked
-from handler.store.occupied_paths import open_lock
+from handler.store.locks import StoreLock, is_locked
 from tasks.interruption import TrainingInterrupted
 
 
 class _Held(NamedTuple):
     """A lock that this process holds."""
 
-    descriptor: int
+    lock: StoreLock
     holder: str
-    lease: Lease | None
     thread: int | None  # None for a lock taken by a coroutine, since one thread runs many of them
 
 
-_HELD: dict[tuple[str, str], _Held] = {}  # by directory and key
-_MUTEX = threading.Lock()
+class _HeldLocks:
+    """The locks that this process holds, by directory and key; `mutex` protects them.
+
+    A forked child holds none of them, and cannot use a mutex that another thread may have held.
+    """
+
+    def __init__(self) -> None:
+        self.mutex = threading.Lock()
+        self.by_key: dict[tuple[str, str], _Held] = {}
 
 
-def _let_go_in_child() -> None:
-    """Drop the locks in a forked child, which inherits the descriptors and would keep the locks of a killed parent."""
-    global _MUTEX
-    _MUTEX = threading.Lock()
-    for held in _HELD.values():
-        os.close(held.descriptor)
-    _HELD.clear()
-
-
-os.register_at_fork(after_in_child=_let_go_in_child)
+_held_locks = _HeldLocks()
+os.register_at_fork(after_in_child=_held_locks.__init__)  # type: ignore[misc]
 
 
 class FlockLockManager(LockManager):
@@ -119,27 +112,22 @@ class FlockLockManager(LockManager):
         Raises:
             ValueError: the holder does not hold it.
         """
-        with _MUTEX:
-            held = _HELD.get((self.directory, key))
+        with _held_locks.mutex:
+            held = self._held(key)
             if held is None or held.holder != holder:
                 raise ValueError(f"{holder} holds no lock for {key}")
-            del _HELD[(self.directory, key)]
-            try:
-                if held.lease is not None:
-                    held.lease.release()
-            finally:
-                os.close(held.descriptor)
+            del _held_locks.by_key[(self.directory, key)]
+            held.lock.release()
 
     def is_locked(self, key: str) -> bool:
         """Return whether any holder, in this process or another, has the lock."""
-        with _MUTEX:
-            return (self.directory, key) in _HELD or is_locked(self._path(key))
+        with _held_locks.mutex:
+            return self._held(key) is not None or is_locked(self._path(key))
 
     def is_lock_holder(self, key: str, holder: str) -> bool:
         """Return whether this holder has the lock."""
-        with _MUTEX:
-            held = _HELD.get((self.directory, key))
-            return held is not None and held.holder == holder
+        held = self._held(key)
+        return held is not None and held.holder == holder
 
     def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
         """Wait until the lock is free, or held by this thread.
@@ -177,9 +165,11 @@ class FlockLockManager(LockManager):
         return True
 
     def _is_of_this_thread(self, key: str) -> bool:
-        with _MUTEX:
-            held = _HELD.get((self.directory, key))
-            return held is not None and held.thread == threading.get_ident()
+        held = self._held(key)
+        return held is not None and held.thread == threading.get_ident()
+
+    def _held(self, key: str) -> _Held | None:
+        return _held_locks.by_key.get((self.directory, key))
 
     def _path(self, key: str) -> Path:
         return Path(self.directory, hashlib.sha256(key.encode()).hexdigest()[:40] + ".lock")
@@ -194,39 +184,24 @@ class FlockLockManager(LockManager):
         Raises:
             StoreError: the system refuses the lock; nothing is held.
         """
-        with _MUTEX:
-            held = _HELD.get((self.directory, key))
+        with _held_locks.mutex:
+            held = self._held(key)
             if held is not None and held.holder != holder and thread is not None and held.thread == thread:
-                held = _HELD[(self.directory, key)] = held._replace(holder=holder)  # guard: lock-passed-to-next-attempt
+                held = held._replace(holder=holder)  # guard: lock-passed-to-next-attempt
+                _held_locks.by_key[(self.directory, key)] = held
             if held is not None:
                 return held.holder == holder
-            path = self._path(key)
-            with as_store_errors(path):
-                make_folder(path.parent)
-                descriptor = open_lock(path)
-                try:
-                    lease = new_lease(path)
-                    taken = self._take(descriptor, lease, key)
-                except BaseException:
-                    os.close(descriptor)  # guard: lock-closed-without-lease
-                    raise
-            if not taken:
-                os.close(descriptor)
-                return False
-            _HELD[(self.directory, key)] = _Held(descriptor, holder, lease, thread)
-            return True
-
-    def _take(self, descriptor: int, lease: Lease | None, key: str) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        if lease is not None and not lease.take():
-            return False
-        with contextlib.suppress(OSError):  # informational only: a full disk must not prevent the lock
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.uname().nodename} {os.getpid()} {key}\n".encode(), 0)
-        return True
+            lock = StoreLock(self._path(key))
+            try:
+                is_taken = lock.attempt() is None
+            except BaseException:
+                lock.release()  # guard: lock-closed-without-lease
+                raise
+            if is_taken:
+                _held_locks.by_key[(self.directory, key)] = _Held(lock, holder, thread)
+            else:
+                lock.release()
+            return is_taken
 
 
 def _deadline(seconds: float | None) -> float:

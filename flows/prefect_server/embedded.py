@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import http.client
 import json
 import os
@@ -27,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handler.errors import FrostlineError
+from handler.store.file_lock import FileLock
 
 STARTUP_SECONDS = 120.0
 
@@ -59,12 +59,9 @@ def configured_api_url() -> str | None:
 @contextlib.contextmanager
 def startup_lock(home: Path) -> Iterator[None]:
     """Hold the lock that keeps the start and the end of a home's server apart across processes."""
-    descriptor = os.open(home / "frostline-server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with FileLock.of_file(home / "frostline-server.lock", 0o600) as lock:
+        lock.acquire(wait=True)
         yield
-    finally:
-        os.close(descriptor)
 
 
 @dataclass

@@ -26,7 +26,7 @@ from handler.store import atomic_dirs
 from handler.store.atomic_dirs import drop_unneeded
 from handler.store.atomic_files import free_bytes
 from handler.store.checksums import digest_bytes, key_of
-from handler.store.locks import lock_folder, unlock
+from handler.store.file_lock import FileLock, lock_folder
 from handler.store.row_array import Rows
 
 FORMAT = 1
@@ -98,7 +98,7 @@ class Prefixes:
         self.masks, self.sequencer, self.options, self.folder = masks, sequencer, options, folder
         self._found, self._trace, self._tell, self._after = found, trace, tell, after
         self.flat = FlatModel(masks.model, options.lambdas, masks.flags)
-        self._held: int | None = None
+        self._held: FileLock | None = None
         self._broken_off = False
 
     def of(self, frozen: Collection[str], epochs: int) -> Prefix | None:
@@ -123,7 +123,7 @@ class Prefixes:
     def let_go(self) -> None:
         """Release the lock on the activations in use."""
         if self._held is not None:
-            unlock(self._held)
+            self._held.close()
             self._held = None
 
     def _make(self, place: Cut, epochs: int) -> Prefix:

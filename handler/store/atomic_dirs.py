@@ -28,7 +28,7 @@ from handler.store.checksums import (
     remember_written,
     with_checksum,
 )
-from handler.store.locks import lock_folder, unlock
+from handler.store.file_lock import lock_folder
 
 MANIFEST = "manifest.json"
 DESCRIPTION = "zarr.json"
@@ -207,9 +207,6 @@ def damages(target: Path, *, deep: bool = False) -> list[Damage]:
 def drop_unneeded(*backups: Path) -> None:
     """Remove those of the backups that no process holds, such as those of processes that have ended."""
     for backup in backups:
-        with contextlib.suppress(OSError, StoreError):  # another process holds it, or the next collection removes it
-            descriptor = lock_folder(backup, alone=True)
-            try:
-                atomic_files.remove(backup)
-            finally:
-                unlock(descriptor)
+        # Another process holds it, or the next collection removes it.
+        with contextlib.suppress(OSError, StoreError), lock_folder(backup, alone=True):
+            atomic_files.remove(backup)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import re
 import secrets
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from handler.errors import DamagedError, StoreError
+from handler.store.file_lock import FileLock, lock_folder
 from handler.store.occupied_paths import free_place, quarantine_of
 
 T = TypeVar("T")
@@ -118,12 +118,12 @@ def temporary_sibling(target: Path) -> Iterator[Path]:
     """
     make_folder(target.parent)
     remove_stale_files(target.parent)
-    place, descriptor = _claim(target)
+    place, lock = _claim(target)
     try:
         yield place / target.name
     finally:
         shutil.rmtree(place, ignore_errors=True)  # guard: refused-write-cleaned-up
-        os.close(descriptor)
+        lock.close()
 
 
 @contextlib.contextmanager
@@ -196,39 +196,39 @@ def quarantine(target: Path) -> None:
 def stale_files(folder: Path) -> list[Path]:
     """Return the `.tmp-*` directories in a directory that no living process writes in."""
     found = []
-    for place, descriptor in _abandoned(folder):
-        os.close(descriptor)
+    for place, lock in _abandoned(folder):
+        lock.close()
         found.append(place)
     return found
 
 
 def remove_stale_files(folder: Path) -> None:
     """Remove the leftovers in a directory, as far as this user has permission."""
-    for place, descriptor in _abandoned(folder):
+    for place, lock in _abandoned(folder):
         shutil.rmtree(place, ignore_errors=True)  # guard: leftovers-removed-by-next-writer
-        os.close(descriptor)
+        lock.close()
 
 
 def _beside(target: Path) -> Path:
     return target.with_name(f".tmp-{os.getpid()}-{secrets.token_hex(4)}-{target.name[:50]}")
 
 
-def _claim(target: Path) -> tuple[Path, int]:
-    """Create a directory next to `target`, and return it with the descriptor that holds its lock."""
+def _claim(target: Path) -> tuple[Path, FileLock]:
+    """Create a directory next to `target`, and return it with the lock on it."""
     while True:
         place = _beside(target)
         place.mkdir()
         with contextlib.suppress(FileNotFoundError):
-            descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+            lock = FileLock.of_folder(place)
             with contextlib.suppress(OSError):  # NFS has no locks for directories; no leftovers are removed there
-                fcntl.flock(descriptor, fcntl.LOCK_EX)  # guard: leftover-locked
+                lock.acquire(wait=True)  # guard: leftover-locked
             if place.exists():
-                return place, descriptor
-            os.close(descriptor)  # another process removed it before it was locked
+                return place, lock
+            lock.close()  # another process removed it before it was locked
 
 
-def _abandoned(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Yield the directories whose writer is dead, each with the descriptor that holds its lock from now on."""
+def _abandoned(folder: Path) -> Iterator[tuple[Path, FileLock]]:
+    """Yield the directories whose writer is dead, each with the lock on it, which this process holds from now on."""
     try:
         # guard: only-own-leftovers-removed
         names = [entry.name for entry in os.scandir(folder) if OURS.match(entry.name)]
@@ -236,12 +236,7 @@ def _abandoned(folder: Path) -> Iterator[tuple[Path, int]]:
         return
     for name in names:
         try:
-            descriptor = os.open(folder / name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            lock = lock_folder(folder / name, alone=True, follow=False)
         except OSError:
             continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            continue
-        yield folder / name, descriptor
+        yield folder / name, lock

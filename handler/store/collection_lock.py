@@ -25,8 +25,9 @@ from pathlib import Path
 from handler.errors import BusyError, Interrupted
 from handler.stop_flag import stop
 from handler.store.atomic_files import as_store_errors, make_folder
+from handler.store.file_lock import lock_folder
 from handler.store.leases import new_lease, read_holder
-from handler.store.locks import LEASE_POLL, POLL, lock_folder, unlock
+from handler.store.locks import LEASE_POLL, POLL
 from handler.store.remote_dirs import url_or_path
 
 LEASE = "collection"
@@ -48,21 +49,19 @@ def hold_shared(root: Path, waiting: Callable[[str], None] = lambda text: None) 
     with as_store_errors(root):
         make_folder(root)
     while True:
-        descriptor = _hold(root, alone=False)
-        if descriptor is not None and read_holder(root / LEASE) is None:
+        lock = _lock(root, alone=False)
+        if lock is not None and read_holder(root / LEASE) is None:
             break
-        if descriptor is not None and descriptor >= 0:
-            unlock(descriptor)
+        if lock is not None:
+            lock.close()
         if not said:
             said = True
             waiting(f"{url_or_path(root)}: what no run needs is being removed; waiting for that to end")
         if stop.requested:
             raise Interrupted(f"stopped by {stop.reason} while waiting: a collection is in progress")
-        time.sleep(POLL if descriptor is None else LEASE_POLL)
-    try:
+        time.sleep(POLL if lock is None else LEASE_POLL)
+    with lock:
         yield
-    finally:
-        unlock(descriptor)
 
 
 @contextlib.contextmanager
@@ -72,12 +71,12 @@ def hold_exclusive(root: Path) -> Iterator[None]:
     Raises:
         BusyError: a training or another collection is running in the store.
     """
-    descriptor = _hold(root, alone=True)
     busy = f"{url_or_path(root)}: something is trained in it, or another collection is in progress; collect afterwards"
-    if descriptor is None:
+    lock = _lock(root, alone=True)
+    if lock is None:
         raise BusyError(busy)
-    lease = new_lease(root / LEASE)
-    try:
+    with lock:
+        lease = new_lease(root / LEASE)
         if lease is not None and not lease.take():
             raise BusyError(busy)
         try:
@@ -85,18 +84,18 @@ def hold_exclusive(root: Path) -> Iterator[None]:
         finally:
             if lease is not None:
                 lease.release()
-    finally:
-        unlock(descriptor)
 
 
-def _hold(root: Path, *, alone: bool) -> int | None:
-    """Return the descriptor that holds the lock.
+def _lock(root: Path, *, alone: bool) -> contextlib.ExitStack | None:
+    """Return the held lock, or None if another process holds it.
 
-    It is None if another process holds the lock, and -1 if directories cannot be locked (NFS).
+    The stack is empty if the file system cannot lock directories (NFS).
     """
+    stack = contextlib.ExitStack()
     try:
-        return lock_folder(root, alone=alone, at_once=True)
+        stack.enter_context(lock_folder(root, alone=alone, at_once=True))
     except BlockingIOError:
         return None
     except OSError:
-        return -1
+        return stack
+    return stack

@@ -30,24 +30,3 @@ def free_place(path: Path) -> None:
 def quarantine_of(path: Path) -> Path:
     """Return a new path in the same directory, where a damaged file or directory stays until the next collection."""
     return path.with_name(f".damaged-{secrets.token_hex(4)}-{path.name[:150]}")
-
-
-def open_lock(path: Path) -> int:
-    """Open a lock file for reading and writing, and create it if it is missing.
-
-    A lock on a link would lock another file. Therefore anything but a regular file is quarantined first.
-
-    Returns:
-        The descriptor.
-
-    Raises:
-        OSError: the system refuses.
-    """
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, flags, 0o666)
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return descriptor
-        os.close(descriptor)
-    free_place(path)
-    return os.open(path, flags, 0o666)

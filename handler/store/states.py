@@ -11,7 +11,6 @@ same. Only one process at a time changes whether a state is kept, or renames it 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 from handler.errors import DamagedError
 from handler.store import atomic_dirs, atomic_files, checksums, remote_dirs, variable_index
 from handler.store.arrays import dtype_of
+from handler.store.file_lock import FileLock
 from handler.store.raw_zarr import Chunks
 from handler.store.training_state import TrainingState
 
@@ -261,10 +261,8 @@ class StateStore:
         """Hold the lock under which one process at a time changes whether a state is kept or renames it away."""
         with atomic_files.as_store_errors(self.root):
             atomic_files.make_folder(self.root)
-            descriptor = os.open(self.root, os.O_RDONLY)
-        try:
+            lock = FileLock.of_folder(self.root)
+        with lock:
             with contextlib.suppress(OSError):  # NFS has no locks for directories: one process at a time must suffice
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                lock.acquire(wait=True)
             yield
-        finally:
-            os.close(descriptor)

@@ -14,11 +14,11 @@ from handler.store import atomic_dirs, atomic_files, checksums
 from handler.store.arrays import content, describe, read_array, write_array
 from handler.store.atomic_dirs import drop_unneeded
 from handler.store.checksums import key_of
-from handler.store.locks import lock_folder, unlock
+from handler.store.file_lock import FileLock, lock_folder
 
 TEMPORARY = "frostline-backup-"
-# The backups that this process holds: one locked descriptor per call of `write_backup`.
-_LOCKED_BACKUPS: dict[Path, list[int]] = {}
+# The backups that this process holds: one lock per call of `write_backup`.
+_LOCKED_BACKUPS: dict[Path, list[FileLock]] = {}
 
 
 def named_arrays(X: Any, y: Any) -> dict[str, np.ndarray]:
@@ -62,7 +62,7 @@ def write_backup(folder: Path, X: Any, y: Any) -> Path:
 
 def drop_backup(backup: Path) -> None:
     """Release a backup that is no longer needed, and remove it unless another process holds it."""
-    unlock(_LOCKED_BACKUPS[backup].pop())
+    _LOCKED_BACKUPS[backup].pop().close()
     drop_unneeded(backup)
 
 

@@ -46,7 +46,7 @@ def refusal(number):
     return refuse
 
 
-@pytest.mark.parametrize("operation", ["os.open", "fcntl.flock", "tasks.result_locks.new_lease"])
+@pytest.mark.parametrize("operation", ["os.open", "fcntl.flock", "handler.store.locks.new_lease"])
 def test_a_lock_that_fails_to_be_acquired_is_free(operation, tmp_path, monkeypatch):
     locks = FlockLockManager(tmp_path, poll=0.01)
     with monkeypatch.context() as fault:
@@ -65,7 +65,7 @@ def test_a_lock_without_a_lease_is_free(tmp_path, monkeypatch):
 
     locks = FlockLockManager(tmp_path, poll=0.01)
     with monkeypatch.context() as fault:
-        fault.setattr("tasks.result_locks.new_lease", lambda path: Lease())
+        fault.setattr("handler.store.locks.new_lease", lambda path: Lease())
         with pytest.raises(StoreError, match="the service has gone"):
             locks.acquire_lock("a", "one")
     assert not locks.is_locked("a")
@@ -91,7 +91,7 @@ def test_a_lock_is_released_although_its_lease_cannot_be_released(tmp_path, monk
             raise RuntimeError("the service has gone")
 
     locks = FlockLockManager(tmp_path, poll=0.01)
-    monkeypatch.setattr("tasks.result_locks.new_lease", lambda path: Lease())
+    monkeypatch.setattr("handler.store.locks.new_lease", lambda path: Lease())
     assert locks.acquire_lock("a", "one")
     with pytest.raises(RuntimeError, match="the service has gone"):
         locks.release_lock("a", "one")

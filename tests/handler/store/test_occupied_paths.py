@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from handler.store import atomic_files, locks, marker
-from handler.store.occupied_paths import free_place, is_file, open_lock
+from handler.store.file_lock import FileLock
+from handler.store.occupied_paths import free_place, is_file
 from handler.store.store import Store
 from handler.store.training_state import TrainingState
 
@@ -44,7 +45,7 @@ def quarantined(path):
 
 
 def test_a_non_file_in_the_place_of_a_lock_is_quarantined(taken):
-    os.close(open_lock(taken))
+    FileLock.of_file(taken).close()
     assert is_file(taken)
     assert quarantined(taken) == ["lock"]
 
@@ -68,7 +69,7 @@ def test_a_regular_file_is_not_quarantined(tmp_path):
 def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
     (tmp_path / "other").write_text("of somebody else")
     (tmp_path / "lock").symlink_to(tmp_path / "other")
-    os.close(open_lock(tmp_path / "lock"))
+    FileLock.of_file(tmp_path / "lock").close()
     assert is_file(tmp_path / "lock")
     assert (tmp_path / "other").read_text() == "of somebody else"
 
