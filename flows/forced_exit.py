@@ -32,7 +32,7 @@ def exit_after(seconds: float, code: int) -> None:
     timer.start()
 
 
-def mark_abandoned(run: TrainingRun | None, in_a_step: bool, why: str = "what it was in took too long") -> str:
+def mark_abandoned(run: TrainingRun | None, in_a_step: bool, why: str = "the current operation took too long") -> str:
     """Mark the run of this process as interrupted in its record.
 
     Args:
@@ -50,12 +50,12 @@ def mark_abandoned(run: TrainingRun | None, in_a_step: bool, why: str = "what it
         return said
     try:
         if in_a_step:
-            said = f"stopped by {stop.reason}; {why}, so it goes on from {_reached(run)}"
+            said = f"stopped by {stop.reason}; {why}, so the run resumes from {_reached(run)}"
         record = run.planning.record()
         if record is not None and record.status == "running":
             run.interrupted(said)
     except Exception as error:  # the process may be blocked on this very disk
-        said += f"; its record couldn't be written ({type(error).__name__}: {error})"
+        said += f"; the run's record couldn't be written ({type(error).__name__}: {error})"
     return said
 
 
@@ -79,6 +79,6 @@ def tell_prefect(why: str, *, crashed: bool = False) -> None:
 def _reached(run: TrainingRun) -> str:
     position = latest_intact(run.planning.chain, run.store.states)
     if position is None or (position.epoch, position.step) == (0, 0):
-        return "its start"
+        return "its beginning"
     step = f" and {position.step} steps" if position.step else ""
-    return f"what is saved: {position.epoch} epochs{step}"
+    return f"the saved state after {position.epoch} epochs{step}"

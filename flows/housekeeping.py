@@ -22,8 +22,8 @@ from tasks.prefect_artifacts import log
 @flow(name="housekeeping")
 def housekeeping(
     store: Annotated[str, Field(description="The store's directory.")] = ".frostline",
-    keep: Annotated[Retention, Field(description="Which runs are kept; incomplete ones always are.")] = Retention(),  # noqa: B008
-    dry_run: Annotated[bool, Field(description="Only tell what would go.")] = False,
+    keep: Annotated[Retention, Field(description="The runs to keep; incomplete runs are always kept.")] = Retention(),  # noqa: B008
+    dry_run: Annotated[bool, Field(description="Only report what would be removed.")] = False,
 ) -> GcAnswer:
     """Remove completed runs that the policy does not keep, then everything that no run needs.
 
@@ -44,12 +44,12 @@ def housekeeping(
     admit_path("store", store)
     there = Store(store)
     if is_absent(there.root):
-        log(f"there is no store {store} yet: nothing is removed")
+        log(f"there is no store {store} yet; nothing was removed")
         return GcAnswer(removed=[], bytes=0, dry_run=dry_run)
     try:
         removed, size = there.collect(keep=keep, dry_run=dry_run)
     except BusyError as busy:
-        log(f"{busy}: nothing is removed this time")
+        log(f"{busy}; nothing was removed")
         return GcAnswer(removed=[], bytes=0, dry_run=dry_run)
-    log(f"{len(removed)} {'would go' if dry_run else 'removed'}, {size / 1e6:.1f} MB")
+    log(f"paths {'that would be ' if dry_run else ''}removed: {len(removed)}, {size / 1e6:.1f} MB")
     return GcAnswer(removed=removed, bytes=size, dry_run=dry_run)

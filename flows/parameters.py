@@ -74,7 +74,7 @@ def run_inputs(
     if spec is None:
         spec, where = load_spec(Path(str(spec_file)), overrides, admit=admit_spec)
     elif overrides:
-        raise SpecError("overrides", "they change a file; with `spec` put the values into it")
+        raise SpecError("overrides", "apply to `spec_file` only; with `spec`, put the values into it")
     else:
         where = Path(folder).absolute()
         admit_spec(spec, where)
@@ -101,7 +101,7 @@ def inputs_as_started(given: object, store: str, name: str | None, allow_environ
         MismatchError: its data or code changed since it was started.
     """
     if given or name is None:
-        raise SpecError("go_on", "give the name of a run that is in the store, and no specification: it has its own")
+        raise SpecError("go_on", "give the name of a run in the store and no specification; the run has its own")
     admit_path("store", store)
     there = Store(store)
     record = there.runs.read(name)

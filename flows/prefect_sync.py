@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+from flows.prefect_server.embedded import ServerError
 from handler.errors.secrets import masked
 from handler.stop_flag import stop
 
@@ -67,6 +68,13 @@ def server_error() -> Exception | None:
     except Exception as error:  # any network error
         return error
     return None
+
+
+def require_server(url: str, remedy: str) -> None:
+    """Raise `ServerError` if Prefect's server at `url` does not answer; the error ends with the remedy."""
+    if (error := server_error()) is not None:
+        fault = f"{type(error).__name__}: {error}"
+        raise ServerError(f"the Prefect server at {url} doesn't answer or rejects requests ({fault}); {remedy}")
 
 
 def wait_for_return(waiting: Callable[[], None], seconds: float = RETURN_SECONDS) -> bool:

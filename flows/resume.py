@@ -28,17 +28,17 @@ from tasks.prefect_artifacts import log, run_event
 
 @flow(name="resume")
 def resume(
-    store: Annotated[str, Field(description="The store that is looked through for runs that died.")] = ".frostline",
+    store: Annotated[str, Field(description="The store to search for dead runs.")] = ".frostline",
     hours: Annotated[
-        float, Field(gt=0, le=87600, description="How far back Prefect's server is asked for crashed runs.")
+        float, Field(gt=0, le=87600, description="How many hours back to search Prefect's server for crashed runs.")
     ] = 48.0,
     attempts: Annotated[
-        int, Field(ge=1, description="How often a run is started again without getting any further.")
+        int, Field(ge=1, description="The maximum number of starts of a run that makes no progress.")
     ] = 3,
     patience: Annotated[
-        float, Field(ge=0, le=86400, description="Seconds that a flow run may be without its lock, to begin or to end.")
+        float, Field(ge=0, le=86400, description="Seconds that a starting or ending flow run may lack its run's lock.")
     ] = 180.0,
-    deployment: Annotated[str, Field(description="What starts runs that no deployment started.")] = "train/train",
+    deployment: Annotated[str, Field(description="The deployment of runs that none started.")] = "train/train",
 ) -> RelaunchAnswer:
     """Start the dead runs again.
 
@@ -62,16 +62,16 @@ def resume(
         for dead in find_dead_runs(client, local_root(store), hours, patience):
             attempt = _attempts(dead) + 1
             if attempt > attempts:
-                log(f"{dead.run} was started {attempts} times at epoch {dead.place} and died each time: it is left")
+                log(f"{dead.run} was started {attempts} times at epoch {dead.place} and died each time; skipped")
                 answer.left.append(dead.run)
                 continue
             try:
                 if dead.flow_run is not None and dead.flow_run.state is not None and dead.flow_run.state.is_running():
-                    gone: State[Any] = State(type=StateType.CRASHED, message="No process has the run's lock.")
+                    gone: State[Any] = State(type=StateType.CRASHED, message="No process holds the run's lock.")
                     client.set_flow_run_state(dead.flow_run.id, gone, force=True)
                 began = start_again(dead, attempt, deployment)
             except Exception as error:  # of one run; the others start nevertheless
-                faults.append(f"the server doesn't start {dead.run} again ({sentence_of(error)})")
+                faults.append(f"the server didn't start {dead.run} again ({sentence_of(error)})")
                 log(faults[-1])
                 continue
             log(f"{dead.run} died at epoch {dead.place}: started again as flow run {began.id}")
@@ -80,7 +80,7 @@ def resume(
             answer.started.append(Relaunched(run=dead.run, store=where, place=dead.place, attempt=attempt))
     if faults:
         others = f"{len(answer.started)} others were started"
-        raise FrostlineError(f"{'; '.join(faults)}; see that their deployments are there as they were; {others}")
+        raise FrostlineError(f"{'; '.join(faults)}; check that their deployments exist unchanged; {others}")
     return answer
 
 

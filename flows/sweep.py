@@ -53,15 +53,15 @@ def sweep_name() -> str:
 
 @flow(name="sweep", flow_run_name=sweep_name)
 def sweep(
-    spec_files: Annotated[list[str], Field(description="The specifications' files.")],
-    grid: Annotated[dict[str, list[Any]], Field(description="Dotted key -> values.")] = {},  # noqa: B006
-    overrides: Annotated[list[str], Field(description="Changes to all of them: key.path=value.")] = [],  # noqa: B006
-    name: Annotated[str | None, Field(description="The sweep's name; by default after the first file.")] = None,
+    spec_files: Annotated[list[str], Field(description="The files of the specifications.")],
+    grid: Annotated[dict[str, list[Any]], Field(description="Values by dotted key, all of them combined.")] = {},  # noqa: B006
+    overrides: Annotated[list[str], Field(description="Changes to all specifications: key.path=value.")] = [],  # noqa: B006
+    name: Annotated[str | None, Field(description="The sweep's name; by default the first file's.")] = None,
     store: Annotated[str, Field(description="The store's directory.")] = ".frostline",
-    processes: Annotated[int | None, Field(ge=1, le=1000, description="How many trainings at a time.")] = None,
-    dask: Annotated[str | None, Field(description="The address of a Dask cluster that trains.")] = None,
+    processes: Annotated[int | None, Field(ge=1, le=1000, description="The number of trainings at a time.")] = None,
+    dask: Annotated[str | None, Field(description="The address of a Dask cluster to train on.")] = None,
     allow_environment_change: Annotated[
-        bool, Field(description="Go on from states made in another environment.")
+        bool, Field(description="Resume from states made in another environment.")
     ] = False,
 ) -> SweepAnswer:
     """Train every combination; epochs that are in the store or that another combination trains are reused.
@@ -209,7 +209,7 @@ def answer_of(variant: Variant, future: PrefectFuture[Any]) -> TrainAnswer | Fai
         return kind.model_validate(said)
     except Exception as error:  # of its task, or from an invalid answer
         first = (str(error).strip().splitlines() or [""])[0]
-        why = f"it gave no answer that can be read ({type(error).__name__}: {first})"
+        why = f"its process returned no valid answer ({type(error).__name__}: {first})"
         return FailureAnswer(run=variant.name, status="failed", error=why)
 
 

@@ -50,21 +50,21 @@ from tasks.stages import backup, plan, post_fit, pre_fit, report, restore
 
 @flow(name="train", flow_run_name=training_name)
 def train(
-    spec: Annotated[TrainingSpec | None, Field(description="The specification itself.")] = None,
-    spec_file: Annotated[str | None, Field(description="Or the path of its YAML file on the worker.")] = None,
+    spec: Annotated[TrainingSpec | None, Field(description="The specification as an object.")] = None,
+    spec_file: Annotated[str | None, Field(description="Or the path of its YAML file on the worker's machine.")] = None,
     overrides: Annotated[list[str], Field(description="Changes to the file: key.path=value.")] = [],  # noqa: B006
-    folder: Annotated[str, Field(description="Where a specification given as such looks up files and modules.")] = ".",
+    folder: Annotated[str, Field(description="The folder of the relative paths and modules of `spec`.")] = ".",
     store: Annotated[str, Field(description="The store's directory.")] = ".frostline",
     name: Annotated[str | None, Field(description="The run's name; by default the specification's.")] = None,
     allow_environment_change: Annotated[
-        bool, Field(description="Go on from states made in another environment.")
+        bool, Field(description="Resume from states made in another environment.")
     ] = False,
-    wait: Annotated[bool, Field(description="Wait for another process that is at work on the run.")] = False,
+    wait: Annotated[bool, Field(description="If another process is running the run, wait for its end.")] = False,
     go_on: Annotated[
-        bool, Field(description="Go on with the run `name` as it was started; give no specification.")
+        bool, Field(description="Resume the run `name` with its stored specification; give no other.")
     ] = False,
     new_run: Annotated[
-        bool, Field(description="A run of its own for each firing: the name gets the time it is scheduled for.")
+        bool, Field(description="Use a new run for each flow run: append its scheduled start time to the name.")
     ] = False,
 ) -> TrainAnswer:
     """Train a specification; reuse the epochs that are in the store already.
@@ -128,7 +128,7 @@ def train_run(run: TrainingRun, inputs: RunInputs, *, wait: bool = False) -> Run
         made = plan(inputs)
         finished = run.completed_record()
         if finished is not None:
-            log(f"the run is finished: nothing is to be trained; {looked_at(inputs.spec)}")
+            log(f"the run is complete: nothing to train; {looked_at(inputs.spec)}")
             return finished
         run.begin(made, started_by=str(prefect.runtime.flow_run.id))
         try:
@@ -166,7 +166,7 @@ def flush_to_prefect(name: str, say: Callable[[str], None]) -> None:
         name: the name of the run or the sweep.
         say: shows a text to the user.
     """
-    said = "the training has ended; waiting for Prefect's server to come back, to tell it (Ctrl-C ends the waiting)"
+    said = "the training has ended; waiting for Prefect's server to come back to report it (Ctrl-C ends the wait)"
     there = wait_for_return(lambda: say(said))  # guard: server-awaited-at-end
     if SignalWatch.active is not None:
         SignalWatch.active.unfinished = True  # asked to stop now, it still reports its end to Prefect
@@ -229,7 +229,7 @@ def end_interrupted(why: str, typed: bool) -> State[Any]:
     """
     if not typed and stop.reason == "SIGTERM":
         raise TerminationSignal(signal=signal.SIGTERM)
-    return State(type=StateType.CANCELLED, name="Interrupted", message=f"{why}; the same command continues")
+    return State(type=StateType.CANCELLED, name="Interrupted", message=f"{why}; run the same command again to resume")
 
 
 def _give_up(run: TrainingRun) -> None:

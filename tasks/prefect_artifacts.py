@@ -39,7 +39,7 @@ def plan_table(plan: Plan) -> None:
             "epochs": f"{s.start}-{s.end}",
             "learning rate": s.rate_text,
             "trainable parameters": s.trainable_parameters,
-            "in the store": "yes" if s.cached else s.why or "no",
+            "cached": "yes" if s.cached else s.why or "no",
             "frozen": ", ".join(s.frozen) or "none",  # the last column: it may be long
         }
         for s in plan.segments
@@ -62,9 +62,8 @@ def final_figures(record: RunRecord) -> None:
             *["", "| epochs | frozen | source | seconds |", "|---|---|---|---|", *segments],
         ]
     )
-    _show(
-        lambda: create_markdown_artifact(text, key=_slug("result", record.run), description=f"What {record.run} gave")
-    )
+    said = f"The result of {record.run}"
+    _show(lambda: create_markdown_artifact(text, key=_slug("result", record.run), description=said))
 
 
 def final_pictures(record: RunRecord, page: str) -> None:
@@ -80,7 +79,7 @@ def final_pictures(record: RunRecord, page: str) -> None:
     image = base64.b64encode(curves_image(record).encode()).decode()
     url = f"data:image/svg+xml;base64,{image}"
     _show(lambda: create_image_artifact(url, key=_slug("curves", name), description=f"{name} by epoch"))
-    where, said = Path(page).absolute().as_uri(), f"The page of {name}, on the machine that trained it"
+    where, said = Path(page).absolute().as_uri(), f"The report of {name}, on the machine that trained it"
     _show(lambda: create_link_artifact(where, link_text=page, key=_slug("page", name), description=said))
 
 
@@ -143,7 +142,7 @@ def _show(show: Callable[[], object]) -> None:
             show()
     except Exception as error:  # any network or server error
         _not_taken.append(show)
-        log(f"Prefect's server didn't take what it was shown ({type(error).__name__}: {error}); the training goes on")
+        log(f"Prefect's server didn't accept an artifact ({type(error).__name__}: {error}); the training continues")
 
 
 def _cell(text: str) -> str:

@@ -73,7 +73,7 @@ def stage(
                 except Exception as error:
                     if is_transient(error):
                         left = RETRIES + 1 - (task_run.run_count or 1)
-                        more = f"; tried again in some seconds, {left} more times at most" if left > 0 else ""
+                        more = f"; retrying in a few seconds, at most {left} more times" if left > 0 else ""
                         note(inputs, f"{name}: {type(error).__name__}: {error}{more}")
                     raise
 

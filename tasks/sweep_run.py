@@ -29,7 +29,7 @@ def sweep_run(variant: Variant, store: str, allow_environment_change: bool) -> d
         The command's answer.
     """
     if stop.requested:
-        return {"run": variant.name, "status": "interrupted", "error": "not begun", "resume": None}
+        return {"run": variant.name, "status": "interrupted", "error": "not started", "resume": None}
     arguments = ["train", variant.file, "--name", variant.name, "--store", store, "--wait", "--json"]
     arguments += [part for override in variant.overrides for part in ("--set", override)]
     if allow_environment_change:
@@ -41,5 +41,5 @@ def sweep_run(variant: Variant, store: str, allow_environment_change: bool) -> d
         found: dict[str, Any] = json.loads((folder / "answer.json").read_text())
     except (OSError, ValueError):
         found = {"run": variant.name, "status": "failed", "resume": None}
-        found["error"] = f"its process ended without an answer; what it said is in {folder / 'log'}"
+        found["error"] = f"its process ended without an answer; its output is in {folder / 'log'}"
     return found

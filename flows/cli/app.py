@@ -23,8 +23,8 @@ from handler.validation.text import check_text
 app = typer.Typer(
     name="frostline",
     help="Resumable freeze training of Keras models, as a Prefect pipeline.",
-    epilog="Exit: 0 done, 1 failed, 2 bad input (nothing started), 75 interrupted or busy (type it again to go on), "
-    "130 ended by a second Ctrl-C.",
+    epilog="Exit codes: 0 success, 1 failure, 2 bad input (nothing was started), 75 interrupted or busy (run the same "
+    "command again to resume), 130 ended by a second Ctrl-C.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -44,10 +44,10 @@ Overrides = Annotated[
 Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's name.", show_default=False)]
 Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN ...]", help="Names of runs; all if none is given.")]
 OtherEnvironment = Annotated[
-    bool, typer.Option("--allow-environment-change", help="Go on from states made with other versions or settings.")
+    bool, typer.Option("--allow-environment-change", help="Resume from states made with other versions or settings.")
 ]
 Wait = Annotated[
-    bool, typer.Option("--wait", help="Where another process is at work on the run, wait for it and go on then.")
+    bool, typer.Option("--wait", help="If another process is running the run, wait for its end, then resume.")
 ]
 DEFAULT_STORE = ".frostline"
 
@@ -58,11 +58,11 @@ def plan(
     store: StoreFolder = DEFAULT_STORE,
     name: Name = None,
     overrides: Overrides = None,
-    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw layers x epochs into this file.")] = None,
-    why: Annotated[bool, typer.Option("--why", help="Say what keeps it from being in the store already.")] = False,
+    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw layers by epochs into this file.")] = None,
+    why: Annotated[bool, typer.Option("--why", help="Show why segments are not cached.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the segments, their layers and rates, and what is cached."""
+    """Show the segments: layers, learning rates, cached or not."""
     from flows.cli.plan import show_plan
 
     show_plan(output(as_json), spec, store, name, overrides or [], png, why)
@@ -77,7 +77,7 @@ def train(
     allow_environment_change: OtherEnvironment = False,
     folder: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where modules and relative paths are looked up; by default SPEC's folder."),
+        typer.Option(metavar="DIR", help="The folder of modules and relative paths; by default SPEC's folder."),
     ] = None,
     wait: Wait = False,
     as_json: AsJson = False,
@@ -123,7 +123,7 @@ def predict(
     run: Run,
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A .las, .laz or .npz file.", show_default=False)],
     to: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="The file to write.", show_default=False)],
-    epoch: Annotated[int | None, typer.Option(help="After how many epochs; by default the final model.")] = None,
+    epoch: Annotated[int | None, typer.Option(help="The model after this many epochs; by default the last.")] = None,
     store: StoreFolder = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
@@ -139,7 +139,7 @@ def export(
     to: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE.keras", help="The file to write.", show_default=False)
     ],
-    epoch: Annotated[int | None, typer.Option(help="After how many epochs; by default after the last.")] = None,
+    epoch: Annotated[int | None, typer.Option(help="The model after this many epochs; by default the last.")] = None,
     store: StoreFolder = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
@@ -153,11 +153,11 @@ def export(
 def verify(
     runs: Runs = None,
     store: StoreFolder = DEFAULT_STORE,
-    repair: Annotated[bool, typer.Option("--repair", help="Make again what is damaged, to the same bits.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Recreate damaged files, bit-identical.")] = False,
     allow_environment_change: OtherEnvironment = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check the store, or what RUN needs; --repair rebuilds files."""
+    """Check all files, or those of RUN; --repair recreates them."""
     from flows.cli.housekeeping import repair_runs, verify_store
 
     if repair:
@@ -170,12 +170,12 @@ def verify(
 def gc(
     store: StoreFolder = DEFAULT_STORE,
     keep_newest: Annotated[
-        int | None, typer.Option(help="Drop completed runs too, but for so many of the newest (at least 2) ...")
+        int | None, typer.Option(help="Also remove completed runs, except this many of the newest (at least 2).")
     ] = None,
-    keep_best: Annotated[int, typer.Option(help="... so many of the best by --metric ...")] = 0,
-    metric: Annotated[str | None, typer.Option(help="A name in the runs' history, such as val_loss.")] = None,
-    keep_days: Annotated[float, typer.Option(help="... and those younger than so many days.")] = 0.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+    keep_best: Annotated[int, typer.Option(help="Keep this many of the best by --metric, too.")] = 0,
+    metric: Annotated[str | None, typer.Option(help="A metric in the runs' history, such as val_loss.")] = None,
+    keep_days: Annotated[float, typer.Option(help="Keep those younger than this many days, too.")] = 0.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be removed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove unneeded data; with --keep-newest also completed runs."""
@@ -189,17 +189,17 @@ def sweep(
     specs: Annotated[list[Path], typer.Argument(metavar="SPEC...", help="Specifications.", show_default=False)],
     grid: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY.PATH=VALUE,...", help="Each value once, with each of the other grids; repeatable."),
+        typer.Option(metavar="KEY.PATH=VALUE,...", help="Values to combine with those of the other grids; repeatable."),
     ] = None,
     overrides: Overrides = None,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="SWEEP", help="The page's name; by default the first file's.")
+        str | None, typer.Option("--name", metavar="SWEEP", help="The sweep's name; by default the first file's.")
     ] = None,
     store: StoreFolder = DEFAULT_STORE,
     processes: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Trainings at a time; by default what the cores allow.")
+        int | None, typer.Option(min=1, max=1000, help="Trainings at a time; by default as many as the cores allow.")
     ] = None,
-    dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="A Dask cluster that trains instead.")] = None,
+    dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Train on this Dask cluster instead.")] = None,
     allow_environment_change: OtherEnvironment = False,
     as_json: AsJson = False,
 ) -> None:
@@ -214,7 +214,7 @@ def sweep(
 @app.command()
 def deploy(
     dead_after: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Without a heartbeat for so long, a flow run is dead.")
+        float, typer.Option(metavar="SECONDS", help="A flow run without a heartbeat for this long is dead.")
     ] = 600.0,
     as_json: AsJson = False,
 ) -> None:

@@ -15,7 +15,7 @@ from flows.cli.output import Output
 from flows.cli.tables import table
 from flows.prefect_server.embedded import ServerError, configured_api_url
 from flows.prefect_server.work_pool import make_pool
-from flows.prefect_sync import server_error
+from flows.prefect_sync import require_server
 from handler.errors import FrostlineError, SpecError
 
 HEARTBEAT_SECONDS = 30  # as in prefect.yaml
@@ -46,7 +46,7 @@ def deploy(output: Output, dead_after: float) -> None:
         )
     file = Path("prefect.yaml")
     if not file.is_file():
-        raise SpecError("prefect.yaml", f"there is none in {Path.cwd()}; type this in the project's folder")
+        raise SpecError("prefect.yaml", f"there is none in {Path.cwd()}; run this command in the project's folder")
     declared = yaml.safe_load(file.read_text())["deployments"]
     url = configured_api_url()
     if url is None:
@@ -56,8 +56,7 @@ def deploy(output: Output, dead_after: float) -> None:
         )
     os.environ["PREFECT_API_URL"] = url
     os.environ.setdefault("DO_NOT_TRACK", "1")
-    if (error := server_error()) is not None:
-        raise ServerError(f"the Prefect server at {url} doesn't answer, or refuses ({type(error).__name__}: {error})")
+    require_server(url, "start it, or set PREFECT_API_AUTH_STRING if it requires authentication")
     pools = sorted({str(deployment["work_pool"]["name"]) for deployment in declared})
     for pool in pools:
         if (said := make_pool(pool)) is not None:
@@ -69,9 +68,10 @@ def deploy(output: Output, dead_after: float) -> None:
     names = [str(deployment["name"]) for deployment in declared]
     shown = table("", "")
     shown.show_header = False
-    shown.add_row("deployed", ", ".join(names))
-    shown.add_row("dead", f"after {dead_after:g} s without a heartbeat (automation {'made' if new else 'updated'})")
-    shown.add_row("next", f"prefect worker start --pool {pools[0]} --type process --limit 4")
+    shown.add_row("deployments", ", ".join(names))
+    change = "created" if new else "updated"
+    shown.add_row("dead runs", f"after {dead_after:g} s without a heartbeat (automation {change})")
+    shown.add_row("next command", f"prefect worker start --pool {pools[0]} --type process --limit 4")
     answer = DeployAnswer(deployments=names, pools=pools, automation=str(automation), dead_after=dead_after)
     output.answer(answer, shown)
 

@@ -61,7 +61,7 @@ class Display(Observer):
     def on_segment_end(self, record: SegmentRecord) -> None:
         """Write that the segment was cached."""
         if record.source == "cached":
-            self.note(f"epochs {record.start}-{record.end}: found in the store")
+            self.note(f"epochs {record.start}-{record.end}: cached")
 
     def on_note(self, text: str) -> None:
         """Write the note."""
@@ -115,17 +115,17 @@ class LiveDisplay(Display):
     def on_segment_begin(self, segment: Segment, start: int, steps: int) -> None:
         """Show the segment's layers."""
         super().on_segment_begin(segment, start, steps)
-        self._segment, self._text, self._began = segment, "reading and tracing", None
+        self._segment, self._text, self._began = segment, "reading data and tracing the step", None
         self._draw()
 
     def on_copy(self, done: int, of: int) -> None:
         """Show how many bytes of the data are written."""
-        self._text = f"writing the data row by row, once: {done / 1e9:.2f}/{of / 1e9:.2f} GB"
+        self._text = f"copying the data into the store: {done / 1e9:.2f}/{of / 1e9:.2f} GB"
         self._draw()
 
     def on_prefix(self, done: int, examples: int) -> None:
         """Show for how many examples the frozen prefix's activations are computed."""
-        self._text = f"computing what rests, once for all epochs: {done}/{examples} examples"
+        self._text = f"caching activations of frozen layers: {done}/{examples} examples"
         self._draw()
 
     def on_step(self, epoch: int, step: int, steps: int, logs: dict[str, Any]) -> None:

@@ -31,9 +31,9 @@ def verify_store(output: Output, runs: list[str], folder: str) -> None:
     found = store.verify(*runs)
     answer = VerifyAnswer(ok=not found, damaged=[Damaged(path=str(d.path), what=d.what) for d in found])
     if answer.ok:
-        output.answer(answer, f"{folder}: everything is as it was written")
+        output.answer(answer, f"{folder}: all files are intact")
         return
-    shown = table("file", "what is wrong")
+    shown = table("file", "damage")
     for damage in answer.damaged:
         shown.add_row(damage.path, damage.what)
     output.answer(answer, shown)
@@ -70,11 +70,11 @@ def repair_runs(output: Output, runs: list[str], folder: str, allow_environment_
     parts = []
     for title, damages in (("repaired", answer.repaired), ("still damaged", answer.damaged)):
         if damages:
-            parts.append(table("file", "what is wrong", title=title))
+            parts.append(table("file", "damage", title=title))
             for damage in damages:
                 parts[-1].add_row(damage.path, damage.what)
     if answer.ok:
-        output.answer(answer, *parts, f"{folder}: everything is as it was written")
+        output.answer(answer, *parts, f"{folder}: all files are intact")
         return
     output.answer(answer, *parts)
     raise typer.Exit(1)
@@ -99,10 +99,10 @@ def policy(newest: int | None, best: int, metric: str | None, days: float) -> Re
     if newest is None:
         beside = [option for option, value in given.items() if value]
         if beside:
-            raise SpecError(beside[0], "says which runs are kept beside the newest; give --keep-newest too")
+            raise SpecError(beside[0], "selects runs to keep in addition to the newest; give --keep-newest too")
         return None
     if best > 0 and metric is None:
-        raise SpecError("--keep-best", f"{best} needs a metric; give one by --metric, such as val_loss")
+        raise SpecError("--keep-best", f"{best} needs a metric; give one with --metric, such as val_loss")
     try:
         return Retention(newest=newest, best=best, metric=metric, days=days)
     except ValidationError as error:
@@ -141,8 +141,8 @@ def collect_garbage(output: Output, folder: str, keep: Retention | None, dry_run
     except SpecError as error:
         raise SpecError(_option(error.path) if error.path.startswith("keep.") else error.path, error.message) from error
     found = GcAnswer(removed=removed, bytes=count, dry_run=dry_run)
-    verb = "would go" if dry_run else "removed"
-    shown = [table("what")] if removed else []
+    title = "paths that would be removed" if dry_run else "paths removed"
+    shown = [table("path")] if removed else []
     for path in removed:
         shown[0].add_row(path)
-    output.answer(found, *shown, f"{len(removed)} {verb}, {size(count)}")
+    output.answer(found, *shown, f"{title}: {len(removed)}, {size(count)}")

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from flows.answers import Answer, FailureAnswer, PlanAnswer
 
 
-NO_ROOM_OR_LEAVE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
+RESOURCE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
 
 
 def expected_message(error: BaseException) -> str | None:
     """Return the message of an error that needs no traceback to be understood; None for any other error."""
     if isinstance(error, FrostlineError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in NO_ROOM_OR_LEAVE:
-        return f"{type(error).__name__}: {error}; give it room or leave, then go on"
+    if isinstance(error, OSError) and error.errno in RESOURCE_ERRORS:
+        return f"{type(error).__name__}: {error}; free space, grant access or raise the limit, then resume"
     return None
 
 
@@ -56,8 +56,8 @@ class CommandFailed(Exception):
         else:
             status = "refused" if code == 2 else "interrupted" if code == 75 else "failed"
         text = masked(expected_message(error) or sentence_of(error))
-        goes_on = resume if code == 1 or isinstance(error, (BusyError, Interrupted)) else None
-        return cls(FailureAnswer(run=run, status=status, error=text, resume=goes_on), code)
+        command = resume if code == 1 or isinstance(error, (BusyError, Interrupted)) else None
+        return cls(FailureAnswer(run=run, status=status, error=text, resume=command), code)
 
 
 class Output:
@@ -111,7 +111,7 @@ class Output:
 
     @property
     def command(self) -> str:
-        """The command as it was typed."""
+        """The command line as it was given."""
         return command_line(*self.typed)
 
     @property
@@ -136,7 +136,7 @@ class Output:
         """Write a failure: on stderr for people, and with `--json` also as the one object on stdout."""
         self.say(f"frostline: {answer.error}")
         if answer.resume:
-            self.say(f"to go on: {answer.resume}")
+            self.say(f"to resume: {answer.resume}")
         if self.as_json:
             self.answer(answer)
 

@@ -54,7 +54,7 @@ def show_plan(
     drawn = None if png is None else str(png)
     answer = PlanAnswer(**plan.model_dump() | {"store": store, "png": drawn, "why": told})
     shown = table(
-        "epochs", "frozen", "trains", "trainable", "rate", "in the store", "state", title=f"plan of {plan.run}"
+        "epochs", "frozen", "trainable", "parameters", "rate", "cached", "state", title=f"plan of {plan.run}"
     )
     for s in plan.segments:
         shown.add_row(
@@ -74,7 +74,7 @@ def show_plan(
         line += f"; about {size(plan.estimated_bytes)} on disk"
     warned = [Text.assemble(("warning:", "yellow"), f" {text}") for text in plan.warnings]
     started = [Text(plan.initial_weights.text)] if plan.initial_weights else []
-    lines = [line, *started, *([f"drawn: {png}"] if png else []), *_prefixes(plan), *warned, *_sentences(plan, told)]
+    lines = [line, *started, *([f"picture: {png}"] if png else []), *_prefixes(plan), *warned, *_sentences(plan, told)]
     output.answer(answer, shown, *lines)
 
 
@@ -91,9 +91,9 @@ def _prefixes(plan: Plan) -> list[str]:
         text = f"computed in each epoch: {prefix.why}"
         if prefix.used:
             takes = f"{size(prefix.bytes_per_example)} an example" if prefix.bytes is None else size(prefix.bytes)
-            text = f"computed once, which saves about {prefix.saves:.0%} of a step and takes {takes}"
+            text = f"activations cached, saves about {prefix.saves:.0%} of a step, {takes}"
         spans.setdefault(text, []).append(f"{segment.start}-{segment.end}")
-    return [f"what rests first, epochs {', '.join(at)}: {text}" for text, at in spans.items()]
+    return [f"frozen prefix, epochs {', '.join(at)}: {text}" for text, at in spans.items()]
 
 
 def _sentences(plan: Plan, told: list[Reason] | None) -> list[str]:
@@ -102,4 +102,4 @@ def _sentences(plan: Plan, told: list[Reason] | None) -> list[str]:
         return []
     spans = {segment.index: f"epochs {segment.start}-{segment.end}" for segment in plan.segments}
     said = [f"{spans[r.segment]}: {r.text}" if r.segment is not None else r.text for r in told]
-    return said or ["all of it is in the store"]
+    return said or ["everything is cached"]

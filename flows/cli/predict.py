@@ -41,7 +41,7 @@ def predict_file(output: Output, run: str, source: Path, to: Path, folder: str, 
     record = Store(folder).runs.read(run)
     kind = source.suffix.lower()
     if kind not in (*CLOUDS, ".npz"):
-        raise SpecError("input", f"{source} is no .las, .laz or .npz file")
+        raise SpecError("input", f"{source} is not a .las, .laz or .npz file")
     if not source.is_file():
         raise SpecError("input", f"there is no file {source}")
     if to.suffix.lower() != kind:
@@ -61,7 +61,7 @@ def predict_file(output: Output, run: str, source: Path, to: Path, folder: str, 
 
 
 Found = tuple[int, "dict[str, Any] | None", list[str]]
-"""How many points were classified, how well, and what else a user should know."""
+"""The number of points, their scores, and notes for the user."""
 
 
 def _read_cloud(record: RunRecord, source: Path, to: Path) -> Cloud:
@@ -101,7 +101,8 @@ def _cloud(output: Output, model: TrainedModel, cloud: Cloud, source: Path, to: 
     note = write_cloud(source, to, codes)
     notes = [note] if note else []
     if not kept.all():
-        notes.append(f"{np.count_nonzero(~kept)} points of the codes {', '.join(map(str, unwanted))} are as they were")
+        codes_kept = ", ".join(map(str, unwanted))
+        notes.append(f"{np.count_nonzero(~kept)} points of the codes {codes_kept} keep their classification")
     labels = labels_of(seen, classes)
     return len(found), scores(labels, found, list(classes)) if (labels >= 0).any() else None, notes
 

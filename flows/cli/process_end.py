@@ -52,4 +52,4 @@ def _waited_for() -> str:
         frame = frame.f_back
     if frame is not None and frame.f_code.co_filename != __file__:
         return f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}, line {frame.f_lineno}), called at the exit,"
-    return f"the thread {others[0].name!r}" if others else "what is registered for the exit"
+    return f"the thread {others[0].name!r}" if others else "a registered exit function"

@@ -47,7 +47,7 @@ def resume_runs(output: Output, named: list[str], folder: str, allow_environment
                 answers.append(failure.answer)
                 codes.append(failure.exit_code)
                 if failure.answer.status == "interrupted":
-                    output.say(f"to go on: {output.command}")
+                    output.say(f"to resume: {output.command}")
                     break
     shown = table("run", "status", "epochs", "weights")
     for answer in answers:
@@ -55,7 +55,7 @@ def resume_runs(output: Output, named: list[str], folder: str, allow_environment
             shown.add_row(answer.run, coloured(answer.status), str(answer.epochs), (answer.weights or "")[:16])
         else:
             shown.add_row(answer.run or "", coloured(answer.status), "", "")
-    output.answer(ResumeAnswer(runs=answers), shown if answers else f"there is nothing to go on with in {folder}")
+    output.answer(ResumeAnswer(runs=answers), shown if answers else f"nothing to resume in {folder}")
     if any(codes):
         raise typer.Exit(75 if 75 in codes else 1 if 1 in codes else 2)
 
@@ -67,6 +67,6 @@ def _unfinished(store: Store, name: str, alive_too: bool, output: Output) -> boo
     except FrostlineError:
         return False
     if unfinished and record.is_of_live_objects:
-        output.say(f"{name}: was trained in a notebook; run its cell again there, and it resumes")
+        output.say(f"{name}: was trained in a notebook; run its cell again to resume it")
         return False
     return unfinished

@@ -19,7 +19,7 @@ from flows.cli.display import display_for
 from flows.cli.output import CommandFailed, Output, expected_message
 from flows.forced_exit import AT_MOST_SECONDS, HURRY_SECONDS, exit_after, mark_abandoned, tell_prefect
 from flows.prefect_server import settings
-from flows.prefect_server.embedded import EmbeddedServer, ServerError, configured_api_url, start_or_join
+from flows.prefect_server.embedded import EmbeddedServer, configured_api_url, start_or_join
 from flows.stop_signals import SignalWatch
 from handler.errors import FrostlineError, Interrupted, UserCodeError
 from handler.fingerprint.data_function import looked_at
@@ -93,7 +93,7 @@ class Session:
                 with run.store.runs.lock(inputs.name, wait=wait, waiting=self.display.note):
                     record = run.completed_record()
                 if record is not None:
-                    self.display.note(f"{inputs.name} is finished: nothing was trained; {looked_at(inputs.spec)}")
+                    self.display.note(f"{inputs.name} is complete: nothing was trained; {looked_at(inputs.spec)}")
                     return TrainAnswer.of(record, store)
             return self._through_prefect(run, inputs, store, wait)
         except Exception as error:
@@ -121,7 +121,12 @@ class Session:
             url, prefect_sync.may_return = server.api_url, server.is_held
         settings.set_prefect(store, url)
         if self.server is None:
-            self._find_server(url)  # guard: server-found-first
+            # guard: server-found-first
+            prefect_sync.require_server(
+                url,
+                "start it, set PREFECT_API_AUTH_STRING if it requires authentication, or unset PREFECT_API_URL so that "
+                "frostline starts its own server",
+            )
 
     def wait_for_server(self) -> None:
         """Wait until the embedded server answers.
@@ -134,7 +139,7 @@ class Session:
         self.display.status("waiting for Prefect's server")
         if self.server is not None:
             self.server.wait(unless=lambda: stop.requested)
-            self.display.note(f"Prefect's pages: {self.server.url} (as long as this runs)")
+            self.display.note(f"Prefect UI: {self.server.url} (while this command runs)")
         self._stop_if_asked()
         if self.server is not None:
             from prefect.settings import get_current_settings
@@ -145,7 +150,7 @@ class Session:
 
     def _through_prefect(self, run: TrainingRun, inputs: RunInputs, store: str, wait: bool) -> TrainAnswer:
         self.connect(Path(inputs.store))
-        self.display.status("reading the specification's network")
+        self.display.status("planning the segments")
         plan = run.plan()  # while the server starts; raises errors of the specification before the flow run
         self.display.begin(plan.epochs, plan.cached_epochs)
         self.wait_for_server()
@@ -204,16 +209,7 @@ class Session:
         if frames:
             self.output.say(frames)
         log = log_failure(run.store.runs.folder(run.inputs.name), error)
-        self.output.say(f"the whole traceback: {log}" if log else "".join(traceback.format_exception(error)).rstrip())
-
-    def _find_server(self, url: str) -> None:
-        error = prefect_sync.server_error()
-        if error is not None:
-            raise ServerError(
-                f"the Prefect server at {url} doesn't answer, or refuses ({type(error).__name__}: {error}); start it, "
-                "set PREFECT_API_AUTH_STRING where it asks for that, or unset PREFECT_API_URL: then frostline starts "
-                "one of its own"
-            )
+        self.output.say(f"full traceback: {log}" if log else "".join(traceback.format_exception(error)).rstrip())
 
     def _ended_untold(self, run: TrainingRun, store: str, error: Exception) -> TrainAnswer:
         """Return the answer after the flow raised an error: the training's own error, or one in reporting to the
@@ -226,7 +222,7 @@ class Session:
         own = text_of(error)
         if record is None or (record.status == "failed" and record.error == own):
             raise error
-        untold = f"Prefect's server couldn't be told ({type(error).__name__}: {error})"
+        untold = f"Prefect's server couldn't be notified ({type(error).__name__}: {error})"
         if record.status == "interrupted":
             raise Interrupted(f"{record.error}; {untold}") from error
         if record.status == "failed":
@@ -263,8 +259,8 @@ class Session:
         try:
             self.display.close()
             if self._ending.acquire(blocking=False):
-                self.output.say(f"ended by a second Ctrl-C\nto go on: {self._resume}")
-                mark_abandoned(self._run, self.watch.unfinished, "a second Ctrl-C didn't wait for it")
+                self.output.say(f"ended by a second Ctrl-C\nto resume: {self._resume}")
+                mark_abandoned(self._run, self.watch.unfinished, "a second Ctrl-C ended the process")
         except BaseException:
             traceback.print_exc()
         finally:

@@ -48,12 +48,12 @@ def show_run(output: Output, name: str, folder: str) -> None:
         head.add_row("error", Text(record.error, style="red"))
     if not alive and answer.status in ("killed", "interrupted", "failed"):
         again = command_line("resume", name, "--store", folder)
-        head.add_row("to go on", "run its cell again" if record.is_of_live_objects else again)
+        head.add_row("to resume", "run its notebook cell again" if record.is_of_live_objects else again)
     for resumption in record.resumptions:
         head.add_row("note", resumption.text)
     for note in record.notes:
         head.add_row("note", note)
-    times = table("stage", "time", title="last times")
+    times = table("stage", "time", title="last invocation")
     for stage, seconds in record.seconds.items():
         times.add_row(stage, duration(seconds))
     history = table("metric", "first epoch", "last epoch", "lowest", "highest", title="history")

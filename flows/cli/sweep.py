@@ -85,7 +85,7 @@ def show(output: Output, answer: SweepAnswer) -> None:
         typer.Exit: at least one run is not completed.
     """
     shown = table("run", "status", "epochs", "trained", "seconds", "loss", title=answer.sweep)
-    failures = table("run", "why")
+    failures = table("run", "error")
     for run in answer.runs:
         if isinstance(run, TrainAnswer):
             trained = sum(s.trained_epochs for s in run.segments)
@@ -97,7 +97,7 @@ def show(output: Output, answer: SweepAnswer) -> None:
             failures.add_row(run.run or "", Text(run.error))
             if output.as_json:
                 output.say(f"{run.run}: {run.error}")
-    told = f"{answer.shared_epochs} of {answer.epochs} epochs are shared, {answer.trained_epochs} were trained now"
+    told = f"epochs: {answer.epochs}, of which {answer.shared_epochs} are shared; {answer.trained_epochs} trained now"
     output.answer(answer, shown, *([failures] if failures.rows else []), told, f"comparison: {answer.report}")
     failed = {run.status for run in answer.runs} - {"completed"}
     if failed:

@@ -56,7 +56,7 @@ def train_spec(
     )
     answer = finished(inputs, store, output.say)
     if answer is not None:
-        output.say(f"{inputs.name} is finished: nothing was trained; {looked_at(inputs.spec)}")
+        output.say(f"{inputs.name} is complete: nothing was trained; {looked_at(inputs.spec)}")
     else:
         with Session(output) as session:
             answer = session.train(inputs, store, output.command, wait=wait)
@@ -88,7 +88,7 @@ def show_answer(output: Output, answer: TrainAnswer) -> None:
     head.show_header = False
     trained = sum(s.trained_epochs for s in answer.segments)
     early = ", stopped early" if answer.stopped else ""
-    head.add_row("epochs", f"{answer.epochs}{early}; {trained} trained now, {answer.epochs - trained} found")
+    head.add_row("epochs", f"{answer.epochs}{early}; {trained} trained, {answer.epochs - trained} from cache")
     head.add_row("time", duration(sum(s.seconds for s in answer.segments)))
     for metric, values in answer.history.items():
         if values:

@@ -58,13 +58,13 @@ class OwnOrigin:
         """Return the reason for rejecting a request; None if it is forwarded."""
         hosts, from_ = _values(scope["headers"], b"host"), _values(scope["headers"], b"origin")
         if len(hosts) != 1 or hosts[0].lower() not in self.hosts:  # guard: foreign-host
-            return f"this server answers as {self.hosts[0]} only"
+            return f"this server accepts requests to {self.hosts[0]} only"
         if any(origin not in self.origins for origin in from_):  # guard: foreign-origin
-            return "a page of another server may not ask this one"
+            return "a page of another server may not send requests to this one"
         site = _values(scope["headers"], b"sec-fetch-site")
         reads = scope["type"] == "http" and scope["method"] in READS
         if not from_ and not reads and any(value in ("cross-site", "same-site") for value in site):
-            return "a page of another server may not ask this one"
+            return "a page of another server may not send requests to this one"
         return None
 
 

@@ -105,10 +105,10 @@ class EmbeddedServer:
         end = time.monotonic() + seconds
         while not unless() and not self._answers():
             if not self.is_held():
-                raise ServerError(f"the embedded Prefect server ended while it started; {self._last_words()}")
+                raise ServerError(f"the embedded Prefect server ended during its start; {self._last_words()}")
             if time.monotonic() > end:
                 raise ServerError(
-                    f"the embedded Prefect server at {self.url} doesn't answer in {seconds:.0f} s; {self._last_words()}"
+                    f"the embedded Prefect server at {self.url} didn't answer in {seconds:.0f} s; {self._last_words()}"
                 )
             time.sleep(0.1)
 
@@ -189,7 +189,7 @@ def start_or_join(home: Path | None = None) -> EmbeddedServer:
     except OSError as error:
         raise ServerError(
             f"the embedded Prefect server can't be started in {home} ({error}); "
-            "set PREFECT_HOME to a folder that can be written, or PREFECT_API_URL to a running server"
+            "set PREFECT_HOME to a writable folder, or PREFECT_API_URL to a running server"
         ) from error
 
 

@@ -33,7 +33,7 @@ def declare(seconds: float) -> tuple[UUID, bool]:
     """
     automation = AutomationCore(
         name=NAME,
-        description="Declared by `frostline deploy`. The flow `resume` starts what is marked again.",
+        description="Declared by `frostline deploy`. The flow `resume` restarts the marked runs.",
         trigger=EventTrigger(
             after={_EVENT + "heartbeat"},
             expect={_EVENT + what for what in _HEARS},
@@ -48,7 +48,7 @@ def declare(seconds: float) -> tuple[UUID, bool]:
         ),
         actions=[
             ChangeFlowRunState(
-                state=StateType.CRASHED, name="Crashed", message="No heartbeat: the process is gone.", force=False
+                state=StateType.CRASHED, name="Crashed", message="No heartbeat: the process has ended.", force=False
             )
         ],
     )

@@ -74,7 +74,8 @@ def make_pool(name: str) -> str | None:
         except ObjectAlreadyExists:
             if is_open(client.read_work_pool(name).base_job_template):
                 return (
-                    f"the work pool {name!r} takes a command and an environment from each flow run, so who may start "
-                    f"one may run anything; `prefect work-pool delete {name}` and deploy again to close it"
+                    f"the work pool {name!r} accepts a command and an environment from each flow run, so each user "
+                    f"who may start a flow run may run any program; to close it, run `prefect work-pool delete "
+                    f"{name}` and deploy again"
                 )
     return None

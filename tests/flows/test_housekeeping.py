@@ -17,7 +17,7 @@ def test_housekeeping_of_a_missing_store_removes_and_creates_nothing(tmp_path, s
     store = str(tmp_path / "none")
     answer = flows.housekeeping.fn(store=store)
     assert (answer.removed, answer.bytes) == ([], 0)
-    assert said == [f"there is no store {store} yet: nothing is removed"]
+    assert said == [f"there is no store {store} yet; nothing was removed"]
     assert list(tmp_path.iterdir()) == []
 
 

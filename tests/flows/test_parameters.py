@@ -70,7 +70,7 @@ def test_a_resumed_run_uses_the_worker_project_if_its_folder_is_missing(begun, t
 
 @pytest.mark.parametrize(("spec", "name"), [("spec.yaml", "begun"), (None, None)])
 def test_resuming_needs_a_run_name_and_takes_no_specification(spec, name, begun):
-    with pytest.raises(SpecError, match=r"^go_on: give the name of a run that is in the store, and no specification"):
+    with pytest.raises(SpecError, match=r"^go_on: give the name of a run in the store and no specification"):
         inputs.inputs_as_started(spec, str(begun / "s"), name, False)
 
 

@@ -71,7 +71,7 @@ def test_plan_why_names_the_field_that_differs_from_a_stored_run(answer, type_he
     )
     for more, sentence in (
         (rate, "epochs 0-1: model.compile.optimizer.learning_rate: was 0.01, is 0.02 (compared with run 'whole')"),
-        (("--name", "whole"), "all of it is in the store"),
+        (("--name", "whole"), "everything is cached"),
     ):
         _, out, _ = type_here("plan", "small.yaml", "--store", "kept", "--why", *more)
         assert " ".join(out.split()).endswith(sentence)
@@ -107,9 +107,9 @@ def test_without_json_the_commands_print_tables(type_here):
         (("plan", "small.yaml"), "low, norm"),
         (("runs",), "completed"),
         (("show", "whole"), "accuracy"),
-        (("train", "small.yaml", "--name", "whole"), "0 trained now, 6 found"),
-        (("verify",), "everything is as it was written"),
-        (("gc", "--dry-run"), "would go"),
+        (("train", "small.yaml", "--name", "whole"), "0 trained, 6 from cache"),
+        (("verify",), "all files are intact"),
+        (("gc", "--dry-run"), "that would be removed"),
     ):
         code, out, err = type_here(*command, "--store", "kept")
         assert code == 0, err
@@ -130,8 +130,8 @@ def test_gc_removes_no_run_and_no_state_that_a_run_needs(answer):
     ("options", "said"),
     [
         (("--keep-newest", "1"), "--keep-newest: Input should be greater than or equal to 2; got 1"),
-        (("--keep-best", "3"), "--keep-best: says which runs are kept beside the newest; give --keep-newest too"),
-        (("--keep-newest", "5", "--keep-best", "3"), "--keep-best: 3 needs a metric; give one by --metric, such as val_loss"),
+        (("--keep-best", "3"), "--keep-best: selects runs to keep in addition to the newest; give --keep-newest too"),
+        (("--keep-newest", "5", "--keep-best", "3"), "--keep-best: 3 needs a metric; give one with --metric, such as val_loss"),
         (("--keep-newest", "5", "--metric", "val_los"), "--metric: no run of this store has 'val_los'; "),
         (("--keep-newest", "5", "--keep-days", "1e12"), "--keep-days: Input should be less than or equal to 36500; got 1000000000000.0"),
     ],
@@ -204,7 +204,7 @@ def test_predict_refuses_arrays_that_do_not_fit_the_run(held, message, answer, t
         (("show", "nobody"), "there is no run 'nobody'"),
         (("show", "../small"), "'../small' can't name a run"),
         (("predict", "whole", "missing.npz", "-o", "out.npz", *KEPT), "there is no file missing.npz"),
-        (("predict", "whole", "small.yaml", "-o", "out.npz", *KEPT), "small.yaml is no .las, .laz or .npz file"),
+        (("predict", "whole", "small.yaml", "-o", "out.npz", *KEPT), "small.yaml is not a .las, .laz or .npz file"),
         (("export", "whole", "-o", "model.h5", *KEPT), "model.h5 must end in .keras"),
         (("export", "whole", "-o", "nowhere/model.keras", *KEPT), "there is no folder"),
         (("train", "missing.yaml"), "missing.yaml"),

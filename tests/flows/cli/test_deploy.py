@@ -14,7 +14,7 @@ from tests.flows.conftest import ROOT
         (["--dead-after", "59"], True, "http://127.0.0.1:9/api", 2, "--dead-after: 59 s is too short: a heartbeat comes every 30 s; give 75 or more"),
         ([], False, "http://127.0.0.1:9/api", 2, "prefect.yaml: there is none in "),
         ([], True, "", 1, "there is no Prefect server to deploy to; start one with `prefect server start`"),
-        ([], True, "http://127.0.0.1:9/api", 1, "the Prefect server at http://127.0.0.1:9/api doesn't answer, or refuses (ConnectError"),
+        ([], True, "http://127.0.0.1:9/api", 1, "the Prefect server at http://127.0.0.1:9/api doesn't answer or rejects requests (ConnectError"),
     ],
     ids=["too soon", "no file", "no server", "a server that isn't there"],
 )  # fmt: skip

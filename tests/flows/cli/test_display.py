@@ -31,7 +31,7 @@ def test_outside_a_terminal_the_display_prints_a_line_per_epoch():
     assert type(display) is Display
     watch(display)
     assert out.getvalue().splitlines() == [
-        "epochs 0-1: found in the store",
+        "epochs 0-1: cached",
         "epochs 1-3: frozen: enc1, enc2",
         "epoch 2/3  loss 0.2500  61.0 s",
         "epoch 3/3  loss 0.2500  61.0 s",

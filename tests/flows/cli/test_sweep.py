@@ -47,7 +47,7 @@ def test_a_completed_training_with_a_nan_loss_is_an_answer():
 @pytest.mark.parametrize(
     ("end", "why"),
     [
-        (OSError(28, "No space left"), r"it gave no answer that can be read \(OSError: .*No space left\)"),
+        (OSError(28, "No space left"), r"its process returned no valid answer \(OSError: .*No space left\)"),
         (ValueError("two\nlines"), r"\(ValueError: two\)"),
         ({"status": "completed"}, r"\(ValidationError: "),
         ([], r"\(AttributeError: "),

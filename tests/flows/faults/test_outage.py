@@ -95,7 +95,7 @@ def test_ctrl_c_ends_the_wait_for_a_server_that_does_not_return(own, forker, tmp
     os.kill(typed.pid, signal.SIGINT)
     answer = TrainAnswer.model_validate(typed.wait().answer)
     assert (typed.code, answer.status, answer.weights) == (0, "completed", trained[1].answer["weights"])
-    assert "the training is complete, but Prefect's server couldn't be told" in typed.stderr
+    assert "the training is complete, but Prefect's server couldn't be notified" in typed.stderr
     assert "Traceback" not in typed.stderr
 
 
@@ -145,7 +145,7 @@ def test_a_training_completes_although_its_embedded_server_is_lost(alone, forker
     (folder / "go-1").touch()
     answer = TrainAnswer.model_validate(typed.wait().answer)
     assert (typed.code, answer.status, answer.weights) == (0, "completed", trained[1].answer["weights"])
-    assert "the training is complete, but Prefect's server couldn't be told" in typed.stderr
+    assert "the training is complete, but Prefect's server couldn't be notified" in typed.stderr
     assert "waiting for Prefect's server" not in typed.stderr  # the embedded server does not come back
 
 

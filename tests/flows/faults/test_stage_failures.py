@@ -57,7 +57,7 @@ def test_a_permanent_fault_is_not_retried_and_restores_the_data(forker, project,
     assert (typed.code, failure.run, failure.status) == (1, "wrong", "failed")
     assert "this stays wrong" in failure.error
     assert failure.resume == shlex.join(["frostline", *command])
-    assert f"to go on: {failure.resume}" in typed.stderr
+    assert f"to resume: {failure.resume}" in typed.stderr
     record = Store(project / "s").runs.read("wrong")
     assert (record.status, record.error) == ("failed", "ValueError: this stays wrong")
     run = flow_runs(server, "wrong")[0]
@@ -75,7 +75,7 @@ def test_a_permanent_fault_is_not_retried_and_restores_the_data(forker, project,
     [
         ("numpy", r"^fit: memory ran out \(Unable to allocate 2\.00 PiB for an array .*\); a smaller training.batch_size"),
         ("tensorflow", r"^fit: memory ran out \(.*OOM when allocating tensor with shape\[16777216,16777216\].*\); a smaller"),
-        ("disk", r"^OSError: \[Errno 28\] No space left on device; give it room or leave, then go on$"),
+        ("disk", r"^OSError: \[Errno 28\] No space left on device; free space, grant access or raise the limit, then resume$"),
     ],
 )
 def test_a_training_out_of_memory_or_disk_resumes_once_there_is_room(of, said, trained, forker, project):

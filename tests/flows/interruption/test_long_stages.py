@@ -56,7 +56,7 @@ def assert_interrupted(typed, name, command, folder, server):
     failure = FailureAnswer.model_validate(typed.answer)
     assert (typed.code, failure.run, failure.status) == (75, name, "interrupted"), typed.stderr
     assert failure.resume == shlex.join(["frostline", *command])
-    assert f"to go on: {failure.resume}" in typed.stderr
+    assert f"to resume: {failure.resume}" in typed.stderr
     record = Store(folder / "s").runs.read(name)
     assert record.status == "interrupted"
     run = flow_runs(server, name)[0]
@@ -93,7 +93,7 @@ def test_a_stop_within_a_slow_or_endless_step_resumes_to_identical_weights(
             within = [int(key.rpartition("-")[2]) for key in Store(folder / "s").states.names()
                       if key.startswith(f"{record.chain[record.epochs + 1]}-step-")]  # empty if an epoch has just begun
             and_steps = f" and {max(within)} steps" if within else ""
-            assert record.error.endswith(f"it goes on from what is saved: {record.epochs} epochs{and_steps}")
+            assert record.error.endswith(f"the run resumes from the saved state after {record.epochs} epochs{and_steps}")
         (folder / "pause").unlink()
     again = {name: forker.start(*command, folder=folder) for name, (_, folder, command, *_) in started.items()}
     whole = forker.start("train", "small.yaml", "--store", "s", "--json", *STEPS, folder=folder_for(tmp_path, "whole"))

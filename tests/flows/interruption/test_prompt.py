@@ -88,7 +88,7 @@ def test_an_interrupted_command_exits_within_two_seconds(what, folder, start):
     silent = silent_seconds(process, out)
     (folder / "go").unlink()
     assert process.returncode == 75, out.read_text()
-    assert "to go on: frostline" in out.read_text()
+    assert "to resume: frostline" in out.read_text()
     assert silent < 2, out.read_text()
     wait_for(lambda: not processes_of(folder / "home"))
 
@@ -104,7 +104,7 @@ def test_a_second_ctrl_c_exits_at_once_with_the_resume_command(folder, clean_env
         shown += read_until(terminal, b"stopping; the state is saved first")
         began = time.monotonic()
         os.write(terminal, b"\x03")
-        shown += read_until(terminal, b"to go on: frostline train small.yaml --store c")
+        shown += read_until(terminal, b"to resume: frostline train small.yaml --store c")
         assert process.wait(10) == 130
         assert time.monotonic() - began < 2
         shown += read_until(terminal, b"never")

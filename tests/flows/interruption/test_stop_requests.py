@@ -40,7 +40,7 @@ def test_a_signal_saves_one_snapshot_and_names_the_resume_command(number, forker
     failure = FailureAnswer.model_validate(typed.answer)
     assert (typed.code, failure.run, failure.status) == (75, name, "interrupted")
     assert failure.resume == shlex.join(["frostline", *command])
-    assert f"to go on: {failure.resume}" in typed.stderr
+    assert f"to resume: {failure.resume}" in typed.stderr
     store = Store(project / "s")
     record = store.runs.read(name)
     assert record.status == "interrupted"
@@ -76,7 +76,7 @@ def test_ctrl_c_in_a_terminal_also_ends_the_embedded_server(project, clean_envir
         shown = read_until(terminal, b"step ")
         assert b"all layers train" in shown
         os.write(terminal, b"\x03")
-        shown = read_until(terminal, b"to go on:")
+        shown = read_until(terminal, b"to resume:")
         assert process.wait(30) == 75
         assert b"stopping; the state is saved first" in shown
         wait_for(lambda: not processes_of(home))

@@ -68,7 +68,7 @@ def test_a_killed_holder_ends_its_server_and_the_next_user_starts_one(tmp_path):
     os.kill(first.pid, signal.SIGKILL)
     first.process.wait()
     wait_for(lambda: not processes_of(tmp_path))
-    with pytest.raises(embedded.ServerError, match=r"ended while it started; its log is .*frostline-server\.log"):
+    with pytest.raises(embedded.ServerError, match=r"ended during its start; its log is .*frostline-server\.log"):
         first.wait()
     second = embedded.start_or_join(tmp_path)
     assert second.pid != first.pid
@@ -81,7 +81,7 @@ def test_a_killed_holder_ends_its_server_and_the_next_user_starts_one(tmp_path):
 def test_a_server_that_cannot_start_names_its_log(tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_SERVER_API_KEEPALIVE_TIMEOUT", "not a number")
     share = embedded.start_or_join(tmp_path)
-    with pytest.raises(embedded.ServerError, match=r"ended while it started; its log is .*frostline-server\.log; the last line"):
+    with pytest.raises(embedded.ServerError, match=r"ended during its start; its log is .*frostline-server\.log; the last line"):
         share.wait()
     share.release()
     wait_for(lambda: not processes_of(tmp_path))
@@ -89,7 +89,7 @@ def test_a_server_that_cannot_start_names_its_log(tmp_path, monkeypatch):
 
 def test_an_unwritable_prefect_home_is_refused_with_a_remedy(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(embedded.ServerError, match="set PREFECT_HOME to a folder that can be written, or PREFECT_API_URL"):
+    with pytest.raises(embedded.ServerError, match="set PREFECT_HOME to a writable folder, or PREFECT_API_URL"):
         embedded.start_or_join(tmp_path / "file" / "home")
 
 
@@ -115,7 +115,7 @@ def test_an_unreachable_external_server_fails_before_a_run_begins(forker, projec
         typed = forker.type("train", "small.yaml", "--store", "s", "--json", folder=project, PREFECT_API_URL=url)
     failure = FailureAnswer.model_validate(typed.answer)
     assert (typed.code, failure.status) == (1, "failed")
-    assert failure.error.startswith(f"the Prefect server at {url} doesn't answer, or refuses (")
+    assert failure.error.startswith(f"the Prefect server at {url} doesn't answer or rejects requests (")
     assert "start it, set PREFECT_API_AUTH_STRING" in failure.error
     assert "unset PREFECT_API_URL" in failure.error
     assert not (project / "s" / "runs").exists()
@@ -127,5 +127,5 @@ def test_a_server_password_appears_in_no_error_or_answer(forker, project):
         url = f"http://user:hunter2@127.0.0.1:{nobody.getsockname()[1]}/api"
         typed = forker.type("train", "small.yaml", "--store", "s", "--json", folder=project, PREFECT_API_URL=url)
     failure = FailureAnswer.model_validate(typed.answer)
-    assert failure.error.startswith(f"the Prefect server at {url.replace('user:hunter2', '***')} doesn't answer, or refuses (")
+    assert failure.error.startswith(f"the Prefect server at {url.replace('user:hunter2', '***')} doesn't answer or rejects requests (")
     assert "hunter2" not in typed.stdout + typed.stderr

@@ -66,5 +66,5 @@ def test_an_existing_open_pool_is_reported(server):
         assert make_pool("closed") is None
         assert make_pool("closed") is None
         said = make_pool("by-hand")
-    assert said.startswith("the work pool 'by-hand' takes a command and an environment from each flow run")
+    assert said.startswith("the work pool 'by-hand' accepts a command and an environment from each flow run")
     assert "\n" not in said

@@ -1,4 +1,4 @@
-"""A command whose user code fails: exit 1, one sentence, the user's own frames; the log has the whole traceback."""
+"""A command whose user code fails: exit 1, one sentence, the user's own frames; the log has the full traceback."""
 
 import pytest
 

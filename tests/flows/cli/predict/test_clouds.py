@@ -66,7 +66,7 @@ def test_predict_keeps_the_codes_of_noise_and_writes_plain_laz(predict, run, wri
     assert np.array_equal(found.X, laspy.read(source).X)
     shown = " ".join(typed.stderr.split())
     assert "in.copc.laz is cloud-optimised (COPC); out.laz is plain LAZ" in shown
-    assert "2 points of the codes 7, 18 are as they were" in shown
+    assert "2 points of the codes 7, 18 keep their classification" in shown
 
 
 @pytest.mark.parametrize(
