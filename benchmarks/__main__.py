@@ -45,11 +45,11 @@ def main() -> None:
     parser.add_argument(
         "question",
         nargs="*",
-        help=f"of {', '.join(QUESTIONS)}; all if none is named; the others keep what they answered last",
+        help=f"one of {', '.join(QUESTIONS)}; all if none is given; the others keep their stored results",
     )
     asked = parser.parse_args().question or QUESTIONS
     if unknown := sorted(set(asked) - set(QUESTIONS)):
-        parser.error(f"there is no question {unknown[0]!r}; there are {', '.join(QUESTIONS)}")
+        parser.error(f"there is no benchmark {unknown[0]!r}; choose from {', '.join(QUESTIONS)}")
     results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     for name in asked:
         results[name] = ask(name)

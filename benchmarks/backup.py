@@ -152,10 +152,10 @@ def memory(rows: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What does it cost to back X up, and to put it back in place?")
+    parser = argparse.ArgumentParser(description="What does it cost to back X up, and to restore it in place?")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=12000)
-    parser.add_argument("--memory", action="store_true", help="only what it takes in memory, for the other process")
+    parser.add_argument("--memory", action="store_true", help="only measure the memory, in a process of its own")
     options = parser.parse_args()
     if options.memory:
         print(*(f"{value:.0f}" for value in memory(options.rows).values()))
@@ -181,10 +181,11 @@ def main() -> None:
                 row(said, values, beside=times["raw file"] if ours else None, peer="a raw file" if ours else "")
             )
     answer(
-        "What does it cost to back X up, and to put it back in place?",
+        "What does it cost to back X up, and to restore it in place?",
         lines,
-        f"seconds; writes are synced, reads come from the page cache; Frostline's write takes {extra[0]} MB of memory "
-        f"more and its restore {extra[1]} MB, it verifies every checksum before it touches X, the others none",
+        f"seconds; writes are synced, reads come from the page cache; Frostline's write takes {extra[0]} MB of "
+        f"additional memory and its restore {extra[1]} MB; it verifies every checksum before it changes X, the "
+        "others verify none",
     )
 
 

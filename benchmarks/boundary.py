@@ -134,13 +134,13 @@ def _timed(call: Any) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What does it cost to change which layers train?")
-    parser.add_argument("--rounds", type=int, default=1, help="visits of each mask after the first")
+    parser = argparse.ArgumentParser(description="What does it cost to change the trainable layers?")
+    parser.add_argument("--rounds", type=int, default=1, help="the number of visits of each mask after the first")
     parser.add_argument("--layers", type=int, nargs="+", default=[40, 98])
     options = parser.parse_args()
     rows = [line for layers in options.layers for line in measured(layers // 2, options.rounds)]
     answer(
-        "What does it cost to change which layers train?",
+        "What does it cost to change the trainable layers?",
         rows,
         f"seconds above {STEPS} steady steps; {MASKS} masks of a quarter of the layers each, in turn",
     )

@@ -17,7 +17,7 @@ COUNTS = (10, 100, 1000)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Does a segment cost more where there are many?")
+    parser = argparse.ArgumentParser(description="Does a segment cost more in a run of many segments?")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with served() as (folder, _):
@@ -32,9 +32,9 @@ def main() -> None:
         first = bench.segments[f"{way} {COUNTS[0]}"]
         for count in COUNTS:
             values = bench.segments[f"{way} {count}"]
-            peer = {} if count == COUNTS[0] else {"beside": first, "peer": f"that of {COUNTS[0]}"}
-            lines.append(row(f"a segment of {count}, {said}", values, **peer))
-    answer("Does a segment cost more where there are many?", lines, "seconds a segment, the median within a run")
+            peer = {} if count == COUNTS[0] else {"beside": first, "peer": f"one of {COUNTS[0]}"}
+            lines.append(row(f"one of {count} segments, {said}", values, **peer))
+    answer("Does a segment cost more in a run of many segments?", lines, "seconds a segment, the median within a run")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def visited(way: str) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Does memory grow with the masks that a training visits?")
-    parser.add_argument("--way", choices=("Frostline", "compile"), help="only this, for the other processes")
+    parser.add_argument("--way", choices=("Frostline", "compile"), help="only this way, in a process of its own")
     options = parser.parse_args()
     if options.way:
         print(*visited(options.way))

@@ -193,15 +193,15 @@ def main() -> None:
     answer(
         "What does it take to train on a source that is larger than memory?",
         [
-            [f"resident memory at its most, {size:.1f} GB", f"{large['most'] / 1e3:.2f} GB"],
-            [f"the same, {CHUNK * 16 * WIDTH * 4 / 1e9:.2f} GB in memory", f"{small['most'] / 1e3:.2f} GB"],
+            [f"peak resident memory, source of {size:.1f} GB", f"{large['most'] / 1e3:.2f} GB"],
+            [f"the same, source of {CHUNK * 16 * WIDTH * 4 / 1e9:.2f} GB in memory", f"{small['most'] / 1e3:.2f} GB"],
             [f"from the plan to the first step, once: {size:.1f} GB digested and written row by row",
              f"{large['prepared']:.0f} s"],
             ["epochs", " and ".join(f"{seconds:.1f} s" for seconds in large["epochs"])],
             ["a step, rows from the store", f"{large['step'] * 1e3:.1f} ms"],
             ["a step, arrays in memory", f"{small['step'] * 1e3:.1f} ms"],
             ["a step, Keras `fit` with a PyDataset that reads zarr", f"{plain['step'] * 1e3:.0f} ms"],
-            ["a step of 5 ms waits for its batch: median, 99 %, most",
+            ["wait of a 5 ms step for its batch: median, 99 %, maximum",
              ", ".join(f"{again[what] * 1e3:.2f} ms" for what in ("median", "99 %", "most"))],
         ],
         f"batches of {BATCH} shuffled rows of {WIDTH * 4 // 1024} KiB, chunks of {CHUNK} rows with zarr's default "

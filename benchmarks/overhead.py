@@ -173,9 +173,9 @@ def stages(spec_file: Path, store: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What does a run cost beside its training?")
+    parser = argparse.ArgumentParser(description="What does a run cost in addition to its training?")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--stages", type=Path, help="only the stages of this specification, for the other processes")
+    parser.add_argument("--stages", type=Path, help="only the stages of this specification, in a process of its own")
     parser.add_argument("--store", type=Path)
     options = parser.parse_args()
     if options.stages:
@@ -184,11 +184,11 @@ def main() -> None:
     with served() as (folder, api_url):
         lines = measured(folder, options.rounds, api_url)
     answer(
-        "What does a run cost beside its training?",
+        "What does a run cost in addition to its training?",
         lines,
         f"whole processes, medians of {options.rounds}; a tiny network, two steps an epoch, a segment an epoch; the "
-        "server runs already",
-        columns=("what", "through Prefect", "stages without it", "difference"),
+        "server is already running",
+        columns=("what", "through Prefect", "stages alone", "difference"),
     )
 
 
@@ -218,12 +218,12 @@ def measured(folder: Path, rounds: int, api_url: str) -> list[list[str]]:
     again = [bench.run(*run) for _ in range(rounds)]
     return [
         line("a segment, its state and its task", per_segment, 1, 1e3, "ms"),
-        line("everything else of a run", fixed),
+        line("the rest of a run", fixed),
         *(line(f"{n} segments", {w: middle[f"{w} {n}"] for w in ways}) for n in specs),
         line("from the command to the end of the first epoch", {w: statistics.median(bench.starts[w]) for w in ways}),
         line("from the end of the last epoch to the prompt", {w: statistics.median(bench.ends[w]) for w in ways}),
-        ["a task of Prefect's that does nothing", f"{statistics.median(floor) * 1e3:.1f} ms", "", ""],
-        ["a finished run typed again", f"{statistics.median(again):.2f} s", "", ""],
+        ["an empty Prefect task", f"{statistics.median(floor) * 1e3:.1f} ms", "", ""],
+        ["a complete run, run again", f"{statistics.median(again):.2f} s", "", ""],
     ]
 
 

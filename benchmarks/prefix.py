@@ -31,6 +31,7 @@ from handler.freezing.layers import layers_with_weights
 from handler.observer import Observer
 
 BATCH, EPOCHS = 32, 10
+COMPUTED, CACHED, WHOLE = "activations computed", "cached activations", "whole network"
 
 
 @dataclass
@@ -94,20 +95,20 @@ def segment(model: Any, data: tuple[Any, Any], frozen: list[str], folder: Path |
 
 
 def ways(make: Callable[[], Any], data: tuple[Any, Any], frozen: list[str], rounds: int) -> dict[str, list[Segment]]:
-    """Train the segment with the prefix computed, with it cached, and without it, in turn."""
-    trained: dict[str, list[Segment]] = {"computed": [], "found": [], "each epoch": []}
+    """Train the segment with activations computed, with cached activations, and with the whole network, in turn."""
+    trained: dict[str, list[Segment]] = {way: [] for way in (COMPUTED, CACHED, WHOLE)}
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            for way in list(trained) if number % 2 == 0 else ["each epoch", "computed", "found"]:
-                trained[way].append(segment(make(), data, frozen, None if way == "each epoch" else Path(folder)))
-            assert len(list(Path(folder).glob("*.zarr"))) == 1, "what was computed is found"
+            for way in list(trained) if number % 2 == 0 else [WHOLE, COMPUTED, CACHED]:
+                trained[way].append(segment(make(), data, frozen, None if way == WHOLE else Path(folder)))
+            assert len(list(Path(folder).glob("*.zarr"))) == 1, "the second way uses the cache of the first"
     return trained
 
 
 def differ(trained: dict[str, list[Segment]]) -> int:
     """Return how many variables differ from those of the whole network's training."""
-    pairs = [(one, other) for way in ("computed", "found")
-             for one, other in zip(trained[way], trained["each epoch"], strict=True)]  # fmt: skip
+    pairs = [(one, other) for way in (COMPUTED, CACHED)
+             for one, other in zip(trained[way], trained[WHOLE], strict=True)]  # fmt: skip
     return sum(networks.differing(one.model, other.model) for one, other in pairs)
 
 
@@ -132,20 +133,20 @@ def residual(rounds: int, rows: int) -> list[dict[str, Any]]:
     for trains in ("block6_", "block7_b", "block8_", "block8_b", "head"):
         frozen = paths[: next(at for at, path in enumerate(paths) if path.startswith(trains))]
         trained = ways(networks.residual, data, frozen, rounds)
-        share = "head only" if trains == "head" else f"{trained['found'][0].share:.2f} of the forward pass at rest"
+        share = "head only" if trains == "head" else f"{trained[CACHED][0].share:.2f} of the forward pass frozen"
         what = f"residual network, {share}"
         assert differ(trained) == 0
         whole, epochs = ({way: [getattr(s, of) for s in made] for way, made in trained.items()}
                          for of in ("seconds", "epoch"))  # fmt: skip
-        beside = {"beside": whole["each epoch"], "peer": "each epoch"}
+        beside = {"beside": whole[WHOLE], "peer": f"the {WHOLE}"}
         lines += [
-            row(f"{what}, {EPOCHS} epochs: Frostline, prefix found (0 variables differ)", whole["found"], **beside),
-            row(f"{what}, {EPOCHS} epochs: Frostline, prefix computed", whole["computed"], **beside),
-            row(f"{what}, {EPOCHS} epochs: Frostline, each epoch", whole["each epoch"]),
-            row(f"{what}, one epoch: Frostline", epochs["found"], beside=epochs["each epoch"], peer="each epoch"),
-            *(row(f"{what}, what isn't epochs: Frostline, {way if way == 'each epoch' else f'prefix {way}'}",
+            row(f"{what}, {EPOCHS} epochs: Frostline, {CACHED} (0 variables differ)", whole[CACHED], **beside),
+            row(f"{what}, {EPOCHS} epochs: Frostline, {COMPUTED}", whole[COMPUTED], **beside),
+            row(f"{what}, {EPOCHS} epochs: Frostline, {WHOLE}", whole[WHOLE]),
+            row(f"{what}, one epoch: Frostline", epochs[CACHED], beside=epochs[WHOLE], peer=f"the {WHOLE}"),
+            *(row(f"{what}, time outside epochs: Frostline, {way}",
                   [s.seconds - EPOCHS * s.epoch for s in trained[way]])
-              for way in ("found", "computed", "each epoch")),
+              for way in (CACHED, COMPUTED, WHOLE)),
         ]  # fmt: skip
     return lines
 
@@ -158,15 +159,15 @@ def mobile(rounds: int, rows: int) -> list[dict[str, Any]]:
     for said, trains in (("block_16, Conv_1 and the head", ("block_16", "Conv_1", "head")),
                          ("Conv_1 and the head", ("Conv_1", "head"))):  # fmt: skip
         frozen = [p for p in paths if not any(part in p for part in trains)]
-        trained: dict[str, list[Segment]] = {"computed": [], "found": [], "each epoch": []}
+        trained: dict[str, list[Segment]] = {way: [] for way in (COMPUTED, CACHED, WHOLE)}
         peer = []
         for _ in range(rounds):
             peer.append(plain(networks.mobile(), data, frozen))
             for way, made in ways(networks.mobile, data, frozen, 1).items():
                 trained[way] += made
         assert differ(trained) == 0
-        what, beside = f"MobileNetV2, {said} train, {EPOCHS} epochs", {"beside": peer, "peer": "Keras"}
-        called = {way: way if way == "each epoch" else f"prefix {way} (0 variables differ)" for way in trained}
+        what, beside = f"MobileNetV2, {said} trainable, {EPOCHS} epochs", {"beside": peer, "peer": "Keras"}
+        called = {way: way if way == WHOLE else f"{way} (0 variables differ)" for way in trained}
         lines += [row(f"{what}: Frostline, {called[way]}", [s.seconds for s in made], **beside)
                   for way, made in trained.items()]  # fmt: skip
         lines.append(row(f"{what}: Keras", peer))
@@ -174,17 +175,18 @@ def mobile(rounds: int, rows: int) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What does it save to compute a frozen prefix once?")
+    parser = argparse.ArgumentParser(description="How much time does the activation cache save?")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--rows", type=int, default=3200)
     options = parser.parse_args()
     rows = [*residual(options.rounds, options.rows), *mobile(options.rounds, options.rows)]
     answer(
-        "What does it save to compute a frozen prefix once?",
+        "How much time does the activation cache save?",
         rows,
-        f"seconds of a whole segment of {options.rows} examples (MobileNetV2's are 96 x 96), batches "
-        f"of {BATCH}: computing the prefix, writing it, its traces, all epochs; where it says so, of one epoch or of "
-        "what isn't epochs: the pass, the writing and the traces",
+        f"seconds of a whole segment of {options.rows} examples (MobileNetV2's are 96 x 96), batches of {BATCH}: the "
+        "pass that computes the activations, its write, the traces and all epochs; 'one epoch' is the median epoch, "
+        "'time outside epochs' the rest: a difference of two noisy measurements, negative where it is smaller than "
+        "their noise",
     )
 
 

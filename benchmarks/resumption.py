@@ -30,15 +30,15 @@ from benchmarks.harness import answer
 from benchmarks.resumption_ways import EPOCHS, STEPS, WAYS, Training
 
 KILLS = {
-    "in mid-epoch": ("step", 3, 6),
+    "within an epoch": ("step", 3, 6),
     "as the next epoch begins": ("epoch", 4),
     "while a checkpoint is written": ("write", 3),
 }
-QUESTION = "What is left of a training that was killed and gone on with?"
+QUESTION = "What does a training lose when it is killed and resumed?"
 COLUMNS = [
     "what is killed",
     "where",
-    "goes on",
+    "resumes",
     "largest difference of a weight",
     "steps trained again",
     "steps not trained",
@@ -121,7 +121,7 @@ def killed(way: Callable[..., Any], whole: Training, kill: tuple[Any, ...], top:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=QUESTION)
-    parser.add_argument("--only", default="", help="ways with this in their name")
+    parser.add_argument("--only", default="", help="only the ways with this text in their name")
     options = parser.parse_args()
     rows: list[list[str]] = []
     for full, said in ((True, ""), (False, ", no dropout, nothing frozen")):
@@ -129,9 +129,9 @@ def main() -> None:
             if options.only in name and (full or "flags" not in name):
                 rows += [[f"{name}{said}", *line[1:]] for line in measured(name, full)]
     notes = (
-        f"{EPOCHS} epochs of {STEPS} steps at most, each way against itself uninterrupted; unless said otherwise with "
-        "dropout, batch normalisation, three groups of layers that rest in turn, EarlyStopping and ReduceLROnPlateau. "
-        "A difference of 0 is every bit the same"
+        f"{EPOCHS} epochs of {STEPS} steps at most, each way compared with its own uninterrupted training; unless "
+        "stated otherwise with dropout, batch normalisation, three groups of layers frozen in turn, EarlyStopping and "
+        "ReduceLROnPlateau. A difference of 0 means bit-identical weights"
     )
     answer(QUESTION, rows, notes, COLUMNS)
 

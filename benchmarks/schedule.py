@@ -97,15 +97,15 @@ def main() -> None:
         what = f"{name}, {EPOCHS} epochs in 15 segments"
         rows += [
             row(f"{what}: Frostline", times["ours"], beside=times["naive"], peer="the naive loop"),
-            row(f"{what}: Frostline, beside plain fit", times["ours"], beside=times["plain"], peer="plain fit"),
+            row(f"{what}: Frostline, compared with plain fit", times["ours"], beside=times["plain"], peer="plain fit"),
             row(f"{what}: compile with a new optimizer at each boundary", times["naive"]),
-            row(f"{name}, {EPOCHS} epochs: plain fit, nothing at rest", times["plain"]),
+            row(f"{name}, {EPOCHS} epochs: plain fit, nothing frozen", times["plain"]),
         ]
     answer(
         "What does a whole freeze training cost?",
         rows,
-        f"seconds of all epochs; {GROUPS} groups of layers rest in turn, {PERIOD} epochs each; Frostline keeps states. "
-        + "; ".join(sizes),
+        f"seconds of all epochs; {GROUPS} groups of layers are frozen in turn, {PERIOD} epochs each; Frostline writes "
+        "states. " + "; ".join(sizes),
     )
 
 

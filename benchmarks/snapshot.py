@@ -119,7 +119,7 @@ def main() -> None:
                 peer="no snapshots"),
             row(f"{STEPS} steps, no snapshots", times["without"]),
         ],
-        "seconds; the first is that of the step after a snapshot above the other steps' median",
+        "seconds; the first row is the step after a snapshot minus the median of the other steps",
     )  # fmt: skip
 
 

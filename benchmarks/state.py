@@ -194,7 +194,8 @@ def main() -> None:
     answer(
         "What does it cost to make a state durable, and to read it?",
         rows,
-        "seconds, synced to disk; Frostline verifies a checksum of every variable when it reads, the others none",
+        "seconds, synced to disk; Frostline verifies a checksum of every variable when it reads, the others verify "
+        "none",
     )
 
 

@@ -57,8 +57,8 @@ def main() -> None:
     fit = {"batch_size": BATCH, "epochs": 1, "shuffle": False, "verbose": 0}
     data = DLSequencer(x, y, BATCH, shuffle=False)
     variants = {
-        "Frostline, many in a graph call": lambda: run(many),
-        "Frostline, each by itself": lambda: run(each),
+        "Frostline, many per graph call": lambda: run(many),
+        "Frostline, one per call": lambda: run(each),
         "fit, arrays": lambda: plain.fit(x, y, **fit) and None,
         "fit, the same sequencer": lambda: sequenced.fit(data, epochs=1, shuffle=False, verbose=0) and None,
         "fit, arrays, 50 steps per execution": lambda: unrolled.fit(x, y, **fit) and None,
@@ -76,7 +76,7 @@ def main() -> None:
         "What does an epoch of many small steps cost?",
         lines,
         f"seconds an epoch, a network of 3 layers of 64, batches of {BATCH}; variables that differ from those of `fit` "
-        f"on arrays: {', '.join(map(str, differ))} (many in a call, each by itself, `fit` on the sequencer)",
+        f"on arrays: {', '.join(map(str, differ))} (many per graph call, one per call, `fit` on the sequencer)",
     )
 
 

@@ -135,7 +135,7 @@ class Trainings:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What does a sweep save beside as many separate trainings?")
+    parser = argparse.ArgumentParser(description="What does a sweep save compared with separate trainings?")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--examples", type=int, default=6000)
@@ -164,10 +164,10 @@ def main() -> None:
     lines = [row("8 separate trainings", beside)]
     lines += [row(name, times[name], beside=beside, peer="separate") for name in list(variants)[1:]]
     answer(
-        "What does a sweep save beside as many separate trainings?",
+        "What does a sweep save compared with separate trainings?",
         lines,
         f"seconds for 8 trainings of {options.epochs} epochs that differ from half-way on, {AT_A_TIME} at a time with "
-        f"a thread each, whole processes; the weights are {'the same in all ways' if same else 'DIFFERENT'}",
+        f"a thread each, whole processes; the weights are {'bit-identical in all ways' if same else 'DIFFERENT'}",
     )
 
 

@@ -9,11 +9,11 @@ from typing import Any
 # The rows that the README shows: benchmark, beginning of the row's label.
 BEST = (
     ("schedule", "98 layers over points, 30 epochs in 15 segments: Frostline"),
-    ("prefix", "MobileNetV2, Conv_1 and the head train, 10 epochs: Frostline, prefix computed"),
-    ("steps", "400 steps: Frostline, many in a graph call"),
+    ("prefix", "MobileNetV2, Conv_1 and the head trainable, 10 epochs: Frostline, activations computed"),
+    ("steps", "400 steps: Frostline, many per graph call"),
     ("boundary", "98 layers, repeated boundary: Frostline"),
     ("boundary", "98 layers, first visit of a mask: Frostline"),
-    ("growth", "a segment of 1000, through Prefect"),
+    ("growth", "one of 1000 segments, through Prefect"),
     ("snapshot", "a snapshot of a 200 MB state stops"),
     ("state", "200 MB in 96 variables, write, durable: Frostline, 95% unchanged"),
     ("backup", "0.98 GB, write, durable: Frostline"),
@@ -67,21 +67,21 @@ def _put(page: Path, begin: str, end: str, found: str) -> None:
 
 def best(results: dict[str, Any]) -> str:
     """Return the README's table."""
-    lines = ["| measured on two cores | median | beside |", "|---|---|---|"]
+    lines = ["| measured on two cores | median | compared with |", "|---|---|---|"]
     for question, begins in BEST:
         for r in results.get(question, {}).get("rows", []):
             if r["what"].startswith(begins):
                 what = r["what"].replace(": Frostline", "").replace(", durable", " to disk").partition(" (")[0]
                 lines.append(f"| {what} | {_time(r['median'])} | {_ratio(r)} |")
-    return "\n".join([*lines, "", "How, and all of it: [benchmarks](docs/benchmarks.md).", ""])
+    return "\n".join([*lines, "", "All benchmarks and how they are measured: [benchmarks](docs/benchmarks.md).", ""])
 
 
 def _time(seconds: float) -> str:
     return (
         f"{seconds:.2f} s"
-        if seconds >= 0.1
+        if abs(seconds) >= 0.1
         else f"{seconds * 1000:.2g} ms"
-        if seconds < 0.01
+        if abs(seconds) < 0.01
         else f"{seconds * 1000:.0f} ms"
     )
 
