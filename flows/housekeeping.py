@@ -51,5 +51,5 @@ def housekeeping(
     except BusyError as busy:
         log(f"{busy}; nothing was removed")
         return GcAnswer(removed=[], bytes=0, dry_run=dry_run)
-    log(f"paths {'that would be ' if dry_run else ''}removed: {len(removed)}, {size / 1e6:.1f} MB")
+    log(f"paths {'that would be ' if dry_run else ''}removed: {len(removed)} ({size / 1e6:.1f} MB)")
     return GcAnswer(removed=removed, bytes=size, dry_run=dry_run)

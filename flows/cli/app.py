@@ -42,7 +42,7 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the specification; repeatable."),
 ]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's name.", show_default=False)]
-Runs = Annotated[list[str] | None, typer.Argument(metavar="[RUN ...]", help="Names of runs; all if none is given.")]
+Runs = Annotated[list[str] | None, typer.Argument(metavar="RUN", help="Names of runs; all if none is given.")]
 OtherEnvironment = Annotated[
     bool, typer.Option("--allow-environment-change", help="Resume from states made with other versions or settings.")
 ]
@@ -186,7 +186,7 @@ def gc(
 
 @app.command()
 def sweep(
-    specs: Annotated[list[Path], typer.Argument(metavar="SPEC...", help="Specifications.", show_default=False)],
+    specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="Specifications.", show_default=False)],
     grid: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY.PATH=VALUE,...", help="Values to combine with those of the other grids; repeatable."),

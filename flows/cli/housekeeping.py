@@ -145,4 +145,4 @@ def collect_garbage(output: Output, folder: str, keep: Retention | None, dry_run
     shown = [table("path")] if removed else []
     for path in removed:
         shown[0].add_row(path)
-    output.answer(found, *shown, f"{title}: {len(removed)}, {size(count)}")
+    output.answer(found, *shown, f"{title}: {len(removed)} ({size(count)})")

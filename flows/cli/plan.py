@@ -88,7 +88,7 @@ def _prefixes(plan: Plan) -> list[str]:
         prefix = segment.prefix
         if prefix is None or not segment.frozen:
             continue
-        text = f"computed in each epoch: {prefix.why}"
+        text = f"activations not cached ({prefix.why})"
         if prefix.used:
             takes = f"{size(prefix.bytes_per_example)} an example" if prefix.bytes is None else size(prefix.bytes)
             text = f"activations cached, saves about {prefix.saves:.0%} of a step, {takes}"

@@ -21,7 +21,7 @@ def table(*columns: str, title: str | None = None) -> Table:
         box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", header_style="bold", pad_edge=False
     )
     for column in columns:
-        number = column in ("epochs", "loss", "seconds", "trainable", "rate", "rate set", "points")
+        number = column in ("epochs", "loss", "seconds", "parameters", "rate", "rate set", "points")
         whole = column in ("run", "file")  # users copy these into the next command
         made.add_column(
             column, justify="right" if number else "left", no_wrap=number, overflow="fold" if whole else "ellipsis"
