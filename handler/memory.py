@@ -35,7 +35,7 @@ def enough_memory(doing: str) -> Iterator[None]:
 
 def copy_limit() -> int:
     """Return the bytes that a copy of the data made only for speed may take: an eighth of the machine's memory."""
-    return _memory() // 8
+    return machine_memory() // 8
 
 
 def require_room(where: str, what: str, size: int) -> None:
@@ -49,13 +49,15 @@ def require_room(where: str, what: str, size: int) -> None:
     Raises:
         DataError: they don't fit; names their size and the remedy.
     """
-    if size > _memory():
+    memory = machine_memory()
+    if size > memory:
         raise DataError(
             where,
-            f"{what} takes {size / 1e9:.1f} GB in memory, this machine has {_memory() / 1e9:.1f} GB; give less at a "
+            f"{what} takes {size / 1e9:.1f} GB in memory, this machine has {memory / 1e9:.1f} GB; give less at a "
             "time, or a .zarr group, which is read as it is needed",
         )
 
 
-def _memory() -> int:
+def machine_memory() -> int:
+    """Return the bytes of memory that this machine has."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -105,7 +105,7 @@ def load_clouds(
     Raises:
         DataError: no point belongs to a class of the mapping.
     """
-    key = _key(training, validation, args, seed)
+    key = fields_key(training, validation, args, seed)
     kept = cache.read(key) if cache is not None else None
     if kept is None:
         arrays, attrs = _draw(training, validation, args, seed)
@@ -129,7 +129,8 @@ def load_clouds(
     )
 
 
-def _key(training: CloudSource, validation: CloudSource | None, args: CloudArguments, seed: int) -> str:
+def fields_key(training: CloudSource, validation: CloudSource | None, args: CloudArguments, seed: int) -> str:
+    """Return the key under which a store keeps the receptive fields of these clouds."""
     determines = {
         "format": FORMAT,
         "seed": seed,

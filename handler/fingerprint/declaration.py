@@ -32,7 +32,7 @@ from handler.validation.text import check_folder_name
 FORMAT = 1
 DIGESTS = "digests.json"
 _CHUNK = 1 << 20
-_SETTLED = 2 * 10**9  # nanoseconds; a file changed more recently may change again without a change of its timestamps
+SETTLED = 2 * 10**9  # nanoseconds; a file changed more recently may change again without a change of its timestamps
 
 
 class FileDigests:
@@ -47,17 +47,18 @@ class FileDigests:
     Attributes:
         files: digest -> the file that it belongs to, as it can be found from the specification's folder.
         modules: digest of code -> the module that it belongs to.
+        known: absolute path -> size, two times in nanoseconds, inode and digest of the file.
     """
 
     def __init__(self, store: Path | None) -> None:
         self.store = store
         self.files: dict[str, str] = {}
         self.modules: dict[str, str] = {}
-        self._known: dict[str, list[Any]] = {}
-        self._changed = False
+        self.known: dict[str, list[Any]] = {}
         if store is not None:
             with contextlib.suppress(StoreError):  # the file is only a cache: without it, files are read again
-                self._known = read_checked(store / DIGESTS).get("known", {})
+                self.known = read_checked(store / DIGESTS).get("known", {})
+        self._stored = dict(self.known)
 
     def of(self, path: Path) -> str:
         """Return the digest of a file's content or of a folder.
@@ -75,7 +76,7 @@ class FileDigests:
         try:
             status = path.stat()
             stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-            known = self._known.get(str(path))
+            known = self.known.get(str(path))
             if known and known[:-1] == stamp:  # guard: digest-remembered-with-inode
                 return str(known[-1])
             content = xxhash.xxh3_128()
@@ -86,9 +87,8 @@ class FileDigests:
             raise SpecError("", f"{path} can't be read: {error.strerror}") from error
         # A ctime before the mtime is no status-change time: some file systems report the creation time there.
         changed = max(status.st_mtime_ns, status.st_ctime_ns)
-        if status.st_ctime_ns >= status.st_mtime_ns and time.time_ns() - changed > _SETTLED:
-            self._known[str(path)] = [*stamp, content.hexdigest()]
-            self._changed = True
+        if status.st_ctime_ns >= status.st_mtime_ns and time.time_ns() - changed > SETTLED:
+            self.known[str(path)] = [*stamp, content.hexdigest()]
         return content.hexdigest()
 
     def of_all(self, files: Mapping[str, Path]) -> str:
@@ -110,11 +110,11 @@ class FileDigests:
 
     def save(self) -> None:
         """Write new digests to the store's folder, if it exists and can be written to."""
-        if not self._changed or self.store is None or not self.store.is_dir():
+        if self.known == self._stored or self.store is None or not self.store.is_dir():
             return
         with contextlib.suppress(StoreError):  # a read-only store
-            write_file(self.store / DIGESTS, with_checksum({"format": 1, "known": self._known}))
-        self._changed = False
+            write_file(self.store / DIGESTS, with_checksum({"format": 1, "known": self.known}))
+        self._stored = dict(self.known)
 
 
 def declaration_of(spec: TrainingSpec, folder: Path, digests: FileDigests, *, own: bool = False) -> dict[str, Any]:

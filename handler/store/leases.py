@@ -14,6 +14,7 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,11 @@ class Lease:
     Args:
         remote: the object store.
         name: the name of the object.
+        clock: returns this machine's time, in seconds since 1970.
     """
 
-    def __init__(self, remote: Remote, name: str) -> None:
-        self.remote, self.name, self.token = remote, name, secrets.token_hex(8)
+    def __init__(self, remote: Remote, name: str, clock: Callable[[], float] = time.time) -> None:
+        self.remote, self.name, self.clock, self.token = remote, name, clock, secrets.token_hex(8)
         self._over = threading.Event()
         self._last = time.monotonic()
 
@@ -74,13 +76,17 @@ class Lease:
 
     def release(self) -> None:
         """Release the lease; it expires by itself if the service cannot be reached."""
-        self._over.set()
+        self.stop_renewing()
         try:
             stored = self.remote.get(self.name)
             if stored is not None and _read(stored[0]).get("token") == self.token:
                 self.remote.compare_and_swap(self.name, self._body(0), stored[1])
         except StoreError:
             return
+
+    def stop_renewing(self) -> None:
+        """Renew the lease no more, so that it expires."""
+        self._over.set()
 
     def _renew(self) -> None:
         """Renew the lease until it is released.
@@ -107,7 +113,7 @@ class Lease:
 
     def _body(self, good_for: float) -> bytes:
         holder = f"process {os.getpid()} on {os.uname().nodename}"
-        until = time.time() + good_for if good_for else 0  # informational, except that 0 means released
+        until = self.clock() + good_for if good_for else 0  # informational, except that 0 means released
         fields = {"token": self.token, "until": until, "good_for": good_for, "holder": holder}
         return json.dumps(fields).encode()
 

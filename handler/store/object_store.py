@@ -102,7 +102,7 @@ class Remote:
             return bytes(found.bytes()), str(found.meta["e_tag"]), found.meta["last_modified"].timestamp()
 
         try:
-            return self._try("get", name, get)
+            return self.request("get", name, get)
         except FileNotFoundError:
             return None
 
@@ -117,7 +117,7 @@ class Remote:
 
         size = len(data) if isinstance(data, bytes) else data.stat().st_size
         parts = size > AT_ONCE
-        self._try("put", name, lambda: obstore.put(self._objects, name, data, use_multipart=parts))
+        self.request("put", name, lambda: obstore.put(self._objects, name, data, use_multipart=parts))
 
     def create(self, name: str, data: bytes) -> bool:
         """Put an object only if there is none, and return whether the object now has this content."""
@@ -160,7 +160,7 @@ class Remote:
                         return "rejects"
                     raise
 
-            fault = self._try("put", name, put)
+            fault = self.request("put", name, put)
             if fault:
                 what = (
                     f"{self.url}: the service {fault} conditional puts ({header}), so it can't lock a run; use another"
@@ -173,7 +173,7 @@ class Remote:
         import obstore
 
         for name in names:
-            self._try("delete", name, partial(obstore.delete, self._objects, name))
+            self.request("delete", name, partial(obstore.delete, self._objects, name))
 
     def list_below(self, folder: str) -> dict[str, float]:
         """Return the put times of all objects below a name, in seconds since 1970, by object name."""
@@ -183,7 +183,7 @@ class Remote:
             found = obstore.list(self._objects, f"{folder}/")
             return {entry["path"]: entry["last_modified"].timestamp() for part in found for entry in part}
 
-        return self._try("list", folder, listed)
+        return self.request("list", folder, listed)
 
     def list_directly_below(self, folder: str) -> dict[str, int]:
         """Return the sizes in bytes of the objects directly below a name, by the last part of their names."""
@@ -193,7 +193,7 @@ class Remote:
             found = obstore.list_with_delimiter(self._objects, f"{folder}/")["objects"]
             return {entry["path"].rpartition("/")[2]: entry["size"] for entry in found}
 
-        return self._try("list", folder, listed)
+        return self.request("list", folder, listed)
 
     def _put_if(self, name: str, data: bytes, mode: Any) -> bool:
         import obstore
@@ -207,9 +207,15 @@ class Remote:
                 found = self.get(name)  # it may be this content, put by a request whose response was lost
                 return found is not None and found[0] == data
 
-        return self._try("put", name, put)
+        return self.request("put", name, put)
 
-    def _try(self, kind: str, name: str, call: Callable[[], T]) -> T:
+    def request(self, kind: str, name: str, call: Callable[[], T]) -> T:
+        """Return the result of a request, sent again after a fault of the network.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+            StoreError: the service refuses the request or cannot be reached.
+        """
         from obstore.exceptions import BaseError, GenericError
 
         for left in reversed(range(TRIES)):

@@ -147,6 +147,11 @@ class SegmentRunner:
         self.at = None  # the caller may change the live objects, which then match no key
         return trainer
 
+    def wait_for_writer(self) -> None:
+        """Return once no state is being written; raise the error of a failed write."""
+        if self._writer is not None:
+            self._writer.finish()
+
     def rebuild(self, epoch: int) -> None:
         """Train the state after an epoch again, from the nearest intact state before it, although later states exist.
 
@@ -167,8 +172,7 @@ class SegmentRunner:
             if start < segment.end and segment.start < epoch:
                 self.at = None
                 start = self._train(trainer, max(start, segment.start), min(segment.end, epoch))
-        if self._writer is not None:
-            self._writer.finish()
+        self.wait_for_writer()
         if not self.states.promote_snapshot(key):
             raise DamagedError(f"{self.states.folder(key)}: isn't intact though it was trained again")
         self.at = key
@@ -212,9 +216,8 @@ class SegmentRunner:
                     return epoch + 1
         except BaseException:
             # A retry looks for the furthest state on disk, so no state may still be being written then.
-            if self._writer is not None:
-                with contextlib.suppress(Exception):
-                    self._writer.finish()
+            with contextlib.suppress(Exception):
+                self.wait_for_writer()
             raise
         return end
 
@@ -252,8 +255,8 @@ class SegmentRunner:
         except Interrupted:
             if trainer.step:  # guard: steps-saved-on-stop
                 self._save(trainer, epoch)
-            elif self._writer is not None:
-                self._writer.finish()
+            else:
+                self.wait_for_writer()
             raise
         self._save(trainer, epoch + 1, in_background=True)
         for observer in self.observers:

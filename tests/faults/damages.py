@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,7 +141,13 @@ def lock_of(store: Path, state: str) -> Path:
     """Return the path of the lock for a segment's result."""
     from tasks.result_locks import FlockLockManager
 
-    return FlockLockManager(store / "results" / "locks")._path(f"segment-{state}")
+    key = f"segment-{state}"
+    with tempfile.TemporaryDirectory() as other:  # the file's name depends on the key alone
+        locks = FlockLockManager(other)
+        assert locks.acquire_lock(key, "damage", acquire_timeout=0)
+        [file] = Path(other).iterdir()
+        locks.release_lock(key, "damage")
+    return store / "results" / "locks" / file.name
 
 
 def copy_store(store: Path, to: Path) -> Path:

@@ -7,6 +7,7 @@ import pytest
 
 from flows import parameters as inputs
 from handler.errors import MismatchError, SpecError
+from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import parse_spec
 from tests.good_spec import changed, write_good
@@ -63,7 +64,7 @@ def test_a_resumed_run_uses_the_worker_project_if_its_folder_is_missing(begun, t
     monkeypatch.chdir(there)
     assert inputs.inputs_as_started(None, str(store), "begun", False).folder == str(there)
     (there / "things.py").write_text((there / "things.py").read_text().replace('"drop"', '"dropped"'))
-    monkeypatch.setattr(TrainingRun, "_present", None)  # as in another process
+    TrainingRun.of(RunInputs(spec=parse_spec(changed({})), folder=str(there), store=str(store), name="other"))  # not the same run as before
     with pytest.raises(MismatchError, match=r"run 'begun': .*things.py changed: .*since it was started"):
         inputs.inputs_as_started(None, str(store), "begun", False)
 

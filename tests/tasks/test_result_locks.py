@@ -166,7 +166,9 @@ def test_a_lock_ends_with_its_process_although_a_forked_child_lives(tmp_path):
 
 def test_a_leftover_lock_file_blocks_nobody(tmp_path):
     locks = FlockLockManager(tmp_path)
-    left = locks._path("segment-1")
+    assert locks.acquire_lock("segment-1", "me", acquire_timeout=0)
+    [left] = tmp_path.iterdir()
+    locks.release_lock("segment-1", "me")
     left.write_text("somewhere 1 segment-1\n")  # a running process that does not hold the lock
     left.chmod(0o600)
     assert locks.acquire_lock("segment-1", "me", acquire_timeout=0)

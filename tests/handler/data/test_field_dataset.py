@@ -10,7 +10,7 @@ from handler.data.arguments import CloudArguments, SceneArguments
 from handler.data.cloud import Cloud, without
 from handler.data.data_spec import DataSpec
 from handler.data.dataset import parts_of
-from handler.data.field_dataset import _key, file_source, scene_source
+from handler.data.field_dataset import fields_key, file_source, scene_source
 from handler.data.inference import predict_cloud
 from handler.data.las import read_cloud
 from handler.data.sources import check_clouds, load, shape
@@ -98,5 +98,5 @@ def test_a_point_50_km_away_costs_memory_for_one_point(tmp_path, scene, write_la
 
 def test_fields_without_left_out_codes_keep_their_key():
     given = scene_source(SceneArguments()), None
-    assert _key(*given, CloudArguments(), 0) == "00db2084153132038bea0bc067fd244d"  # the key of these fields in older stores
-    assert _key(*given, CloudArguments(leave_out=[7]), 0) != _key(*given, CloudArguments(leave_out=[18]), 0)
+    assert fields_key(*given, CloudArguments(), 0) == "00db2084153132038bea0bc067fd244d"  # the key of these fields in older stores
+    assert fields_key(*given, CloudArguments(leave_out=[7]), 0) != fields_key(*given, CloudArguments(leave_out=[18]), 0)

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.func_graph import FuncGraph
 
+from handler.backend.layers import all_layers
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import ScheduleError, SpecError
@@ -59,7 +60,7 @@ def test_a_frozen_batch_normalisation_keeps_its_statistics(network, blobs):
 
 
 def flags_of(model):
-    return [layer.trainable for layer in model._flatten_layers()]
+    return [layer.trainable for layer in all_layers(model)]
 
 
 def test_a_mask_applied_twice_changes_nothing(network):
@@ -99,32 +100,31 @@ def test_a_wrapper_keeps_inner_layers_frozen_by_the_user():
     assert not wrapped.backward_layer.trainable
 
 
-def test_step_functions_are_traced_once_per_mask(network, blobs):
-    model, traces = network(), []
-    step = model.train_step
+def traced_masks(model, blobs, masks, **options):
+    """Train one epoch under each mask, and return the frozen layers at each trace of the step function."""
+    traces, step = [], model.train_step
 
     def counted(data):
-        traces.append(frozenset(trainer.masks.frozen))
+        traces.append(trainer.masks.frozen)
         return step(data)
 
     model.train_step = counted
-    trainer = Trainer(
-        model, DLSequencer(*blobs, 20), epochs=8
-    )  # the smaller last batch of an epoch needs no second trace
-    for epoch, frozen in enumerate([(), ("first",), ("head",), (), ("first",), ("head",)]):
+    # The smaller last batch of an epoch needs no second trace.
+    trainer = Trainer(model, DLSequencer(*blobs, 20), epochs=len(masks), **options)
+    for epoch, frozen in enumerate(masks):
         trainer.masks.apply(frozen)
         trainer.run(epoch, epoch + 1)
-    assert traces == [frozenset(), frozenset({"first"}), frozenset({"head"})]
+    return traces
+
+
+def test_step_functions_are_traced_once_per_mask(network, blobs):
+    traces = traced_masks(network(), blobs, [(), ("first",), ("head",), (), ("first",), ("head",)])
+    assert traces == [set(), {"first"}, {"head"}]
 
 
 def test_the_least_recently_used_step_function_is_evicted(network, blobs):
-    model = network()
-    trainer = Trainer(model, DLSequencer(*blobs, 32), epochs=9)
-    trainer.masks.capacity = 2
-    for epoch, frozen in enumerate([(), ("first",), ("head",)]):
-        trainer.masks.apply(frozen)
-        trainer.run(epoch, epoch + 1)
-    assert list(trainer.masks._kept) == [frozenset({"first"}), frozenset({"head"})]
+    traces = traced_masks(network(), blobs, [(), ("first",), (), ("head",), (), ("first",)], masks_kept=2)
+    assert traces == [set(), {"first"}, {"head"}, {"first"}]
 
 
 def test_forget_drops_all_kept_functions(network):

@@ -232,7 +232,8 @@ def test_additional_epochs_are_reported_as_untrained(made):
 @pytest.mark.parametrize(("status", "how"), [("running", "was killed"), ("interrupted", "was interrupted"), ("failed", "failed")])
 def test_an_unfinished_run_is_named_with_its_last_epoch(status, how, folder):
     run = train(folder, changed(seed=9), "half", segments=2)
-    run._writer.change(status=status, epochs=1)  # as in a record written before the last state
+    runs = Store(folder / "store").runs
+    runs.write(runs.read("half").model_copy(update={"status": status, "epochs": 1}))  # as in a record written before the last state
     (reason,) = why(folder, changed(seed=9), "half")
     assert (reason.segment, reason.field, reason.stored, reason.found, reason.run) == (2, "epochs", 3, 5, "half")
     assert reason.text == f"not trained yet: run 'half' got to epoch 3 of 6 and {how}"

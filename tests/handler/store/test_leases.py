@@ -9,6 +9,7 @@ import pytest
 from handler.errors import BusyError, Interrupted, SpecError
 from handler.stop_flag import stop
 from handler.store import collection_lock, leases, object_store
+from handler.store.remote_dirs import remote_of
 from tests.handler.store.examples import ARRAYS, state_of
 from tests.s3_server import BUCKET
 
@@ -30,8 +31,8 @@ def test_the_lease_of_a_lost_machine_expires(machine, monkeypatch):
     monkeypatch.setenv(leases.SECONDS, "0.8")
     one, other = machine("one"), machine("other")
     gone = leases.new_lease(one.runs.folder("run") / "lock")
-    monkeypatch.setattr(gone, "_renew", lambda: None)
     assert gone.take()
+    gone.stop_renewing()
     assert not leases.new_lease(other.runs.folder("run") / "lock").take()
     with other.runs.lock("run", wait=True):
         time.sleep(2)  # the lease is renewed meanwhile
@@ -43,15 +44,13 @@ def test_the_lease_of_a_lost_machine_expires(machine, monkeypatch):
 def test_a_wrong_clock_does_not_end_a_renewed_lease(machine, monkeypatch, ahead):
     monkeypatch.setenv(leases.SECONDS, "0.8")
     one, other = machine("one"), machine("other")
-    held = leases.new_lease(one.runs.folder("run") / "lock")
-    body = held._body
-    monkeypatch.setattr(held, "_body", lambda good_for: json.dumps(json.loads(body(good_for)) | {"until": good_for and time.time() + ahead}).encode())
+    held = leases.Lease(*remote_of(one.runs.folder("run") / "lock"), clock=lambda: time.time() + ahead)
     assert held.take()
     end = time.monotonic() + 3
     while time.monotonic() < end:
         assert other.runs.is_alive("run"), "it is renewed"
         time.sleep(0.3)
-    held._over.set()  # as if its machine were gone
+    held.stop_renewing()  # as if its machine were gone
     began = time.monotonic()
     with other.runs.lock("run", wait=True):
         assert time.monotonic() - began < 6

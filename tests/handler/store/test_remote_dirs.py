@@ -52,7 +52,7 @@ class Killed(BaseException):
 
 
 def test_a_killed_writer_leaves_a_complete_state_or_none(machine, monkeypatch):
-    reader, tried = machine("reader"), object_store.Remote._try
+    reader, tried = machine("reader"), object_store.Remote.request
     reader.states.write("parent", state_of(**ARRAYS))
     visible = []
     for last in itertools.count():
@@ -65,13 +65,13 @@ def test_a_killed_writer_leaves_a_complete_state_or_none(machine, monkeypatch):
 
         writer = machine(f"writer-{last}")
         assert writer.states.is_intact("parent")
-        monkeypatch.setattr(object_store.Remote, "_try", dying)
+        monkeypatch.setattr(object_store.Remote, "request", dying)
         try:
             writer.states.write("k", state_of(**ARRAYS, more=np.ones(9)), parent="parent")
             died = False
         except Killed:
             died = True
-        monkeypatch.setattr(object_store.Remote, "_try", tried)
+        monkeypatch.setattr(object_store.Remote, "request", tried)
         visible.append("k" in reader.states.names())
         if visible[-1]:
             assert machine(f"reader-{last}").states.read("k").arrays["more"].tolist() == [1] * 9

@@ -138,7 +138,7 @@ def _write_out(store, text="new"):
 
 def _learn(store):
     digests = FileDigests(store.root)
-    digests._known, digests._changed = {"file": [1, 2, "digest"]}, True
+    digests.known["file"] = [1, 2, "digest"]
     digests.save()
 
 
@@ -237,8 +237,8 @@ WRITES = {
     "what is remembered of files": Write(
         lambda store: store.states.write("k1", state(1.0)),
         _learn,
-        is_one_of(lambda store: FileDigests(store.root)._known, {}, {"file": [1, 2, "digest"]}),
-        is_one_of(lambda store: FileDigests(store.root)._known, {"file": [1, 2, "digest"]}),
+        is_one_of(lambda store: FileDigests(store.root).known, {}, {"file": [1, 2, "digest"]}),
+        is_one_of(lambda store: FileDigests(store.root).known, {"file": [1, 2, "digest"]}),
     ),
     "a collection": Write(
         _collectable,

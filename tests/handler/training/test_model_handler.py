@@ -6,6 +6,7 @@ import pytest
 
 import handler.arch.conv_autoencoder as autoencoder
 from handler import ConvAutoencPwiseClassif, DLModelHandler, DLTrainingHandler
+from handler.backend.layers import all_layers
 from handler.state.keras_state import weights_digest
 
 ENTRIES = [
@@ -60,7 +61,7 @@ def test_x_and_y_are_restored_in_the_same_objects(fields, fails):
     assert X[1] is features
     for array, before in zip((xyz, features, y), original, strict=True):
         assert array.tobytes() == before.tobytes()
-    assert all(layer.trainable for layer in mh.arch.nn._flatten_layers())
+    assert all(layer.trainable for layer in all_layers(mh.arch.nn))
 
 
 def test_the_structure_is_computed_once_per_store(fields, tmp_path, monkeypatch):

@@ -1,10 +1,12 @@
 """Trainings of live objects have a run as any other: it is listed, shown, kept, and not resumed by the command."""
 
+from types import SimpleNamespace
+
 import keras
 import pytest
 
 from flows.answers import effective_status
-from flows.dead_runs import _in_store
+from flows.dead_runs import find_dead_runs
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.errors import BusyError, EnvironmentMismatch, SpecError
 from handler.fingerprint import environment
@@ -137,4 +139,5 @@ def test_commands_that_need_a_specification_refuse_notebook_runs(fit, store):
 def test_the_resume_deployment_ignores_killed_kernels(fit, store):
     fit("mine")
     store.runs.write(store.runs.read("mine").model_copy(update={"status": "running"}))
-    assert _in_store(None, store.root, 0.0) == []
+    server = SimpleNamespace(read_flow_runs=lambda **_: [])
+    assert find_dead_runs(server, store.root, hours=1, patience=0) == []

@@ -115,7 +115,7 @@ def test_the_last_two_snapshots_are_kept_until_the_segment_ends(walk_of):
     seen = []
 
     def look(*_):
-        walk._writer.finish()
+        walk.wait_for_writer()
         seen.append([(p.epoch, p.step) for p in iter_states_latest_first(walk.chain, walk.states)][::-1])
 
     trainer.observers = [type("Look", (Observer,), {"on_step": look})()]
@@ -144,14 +144,16 @@ def test_snapshots_are_written_in_the_background_one_at_a_time(walk_of, monkeypa
     monkeypatch.setattr(type(walk.states), "write", slow)
 
     class Release(Observer):
+        def on_segment_begin(self, segment, start, steps):
+            if start == 0:
+                written.clear()  # the training thread has written the first state
+
         def on_step(self, epoch, step, steps, logs):
             if (epoch, step) == (0, 3):  # one step after the snapshot whose writing is delayed
                 held.set()
 
-    trainer.observers = [watch, Release()]
-    # The training thread writes the first state, before the first step.
-    written.append(None)
-    monkeypatch.setattr(walk, "_stand", lambda trainer, position: (written.clear(), 0)[1])
+    release = Release()
+    trainer.observers, walk.observers = [watch, release], [watch, release]
     all_segments(walk)
     assert written[0][0].endswith("-step-2")
     assert written[0][1] >= 3, "the training went on meanwhile"
@@ -183,7 +185,7 @@ def test_a_resume_takes_the_furthest_intact_state(walk_of):
     walk, _, _ = walk_of(last=(2, 5), snapshot_steps=2)
     with pytest.raises(Killed):
         all_segments(walk)
-    walk._writer.finish()
+    walk.wait_for_writer()
     positions = [(p.epoch, p.step) for p in iter_states_latest_first(walk.chain, walk.states)][::-1]
     assert positions == [(0, 0), (2, 2), (2, 4)]
     (walk.states.folder(walk.chain.step_key(2, 4)) / "manifest.json").unlink()

@@ -13,6 +13,7 @@ from handler import (
     KerasArchitecture,
     Observer,
 )
+from handler.backend.layers import all_layers
 from tests.handler.conftest import same
 
 ENTRIES = [
@@ -127,7 +128,7 @@ def test_a_failed_training_resumes_at_its_last_state(handler_of, blobs, values, 
     mh = handler_of()
     with pytest.raises(RuntimeError, match="the user's callback fails"):
         DLTrainingHandler(ENTRIES, store=tmp_path)(mh, *blobs, [Fails()])
-    assert all(layer.trainable for layer in mh.compiled._flatten_layers())
+    assert all(layer.trainable for layer in all_layers(mh.compiled))
     again = handler_of()
     seen.clear()
     at.clear()

@@ -131,7 +131,7 @@ def test_an_archive_with_false_headers_is_refused(tmp_path, members, message):
 
 def test_an_archive_larger_than_memory_is_refused_before_reading(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "data.npz", X=np.zeros((1000, 1000), "float32"), y=np.zeros(1000, "int64"))
-    monkeypatch.setattr("handler.memory._memory", lambda: 1 << 20)
+    monkeypatch.setattr("handler.memory.machine_memory", lambda: 1 << 20)
     with pytest.raises(DataError, match=r"data\.npz takes 0\.0 GB in memory"):
         load(DataSpec(source="data.npz"), tmp_path, seed=0)
 

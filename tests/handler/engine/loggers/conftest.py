@@ -1,7 +1,9 @@
 """Trainers with loggers among their callbacks."""
 
+import keras
 import pytest
 
+from handler.backend.callbacks import close_event_writers
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from tests.handler.engine.loggers.trainings import EPOCHS
@@ -21,5 +23,5 @@ def trainer_of(network, blobs):
     for callback in (callback for trainer in reversed(made) for callback in trainer.user_callbacks):
         if getattr(callback, "csv_file", None) is not None:
             callback.csv_file.close()
-        while getattr(callback, "_prev_summary_state", None):
-            callback._pop_writer()
+        if isinstance(callback, keras.callbacks.TensorBoard):
+            close_event_writers(callback)

@@ -28,7 +28,7 @@ def saved(folder, file):
 @pytest.fixture
 def settled_at_once(monkeypatch):
     """Make `FileDigests` trust files whose change time is recent."""
-    monkeypatch.setattr("handler.fingerprint.declaration._SETTLED", -1)
+    monkeypatch.setattr("handler.fingerprint.declaration.SETTLED", -1)
 
 
 def test_a_cached_digest_is_renewed_when_its_file_changes(tmp_path, settled_at_once):

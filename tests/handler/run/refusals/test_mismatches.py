@@ -189,14 +189,15 @@ def test_the_onednn_setting_is_parsed_like_in_tensorflow(value, onednn, monkeypa
     import sys
 
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
-    monkeypatch.delitem(sys.modules, "tensorflow")
-    assert environment._onednn() is onednn
+    for module in ("tensorflow", "keras"):  # as before they are imported
+        monkeypatch.delitem(sys.modules, module)
+    assert environment.expected(threads=1)["onednn"] is onednn
 
 
 def test_xla_flags_for_dumps_are_not_recorded(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=somewhere  --xla_cpu_enable_fast_math=true")
     monkeypatch.setenv("TF_XLA_FLAGS", "")
-    assert environment._settings() == {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}
+    assert environment.expected(threads=1)["settings"] == {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}
 
 
 # Environment: allowed changes are noted

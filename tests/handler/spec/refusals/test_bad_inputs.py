@@ -10,6 +10,7 @@ from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import parse_spec
 from handler.spec.references import check_references
+from handler.user_code.boundary import UserCode
 from tests.bad_inputs import BAD_INPUTS, MODULE, SPEC
 
 
@@ -30,7 +31,7 @@ def prepare(folder, change):
     check_references(spec, folder)
     run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name="bad"))
     run.plan()
-    with run._timed("pre-fit"):
+    with UserCode(folder):
         run.live.pre_fit()
         return run.live.trainer
 
