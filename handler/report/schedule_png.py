@@ -1,22 +1,48 @@
-"""The image of layers x epochs as a PNG, for `plan --png` in a terminal and for Prefect's artifacts."""
+"""The image of layers x epochs as a PNG, for `plan --png`: the elements of the SVG image, drawn by matplotlib."""
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
-from handler.records import Plan, rate_text
-from handler.report import number_format
-from handler.report.layer_spans import Row, rows, trainable_share
+from markupsafe import Markup
+
+from handler.records import Plan
+from handler.report.schedule_svg import STATE_WORDS, WIDTH, schedule_picture
+from handler.report.svg import element, join
+from handler.report.templates import style
 from handler.store.atomic_files import atomic_write
 
-TRAINING, FROZEN, HELD, INK, MUTED, RATE = "#f6b65c", "#8cc4ec", "#b3bdc9", "#16202c", "#5b6a7c", "#1769c2"
+HEADER = 52.0  # pixels above the schedule
+POINTS = 0.75  # per CSS pixel
+DPI = 130
+# Class of an element -> variable of the style sheet, opacity, font size (pixels) or line width; the last class counts.
+LOOKS = {
+    **{kind: (kind, 1.0, 0.0) for kind in ("training", "frozen", "held", "cached")},
+    **dict.fromkeys(("side", "axis", "count", "on-planned"), ("muted", 1.0, 12.0)),
+    "planned": ("line", 1.0, 0.0),
+    "share": ("training", 0.8, 0.0),
+    "share-back": ("soft", 1.0, 0.0),
+    "parameters": ("faint", 0.55, 0.0),
+    "title": ("ink", 1.0, 16.0),
+    "layer": ("ink", 1.0, 12.0),
+    "note": ("muted", 1.0, 11.0),
+    "on-cached": ("cached-ink", 1.0, 12.0),
+    "rate": ("accent", 1.0, 2.0),
+    "rate-dot": ("accent", 1.0, 2.0),
+    "rate-label": ("accent", 1.0, 11.0),
+    "boundary": ("boundary", 0.4, 1.0),
+    "dense": ("boundary", 0.14, 1.0),
+    "tick": ("faint", 1.0, 1.0),
+}
 
 
 def draw_schedule(plan: Plan, file: Path) -> None:
     """Draw the epochs in which each layer is trainable, with the learning rate above and the trainable share below.
-
-    The trainable share is the share of the parameters that are trainable.
 
     Args:
         plan: the planned segments and layers.
@@ -25,138 +51,71 @@ def draw_schedule(plan: Plan, file: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    found = rows(plan.layers, plan.segments)
-    row = max(0.075, min(0.24, 11 / max(len(found), 1)))  # inches
-    heights = [0.75, max(row * len(found), 0.6), 0.55]
-    widest = max((len(_short(r.path)) for r in found), default=0)
-    left, right, top, bottom = 0.35 + 0.075 * max(widest, 16), 0.6, 0.75, 0.6
-    width, height = 8.2 + left + right, sum(heights) + 0.2 + top + bottom
-    figure = Figure(figsize=(width, height), dpi=130, facecolor="white")
+    cached = {s.index: "cached" for s in plan.segments if s.cached}
+    schedule = schedule_picture(plan.layers, plan.segments, reached=plan.epochs, sources=cached)
+    text = re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", element("g", _header(plan), schedule))
+    drawing = ElementTree.fromstring(text)  # noqa: S314 (own text, without what XML forbids)
+    height = float(next(drawing.iter("svg")).get("height", "0"))
+    figure = Figure(figsize=(WIDTH / 72 * POINTS, (height + HEADER) / 72 * POINTS), dpi=DPI, facecolor="white")
     canvas = FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(
-        3,
-        1,
-        height_ratios=heights,
-        hspace=0.2 / (sum(heights) / 3) / 2,
-        left=left / width,
-        right=1 - right / width,
-        top=1 - top / height,
-        bottom=bottom / height,
-    )
-    above, middle, below = (figure.add_subplot(grid[i]) for i in range(3))
-    _rates(above, plan)
-    _mask(middle, plan, found, row)
-    _shares(below, plan)
-    for axes in (above, middle, below):
-        axes.set_xlim(0, max(plan.epochs, 1))
-        axes.tick_params(labelsize=8, colors=MUTED, length=0)
-        for side in axes.spines.values():
-            side.set_visible(False)
-        if len(plan.segments) <= 60:
-            for segment in plan.segments[1:]:
-                axes.axvline(segment.start, color=INK, linewidth=0.5, alpha=0.45)
-    for axes in (above, middle):
-        axes.set_xticks([])
-    below.set_xticks(number_format.epoch_ticks(plan.epochs, 780))
-    below.set_xlabel("epoch", fontsize=8, color=MUTED)
-    _legend(figure, plan, found, left / width, height)
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, -HEADER))
+    axes.set_axis_off()
+    _draw(axes, drawing)
     with atomic_write(file) as beside, warnings.catch_warnings(), beside.open("wb") as out:
         warnings.filterwarnings("ignore", message="Glyph")  # characters that the font lacks are drawn as boxes
         canvas.print_png(out, metadata={"Software": None})
 
 
-def _short(path: str) -> str:
-    return path if len(path) <= 34 else f"{path[:14]}…{path[-18:]}"
+def light_colours() -> dict[str, str]:
+    """Return the colours of the style sheet's light theme: name of the variable -> `#rrggbb`."""
+    return dict(re.findall(r"--([\w-]+): (#\w{6})", style().partition("}")[0]))
 
 
-def _mask(axes, plan: Plan, found: list[Row], row: float) -> None:  # type: ignore[no-untyped-def]
-    gap = 0.14 if row >= 0.12 else 0.0
-    for state, colour in (("training", TRAINING), ("frozen", FROZEN), ("held", HELD)):
-        for i, each in enumerate(found):
-            spans = [(s.start, s.end - s.start) for s in each.spans if s.state == state]
-            if spans:
-                axes.broken_barh(spans, (i + gap / 2, 1 - gap), facecolors=colour, linewidth=0)
-    axes.set_ylim(max(len(found), 1), 0)
-    every = max(1, round(0.1 / row)) if row < 0.1 else 1
-    axes.set_yticks([i + 0.5 for i in range(0, len(found), every)])
-    axes.set_yticklabels(
-        [_short(r.path) for r in found[::every]],
-        fontsize=max(5.5, min(8.0, row * every * 58)),
-        family="monospace",
-        color=INK,
-        parse_math=False,
-    )
-
-
-def _rates(axes, plan: Plan) -> None:  # type: ignore[no-untyped-def]
-    known = [s for s in plan.segments if s.learning_rate]
-    axes.set_yticks([])
-    axes.set_ylabel("learning rate", fontsize=8, color=MUTED, rotation=0, ha="right", va="center")
-    axes.set_ylim(0, 1)
-    if not known:
-        axes.text(0, 0.4, f"set by {plan.segments[0].rate_setter or 'the optimizer'}", fontsize=8, color=MUTED)
-        return
-    axes.set_yscale("log")
-    values = [s.learning_rate or 1.0 for s in known]
-    axes.set_ylim(min(values) / 1.6, max(values) * (max(values) / min(values)) ** 0.6 * 2.5)
-    axes.set_yticks([], minor=False)
-    axes.set_yticks([], minor=True)
-    free, before = -1.0, None
-    for segment, value in zip(known, values, strict=True):
-        axes.plot([segment.start, segment.end], [value, value], color=RATE, linewidth=1.8, solid_capstyle="butt")
-        if before is not None and before[1] == segment.start:
-            axes.plot([segment.start] * 2, [before[0], value], color=RATE, linewidth=1.0)
-        if (before is None or value != before[0]) and segment.start >= free:
-            text = rate_text(value)
-            axes.annotate(
-                text, (segment.start, value), xytext=(3, 4), textcoords="offset points", fontsize=7.5, color=RATE
-            )
-            free = segment.start + plan.epochs * (len(text) + 2) / 130
-        before = (value, segment.end)
-
-
-def _shares(axes, plan: Plan) -> None:  # type: ignore[no-untyped-def]
-    for segment in plan.segments:
-        share = trainable_share(segment, plan.layers)
-        axes.bar(
-            segment.start,
-            share,
-            width=segment.end - segment.start,
-            align="edge",
-            color=TRAINING,
-            linewidth=0,
-            alpha=0.85,
-        )
-    axes.set_ylim(0, 1)
-    axes.yaxis.tick_right()
-    axes.set_yticks([0, 1])
-    axes.set_yticklabels(["0 %", "100 %"])
-    axes.yaxis.set_label_position("left")
-    axes.set_ylabel("share that trains", fontsize=8, color=MUTED, rotation=0, ha="right", va="center")
-    axes.set_facecolor("#edf2f7")
-
-
-def _legend(figure, plan: Plan, found: list[Row], left: float, height: float) -> None:  # type: ignore[no-untyped-def]
-    from matplotlib.patches import Patch
-
-    held = any(s.state == "held" for r in found for s in r.spans)
-    states = [(TRAINING, "training"), (FROZEN, "frozen")] + ([(HELD, "frozen by the user")] if held else [])
+def _header(plan: Plan) -> Markup:
     cached = f", {plan.cached_epochs} of them in the store" if plan.cached_epochs else ""
-    figure.text(left, 1 - 0.28 / height, plan.run, fontsize=12, fontweight="bold", color=INK, parse_math=False)
-    figure.text(
-        left,
-        1 - 0.5 / height,
-        f"{len(found)} layers, {plan.epochs} epochs{cached}, {len(plan.segments)} segments",
-        fontsize=8.5,
-        color=MUTED,
-    )
-    figure.legend(
-        handles=[Patch(color=colour, label=label) for colour, label in states],
-        loc="upper right",
-        ncols=3,
-        fontsize=8,
-        frameon=False,
-        bbox_to_anchor=(0.97, 1 - 0.18 / height),
-        labelcolor=MUTED,
-        handlelength=1.2,
-    )
+    line = f"{len(plan.layers)} layers, {plan.epochs} epochs{cached}, {len(plan.segments)} segments"
+    parts = [
+        element("text", plan.run, class_="title", x=12.0, y=22.0 - HEADER),
+        element("text", line, class_="side", x=12.0, y=40.0 - HEADER),
+    ]
+    for x, (state, words) in zip((720.0, 820.0, 910.0), STATE_WORDS.items(), strict=True):
+        parts.append(element("rect", class_=state, x=x, y=12.0 - HEADER, width=14.0, height=12.0))
+        parts.append(element("text", words, class_="side", x=x + 20, y=22.0 - HEADER))
+    return join(parts)
+
+
+def _draw(axes: Any, drawing: ElementTree.Element) -> None:
+    """Draw the elements; rectangles of one look are one collection, since there may be thousands."""
+    from matplotlib.collections import PolyCollection
+
+    colours, boxes = light_colours(), dict[str, list[Any]]()
+    for part in drawing.iter():
+        kind = (part.get("class") or "").split(" ")[-1]
+        variable, opacity, size = LOOKS.get(kind, ("ink", 1.0, 0.0))
+        look = {"color": colours[variable], "alpha": opacity}
+        x, y, width, height = (float(part.get(name, 0)) for name in ("x", "y", "width", "height"))
+        if part.tag == "rect":
+            boxes.setdefault(kind, []).append([(x, y), (x + width, y), (x + width, y + height), (x, y + height)])
+        elif part.tag == "text":
+            points = float(part.get("font-size", size)) * POINTS
+            family = "monospace" if kind == "layer" else "sans-serif"
+            align = {"end": "right", "middle": "center"}.get(part.get("text-anchor", ""), "left")
+            font = {"fontsize": points, "family": family, "weight": "bold" if kind == "title" else "normal"}
+            axes.text(x, y, part.text, ha=align, parse_math=False, **font, **look)
+        elif part.tag == "circle":
+            axes.plot(float(part.get("cx", 0)), float(part.get("cy", 0)), "o", markersize=size * 2 * POINTS, **look)
+        for xs, ys in _lines(part):
+            axes.plot(xs, ys, linewidth=size * POINTS, solid_capstyle="butt", **look)
+    for kind, corners in boxes.items():
+        variable, opacity, _ = LOOKS[kind]
+        axes.add_collection(PolyCollection(corners, facecolors=colours[variable], alpha=opacity, linewidths=0))
+
+
+def _lines(part: ElementTree.Element) -> Iterator[tuple[list[float], list[float]]]:
+    """Yield the coordinates x and y of each connected line of an element."""
+    if part.tag == "line":
+        x1, x2, y1, y2 = (float(part.get(name, 0)) for name in ("x1", "x2", "y1", "y2"))
+        yield [x1, x2], [y1, y2]
+    for piece in part.get("d", "").split("M")[1:]:
+        points = [point.split(" ") for point in piece.split("L")]
+        yield [float(x) for x, _ in points], [float(y) for _, y in points]

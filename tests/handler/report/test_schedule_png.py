@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from handler.report import draw_schedule
-from handler.report.schedule_png import FROZEN, HELD, TRAINING
+from handler.report.schedule_png import light_colours
 from tests.handler.report.report_samples import made_plan, made_record
+
+FROZEN, HELD, TRAINING = (light_colours()[name] for name in ("frozen", "held", "training"))
 
 
 def part_of(pixels, colour):
@@ -44,7 +46,7 @@ def test_the_frozen_area_matches_the_schedule(tmp_path):
 
 def test_names_with_markup_or_foreign_letters_are_drawn(tmp_path):
     plan = made_plan(made_record(4, [1], 3))
-    plan.layers[0]["path"], plan.run = "$\\frac{1$", "\u5c64 $x^"
+    plan.layers[0]["path"], plan.run = "<$\\frac{1$ \x01&", "\u5c64 $x^"
     draw_schedule(plan, tmp_path / "plan.png")
     assert (tmp_path / "plan.png").stat().st_size > 5000
 
