@@ -4,7 +4,7 @@
                                         answers {"pid": ...}; ends when its stdin is closed
 
 Each fork happens before TensorFlow has initialised anything, so every training configures TensorFlow like a process of
-its own. `docs/decisions/0060-own-fork-server.md` says why it is not the standard library's.
+its own. `docs/decisions/0059-own-fork-server.md` says why it is not the standard library's.
 """
 
 from __future__ import annotations

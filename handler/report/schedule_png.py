@@ -1,6 +1,6 @@
 """The image of layers x epochs as a PNG, for `plan --png`: the elements of the SVG image, drawn by matplotlib.
 
-See `docs/decisions/0059-one-layout-of-the-schedule.md`.
+See `docs/decisions/0058-one-layout-of-the-schedule.md`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """YAML 1.1 without its pitfalls: numbers mean what they look like, aliases stay small, every error names its line.
 
-`docs/decisions/0061-pyyaml-with-stricter-numbers.md` says why it is not a library of YAML 1.2.
+`docs/decisions/0060-pyyaml-with-stricter-numbers.md` says why it is not a library of YAML 1.2.
 """
 
 from __future__ import annotations
