@@ -1,9 +1,9 @@
 """The state that callbacks need so that a resumed training matches an uninterrupted one.
 
-For Keras's own callbacks and their subclasses, this module knows the attributes to save. Any other callback provides
-its state by two methods: `get_state()` returns plain JSON, and `set_state(state)` restores it. `set_state` is called
-after `on_train_begin`, and again after `on_epoch_begin` if the state lies within an epoch. The files that callbacks
-write are handled in `log_files`.
+For Keras's own callbacks and their subclasses, `callback_rules` lists the attributes to save. Any other callback
+provides its state by two methods: `get_state()` returns plain JSON, and `set_state(state)` restores it. `set_state` is
+called after `on_train_begin`, and again after `on_epoch_begin` if the state lies within an epoch. `loggers` restores
+the files that callbacks write.
 """
 
 from __future__ import annotations
