@@ -60,12 +60,12 @@ def admit_path(field: str, path: str | Path | None) -> None:
     """
     if path is None or not is_from_outside():
         return
-    named = _roots()
-    root = next((root for root in [str(Path.cwd()), *named] if _is_below(path, root)), None)
+    roots = _roots()
+    root = next((root for root in [str(Path.cwd()), *roots] if _is_below(path, root)), None)
     if root is None:
         raise SpecError(
             field,
-            f"{path} is outside of the worker's project ({Path.cwd()}) and of {ROOTS} ({', '.join(named) or 'not set'})"
+            f"{path} is outside of the worker's project ({Path.cwd()}) and of {ROOTS} ({', '.join(roots) or 'not set'})"
             "; put it there, or name its folder in that variable where the worker runs",
         )
     environment = None if url_of(path) else environment_of(Path(os.path.realpath(path)))
@@ -85,7 +85,7 @@ def admit_address(field: str, address: str | None) -> None:
     """
     if address is None or not is_from_outside():
         return
-    allowed = [known for known in re.split(r"[,\s]+", os.environ.get(ADDRESSES, "")) if known]
+    allowed = [item for item in re.split(r"[,\s]+", os.environ.get(ADDRESSES, "")) if item]
     if not is_allowed(address, [*allowed, *(root for root in _roots() if "://" in root)]):
         raise SpecError(
             field,
@@ -124,7 +124,7 @@ def admit_spec(spec: TrainingSpec, folder: Path) -> None:
     admit_path("folder", folder)  # guard: folder-admitted-first
     for field, address in addresses(spec):  # guard: addresses-admitted
         admit_address(field, address)
-    for field, path in _read(spec, folder):
+    for field, path in _paths_to_read(spec, folder):
         admit_path(field, path)
     for field, reference in references(spec):
         check_own(reference, folder, Path.cwd(), field)
@@ -134,7 +134,7 @@ def _roots() -> list[str]:
     return [root for root in re.split(r":(?!//)", os.environ.get(ROOTS, "")) if root]
 
 
-def _read(spec: TrainingSpec, folder: Path) -> Iterator[tuple[str, Path]]:
+def _paths_to_read(spec: TrainingSpec, folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield the paths that a training reads, each with its field: named files, matches of globs, targets of links in
     groups.
     """

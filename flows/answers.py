@@ -23,12 +23,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from handler.records import Plan, Reason, Resumption, RunRecord, SegmentRecord, Status
 
-Standing = Status | Literal["killed"]
+RunStatus = Status | Literal["killed"]
 # JSON has no NaN. The answer holds null for NaN and infinite values, and for epochs before a metric first appeared.
 Figure = Annotated[float, BeforeValidator(lambda value: float("nan") if value is None else value)]
 
 
-def effective_status(record: RunRecord, alive: bool) -> Standing:
+def effective_status(record: RunRecord, alive: bool) -> RunStatus:
     """Return a run's status: the recorded one, or `killed` if the record says `running` and no process holds the run.
 
     Args:
@@ -55,7 +55,7 @@ class TrainAnswer(Answer):
     """
 
     run: str
-    status: Standing
+    status: RunStatus
     store: str
     state: str | None
     weights: str | None
@@ -117,7 +117,7 @@ class RunSummary(Answer):
     """One run in a list; `alive` says whether a process is running it."""
 
     run: str
-    status: Standing
+    status: RunStatus
     alive: bool
     epochs: int
     training_epochs: int

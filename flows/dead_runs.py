@@ -34,7 +34,7 @@ from handler.store.remote_dirs import local_root
 from handler.store.store import Store
 
 TRAIN = FlowFilter(name=FlowFilterName(any_=["train"]))
-ON_ITS_WAY = {StateType.SCHEDULED, StateType.PENDING, StateType.PAUSED, StateType.CANCELLING}
+PENDING_TYPES = {StateType.SCHEDULED, StateType.PENDING, StateType.PAUSED, StateType.CANCELLING}
 
 
 @dataclass(frozen=True)
@@ -46,74 +46,76 @@ class DeadRun:
         run: its name.
         record: its record in the store; None if it died before it wrote one.
         flow_run: the last flow run that ran it, if the server knows one.
-        place: the progress of its states, `epoch` or `epoch.step`.
+        progress: the progress of its states, `epoch` or `epoch.step`.
     """
 
     store: Path
     run: str
     record: RunRecord | None
     flow_run: FlowRun | None
-    place: str
+    progress: str
 
 
-def find_dead_runs(client: SyncPrefectClient, store: Path, hours: float, patience: float) -> list[DeadRun]:
+def find_dead_runs(
+    client: SyncPrefectClient, store: Path, lookback_hours: float, grace_seconds: float
+) -> list[DeadRun]:
     """Return the dead runs of a store, and those that the server reports as crashed, whatever their store.
 
     Args:
         client: a client of the server.
         store: the store to search.
-        hours: how far back to query the server, in hours.
-        patience: seconds for which a flow run that the server shows as running may lack its lock, because it is
+        lookback_hours: how far back to query the server, in hours.
+        grace_seconds: seconds for which a flow run that the server shows as running may lack its lock, because it is
             starting or ending.
     """
-    found = {(dead.store, dead.run): dead for dead in _in_store(client, store, patience)}
-    for flow_run in _crashed(client, hours):
+    dead_runs = {(dead.store, dead.run): dead for dead in _dead_in_store(client, store, grace_seconds)}
+    for flow_run in _crashed_flow_runs(client, lookback_hours):
         where = _store_of(flow_run)
-        if where is None or (where, flow_run.name) in found:
+        if where is None or (where, flow_run.name) in dead_runs:
             continue
-        there, run = Store(where), flow_run.name
-        record = _record(there, run)
+        dead_store, run = Store(where), flow_run.name
+        record = _read_record(dead_store, run)
         began = record is not None and record.started_by == str(flow_run.id)
-        if not began and not _may_live(there, run) and _last(client, run, where, None) == flow_run:
-            found[where, run] = DeadRun(where, run, record, flow_run, _place(where, record))
-    return list(found.values())
+        if not began and not _may_be_alive(dead_store, run) and _last_flow_run(client, run, where, None) == flow_run:
+            dead_runs[where, run] = DeadRun(where, run, record, flow_run, _progress(where, record))
+    return list(dead_runs.values())
 
 
-def _in_store(client: SyncPrefectClient, folder: Path, patience: float) -> list[DeadRun]:
-    store, found = Store(folder), []
+def _dead_in_store(client: SyncPrefectClient, folder: Path, grace_seconds: float) -> list[DeadRun]:
+    store, dead_runs = Store(folder), []
     for name in store.runs.names():
-        record = _record(store, name)
-        if record is None or record.is_of_live_objects or _may_live(store, name):
+        record = _read_record(store, name)
+        if record is None or record.is_of_live_objects or _may_be_alive(store, name):
             continue
         killed = record.status == "running"
         if not killed and (record.status, record.stopped_by) != ("interrupted", "SIGTERM"):
             continue
-        flow_run = _last(client, name, folder, record.started_by)
-        if flow_run is None or _is_over(flow_run, record, patience):
-            found.append(DeadRun(folder, name, record, flow_run, _place(folder, record)))
-    return found
+        flow_run = _last_flow_run(client, name, folder, record.started_by)
+        if flow_run is None or _has_died(flow_run, record, grace_seconds):
+            dead_runs.append(DeadRun(folder, name, record, flow_run, _progress(folder, record)))
+    return dead_runs
 
 
-def _is_over(flow_run: FlowRun, record: RunRecord, patience: float) -> bool:
+def _has_died(flow_run: FlowRun, record: RunRecord, grace_seconds: float) -> bool:
     """Return whether a flow run ended without a person's request and before its training was complete."""
     state = flow_run.state
-    if state is None or state.type in ON_ITS_WAY:
+    if state is None or state.type in PENDING_TYPES:
         return False
     if state.type == StateType.RUNNING:
         last = max(datetime.fromisoformat(str(state.timestamp)), datetime.fromisoformat(record.updated))
-        return datetime.now(UTC) - last > timedelta(seconds=patience)
+        return datetime.now(UTC) - last > timedelta(seconds=grace_seconds)
     return state.type == StateType.CRASHED
 
 
-def _last(client: SyncPrefectClient, run: str, store: Path, started_by: str | None) -> FlowRun | None:
+def _last_flow_run(client: SyncPrefectClient, run: str, store: Path, started_by: str | None) -> FlowRun | None:
     """Return the last flow run of a run: the latest with its name and store, else the one that its record names."""
-    named = client.read_flow_runs(
+    candidates = client.read_flow_runs(
         flow_filter=TRAIN,
         flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[run])),
         sort=FlowRunSort.EXPECTED_START_TIME_DESC,
         limit=50,
     )
-    for flow_run in named:
+    for flow_run in candidates:
         if str(flow_run.id) == started_by or _store_of(flow_run) == store:
             return flow_run
     if started_by is None:
@@ -124,13 +126,14 @@ def _last(client: SyncPrefectClient, run: str, store: Path, started_by: str | No
         return None
 
 
-def _crashed(client: SyncPrefectClient, hours: float) -> list[FlowRun]:
+def _crashed_flow_runs(client: SyncPrefectClient, lookback_hours: float) -> list[FlowRun]:
     """Return the crashed flow runs of deployments, the latest first."""
+    since = datetime.now(UTC) - timedelta(hours=lookback_hours)
     crashed = client.read_flow_runs(
         flow_filter=TRAIN,
         flow_run_filter=FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CRASHED])),
-            start_time=FlowRunFilterStartTime.model_validate({"after_": datetime.now(UTC) - timedelta(hours=hours)}),
+            start_time=FlowRunFilterStartTime.model_validate({"after_": since}),
         ),
         sort=FlowRunSort.EXPECTED_START_TIME_DESC,
         limit=200,
@@ -148,7 +151,7 @@ def _store_of(flow_run: FlowRun) -> Path | None:
         return None
 
 
-def _may_live(store: Store, run: str) -> bool:
+def _may_be_alive(store: Store, run: str) -> bool:
     """Return whether a process runs this run, or may run it because the check failed."""
     try:
         return store.runs.is_alive(run)
@@ -156,14 +159,14 @@ def _may_live(store: Store, run: str) -> bool:
         return True
 
 
-def _record(store: Store, run: str) -> RunRecord | None:
+def _read_record(store: Store, run: str) -> RunRecord | None:
     try:
         return store.runs.read(run)
     except FrostlineError:  # the record is missing or unreadable
         return None
 
 
-def _place(store: Path, record: RunRecord | None) -> str:
+def _progress(store: Path, record: RunRecord | None) -> str:
     try:
         position = None if record is None else latest_intact(RecordedKeys(tuple(record.chain)), Store(store).states)
     except StoreError:  # the state is unreadable at the moment; one run must not block the others

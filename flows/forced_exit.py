@@ -15,9 +15,9 @@ from handler.run.training_run import TrainingRun
 from handler.state.chain import latest_intact
 from handler.stop_flag import stop
 
-TELL_SECONDS = 3.0
-AT_MOST_SECONDS = 6.0
-HURRY_SECONDS = 1.0
+NOTIFY_SECONDS = 3.0
+ABANDON_SECONDS = 6.0
+SECOND_SIGNAL_SECONDS = 1.0
 
 
 def exit_after(seconds: float, code: int) -> None:
@@ -32,51 +32,53 @@ def exit_after(seconds: float, code: int) -> None:
     timer.start()
 
 
-def mark_abandoned(run: TrainingRun | None, in_a_step: bool, why: str = "the current operation took too long") -> str:
+def mark_abandoned(
+    run: TrainingRun | None, step_is_running: bool, why: str = "the current operation took too long"
+) -> str:
     """Mark the run of this process as interrupted in its record.
 
     Args:
         run: the run; None if there is none yet.
-        in_a_step: whether a training step is running.
+        step_is_running: whether a training step is running.
         why: the reason for not waiting for the step.
 
     Returns:
         A sentence that says what happened.
     """
-    said = f"stopped by {stop.reason}; there was nothing to save"
+    message = f"stopped by {stop.reason}; there was nothing to save"
     if run is not None and run.final_record is not None:  # later work, such as a request to a server, blocks
         return run.final_record.error or "the training is complete"
     if run is None or not run.has_lock:
-        return said
+        return message
     try:
-        if in_a_step:
-            said = f"stopped by {stop.reason}; {why}, so the run resumes from {_reached(run)}"
+        if step_is_running:
+            message = f"stopped by {stop.reason}; {why}, so the run resumes from {_saved_progress(run)}"
         record = run.planning.record()
         if record is not None and record.status == "running":
-            run.interrupted(said)
+            run.interrupted(message)
     except Exception as error:  # the process may be blocked on this very disk
-        said += f"; the run's record couldn't be written ({type(error).__name__}: {error})"
-    return said
+        message += f"; the run's record couldn't be written ({type(error).__name__}: {error})"
+    return message
 
 
-def tell_prefect(why: str, *, crashed: bool = False) -> None:
-    """Notify Prefect that the flow run has ended, and wait at most `TELL_SECONDS` for its server.
+def notify_prefect(why: str, *, crashed: bool = False) -> None:
+    """Notify Prefect that the flow run has ended, and wait at most `NOTIFY_SECONDS` for its server.
 
     Args:
         why: the state's message.
         crashed: set the state to crashed; see `set_final_state`.
     """
 
-    def tell() -> None:
+    def notify() -> None:
         with contextlib.suppress(Exception):  # any error of an unreachable server
             set_final_state(why, crashed=crashed)
 
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
-    teller.join(TELL_SECONDS)
+    thread = threading.Thread(target=notify, daemon=True)
+    thread.start()
+    thread.join(NOTIFY_SECONDS)
 
 
-def _reached(run: TrainingRun) -> str:
+def _saved_progress(run: TrainingRun) -> str:
     position = latest_intact(run.planning.chain, run.store.states)
     if position is None or (position.epoch, position.step) == (0, 0):
         return "its beginning"

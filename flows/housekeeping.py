@@ -42,12 +42,12 @@ def housekeeping(
         SpecError: the folder exists but is no store, or no run has the policy's metric.
     """
     admit_path("store", store)
-    there = Store(store)
-    if is_absent(there.root):
+    target = Store(store)
+    if is_absent(target.root):
         log(f"there is no store {store} yet; nothing was removed")
         return GcAnswer(removed=[], bytes=0, dry_run=dry_run)
     try:
-        removed, size = there.collect(keep=keep, dry_run=dry_run)
+        removed, size = target.collect(keep=keep, dry_run=dry_run)
     except BusyError as busy:
         log(f"{busy}; nothing was removed")
         return GcAnswer(removed=[], bytes=0, dry_run=dry_run)

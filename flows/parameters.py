@@ -26,14 +26,14 @@ def training_name() -> str:
     """
     given = prefect.runtime.flow_run.parameters
     spec = given.get("spec")
-    named = spec.name if isinstance(spec, TrainingSpec) else (spec or {}).get("name")
-    name = str(given.get("name") or named or _name_in(given.get("spec_file"), given.get("overrides") or []))
+    spec_name = spec.name if isinstance(spec, TrainingSpec) else (spec or {}).get("name")
+    name = str(given.get("name") or spec_name or _name_in_file(given.get("spec_file"), given.get("overrides") or []))
     if given.get("new_run"):
         name += prefect.runtime.flow_run.scheduled_start_time.astimezone(UTC).strftime("-%Y%m%d-%H%M")
     return name
 
 
-def _name_in(file: str | None, overrides: list[str]) -> str:
+def _name_in_file(file: str | None, overrides: list[str]) -> str:
     if file is None:
         return "train"
     try:
@@ -103,8 +103,8 @@ def inputs_as_started(given: object, store: str, name: str | None, allow_environ
     if given or name is None:
         raise SpecError("go_on", "give the name of a run in the store and no specification; the run has its own")
     admit_path("store", store)
-    there = Store(store)
-    record = there.runs.read(name)
+    target = Store(store)
+    record = target.runs.read(name)
     return stored_inputs(
-        there, record, allow_environment_change=allow_environment_change, elsewhere=Path(), admit=admit_spec
+        target, record, allow_environment_change=allow_environment_change, elsewhere=Path(), admit=admit_spec
     )

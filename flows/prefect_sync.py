@@ -23,16 +23,17 @@ ANSWER_SECONDS = 5.0
 
 _flow_run: UUID | None = None
 _task_runs = 0
-may_return: Callable[[], bool] = lambda: True  # noqa: E731 (told by who knows: an embedded server may be gone for good)
+# A session with an embedded server replaces it, because that server never returns once its holder has ended.
+server_may_return: Callable[[], bool] = lambda: True  # noqa: E731
 
 
-def flow_run_began(flow_run_id: str | UUID) -> None:
+def begin_flow_run(flow_run_id: str | UUID) -> None:
     """Store the id of this process's flow run."""
     global _flow_run, _task_runs
     _flow_run, _task_runs = UUID(str(flow_run_id)), 0
 
 
-def flow_run_ends() -> None:
+def end_flow_run() -> None:
     """Store the number of task runs; call it inside the flow."""
     from prefect.context import FlowRunContext
 
@@ -43,7 +44,7 @@ def flow_run_ends() -> None:
 
 
 @contextmanager
-def tasks_untagged() -> Iterator[None]:
+def without_tags() -> Iterator[None]:
     """Keep a flow run's tags off its task runs, because Prefect queries the server for each tag before a tagged task
     begins.
     """
@@ -87,12 +88,12 @@ def wait_for_return(waiting: Callable[[], None], seconds: float = RETURN_SECONDS
     Returns:
         Whether the server answers.
     """
-    end, told = time.monotonic() + seconds, False
+    end, notified = time.monotonic() + seconds, False
     while server_error() is not None:
-        if stop.requested or time.monotonic() > end or not may_return():
+        if stop.requested or time.monotonic() > end or not server_may_return():
             return False
-        if not told:
-            told = True
+        if not notified:
+            notified = True
             waiting()
         time.sleep(0.5)
     return True
@@ -128,12 +129,12 @@ def wait_until_recorded(seconds: float) -> bool:
     with client_retries(0), get_client(sync_client=True) as client:
         while True:
             try:
-                found = client.read_task_runs(flow_run_filter=ours, limit=200)
+                task_runs = client.read_task_runs(flow_run_filter=ours, limit=200)
             except Exception:  # any error of the server, also of one that is busy
                 if server_error() is not None:
                     return False
-                found = []
-            final = sum(run.state is not None and run.state.is_final() for run in found)
+                task_runs = []
+            final = sum(run.state is not None and run.state.is_final() for run in task_runs)
             if final >= min(_task_runs, 200):
                 return True
             if time.monotonic() > end:
@@ -177,12 +178,12 @@ def set_final_state(why: str, *, crashed: bool = False) -> None:
     from prefect.client.schemas.objects import State, StateType
 
     why = masked(why)
-    gone: State[Any] = State(type=StateType.CRASHED, name="Crashed", message=why)
-    interrupted: State[Any] = State(type=StateType.CANCELLED, name="Interrupted", message=why)
+    crashed_state: State[Any] = State(type=StateType.CRASHED, name="Crashed", message=why)
+    interrupted_state: State[Any] = State(type=StateType.CANCELLED, name="Interrupted", message=why)
     with get_client(sync_client=True) as client:
         state = client.read_flow_run(_flow_run).state
         if not (crashed and state is not None and state.is_cancelling()):
-            client.set_flow_run_state(_flow_run, gone if crashed else interrupted, force=True)
+            client.set_flow_run_state(_flow_run, crashed_state if crashed else interrupted_state, force=True)
         for task in client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[_flow_run]))):
             if task.state is not None and task.state.is_running():
-                client.set_task_run_state(task.id, gone, force=True)
+                client.set_task_run_state(task.id, crashed_state, force=True)

@@ -62,22 +62,22 @@ def resume(
         for dead in find_dead_runs(client, local_root(store), hours, patience):
             attempt = _attempts(dead) + 1
             if attempt > attempts:
-                log(f"{dead.run} was started {attempts} times at epoch {dead.place} and died each time; skipped")
+                log(f"{dead.run} was started {attempts} times at epoch {dead.progress} and died each time; skipped")
                 answer.left.append(dead.run)
                 continue
             try:
                 if dead.flow_run is not None and dead.flow_run.state is not None and dead.flow_run.state.is_running():
-                    gone: State[Any] = State(type=StateType.CRASHED, message="No process holds the run's lock.")
-                    client.set_flow_run_state(dead.flow_run.id, gone, force=True)
+                    crashed: State[Any] = State(type=StateType.CRASHED, message="No process holds the run's lock.")
+                    client.set_flow_run_state(dead.flow_run.id, crashed, force=True)
                 began = start_again(dead, attempt, deployment)
             except Exception as error:  # of one run; the others start nevertheless
                 faults.append(f"the server didn't start {dead.run} again ({sentence_of(error)})")
                 log(faults[-1])
                 continue
-            log(f"{dead.run} died at epoch {dead.place}: started again as flow run {began.id}")
-            run_event(dead.run, "run.resumed", {"from": dead.place, "attempt": attempt, "flow_run": str(began.id)})
+            log(f"{dead.run} died at epoch {dead.progress}: started again as flow run {began.id}")
+            run_event(dead.run, "run.resumed", {"from": dead.progress, "attempt": attempt, "flow_run": str(began.id)})
             where = url_or_path(dead.store)
-            answer.started.append(Relaunched(run=dead.run, store=where, place=dead.place, attempt=attempt))
+            answer.started.append(Relaunched(run=dead.run, store=where, place=dead.progress, attempt=attempt))
     if faults:
         others = f"{len(answer.started)} others were started"
         raise FrostlineError(f"{'; '.join(faults)}; check that their deployments exist unchanged; {others}")
@@ -97,7 +97,8 @@ def start_again(dead: DeadRun, attempt: int, deployment: str) -> FlowRun:
     Returns:
         The new flow run.
     """
-    of = str(dead.flow_run.id) if dead.flow_run is not None else f"{dead.run} {getattr(dead.record, 'updated', '')}"
+    updated = getattr(dead.record, "updated", "")
+    original = str(dead.flow_run.id) if dead.flow_run is not None else f"{dead.run} {updated}"
     target: Any = deployment
     # Without a deployment that can repeat the original start, the run resumes from its record.
     parameters: dict[str, Any] = {"name": dead.run, "store": url_or_path(dead.store), "go_on": True}
@@ -110,8 +111,8 @@ def start_again(dead: DeadRun, attempt: int, deployment: str) -> FlowRun:
         flow_run_name=dead.run,  # a flow run gets its own name only when it begins
         timeout=0,
         as_subflow=False,
-        idempotency_key=f"resume {of}",
-        tags=["frostline", f"resume-of:{of}", f"from:{dead.place}", f"attempt:{attempt}"],
+        idempotency_key=f"resume {original}",
+        tags=["frostline", f"resume-of:{original}", f"from:{dead.progress}", f"attempt:{attempt}"],
     )
     assert isinstance(began, FlowRun)  # a synchronous call returns no coroutine
     return began
@@ -120,4 +121,4 @@ def start_again(dead: DeadRun, attempt: int, deployment: str) -> FlowRun:
 def _attempts(dead: DeadRun) -> int:
     """Return how many flow runs were started from the run's current progress."""
     tags = dict(tag.split(":", 1) for tag in (dead.flow_run.tags if dead.flow_run is not None else []) if ":" in tag)
-    return int(tags["attempt"]) if tags.get("from") == dead.place and tags.get("attempt", "").isdigit() else 0
+    return int(tags["attempt"]) if tags.get("from") == dead.progress and tags.get("attempt", "").isdigit() else 0

@@ -20,9 +20,9 @@ from handler.observer import Observer
 from handler.records import SegmentRecord
 from handler.stop_flag import stop
 
-NAMES = {signal.SIGINT: "SIGINT", signal.SIGTERM: "SIGTERM"}
-GRACE = 2.5
-LIMIT = 18.0  # Prefect's worker kills a cancelled process after 30 s
+SIGNAL_NAMES = {signal.SIGINT: "SIGINT", signal.SIGTERM: "SIGTERM"}
+GRACE_SECONDS = 2.5
+LIMIT_SECONDS = 18.0  # Prefect's worker kills a cancelled process after 30 s
 
 
 class SignalWatch(Observer):
@@ -32,10 +32,10 @@ class SignalWatch(Observer):
     the main thread receives signals.
 
     Args:
-        abandon: called from another thread if the process does not end in time; it does not return. None lets the
+        on_timeout: called from another thread if the process does not end in time; it does not return. None lets the
             process continue.
-        hurry: called on a second Ctrl-C; it does not return.
-        say: shows the user that the stop request was received.
+        on_second_signal: called on a second Ctrl-C; it does not return.
+        notify: shows the user that the stop request was received.
         grace: seconds after which a process with nothing to save is ended.
         limit: seconds after which any process is ended; it has to finish its step, save the state and notify Prefect in
             them.
@@ -51,13 +51,14 @@ class SignalWatch(Observer):
 
     def __init__(
         self,
-        abandon: Callable[[], None] | None = None,
-        hurry: Callable[[], None] | None = None,
-        say: Callable[[str], None] = lambda text: None,
-        grace: float = GRACE,
-        limit: float = LIMIT,
+        on_timeout: Callable[[], None] | None = None,
+        on_second_signal: Callable[[], None] | None = None,
+        notify: Callable[[str], None] = lambda text: None,
+        grace: float = GRACE_SECONDS,
+        limit: float = LIMIT_SECONDS,
     ) -> None:
-        self.abandon, self.hurry, self.say, self.grace, self.limit = abandon, hurry, say, grace, limit
+        self.on_timeout, self.on_second_signal, self.notify = on_timeout, on_second_signal, notify
+        self.grace, self.limit = grace, limit
         self.unfinished = False
         self.handler = self._handle  # one object: Prefect compares handlers by identity
         self._before: dict[signal.Signals, Any] = {}
@@ -77,7 +78,7 @@ class SignalWatch(Observer):
             target=self._watch, args=(self._pipe[0],), name="frostline-signals", daemon=True
         )
         self._watcher.start()
-        self._before = {number: signal.signal(number, self.handler) for number in NAMES}
+        self._before = {number: signal.signal(number, self.handler) for number in SIGNAL_NAMES}
         SignalWatch.active = self
         return self
 
@@ -86,7 +87,7 @@ class SignalWatch(Observer):
         return signal.signal(signal.SIGTERM, self.handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        stop.request(NAMES[signal.Signals(number)])
+        stop.request(SIGNAL_NAMES[signal.Signals(number)])
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -120,30 +121,30 @@ class SignalWatch(Observer):
         self.unfinished = False
 
     def _watch(self, pipe: int) -> None:
-        asked = 0
+        signals = 0
         try:
             while data := os.read(pipe, 64):
                 for number in data:
-                    if number not in NAMES:
+                    if number not in SIGNAL_NAMES:
                         continue
-                    asked += 1
-                    stop.request(NAMES[signal.Signals(number)])
-                    if asked == 1:
-                        threading.Thread(target=self._see_it_end, daemon=True).start()
-                        self.say("stopping; the state is saved first (Ctrl-C again: stop at once)")
-                    elif number == signal.SIGINT and self.hurry is not None:
-                        self.hurry()
+                    signals += 1
+                    stop.request(SIGNAL_NAMES[signal.Signals(number)])
+                    if signals == 1:
+                        threading.Thread(target=self._enforce_limits, daemon=True).start()
+                        self.notify("stopping; the state is saved first (Ctrl-C again: stop at once)")
+                    elif number == signal.SIGINT and self.on_second_signal is not None:
+                        self.on_second_signal()
         finally:
             os.close(pipe)
 
-    def _see_it_end(self) -> None:
+    def _enforce_limits(self) -> None:
         now = time.monotonic()
-        patience, end = now + self.grace, now + self.limit
+        grace_end, end = now + self.grace, now + self.limit
         while not self._ended.wait(0.05):
             now = time.monotonic()
             if self.unfinished:  # guard: grace-while-steps-end
-                patience = now + self.grace
-            if now > min(patience, end):  # guard: grace-without-steps, grace-in-total
-                if self.abandon is not None:
-                    self.abandon()
+                grace_end = now + self.grace
+            if now > min(grace_end, end):  # guard: grace-without-steps, grace-in-total
+                if self.on_timeout is not None:
+                    self.on_timeout()
                 return

@@ -20,8 +20,8 @@ from pydantic import Field
 from flows.access_rules import admit_address, admit_processes
 from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
 from flows.parameters import run_inputs
-from flows.prefect_sync import flow_run_began, flow_run_ends, tasks_untagged
-from flows.stop_signals import LIMIT, SignalWatch
+from flows.prefect_sync import begin_flow_run, end_flow_run, without_tags
+from flows.stop_signals import LIMIT_SECONDS, SignalWatch
 from flows.train import end_interrupted, flush_to_prefect, prefect_defers_to
 from handler.backend.tensorflow_setup import core_count
 from handler.errors import SpecError
@@ -41,7 +41,7 @@ from tasks.run_log import errors_masked, mask_logs
 from tasks.sweep_run import sweep_run
 from tasks.training_process import fork_server_closed
 
-say: Callable[[str], None] = log  # the command replaces it with its display
+notify: Callable[[str], None] = log  # the command replaces it with its display
 
 
 def sweep_name() -> str:
@@ -85,30 +85,32 @@ def sweep(
         check_run_name(name)
     admit_address("dask", dask)
     admit_processes(processes)
-    found, inputs = prepare(spec_files, grid, overrides, store, allow_environment_change=allow_environment_change)
-    name = name or default_title(found)
-    typed = SignalWatch.active is not None
+    sweep_variants, inputs = prepare(
+        spec_files, grid, overrides, store, allow_environment_change=allow_environment_change
+    )
+    name = name or default_title(sweep_variants)
+    from_command = SignalWatch.active is not None
     watch = SignalWatch.active or SignalWatch()
-    watch.unfinished, watch.limit = True, LIMIT + 6  # the trainings have LIMIT to save their states
+    watch.unfinished, watch.limit = True, LIMIT_SECONDS + 6  # the trainings have LIMIT_SECONDS to save their states
     with (
-        nullcontext() if typed else watch,
+        nullcontext() if from_command else watch,
         prefect_defers_to(watch),
         fork_server_closed(),
-        tasks_untagged(),
+        without_tags(),
         errors_masked(),
     ):
-        flow_run_began(str(prefect.runtime.flow_run.id))
+        begin_flow_run(str(prefect.runtime.flow_run.id))
         try:
-            workers = processes or at_a_time(inputs)
+            workers = processes or concurrent_trainings(inputs)
             place = url_of(store) or str(local_root(store))
-            with claimed_sweep(Store(store), name, [variant.name for variant in found]):
-                answers = run_all(found, place, workers, dask, allow_environment_change)
-                answer = compare(found, answers, name, store)
+            with claimed_sweep(Store(store), name, [variant.name for variant in sweep_variants]):
+                answers = run_all(sweep_variants, place, workers, dask, allow_environment_change)
+                answer = compare(sweep_variants, answers, name, store)
         finally:
-            _see_recorded(name)
-            flow_run_ends()
+            _flush_sweep(name)
+            end_flow_run()
     if stop.requested:
-        return end_interrupted(f"stopped by {stop.reason}", typed)  # type: ignore[return-value]
+        return end_interrupted(f"stopped by {stop.reason}", from_command)  # type: ignore[return-value]
     return answer
 
 
@@ -132,8 +134,8 @@ def prepare(
     Raises:
         SpecError: a variant is invalid; the error names it.
     """
-    found, inputs, there = variants(files, grid, overrides), [], Store(store)
-    for variant in found:
+    sweep_variants, inputs, target = variants(files, grid, overrides), [], Store(store)
+    for variant in sweep_variants:
         with named_in_errors(variant):
             made = run_inputs(
                 None, variant.file, list(variant.overrides), ".", store, variant.name,
@@ -141,24 +143,24 @@ def prepare(
             )  # fmt: skip
             check_not_from_itself(made.spec.model.weights, made.name)
             spec = made.spec.model_dump(mode="json", by_alias=True)
-            refuse_other_file(there, made.name, made.folder, spec)
+            refuse_other_file(target, made.name, made.folder, spec)
         inputs.append(made)
-    return found, inputs
+    return sweep_variants, inputs
 
 
-def at_a_time(inputs: Sequence[RunInputs]) -> int:
+def concurrent_trainings(inputs: Sequence[RunInputs]) -> int:
     """Return how many trainings fit on the cores at a time; each takes its `training.threads`, or all of them."""
     cores = core_count()
     return max(1, cores // max(made.spec.training.threads or cores for made in inputs))
 
 
 def run_all(
-    found: Sequence[Variant], store: str, workers: int, dask: str | None, allow_environment_change: bool
+    sweep_variants: Sequence[Variant], store: str, workers: int, dask: str | None, allow_environment_change: bool
 ) -> list[TrainAnswer | FailureAnswer]:
     """Train all variants.
 
     Args:
-        found: the variants.
+        sweep_variants: the variants.
         store: the store's path or URL, valid for every worker.
         workers: the number of trainings at a time, without a cluster.
         dask: the address of a Dask cluster; None trains on this machine.
@@ -168,7 +170,7 @@ def run_all(
         Their answers, in the order of the variants.
     """
     answers: dict[str, TrainAnswer | FailureAnswer] = {}
-    with runner_of(workers, dask) as runner:
+    with make_runner(workers, dask) as runner:
         started = {
             runner.submit(
                 sweep_run,
@@ -176,22 +178,22 @@ def run_all(
                     "variant": variant, "store": store, "allow_environment_change": allow_environment_change,
                 },
             ): variant
-            for variant in found
+            for variant in sweep_variants
         }  # fmt: skip
         for future in as_completed(list(started)):
             variant = started[future]
             answers[variant.name] = answer = answer_of(variant, future)
-            say(f"{variant.name}: {answer.status} ({len(answers)} of {len(found)})")
-    return [answers[variant.name] for variant in found]
+            notify(f"{variant.name}: {answer.status} ({len(answers)} of {len(sweep_variants)})")
+    return [answers[variant.name] for variant in sweep_variants]
 
 
-def _see_recorded(name: str) -> None:
+def _flush_sweep(name: str) -> None:
     """Wait until the server has recorded the sweep.
 
     This is not part of the flow function, because Dask pickles that function with the globals it names for its workers,
-    and `say` may hold a terminal.
+    and `notify` may hold a terminal.
     """
-    flush_to_prefect(name, say)
+    flush_to_prefect(name, notify)
 
 
 def answer_of(variant: Variant, future: PrefectFuture[Any]) -> TrainAnswer | FailureAnswer:
@@ -204,16 +206,16 @@ def answer_of(variant: Variant, future: PrefectFuture[Any]) -> TrainAnswer | Fai
         future: the future of its task.
     """
     try:
-        said = future.result()
-        kind = TrainAnswer if said.get("status") == "completed" else FailureAnswer
-        return kind.model_validate(said)
+        returned = future.result()
+        kind = TrainAnswer if returned.get("status") == "completed" else FailureAnswer
+        return kind.model_validate(returned)
     except Exception as error:  # of its task, or from an invalid answer
         first = (str(error).strip().splitlines() or [""])[0]
         why = f"its process returned no valid answer ({type(error).__name__}: {first})"
         return FailureAnswer(run=variant.name, status="failed", error=why)
 
 
-def runner_of(workers: int, dask: str | None) -> TaskRunner[Any]:
+def make_runner(workers: int, dask: str | None) -> TaskRunner[Any]:
     """Return the task runner: local threads, each of which waits for one training process, or a Dask cluster.
 
     Args:
@@ -234,27 +236,27 @@ def runner_of(workers: int, dask: str | None) -> TaskRunner[Any]:
 
 
 def compare(
-    found: Sequence[Variant], answers: Sequence[TrainAnswer | FailureAnswer], name: str, store: str
+    sweep_variants: Sequence[Variant], answers: Sequence[TrainAnswer | FailureAnswer], name: str, store: str
 ) -> SweepAnswer:
     """Write the comparison page, and return the sweep's answer.
 
     Args:
-        found: the variants.
+        sweep_variants: the variants.
         answers: their answers, in the same order.
         name: the sweep's name.
         store: the store as the user wrote it.
     """
-    there = Store(store)
+    target = Store(store)
     completed = {answer.run for answer in answers if isinstance(answer, TrainAnswer)}
-    records = [there.runs.read(variant.name) for variant in found if variant.name in completed]
+    records = [target.runs.read(variant.name) for variant in sweep_variants if variant.name in completed]
     failures = {
         variant.name: f"{answer.status}: {answer.error}"
-        for variant, answer in zip(found, answers, strict=True)
+        for variant, answer in zip(sweep_variants, answers, strict=True)
         if isinstance(answer, FailureAnswer)
     }
     total, shared = shared_epochs(records)
     trained = sum(s.trained_epochs for answer in answers if isinstance(answer, TrainAnswer) for s in answer.segments)
-    page = write_comparison(name, list(found), records, there.root / "sweeps" / name, failures)
+    page = write_comparison(name, list(sweep_variants), records, target.root / "sweeps" / name, failures)
     upload(page)
     return SweepAnswer(
         sweep=name,

@@ -27,10 +27,10 @@ from pydantic import Field
 
 from flows.access_rules import is_from_outside
 from flows.answers import TrainAnswer
-from flows.forced_exit import AT_MOST_SECONDS, exit_after, mark_abandoned, tell_prefect
+from flows.forced_exit import ABANDON_SECONDS, exit_after, mark_abandoned, notify_prefect
 from flows.parameters import inputs_as_started, run_inputs, training_name
-from flows.prefect_sync import flow_run_began, flow_run_ends, stop_retrying, tasks_untagged, wait_for_return
-from flows.stop_signals import LIMIT, SignalWatch
+from flows.prefect_sync import begin_flow_run, end_flow_run, stop_retrying, wait_for_return, without_tags
+from flows.stop_signals import LIMIT_SECONDS, SignalWatch
 from flows.worker_output import ignore_broken_pipe
 from handler.errors import Interrupted
 from handler.errors.secrets import masked
@@ -100,17 +100,17 @@ def train(
     if is_from_outside():
         ignore_broken_pipe()
     run = TrainingRun.of(inputs)
-    typed = SignalWatch.active is not None
-    with watched(run, inputs), tasks_untagged(), errors_masked():
+    from_command = SignalWatch.active is not None
+    with watched(run, inputs), without_tags(), errors_masked():
         try:
-            flow_run_began(str(prefect.runtime.flow_run.id))
+            begin_flow_run(str(prefect.runtime.flow_run.id))
             return TrainAnswer.of(train_run(run, inputs, wait=wait), store)
         except (TrainingInterrupted, Interrupted) as interrupted:  # guard: interrupted-flow-run
             why = str(interrupted)
         finally:
             flush_to_prefect(inputs.name, lambda text: note(inputs, text))
-            flow_run_ends()
-    return end_interrupted(why, typed)  # type: ignore[return-value]
+            end_flow_run()
+    return end_interrupted(why, from_command)  # type: ignore[return-value]
 
 
 def train_run(run: TrainingRun, inputs: RunInputs, *, wait: bool = False) -> RunRecord:
@@ -159,18 +159,18 @@ def train_segments(run: TrainingRun, inputs: RunInputs, segments: list[PlannedSe
             restore(inputs)
 
 
-def flush_to_prefect(name: str, say: Callable[[str], None]) -> None:
+def flush_to_prefect(name: str, notify: Callable[[str], None]) -> None:
     """Wait for an unreachable server, and resend the artifacts that it missed.
 
     Args:
         name: the name of the run or the sweep.
-        say: shows a text to the user.
+        notify: shows a text to the user.
     """
-    said = "the training has ended; waiting for Prefect's server to come back to report it (Ctrl-C ends the wait)"
-    there = wait_for_return(lambda: say(said))  # guard: server-awaited-at-end
+    waiting = "the training has ended; waiting for Prefect's server to come back to report it (Ctrl-C ends the wait)"
+    server_answers = wait_for_return(lambda: notify(waiting))  # guard: server-awaited-at-end
     if SignalWatch.active is not None:
         SignalWatch.active.unfinished = True  # asked to stop now, it still reports its end to Prefect
-    if not there:
+    if not server_answers:
         stop_retrying()
     elif not stop.requested:
         resend_artifacts()  # guard: artifacts-shown-again
@@ -180,7 +180,7 @@ def flush_to_prefect(name: str, say: Callable[[str], None]) -> None:
 @contextmanager
 def watched(run: TrainingRun, inputs: RunInputs) -> Iterator[None]:
     """Attach Prefect's observer and the signal handling to a run for the duration of its flow."""
-    watch = SignalWatch.active or SignalWatch(grace=LIMIT, abandon=lambda: _give_up(run))
+    watch = SignalWatch.active or SignalWatch(grace=LIMIT_SECONDS, on_timeout=lambda: _exit_abandoned(run))
     observers = [PrefectObserver(inputs.name), watch]
     run.observers += observers
     try:
@@ -204,39 +204,39 @@ def prefect_defers_to(watch: SignalWatch) -> Iterator[None]:
         yield
         return
     with engine._prefect_sigterm_bridge_lock:
-        prefects = engine._prefect_sigterm_handler
+        prefect_handler = engine._prefect_sigterm_handler
         engine._prefect_sigterm_handler = watch.handler  # type: ignore[assignment]
         installed = watch.take_over()
     try:
         yield
     finally:
         with engine._prefect_sigterm_bridge_lock:
-            engine._prefect_sigterm_handler = prefects
+            engine._prefect_sigterm_handler = prefect_handler
             signal.signal(signal.SIGTERM, installed)
 
 
-def end_interrupted(why: str, typed: bool) -> State[Any]:
+def end_interrupted(why: str, from_command: bool) -> State[Any]:
     """Return the final state of a stopped flow run.
 
     A stop on the command line cancels the flow run; under a worker it ends as Prefect ends it.
 
     Args:
         why: the state's message.
-        typed: whether a command, not a worker, runs the flow.
+        from_command: whether a command, not a worker, runs the flow.
 
     Raises:
         TerminationSignal: SIGTERM ended a flow run of a worker; Prefect decides whether it was cancelled or crashed.
     """
-    if not typed and stop.reason == "SIGTERM":
+    if not from_command and stop.reason == "SIGTERM":
         raise TerminationSignal(signal=signal.SIGTERM)
     return State(type=StateType.CANCELLED, name="Interrupted", message=f"{why}; run the same command again to resume")
 
 
-def _give_up(run: TrainingRun) -> None:
-    exit_after(AT_MOST_SECONDS, 128 + signal.SIGTERM)
+def _exit_abandoned(run: TrainingRun) -> None:
+    exit_after(ABANDON_SECONDS, 128 + signal.SIGTERM)
     try:
         watch = SignalWatch.active
-        tell_prefect(mark_abandoned(run, watch is not None and watch.unfinished), crashed=True)
+        notify_prefect(mark_abandoned(run, watch is not None and watch.unfinished), crashed=True)
     except BaseException:
         print(masked(traceback.format_exc()), file=sys.stderr)  # noqa: T201 (the process ends here)
     finally:

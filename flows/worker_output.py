@@ -10,10 +10,10 @@ from rich.console import Console
 def ignore_broken_pipe() -> None:
     """Redirect output to the null device once its reader is gone; rich, which Prefect logs with, would end the process.
     """
-    Console.on_broken_pipe = _say_no_more  # type: ignore[assignment]
+    Console.on_broken_pipe = _discard_output  # type: ignore[assignment]
 
 
-def _say_no_more(console: Console) -> None:
+def _discard_output(console: Console) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(nowhere, descriptor)

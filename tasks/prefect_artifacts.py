@@ -28,7 +28,7 @@ from handler.observer import Observer
 from handler.records import Plan, RunRecord, SegmentRecord
 from tasks.client_retries import client_retries
 
-_not_taken: list[Callable[[], object]] = []
+_unsent: list[Callable[[], object]] = []
 
 
 def plan_table(plan: Plan) -> None:
@@ -62,8 +62,8 @@ def final_figures(record: RunRecord) -> None:
             *["", "| epochs | frozen | source | seconds |", "|---|---|---|---|", *segments],
         ]
     )
-    said = f"The result of {record.run}"
-    _show(lambda: create_markdown_artifact(text, key=_slug("result", record.run), description=said))
+    description = f"The result of {record.run}"
+    _show(lambda: create_markdown_artifact(text, key=_slug("result", record.run), description=description))
 
 
 def final_pictures(record: RunRecord, page: str) -> None:
@@ -79,8 +79,8 @@ def final_pictures(record: RunRecord, page: str) -> None:
     image = base64.b64encode(curves_image(record).encode()).decode()
     url = f"data:image/svg+xml;base64,{image}"
     _show(lambda: create_image_artifact(url, key=_slug("curves", name), description=f"{name} by epoch"))
-    where, said = Path(page).absolute().as_uri(), f"The report of {name}, on the machine that trained it"
-    _show(lambda: create_link_artifact(where, link_text=page, key=_slug("page", name), description=said))
+    link, description = Path(page).absolute().as_uri(), f"The report of {name}, on the machine that trained it"
+    _show(lambda: create_link_artifact(link, link_text=page, key=_slug("page", name), description=description))
 
 
 class PrefectObserver(Observer):
@@ -97,8 +97,8 @@ class PrefectObserver(Observer):
         """Emit `frostline.epoch.completed`."""
         figures = {name: float(value) for name, value in logs.items()}
         run_event(self.run, "epoch.completed", {"epoch": epoch, "seconds": round(seconds, 3), **figures})
-        said = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        log(f"epoch {epoch + 1} done in {seconds:.1f} s: {said}")
+        metrics = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        log(f"epoch {epoch + 1} done in {seconds:.1f} s: {metrics}")
 
     def on_segment_end(self, record: SegmentRecord) -> None:
         """Emit `frostline.segment.completed`."""
@@ -132,7 +132,7 @@ def log(text: str) -> None:
 
 def resend_artifacts() -> None:
     """Resend the artifacts that an unreachable server missed; call it inside the flow, when the server answers."""
-    for show in [_not_taken.pop(0) for _ in range(len(_not_taken))]:
+    for show in [_unsent.pop(0) for _ in range(len(_unsent))]:
         _show(show)
 
 
@@ -141,7 +141,7 @@ def _show(show: Callable[[], object]) -> None:
         with client_retries(1, seconds=10.0):
             show()
     except Exception as error:  # any network or server error
-        _not_taken.append(show)
+        _unsent.append(show)
         log(f"Prefect's server didn't accept an artifact ({type(error).__name__}: {error}); the training continues")
 
 

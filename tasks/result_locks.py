@@ -83,13 +83,13 @@ class FlockLockManager(LockManager):
         Raises:
             TrainingInterrupted: the training was asked to stop meanwhile.
         """
-        end, told = _deadline(acquire_timeout), False
+        end, notified = _deadline(acquire_timeout), False
         while not self._try(key, holder, threading.get_ident()):
             if time.monotonic() >= end:
                 return False
-            _stop_if_asked()
-            if not told:
-                told = True
+            _raise_if_stopped()
+            if not notified:
+                notified = True
                 self.waiting()
             time.sleep(self.poll)
         return True
@@ -102,7 +102,7 @@ class FlockLockManager(LockManager):
         while not self._try(key, holder):
             if time.monotonic() >= end:
                 return False
-            _stop_if_asked()
+            _raise_if_stopped()
             await asyncio.sleep(self.poll)
         return True
 
@@ -148,7 +148,7 @@ class FlockLockManager(LockManager):
         while self.is_locked(key) and not self._is_of_this_thread(key):
             if time.monotonic() >= end:
                 return False
-            _stop_if_asked()
+            _raise_if_stopped()
             time.sleep(self.poll)
         return True
 
@@ -208,7 +208,7 @@ def _deadline(seconds: float | None) -> float:
     return float("inf") if seconds is None else time.monotonic() + seconds
 
 
-def _stop_if_asked() -> None:
+def _raise_if_stopped() -> None:
     if stop.requested:
         # guard: stop-while-waiting-for-epochs
         raise TrainingInterrupted("asked to stop while waiting for another run that trains the same epochs")

@@ -39,15 +39,15 @@ def run_segment(inputs: RunInputs, planned: PlannedSegment) -> SegmentRecord:
     Returns:
         The segment; `source` is `cached` if nothing had to be trained.
     """
-    done = TrainingRun.of(inputs).find_completion(planned.index)
-    named = cached_by_key(
+    completion = TrainingRun.of(inputs).find_completion(planned.index)
+    cached_task = cached_by_key(
         segment,
         Path(inputs.store),
         # Another run may have the same segment without the later state that satisfies it here, and has to train it.
-        f"segment-{planned.state if done is None else done.state}",
+        f"segment-{planned.state if completion is None else completion.state}",
         waiting=lambda: note(inputs, f"epochs {planned.start}-{planned.end}: another run trains them; waiting for it"),
     ).with_options(task_run_name=title(planned))
-    state = named(inputs, planned, return_state=True)
+    state = cached_task(inputs, planned, return_state=True)
     if state.name == "Cached":
         return TrainingRun.of(inputs).train_segment(planned.index)  # finds the state, and adds it to this run's record
     return SegmentResult.model_validate(state.result()).record

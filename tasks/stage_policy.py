@@ -25,7 +25,7 @@ from tasks.run_log import errors_masked
 
 RETRIES = 4
 # guard: read-only-disk-not-retried
-STAYS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # a person has to fix these
+PERMANENT_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)  # a person has to fix these
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -40,11 +40,11 @@ def is_transient(error: BaseException) -> bool:
     if not isinstance(error, OSError | StoreError) or isinstance(error, DamagedError):
         return False
     cause = error.__cause__ if isinstance(error, StoreError) else error
-    kinds = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
-    return not (isinstance(cause, kinds) or (isinstance(cause, OSError) and cause.errno in STAYS))
+    permanent = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+    return not (isinstance(cause, permanent) or (isinstance(cause, OSError) and cause.errno in PERMANENT_ERRNOS))
 
 
-def retry_if_it_can_pass(task: Task[..., Any], of: TaskRun, state: State[Any]) -> bool:
+def should_retry(task: Task[..., Any], of: TaskRun, state: State[Any]) -> bool:
     """Apply `is_transient` to the attempt's exception; Prefect's retry condition."""
     return isinstance(state.data, BaseException) and is_transient(state.data)
 
@@ -72,23 +72,23 @@ def stage(
                     raise TrainingInterrupted(str(error)) from error
                 except Exception as error:
                     if is_transient(error):
-                        left = RETRIES + 1 - (task_run.run_count or 1)
-                        more = f"; retrying in a few seconds, at most {left} more times" if left > 0 else ""
-                        note(inputs, f"{name}: {type(error).__name__}: {error}{more}")
+                        remaining = RETRIES + 1 - (task_run.run_count or 1)
+                        advice = f"; retrying in a few seconds, at most {remaining} more times" if remaining > 0 else ""
+                        note(inputs, f"{name}: {type(error).__name__}: {error}{advice}")
                     raise
 
-        made = task(
+        stage_task = task(
             name=name,
             task_run_name=run_name or name,
             retries=RETRIES,  # guard: transient-fault-retried
             retry_delay_seconds=exponential_backoff(backoff_factor=1),
             retry_jitter_factor=0.3,
-            retry_condition_fn=retry_if_it_can_pass,
+            retry_condition_fn=should_retry,
             persist_result=False,
             cache_policy=NO_CACHE,
             cache_result_in_memory=False,
         )
-        return made(attempt)
+        return stage_task(attempt)
 
     return decorate
 

@@ -38,8 +38,8 @@ def sweep_run(variant: Variant, store: str, allow_environment_change: bool) -> d
     folder.mkdir(parents=True, exist_ok=True)
     run(arguments, folder / "answer.json", folder / "log")
     try:
-        found: dict[str, Any] = json.loads((folder / "answer.json").read_text())
+        answer: dict[str, Any] = json.loads((folder / "answer.json").read_text())
     except (OSError, ValueError):
-        found = {"run": variant.name, "status": "failed", "resume": None}
-        found["error"] = f"its process ended without an answer; its output is in {folder / 'log'}"
-    return found
+        answer = {"run": variant.name, "status": "failed", "resume": None}
+        answer["error"] = f"its process ended without an answer; its output is in {folder / 'log'}"
+    return answer

@@ -21,7 +21,7 @@ from handler.stop_flag import stop
 POLL_MILLISECONDS = 200
 
 
-class Forking:
+class ForkServer:
     """The fork server of this process: one for all threads, started on first use."""
 
     def __init__(self) -> None:
@@ -41,13 +41,13 @@ class Forking:
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 # Remove the variables of this process's flow run; a training has its own.
-                given = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
+                environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT__")}
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "flows.cli.fork_server"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
-                    env=given,
+                    env=environment,
                 )
             assert self._process.stdin is not None
             assert self._process.stdout is not None
@@ -64,7 +64,7 @@ class Forking:
                 self._process = None
 
 
-_forking = Forking()
+_fork_server = ForkServer()
 
 
 @contextlib.contextmanager
@@ -73,7 +73,7 @@ def fork_server_closed() -> Iterator[None]:
     try:
         yield
     finally:
-        _forking.close()
+        _fork_server.close()
 
 
 def run(arguments: list[str], out: Path, err: Path) -> None:
@@ -81,17 +81,17 @@ def run(arguments: list[str], out: Path, err: Path) -> None:
 
     If this process is asked to stop, it sends the command one SIGTERM and waits for its end.
     """
-    pid = _forking.start(arguments, out, err)
+    pid = _fork_server.start(arguments, out, err)
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:  # it has ended already
         return
     try:
-        poll, asked = select.poll(), False
+        poll, notified = select.poll(), False
         poll.register(process, select.POLLIN)
         while not poll.poll(POLL_MILLISECONDS):
-            if stop.requested and not asked:
-                asked = True
+            if stop.requested and not notified:
+                notified = True
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGTERM)
     finally:

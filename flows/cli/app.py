@@ -246,46 +246,46 @@ def main() -> int:
     return code
 
 
-def run(typed: list[str]) -> tuple[int, bool]:
+def run(arguments: list[str]) -> tuple[int, bool]:
     """Run one command line.
 
     Args:
-        typed: the arguments after `frostline`.
+        arguments: the arguments after `frostline`.
 
     Returns:
         The exit code, and whether the process should end without waiting for its threads.
     """
-    with Output("--json" in typed, typed) as shown:
-        return _run(typed, shown), shown.leaves_at_once
+    with Output("--json" in arguments, arguments) as current:
+        return _run(arguments, current), current.exits_at_once
 
 
-def _run(typed: list[str], shown: Output) -> int:
+def _run(arguments: list[str], current: Output) -> int:
     global _output
-    _output = shown
+    _output = current
     try:
-        for text in typed:
+        for text in arguments:
             check_text(text, "the command line")
-        with enough_memory(typed[0] if typed else "frostline"):
-            code = app(args=typed, prog_name="frostline", standalone_mode=False)
+        with enough_memory(arguments[0] if arguments else "frostline"):
+            code = app(args=arguments, prog_name="frostline", standalone_mode=False)
         return code if isinstance(code, int) else 0  # the exit code of a typer.Exit
     except (CommandFailed, FrostlineError) as error:
         failure = error if isinstance(error, CommandFailed) else CommandFailed.because(error)
         if isinstance(error, UserCodeError) and error.frames:
-            shown.say(error.frames)
-        shown.failed(failure.answer)
+            current.say(error.frames)
+        current.failed(failure.answer)
         return failure.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except BaseException as error:
         if hasattr(error, "format_message"):
-            return _usage(error, shown)
+            return _usage(error, current)
         if expected_message(error) is None:
-            shown.say(traceback.format_exc().rstrip())
-        shown.failed(CommandFailed.because(error).answer)
+            current.say(traceback.format_exc().rstrip())
+        current.failed(CommandFailed.because(error).answer)
         return 1
 
 
-def _usage(error: Any, shown: Output) -> int:
+def _usage(error: Any, current: Output) -> int:
     """Report a command line that cannot be parsed.
 
     Typer raises exceptions of several modules for it; all of them have `format_message`.
@@ -294,7 +294,7 @@ def _usage(error: Any, shown: Output) -> int:
         return 2
     context = getattr(error, "ctx", None)
     usage = f"{context.get_usage()}\n" if context is not None else ""
-    shown.refused(error.format_message(), usage)
+    current.refused(error.format_message(), usage)
     return 2
 
 

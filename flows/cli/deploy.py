@@ -59,26 +59,26 @@ def deploy(output: Output, dead_after: float) -> None:
     require_server(url, "start it, or set PREFECT_API_AUTH_STRING if it requires authentication")
     pools = sorted({str(deployment["work_pool"]["name"]) for deployment in declared})
     for pool in pools:
-        if (said := make_pool(pool)) is not None:
-            output.say(said)
+        if (message := make_pool(pool)) is not None:
+            output.say(message)
     _prefect("--no-prompt", "deploy", "--all")
     from flows.prefect_server.heartbeat_automation import declare
 
     automation, new = declare(dead_after)
     names = [str(deployment["name"]) for deployment in declared]
-    shown = table("", "")
-    shown.show_header = False
-    shown.add_row("deployments", ", ".join(names))
+    rows = table("", "")
+    rows.show_header = False
+    rows.add_row("deployments", ", ".join(names))
     change = "created" if new else "updated"
-    shown.add_row("dead runs", f"after {dead_after:g} s without a heartbeat (automation {change})")
-    shown.add_row("next command", f"prefect worker start --pool {pools[0]} --type process --limit 4")
+    rows.add_row("dead runs", f"after {dead_after:g} s without a heartbeat (automation {change})")
+    rows.add_row("next command", f"prefect worker start --pool {pools[0]} --type process --limit 4")
     answer = DeployAnswer(deployments=names, pools=pools, automation=str(automation), dead_after=dead_after)
-    output.answer(answer, shown)
+    output.answer(answer, rows)
 
 
 def _prefect(*arguments: str) -> None:
     command: list[Any] = [sys.executable, "-m", "prefect", *arguments]
-    typed = subprocess.run(command, capture_output=True, text=True)
-    if typed.returncode:
-        said = (typed.stderr or typed.stdout).strip().splitlines()
-        raise FrostlineError(f"`prefect {' '.join(arguments)}` failed: {said[-1] if said else typed.returncode}")
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        raise FrostlineError(f"`prefect {' '.join(arguments)}` failed: {lines[-1] if lines else done.returncode}")

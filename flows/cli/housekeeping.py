@@ -28,15 +28,15 @@ def verify_store(output: Output, runs: list[str], folder: str) -> None:
     store = Store(folder)
     for name in runs:
         store.runs.read(name)
-    found = store.verify(*runs)
-    answer = VerifyAnswer(ok=not found, damaged=[Damaged(path=str(d.path), what=d.what) for d in found])
+    damages = store.verify(*runs)
+    answer = VerifyAnswer(ok=not damages, damaged=[Damaged(path=str(d.path), what=d.what) for d in damages])
     if answer.ok:
         output.answer(answer, f"{folder}: all files are intact")
         return
-    shown = table("file", "damage")
+    rows = table("file", "damage")
     for damage in answer.damaged:
-        shown.add_row(damage.path, damage.what)
-    output.answer(answer, shown)
+        rows.add_row(damage.path, damage.what)
+    output.answer(answer, rows)
     raise typer.Exit(1)
 
 
@@ -97,9 +97,9 @@ def policy(newest: int | None, best: int, metric: str | None, days: float) -> Re
     """
     given = {"--keep-best": best, "--metric": metric, "--keep-days": days}
     if newest is None:
-        beside = [option for option, value in given.items() if value]
-        if beside:
-            raise SpecError(beside[0], "selects runs to keep in addition to the newest; give --keep-newest too")
+        others = [option for option, value in given.items() if value]
+        if others:
+            raise SpecError(others[0], "selects runs to keep in addition to the newest; give --keep-newest too")
         return None
     if best > 0 and metric is None:
         raise SpecError("--keep-best", f"{best} needs a metric; give one with --metric, such as val_loss")
@@ -107,9 +107,9 @@ def policy(newest: int | None, best: int, metric: str | None, days: float) -> Re
         return Retention(newest=newest, best=best, metric=metric, days=days)
     except ValidationError as error:
         fault = error.errors()[0]
-        said = str(fault["msg"]).removeprefix("Value error, ")
+        message = str(fault["msg"]).removeprefix("Value error, ")
         raise SpecError(
-            _option(".".join(["keep", *map(str, fault["loc"])])), f"{said}; got {fault['input']!r}"
+            _option(".".join(["keep", *map(str, fault["loc"])])), f"{message}; got {fault['input']!r}"
         ) from error
 
 
@@ -136,13 +136,13 @@ def collect_garbage(output: Output, folder: str, keep: Retention | None, dry_run
         removed, count = store.collect(keep=keep, dry_run=dry_run)
     except BusyError as error:
         busy = store.runs.active_names()
-        answer = FailureAnswer(run=busy[0] if busy else None, status="busy", error=str(error), resume=output.command)
-        raise CommandFailed(answer, 75) from error
+        failure = FailureAnswer(run=busy[0] if busy else None, status="busy", error=str(error), resume=output.command)
+        raise CommandFailed(failure, 75) from error
     except SpecError as error:
         raise SpecError(_option(error.path) if error.path.startswith("keep.") else error.path, error.message) from error
-    found = GcAnswer(removed=removed, bytes=count, dry_run=dry_run)
+    answer = GcAnswer(removed=removed, bytes=count, dry_run=dry_run)
     title = "paths that would be removed" if dry_run else "paths removed"
-    shown = [table("path")] if removed else []
+    rows = [table("path")] if removed else []
     for path in removed:
-        shown[0].add_row(path)
-    output.answer(found, *shown, f"{title}: {len(removed)} ({size(count)})")
+        rows[0].add_row(path)
+    output.answer(answer, *rows, f"{title}: {len(removed)} ({size(count)})")

@@ -66,15 +66,15 @@ class Output:
     Args:
         as_json: write one JSON object to stdout. Other writes to stdout meanwhile, also those of user modules and
             native libraries, go to stderr.
-        typed: the command line, quoted in the message that says how to resume.
+        arguments: the command line, quoted in the message that says how to resume.
 
     Attributes:
-        leaves_at_once: the process should end without waiting for threads that are still busy.
+        exits_at_once: the process should end without waiting for threads that are still busy.
     """
 
-    def __init__(self, as_json: bool, typed: list[str]) -> None:
-        self.as_json, self.typed = as_json, typed
-        self.leaves_at_once = False
+    def __init__(self, as_json: bool, arguments: list[str]) -> None:
+        self.as_json, self.arguments = as_json, arguments
+        self.exits_at_once = False
         self._stdout: IO[str] = sys.stdout
         self._descriptor: int | None = None
         self._consoles: dict[bool, Console] = {}
@@ -112,7 +112,7 @@ class Output:
     @property
     def command(self) -> str:
         """The command line as it was given."""
-        return command_line(*self.typed)
+        return command_line(*self.arguments)
 
     @property
     def people(self) -> Console:
@@ -160,11 +160,11 @@ class Output:
             # Printed text is never markup, since names of layers, metrics and files may look like it. Coloured text is
             # a `Text`.
             # guard: no-markup
-            self._consoles[stderr] = Console(file=_steady_stderr() if stderr else None, markup=False, emoji=False)
+            self._consoles[stderr] = Console(file=_own_stderr() if stderr else None, markup=False, emoji=False)
         return self._consoles[stderr]
 
 
-def _steady_stderr() -> IO[str]:
+def _own_stderr() -> IO[str]:
     """Return stderr under a separate descriptor, so that a display still works while native noise on fd 2 is dropped.
     """
     try:

@@ -46,18 +46,18 @@ def show_plan(
     )
     run = TrainingRun.of(inputs)
     plan = run.plan()
-    told = explain_cache_misses(run.planning, plan) if why else None
+    reasons = explain_cache_misses(run.planning, plan) if why else None
     if png is not None:
         from handler.report.schedule_png import draw_schedule
 
         draw_schedule(plan, png)
-    drawn = None if png is None else str(png)
-    answer = PlanAnswer(**plan.model_dump() | {"store": store, "png": drawn, "why": told})
-    shown = table(
+    picture = None if png is None else str(png)
+    answer = PlanAnswer(**plan.model_dump() | {"store": store, "png": picture, "why": reasons})
+    rows = table(
         "epochs", "frozen", "trainable", "parameters", "rate", "cached", "state", title=f"plan of {plan.run}"
     )
     for s in plan.segments:
-        shown.add_row(
+        rows.add_row(
             f"{s.start}-{s.end}",
             names(s.frozen, at_most=3),
             names(s.trainable, at_most=2),
@@ -72,13 +72,13 @@ def show_plan(
         line += f"; about {duration(plan.estimated_seconds)}"
     if plan.estimated_bytes and left:
         line += f"; about {size(plan.estimated_bytes)} on disk"
-    warned = [Text.assemble(("warning:", "yellow"), f" {text}") for text in plan.warnings]
-    started = [Text(plan.initial_weights.text)] if plan.initial_weights else []
-    lines = [line, *started, *([f"picture: {png}"] if png else []), *_prefixes(plan), *warned, *_sentences(plan, told)]
-    output.answer(answer, shown, *lines)
+    warnings = [Text.assemble(("warning:", "yellow"), f" {text}") for text in plan.warnings]
+    weights = [Text(plan.initial_weights.text)] if plan.initial_weights else []
+    lines = [line, *weights, *([f"picture: {png}"] if png else []), *_prefix_lines(plan), *warnings]
+    output.answer(answer, rows, *lines, *_reason_lines(plan, reasons))
 
 
-def _prefixes(plan: Plan) -> list[str]:
+def _prefix_lines(plan: Plan) -> list[str]:
     """Return lines about the frozen prefixes, each for the segments that share it.
 
     A line gives the time that the activation cache saves and its size, or the reason why there is none.
@@ -90,16 +90,16 @@ def _prefixes(plan: Plan) -> list[str]:
             continue
         text = f"activations not cached ({prefix.why})"
         if prefix.used:
-            takes = f"{size(prefix.bytes_per_example)} an example" if prefix.bytes is None else size(prefix.bytes)
-            text = f"activations cached, saves about {prefix.saves:.0%} of a step, {takes}"
+            needed = f"{size(prefix.bytes_per_example)} an example" if prefix.bytes is None else size(prefix.bytes)
+            text = f"activations cached, saves about {prefix.saves:.0%} of a step, {needed}"
         spans.setdefault(text, []).append(f"{segment.start}-{segment.end}")
     return [f"frozen prefix, epochs {', '.join(at)}: {text}" for text, at in spans.items()]
 
 
-def _sentences(plan: Plan, told: list[Reason] | None) -> list[str]:
+def _reason_lines(plan: Plan, reasons: list[Reason] | None) -> list[str]:
     """Return the reasons as sentences."""
-    if told is None:
+    if reasons is None:
         return []
     spans = {segment.index: f"epochs {segment.start}-{segment.end}" for segment in plan.segments}
-    said = [f"{spans[r.segment]}: {r.text}" if r.segment is not None else r.text for r in told]
-    return said or ["everything is cached"]
+    sentences = [f"{spans[r.segment]}: {r.text}" if r.segment is not None else r.text for r in reasons]
+    return sentences or ["everything is cached"]

@@ -60,7 +60,7 @@ def predict_file(output: Output, run: str, source: Path, to: Path, folder: str, 
     output.answer(answer, f"{to}: {points} {what}", *(scores_tables(scores) if scores else []))
 
 
-Found = tuple[int, "dict[str, Any] | None", list[str]]
+Outcome = tuple[int, "dict[str, Any] | None", list[str]]
 """The number of points, their scores, and notes for the user."""
 
 
@@ -78,7 +78,7 @@ def _read_cloud(record: RunRecord, source: Path, to: Path) -> Cloud:
     return cloud
 
 
-def _cloud(output: Output, model: TrainedModel, cloud: Cloud, source: Path, to: Path) -> Found:
+def _cloud(output: Output, model: TrainedModel, cloud: Cloud, source: Path, to: Path) -> Outcome:
     import numpy as np
 
     from handler.data.cloud import codes_of, labels_of, left_out, without
@@ -88,11 +88,11 @@ def _cloud(output: Output, model: TrainedModel, cloud: Cloud, source: Path, to: 
     preparation = model.record.dataset["preparation"]
     classes, unwanted = preparation["classes"], preparation.get("leave_out", [])
     kept = ~left_out(cloud, unwanted)
-    seen = without(cloud, unwanted, "input")
+    cleaned = without(cloud, unwanted, "input")
     with output.people.status("classifying") as status:
         found = predict_cloud(
             model.predict,
-            seen,
+            cleaned,
             preparation,
             progress=lambda done, fields: status.update(f"classifying: {done} of {fields} receptive fields"),
         ).argmax(axis=1)
@@ -103,11 +103,11 @@ def _cloud(output: Output, model: TrainedModel, cloud: Cloud, source: Path, to: 
     if not kept.all():
         codes_kept = ", ".join(map(str, unwanted))
         notes.append(f"{np.count_nonzero(~kept)} points of the codes {codes_kept} keep their classification")
-    labels = labels_of(seen, classes)
+    labels = labels_of(cleaned, classes)
     return len(found), scores(labels, found, list(classes)) if (labels >= 0).any() else None, notes
 
 
-def _arrays(model: TrainedModel, source: Path, to: Path) -> Found:
+def _arrays(model: TrainedModel, source: Path, to: Path) -> Outcome:
     import numpy as np
 
     from handler.data.finite_check import check_finite
@@ -126,7 +126,7 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> Found:
     loss, ignored = model.mh.compiled.loss, model.record.dataset.get("ignore_label")
     labels = labels_of_outputs(predictions, kind_of(loss, _activation(model), units), loss)
     found: dict[str, Any] = {"predictions": predictions} | ({} if labels is None else {"labels": labels})
-    with atomic_write(to) as beside, beside.open("wb") as file:
+    with atomic_write(to) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **found)
     scores, notes = None, list[str]()
     if y is not None:
@@ -164,18 +164,18 @@ def _check_fit(parts: list[np.ndarray], source: Path, model: TrainedModel) -> No
             "input", f"{source} has {len(parts)} inputs, {model.record.run!r} was trained on {len(trained)}; give those"
         )
     axes = [tuple(tensor.shape[1:]) for tensor in getattr(model.mh.arch.nn, "inputs", None) or ()]
-    for i, (part, told) in enumerate(zip(parts, trained, strict=True)):
+    for i, (part, given) in enumerate(zip(parts, trained, strict=True)):
         name = "X" if len(parts) == 1 else f"X{i}"
-        if part.dtype.kind not in "fiub" and part.dtype.kind != np.dtype(told["dtype"]).kind:
-            raise DataError("input", f"{name} of {source} has dtype {part.dtype}; {told['dtype']} is needed")
-        expected = axes[i] if len(axes) == len(parts) and len(axes[i]) == len(told["shape"]) else told["shape"]
+        if part.dtype.kind not in "fiub" and part.dtype.kind != np.dtype(given["dtype"]).kind:
+            raise DataError("input", f"{name} of {source} has dtype {part.dtype}; {given['dtype']} is needed")
+        expected = axes[i] if len(axes) == len(parts) and len(axes[i]) == len(given["shape"]) else given["shape"]
         if len(part.shape) != len(expected) + 1 or any(
             e not in (None, n) for e, n in zip(expected, part.shape[1:], strict=True)
         ):
             raise DataError(
                 "input",
                 f"{name} of {source} has examples of shape {list(part.shape[1:])}, {model.record.run!r} was trained on "
-                f"{told['shape']}; give examples of that shape",
+                f"{given['shape']}; give examples of that shape",
             )
         if not len(part) or len(part) != len(parts[0]):
             raise DataError(

@@ -13,7 +13,7 @@ import threading
 import time
 
 AT_MOST_SECONDS = 20.0
-_WRITTEN_TO = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
+_WRITABLE_FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 
 def end(code: int) -> None:
@@ -23,29 +23,29 @@ def end(code: int) -> None:
     runs the registered exit functions, and flushes files that user code left open. After `AT_MOST_SECONDS` it names the
     thread or function that has not ended, and ends the process without it.
     """
-    threading.Thread(target=_leave, args=(code,), daemon=True).start()
+    threading.Thread(target=_exit_after_timeout, args=(code,), daemon=True).start()
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for file in gc.get_objects():
-        if issubclass(type(file), _WRITTEN_TO) and not file.closed:
+        if issubclass(type(file), _WRITABLE_FILES) and not file.closed:
             with contextlib.suppress(Exception):
                 file.flush()  # guard: open-files-flushed
     os._exit(code)
 
 
-def _leave(code: int) -> None:
+def _exit_after_timeout(code: int) -> None:
     """End the process after `AT_MOST_SECONDS`, while the main thread still waits."""
     time.sleep(AT_MOST_SECONDS)
     with contextlib.suppress(Exception):
-        what = f"frostline: {_waited_for()} has not ended within {AT_MOST_SECONDS:g} s; the process ends without it\n"
-        os.write(2, what.encode(errors="backslashreplace"))
+        message = f"frostline: {_blocker()} has not ended within {AT_MOST_SECONDS:g} s; the process ends without it\n"
+        os.write(2, message.encode(errors="backslashreplace"))
     os._exit(code)
 
 
-def _waited_for() -> str:
+def _blocker() -> str:
     """Return the thread or the registered exit function that delays the end of the process, with its location."""
-    here = threading.current_thread()
-    others = [t for t in threading.enumerate() if not t.daemon and t not in (here, threading.main_thread())]
+    this_thread = threading.current_thread()
+    others = [t for t in threading.enumerate() if not t.daemon and t not in (this_thread, threading.main_thread())]
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
     library = sysconfig.get_path("stdlib")
     while frame is not None and frame.f_code.co_filename.startswith((library, "<frozen")):

@@ -8,19 +8,19 @@ from flows.answers import FailureAnswer, ResumeAnswer, TrainAnswer
 from flows.cli.output import CommandFailed, Output
 from flows.cli.session import Session
 from flows.cli.tables import coloured, table
-from flows.cli.train import finished
+from flows.cli.train import completed_answer
 from handler.errors import FrostlineError
 from handler.errors.command_line import command_line
 from handler.run.resumption import stored_inputs
 from handler.store.store import Store
 
 
-def resume_runs(output: Output, named: list[str], folder: str, allow_environment_change: bool, wait: bool) -> None:
+def resume_runs(output: Output, requested: list[str], folder: str, allow_environment_change: bool, wait: bool) -> None:
     """Resume the named runs, or all runs that were interrupted, killed or failed.
 
     Args:
         output: the command's output.
-        named: the runs' names; empty for all.
+        requested: the runs' names; empty for all.
         folder: the store.
         allow_environment_change: resume from states made in another environment.
         wait: also resume runs that another process is training, once that process has ended.
@@ -30,8 +30,8 @@ def resume_runs(output: Output, named: list[str], folder: str, allow_environment
         typer.Exit: with the most severe exit code of the runs, if it is not 0.
     """
     store = Store(folder)
-    names = named or [name for name in store.runs.names() if _unfinished(store, name, wait, output)]
-    for name in named:
+    names = requested or [name for name in store.runs.names() if _unfinished(store, name, wait, output)]
+    for name in requested:
         store.runs.read(name)
     answers: list[TrainAnswer | FailureAnswer] = []
     codes = [0]
@@ -40,7 +40,8 @@ def resume_runs(output: Output, named: list[str], folder: str, allow_environment
             resume = command_line("resume", name, "--store", folder)
             try:
                 inputs = stored_inputs(store, store.runs.read(name), allow_environment_change=allow_environment_change)
-                answers.append(finished(inputs, folder, output.say) or session.train(inputs, folder, resume, wait=wait))
+                completed = completed_answer(inputs, folder, output.say)
+                answers.append(completed or session.train(inputs, folder, resume, wait=wait))
             except (CommandFailed, FrostlineError) as error:
                 failure = error if isinstance(error, CommandFailed) else CommandFailed.because(error, name, resume)
                 output.say(f"frostline: {failure.answer.error}")
@@ -49,13 +50,13 @@ def resume_runs(output: Output, named: list[str], folder: str, allow_environment
                 if failure.answer.status == "interrupted":
                     output.say(f"to resume: {output.command}")
                     break
-    shown = table("run", "status", "epochs", "weights")
+    rows = table("run", "status", "epochs", "weights")
     for answer in answers:
         if isinstance(answer, TrainAnswer):
-            shown.add_row(answer.run, coloured(answer.status), str(answer.epochs), (answer.weights or "")[:16])
+            rows.add_row(answer.run, coloured(answer.status), str(answer.epochs), (answer.weights or "")[:16])
         else:
-            shown.add_row(answer.run or "", coloured(answer.status), "", "")
-    output.answer(ResumeAnswer(runs=answers), shown if answers else f"nothing to resume in {folder}")
+            rows.add_row(answer.run or "", coloured(answer.status), "", "")
+    output.answer(ResumeAnswer(runs=answers), rows if answers else f"nothing to resume in {folder}")
     if any(codes):
         raise typer.Exit(75 if 75 in codes else 1 if 1 in codes else 2)
 

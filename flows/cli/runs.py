@@ -15,7 +15,7 @@ from handler.store.store import Store
 def list_runs(output: Output, folder: str) -> None:
     """List a store's runs, the latest first; a store that does not exist has none."""
     store = Store(folder)
-    found, unreadable = [], {}
+    summaries, unreadable = [], {}
     for name in store.runs.names():
         try:
             alive = store.runs.is_alive(name)  # before reading the record, which a dead process no longer changes
@@ -29,25 +29,25 @@ def list_runs(output: Output, folder: str) -> None:
                 reached = latest_intact(RecordedKeys(tuple(record.chain)), store.states)
                 epochs = reached.epoch if reached is not None else epochs
         last = {metric: values[-1] for metric, values in record.history.items() if values}
-        kept = ("run", "training_epochs", "state", "started", "updated", "error")
-        found.append(
+        copied = ("run", "training_epochs", "state", "started", "updated", "error")
+        summaries.append(
             RunSummary(
                 status=effective_status(record, alive),
                 alive=alive,
                 last=last,
                 epochs=epochs,
-                **{field: getattr(record, field) for field in kept},
+                **{field: getattr(record, field) for field in copied},
             )
         )
-    found.sort(key=lambda summary: summary.updated, reverse=True)
-    answer = RunsAnswer(store=folder, runs=found, unreadable=unreadable)
-    if not found and not unreadable:
+    summaries.sort(key=lambda summary: summary.updated, reverse=True)
+    answer = RunsAnswer(store=folder, runs=summaries, unreadable=unreadable)
+    if not summaries and not unreadable:
         output.answer(answer, f"there are no runs in {folder}")
         return
-    shown = table("run", "status", "epochs", "loss", "updated", "state")
-    for summary in found:
+    rows = table("run", "status", "epochs", "loss", "updated", "state")
+    for summary in summaries:
         loss = summary.last.get("loss")
-        shown.add_row(
+        rows.add_row(
             summary.run,
             coloured(summary.status),
             f"{summary.epochs} of {summary.training_epochs}",
@@ -57,4 +57,4 @@ def list_runs(output: Output, folder: str) -> None:
         )
     for name, why in unreadable.items():
         output.say(f"{name}: {why}")
-    output.answer(answer, shown)
+    output.answer(answer, rows)

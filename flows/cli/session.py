@@ -17,7 +17,7 @@ from flows import prefect_sync
 from flows.answers import FailureAnswer, TrainAnswer
 from flows.cli.display import display_for
 from flows.cli.output import CommandFailed, Output, expected_message
-from flows.forced_exit import AT_MOST_SECONDS, HURRY_SECONDS, exit_after, mark_abandoned, tell_prefect
+from flows.forced_exit import ABANDON_SECONDS, SECOND_SIGNAL_SECONDS, exit_after, mark_abandoned, notify_prefect
 from flows.prefect_server import settings
 from flows.prefect_server.embedded import EmbeddedServer, configured_api_url, start_or_join
 from flows.stop_signals import SignalWatch
@@ -44,7 +44,7 @@ class Session:
         self.output = output
         self.display: Display = display_for(output.people)
         self.server: EmbeddedServer | None = None
-        self.watch = SignalWatch(abandon=self._abandon, hurry=self._hurry, say=lambda text: self.display.note(text))
+        self.watch = SignalWatch(self._end_after_timeout, self._end_at_once, lambda text: self.display.note(text))
         self._run: TrainingRun | None = None
         self._resume = output.command
         self._ending = threading.Lock()
@@ -60,9 +60,9 @@ class Session:
     ) -> None:
         self._ending.acquire()  # from here on the process ends normally
         self.display.close()
-        prefect_sync.may_return = lambda: True
+        prefect_sync.server_may_return = lambda: True
         if not prefect_sync.send_queued(2.0):  # else the rest delays the process once the server is released
-            self.output.leaves_at_once = True
+            self.output.exits_at_once = True
         if self.server is not None:
             self.server.release()
         self.watch.__exit__(kind, error, trace)
@@ -84,7 +84,7 @@ class Session:
         """
         self._resume = resume
         self._run = run = TrainingRun.of(inputs)
-        made_before = run.store.root.exists()
+        store_existed = run.store.root.exists()
         self.display.close()
         self.display = display_for(self.output.people)
         try:
@@ -98,9 +98,9 @@ class Session:
             return self._through_prefect(run, inputs, store, wait)
         except Exception as error:
             self.display.close()
-            self._tell_failure(run, error)
+            self._report_failure(run, error)
             failure = CommandFailed.because(error, inputs.name, resume)
-            if failure.answer.status == "refused" and not made_before:
+            if failure.answer.status == "refused" and not store_existed:
                 run.store.discard_unused()
             raise failure from error
 
@@ -118,7 +118,7 @@ class Session:
         url = configured_api_url()
         if url is None:
             self.server = server = self.server or start_or_join()
-            url, prefect_sync.may_return = server.api_url, server.is_held
+            url, prefect_sync.server_may_return = server.api_url, server.is_held
         settings.set_prefect(store, url)
         if self.server is None:
             # guard: server-found-first
@@ -135,12 +135,12 @@ class Session:
             ServerError: it does not answer.
             Interrupted: the process was asked to stop.
         """
-        self._stop_if_asked()
+        self._raise_if_stopped()
         self.display.status("waiting for Prefect's server")
         if self.server is not None:
             self.server.wait(unless=lambda: stop.requested)
             self.display.note(f"Prefect UI: {self.server.url} (while this command runs)")
-        self._stop_if_asked()
+        self._raise_if_stopped()
         if self.server is not None:
             from prefect.settings import get_current_settings
 
@@ -171,7 +171,7 @@ class Session:
         except FrostlineError:
             raise
         except Exception as error:
-            return self._ended_untold(run, store, error)  # guard: training-outlives-server
+            return self._answer_without_server(run, store, error)  # guard: training-outlives-server
         finally:
             run.observers[:] = [observer for observer in run.observers if observer is not self.display]
 
@@ -199,9 +199,9 @@ class Session:
             self.display.status("")
             if not prefect_sync.wait_until_recorded(2.0 if stop.requested else 30.0):
                 self.display.note("Prefect's server hasn't recorded all stages of this run")
-                self.output.leaves_at_once = True
+                self.output.exits_at_once = True
 
-    def _tell_failure(self, run: TrainingRun, error: Exception) -> None:
+    def _report_failure(self, run: TrainingRun, error: Exception) -> None:
         """Write the failing lines of the user's files, and the path of the file with the whole traceback."""
         frames = error.frames if isinstance(error, UserCodeError) else ""
         if expected_message(error) is not None and not isinstance(error, UserCodeError):
@@ -211,7 +211,7 @@ class Session:
         log = log_failure(run.store.runs.folder(run.inputs.name), error)
         self.output.say(f"full traceback: {log}" if log else "".join(traceback.format_exception(error)).rstrip())
 
-    def _ended_untold(self, run: TrainingRun, store: str, error: Exception) -> TrainAnswer:
+    def _answer_without_server(self, run: TrainingRun, store: str, error: Exception) -> TrainAnswer:
         """Return the answer after the flow raised an error: the training's own error, or one in reporting to the
         server.
 
@@ -222,26 +222,26 @@ class Session:
         own = text_of(error)
         if record is None or (record.status == "failed" and record.error == own):
             raise error
-        untold = f"Prefect's server couldn't be notified ({type(error).__name__}: {error})"
+        server_fault = f"Prefect's server couldn't be notified ({type(error).__name__}: {error})"
         if record.status == "interrupted":
-            raise Interrupted(f"{record.error}; {untold}") from error
+            raise Interrupted(f"{record.error}; {server_fault}") from error
         if record.status == "failed":
-            raise FrostlineError(f"{record.error}; {untold}") from error
-        self.display.note(f"the training is complete, but {untold}")
+            raise FrostlineError(f"{record.error}; {server_fault}") from error
+        self.display.note(f"the training is complete, but {server_fault}")
         return TrainAnswer.of(record, store)
 
-    def _stop_if_asked(self) -> None:
+    def _raise_if_stopped(self) -> None:
         if stop.requested:
             raise Interrupted(f"stopped by {stop.reason} before the training began")
 
-    def _abandon(self) -> None:
+    def _end_after_timeout(self) -> None:
         """End a process that was asked to stop and does not end in time."""
         if not self._ending.acquire(blocking=False):
             return
-        exit_after(AT_MOST_SECONDS, 75)
+        exit_after(ABANDON_SECONDS, 75)
         try:
             error = mark_abandoned(self._run, self.watch.unfinished)
-            tell_prefect(error)
+            notify_prefect(error)
             self.display.close()
             if self.server is not None:
                 self.server.release(1.0)
@@ -253,9 +253,9 @@ class Session:
             sys.stderr.flush()
             os._exit(75)
 
-    def _hurry(self) -> None:
+    def _end_at_once(self) -> None:
         """End the process at a second Ctrl-C: restore the terminal, print how to resume, and update the record."""
-        exit_after(HURRY_SECONDS, 130)
+        exit_after(SECOND_SIGNAL_SECONDS, 130)
         try:
             self.display.close()
             if self._ending.acquire(blocking=False):

@@ -22,11 +22,11 @@ def show_run(output: Output, name: str, folder: str) -> None:
     store = Store(folder)
     alive = store.runs.is_alive(name)  # before reading the record, see `runs`
     record = store.runs.read(name)
-    home = store.runs.folder(name)
-    here = {f.name for f in home.iterdir() if f.is_file()} | {f for f in list_files(home) if "/" not in f}
-    seen = [name for name in here if name != "lock" and not name.startswith(".")]
+    run_folder = store.runs.folder(name)
+    names = {f.name for f in run_folder.iterdir() if f.is_file()} | {f for f in list_files(run_folder) if "/" not in f}
+    seen = [name for name in names if name != "lock" and not name.startswith(".")]
     files = sorted(f"{folder}/runs/{name}/{file}" for file in seen)
-    kept = ("training_epochs", "seed", "started", "updated", "seconds", "dataset", "environment")
+    copied = ("training_epochs", "seed", "started", "updated", "seconds", "dataset", "environment")
     answer = ShowAnswer(
         **ShowAnswer.fields_of(record, folder) | {"status": effective_status(record, alive)},
         alive=alive,
@@ -34,7 +34,7 @@ def show_run(output: Output, name: str, folder: str) -> None:
         resumptions=record.resumptions,
         notes=record.notes,
         error=record.error,
-        **{field: getattr(record, field) for field in kept},
+        **{field: getattr(record, field) for field in copied},
     )
     head = table("", "", title=f"run {name}")
     head.show_header = False
@@ -47,8 +47,8 @@ def show_run(output: Output, name: str, folder: str) -> None:
     if record.error:
         head.add_row("error", Text(record.error, style="red"))
     if not alive and answer.status in ("killed", "interrupted", "failed"):
-        again = command_line("resume", name, "--store", folder)
-        head.add_row("to resume", "run its notebook cell again" if record.is_of_live_objects else again)
+        command = command_line("resume", name, "--store", folder)
+        head.add_row("to resume", "run its notebook cell again" if record.is_of_live_objects else command)
     for resumption in record.resumptions:
         head.add_row("note", resumption.text)
     for note in record.notes:
@@ -61,7 +61,7 @@ def show_run(output: Output, name: str, folder: str) -> None:
         if values:
             known = [value for value in values if value == value] or [values[-1]]  # some epochs may lack a value
             history.add_row(metric, *(f"{value:.5g}" for value in (values[0], values[-1], min(known), max(known))))
-    where = table("file", title="files")
+    paths = table("file", title="files")
     for file in files:
-        where.add_row(file)
-    output.answer(answer, head, segments_table(record.segments), history, *([times] if record.seconds else []), where)
+        paths.add_row(file)
+    output.answer(answer, head, segments_table(record.segments), history, *([times] if record.seconds else []), paths)

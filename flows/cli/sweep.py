@@ -48,9 +48,9 @@ def sweep_specs(
         typer.Exit: with the most severe exit code of the runs, if it is not 0.
     """
     axes = parse_grid(grid)
-    found = variants(files, axes, overrides)
-    title = check_run_name(name) if name else default_title(found)
-    for variant in found:
+    grid_variants = variants(files, axes, overrides)
+    title = check_run_name(name) if name else default_title(grid_variants)
+    for variant in grid_variants:
         with named_in_errors(variant):
             load_spec(Path(variant.file), variant.overrides)
     with Session(output) as session:
@@ -59,7 +59,7 @@ def sweep_specs(
             session.wait_for_server()
             from flows import sweep as flow
 
-            flow.say = session.display.note
+            flow.notify = session.display.note
             session.display.status("training")
             with session.flow_run(f"{title} was interrupted; the states of its runs are saved"):
                 answer = flow.sweep(
@@ -84,21 +84,21 @@ def show(output: Output, answer: SweepAnswer) -> None:
     Raises:
         typer.Exit: at least one run is not completed.
     """
-    shown = table("run", "status", "epochs", "trained", "seconds", "loss", title=answer.sweep)
+    rows = table("run", "status", "epochs", "trained", "seconds", "loss", title=answer.sweep)
     failures = table("run", "error")
     for run in answer.runs:
         if isinstance(run, TrainAnswer):
             trained = sum(s.trained_epochs for s in run.segments)
             seconds = sum(s.seconds for s in run.segments)
             loss = f"{run.history['loss'][-1]:.5g}" if run.history.get("loss") else "-"
-            shown.add_row(run.run, coloured(run.status), str(run.epochs), str(trained), duration(seconds), loss)
+            rows.add_row(run.run, coloured(run.status), str(run.epochs), str(trained), duration(seconds), loss)
         else:
-            shown.add_row(run.run or "", coloured(run.status), "", "", "", "")
+            rows.add_row(run.run or "", coloured(run.status), "", "", "", "")
             failures.add_row(run.run or "", Text(run.error))
             if output.as_json:
                 output.say(f"{run.run}: {run.error}")
-    told = f"epochs: {answer.epochs}, of which {answer.shared_epochs} are shared; {answer.trained_epochs} trained now"
-    output.answer(answer, shown, *([failures] if failures.rows else []), told, f"comparison: {answer.report}")
+    summary = f"epochs: {answer.epochs}, {answer.shared_epochs} of them shared; {answer.trained_epochs} trained now"
+    output.answer(answer, rows, *([failures] if failures.rows else []), summary, f"comparison: {answer.report}")
     failed = {run.status for run in answer.runs} - {"completed"}
     if failed:
         raise typer.Exit(75 if failed & {"interrupted", "busy"} else 1 if "failed" in failed else 2)

@@ -54,7 +54,7 @@ def train_spec(
         name=check_run_name(name or spec.name),
         allow_environment_change=allow_environment_change,
     )
-    answer = finished(inputs, store, output.say)
+    answer = completed_answer(inputs, store, output.say)
     if answer is not None:
         output.say(f"{inputs.name} is complete: nothing was trained; {looked_at(inputs.spec)}")
     else:
@@ -63,7 +63,7 @@ def train_spec(
     show_answer(output, answer)
 
 
-def finished(inputs: RunInputs, store: str, say: Callable[[str], None]) -> TrainAnswer | None:
+def completed_answer(inputs: RunInputs, store: str, say: Callable[[str], None]) -> TrainAnswer | None:
     """Return the answer of a run that is complete; None if there is something left to train.
 
     Args:

@@ -19,9 +19,9 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Callable[..., Awaitable[Any]], Callable[..., Awaitable[Any]]], Awaitable[None]]
-READS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CONNECTIONS = Path("/proc/net/tcp")
-LISTENS, ESTABLISHED = "0A", "01"
+LISTENING, ESTABLISHED = "0A", "01"
 
 
 def origins(port: int) -> list[str]:
@@ -62,7 +62,7 @@ class OwnOrigin:
         if any(origin not in self.origins for origin in from_):  # guard: foreign-origin
             return "a page of another server may not send requests to this one"
         site = _values(scope["headers"], b"sec-fetch-site")
-        reads = scope["type"] == "http" and scope["method"] in READS
+        reads = scope["type"] == "http" and scope["method"] in SAFE_METHODS
         if not from_ and not reads and any(value in ("cross-site", "same-site") for value in site):
             return "a page of another server may not send requests to this one"
         return None
@@ -101,14 +101,14 @@ def is_own(client: tuple[str, int], server: tuple[str, int]) -> bool:
         lines = [line.split() for line in CONNECTIONS.read_text().splitlines()[1:]]
     except OSError:
         return True
-    told = False
-    ours, theirs = _in_hex(server), _in_hex(client)
+    is_listed = False
+    server_address, client_address = _in_hex(server), _in_hex(client)
     for _, local, remote, state, _, _, _, user, *_ in lines:
-        told = told or (local == ours and state == LISTENS)
-        if (local, remote) == (theirs, ours):
+        is_listed = is_listed or (local == server_address and state == LISTENING)
+        if (local, remote) == (client_address, server_address):
             # guard: foreign-user
             return state == ESTABLISHED and int(user) in (0, os.geteuid())  # a closing connection is listed as root's
-    return not told
+    return not is_listed
 
 
 def _values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[str]:

@@ -48,10 +48,10 @@ def configured_api_url() -> str | None:
         return url
     profiles = Path(os.environ.get("PREFECT_PROFILES_PATH") or prefect_home() / "profiles.toml").expanduser()
     try:
-        found = tomllib.loads(profiles.read_text())
+        settings = tomllib.loads(profiles.read_text())
     except (OSError, tomllib.TOMLDecodeError):
         return None
-    profile = found.get("profiles", {}).get(os.environ.get("PREFECT_PROFILE") or found.get("active"), {})
+    profile = settings.get("profiles", {}).get(os.environ.get("PREFECT_PROFILE") or settings.get("active"), {})
     url = profile.get("PREFECT_API_URL")
     return str(url) if url else None
 
@@ -105,16 +105,16 @@ class EmbeddedServer:
         end = time.monotonic() + seconds
         while not unless() and not self._answers():
             if not self.is_held():
-                raise ServerError(f"the embedded Prefect server ended during its start; {self._last_words()}")
+                raise ServerError(f"the embedded Prefect server ended during its start; {self._log_excerpt()}")
             if time.monotonic() > end:
                 raise ServerError(
-                    f"the embedded Prefect server at {self.url} didn't answer in {seconds:.0f} s; {self._last_words()}"
+                    f"the embedded Prefect server at {self.url} didn't answer in {seconds:.0f} s; {self._log_excerpt()}"
                 )
             time.sleep(0.1)
 
     def release(self, seconds: float = 4.0) -> None:
         """Release the server; if no other process holds it, wait for its end, at most `seconds`."""
-        others = self._leave_to_others()
+        others = self._close_hold()
         end = time.monotonic() + seconds
         shared_until = time.monotonic() + 0.5
         while not others and time.monotonic() < end and self._running():
@@ -123,7 +123,7 @@ class EmbeddedServer:
         if self.process is not None and self.process.poll() is None:
             self.process.returncode = 0  # the holder outlives this process; this keeps Popen from warning about it
 
-    def _leave_to_others(self) -> bool:
+    def _close_hold(self) -> bool:
         """Close this process's end of the pipe, and return whether other processes hold one."""
         watch = os.open(f"/proc/self/fd/{self.hold}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         os.close(self.hold)
@@ -161,13 +161,13 @@ class EmbeddedServer:
         finally:
             connection.close()
 
-    def _last_words(self) -> str:
+    def _log_excerpt(self) -> str:
         try:
             lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         except OSError:
             lines = []
-        said = f"; the last line is: {lines[-1].strip()}" if lines else ""
-        return f"its log is {self.log}{said}"
+        last_line = f"; the last line is: {lines[-1].strip()}" if lines else ""
+        return f"its log is {self.log}{last_line}"
 
 
 def start_or_join(home: Path | None = None) -> EmbeddedServer:

@@ -17,7 +17,7 @@ from prefect.events.schemas.events import ResourceSpecification
 NAME = "frostline: flow runs without a heartbeat have crashed"
 FLOWS = ["train", "sweep"]  # the flows whose heartbeats are frequent enough, see prefect.yaml
 _EVENT = "prefect.flow-run."
-_HEARS = ("heartbeat", "Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended")
+_LIFE_SIGNS = ("heartbeat", "Completed", "Failed", "Cancelled", "Crashed", "Paused", "Suspended")
 
 
 def declare(seconds: float) -> tuple[UUID, bool]:
@@ -36,7 +36,7 @@ def declare(seconds: float) -> tuple[UUID, bool]:
         description="Declared by `frostline deploy`. The flow `resume` restarts the marked runs.",
         trigger=EventTrigger(
             after={_EVENT + "heartbeat"},
-            expect={_EVENT + what for what in _HEARS},
+            expect={_EVENT + what for what in _LIFE_SIGNS},
             match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
             match_related=ResourceSpecification(
                 {"prefect.resource.role": ["flow"], "prefect.resource.name": FLOWS}  # only our own flows
@@ -53,8 +53,8 @@ def declare(seconds: float) -> tuple[UUID, bool]:
         ],
     )
     with get_client(sync_client=True) as client:
-        there = client.read_automations_by_name(NAME)
-        if not there:
+        existing = client.read_automations_by_name(NAME)
+        if not existing:
             return client.create_automation(automation), True
-        client.update_automation(there[0].id, automation)
-        return there[0].id, False
+        client.update_automation(existing[0].id, automation)
+        return existing[0].id, False

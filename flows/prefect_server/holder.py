@@ -33,16 +33,16 @@ def hold(home: Path, pipe: int, listening: int) -> None:
         pipe: the descriptor of the pipe's reading end.
         listening: the descriptor of the listening socket.
     """
-    asked: list[int] = []
+    stop_signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    signal.signal(signal.SIGTERM, lambda number, frame: stop_signals.append(number))
     poll = select.poll()
     poll.register(pipe, select.POLLHUP)
     server, restarts = _start(listening), 0
     while True:
         hung_up = bool(poll.poll(500))
-        if not hung_up and not asked:
+        if not hung_up and not stop_signals:
             if server.poll() is None:
                 continue
             print(f"frostline: the server ended with code {server.returncode}", flush=True)  # noqa: T201 (to the log)
@@ -51,7 +51,7 @@ def hold(home: Path, pipe: int, listening: int) -> None:
                 server, restarts = _start(listening), restarts + 1
                 continue
         with startup_lock(home):
-            if hung_up and not asked and not poll.poll(0):
+            if hung_up and not stop_signals and not poll.poll(0):
                 continue  # a new run opened the pipe just now
             for name in ("frostline-server.json", "frostline-server.hold"):
                 (home / name).unlink(missing_ok=True)

@@ -29,5 +29,5 @@ def set_prefect(store: Path, api_url: str) -> None:
     os.environ["PREFECT_API_URL"] = api_url
     if "127.0.0.1" in api_url:  # two processes of one machine must not talk through a proxy
         for name in ("NO_PROXY", "no_proxy"):
-            there = [part for part in os.environ.get(name, "").split(",") if part]
-            os.environ[name] = ",".join(dict.fromkeys([*there, "127.0.0.1", "localhost"]))
+            hosts = [part for part in os.environ.get(name, "").split(",") if part]
+            os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))

@@ -40,7 +40,7 @@ TEMPLATE: dict[str, Any] = {
 
 # Job variables that a flow run must not set. The server checks them against the pool's schema before it creates the
 # flow run.
-BROUGHT: tuple[dict[str, Any], ...] = ({"command": "true"}, {"working_dir": "/"}, {"env": {"PYTHONPATH": "/"}})
+FORBIDDEN_VARIABLES: list[dict[str, Any]] = [{"command": "true"}, {"working_dir": "/"}, {"env": {"PYTHONPATH": "/"}}]
 
 
 def is_open(template: dict[str, Any]) -> bool:
@@ -52,7 +52,7 @@ def is_open(template: dict[str, Any]) -> bool:
     from prefect.utilities.schema_tools.validation import is_valid, preprocess_schema
 
     schema = preprocess_schema(template.get("variables") or {})
-    return any(is_valid(brought, schema) for brought in BROUGHT)
+    return any(is_valid(variables, schema) for variables in FORBIDDEN_VARIABLES)
 
 
 def make_pool(name: str) -> str | None:

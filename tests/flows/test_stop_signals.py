@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from flows.forced_exit import AT_MOST_SECONDS
+from flows.forced_exit import ABANDON_SECONDS
 from flows.stop_signals import SignalWatch
 from handler.stop_flag import stop
 from tests.flows.waiting import wait_for
@@ -43,14 +43,14 @@ def test_a_signal_does_not_stop_a_later_training():
 
 def test_a_process_with_nothing_to_save_is_abandoned_after_the_grace():
     given_up = threading.Event()
-    with SignalWatch(abandon=given_up.set, grace=0.1):
+    with SignalWatch(on_timeout=given_up.set, grace=0.1):
         send(signal.SIGINT)
         assert given_up.wait(10)
 
 
 def test_a_process_with_steps_to_save_gets_more_time():
     given_up = threading.Event()
-    with SignalWatch(abandon=given_up.set, grace=0.1) as watch:
+    with SignalWatch(on_timeout=given_up.set, grace=0.1) as watch:
         watch.on_epoch_begin(0, 0)
         send(signal.SIGINT)
         assert not given_up.wait(0.5)
@@ -60,7 +60,7 @@ def test_a_process_with_steps_to_save_gets_more_time():
 
 def test_a_step_beyond_the_limit_is_abandoned():
     given_up = threading.Event()
-    with SignalWatch(abandon=given_up.set, grace=0.1, limit=1.0) as watch:
+    with SignalWatch(on_timeout=given_up.set, grace=0.1, limit=1.0) as watch:
         watch.on_epoch_begin(0, 0)
         send(signal.SIGTERM)
         assert not given_up.wait(0.5)
@@ -69,19 +69,19 @@ def test_a_step_beyond_the_limit_is_abandoned():
 
 
 def test_the_exit_takes_less_time_than_a_cancelling_worker_grants():
-    assert SignalWatch().limit + AT_MOST_SECONDS < 25  # Prefect's worker kills the process after 30 s
+    assert SignalWatch().limit + ABANDON_SECONDS < 25  # Prefect's worker kills the process after 30 s
 
 
 def test_a_process_that_ends_in_time_is_not_abandoned():
     given_up = threading.Event()
-    with SignalWatch(abandon=given_up.set, grace=0.2):
+    with SignalWatch(on_timeout=given_up.set, grace=0.2):
         send(signal.SIGINT)
     assert not given_up.wait(0.5)
 
 
 def test_a_second_ctrl_c_hurries_a_confirmed_stop():
     said, hurried = [], threading.Event()
-    with SignalWatch(hurry=hurried.set, say=said.append) as watch:
+    with SignalWatch(on_second_signal=hurried.set, notify=said.append) as watch:
         watch.on_epoch_begin(0, 0)
         send(signal.SIGINT)
         wait_for(lambda: said)
