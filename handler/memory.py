@@ -28,8 +28,8 @@ def enough_memory(doing: str) -> Iterator[None]:
             raise
         said = " ".join(str(error).partition("\n")[0].split())[:200]
         raise ResourcesError(
-            f"{doing}: memory ran out{f' ({said})' if said else ''}; a smaller training.batch_size or network, or "
-            "less data at a time takes less"
+            f"{doing} ran out of memory{f' ({said})' if said else ''}; reduce "
+            "training.batch_size, the network or the data"
         ) from error
 
 
@@ -53,8 +53,8 @@ def require_room(where: str, what: str, size: int) -> None:
     if size > memory:
         raise DataError(
             where,
-            f"{what} takes {size / 1e9:.1f} GB in memory, this machine has {memory / 1e9:.1f} GB; give less at a "
-            "time, or a .zarr group, which is read as it is needed",
+            f"{what} takes {size / 1e9:.1f} GB in memory, this machine has {memory / 1e9:.1f} GB; give less "
+            "data, or a .zarr group, which is read in parts",
         )
 
 

@@ -93,7 +93,7 @@ class PlannedSegment(Record):
     @property
     def rate_text(self) -> str:
         """The learning rate as text, or the name of the component that sets it."""
-        return rate_text(self.learning_rate, self.rate_setter or "not known")
+        return rate_text(self.learning_rate, self.rate_setter or "unknown")
 
 
 class InitialWeights(Record):
@@ -224,8 +224,8 @@ class EnvironmentChange(Record):
     def text(self) -> str:
         """The change as a sentence."""
         return (
-            f"{self.field}: {self.found!r} from {_moment(self.epoch, self.step)} on, {self.stored!r} before; allowed, "
-            "the bits may differ from an uninterrupted run"
+            f"{self.field} changed from {self.stored!r} to {self.found!r} at {_moment(self.epoch, self.step)}; the "
+            "change was allowed, the result may not be bit-identical to that of an uninterrupted run"
         )
 
 

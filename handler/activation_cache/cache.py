@@ -129,7 +129,7 @@ class Prefixes:
     def _make(self, place: Cut, epochs: int) -> Prefix:
         # guard: prefix-of-changing-examples
         _refuse(
-            "batches are spread over devices"
+            "batches are distributed over several devices"
             if replica_count(self.masks.model) > 1
             else sequencer_problem(self.sequencer)
         )
@@ -225,11 +225,11 @@ class Prefixes:
         while there and sum(sizes[path] for path in there) + size > self.options.max_bytes:
             drop_unneeded(there.pop(0))
         free = free_bytes(self.folder)
-        _refuse(f"it takes {size / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB" if size > free // 2 else "")
+        _refuse(f"it needs {size / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB free" if size > free // 2 else "")
 
     def _count(self, done: int) -> None:
         if self._broken_off:
-            raise Interrupted("broken off")
+            raise Interrupted("cancelled")
         self._after(done, self.sequencer.rows)
 
 
@@ -241,15 +241,15 @@ def _refuse(why: str) -> None:
 def batch_dependence(examples: activations.Examples) -> str:
     """Return why activations would not be bit-identical to those of a training's batches, or "" if they would be."""
     if examples.rows % examples.batch == 1:  # guard: last-batch-of-one
-        return "the last batch of an epoch holds one example, whose activations have other bits"
+        return "the last batch of an epoch has one example, and its activations are not bit-identical"
     # guard: activations-batch-dependent
-    return "" if examples.independent() else "an example's activations depend on the batch that it is in"
+    return "" if examples.independent() else "the activations are batch-dependent"
 
 
 def sequencer_problem(sequencer: Any) -> str:
     """Return why the activations of a sequencer's examples cannot be stored, or "" if they can."""
     if not isinstance(sequencer, DLSequencer) or type(sequencer).__getitem__ is not DLSequencer.__getitem__:
-        return "the sequencer makes its batches itself"
+        return "the sequencer is not a DLSequencer, or overrides __getitem__"
     if sequencer.in_place:
         return "X is rearranged in place"
-    return "examples are augmented anew in each epoch" if sequencer.augment is not None else ""
+    return "the examples are augmented in each epoch" if sequencer.augment is not None else ""

@@ -32,15 +32,15 @@ def reason_not_used(cut: Cut, mode: Mode, epochs: int, *, rows: int | None, limi
     if cut.why:
         return cut.why
     if rows is not None and cut.size * rows > limit:
-        return f"it takes {cut.size * rows / 1e6:.0f} MB, more than max_bytes {limit / 1e6:.0f} MB"
+        return f"it needs {cut.size * rows / 1e6:.0f} MB, more than max_bytes {limit / 1e6:.0f} MB"
     if mode == "on":
         return ""
     forward, bytes_ = cut.flops / FLOPS_PER_SECOND, cut.size
     saved = epochs * (forward - bytes_ / READ) - (0 if there else forward + bytes_ / WRITE)
     if epochs < 2 and not there:
-        return "it is trained for one epoch"
+        return "its layers stay frozen for one epoch only"
     if saved <= 0 or cut.share < 0.2:
-        return f"it would save little: {cut.share:.0%} of the forward pass, {cut.size / 1e3:.0f} kB an example"
+        return f"it would save little: {cut.share:.0%} of the forward pass, {cut.size / 1e3:.0f} kB per example"
     if rows is not None and saved * rows < TRACES:
-        return f"it would save about {max(saved * rows, 0):.1f} s, tracing the rest takes as much"
+        return f"it would save about {max(saved * rows, 0):.1f} s, and tracing the other layers takes as long"
     return ""

@@ -90,7 +90,7 @@ def cut(graph: Graph, frozen: Collection[str]) -> Cut:
     for number, part in enumerate(graph.parts):
         moves = part.trains and part.name not in frozen
         if moves or part.obstacle or not known.issuperset(part.inputs):
-            reason = "trains" if moves else part.obstacle
+            reason = "is trainable" if moves else part.obstacle
             first = first or (f"{part.name} {reason}" if reason else "")
             continue
         before.append(number)
@@ -98,12 +98,12 @@ def cut(graph: Graph, frozen: Collection[str]) -> Cut:
     flops, whole = sum(graph.parts[n].flops for n in before), sum(part.flops for part in graph.parts)
     after = [part for number, part in enumerate(graph.parts) if number not in set(before)]
     if not any(part.trains and part.name not in frozen for part in after):
-        return Cut(why="nothing trains")
+        return Cut(why="no layer is trainable")
     if not flops:
-        return Cut(why=first or "nothing is computed before what trains")
+        return Cut(why=first or "no frozen layer comes before the first trainable one")
     wanted = {tensor for part in after for tensor in part.inputs}.union(graph.outputs)
     tensors = tuple(sorted(known & wanted))
     sizes = [graph.sizes[tensor] for tensor in tensors]
     if None in sizes:
-        return Cut(why="the activations at its end are of no fixed size")
+        return Cut(why="the activations at its end have no fixed size")
     return Cut(tuple(before), tensors, flops, flops / whole, sum(size or 0 for size in sizes))

@@ -134,10 +134,10 @@ class FlatModel:
 def _problem(model: Any) -> str:
     """Return why no part of a model can be computed once, as far as the model itself is concerned; "" if it can."""
     if type(model) not in (keras.Model, Functional, keras.Sequential) or functional(model) is None:
-        return "only functional and Sequential models are taken apart, and no classes of one's own"
+        return "only functional and Sequential models can be split, not subclasses of keras.Model"
     if {"train_step", "call", "compute_loss"} & vars(model).keys():
-        return "the network has a step of its own"
-    return "it runs eagerly" if model.run_eagerly else ""
+        return "the network defines its own train_step, call or compute_loss"
+    return "the network runs eagerly" if model.run_eagerly else ""
 
 
 def _inside(node: Any) -> Any:
@@ -167,10 +167,10 @@ def uncacheable_reason(layer: Any, lambdas: bool = False) -> str:
         "divides its kernel by its norm": lambda part: isinstance(part, keras.layers.SpectralNormalization),
         # guard: prefix-without-losses
         "adds to the loss": lambda part: getattr(part, "activity_regularizer", None) is not None or has_losses(part),
-        "hands on a mask": lambda part: isinstance(part, keras.layers.Masking) or getattr(part, "mask_zero", False),
-        "looks up in a table": lambda part: isinstance(part, keras.layers.StringLookup | keras.layers.IntegerLookup),
-        "remembers earlier batches": lambda part: getattr(part, "stateful", False) is True,
-        "is a Lambda (prefix_cache.lambdas allows it)": lambda part: (
+        "passes a mask on": lambda part: isinstance(part, keras.layers.Masking) or getattr(part, "mask_zero", False),
+        "uses a lookup table": lambda part: isinstance(part, keras.layers.StringLookup | keras.layers.IntegerLookup),
+        "keeps state from batch to batch": lambda part: getattr(part, "stateful", False) is True,
+        "is a Lambda (allow it with prefix_cache.lambdas)": lambda part: (
             isinstance(part, keras.layers.Lambda) and not lambdas
         ),
     }

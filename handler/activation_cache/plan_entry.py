@@ -26,11 +26,11 @@ def planned_prefix(
     place, options = cut(graph, frozen), spec.training.prefix_cache
     why = reason_not_used(place, options.mode, epochs, rows=rows, limit=options.max_bytes)
     if spec.training.strategy is not None:
-        why = "batches are spread over devices"
+        why = "batches are distributed over several devices"
     if spec.training.in_place:
         why = "X is rearranged in place"
     if augmented:
-        why = "examples are augmented anew in each epoch"
+        why = "the examples are augmented in each epoch"
     # A forward pass is about a third of a step, and frozen layers have no backward pass.
     saves = place.share / (3 - 2 * place.share)
     return PlannedPrefix(

@@ -88,14 +88,14 @@ def prefix_function(model: Any, flat: FlatModel, cut: Cut, batch: Any) -> Any:
     """
     inputs = functional(model).inputs
     if len(batch) != len(inputs) or any(len(t.shape) != len(i.shape) for t, i in zip(batch, inputs, strict=True)):
-        raise NotUsed("the data's arrays aren't the network's inputs one by one")
+        raise NotUsed("the arrays of X do not match the network's inputs one to one")
 
     def run(given: list[Any]) -> list[Any]:
         taken = [keras.ops.convert_to_tensor(t, dtype=i.dtype) for t, i in zip(given, inputs, strict=True)]
         tensors = dict(zip(flat.graph.inputs, taken, strict=True))
         outputs = flat.run(cut.parts, tensors, cut.tensors)
         if any(keras_mask(tensor) is not None for tensor in outputs):
-            raise NotUsed("a mask goes with the activations")
+            raise NotUsed("its activations carry a Keras mask")
         return outputs
 
     whole = Within(run)
@@ -107,7 +107,7 @@ def prefix_function(model: Any, flat: FlatModel, cut: Cut, batch: Any) -> Any:
         raise NotUsed(f"{losses[0].name} adds to the loss")
     for kind in sorted(_kinds(function.graph.as_graph_def())):
         if tf.raw_ops.__dict__.get(kind) is None or is_stateful(kind):  # guard: prefix-reads-only
-            raise NotUsed(f"it isn't a pure function of its input ({kind})")
+            raise NotUsed(f"it is not a pure function of its input ({kind})")
     return function
 
 

@@ -43,7 +43,7 @@ class Architecture:
         Raises:
             NotImplementedError: the subclass does not override the method.
         """
-        raise NotImplementedError(f"{type(self).__name__} must say how its network is made")
+        raise NotImplementedError(f"{type(self).__name__} must implement network()")
 
     def is_built(self) -> bool:
         """Return whether the network is built."""

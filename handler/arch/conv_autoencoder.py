@@ -24,9 +24,7 @@ from handler.arch.hierarchy import build_hierarchy
 from handler.arch.neighbourhoods import GatherPoints, NeighbourhoodMax
 from handler.errors import SpecError
 
-MOMENTUM = (
-    0.9  # of the moving statistics: with Keras's 0.99 and few steps per epoch they would lag behind the weights
-)
+MOMENTUM = 0.9  # of the moving statistics: with Keras's 0.99 and few steps per epoch they would lag behind the weights
 
 
 class ConvAutoencPwiseClassif(Architecture):
@@ -75,7 +73,8 @@ class ConvAutoencPwiseClassif(Architecture):
     def _check(self) -> None:
         if self.levels[0] != self.points:
             raise SpecError(
-                "model.args.levels", f"{self.levels[0]} is not the points of a field; start with {self.points}"
+                "model.args.levels",
+                f"{self.levels[0]} is not the number of points of a field; begin with {self.points}",
             )
         if (
             any(above >= below for below, above in zip(self.levels, self.levels[1:], strict=False))

@@ -50,7 +50,9 @@ class PointNetPwiseClassif(Architecture):
         self.dropout = dropout
         for name, widths in zip(("encoder", "bottleneck", "decoder"), self.widths.values(), strict=True):
             if not widths or min(widths) < 1:
-                raise SpecError(f"model.args.{name}", f"{list(widths)} is no list of widths; give one or more above 0")
+                raise SpecError(
+                    f"model.args.{name}", f"{list(widths)} is not a list of widths; give one or more numbers above 0"
+                )
         if classes < 2:
             raise SpecError("model.args.classes", f"{classes} is too few; give 2 or more")
 

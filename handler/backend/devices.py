@@ -48,15 +48,15 @@ def set_up_devices(options: DeviceOptions | None) -> None:
         return
     if options.devices is None:
         there = len(_gpus())
-        what = f"mirrored needs two GPUs, there are {there}; give `devices: 2` to take the processor as two"
+        what = f"mirrored needs two GPUs, this machine has {there}; `devices: 2` splits the CPU into two devices"
         raise SpecError(FIELD, what)
     wanted = [tf.config.LogicalDeviceConfiguration()] * options.devices
     try:
         tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], wanted)
     except RuntimeError as error:
         if len(tf.config.list_logical_devices("CPU")) < options.devices:
-            what = f"{options.devices} devices asked for, but TensorFlow runs with one in this process already"
-            raise SpecError(FIELD, f"{what}; use a new process") from error
+            what = f"{options.devices} devices are requested, but TensorFlow already runs with one in this process"
+            raise SpecError(FIELD, f"{what}; start a new process") from error
 
 
 def scope(options: DeviceOptions | None) -> AbstractContextManager[Any]:
@@ -94,8 +94,8 @@ def check_strategy(model: Any) -> None:
         raise SpecError("model", f"{what}; build it without, or under tf.distribute.MirroredStrategy")
     for name in NOT_DISTRIBUTABLE:
         if getattr(model.optimizer, name, None):
-            what = f"{type(model.optimizer).__name__} with {name} isn't known to be exact on several devices"
-            raise SpecError("model.compile.optimizer", f"{what}; train on one, or with a plain optimizer")
+            what = f"{type(model.optimizer).__name__} with {name} is not known to be exact on several devices"
+            raise SpecError("model.compile.optimizer", f"{what}; train on one device, or with a plain optimizer")
 
 
 def check_batch_fills_replicas(model: Any, rows: int, batch_size: int) -> None:
@@ -113,7 +113,7 @@ def check_batch_fills_replicas(model: Any, rows: int, batch_size: int) -> None:
     for size, which in ((min(batch_size, rows), "a batch"), (rows % batch_size, "the last batch of an epoch")):
         if 0 < size < devices:
             what = f"{which} has {size} of {rows} examples, fewer than the {devices} devices"
-            raise SpecError("training.batch_size", f"{what}; take another size")
+            raise SpecError("training.batch_size", f"{what}; choose another batch_size")
 
 
 def replicated(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -72,8 +72,8 @@ def build_optimizer(model: Any) -> None:
     if missing:
         raise SpecError(
             "model",
-            f"the optimizer was built without {missing[0]!r} and {len(missing) - 1} more variables that may "
-            "train; compile the model anew while everything is trainable",
+            f"the optimizer was built without {missing[0]!r} and {len(missing) - 1} more trainable variables; "
+            "compile the model again while all its layers are trainable",
         )
 
 

@@ -31,8 +31,8 @@ def prepare(threads: int, *, deterministic: bool = True, strategy: devices.Devic
         if threads != thread_count():
             raise SpecError(
                 "training.threads",
-                f"{threads} asked for, but TensorFlow runs with {thread_count()} in this process "
-                "already; use a new process",
+                f"{threads} threads are requested, but TensorFlow already runs with {thread_count()} in this "
+                "process; start a new process",
             ) from error
     devices.set_up_devices(strategy)
     if deterministic:

@@ -127,7 +127,7 @@ def _check_targets(model: Any, sequencer: DLSequencer, output: Any, loss: Any, w
     if sequencer.one_hot and ignored:
         raise SpecError(
             "data.args.ignore_label",
-            f"{ignored[0]} can't be told in targets with one value per class; give class numbers",
+            f"{ignored[0]} cannot be recognised in targets with one value per class; give class numbers",
         )
 
 

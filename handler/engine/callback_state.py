@@ -83,8 +83,8 @@ def restore(callbacks: Sequence[Any], states: dict[str, Any], arrays: dict[str, 
         if name not in states:
             if _has_memory(callback) and affects_training(callback):  # guard: steering-callback-without-state
                 raise MismatchError(
-                    f"callback {name}: the state holds {', '.join(states) or 'no callbacks'}, so the training can't go "
-                    "on as it would have; give the callbacks it was trained with, or begin anew"
+                    f"callback {name}: the state holds {', '.join(states) or 'no callbacks'}, so the training can't "
+                    "resume exactly; pass the callbacks that it was trained with, or start a new training"
                 )
             continue
         for attribute, value in states[name].items():
@@ -107,7 +107,7 @@ def missing_file_notes(callbacks: Sequence[Any], states: dict[str, Any]) -> list
         states: their state, as `capture` returned it.
     """
     return [
-        f"{callback.filepath} isn't here: another run saved the best model so far; this one saves the best from now on"
+        f"{callback.filepath} belongs to another run, which saved the best model so far; this run saves each better one"
         for name, callback in _named(callbacks)
         if _is_lost(callback, states.get(name, {}).get("best"))
     ]

@@ -108,8 +108,8 @@ def check_history(history: Mapping[str, Sequence[float | None]]) -> None:
     if found:
         epoch, name, value = min(found)
         raise NonFiniteError(
-            f"{name} is {value} in epoch {epoch} (the first is 0) of the states that this training finds in the store, "
-            "which were trained on with training.non_finite: continue or by an older version; set it to accept them",
+            f"{name} is {value} in epoch {epoch} (the first is 0) of this training's states in the store, which were "
+            "made with training.non_finite: continue or by an older version; set non_finite: continue to use them",
             epoch,
             0,
         )
@@ -125,8 +125,8 @@ def non_finite_error(what: str, epoch: int, step: int, steps: int) -> NonFiniteE
         steps: the number of steps in an epoch.
     """
     return NonFiniteError(
-        f"{what} after step {step} of {steps} in epoch {epoch} (the first is 0); the last finite state is kept; lower "
-        "the learning rate, clip the gradients or look at the data, or train on with training.non_finite: continue",
+        f"{what} after step {step} of {steps} in epoch {epoch} (the first is 0); the last finite state is stored; "
+        "lower the learning rate, clip the gradients or check the data, or set training.non_finite: continue",
         epoch,
         step,
     )

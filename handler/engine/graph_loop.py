@@ -52,7 +52,7 @@ class GraphLoop:
     def __init__(self, step: Any, data: Any, batch_size: int, *, guarded: bool = False) -> None:
         logs = step.get_concrete_function().structured_outputs
         if not isinstance(logs, dict) or not all(isinstance(v, tf.Tensor) and v.shape == () for v in logs.values()):
-            raise TypeError("a loop carries logs of one number each")
+            raise TypeError("a graph loop needs logs that are scalars")
         self.data = data
         self._step, self._batch_size, self._guarded = step, batch_size, guarded
         self._logs = {name: tf.zeros((), value.dtype) for name, value in logs.items()}

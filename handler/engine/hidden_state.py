@@ -33,7 +33,7 @@ def refuse_hidden_state(model: Any, graph: Any) -> None:
             raise SpecError(
                 "model",
                 f"{operation.name} draws from TensorFlow's own random state, which can't be saved, so a training could "
-                "not go on exactly; draw with keras.random and a keras.random.SeedGenerator kept by the layer",
+                "not resume exactly; draw with keras.random and a keras.random.SeedGenerator kept by the layer",
             )
         if operation.type in python_functions.OPERATIONS:
             source = python_functions.drawn_from(python_functions.function_of(operation))
@@ -41,8 +41,8 @@ def refuse_hidden_state(model: Any, graph: Any) -> None:
                 raise SpecError(
                     "model",
                     f"{operation.name} calls a Python function that draws from {source}, which no state holds, so a "
-                    "training could not go on exactly; draw with keras.random and a keras.random.SeedGenerator kept by "
-                    "the layer",
+                    "training could not resume exactly; draw with keras.random and a keras.random.SeedGenerator kept "
+                    "by the layer",
                 )
     keras_own = (*model.variables, *model.optimizer.variables, *model.metrics_variables, global_generator().state)
     known = {id(part) for variable in keras_own for part in replica_variables(variable)}
@@ -50,8 +50,8 @@ def refuse_hidden_state(model: Any, graph: Any) -> None:
         if id(variable) not in known:  # guard: variable-unknown-to-keras
             raise SpecError(
                 "model",
-                f"the tf.Variable {variable.name!r} isn't one of Keras's, so every state would lack it; make "
-                "it with the layer's add_weight(), or a constant if it never changes",
+                f"the tf.Variable {variable.name!r} is unknown to Keras, so no state would contain it; create "
+                "it with the layer's add_weight(), or make it a constant if it never changes",
             )
 
 
@@ -68,8 +68,8 @@ def refuse_derived_from_training(model: Any) -> None:
     if changed:
         raise SpecError(
             "model",
-            f"the layer {changed[0]!r} computes with what its finalize_state() made of weights that have changed "
-            "since, so a training could not be resumed exactly; compute it from the weights in call()",
+            f"the layer {changed[0]!r} uses a result of its finalize_state() that is computed from weights which have "
+            "changed since, so a training could not be resumed exactly; compute it from the weights in call()",
         )
 
 

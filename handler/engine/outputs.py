@@ -82,7 +82,7 @@ def score_outputs(
     wanted = np.ones(y.shape, bool) if ignored is None else y != ignored
     kept = whole & wanted & (y >= 0) & (y < classes)
     wrong = int(np.count_nonzero(wanted & ~kept))
-    notes = [f"{wrong} of {y.size} labels in y are none of 0 to {classes - 1} and are not scored"] if wrong else []
+    notes = [f"{wrong} of {y.size} labels in y are outside 0 to {classes - 1} and are not scored"] if wrong else []
     if not kept.any():
         return None, notes
     if names is None or len(names) != classes:

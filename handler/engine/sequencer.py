@@ -200,16 +200,14 @@ class DLSequencer(keras.utils.PyDataset):
 def _refuse_immovable(name: str, array: Any) -> None:
     if not isinstance(array, np.ndarray) or not array.flags.writeable:
         kind = "can't be written to" if isinstance(array, np.ndarray) else f"is a {type(array).__name__}"
-        raise DataError(
-            "in_place", f"needs arrays in memory to rearrange, {name} {kind}; give a copy, or leave it false"
-        )
+        raise DataError("in_place", f"rearranges arrays in memory, but {name} {kind}; give a copy, or set it to false")
     below: Any = array
     while below is not None:
         if isinstance(below, np.memmap) and below.mode in ("r+", "w+"):  # guard: memmap-not-reordered
             raise DataError(
                 "in_place",
-                f"{name} is mapped to {below.filename}, whose rows would be rearranged on disk, for good if "
-                "the process is killed; map it with mode='c', or leave it false",
+                f"{name} is mapped to {below.filename}, whose rows would be rearranged on disk, permanently "
+                "if the process is killed; map it with mode='c', or set it to false",
             )
         below = getattr(below, "base", None)
 

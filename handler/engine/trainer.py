@@ -241,7 +241,9 @@ class Trainer:
             if what is not None:
                 raise non_finite_error(what, epoch, self.step, len(self.sequencer))
         elif found is not None and np.isfinite((self.history.history.get(found[0]) or [0.0])[-1]):
-            self._note(f"{what} in epoch {epoch} (the first is 0); training.non_finite: continue trains on")
+            self._note(
+                f"{what} in epoch {epoch} (the first is 0); the training continues (training.non_finite: continue)"
+            )
 
     def _tell_observers(self, text: str) -> None:
         for observer in self.observers:

@@ -18,8 +18,8 @@ _RESTORE = "restore it, or declare the change (data.version) so that a new train
 _WOULD_DO = {
     "data": _RESTORE,
     "validation": _RESTORE,
-    "initial": "the network begins from other values than it did: let its function draw from Keras's generators alone, "
-    "which are seeded, or start from a file (model.weights)",
+    "initial": "the network has other initial weights than before: draw them only with Keras's seeded generators, or "
+    "start from a file (model.weights)",
 }
 
 _PARTS = ("data", "validation")
@@ -121,5 +121,5 @@ def check_digests(manifest: Mapping[str, Any], now: Mapping[str, Any], *names: s
             changed = [part for part in {**before, **after} if before.get(part) != after.get(part)]
             was, is_ = (" and ".join(f"{part} {of.get(part)}" for part in changed) or was for of in (before, after))
         raise MismatchError(
-            f"{name}: state {manifest['key']} was trained with {was}, now {is_} was found; {_WOULD_DO[name]}"
+            f"{name}: state {manifest['key']} was trained with {was}, this training has {is_}; {_WOULD_DO[name]}"
         )

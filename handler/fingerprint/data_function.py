@@ -18,11 +18,11 @@ def looked_at(spec: TrainingSpec) -> str:
     """Return a clause on what was compared, and what was not, to answer a finished training without its data."""
     called = [source for source in (spec.data.source, spec.data.validation) if is_reference(source)]
     if not called:
-        return "nothing changed in its specification, its code and its data's files"
+        return "its specification, its code and its data files are unchanged"
     if spec.data.files:
-        return "nothing changed in its specification, its code and the files of data.files"
+        return "its specification, its code and the files of data.files are unchanged"
     return (
-        f"its specification and code are what they were; {' and '.join(map(str, called))} "
+        f"its specification and code are unchanged; {' and '.join(map(str, called))} "
         f"{'was' if len(called) == 1 else 'were'} not called: declare files that it reads with data.files"
     )
 
@@ -55,6 +55,6 @@ def changed_data(spec: TrainingSpec, folder: Path, states: StateStore, key: str)
     was, is_ = stored.get("arrays", {}), now["arrays"]
     parts = " and ".join(name for name in is_ if was.get(name) != is_[name])
     return [
-        f"data.source: {spec.data.source} gave another {parts} than the states of this training were made from; "
+        f"data.source: {spec.data.source} returned another {parts} than the states of this training were trained on; "
         "restore what it reads, or declare the change (data.files, data.version) so that a new training begins"
     ]

@@ -242,7 +242,9 @@ def pretrained_state(weights: str, store: Path | None) -> str:
         raise SpecError("model.weights", f"{weights!r}: {error.message}") from error
     if at:
         if int(epoch) >= len(record.chain):
-            raise SpecError("model.weights", f"{weights!r}: the run has the epochs 0 to {len(record.chain) - 1}")
+            raise SpecError(
+                "model.weights", f"{weights!r}: the run has no epoch {epoch}; give 0 to {len(record.chain) - 1}"
+            )
         return record.chain[int(epoch)]
     if record.status != "completed" or record.state is None:
         raise SpecError(

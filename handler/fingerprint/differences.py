@@ -71,8 +71,8 @@ def _source(sources: Mapping[str, Any], value: Any) -> Any:
 
 def _value(value: Any, file: str | None) -> str:
     if value == ABSENT:
-        return "not there"
-    return f"{file} with the content {value}" if file else quote(value, 200)
+        return "absent"
+    return f"{file} (content {value})" if file else quote(value, 200)
 
 
 def _code(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]) -> str:
@@ -90,7 +90,7 @@ def _code(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[s
 
 def _definition(name: str, was: Mapping[str, str], now: Mapping[str, str]) -> str:
     if name not in was or name not in now:
-        return f"{name} ({'new' if name in now else 'gone'})"
+        return f"{name} ({'new' if name in now else 'removed'})"
     return f"{name} (was {was[name][:8]}, is {now[name][:8]})"
 
 

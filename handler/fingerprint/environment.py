@@ -101,10 +101,10 @@ def check_environment(
     changes = [EnvironmentChange(**change) for change in manifest.get("environment_changes", [])]
     for field, was, now in environment_differences(manifest["environment"], found):
         if not allowed:  # guard: environment-changed
-            remedy = f"set training.threads to {was}" if field == "threads" else "make it the same"
+            remedy = f"set training.threads to {was}" if field == "threads" else "restore it"
             raise EnvironmentMismatch(
                 f"environment.{field}: the state was made with {was!r}, this process has {now!r}; {remedy}, or "
-                "go on with --allow-environment-change"
+                "resume with --allow-environment-change"
             )
         change = EnvironmentChange(
             epoch=manifest["epoch"], step=manifest["step"], field=f"environment.{field}", stored=was, found=now

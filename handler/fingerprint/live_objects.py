@@ -45,7 +45,7 @@ def live_declaration(
     if not hasattr(sequencer, "set_epoch"):
         raise SpecError(
             "input_X",
-            f"{type(sequencer).__name__} has no set_epoch(epoch), so a stored training could not go on exactly; "
+            f"{type(sequencer).__name__} has no set_epoch(epoch), so a stored training could not resume exactly; "
             "use a DLSequencer, or train without a store",
         )
     held_out = None if validation is None else (validation.X, validation.y)

@@ -89,8 +89,8 @@ class MaskChangeCheck:
         if window and self.steps % window and now and now != self._awake(frozen):
             raise ScheduleError(
                 self._entry(epoch),
-                f"what trains changes at epoch {epoch}, after {self.steps} steps, inside a window of "
-                f"gradient_accumulation_steps {window}; let it change after a multiple of {window} steps",
+                f"the set of trainable layers changes at epoch {epoch} (after {self.steps} steps), in the middle of a "
+                f"gradient-accumulation window of {window} steps; change it after a multiple of {window} steps",
             )
 
     def _check_one(self, epoch: int, done: int, steps: int, window: int | None) -> None:
@@ -98,24 +98,24 @@ class MaskChangeCheck:
         if is_multi_optimizer(optimizer):  # guard: multi-optimizer-frozen
             raise ScheduleError(
                 self._entry(epoch),
-                "nothing can rest under a MultiOptimizer: Keras wants gradients of all its variables; use one "
-                "optimizer, or leave the entry out",
+                "no layer can be frozen under a MultiOptimizer: Keras needs gradients of all its variables; use one "
+                "optimizer, or remove the entry",
             )
         if window and unwrapped(optimizer) is not optimizer:  # guard: loss-scale-with-windows
             raise ScheduleError(
                 self._entry(epoch),
-                f"what trains changes at epoch {epoch}, but a LossScaleOptimizer leaves steps out when gradients "
-                f"overflow, so nobody knows where its windows of gradient_accumulation_steps {window} end; train in "
-                "bfloat16 or float32, or without accumulation",
+                f"the set of trainable layers changes at epoch {epoch}, but a LossScaleOptimizer skips steps whose "
+                f"gradients overflow, so the end of a gradient-accumulation window of {window} steps is unknown; "
+                "train in bfloat16 or float32, or without accumulation",
             )
         if window and done % window:  # guard: mask-inside-window
             apart = window // math.gcd(steps, window)
             raise ScheduleError(
                 self._entry(epoch),
-                f"what trains changes at epoch {epoch}, after {done} steps ({steps} an epoch), inside a window of "
-                f"gradient_accumulation_steps {window}, whose gradients would be gathered under one mask and used "
-                f"under another; let it change at multiples of {apart} epochs, or choose a batch_size that gives a "
-                f"multiple of {window} steps an epoch",
+                f"the set of trainable layers changes at epoch {epoch} (after {done} steps, {steps} per epoch), in the "
+                f"middle of a gradient-accumulation window of {window} steps, whose gradients would be accumulated "
+                f"under one mask and applied under another; change it at multiples of {apart} epochs, or choose a "
+                f"batch_size that gives a multiple of {window} steps per epoch",
             )
 
     def _awake(self, frozen: tuple[str, ...]) -> frozenset[int]:

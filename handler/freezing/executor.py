@@ -177,7 +177,7 @@ class DLFreezeTrainingExecutor:
                 raise ScheduleError(
                     f"{FIELD}[{i}].initial_learning_rate",
                     f"{rate_text(entry.initial_learning_rate)} can't be set: the network isn't compiled, so it has no "
-                    "optimizer; give your loop's with execute(..., optimizer=...), or compile the network",
+                    "optimizer; pass the optimizer of your loop to execute(..., optimizer=...), or compile the network",
                 )
 
 

@@ -77,6 +77,6 @@ def check_frozen_unchanged(function: Any, weights: dict[str, list[Any]]) -> None
             if any(id(part.handle) in changed for part in replica_variables(weight)):  # guard: frozen-weight-assigned
                 raise ScheduleError(
                     "freeze_training",
-                    f"the layer {path!r} can't rest: its weight {weight.path!r} is changed in each step, but not by "
-                    "the optimizer; leave the layer out, or change what isn't trained in a weight with trainable=False",
+                    f"the layer {path!r} cannot be frozen: its weight {weight.path!r} is updated in each step, but "
+                    "not by the optimizer; exclude the layer, or create that weight with trainable=False",
                 )

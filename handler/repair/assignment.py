@@ -28,7 +28,7 @@ class Wanted:
     def text(self) -> str:
         """The parts as text, for a message."""
         said = [f"the state after epoch {epoch} is trained again" for epoch in self.epochs]
-        return ", ".join([*said, *(f"{file} is made again" for file in self.files)])
+        return ", ".join([*said, *(f"{file} is rebuilt" for file in self.files)])
 
 
 def assign(records: Iterable[RunRecord], names: Iterable[str]) -> tuple[list[Wanted], list[str]]:

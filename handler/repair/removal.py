@@ -37,14 +37,14 @@ def remove(store: Store, place: Path) -> str:
         target = store.root / place.parts[0] / place.parts[1].removesuffix(remote_dirs.COMMIT)
         remote_dirs.delete_remote(target)
         atomic_files.quarantine(target)
-        return "it is quarantined, and computed again where it is needed"
+        return "quarantined; the next run that needs it computes it again"
     path = store.root / place
     with atomic_files.as_store_errors(path):
         free_place(path)
         if place.parts[0] in FILES:
             path.unlink(missing_ok=True)
             remote_files.remove(path)
-    return "it is removed, and made again where it is needed"
+    return "removed; the next run that needs it makes it again"
 
 
 def quarantine_unneeded_state(store: Store, key: str, records: list[RunRecord]) -> bool:

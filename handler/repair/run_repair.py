@@ -72,7 +72,7 @@ class Rebuilding:
     def _rebuild_state(self, run: TrainingRun, epoch: int) -> None:
         states, key = self.store.states, self.record.chain[epoch]
         if run.planning.chain.keys[epoch] != key:
-            raise MismatchError("its schedule leads to other states now")
+            raise MismatchError("its schedule now gives other states")
         withdraw_damaged(self.store, key)
         if states.is_intact(key):
             return  # the damaged state that it refers to has been rebuilt

@@ -69,7 +69,7 @@ def repair_store(
     wanted, unassigned = assign(records, damaged)
     for name in unassigned:
         if not removal.quarantine_unneeded_state(store, name.removeprefix("states/"), records):
-            reasons[name] = "no run of this store leads to it; train what made it again"
+            reasons[name] = "no run of this store uses it; run the training that made it again"
     for one in wanted:
         note(f"run {one.record.run!r}: {one.text}")
         try:
@@ -79,7 +79,7 @@ def repair_store(
         except Exception as error:  # including errors of the user's code
             text = str(error) if isinstance(error, FrostlineError) else f"{type(error).__name__}: {error}"
             for name in one.names:
-                reasons[name] = f"run {one.record.run!r} can't make it again ({' '.join(text.split())})"
+                reasons[name] = f"run {one.record.run!r} cannot rebuild it ({' '.join(text.split())})"
     _judge(store, names, found, reasons, repairs)
     return repairs
 
@@ -89,7 +89,7 @@ def _judge(store: Store, names: list[str], found: list[Damage], reasons: dict[st
     left = store.verify(*names)
     removed, still = {damage.path for damage in repairs.mended}, {damage.path for damage in left}
     again = [damage for damage in found if damage.path not in removed | still]
-    repairs.mended += [Damage(damage.path, f"{damage.what}; it was made again") for damage in again]
+    repairs.mended += [Damage(damage.path, f"{damage.what}; it was rebuilt") for damage in again]
     for damage in left:
         place = place_in(store, damage)
         why = reasons.get(_name(place)) if place is not None else None

@@ -73,8 +73,8 @@ def test_a_permanent_fault_is_not_retried_and_restores_the_data(forker, project,
 @pytest.mark.parametrize(
     ("of", "said"),
     [
-        ("numpy", r"^fit: memory ran out \(Unable to allocate 2\.00 PiB for an array .*\); a smaller training.batch_size"),
-        ("tensorflow", r"^fit: memory ran out \(.*OOM when allocating tensor with shape\[16777216,16777216\].*\); a smaller"),
+        ("numpy", r"^fit ran out of memory \(Unable to allocate 2\.00 PiB for an array .*\); reduce training.batch_size"),
+        ("tensorflow", r"^fit ran out of memory \(.*OOM when allocating tensor with shape\[16777216,16777216\].*\); reduce"),
         ("disk", r"^OSError: \[Errno 28\] No space left on device; free space, grant access or raise the limit, then resume$"),
     ],
 )

@@ -23,8 +23,8 @@ def test_resume_refuses_a_run_with_a_changed_data_file_and_names_it(forker, proj
     (refused,) = typed.answer["runs"]
     assert (typed.code, refused["status"], refused["resume"]) == (2, "refused", None)
     assert re.fullmatch(
-        r"run 'small': data\.source\.content\[0\]: was points\.npz with the content (\w{32}), is points\.npz with the content "
-        r"(?!\1)\w{32}, since it was started; restore it, or type `frostline train` with the specification to train what is there now",
+        r"run 'small': data\.source\.content\[0\]: was points\.npz \(content (\w{32})\), is points\.npz \(content "
+        r"(?!\1)\w{32}\), since it was started; restore it, or type `frostline train` with the specification to train what is there now",
         refused["error"],
     )
     np.savez(project / "points.npz", X=X, y=y)
@@ -41,10 +41,13 @@ def test_a_change_of_the_thread_count_is_refused_unless_allowed(forker, trained,
     assert [(r.field, r.stored, r.found) for r in told] == [("epochs", 6, 7), ("environment.threads", 1, 2)]
     typed = forker.type("train", *more, folder=folder)
     assert (typed.code, typed.answer["status"]) == (2, "refused")
-    assert "environment.threads: the state was made with 1, this process has 2; set training.threads to 1, or go on with --allow-en" in typed.answer["error"]
+    assert "environment.threads: the state was made with 1, this process has 2; set training.threads to 1, or resume with --allow-en" in typed.answer["error"]
     typed = forker.type("train", "--allow-environment-change", *more, folder=folder)
     assert typed.code == 0, typed.stderr
-    note = "environment.threads: 2 from epoch 6 on, 1 before; allowed, the bits may differ from an uninterrupted run"
+    note = (
+        "environment.threads changed from 1 to 2 at epoch 6; the change was allowed, "
+        "the result may not be bit-identical to that of an uninterrupted run"
+    )
     assert note in typed.stderr
     shown = ShowAnswer.model_validate(forker.type("show", "more", "--store", "kept", "--json", folder=folder).answer)
     assert shown.notes == [note]

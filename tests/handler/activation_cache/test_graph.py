@@ -47,7 +47,7 @@ def test_an_input_used_after_the_cut_crosses_it():
 
 @pytest.mark.parametrize(
     ("frozen", "why"),
-    [((), "a trains"), (("b", "head"), "a trains"), (("a", "b", "head"), "nothing trains")],
+    [((), "a is trainable"), (("b", "head"), "a is trainable"), (("a", "b", "head"), "no layer is trainable")],
     ids=str,
 )
 def test_a_network_without_a_prefix_gets_a_reason(frozen, why):
@@ -55,7 +55,7 @@ def test_a_network_without_a_prefix_gets_a_reason(frozen, why):
 
 
 def test_a_network_with_a_problem_has_no_prefix():
-    assert cut(Graph(problem="it runs eagerly"), ("a",)).why == "it runs eagerly"
+    assert cut(Graph(problem="the network runs eagerly"), ("a",)).why == "the network runs eagerly"
 
 
 def test_activations_without_a_fixed_size_are_not_cached():
@@ -74,11 +74,11 @@ DEEP = Cut((0,), (1,), flops=200_000_000, share=0.9, size=10_000)
     [
         ({}, ""),
         ({"mode": "off"}, "switched off"),
-        ({"epochs": 1}, "it is trained for one epoch"),
+        ({"epochs": 1}, "its layers stay frozen for one epoch only"),
         ({"epochs": 1, "there": True}, ""),
         ({"rows": 20}, ""),  # it saves 1.8 s, more than the tracing takes
-        ({"rows": 20, "epochs": 3}, "it would save about 0.4 s, tracing the rest takes as much"),
-        ({"limit": 9_000_000}, "it takes 10 MB, more than max_bytes 9 MB"),
+        ({"rows": 20, "epochs": 3}, "it would save about 0.4 s, and tracing the other layers takes as long"),
+        ({"limit": 9_000_000}, "it needs 10 MB, more than max_bytes 9 MB"),
         ({"cut": Cut((0,), (1,), flops=1000, share=0.9, size=10_000)}, "it would save little: 90% of the forward pass"),
         ({"cut": Cut(why="a trains")}, "a trains"),
         ({"cut": Cut(why="a trains"), "mode": "on"}, "a trains"),

@@ -95,12 +95,12 @@ def test_only_the_autoencoder_needs_a_backup_for_training_in_place():
 
 
 @pytest.mark.parametrize(("kind", "args", "message"), [
-    (ConvAutoencPwiseClassif, {"levels": (32, 16, 4)}, r"model\.args\.levels: 32 is not the points.*start with 64"),
+    (ConvAutoencPwiseClassif, {"levels": (32, 16, 4)}, r"model\.args\.levels: 32 is not the number of points.*begin with 64"),
     (ConvAutoencPwiseClassif, {"levels": (64, 64, 4)}, r"model\.args\.levels: \[64, 64, 4\] does not decrease"),
     (ConvAutoencPwiseClassif, {"widths": (8, 8)}, r"model\.args\.widths: 2 values for 3 levels"),
     (ConvAutoencPwiseClassif, {"reach": (1.0,)}, r"model\.args\.reach: 1 values for 3 levels"),
     (ConvAutoencPwiseClassif, {"neighbours": 0}, r"model\.args\.neighbours: 0 is too few"),
-    (PointNetPwiseClassif, {"decoder": ()}, r"model\.args\.decoder: \[\] is no list of widths"),
+    (PointNetPwiseClassif, {"decoder": ()}, r"model\.args\.decoder: \[\] is not a list of widths"),
     (PointNetPwiseClassif, {"encoder": (8, 0)}, r"model\.args\.encoder"),
     (PointNetPwiseClassif, {"classes": 1}, r"model\.args\.classes: 1 is too few")])
 def test_invalid_network_arguments_are_refused_with_their_path(kind, args, message):

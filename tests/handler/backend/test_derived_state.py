@@ -187,7 +187,7 @@ def test_state_derived_from_trainable_weights_is_refused_with_a_store(tmp_path):
     mh = DLModelHandler(KerasArchitecture(model), training_epochs=1, batch_size=8)
     mh.compile()
     y = np.zeros((64, 3), "float32")
-    with pytest.raises(SpecError, match="the layer 'scaling' computes with what its finalize_state"):
+    with pytest.raises(SpecError, match="the layer 'scaling' uses a result of its finalize_state"):
         DLTrainingHandler(store=tmp_path / "store")(mh, X, y, [])
     DLTrainingHandler()(mh, X, y, [])
 

@@ -155,7 +155,7 @@ def test_a_training_on_one_device_has_another_key_and_other_weights(whole, tmp_p
     ("changes", "said"),
     [
         ({"batch_size": 199}, "training.batch_size: the last batch of an epoch has 1 of 200 examples, fewer than the 2 devices"),
-        ({"strategy": "mirrored"}, "training.strategy: mirrored needs two GPUs, there are 0; give `devices: 2` to take the processor as two"),
+        ({"strategy": "mirrored"}, "training.strategy: mirrored needs two GPUs, this machine has 0; `devices: 2` splits the CPU into two devices"),
     ],
     ids=str,
 )  # fmt: skip
@@ -169,8 +169,8 @@ def test_a_training_that_cannot_be_distributed_is_refused(changes, said, tmp_pat
     ("batch_size", "optimizer", "said"),
     [
         (3, "adam", "training.batch_size: 3 examples can't be spread over 4 devices; give at least as many"),
-        (8, {"name": "adam", "use_ema": True}, "model.compile.optimizer: use_ema isn't known to be exact on several devices"),
-        (8, {"name": "sgd", "gradient_accumulation_steps": 2}, "gradient_accumulation_steps isn't known to be exact"),
+        (8, {"name": "adam", "use_ema": True}, "model.compile.optimizer: use_ema is not known to be exact on several devices"),
+        (8, {"name": "sgd", "gradient_accumulation_steps": 2}, "gradient_accumulation_steps is not known to be exact"),
     ],
     ids=str,
 )  # fmt: skip
@@ -189,4 +189,4 @@ def test_a_process_that_started_with_one_device_is_refused(tmp_path):
         from handler.spec.device_strategy import Strategy
         tensorflow_setup.prepare(tf.config.threading.get_intra_op_parallelism_threads() or 2, strategy=Strategy(name="mirrored", devices=2))
     """, tmp_path)  # fmt: skip
-    assert "training.strategy: 2 devices asked for, but TensorFlow runs with one in this process already" in done.stderr
+    assert "training.strategy: 2 devices are requested, but TensorFlow already runs with one in this process" in done.stderr

@@ -258,7 +258,7 @@ def test_a_missing_best_model_is_reported_and_saved_anew(trainer_of, tmp_path):
     for trainer in (here, elsewhere):
         trainer.observers = [Hears()]
         trainer.restore(state)
-    assert notes == [f"{tmp_path}/two/best.keras isn't here: another run saved the best model so far; this one saves the best from now on"]
+    assert notes == [f"{tmp_path}/two/best.keras belongs to another run, which saved the best model so far; this run saves each better one"]
     before = (tmp_path / "one" / "best.keras").read_bytes()
     for trainer in (here, elsewhere):
         trainer.observers = []
@@ -301,7 +301,7 @@ def test_callback_state_survives_added_moved_and_removed_loggers(trainer_of, val
 def test_a_state_without_required_callback_state_is_refused(trainer_of):
     state = Taken(trainer_of([])).run(0, 1).states[1, 0]
     stop = keras.callbacks.EarlyStopping(monitor="loss")
-    with pytest.raises(MismatchError, match="callback EarlyStopping:0: the state holds no callbacks, so the training can't go on"):
+    with pytest.raises(MismatchError, match="callback EarlyStopping:0: the state holds no callbacks, so the training can't resume"):
         trainer_of([stop]).restore(state)
 
 

@@ -97,7 +97,7 @@ def test_continue_accepts_non_finite_values_with_one_note(network, blobs):
     trainer = trainer_of(network, blobs, [watch], [PoisonAt()], non_finite="continue")
     trainer.run(0, 4)
     assert [np.isfinite(v) for v in trainer.history.history["loss"]] == [True, True, False, False]
-    assert watch.notes == ["loss is nan in epoch 2 (the first is 0); training.non_finite: continue trains on"]
+    assert watch.notes == ["loss is nan in epoch 2 (the first is 0); the training continues (training.non_finite: continue)"]
 
 
 def test_stop_refuses_states_trained_with_continue(network, blobs, tmp_path):
@@ -106,7 +106,7 @@ def test_stop_refuses_states_trained_with_continue(network, blobs, tmp_path):
         return DLTrainingHandler(store=tmp_path, non_finite=non_finite)(mh, *blobs, [PoisonAt()])
 
     go("continue")
-    with pytest.raises(NonFiniteError, match=r"loss is nan in epoch 2 .* set it to accept them"):
+    with pytest.raises(NonFiniteError, match=r"loss is nan in epoch 2 .* set non_finite: continue to use them"):
         go("stop")
     assert len(go("continue").history["loss"]) == 4, "the choice enters no key"
 

@@ -75,7 +75,7 @@ def test_labels_are_scored_for_every_encoding_of_the_targets(predictions, kind, 
 def test_labels_that_are_not_scored_are_noted():
     two = [[0.1, 0.9], [0.8, 0.2], [0.8, 0.2]]
     found, notes = scored(two, "classes", [1, 7, 0])
-    assert (found["points"], notes) == (2, ["1 of 3 labels in y are none of 0 to 1 and are not scored"])
+    assert (found["points"], notes) == (2, ["1 of 3 labels in y are outside 0 to 1 and are not scored"])
     assert scored(two, "classes", [1, -1, 0], ignored=-1)[1] == []
     assert scored(two, "classes", [5, 6, 7])[0] is None
     assert scored(two, "classes", [1, 0])[1] == ["y has the shape (2,) and the labels (3,): nothing is scored"]

@@ -112,7 +112,7 @@ def test_a_permutation_in_place_refuses_writable_file_maps(data, tmp_path):
 def test_a_permutation_in_place_refuses_arrays_it_cannot_change(data):
     y = data[1].copy()
     y.flags.writeable = False
-    with pytest.raises(DataError, match="in_place: needs arrays in memory to rearrange, y can't be written to; give a copy"):
+    with pytest.raises(DataError, match="in_place: rearranges arrays in memory, but y can't be written to; give a copy"):
         DLSequencer(data[0], y, 5, in_place=True)
     with pytest.raises(DataError, match=r"y: must be an array of numbers, not an object of class list; give np.asarray\(y\)"):
         DLSequencer(data[0], list(data[1]), 5, in_place=True)

@@ -158,9 +158,9 @@ class Restless(L.Layer):
 @pytest.mark.parametrize(
     ("layer", "rows", "why"),
     [
-        (lambda: Centred(), ROWS, "an example's activations depend on the batch that it is in"),
-        (lambda: Restless(), ROWS, r"it isn't a pure function of its input \(PyFunc\)"),
-        (lambda: L.ReLU(), 41, "the last batch of an epoch holds one example, whose activations have other bits"),
+        (lambda: Centred(), ROWS, "the activations are batch-dependent"),
+        (lambda: Restless(), ROWS, r"it is not a pure function of its input \(PyFunc\)"),
+        (lambda: L.ReLU(), 41, "the last batch of an epoch has one example, and its activations are not bit-identical"),
     ],
 )
 def test_an_unsafe_prefix_is_not_cached_and_the_reason_is_noted(layer, rows, why, values):
@@ -174,7 +174,7 @@ def test_an_unsafe_prefix_is_not_cached_and_the_reason_is_noted(layer, rows, why
     ("more", "why"),
     [
         ({"in_place": True}, "X is rearranged in place"),
-        ({"augment": lambda parts, rng: parts}, "examples are augmented anew in each epoch"),
+        ({"augment": lambda parts, rng: parts}, "the examples are augmented in each epoch"),
     ],
 )
 def test_activations_of_changing_examples_are_not_cached(more, why):

@@ -35,9 +35,9 @@ SPEC = {
     [
         ({}, "things:data was not called: declare files that it reads with data.files"),
         ({"data.validation": "things:data"}, "things:data and things:data were not called"),
-        ({"data.files": ["x"]}, "nothing changed in its specification, its code and the files of data.files"),
-        ({"data": {"source": "a.npz"}}, "nothing changed in its specification, its code and its data's files"),
-        ({"data": {"source": ["a.las", "b.las"]}, "model.compile.loss": "mse"}, "its data's files"),
+        ({"data.files": ["x"]}, "its specification, its code and the files of data.files are unchanged"),
+        ({"data": {"source": "a.npz"}}, "its specification, its code and its data files are unchanged"),
+        ({"data": {"source": ["a.las", "b.las"]}, "model.compile.loss": "mse"}, "its data files"),
     ],
 )
 def test_the_message_names_the_parts_that_were_compared(change, said):
@@ -61,7 +61,7 @@ def test_the_plan_warns_of_changed_data_that_it_has_read_again(tmp_path):
     assert run().plan().warnings == [], "the network is remembered, so the function isn't called"
     shutil.rmtree(tmp_path / "store" / "plans")
     (said,) = run().plan().warnings
-    assert said.startswith("data.source: jobs:load gave another X than the states of this training were made from")
+    assert said.startswith("data.source: jobs:load returned another X than the states of this training were trained on")
     (tmp_path / "table.csv").write_text("1,2,3\n4,5,6\n")
     sources.load(run().spec.data, tmp_path, run().spec.seed)  # takes the result that `plan` keeps
     shutil.rmtree(tmp_path / "store" / "plans")

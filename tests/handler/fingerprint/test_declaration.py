@@ -277,7 +277,7 @@ def test_weights_of_a_run_enter_by_the_key_of_its_state(store, folder):
     ("weights", "words"),
     [
         ("run:gone", "'run:gone': there is no run 'gone'.*there are: done, half"),
-        ("run:done@3", "'run:done@3': the run has the epochs 0 to 2"),
+        ("run:done@3", "'run:done@3': the run has no epoch 3; give 0 to 2"),
         ("run:half", "the run is interrupted, not completed; finish it or name an epoch"),
     ],
 )

@@ -101,5 +101,8 @@ def test_another_environment_resumes_only_if_it_is_allowed(begun, tmp_path_facto
     assert (epochs, notes) == ([0, 1, 2, 3], [])
     epochs, notes, mixed = trains(begun, epochs=4, threads=1, allowed=True)
     assert epochs == [3]
-    assert notes == ["environment.threads: 1 from epoch 3 on, 2 before; allowed, the bits may differ from an uninterrupted run"]
+    assert notes == [
+        "environment.threads changed from 2 to 1 at epoch 3; the change was allowed, "
+        "the result may not be bit-identical to that of an uninterrupted run"
+    ]
     assert mixed != weights, "which is why it has to be allowed"

@@ -192,7 +192,7 @@ def test_an_optimizer_built_without_some_weights_is_refused(network, blobs):
     model.get_layer("first").trainable = False
     model.optimizer.build(model.trainable_variables)
     model.get_layer("first").trainable = True
-    with pytest.raises(SpecError, match=r"built without 'first/kernel'.*compile the model anew"):
+    with pytest.raises(SpecError, match=r"built without 'first/kernel'.*compile the model again"):
         Trainer(model, DLSequencer(*blobs, 16), epochs=1)
 
 

@@ -126,7 +126,7 @@ def test_a_state_that_no_run_can_rebuild_is_named_with_the_reason(store):
     np.savez(store.root.parent / "points.npz", X=np.zeros((40, 8), "float32"), y=np.zeros(40, "int64"))
     shutil.rmtree(store.states.folder(record.chain[2]))
     left = next(damage for damage in repair_store(store).left if record.chain[2] in damage.path)
-    assert "run 'run' can't make it again" in left.what
+    assert "run 'run' cannot rebuild it" in left.what
     assert "points.npz" in left.what
 
 

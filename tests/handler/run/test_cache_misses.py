@@ -169,8 +169,8 @@ def test_a_changed_file_is_named_with_both_digests(folder):
     (reason,) = why(folder, spec, "filed")
     assert reason.field == "data.source.content[0]"
     assert reason.text == (
-        f"data.source.content[0]: was points.npz with the content {reason.stored}, "
-        f"is other.npz with the content {reason.found} (compared with run 'filed')"
+        f"data.source.content[0]: was points.npz (content {reason.stored}), "
+        f"is other.npz (content {reason.found}) (compared with run 'filed')"
     )
 
 
@@ -314,11 +314,11 @@ def test_only_declared_threads_are_compared(folder):
     [
         (("seed", 1, 2), "seed: was 1, is 2"),
         (("batch_size", 1, 2), "training.batch_size: was 1, is 2"),
-        (("callbacks[1].name", "A", "(not there)"), "training.callbacks[1].name: was 'A', is not there"),
+        (("callbacks[1].name", "A", "(not there)"), "training.callbacks[1].name: was 'A', is absent"),
         (("data.source.code", "d1", "d2"), "data.source.code: a.py changed: f (was 11112222, is 33334444); b.py is used now"),
         (("data.source.code", "d1", "d3"), "data.source.code: the order of the statements in a.py changed"),
         (("data.source.code", "gone", "d2"), "data.source.code (a.py, b.py): was 'gone', is 'd2'"),
-        (("data.source.content[0]", "e1", "e2"), "data.source.content[0]: was x.npz with the content e1, is 'e2'"),
+        (("data.source.content[0]", "e1", "e2"), "data.source.content[0]: was x.npz (content e1), is 'e2'"),
     ],
 )
 def test_a_difference_names_the_content_of_its_digests(difference, words):

@@ -75,7 +75,7 @@ def test_another_rate_or_continue_retries_a_diverged_run(folder):
 
 def test_the_record_and_the_report_note_continue(folder):
     _, _, watch = trains_in(folder)(steep(non_finite="continue"))
-    said = "training.non_finite: continue trains on"
+    said = "the training continues (training.non_finite: continue)"
     assert [note for note in watch.notes if said in note]
     home = folder / "store" / "runs" / "mine"
     assert any(said in note for note in json.loads((home / "run.json").read_text())["notes"])
@@ -83,12 +83,12 @@ def test_the_record_and_the_report_note_continue(folder):
     assert said in page
     assert "loss over 6 epochs" in page, "the curve is drawn with its gaps"
     refused = run_of(folder, steep())
-    with pytest.raises(NonFiniteError, match="set it to accept them"):
+    with pytest.raises(NonFiniteError, match="set non_finite: continue to use them"):
         refused.completed_record()
     assert refused.store.runs.read("mine").status == "completed", "a refusal changes nothing"
     stopped = begun(folder, steep())
     assert [stopped.train_segment(i).source for i in range(5)] == ["cached"] * 5
-    with pytest.raises(NonFiniteError, match="set it to accept them"):
+    with pytest.raises(NonFiniteError, match="set non_finite: continue to use them"):
         stopped.post_fit()
 
 

@@ -160,8 +160,8 @@ def test_a_changed_environment_field_is_refused_with_both_values(field, value, m
         assert here[field] == {}
         ((inner, was),), now = value.items(), None
         field = f"{field}.{inner}"
-    remedy = f"set training.threads to {was}" if field == "threads" else "make it the same"
-    said = f"environment.{field}: the state was made with {was!r}, this process has {now!r}; {remedy}, or go on "
+    remedy = f"set training.threads to {was}" if field == "threads" else "restore it"
+    said = f"environment.{field}: the state was made with {was!r}, this process has {now!r}; {remedy}, or resume "
     with pytest.raises(EnvironmentMismatch, match=re.escape(said + "with --allow-environment-change")):
         run.train_segment(0)
     assert run.watch.epochs == []
@@ -289,7 +289,7 @@ def test_undeclared_changes_of_validation_data_are_refused(folder):
         trained(opened(folder, {"data": {"source": "mine:held_out"}, "training": {"epochs": epochs, "batch_size": 32}}, name="held"))
 
     train(3)
-    with pytest.raises(MismatchError, match=r"^validation: state \w+ was trained with X_val float32 \(16, 6\) \w+ and y_val int64 \(16,\) \w+, now X_val float32"):
+    with pytest.raises(MismatchError, match=r"^validation: state \w+ was trained with X_val float32 \(16, 6\) \w+ and y_val int64 \(16,\) \w+, this training has X_val float32"):
         train(4)
 
 
@@ -298,6 +298,6 @@ def test_a_network_with_irreproducible_initial_values_is_refused(folder):
     trained(opened(folder, wild, name="wild"))
     run = opened(folder, {**wild, **LONGER}, name="wild")
     run.begin(run.plan())
-    with pytest.raises(MismatchError, match=r"^initial: state \w+ was trained with \w+, now \w+ was found; the network begins from other values.*generators alone"):
+    with pytest.raises(MismatchError, match=r"^initial: state \w+ was trained with \w+, this training has \w+; the network has other initial weights.*seeded generators"):
         run.train_segment(0)
     assert run.watch.epochs == []
