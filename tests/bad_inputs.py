@@ -149,7 +149,7 @@ BAD_INPUTS = [
              "\ndef tell():\n    return None\n", {"training.callbacks": ["jobs:tell"]}),
     BadInput("a window longer than all", "gradient_accumulation_steps: must be at most 4, the steps of all epochs, not 9",
              change={"model.compile.optimizer": {"name": "sgd", "gradient_accumulation_steps": 9}}),
-    BadInput("files that are gone", r"data.files\[0\]: 'gone' stands for no file", change={"data.files": ["gone"]}),
+    BadInput("files that are gone", r"data.files\[0\]: 'gone' matches no file", change={"data.files": ["gone"]}),
     # Code that fails.
     fails("a data function that fails", "def load(n=2):\n    return np.zeros(-n), 1\n",
           r"data.source: jobs:load\(\) failed: ValueError: negative dimensions"),

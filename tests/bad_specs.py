@@ -53,8 +53,8 @@ BAD = [
         "unknown key; did you mean 'batch_size'",
     ),
     Bad("key of another section", {"epochs": 3}, "epochs", "unknown key; did you mean 'training.epochs'"),
-    Bad("no data", {"data": GONE}, "data", "is missing: what is trained on"),
-    Bad("no epochs", {"training.epochs": GONE}, "training.epochs", "is missing: how many epochs"),
+    Bad("no data", {"data": GONE}, "data", "is missing: the training data"),
+    Bad("no epochs", {"training.epochs": GONE}, "training.epochs", "is missing: number of epochs"),
     Bad("data is text", {"data": "synthetic"}, "data", "must be a mapping of keys to values, not 'synthetic'"),
     # Plain values.
     Bad("name leaves the store", {"name": "../elsewhere"}, "name", r"'../elsewhere' can't name a run; use .*letters"),
@@ -75,10 +75,10 @@ BAD = [
     # Data.
     Bad("no sources", {"data.source": []}, "data.source", "the list is empty; name at least one file"),
     Bad(
-        "source of no form", {"data.source": "points.csv"}, "data.source", "'points.csv' is no source; use 'synthetic'"
+        "source of no form", {"data.source": "points.csv"}, "data.source", "'points.csv' is not a source; use 'synthetic'"
     ),
     Bad("source is null", {"data.source": None}, "data.source", "is missing; use 'synthetic'"),
-    Bad("arrays in a list", {"data.source": ["a.las", "b.npz"]}, "data.source[1]", "'b.npz' is no .las or .laz file"),
+    Bad("arrays in a list", {"data.source": ["a.las", "b.npz"]}, "data.source[1]", "'b.npz' is not a .las or .laz file"),
     Bad("a tile twice", {"data.source": ["a.las", "a.las"]}, "data.source[1]", "'a.las' is listed twice"),
     Bad("no such file", {"data.source": "a.npz", "data.args": {}}, "data.source", "there is no file .*a.npz"),
     Bad("no such tile", {"data.source": ["a.las"], "data.args": {}}, "data.source[0]", "there is no file .*a.las"),
@@ -98,7 +98,7 @@ BAD = [
         "a lazily read source in place",
         {"data.source": "gone.zarr", "training.in_place": True},
         "training.in_place",
-        "read as it is trained on, not rearranged; leave it false",
+        "read during training and not rearranged; set it to false",
     ),
     Bad("module of Frostline", {"data.source": "handler.run:main"}, "data.source", "'handler.run' is Frostline's own"),
     Bad("module out of reach", {"data.source": "os.path:join"}, "data.source", "there is no module 'os.path' in "),
@@ -111,7 +111,7 @@ BAD = [
         "validation of another kind",
         {"data.validation": "synthetic"},
         "data.validation",
-        "'synthetic' is of another kind than the source; give arrays",
+        "'synthetic' is not the same kind of data as the source; give arrays",
     ),
     # Model.
     Bad(
@@ -120,7 +120,7 @@ BAD = [
         "model.architecture",
         "unknown architecture 'pointnett'; did you mean 'pointnet'",
     ),
-    Bad("architecture lacks", {"model.args": {}}, "model.args", "things:network can't do without width"),
+    Bad("architecture lacks", {"model.args": {}}, "model.args", "things:network needs width"),
     Bad(
         "weights of no form",
         {"model.weights": "w.pkl"},
@@ -171,7 +171,7 @@ BAD = [
         "clipped in two ways",
         {OPTIMIZER: {"name": "adam", "clipnorm": 1.0, "global_clipnorm": 1.0}},
         OPTIMIZER + ".global_clipnorm",
-        "can't be used with clipnorm, gradients are clipped one way; leave one out",
+        "can't be used with clipnorm, gradients are clipped in one way only; leave one out",
     ),
     Bad(
         "clipped to nothing",
@@ -186,19 +186,19 @@ BAD = [
         "must be a whole number, at least 2, or null, not 1",
     ),
     Bad(
-        "averages beyond one",
+        "EMA momentum above one",
         {OPTIMIZER: {"name": "adam", "use_ema": True, "ema_momentum": 1.5}},
         OPTIMIZER + ".ema_momentum",
         "must be a number from 0 to 1, not 1.5",
     ),
     Bad(
-        "averages put in place never",
+        "EMA overwrite frequency of 2.5",
         {OPTIMIZER: {"name": "adam", "use_ema": True, "ema_overwrite_frequency": 2.5}},
         OPTIMIZER + ".ema_overwrite_frequency",
         "must be a whole number, at least 1, or null, not 2.5",
     ),
     Bad(
-        "averages perhaps",
+        "EMA as text",
         {OPTIMIZER: {"name": "adam", "use_ema": "yes please"}},
         OPTIMIZER + ".use_ema",
         "must be true or false, not 'yes please'",
@@ -223,7 +223,7 @@ BAD = [
         "metric lacks",
         {"model.compile.metrics": [{"name": "MeanIoU"}]},
         "model.compile.metrics[0]",
-        "MeanIoU can't do without num_classes",
+        "MeanIoU needs num_classes",
     ),
     Bad(
         "class weight negative",
@@ -245,13 +245,13 @@ BAD = [
         "backup and restore",
         {CALLBACK: {"name": "BackupAndRestore", "backup_dir": "x"}},
         "training.callbacks[0].name",
-        "Frostline keeps and restores states itself",
+        "Frostline saves and restores states itself",
     ),
     Bad(
         "averaged weights exchanged",
         {CALLBACK: "SwapEMAWeights"},
         "training.callbacks[0].name",
-        "SwapEMAWeights can't be used here: it exchanges weights by adding and subtracting",
+        "SwapEMAWeights can't be used here: it swaps weights by adding and subtracting",
     ),
     Bad(
         "the best of some steps",
@@ -277,7 +277,7 @@ BAD = [
         "watches validation without any",
         {"data": {"source": "synthetic"}, CALLBACK + ".monitor": "val_loss"},
         "training.callbacks[0].monitor",
-        "'val_loss' can't be watched, there is no validation; did you mean 'loss'",
+        "'val_loss' can't be watched, there is no validation data; did you mean 'loss'",
     ),
     Bad(
         "two set the rate",
@@ -306,13 +306,13 @@ BAD = [
         "interval backwards",
         {ENTRY + ".training_interval": [3, 1]},
         "freeze_training[0].training_interval",
-        "no interval",
+        "not an interval",
     ),
     Bad(
         "overlap", {ENTRY + ".training_interval": [1, 5]}, "freeze_training[1].training_interval", r"overlaps \[1, 5\]"
     ),
-    Bad("a layer twice", {ENTRY + ".layers": ["a", ["b", "a"]]}, "freeze_training[0].layers", "'a' is in two units"),
-    Bad("an empty unit", {ENTRY + ".layers": ["a", []]}, "freeze_training[0].layers[1]", "the unit is empty"),
+    Bad("a layer twice", {ENTRY + ".layers": ["a", ["b", "a"]]}, "freeze_training[0].layers", "'a' is in two layer groups"),
+    Bad("an empty unit", {ENTRY + ".layers": ["a", []]}, "freeze_training[0].layers[1]", "the layer group is empty"),
     Bad(
         "layers are one name",
         {ENTRY + ".layers": "first"},

@@ -25,7 +25,7 @@ class KerasArchitecture(Architecture):
         super().__init__()
         if not callable(model):
             raise SpecError(
-                "model", f"a keras.Model or a function that returns one is needed, not {type(model).__name__}"
+                "model", f"must be a keras.Model or a function that returns one, not {type(model).__name__}"
             )
         self._make = model
         self.nn = model if isinstance(model, keras.Model) else None

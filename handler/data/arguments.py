@@ -21,10 +21,12 @@ class Arguments(BaseModel):
 class FieldArguments(Arguments):
     """The arguments of drawing receptive fields."""
 
-    radius: Positive = Field(default=8.0, description="of the vertical cylinders, metres")
-    points: int = Field(default=2048, ge=8, le=1_000_000, description="points per field")
-    count: int = Field(default=600, ge=1, le=10_000_000, description="fields in the pool; an epoch sees each once")
-    balanced: float = Field(default=0.5, ge=0, le=1, description="share of the supports drawn class by class")
+    radius: Positive = Field(default=8.0, description="radius of the vertical cylinders, metres")
+    points: int = Field(default=2048, ge=8, le=1_000_000, description="points per receptive field")
+    count: int = Field(
+        default=600, ge=1, le=10_000_000, description="receptive fields in the pool; each is used once per epoch"
+    )
+    balanced: float = Field(default=0.5, ge=0, le=1, description="fraction of the supports drawn class by class")
     jitter: float = Field(
         default=1.0, ge=0, le=10_000, allow_inf_nan=False, description="standard deviation of a support's shift, metres"
     )
@@ -44,7 +46,7 @@ class AugmentationArguments(Arguments):
     @model_validator(mode="after")
     def _scale_ascends(self) -> AugmentationArguments:
         if self.scale[0] > self.scale[1]:
-            raise ValueError(f"scale {list(self.scale)} does not ascend; give the least factor first")
+            raise ValueError(f"scale {list(self.scale)} is not ascending; give the smallest factor first")
         return self
 
 
@@ -69,7 +71,7 @@ class CloudArguments(Arguments):
         description="see `handler.data.features`; any other name is a dimension of the files",
     )
     leave_out: list[Code] = Field(
-        default=[], description="classification codes of points that are no part of features and fields"
+        default=[], description="classification codes of points excluded from features and fields"
     )
     receptive_fields: FieldArguments = FieldArguments()
     augmentation: AugmentationArguments | None = AugmentationArguments()
@@ -95,7 +97,7 @@ class CloudArguments(Arguments):
     def _features_can_be_used(cls, features: list[str]) -> list[str]:
         for i, name in enumerate(features):
             if name == "classification":
-                raise ValueError("'classification' is what is learned; leave it out of the features")
+                raise ValueError("'classification' is the target; remove it from the features")
             if name in features[:i]:
                 raise ValueError(f"feature {name!r} is named twice; name it once")
         return features

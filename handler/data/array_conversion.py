@@ -21,20 +21,20 @@ def as_array(value: Any, name: str, where: str) -> Any:
         DataError: NumPy cannot make an array of numbers of it, or values of it are masked.
     """
     if np.ma.is_masked(value):
-        what = f"{np.ma.count_masked(value)} masked values, which a training can't leave out"
-        raise DataError(where, f"{name} has {what}; fill them (filled), or leave their rows out")
+        what = f"{np.ma.count_masked(value)} masked values, which a training can't skip"
+        raise DataError(where, f"{name} has {what}; fill them (filled), or remove their rows")
     if isinstance(value, np.ndarray) or is_lazy(value):
         return value
     try:
         made = np.asarray(value)
     except Exception as error:  # the conversions of other libraries raise exceptions of any class
         said = str(error).strip().split("\n")[0]
-        raise DataError(where, f"{name} is a {_kind(value)}, and no array can be made of it ({said})") from error
+        raise DataError(where, f"{name} is a {_kind(value)}, which can't be converted to an array ({said})") from error
     if made.dtype.kind == "O":
         raise DataError(
             where,
-            f"{name} is a {_kind(value)}, which gives no array of numbers; return NumPy arrays (of a tf.data.Dataset: "
-            "numpy.concatenate its batches; of a frame: its numeric columns)",
+            f"{name} is a {_kind(value)}, which is not an array of numbers; return NumPy arrays (for a "
+            "tf.data.Dataset: numpy.concatenate its batches; for a data frame: its numeric columns)",
         )
     return made
 

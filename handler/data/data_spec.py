@@ -43,7 +43,7 @@ class DataSpec(SpecModel):
         "or the function's keyword arguments.",
     )
     validation: Source | None = Field(
-        default=None, title="Validation", description="What is validated on: the same forms as the source."
+        default=None, title="Validation", description="The validation data, in the same forms as the source."
     )
     files: Annotated[list[str], BeforeValidator(check_files, json_schema_input_type=list[str])] = Field(
         default=[],
@@ -54,7 +54,7 @@ class DataSpec(SpecModel):
     version: Whole | str | None = Field(
         default=None,
         title="Version",
-        description="Raise it when a function's data changed though its code and arguments did not.",
+        description="Increase it when the data of a function change but its code and arguments do not.",
     )
 
     @model_validator(mode="after")
@@ -65,5 +65,7 @@ class DataSpec(SpecModel):
                 if is_cloud(self.source)
                 else "arrays (.npz, .zarr, module:function)"
             )
-            raise SpecError("validation", f"{quote(self.validation)} is of another kind than the source; give {kind}")
+            raise SpecError(
+                "validation", f"{quote(self.validation)} is not the same kind of data as the source; give {kind}"
+            )
         return self

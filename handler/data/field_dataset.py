@@ -199,7 +199,7 @@ def _check_labels(clouds: Sequence[Cloud], args: CloudArguments, where: str) -> 
     found = np.unique(np.concatenate([cloud.classification for cloud in clouds]))
     if not set(found.tolist()) & {code for codes in args.classes.values() for code in codes}:
         raise DataError(
-            where, f"no point is of a class of data.args.classes; the codes found are {', '.join(map(str, found))}"
+            where, f"no point has a code of data.args.classes; the points have the codes {', '.join(map(str, found))}"
         )
 
 

@@ -47,14 +47,12 @@ def matches(pattern: str, folder: Path, where: str) -> list[Path]:
     before, rest = split(pattern, folder)
     for part in rest.split("/"):
         if "**" in part and part != "**":
-            raise DataError(
-                where, f"{pattern!r} is no glob: ** has to be a part of its own, as in a/**/*"
-            )
+            raise DataError(where, f"{pattern!r} is not a valid glob: ** must be a whole path component, as in a/**/*")
     try:
         found = folder.joinpath(before).glob(rest)
         return sorted(path for path in found if path.is_file())
     except (OSError, ValueError) as error:
-        raise DataError(where, f"{pattern!r} can't be looked up: {error}") from error
+        raise DataError(where, f"{pattern!r} can't be searched: {error}") from error
 
 
 def files_named(pattern: str, folder: Path, where: str) -> dict[str, Path]:
@@ -82,7 +80,7 @@ def files_named(pattern: str, folder: Path, where: str) -> dict[str, Path]:
     written = _written_by_runs(found.values(), root)
     found = {name: file for name, file in found.items() if not written.intersection(file.parents)}
     if not found:
-        raise DataError(where, f"{pattern!r} stands for no file in {folder}; give a file, a folder or a glob of files")
+        raise DataError(where, f"{pattern!r} matches no file in {folder}; give a file, a folder or a glob of files")
     return dict(sorted(found.items()))
 
 

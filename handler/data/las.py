@@ -103,10 +103,10 @@ def check_output(source: Path, output: Path, codes: Sequence[int]) -> None:
     if output.name.lower().endswith(COPC_SUFFIX):
         plain = f"{output.name[: -len(COPC_SUFFIX)]}.laz"
         raise DataError(
-            "output", f"{output} names a cloud-optimised file, and a plain .laz is written; call it {plain}"
+            "output", f"{output} has the name of a cloud-optimised file, but plain .laz is written; name it {plain}"
         )
     if output.suffix.lower() != source.suffix.lower():
-        raise DataError("output", f"{output} is of another kind than {source}; end it in {source.suffix}")
+        raise DataError("output", f"{output} has another suffix than {source}; end it in {source.suffix}")
     number = read_header(source, "input").point_format
     most = 31 if number < 6 else 255
     if max(codes, default=0) > most:

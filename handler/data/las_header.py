@@ -107,7 +107,7 @@ def _read(file: BinaryIO, size: int) -> LasHeader:
         raise _Broken("it doesn't begin with LASF")
     major, minor = head[24], head[25]
     if major != 1 or minor not in HEADER_SIZES:
-        raise _Broken(f"version {major}.{minor} isn't known")
+        raise _Broken(f"version {major}.{minor} isn't supported")
     header_size, start, record_count = struct.unpack_from("<HII", head, 94)
     point_format, (point_size, points) = head[104], struct.unpack_from("<HI", head, 105)
     if not HEADER_SIZES[minor] <= header_size <= start <= size:

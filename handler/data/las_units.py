@@ -136,7 +136,7 @@ def _named(name: str) -> float:
 
 def _checked(factor: float, what: str) -> float:
     if not 1e-3 <= factor <= 1e4:
-        raise _Unknown(f"{what} is no length that is known")
+        raise _Unknown(f"{what} is not a known unit of length")
     # Return the exact definition of the foot: records have 6 to 17 digits of it.
     return next((unit for unit in (METRE, FOOT, US_SURVEY_FOOT) if abs(factor - unit) < 5e-8), factor)
 

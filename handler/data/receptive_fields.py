@@ -12,7 +12,7 @@ from handler.data.cloud import IGNORED, Cloud, labels_of
 from handler.data.features import compute_features
 
 FEWEST = 32
-"""A cylinder with fewer points isn't taken while drawing: its support goes back onto the point it was drawn from."""
+"""The fewest points of a drawn cylinder; with fewer, its support moves back onto the point it was drawn from."""
 
 
 @dataclass

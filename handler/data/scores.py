@@ -30,7 +30,7 @@ def scores(y_true: np.ndarray, y_pred: np.ndarray, class_names: Sequence[str]) -
     kept = y_true >= 0
     true, predicted = y_true[kept].astype(np.int64), y_pred[kept].astype(np.int64)
     if not len(true):
-        raise ValueError("no point is labelled with one of the classes; scores need some")
+        raise ValueError("no point is labelled with one of the classes; give labels")
     if true.max() >= count or predicted.min() < 0 or predicted.max() >= count:
         raise ValueError(
             f"a label or a prediction is outside 0 to {count - 1}; give indices of {', '.join(class_names)}"

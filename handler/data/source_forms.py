@@ -33,7 +33,7 @@ def form_of(source: Any) -> Literal["synthetic", "function", "cloud", "npz", "za
             return "function"
     raise SpecError(
         "",
-        f"{quote(source)} is no source; use 'synthetic', a path or glob that ends in .las or .laz, a .npz or .zarr "
+        f"{quote(source)} is not a source; use 'synthetic', a path or glob that ends in .las or .laz, a .npz or .zarr "
         "file, or module:function",
     )
 
@@ -61,7 +61,7 @@ def check_source(value: Any) -> Any:
         raise SpecError("", "the list is empty; name at least one file")
     for i, item in enumerate(value):
         if not isinstance(item, str) or Path(item).suffix.lower() not in CLOUDS:
-            raise SpecError(f"[{i}]", f"{quote(item)} is no .las or .laz file; only these can be listed")
+            raise SpecError(f"[{i}]", f"{quote(item)} is not a .las or .laz file; only these can be listed")
         check_file_name(item, f"[{i}]")
         if item in value[:i]:
             raise SpecError(f"[{i}]", f"{item!r} is listed twice; leave one out")

@@ -161,7 +161,7 @@ def _form(source: str | list[str], where: str) -> str:
             raise DataError(where, "the list of files is empty; give one or more")
         for name in source:
             if _form(name, where) != "clouds" or name == SYNTHETIC:
-                raise DataError(where, f"{name!r} is no .las or .laz file; a list can hold only these")
+                raise DataError(where, f"{name!r} is not a .las or .laz file; a list can have only these")
         return "clouds"
     if source == SYNTHETIC or source.lower().endswith(las.SUFFIXES):
         return "clouds"
@@ -170,13 +170,13 @@ def _form(source: str | list[str], where: str) -> str:
             return suffix
     if _FUNCTION.fullmatch(source):
         return "function"
-    raise DataError(where, f"{source!r} is no known source; give {FORMS}")
+    raise DataError(where, f"{source!r} is not a known source; give {FORMS}")
 
 
 def _same_form(form: str, validation: str | list[str]) -> None:
     if _form(validation, "data.validation") != form:
         raise DataError(
-            "data.validation", f"{validation!r} is of another kind than data.source; give clouds for clouds"
+            "data.validation", f"{validation!r} is not the same kind of data as data.source; give clouds for clouds"
         )
 
 
@@ -222,7 +222,7 @@ def _existing(source: str, folder: Path, where: str) -> Path:
 def _array_data(source: str, args: dict[str, Any], folder: Path, where: str, seed: int) -> Dataset:
     form = _form(source, where)
     if form == "clouds":
-        raise DataError(where, f"{source!r} is of another kind than data.source; give arrays for arrays")
+        raise DataError(where, f"{source!r} is not the same kind of data as data.source; give arrays for arrays")
     if form == "function":
         from handler.user_code.importer import resolve_function
 

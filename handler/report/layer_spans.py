@@ -37,7 +37,7 @@ class Row:
         frozen = [s for s in self.spans if s.state == "frozen"]
         shown = ", ".join(epochs(s.start, s.end) for s in frozen[:12])
         more = f" and {len(frozen) - 12} more spans" if len(frozen) > 12 else ""
-        what = f"frozen in epochs {shown}{more}" if frozen else "trains throughout"
+        what = f"frozen in epochs {shown}{more}" if frozen else "trainable throughout"
         return f"{self.path} ({self.kind}, {self.parameters} parameters): {what}"
 
 

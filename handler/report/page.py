@@ -193,9 +193,9 @@ def _commands(record: RunRecord, folder: Path) -> list[tuple[str, str]]:
     Neither writes anything outside of a store.
     """
     store, spec = url_or_path(folder.parent.parent), str(folder / "spec.yaml")
-    again = "asks for it again: all of it is found" if record.status == "completed" else "goes on where it stopped"
+    again = "run again: everything is cached" if record.status == "completed" else "resume where it stopped"
     anew = ("train", spec, "--folder", record.spec_folder, "--name", record.run, "--store", "frostline-again")
     return [
         (again, command_line("resume", record.run, "--store", store, anywhere=True)),
-        ("trains all of it anew, in a store of its own", command_line(*anew, anywhere=True)),
+        ("train everything again, in a separate store", command_line(*anew, anywhere=True)),
     ]

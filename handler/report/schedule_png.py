@@ -75,7 +75,7 @@ def light_colours() -> dict[str, str]:
 
 
 def _header(plan: Plan) -> Markup:
-    cached = f", {plan.cached_epochs} of them in the store" if plan.cached_epochs else ""
+    cached = f", {plan.cached_epochs} of them cached" if plan.cached_epochs else ""
     line = f"{len(plan.layers)} layers, {plan.epochs} epochs{cached}, {len(plan.segments)} segments"
     parts = [
         element("text", plan.run, class_="title", x=12.0, y=22.0 - HEADER),

@@ -111,7 +111,7 @@ def _segment_strip(segments: Sequence[PlannedSegment], frame: Frame, y: float, s
         x, width = frame.x(s.start), (s.end - s.start) * frame.scale
         words = f"segment {s.index}: epochs {number_format.epochs(s.start, s.end)}, {source}, "
         words += f"{len(s.frozen)} layers frozen, "
-        title = element("title", f"{words}{number_format.number(s.trainable_parameters)} parameters train")
+        title = element("title", f"{words}{number_format.number(s.trainable_parameters)} trainable parameters")
         inset = min(1.0, width / 4)
         parts.append(
             element(
@@ -244,14 +244,15 @@ def _share_strip(
 ) -> Markup:
     height = 30.0
     parts = [
-        _side(frame, "share that trains", y + 19),
+        _side(frame, "trainable share", y + 19),
         element("rect", class_="share-back", x=frame.left, y=y, width=frame.right - frame.left, height=height),
     ]
     for s in segments:
         share = trainable_share(s, layers)
         title = element(
             "title",
-            f"segment {s.index}: {share:.0%} of the parameters train ({number_format.number(s.trainable_parameters)})",
+            f"segment {s.index}: {share:.0%} of the parameters are trainable "
+            f"({number_format.number(s.trainable_parameters)})",
         )
         parts.append(
             element(

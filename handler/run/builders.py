@@ -149,7 +149,7 @@ def seeded(seed: int) -> Iterator[None]:
         keras.config.set_floatx(floats)
         raise SpecError(
             "model.architecture",
-            f"sets Keras's float type to {found!r} for all that this process builds; give the layers dtype={found!r}",
+            f"sets Keras's float type to {found!r} for the whole process; give the layers dtype={found!r}",
         )
 
 
@@ -191,7 +191,7 @@ def _shipped(spec: TrainingSpec, shape: DataShape) -> Architecture:
     arguments = {"points": shape.inputs[0][0][0], "features": features, "classes": shape.classes}
     taken = set(arguments) & set(spec.model.args)
     if taken:
-        raise SpecError(f"model.args.{sorted(taken)[0]}", "comes from the data; leave it out")
+        raise SpecError(f"model.args.{sorted(taken)[0]}", "is set from the data; remove it")
     return _call("model.args", getattr(import_module(module), name), arguments | spec.model.args)
 
 

@@ -80,8 +80,8 @@ class _Comparison:
                 return self._reason("state", what, None, None, f"the state after {at} is damaged: {what}")
         for epoch in range(end, reached[0], -1):
             for aside in states.root.glob(f".damaged-*-{chain.keys[epoch]}"):
-                what = f"set aside as states/{aside.name}"
-                return self._reason("state", what, None, None, f"the state after epoch {epoch} was damaged, and {what}")
+                what = f"quarantined as states/{aside.name}"
+                return self._reason("state", what, None, None, f"the state after epoch {epoch} was damaged and {what}")
         return None
 
     # The same declaration
@@ -116,12 +116,12 @@ class _Comparison:
 
     def _not_trained(self, record: RunRecord | None, epochs: int) -> Reason:
         if record is None:
-            who = f"the store has it up to epoch {epochs}, and no run tells of more"
+            who = f"the store has states up to epoch {epochs}, and no run has trained further"
         else:
-            who = f"run {record.run!r} got to epoch {epochs} of {record.training_epochs}"
+            who = f"run {record.run!r} reached epoch {epochs} of {record.training_epochs}"
             if record.status != "completed":
                 alive = self.planning.store.runs.is_alive(record.run)
-                who += f" and {'is at work on it' if alive else _ENDED.get(record.status, 'was killed')}"
+                who += f" and {'is running' if alive else _ENDED.get(record.status, 'was killed')}"
         run = None if record is None else record.run
         return self._reason("epochs", epochs, self.segment.end, run, f"not trained yet: {who}")
 
@@ -131,14 +131,14 @@ class _Comparison:
         keys = states.stored_keys()
         there = [epoch for epoch, key in enumerate(record.chain) if key in keys]
         kept = end in {segment.end for segment in record.plan}
-        why = "isn't in the store any more" if kept else "was not kept: it isn't the end of one of its segments"
+        why = "is no longer in the store" if kept else "was not stored: it is not the end of one of its segments"
         has = f"after epoch {', '.join(map(str, there))}" if there else "at no epoch"
         return self._reason(
             "state",
             there,
             end,
             record.run,
-            f"run {record.run!r} was trained through epoch {end}, but its state there {why}; it has states {has}",
+            f"run {record.run!r} was trained up to epoch {end}, but its state at that epoch {why}; it has states {has}",
         )
 
     def _differs(self, record: RunRecord, start: int, end: int) -> Iterator[tuple[str, Any, Any, str]]:
@@ -169,7 +169,7 @@ class _Comparison:
             alike = [r for r in self.records if r.run in found and _resembles(r.declared, ours)]
             record = min(reversed(alike), key=lambda r: len(found[r.run]), default=None)
         if record is None:
-            text = "no training in this store resembles it" if self.records else "the store has no training yet"
+            text = "no training in this store is similar" if self.records else "the store has no training yet"
             yield self._reason(None, None, None, None, text)
             return
         (path, was, now), *more = found[record.run]
@@ -192,8 +192,8 @@ def _environment(planning: RunPlanner, position: Position, segment: int | None) 
             field=f"environment.{field}",
             stored=was,
             found=now,
-            text=f"environment.{field}: the state after {at} was made with {was!r}, a training now would have {now!r}; "
-            "it would be refused without --allow-environment-change",
+            text=f"environment.{field}: the state after {at} was made with {was!r}, a training now has {now!r}; "
+            "it is refused without --allow-environment-change",
         )
 
 

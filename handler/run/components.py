@@ -122,10 +122,10 @@ class RunComponents:
             # A ModelCheckpoint that saves every epoch has a monitor too, but does not use it.
             monitor = str(getattr(made, "monitor", "")) if getattr(made, "save_best_only", True) else ""
             if monitor.startswith("val_") and dataset.validation is None:
-                problem = f"callback {callback.name} watches {monitor!r}, but the source gives no validation data"
+                problem = f"callback {callback.name} watches {monitor!r}, but there is no validation data"
                 raise SpecError(f"training.callbacks[{i}].monitor", f"{problem}; name data.validation, or watch 'loss'")
         if self.mh.in_place and not all(isinstance(a, np.ndarray) for a in [*parts_of(dataset.X), dataset.y]):
-            problem = "needs arrays in memory, this source is read as it is trained on; leave it false"
+            problem = "needs arrays in memory, but this source is read from the disk during training; set it to false"
             raise SpecError("training.in_place", problem)
         return dataset
 
@@ -159,7 +159,7 @@ class RunComponents:
             check_batches(self.mh.compiled, self.validation, "data.validation", "_val")
         except SpecError as error:
             if error.path == LOSS and self.run.spec.model.compile.loss is None and not self.mh.was_compiled:
-                raise SpecError(LOSS, f"is not given, and by default {error.message}") from error
+                raise SpecError(LOSS, f"is missing, and the default {error.message}") from error
             raise
         return found
 

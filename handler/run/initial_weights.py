@@ -83,7 +83,9 @@ def load_file(nn: Any, file: Path) -> None:
     with _readable("run", str(file)), open_weights_file(file) as source:
         parts.load(lambda path, _, layer: _fill(layer, source, path, own_table=True), whole=True)
     if not parts.loaded:
-        raise SpecError("run", f"{file} holds the weights of another network than the run's function builds now")
+        raise SpecError(
+            "run", f"{file} has the weights of another network than the one that the run's function builds now"
+        )
     derived_state.refresh(nn)
     derived_state.forget_functions(nn)
 
@@ -101,7 +103,9 @@ def _from_run(parts: _Parts, reference: str, store: Store) -> list[str]:
             kept = epochs_kept(store, record)
             if int(epoch) not in kept:
                 there = ", ".join(map(str, kept)) or "none"
-                raise SpecError(FIELD, f"{reference!r}: epoch {int(epoch)} is not kept; kept are {there}")
+                raise SpecError(
+                    FIELD, f"{reference!r}: the store has no state after epoch {int(epoch)}; it has: {there}"
+                )
             return _from_state(parts, reference, store.states.read(record.chain[int(epoch)]).arrays)
         if record.state is not None and not record.model_differs and store.states.is_intact(record.state):
             return _from_state(parts, reference, store.states.read(record.state).arrays)
@@ -206,8 +210,8 @@ def _refuse_lost_adapter(layer: Any, stored: dict[str, list[Any]], reference: st
         if any(path.startswith(f"{place}/{ADAPTER}") for path in stored):
             raise SpecError(
                 FIELD,
-                f"{reference!r}: the layer {place!r} has a LoRA adapter there and none in this network; give it one "
-                "(enable_lora), or start from the file that `frostline export` writes, which has it merged",
+                f"{reference!r}: the layer {place!r} has a LoRA adapter in the source and none in this network; add "
+                "one (enable_lora), or start from the file that `frostline export` writes, which merges it",
             )
 
 

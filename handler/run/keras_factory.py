@@ -69,7 +69,7 @@ def _own(kind: KerasKind, reference: str, arguments: dict[str, Any], folder: Pat
     if kind in (LOSS, METRIC) and not inspect.isclass(found):
         if arguments:
             raise SpecError(
-                path, f"{reference!r} is a function, which takes no arguments here; make it a class that keeps them"
+                path, f"{reference!r} is a function, which takes no arguments here; write a class that stores them"
             )
         return found
     made = call(found, reference, arguments, folder, path)

@@ -212,7 +212,7 @@ class RunPlanner:
                 told["source"], told["into"] = source_of(self.spec.model.weights)
             return outline, Graph.from_json(memory["graph"]), None if told is None else InitialWeights(**told)
         except (StoreError, TypeError, KeyError):
-            return outline, Graph(problem="the network isn't remembered"), None
+            return outline, Graph(problem="the network has not been built yet"), None
 
     def _known_keys(self) -> list[str]:
         """Return the keys of the chain that are known without building the network."""
@@ -262,7 +262,7 @@ class RunPlanner:
         if self.chain.keys[end] in self.store.states.stored_keys():
             return "its state is damaged"
         if start < reached < end:
-            return f"goes on from epoch {reached}"
+            return f"resumes from epoch {reached}"
         return "not trained yet"
 
     def _prefix(self, frozen: Collection[str], epochs: int) -> PlannedPrefix:

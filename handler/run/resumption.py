@@ -41,8 +41,8 @@ def stored_inputs(
     if record.is_of_live_objects:
         raise SpecError(
             "run",
-            f"{record.run!r} was trained in a notebook, which has its network and its data; run its cell again there, "
-            "and it resumes",
+            f"{record.run!r} was trained in a notebook, which has its network and its data; run the cell again "
+            "to resume it",
         )
     spec, folder = parse_spec(record.spec), Path(record.spec_folder)
     if not folder.is_dir():
@@ -62,7 +62,7 @@ def stored_inputs(
         if difference is not None:
             what = in_words(difference, record.sources, planning.sources)
         raise MismatchError(
-            f"run {record.run!r}: {what}, since it was started; restore it, or type `frostline train` with the "
-            "specification to train what is there now"
+            f"run {record.run!r} has changed since it was started: {what}; restore it, or run `frostline train` with "
+            "the specification"
         )
     return inputs

@@ -44,7 +44,7 @@ class TrainedModel:
         if epoch is None and not (self.record.model and (self.store.runs.folder(name) / self.record.model).is_file()):
             raise SpecError(
                 "run",
-                f"{name!r} has no final model yet (it is {self.record.status}); train it to its end, or name an epoch",
+                f"{name!r} has no final model yet (it is {self.record.status}); resume it to its end, or name an epoch",
             )
         self.epoch = self.record.epochs if epoch is None else epoch
         self.mh = self._handler()
@@ -103,7 +103,7 @@ class TrainedModel:
         if epoch not in kept:
             lost = epoch <= self.record.epochs and epoch in {0, *(planned.end for planned in self.record.plan)}
             remedy = f"; it is damaged or missing, `{repair_command(self.store.root)}` rebuilds it" if lost else ""
-            what = f"run {self.record.run!r}: epoch {epoch} is not kept; kept are {there}{remedy}"
+            what = f"run {self.record.run!r}: the store has no state after epoch {epoch}; it has: {there}{remedy}"
             raise SpecError("--epoch", what)
         try:
             load_state(self.store, self.record.chain[epoch], self.mh.arch.nn)

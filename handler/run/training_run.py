@@ -336,8 +336,8 @@ class TrainingRun:
         if done is None:
             position = latest_intact(chain, states)
             raise MismatchError(
-                f"run {self.inputs.name!r}: post-fit needs the state at the training's end, the store has "
-                f"{position.epoch if position else 'no'} epochs; train the segments first"
+                f"run {self.inputs.name!r}: post-fit needs the final state, the store has states up to "
+                f"epoch {position.epoch if position else 'none'}; train the segments first"
             )
         return Position(done.state, done.end, stopped=done.stopped)
 

@@ -27,11 +27,11 @@ class RoundRobinStrategy(SpecModel):
 
     model_config = ConfigDict(title="round_robin")
     name: Literal["round_robin"] = "round_robin"
-    period: Annotated[Count, Field(title="Period", description="How many epochs a turn takes.")] = 1
-    count: Annotated[Count, Field(title="Count", description="How many units a turn chooses.")] = 1
+    period: Annotated[Count, Field(title="Period", description="Number of epochs per turn.")] = 1
+    count: Annotated[Count, Field(title="Count", description="Number of layer groups chosen per turn.")] = 1
     invert: Annotated[
         Flag,
-        Field(title="Invert", description="The chosen units are the ones that train; the entry's others are frozen."),
+        Field(title="Invert", description="The chosen layer groups are trainable and the entry's others frozen."),
     ] = False
 
 
@@ -40,7 +40,7 @@ class RandomStrategy(RoundRobinStrategy):
 
     model_config = ConfigDict(title="random")
     name: Literal["random"] = "random"  # type: ignore[assignment]
-    seed: Annotated[Seed, Field(title="Seed", description="The seed of the choices.")] = 0
+    seed: Annotated[Seed, Field(title="Seed", description="The seed of the random choices.")] = 0
 
 
 def _interval(value: Any) -> Any:
@@ -53,7 +53,7 @@ def _interval(value: Any) -> Any:
             if 0 <= start < end:
                 return start, end
             raise ScheduleError(
-                "", f"[{start}, {end}] is no interval; epochs count from 0, the end is left out: 0 <= start < end"
+                "", f"[{start}, {end}] is not an interval; epochs count from 0, the end is excluded: 0 <= start < end"
             )
     raise ScheduleError("", f"must be two whole numbers [start, end], not {quote(value)}")
 
@@ -73,7 +73,7 @@ def _layers(value: Any) -> Any:
 def _unit(index: int, unit: Any) -> str | list[str]:
     if isinstance(unit, list | tuple):
         if not unit:
-            raise ScheduleError(f"[{index}]", "the unit is empty; name at least one layer")
+            raise ScheduleError(f"[{index}]", "the layer group is empty; name at least one layer")
         return [_name(f"[{index}][{i}]", name) for i, name in enumerate(unit)]
     return _name(f"[{index}]", unit)
 
@@ -127,22 +127,22 @@ class Entry(SpecModel):
         BeforeValidator(_layers, json_schema_input_type=Layers),
         Field(
             title="Layers",
-            description="all (input to output), all_reverse, or a list of units: a name, a glob, a path into nested "
-            "models (backbone/block1/conv), or a list of these as one unit.",
+            description="all (input to output), all_reverse, or a list of layer groups: a name, a glob, a path into "
+            "nested models (backbone/block1/conv), or a list of these as one group.",
             examples=[["enc*", ["head_dense", "head"]]],
         ),
     ] = "all"
     except_: Annotated[
         list[str],
         BeforeValidator(_except, json_schema_input_type=list[str]),
-        Field(alias="except", title="Except", description="Names, globs or paths taken out of the layers."),
+        Field(alias="except", title="Except", description="Names, globs or paths excluded from the layers."),
     ] = []
     strategy: Annotated[
         Strategy,
         BeforeValidator(_strategy, json_schema_input_type=Literal["fixed"] | Strategy),
         Field(
             title="Strategy",
-            description="fixed: all units are frozen; round_robin: they take turns; random: each turn draws some.",
+            description="fixed: all layer groups are frozen; round_robin: in turn; random: some, drawn for each turn.",
         ),
     ] = FixedStrategy()
     initial_learning_rate: Rate | None = Field(

@@ -129,7 +129,7 @@ def listed_layer_groups(layers: Sequence[str | list[str]], path: str, *, plain: 
 def _without_network(layers: str | Sequence[str | list[str]], leave_out: Sequence[str], path: str) -> LayerGroups:
     if isinstance(layers, str):
         raise ScheduleError(
-            f"{path}.layers", f"{layers!r} needs a built network to say which layers these are; list their names"
+            f"{path}.layers", f"{layers!r} needs a built network; list the names of the layers"
         )
     given = [
         (f"{path}.layers[{i}]", name)
@@ -157,7 +157,7 @@ def _refuse_repeated(layers: Iterable[str], outline: Outline, path: str) -> None
             raise ScheduleError(
                 path,
                 f"two different layers or weights of the network are called {layer!r}, so one would be frozen and the "
-                "other not; give each a name of its own",
+                "other not; give them different names",
             )
 
 
@@ -169,13 +169,15 @@ def _units(units: Sequence[tuple[str, ...]], out: Collection[str], path: str) ->
             if layer in first:
                 raise ScheduleError(
                     path,
-                    f"the layer {layer!r} is in two units (units {first[layer]} and {i}, counted from 0, globs and "
-                    "all of a list resolved); name it once",
+                    f"the layer {layer!r} is in two layer groups (groups {first[layer]} and {i}, counted from 0, after "
+                    "globs are resolved); name it once",
                 )
             first[layer] = i
     left = tuple(kept for kept in (tuple(layer for layer in unit if layer not in out) for unit in units) if kept)
     if not left:
-        raise ScheduleError(path, "nothing is left to freeze once `except` is taken out; leave the entry out instead")
+        raise ScheduleError(
+            path, "`except` excludes all layers of the entry, so nothing is frozen; remove the entry instead"
+        )
     spared = frozenset(layer for unit in units for layer in unit if layer in out)
     return LayerGroups(left, tuple(layer for unit in left for layer in unit), spared)
 
@@ -203,7 +205,8 @@ class _Names:
                 _refuse_repeated([name], self.outline, where)
                 return [inside]
             raise ScheduleError(
-                where, f"the model {name!r} has no layer with weights of its own; there is nothing to freeze"
+                where,
+                f"the model {name!r} has no layer with weights of its own, so there is nothing to freeze; remove it",
             )
         if name in self.outline.weightless:
             raise ScheduleError(

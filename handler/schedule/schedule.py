@@ -180,14 +180,14 @@ def check_schedule(entries: Sequence[Entry], training_epochs: int, *, learning_r
                 raise ScheduleError(
                     f"{path}.training_interval",
                     f"[{start}, {end}] overlaps [{other_start}, {other_end}] of "
-                    f"{FIELD}[{j}]; entries may only touch, so move one or merge them",
+                    f"{FIELD}[{j}]; entries must not overlap; move one or merge them",
                 )
         intervals.append((start, end, i))
         if entry.initial_learning_rate is not None and learning_rate_schedule:
             raise ScheduleError(
                 f"{path}.initial_learning_rate",
                 f"{entry.initial_learning_rate} can't be set: the optimizer has a "
-                "learning-rate schedule; give it a plain rate, or leave this out",
+                "learning-rate schedule; give it a number, or leave this out",
             )
         if not isinstance(entry.layers, str):
             units = listed_layer_groups(entry.layers, f"{path}.layers")
@@ -326,7 +326,7 @@ def held_layers(outline: Outline, schedule: Schedule) -> list[str]:
     more = f" and {len(held) - 4} more" if len(held) > 4 else ""
     return [
         f"freeze_training names {', '.join(held[:4])}{more}, frozen before the training: no entry can unfreeze them, "
-        "they stay frozen in every epoch; remove `trainable = False` where the network is built to have them trained"
+        "they stay frozen in every epoch; remove `trainable = False` in the code of the network to train them"
     ]
 
 
@@ -337,7 +337,7 @@ def idle_segments(outline: Outline, schedule: Schedule) -> list[str]:
         return []
     named = ", ".join(f"{segment.start}-{segment.end}" for segment in idle[:4])
     more = f" and {len(idle) - 4} more" if len(idle) > 4 else ""
-    return [f"epochs {named}{more}: every layer is frozen, so nothing is trained; leave a layer out (except)"]
+    return [f"epochs {named}{more}: every layer is frozen, so nothing is trained; exclude a layer (except)"]
 
 
 def _check_shared(units: Sequence[Sequence[str]], outline: Outline, path: str) -> None:
@@ -351,11 +351,11 @@ def _check_shared(units: Sequence[Sequence[str]], outline: Outline, path: str) -
                 inside = next(named[layer] for layer in group if layer in held)
                 raise ScheduleError(
                     path,
-                    f"{inside!r} and {named[apart[0]]!r} share weights, so one can't rest while the other trains; "
-                    f"put them into one unit, [[{', '.join(named.values())}]], or leave both out",
+                    f"{inside!r} and {named[apart[0]]!r} share weights, so one can't be frozen while the other is "
+                    f"trainable; put them into one layer group, [[{', '.join(named.values())}]], or leave both out",
                 )
 
 
 def _check_count(strategy: Any, n: int, path: str) -> None:
     if not isinstance(strategy, FixedStrategy) and strategy.count > n:
-        raise ScheduleError(path, f"{strategy.count} units a turn can't be chosen from {n}; at most {n}")
+        raise ScheduleError(path, f"{strategy.count} layer groups per turn can't be chosen from {n}; give at most {n}")

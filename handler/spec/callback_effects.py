@@ -61,8 +61,8 @@ def _overrides_rate(schedule: Schedule) -> str:
         return ""
     rates = ", ".join(f"{rate_text(segment.learning_rate)} from epoch {segment.start} on" for segment in setting)
     return (
-        f"sets the rate of every epoch, so a rate that the schedule sets ({rates}) holds for no step: the callback's "
-        "function is only given it; let the function return it, or leave the callback or initial_learning_rate out"
+        f"sets the rate of every epoch, so a rate that the schedule sets ({rates}) is used for no step: the callback's "
+        "function only receives it; let the function return it, or remove the callback or initial_learning_rate"
     )
 
 

@@ -65,7 +65,7 @@ def check_name(name: Any, path: str) -> None:
             path, f"{quote(name)} can't name a file; use up to {_LONGEST} printable characters in each of 8 folders"
         )
     if any(part.startswith(".") for part in parts):
-        raise SpecError(path, f"{quote(name)} is hidden, as Frostline's own files are; begin it with another character")
+        raise SpecError(path, f"{quote(name)} is hidden, like Frostline's own files; begin it with another character")
     if parts and parts[0].casefold() in OWN_FILES:  # guard: own-files-of-a-run
         raise SpecError(path, f"{parts[0]!r} is a file of the run itself; give another name")
     if name.lower().endswith(_CODE):
@@ -96,7 +96,7 @@ def check_fields(name: str, path: str, there_will_be: Collection[str] | None = N
         if there_will_be is not None and field not in there_will_be:
             known = ", ".join(sorted(there_will_be))
             raise SpecError(
-                path, f"there will be no {field!r} to write into the name {quote(name)}; there will be: {known}"
+                path, f"the name {quote(name)} has the field {field!r}, which will not exist; there will be: {known}"
             )
     values = {field: 1 if field in ("epoch", "batch") else 0.5 for field, _, _ in fields}
     try:
@@ -123,7 +123,7 @@ def place(folder: Path, name: str, path: str) -> Path:
     check_name(name, path)
     root, target = Path(os.path.realpath(folder)), Path(os.path.realpath(folder / name))
     if not target.is_relative_to(root):  # guard: link-in-a-run-folder
-        raise SpecError(path, f"{name!r} leads out of the run's folder by a link, to {target}; remove the link")
+        raise SpecError(path, f"{name!r} is a link to {target}, outside of the run's folder; remove the link")
     if target != root:
         check_name(str(target.relative_to(root)), path)
     return target

@@ -39,19 +39,19 @@ RULES = {  # guard: early-stopping-wait, plateau-wait, plateau-cooldown, steps-s
     "CSVLogger": CallbackRule(affects_training=False, writes="filename"),
     "TensorBoard": CallbackRule(affects_training=False, writes="log_dir", package="tensorboard"),
     "RemoteMonitor": CallbackRule(affects_training=False, package="requests"),
-    "History": CallbackRule(affects_training=False, refused="Frostline always keeps the history; leave it out"),
+    "History": CallbackRule(affects_training=False, refused="Frostline always records the history; leave it out"),
     "ProgbarLogger": CallbackRule(affects_training=False, refused="Frostline shows the progress itself; leave it out"),
     "LambdaCallback": CallbackRule(
         refused="functions can't be written in a specification; name your own callback as module:Class"
     ),
-    "BackupAndRestore": CallbackRule(None, refused="Frostline keeps and restores states itself; leave it out"),
+    "BackupAndRestore": CallbackRule(None, refused="Frostline saves and restores states itself; leave it out"),
     "SwapEMAWeights": CallbackRule(
         None,
-        refused="it exchanges weights by adding and subtracting, which rounds them, and does otherwise in the last "
-        "epoch; leave it out: with use_ema the averaged weights are put in place at the end",
+        refused="it swaps weights by adding and subtracting, which rounds them, and acts differently in the last "
+        "epoch; leave it out: with use_ema the final model has the EMA weights",
     ),
     "OrbaxCheckpoint": CallbackRule(
-        None, refused="Frostline keeps states itself; leave it out, or use ModelCheckpoint"
+        None, refused="Frostline saves states itself; leave it out, or use ModelCheckpoint"
     ),
     "CallbackList": CallbackRule(None, refused="list the callbacks themselves"),
     "Callback": CallbackRule(None, refused="it does nothing; name your own as module:Class"),

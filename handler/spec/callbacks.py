@@ -25,7 +25,7 @@ class CallbackSpec(SpecModel):
     model_config = ConfigDict(title="Callback", extra="allow")
     name: str = Field(
         title="Name",
-        description="A Keras callback, or your own as module:Class; its arguments stand beside it.",
+        description="A Keras callback, or your own as module:Class; its arguments are the other keys.",
         examples=["EarlyStopping", "ReduceLROnPlateau", "CSVLogger", "mymodule:MyCallback"],
     )
 
@@ -84,7 +84,7 @@ def _check_values(name: str, arguments: dict[str, Any]) -> None:
     if name == "RemoteMonitor" and (header := secret_header(arguments.get("headers"))) is not None:
         raise SpecError(
             f"headers.{header}",
-            "carries a secret, which the store would keep and the report show; name a callback of your own, "
+            "carries a secret, which the store and the report would contain; name a callback of your own, "
             "module:Class, that reads it from the environment",
         )
     if name == "LearningRateScheduler" and not is_reference(arguments["schedule"]):
@@ -138,7 +138,7 @@ def check_monitors(
             continue
         default = "" if "monitor" in arguments else " (the default)"
         why = (
-            "there is no validation"
+            "there is no validation data"
             if str(watched).startswith("val_") and "val_loss" not in known
             else "it will not exist"
         )

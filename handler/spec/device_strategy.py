@@ -16,12 +16,12 @@ class Strategy(SpecModel):
 
     model_config = ConfigDict(title="Devices")
     name: Literal["mirrored"] = Field(
-        title="Name", description="mirrored: each device has the whole network and takes a part of each batch."
+        title="Name", description="mirrored: each device has the whole network and processes a part of each batch."
     )
     devices: Annotated[Count, Field(ge=2, le=64)] | None = Field(
         default=None,
         title="Devices",
-        description="How many; left out: all GPUs. Where there are fewer GPUs, the processor is taken as so many.",
+        description="Number of devices; left out: all GPUs. With fewer GPUs, the CPU is split into this many.",
     )
 
 
@@ -46,8 +46,8 @@ def check_device_strategy(strategy: Strategy | None, batch_size: int, optimizer:
     given = optimizer if isinstance(optimizer, dict) else {"name": optimizer}
     for name in NOT_DISTRIBUTABLE:
         if given.get(name):
-            what = f"{name} isn't known to be exact on several devices"
+            what = f"{name} is not known to be exact on several devices"
             raise SpecError("model.compile.optimizer", f"{what}; leave it out, or leave out training.strategy")
     if batch_size < (strategy.devices or 2):
-        what = f"{batch_size} examples can't be spread over {strategy.devices or 2} devices"
+        what = f"{batch_size} examples can't be distributed over {strategy.devices or 2} devices"
         raise SpecError("training.batch_size", f"{what}; give at least as many")

@@ -20,8 +20,10 @@ class WeightsInto(SpecModel):
     """Weights that are loaded into a part of the network."""
 
     model_config = ConfigDict(title="Weights of a part")
-    file: str = Field(title="File", description="What to start from: a .keras or .weights.h5 file, or a run's state.")
-    into: str = Field(title="Into", description="The path of the layer or nested model that it is put into.")
+    file: str = Field(
+        title="File", description="The weights to start from: a .keras or .weights.h5 file, or a run's state."
+    )
+    into: str = Field(title="Into", description="The path of the layer or nested model into which they are loaded.")
 
 
 def check_weights(value: Any) -> Any:

@@ -115,7 +115,7 @@ def check_arguments(kind: KerasKind, name: str, arguments: Mapping[str, Any]) ->
     missing = [argument for argument in needed if argument not in arguments]
     if missing:
         example = ", ".join(f"{argument}: ..." for argument in missing)
-        raise SpecError("", f"{name} can't do without {' and '.join(missing)}; write {{name: {owner}, {example}}}")
+        raise SpecError("", f"{name} needs {' and '.join(missing)}; write {{name: {owner}, {example}}}")
 
 
 METRIC_CLASSES = keras_names.METRIC_NAMES
@@ -145,7 +145,7 @@ def check_numbers(value: Any, path: str = "") -> None:
         for i, part in enumerate(value):
             check_numbers(part, f"{path}[{i}]")
     elif isinstance(value, int | float) and abs(value) > (2**63 - 1 if isinstance(value, int) else GREATEST):
-        raise SpecError(path, f"{quote(value)} is too large to compute with; give a smaller number")
+        raise SpecError(path, f"{quote(value)} is too large for Keras; give a smaller number")
 
 
 def is_number(value: Any) -> bool:

@@ -33,7 +33,9 @@ def _check_common(arguments: Mapping[str, Any]) -> None:
     given = {name: value for name, value in arguments.items() if value is not None}
     clipping = [name for name in CLIPPING if name in given]
     if len(clipping) > 1:
-        raise SpecError(clipping[1], f"can't be used with {clipping[0]}, gradients are clipped one way; leave one out")
+        raise SpecError(
+            clipping[1], f"can't be used with {clipping[0]}, gradients are clipped in one way only; leave one out"
+        )
     for name in clipping:
         if not is_number(given[name]) or given[name] <= 0:
             raise SpecError(name, f"must be a number greater than 0, not {quote(given[name])}")

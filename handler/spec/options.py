@@ -14,13 +14,13 @@ class PrefixCache(SpecModel):
 
     model_config = ConfigDict(title="Frozen prefix")
     mode: Literal["auto", "on", "off"] = Field(
-        default="auto", title="Mode", description="auto: where it pays; on: wherever it can be done; off: never."
+        default="auto", title="Mode", description="auto: where it saves time; on: wherever it is possible; off: never."
     )
     max_bytes: Size = Field(
-        default=1 << 32, title="Most bytes", description="How much all activations may take in the store."
+        default=1 << 32, title="Most bytes", description="The most bytes of all activations in the store."
     )
     lambdas: Flag = Field(
-        default=False, title="Lambdas", description="Take Lambda layers for pure functions of their input."
+        default=False, title="Lambdas", description="Treat Lambda layers as pure functions of their input."
     )
 
 
@@ -38,7 +38,7 @@ class SnapshotOptions(SpecModel):
     steps: Count | None = Field(
         default=None,
         title="Steps",
-        description="Also take a snapshot every so many steps of an epoch; left out: after each epoch only.",
+        description="Steps between two snapshots inside an epoch; left out: snapshots after each epoch only.",
     )
 
 

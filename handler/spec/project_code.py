@@ -73,7 +73,7 @@ def outside(file: Path, project: Path) -> str | None:
     root = Path(os.path.realpath(project))
     real = Path(os.path.realpath(file))
     if not real.is_relative_to(root):  # guard: code-behind-a-link
-        return f"is looked up in {file.parent}, outside of the worker's project"
+        return f"is in {file.parent}, outside of the worker's project"
     if (environment := environment_of(real)) is not None:  # guard: code-of-an-environment
         return f"lies in {environment}"
     lexical = Path(os.path.normpath(file))

@@ -33,7 +33,7 @@ def project_folder(run: str, begun_in: str, spec: TrainingSpec) -> Path:
     except SpecError as error:
         raise SpecError(
             "run",
-            f"{run!r} was started from {folder}, which isn't there any more; type the command in the folder that the "
-            f"project is in now ({here} isn't: {error})",
+            f"{run!r} was started from {folder}, which no longer exists; run the command in the folder that contains "
+            f"the project now ({here} does not: {error})",
         ) from error
     return here

@@ -132,6 +132,6 @@ def _check_validation(spec: TrainingSpec, folder: Path) -> None:
         if watched is not None and watched.startswith("val_"):
             raise SpecError(
                 f"training.callbacks[{i}].monitor",
-                f"{watched!r} can't be watched, there is no validation: {source!r} has "
+                f"{watched!r} can't be watched, there is no validation data: {source!r} has "
                 "no y_val and data.validation is null; watch 'loss'",
             )

@@ -84,10 +84,12 @@ def variants(
     axes = dict(grid or {})
     for key, values in axes.items():
         if not values or len({json.dumps(value, sort_keys=True, default=str) for value in values}) < len(values):
-            raise SpecError(f"--grid {key}", "needs one value or more, each once")
+            raise SpecError(f"--grid {key}", "needs one or more different values")
     count = len(files) * math.prod(len(values) for values in axes.values())
     if count > MOST:
-        raise SpecError("sweep", f"{count} trainings are too many for one; give {MOST} or fewer, in several sweeps")
+        raise SpecError(
+            "sweep", f"{count} trainings are too many for one sweep; give {MOST} or fewer, in several sweeps"
+        )
     found = []
     for file in files:
         for chosen in itertools.product(*axes.values()):

@@ -94,7 +94,7 @@ class CompileSpec(SpecModel):
         default=None, title="Metrics", description="Keras metrics: names, or names and arguments; []: none."
     )
     class_weight: Annotated[dict[str, Weight], BeforeValidator(_class_weight)] | None = Field(
-        default=None, title="Class weights", description="What each class (by name or number) weighs in the loss."
+        default=None, title="Class weights", description="The weight of each class (by name or number) in the loss."
     )
 
     @property
@@ -118,8 +118,8 @@ class ModelSpec(SpecModel):
     weights: Annotated[str | WeightsInto, BeforeValidator(check_weights)] | None = Field(
         default=None,
         title="Weights",
-        description="What to start from: a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH; or a mapping of "
-        "`file` to one of these and `into` to the path of the part that it is put into.",
+        description="The weights to start from: a .keras or .weights.h5 file, run:NAME or run:NAME@EPOCH; or a mapping "
+        "of `file` to one of these and `into` to the path of a part of the network.",
     )
     compile: CompileSpec = Field(default=CompileSpec(), title="Compilation")
 
@@ -129,14 +129,14 @@ class TrainingOptions(SpecModel):
 
     model_config = ConfigDict(title="Training")
     epochs: Annotated[Count, Field(le=100_000)] = Field(
-        title="Epochs", description="How many epochs are trained in all."
+        title="Epochs", description="Number of epochs of the whole training."
     )
     batch_size: Count = Field(default=32, title="Batch size", description="Examples per step.")
     in_place: Flag = Field(
         default=False,
         title="In place",
-        description="Rearrange the arrays instead of gathering batches: contiguous reads, "
-        "the same bits; a backup is made and restored.",
+        description="Rearrange the arrays instead of collecting each batch: contiguous reads, "
+        "a bit-identical result; a backup is written and restored.",
     )
     threads: Annotated[Count, Field(le=1024)] | None = Field(
         default=None,
@@ -144,16 +144,22 @@ class TrainingOptions(SpecModel):
         description="Processor threads; left out: one per core, fixed at the first start.",
     )
     snapshot: SnapshotOptions = Field(
-        default=SnapshotOptions(), title="Snapshots", description="What a kill may cost: snapshots beside one an epoch."
+        default=SnapshotOptions(), title="Snapshots", description="Snapshots in addition to one after each epoch."
     )
     prefix_cache: Annotated[PrefixCache, BeforeValidator(as_mapping, json_schema_input_type=str | PrefixCache)] = Field(
-        default=PrefixCache(), title="Prefix cache", description="Compute a frozen prefix once: auto, on or off."
+        default=PrefixCache(),
+        title="Prefix cache",
+        description="Compute and store the activations of a frozen prefix once: auto, on or off.",
     )
     strategy: Annotated[Strategy, BeforeValidator(as_strategy, json_schema_input_type=str | Strategy)] | None = Field(
-        default=None, title="Strategy", description="mirrored: each batch is spread over several devices."
+        default=None, title="Strategy", description="mirrored: each batch is distributed over several devices."
     )
-    non_finite: NonFinite = Field(default="stop", title="Not finite", description="What a loss that becomes NaN does.")
-    masks_kept: Count = Field(default=16, title="Masks kept", description="For how many masks traced steps are kept.")
+    non_finite: NonFinite = Field(
+        default="stop", title="Not finite", description="The reaction to a loss that becomes NaN: stop or continue."
+    )
+    masks_kept: Count = Field(
+        default=16, title="Masks kept", description="Number of masks whose traced steps stay in memory."
+    )
     callbacks: list[Annotated[CallbackSpec, BeforeValidator(_callback, json_schema_input_type=str | CallbackSpec)]] = (
         Field(default=[], title="Callbacks", description="Keras callbacks, or your own as module:Class.")
     )
@@ -164,17 +170,19 @@ class TrainingSpec(SpecModel):
 
     model_config = ConfigDict(title="Training specification")
     name: Name = Field(
-        default="training", title="Name", description="A label; runs share states whatever they are called."
+        default="training",
+        title="Name",
+        description="A label, not part of any key; runs with other names share states.",
     )
-    seed: Annotated[Seed, Field(lt=2**32)] = Field(
-        default=0, title="Seed", description="Decides everything that is random."
-    )
-    data: DataSpec = Field(title="Data", description="What is trained on: source and its arguments.")
-    model: ModelSpec = Field(title="Model", description="What is trained: architecture and compilation.")
-    training: TrainingOptions = Field(title="Training", description="How it is trained: epochs, batch size, callbacks.")
+    seed: Annotated[Seed, Field(lt=2**32)] = Field(default=0, title="Seed", description="Seed of all random numbers.")
+    data: DataSpec = Field(title="Data", description="The training data: source and its arguments.")
+    model: ModelSpec = Field(title="Model", description="The network: architecture and compilation.")
+    training: TrainingOptions = Field(title="Training", description="The training: epochs, batch size, callbacks.")
     freeze_training: Annotated[
         list[Entry], BeforeValidator(as_list, json_schema_input_type=list[Entry] | Entry | None)
-    ] = Field(default=[], title="Freeze training", description="Entries that say which layers rest in which epochs.")
+    ] = Field(
+        default=[], title="Freeze training", description="Entries that set which layers are frozen in which epochs."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -189,7 +197,7 @@ class TrainingSpec(SpecModel):
         )
         check_device_strategy(self.training.strategy, self.training.batch_size, self.model.compile.optimizer)
         if self.training.in_place and isinstance(self.data.source, str) and form_of(self.data.source) == "zarr":
-            problem = "a .zarr source is read as it is trained on, not rearranged; leave it false"
+            problem = "a .zarr source is read during training and not rearranged; set it to false"
             raise SpecError("training.in_place", problem)
         check_monitors(
             self.training.callbacks, logs=self.logs(), learning_rate_schedule=self.model.compile.learning_rate_schedule

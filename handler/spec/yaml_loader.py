@@ -34,7 +34,7 @@ class Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Return a mapping; refuse duplicate keys."""
         if not isinstance(node, yaml.MappingNode):
-            raise _refused("this is no mapping", node)
+            raise _refused("this is not a mapping", node)
         seen: set[Any] = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
@@ -54,7 +54,7 @@ class Loader(yaml.SafeLoader):
         try:
             return super().construct_object(node, deep)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
-            raise _refused(f"{node.value!r:.80} is no {node.tag.rpartition(':')[2]}", node) from error
+            raise _refused(f"{node.value!r:.80} is not a valid {node.tag.rpartition(':')[2]}", node) from error
 
     def construct_number(self, node: yaml.ScalarNode) -> Any:
         """Return a number; refuse the notations that only YAML 1.1 reads as numbers (base 60, octal)."""
@@ -102,7 +102,7 @@ def read_yaml(text: str, path: str) -> Any:
 def _measure(node: yaml.Node, known: dict[int, int], within: set[int]) -> int:
     """Return the number of values that a node stands for; the values of an alias count each time it is used."""
     if id(node) in within:
-        raise _refused("an alias stands for what it is part of; write the values out", node)
+        raise _refused("an alias refers to a value that contains it; write the values out", node)
     if id(node) not in known:
         within.add(id(node))
         if len(within) > DEEPEST:
@@ -112,7 +112,7 @@ def _measure(node: yaml.Node, known: dict[int, int], within: set[int]) -> int:
         known[id(node)] = 1 + sum(_measure(part, known, within) for part in parts)
         within.remove(id(node))
     if known[id(node)] > MOST_VALUES:
-        raise _refused(f"this stands for more than {MOST_VALUES:,} values; a specification has fewer", node)
+        raise _refused(f"this expands to more than {MOST_VALUES:,} values; write a smaller specification", node)
     return known[id(node)]
 
 

@@ -48,8 +48,8 @@ def assign(variables: dict[str, Any], arrays: dict[str, np.ndarray], group: str,
         found = (tuple(variable.shape), str(variable.dtype))
         if (tuple(array.shape), array.dtype.name) != found:
             raise MismatchError(
-                f"{here}: the state holds {there} of shape {tuple(array.shape)} and type {array.dtype.name}, "
-                f"the network's is {found[0]} and {found[1]}"
+                f"{here}: the state has {there} of shape {tuple(array.shape)} and dtype {array.dtype.name}, "
+                f"the network needs {found[0]} and {found[1]}"
             )
     for array, variable in zip(stored.values(), variables.values(), strict=True):
         variable.assign(array)

@@ -41,7 +41,7 @@ class MissingState:
     def text(self) -> str:
         """The hole as a sentence with its remedy."""
         return (
-            f"the state after epoch {self.epoch} ({self.key}) {self.what}; a later state is intact, so nothing is "
+            f"the state after epoch {self.epoch} ({self.key}) {self.what}; a later state is intact, so no epoch is "
             f"trained again; `{repair_command(self.store)}` rebuilds it"
         )
 

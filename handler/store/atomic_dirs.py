@@ -169,7 +169,7 @@ def read_manifest(target: Path) -> dict[str, Any]:
     text = None if target.exists() else remote_dirs.manifest_text(target)
     manifest = read_checked(target / MANIFEST) if text is None else parse_checked(target / MANIFEST, text)
     if manifest.get("key") != folder_key(target):  # guard: manifest-key
-        raise DamagedError(f"{target / MANIFEST}: is that of {manifest.get('key')}")
+        raise DamagedError(f"{target / MANIFEST}: is the manifest of {manifest.get('key')}")
     return manifest
 
 
@@ -201,7 +201,7 @@ def damages(target: Path, *, deep: bool = False) -> list[Damage]:
             read.append((file, entry["xxh3"]))  # guard: file-checksums-in-manifest
     wrong += [damage for found_there in parallel_map(lambda one: content_damage(*one), read) for damage in found_there]
     # guard: unlisted-file-is-damage
-    return wrong + [Damage(str(target / name), "isn't in the manifest") for name in sorted(found)]
+    return wrong + [Damage(str(target / name), "is not in the manifest") for name in sorted(found)]
 
 
 def drop_unneeded(*backups: Path) -> None:

@@ -28,12 +28,12 @@ OURS = re.compile(r"\.tmp-\d+-[0-9a-f]{8}-")
 ADVICE = {
     errno.ENOSPC: "make room on that disk (`frostline gc` drops what no run needs) or name another place",
     errno.EDQUOT: "the quota is used up: make room (`frostline gc` drops what no run needs) or name another place",
-    errno.EFBIG: "this process may not write a file of that size (`ulimit -f`)",
+    errno.EFBIG: "this process may not write a file of that size; raise its limit (`ulimit -f`)",
     errno.EACCES: "this user may not write there; change the permissions or name another place",
     errno.EPERM: "this user may not write there; change the permissions or name another place",
     errno.ENOTDIR: "part of that path is a file; name another place",
     errno.EROFS: "it is mounted for reading only; name another place",
-    errno.EIO: "the disk fails; name a place on another one",
+    errno.EIO: "the disk fails; name a place on another disk",
 }
 # Errors that prove a file missing or broken. Any other (no permission, too many open files) proves nothing about it.
 BROKEN = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EIO, errno.EBADMSG, errno.EUCLEAN}
@@ -52,9 +52,9 @@ def as_store_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # guard: refusal-of-the-disk-explained
-        advice = ADVICE.get(error.errno or 0, "try again when that is mended")
+        advice = ADVICE.get(error.errno or 0, "try again when this is fixed")
         said = " ".join(str(error.strerror or error).split())
-        raise StoreError(f"{path}: can't be written ({said}); {advice}; what was there before is untouched") from error
+        raise StoreError(f"{path}: can't be written ({said}); {advice}; the existing file is unchanged") from error
 
 
 def unreadable(path: Path, error: OSError) -> StoreError:

@@ -102,7 +102,7 @@ def parse_checked(file: Path, text: str | bytes, form: int = FORMAT) -> dict[str
         found: dict[str, Any] = json.loads(text)
         checksum = found.pop("checksum")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedError(f"{file}: isn't whole") from error
+        raise DamagedError(f"{file}: is incomplete") from error
     if found.get("format") != form:  # guard: format-number
         raise DamagedError(f"{file}: has format {found.get('format')!r}, this version reads {form}")
     if checksum != digest_bytes(_canonical(found)):  # guard: manifest-checksum

@@ -56,7 +56,7 @@ def hold_shared(root: Path, waiting: Callable[[str], None] = lambda text: None) 
             lock.close()
         if not said:
             said = True
-            waiting(f"{url_or_path(root)}: what no run needs is being removed; waiting for that to end")
+            waiting(f"{url_or_path(root)}: another process is removing unneeded files; waiting for it to finish")
         if stop.requested:
             raise Interrupted(f"stopped by {stop.reason} while waiting: a collection is in progress")
         time.sleep(POLL if lock is None else LEASE_POLL)
@@ -71,7 +71,7 @@ def hold_exclusive(root: Path) -> Iterator[None]:
     Raises:
         BusyError: a training or another collection is running in the store.
     """
-    busy = f"{url_or_path(root)}: something is trained in it, or another collection is in progress; collect afterwards"
+    busy = f"{url_or_path(root)}: a training or another collection is running in it; run gc when it has finished"
     lock = _lock(root, alone=True)
     if lock is None:
         raise BusyError(busy)

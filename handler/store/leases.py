@@ -39,7 +39,9 @@ def lease_seconds() -> float:
     with contextlib.suppress(ValueError):
         if SHORTEST <= float(given) <= LONGEST:
             return float(given)
-    raise SpecError(SECONDS, f"{given!r} is no number of seconds between {SHORTEST} and {LONGEST}; 60 is the default")
+    raise SpecError(
+        SECONDS, f"{given!r} is not a number of seconds between {SHORTEST} and {LONGEST}; 60 is the default"
+    )
 
 
 class Lease:
@@ -108,7 +110,7 @@ class Lease:
             except StoreError:
                 mine = time.monotonic() - self._last < lease_seconds()
             if not mine:  # guard: lost-lease-stops
-                stop.request("the loss of its lease on the run: another machine may be at work on it")
+                stop.request("the loss of its lease on the run: another machine may be running it")
                 return
 
     def _body(self, good_for: float) -> bytes:

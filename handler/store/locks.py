@@ -132,7 +132,7 @@ def _take(lock: StoreLock, what: str, wait: bool, waiting: Callable[[str], None]
             if not wait:
                 raise BusyError(f"{busy}; wait for it to end (--wait), or stop it")
             is_reported = True
-            waiting(f"{busy}; waiting for it to end")
+            waiting(f"{busy}; waiting for it to finish")
         if stop.requested:  # guard: stop-while-waiting-for-lock
             raise Interrupted(f"stopped by {stop.reason} while waiting: {what} is in use")
         time.sleep(lock.poll)

@@ -92,7 +92,7 @@ def _run(store: StoreParts, name: str) -> list[checksums.Damage]:
     record = store.runs.read(name)
     end = store.states.folder(record.state) if record.status == "completed" and record.state else None
     if end is not None and not atomic_dirs.exists_anywhere(end):
-        return [checksums.Damage(str(end), f"is missing, run {name!r} ends with it")]
+        return [checksums.Damage(str(end), f"is missing; it is the final state of run {name!r}")]
     return []
 
 
@@ -111,7 +111,7 @@ def _missing(store: StoreParts, names: Iterable[str]) -> list[checksums.Damage]:
         ends = {planned.end: planned.state for planned in record.plan if planned.end <= record.epochs}
         for epoch, key in {0: record.key, **ends}.items():
             if key in parents and not (key in there and atomic_dirs.exists_anywhere(store.states.folder(key))):
-                what = f"is missing, run {name!r} has it after epoch {epoch}"
+                what = f"is missing; it is the state of run {name!r} after epoch {epoch}"
                 wrong.append(checksums.Damage(str(store.states.folder(key)), what))
     return wrong
 
@@ -121,7 +121,7 @@ def _places(store: StoreParts) -> list[checksums.Damage]:
     results = store.root / "results"
     expected = [*results.glob("[!.]*"), *results.glob("locks/[!.]*"), *store.root.glob("runs/*/lock")]
     return [
-        checksums.Damage(str(path), "is no file; it is replaced when it is needed")
+        checksums.Damage(str(path), "is not a file; the next run that needs it replaces it")
         for path in expected
         if path != results / "locks" and not is_file(path)
     ]
@@ -196,7 +196,7 @@ def collect(store: StoreParts, *, keep: Retention | None = None, dry_run: bool =
         busy = store.runs.active_names()
         if busy:
             raise BusyError(
-                f"{remote_dirs.url_or_path(store.root)}: {', '.join(busy)} is at work; collect when it has ended"
+                f"{remote_dirs.url_or_path(store.root)}: {', '.join(busy)} is running; run gc when it has finished"
             )
         return _collect(store, keep, dry_run)
 

@@ -40,7 +40,7 @@ def claim_store(root: Path) -> None:
         return
     foreign = None if is_store(root) else next(_foreign(root), None)
     if foreign is not None:
-        what = f"{remote_dirs.url_or_path(root)} isn't a store of Frostline, and has {foreign} of its own; "
+        what = f"{remote_dirs.url_or_path(root)} is not a Frostline store, and contains {foreign}; "
         what += "name another folder"
         raise SpecError("store", what)
     with as_store_errors(root):
@@ -61,8 +61,8 @@ def require_store(root: Path) -> None:
     """Raise `SpecError` for a directory that is no store, before files are removed from it."""
     if not is_store(root):
         place = remote_dirs.url_or_path(root)
-        what = f"{place} isn't a store of Frostline" if _is_there(root) else f"there is no store {place}"
-        raise SpecError("store", f"{what}, so nothing is removed from it; give the store by --store")
+        what = f"{place} is not a Frostline store" if _is_there(root) else f"there is no store {place}"
+        raise SpecError("store", f"{what}, so nothing is removed from it; name the store with --store")
 
 
 def is_absent(root: Path) -> bool:

@@ -23,13 +23,13 @@ from handler.store.credentials import require_credentials
 T = TypeVar("T")
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.+)")  # pathlib.Path reduces two slashes to one
 SCHEMES = ("s3", "gs", "az")
-MENDED = "try again when that is mended; what was there is untouched"
+MENDED = "try again when this is fixed; the stored objects are unchanged"
 REFUSED = re.compile(r"status code: 4(?!08|29)")  # errors that another try does not remove
 REJECTED = re.compile(r"status code: (400|405|501)|NotImplemented|not implemented")
 AT_ONCE = 1 << 26  # the most bytes put in one request
 TRIES, PAUSE = 5, 0.5  # tries, and seconds between them, in addition to the client's own retries
 ADVICE = {
-    "PermissionDeniedError": "these credentials may not do that",
+    "PermissionDeniedError": "these credentials do not permit it",
     "UnauthenticatedError": "the service asks for credentials: set them in the environment (AWS_ACCESS_KEY_ID, ...)",
 }
 
@@ -46,7 +46,7 @@ def url_of(text: str | Path) -> str | None:
     scheme = found[1].lower()
     if scheme not in SCHEMES:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-        raise SpecError("store", f"{found[1]}:// isn't a kind of store; use a path, or one of {known}")
+        raise SpecError("store", f"{found[1]}:// is not supported; use a path, or one of {known}")
     if re.search(r"[@?#]|(^|/)\.\.(/|$)", found[2]):
         raise SpecError(
             "store", f"a store's URL is scheme://bucket/prefix, without credentials or a query: {scheme}://..."
@@ -228,7 +228,11 @@ class Remote:
                 if left and isinstance(error, GenericError | OSError) and not REFUSED.search(said):
                     time.sleep(PAUSE * (TRIES - left))
                     continue
-                wrong = "is there such a bucket, and may these credentials use it?" if REFUSED.search(said) else MENDED
+                wrong = (
+                    "check that the bucket exists and that these credentials may use it"
+                    if REFUSED.search(said)
+                    else MENDED
+                )
                 advice = ADVICE.get(type(error).__name__, wrong)
                 raise StoreError(f"{self.url}/{name}: {kind} failed ({said}); {advice}") from error
         raise AssertionError

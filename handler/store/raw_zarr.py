@@ -153,7 +153,7 @@ class Chunks:
             except OSError as error:
                 raise unreadable(file, error) from error
             if found < len(part):  # guard: chunk-ends-early
-                raise DamagedError(f"{file}: ends after {first * self.width + found} bytes")
+                raise DamagedError(f"{file}: has only {first * self.width + found} bytes")
             start, left = start + len(part) // self.width, left[len(part) :]
 
     def take(self, rows: np.ndarray) -> np.ndarray:

@@ -266,5 +266,5 @@ def path_within(target: Path, path: str) -> str:
     """Return a path from a manifest. Raise `DamagedError` if it leads out of the directory."""
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts:  # guard: manifest-paths-inside
-        raise DamagedError(f"{target}: its manifest names {path!r}, outside of it")
+        raise DamagedError(f"{target}: its manifest names {path!r}, which is outside the folder")
     return path

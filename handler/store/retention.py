@@ -34,8 +34,12 @@ class Retention(BaseModel):
     newest: int = Field(default=10, ge=2, description="The newest runs, at least 2.")
     best: int = Field(default=0, ge=0, description="The best runs by `metric`.")
     metric: str | None = Field(default=None, description="A name in the runs' history, such as val_loss.")
-    mode: Literal["auto", "min", "max"] = Field(default="auto", description="Whether less of it is better.")
-    days: float = Field(default=0.0, ge=0, le=36500, description="Every run younger than so many days, up to 36500.")
+    mode: Literal["auto", "min", "max"] = Field(
+        default="auto", description="Whether a lower value of the metric is better."
+    )
+    days: float = Field(
+        default=0.0, ge=0, le=36500, description="All runs younger than this number of days, up to 36500."
+    )
 
     @model_validator(mode="after")
     def _best_of_something(self) -> Retention:

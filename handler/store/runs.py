@@ -67,7 +67,7 @@ class RunStore:
             raise DamagedError(f"{error}; train the same specification again") from error
         except ValidationError as error:
             raise DamagedError(
-                f"{file}: isn't a run's record ({error.error_count()} faults); train the same specification again"
+                f"{file}: is not a run's record ({error.error_count()} errors); train the same specification again"
             ) from error
 
     def _refuse_swapped(self, file: Path, run: str) -> None:

@@ -137,7 +137,7 @@ class StateStore:
         """Return the manifest of a state. Raise `DamagedError` if it is damaged or not a state's with this key."""
         manifest = atomic_dirs.read_manifest(self.folder(key))
         if SAYS - manifest.keys():
-            raise DamagedError(f"{self.folder(key) / atomic_dirs.MANIFEST}: is no state's")
+            raise DamagedError(f"{self.folder(key) / atomic_dirs.MANIFEST}: is not the manifest of a state")
         return manifest
 
     def is_intact(self, key: str) -> bool:
@@ -171,7 +171,7 @@ class StateStore:
         wrong = [damage for k in manifests for damage in atomic_dirs.damages(self.folder(k), deep=deep)]
         for entry in manifests[key]["variables"]:
             if variable_index.stored_entry(entry, manifests.__getitem__) is None:
-                what = f"doesn't hold {entry['name']} any more, {key} refers to it"
+                what = f"no longer contains {entry['name']}, to which {key} refers"
                 wrong.append(checksums.Damage(str(self.folder(entry["state"])), what))
         return wrong
 
@@ -244,7 +244,7 @@ class StateStore:
         def read(k: str) -> dict[str, Any]:
             if k not in found:
                 if strict and k != key and not atomic_dirs.exists_anywhere(self.folder(k)):
-                    raise DamagedError(f"{self.folder(k)}: is missing, {key} refers to it")
+                    raise DamagedError(f"{self.folder(k)}: is missing; {key} refers to it")
                 manifest: dict[str, Any] = {"variables": []}
                 with contextlib.nullcontext() if strict else contextlib.suppress(DamagedError):
                     manifest = self.manifest(k)

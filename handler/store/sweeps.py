@@ -37,7 +37,10 @@ def claimed_sweep(store: Store, name: str, runs: Sequence[str]) -> Iterator[None
             there = read_checked(file)["runs"]
             if there != list(runs):
                 known = ", ".join(there[:3]) + (f" and {len(there) - 3} more" if len(there) > 3 else "")
-                raise SpecError("--name", f"{name!r} is another sweep of this store, of {known}; give this one another")
+                raise SpecError(
+                    "--name",
+                    f"{name!r} is another sweep of this store, with the runs {known}; give this sweep another name",
+                )
         write_file(file, with_checksum({"format": 1, "runs": list(runs)}))
         remote_files.upload(file)
         yield

@@ -49,7 +49,7 @@ def check_architecture(arch: Any) -> None:
         raise SpecError("arch", f"must be an Architecture, not {what(arch)}; make one: {arch.__name__}(...)")
     if not (hasattr(arch, "build") and hasattr(arch, "is_built")):
         wrap = f"KerasArchitecture({'function' if callable(arch) else 'model'})"
-        raise SpecError("arch", f"must be an Architecture, not {what(arch)}; wrap what makes the network: {wrap}")
+        raise SpecError("arch", f"must be an Architecture, not {what(arch)}; wrap the network: {wrap}")
 
 
 def check_data(X: Any, y: Any, names: tuple[str, str] = ("X", "y_rf")) -> None:

@@ -97,15 +97,15 @@ def restore_backup(backup: Path, X: Any, y: Any) -> None:
         # guard: backup-verified-deeply
         checksums.raise_first(atomic_dirs.damages(backup, deep=True))  # X and y can't be recovered otherwise
     except DamagedError as error:
-        left = f"X and y are left as the training left them (other rows' order), and the backup stays in {backup}"
+        left = f"X and y stay in the row order of the training, and the backup stays in {backup}"
         raise DamagedError(f"{error}; {left}") from error
     manifest, arrays = atomic_dirs.read_manifest(backup), named_arrays(X, y)
     if not {name for name in arrays if name != "y"} == {name for name in manifest["arrays"] if name != "y"}:
-        raise MismatchError(f"{backup}: holds {sorted(manifest['arrays'])}, given were {sorted(arrays)}")
+        raise MismatchError(f"{backup}: contains {sorted(manifest['arrays'])}, but X and y are {sorted(arrays)}")
     listed = {name: about for name, about in manifest["arrays"].items() if name in arrays}
     for name, about in listed.items():
         given, saved = describe(arrays[name]), {part: about[part] for part in ("dtype", "shape")}
         if given != saved:
-            raise MismatchError(f"{backup}: {name} was saved as {saved}, given is {given}")
+            raise MismatchError(f"{backup}: {name} was saved as {saved}, but is {given} now")
     for name, about in listed.items():
         read_array(backup / name, about, out=arrays[name])

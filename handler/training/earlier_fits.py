@@ -106,8 +106,8 @@ def identify(
         if left.is_part_of(chain):  # guard: cell-run-again
             if latest_intact(chain, store.states) is None:
                 raise DamagedError(
-                    f"{store.root}: has no state of this training any more, and the network has been trained since its "
-                    "start; build the network again, or train without a store"
+                    f"{store.root}: no longer has a state of this training, and the network has been trained since the "
+                    "training began; build the network again, or train without a store"
                 )
             return Training(chain, found | {"initial": before["found"]["initial"]}, before, continues=True)
     return Training(Chain(key_of(declared), schedule), found, declared)

@@ -105,7 +105,7 @@ class NotebookRun(Observer):
         except (SpecError, DamagedError):
             return None
         if not record.is_of_live_objects:  # guard: name-of-a-specification
-            raise SpecError("name", f"{self.name!r} is a run of a specification in this store; give another name")
+            raise SpecError("name", f"{self.name!r} is a run from a specification in this store; give another name")
         return record
 
     def _change(self, **changes: Any) -> None:

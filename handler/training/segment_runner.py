@@ -163,7 +163,7 @@ class SegmentRunner:
             StoreError: there is no store.
         """
         if self.states is None:
-            raise StoreError("a training without a store has no states to train again")
+            raise StoreError("a training without a store has no states to rebuild; give it a store")
         trainer, key, later = self._live(), self.chain.keys[epoch], self.position()
         if later is not None:
             self._compare(self.states.manifest(later.key), trainer)
@@ -174,7 +174,7 @@ class SegmentRunner:
                 start = self._train(trainer, max(start, segment.start), min(segment.end, epoch))
         self.wait_for_writer()
         if not self.states.promote_snapshot(key):
-            raise DamagedError(f"{self.states.folder(key)}: isn't intact though it was trained again")
+            raise DamagedError(f"{self.states.folder(key)}: is not intact after it was trained again")
         self.at = key
         self.states.drop_snapshots(superseded_snapshots(self.chain, self.states, epoch))
         if later is not None and later.epoch >= epoch and not is_prefix_of(self.states, key, later.key):
@@ -194,7 +194,8 @@ class SegmentRunner:
                 position = self.position(before)
         if self.at is None or (self.states is not None and self.at != self.chain.keys[0]):
             raise DamagedError(
-                "no state of this training is intact on disk, and the live one has gone on; start it again"
+                "no intact state is left in the store, and the model in memory has trained past it; start the training "
+                "again"
             )
         if self.states is not None:
             self._save(trainer, 0)
@@ -203,7 +204,7 @@ class SegmentRunner:
     def _quarantine(self, key: str, error: DamagedError) -> None:
         assert self.states is not None
         # guard: older-state-reported
-        self._note(f"{error}; it is set aside and the training goes on from the state before it")
+        self._note(f"{error}; the state is quarantined and the training resumes from the one before it")
         self.states.quarantine(key)
 
     def _train(self, trainer: Trainer, start: int, end: int) -> int:
@@ -281,7 +282,7 @@ class SegmentRunner:
 
     def _load(self, trainer: Trainer, position: Position) -> None:
         if self.states is None:
-            raise StoreError("a training without a store can't be taken up again; start it again, or give it a store")
+            raise StoreError("a training without a store can't be resumed; start it again, or give it a store")
         manifest = self.states.manifest(position.key)
         self._compare(manifest, trainer)
         if trainer.non_finite == "stop":

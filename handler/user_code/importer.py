@@ -75,7 +75,7 @@ def import_module(module: str, folder: Path) -> ModuleType:
                 f"{getattr(present, '__file__', None) or 'Python itself'}; give it another name",
             )
         if present is None and (other := _imported_instead(module, file)) is not None:
-            raise SpecError("", f"{file} isn't what Python imports as {module!r}, {other} is; give it another name")
+            raise SpecError("", f"Python imports {other} as {module!r}, not {file}; give it another name")
         found = importlib.import_module(module)
         # Imports within functions run later, when the folder is no longer on sys.path: load these modules now.
         for late in own_imports(module, folder):
@@ -152,7 +152,7 @@ def _settings_kept(file: Path) -> Iterator[None]:
     what = f"float type to {now[0]!r}" if now[0] != floats else f"dtype policy to {now[1]!r}"
     raise SpecError(
         "",
-        f"{file.name} sets Keras's global {what} when it is imported, which doesn't hold for every network built from "
+        f"{file.name} sets Keras's global {what} when it is imported, which does not apply to every network built from "
         "it; set a policy inside the function that builds the network, or give its layers a dtype",
     )
 

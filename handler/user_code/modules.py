@@ -145,7 +145,7 @@ def check_call(reference: str, folder: Path, arguments: Mapping[str, Any], path:
             )
     missing = [argument for argument in needed if argument not in arguments]
     if missing:
-        raise SpecError(path, f"{reference} can't do without {' and '.join(missing)}; give it here")
+        raise SpecError(path, f"{reference} needs {' and '.join(missing)}; give it here")
 
 
 def defined_names(tree: ast.Module) -> tuple[list[str], bool]:

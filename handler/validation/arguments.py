@@ -55,7 +55,9 @@ def check_network(nn: Any, name: str) -> None:
     if not isinstance(nn, keras.Model):
         raise SpecError(name, f"must be a keras.Model, not {what(nn)}")
     if not nn.built:
-        raise SpecError(name, f"{nn.name!r} isn't built, so it has no weights; call it once, or build(input_shape)")
+        raise SpecError(
+            name, f"{nn.name!r} isn't built, so it has no weights; call it once, or call build(input_shape)"
+        )
 
 
 def check_epochs(epochs: Any, name: str = "training_epochs") -> None:

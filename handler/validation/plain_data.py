@@ -28,8 +28,8 @@ def check_plain_data(value: Any, path: str = "") -> Any:
     elif isinstance(value, str) and holds_password(value):  # guard: password-in-specification
         raise SpecError(
             path,
-            f"{quote(value)} holds a password or a signature, which the store would keep and the report show; let your "
-            "own code read it from the environment",
+            f"{quote(value)} contains a password or a signature, which the store and the report would contain; let "
+            "your own code read it from the environment",
         )
     elif isinstance(value, float) and not math.isfinite(value):
         raise SpecError(path, f"must be a finite number, not {value}")

@@ -65,7 +65,7 @@ def test_a_resumed_run_uses_the_worker_project_if_its_folder_is_missing(begun, t
     assert inputs.inputs_as_started(None, str(store), "begun", False).folder == str(there)
     (there / "things.py").write_text((there / "things.py").read_text().replace('"drop"', '"dropped"'))
     TrainingRun.of(RunInputs(spec=parse_spec(changed({})), folder=str(there), store=str(store), name="other"))  # not the same run as before
-    with pytest.raises(MismatchError, match=r"run 'begun': .*things.py changed: .*since it was started"):
+    with pytest.raises(MismatchError, match=r"run 'begun' has changed since it was started: .*things.py changed: "):
         inputs.inputs_as_started(None, str(store), "begun", False)
 
 

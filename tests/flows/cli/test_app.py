@@ -161,7 +161,7 @@ def test_export_writes_the_model_of_the_chosen_epoch(frostline, trained, tmp_pat
     assert digest.hexdigest() == exported.weights
     inside = frostline("export", "whole", "--epoch", 2, "-o", tmp_path / "x.keras", "--store", "kept", "--json", folder=folder)
     assert inside.code == 2
-    assert "epoch 2 is not kept; kept are 0, 1, 3, 4, 5, 6" in inside.answer["error"]
+    assert "the store has no state after epoch 2; it has: 0, 1, 3, 4, 5, 6" in inside.answer["error"]
 
 
 def test_predict_writes_and_scores_predictions_for_arrays(frostline, trained, tmp_path):
@@ -281,7 +281,7 @@ def test_a_killed_run_resumes_only_with_its_own_data_and_folder(forker, tmp_path
     refused("data.npz")
     np.savez(project / "data.npz", X=X, y=y)
     project.rename(moved)
-    refused(f"'small' was started from {project}, which isn't there any more")
+    refused(f"'small' was started from {project}, which no longer exists")
     moved.rename(project)
     typed = type_("resume", "small")
     assert [(run.run, run.status) for run in ResumeAnswer.model_validate(typed.answer).runs] == [("small", "completed")]

@@ -59,7 +59,7 @@ def test_a_training_in_a_read_only_store_starts_no_server(read_only):
     assert (code, failure.status) == (1, "failed")
     assert failure.error.endswith(
         "can't be written (Read-only file system); it is mounted for reading only; name another place; "
-        "what was there before is untouched"
+        "the existing file is unchanged"
     )
     assert "Traceback" not in err
 

@@ -23,8 +23,8 @@ def test_resume_refuses_a_run_with_a_changed_data_file_and_names_it(forker, proj
     (refused,) = typed.answer["runs"]
     assert (typed.code, refused["status"], refused["resume"]) == (2, "refused", None)
     assert re.fullmatch(
-        r"run 'small': data\.source\.content\[0\]: was points\.npz \(content (\w{32})\), is points\.npz \(content "
-        r"(?!\1)\w{32}\), since it was started; restore it, or type `frostline train` with the specification to train what is there now",
+        r"run 'small' has changed since it was started: data\.source\.content\[0\]: was points\.npz \(content (\w{32})\), is points\.npz \(content "
+        r"(?!\1)\w{32}\); restore it, or run `frostline train` with the specification",
         refused["error"],
     )
     np.savez(project / "points.npz", X=X, y=y)

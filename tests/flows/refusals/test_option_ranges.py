@@ -62,6 +62,6 @@ def test_a_flow_refuses_a_parameter_out_of_its_range(flow, parameters):
 def test_a_lease_time_out_of_its_range_is_refused(seconds, monkeypatch):
     monkeypatch.setenv(leases.SECONDS, seconds)
     with pytest.raises(
-        SpecError, match=r"^FROSTLINE_LEASE_SECONDS: '.*' is no number of seconds between 0.1 and 86400"
+        SpecError, match=r"^FROSTLINE_LEASE_SECONDS: '.*' is not a number of seconds between 0.1 and 86400"
     ):
         leases.lease_seconds()

@@ -54,7 +54,7 @@ def test_a_waiting_process_takes_over_a_run_when_its_process_is_killed(trained, 
     heir = forker.start("resume", "small", "--wait", "--store", "s", "--json", folder=project)
     for waiting in (third, heir):
         wait_for_words(waiting, f"run 'small' is being used by process {first.pid}")
-        assert "waiting for it to end" in waiting.stderr
+        assert "waiting for it to finish" in waiting.stderr
     os.kill(third.pid, signal.SIGINT)
     failure = FailureAnswer.model_validate(third.wait().answer)
     assert (third.code, failure.status) == (75, "interrupted")
@@ -99,7 +99,7 @@ def test_a_waiting_process_answers_from_the_store(trained, forker, project, serv
     first = at_the_gate(forker, project, "--name", "awaited")
     command = ("train", "small.yaml", "--store", "s", "--json", "--name", "awaited", *GATED, "--wait")
     second = forker.start(*command, folder=project)
-    wait_for_words(second, "waiting for it to end")
+    wait_for_words(second, "waiting for it to finish")
     (project / "go").touch()
     answers = [TrainAnswer.model_validate(typed.wait().answer) for typed in (first, second)]
     assert {answer.weights for answer in answers} == {trained[1].answer["weights"]}

@@ -1,4 +1,4 @@
-"""What layers derive from their weights, and tables that are no weights, after values were put in from elsewhere."""
+"""State that layers derive from their weights, and lookup tables, after values are loaded from elsewhere."""
 
 import keras
 import numpy as np
@@ -20,7 +20,7 @@ TEXTS = np.array([["red house"], ["a green tree"], ["blue"], ["never seen"]])
 
 
 class Doubling(L.Layer):
-    """Computes with twice its weight, made when its state is final, as a preprocessing layer of Keras does."""
+    """A layer that uses twice its weight, computed in `finalize_state`, as a preprocessing layer of Keras does."""
 
     def build(self, shape):
         self.weight = self.add_weight(shape=(shape[-1],), trainable=False, name="weight")
@@ -34,7 +34,7 @@ class Doubling(L.Layer):
 
 
 def normalised(adapted, seed=0):
-    """Derived state at the top, in a nested model and in a wrapper."""
+    """Return a network with derived state at the top, in a nested model and in a wrapper."""
     keras.backend.clear_session(free_memory=False)
     keras.utils.set_random_seed(seed)
     layers = [L.Normalization(name=name) for name in ("norm", "inner_norm", "wrapped_norm")]
@@ -170,7 +170,7 @@ def states_of(store):
 
 
 class Scaling(Doubling):
-    """Derives from a weight that trains."""
+    """A layer that derives a value from a trainable weight."""
 
     def build(self, shape):
         self.weight = self.add_weight(shape=(shape[-1],), initializer="ones", name="weight")

@@ -168,7 +168,7 @@ def test_a_training_that_cannot_be_distributed_is_refused(changes, said, tmp_pat
 @pytest.mark.parametrize(
     ("batch_size", "optimizer", "said"),
     [
-        (3, "adam", "training.batch_size: 3 examples can't be spread over 4 devices; give at least as many"),
+        (3, "adam", "training.batch_size: 3 examples can't be distributed over 4 devices; give at least as many"),
         (8, {"name": "adam", "use_ema": True}, "model.compile.optimizer: use_ema is not known to be exact on several devices"),
         (8, {"name": "sgd", "gradient_accumulation_steps": 2}, "gradient_accumulation_steps is not known to be exact"),
     ],

@@ -74,12 +74,12 @@ def test_arrays_of_other_libraries_are_accepted(kind, far, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("result", "said"),
     [
-        ((X, Slippery()), r"y of mine:data is a Slippery, and no array can be made of it \(no array today\)"),
-        ((X, [Y, Y[:4]]), "y of mine:data is a list, and no array can be made of it"),
-        ((iter(X), Y), "X of mine:data is a .*iterator, which gives no array of numbers; return NumPy arrays"),
-        (([X, {"a": X}], Y), r"X\[1\] of mine:data is a dict, which gives no array of numbers"),
+        ((X, Slippery()), r"y of mine:data is a Slippery, which can't be converted to an array \(no array today\)"),
+        ((X, [Y, Y[:4]]), "y of mine:data is a list, which can't be converted to an array"),
+        ((iter(X), Y), "X of mine:data is a .*iterator, which is not an array of numbers; return NumPy arrays"),
+        (([X, {"a": X}], Y), r"X\[1\] of mine:data is a dict, which is not an array of numbers"),
         ((np.array(["a"] * 12), Y), "has dtype <U1; numbers are needed"),
-        ((np.ma.masked_less(X, 0.5), Y), "X of mine:data has [0-9]+ masked values, which a training can't leave out"),
+        ((np.ma.masked_less(X, 0.5), Y), "X of mine:data has [0-9]+ masked values, which a training can't skip"),
         ((X, Y, X, object()), "y_val of mine:data is a object"),
     ],
 )

@@ -43,7 +43,7 @@ def test_only_a_laz_file_is_compressed(tmp_path, scene, write_las):
 
 def test_an_output_of_another_file_type_is_refused(tmp_path, scene, write_las):
     source = write_las(scene[0], tmp_path / "in.laz")
-    with pytest.raises(DataError, match=r"out\.las is of another kind.*end it in \.laz"):
+    with pytest.raises(DataError, match=r"out\.las has another suffix.*end it in \.laz"):
         write_cloud(source, tmp_path / "out.las", np.full(len(scene[0]), 2))
 
 
@@ -112,9 +112,9 @@ def test_a_cloud_optimised_file_is_written_as_plain_laz(tmp_path, write_copc, po
 
 def test_an_unsupported_output_is_refused_before_the_prediction(tmp_path, write_copc):
     source = write_copc(tmp_path / "in.copc.laz")
-    with pytest.raises(DataError, match=r"out\.copc\.laz names a cloud-optimised file.*call it out\.laz"):
+    with pytest.raises(DataError, match=r"out\.copc\.laz has the name of a cloud-optimised file.*name it out\.laz"):
         check_output(source, tmp_path / "out.copc.laz", [2])
-    with pytest.raises(DataError, match=r"out\.las is of another kind"):
+    with pytest.raises(DataError, match=r"out\.las has another suffix"):
         check_output(source, tmp_path / "out.las", [2])
     check_output(source, tmp_path / "out.laz", [2, 255])
 
@@ -165,5 +165,5 @@ def test_a_non_finite_dimension_is_refused_with_its_first_row(tmp_path):
 
 
 def test_the_classification_is_refused_as_a_feature(tmp_path):
-    with pytest.raises(SpecError, match="'classification' is what is learned"):
+    with pytest.raises(SpecError, match="'classification' is the target"):
         parse_arguments(CloudArguments, {"features": ["classification"]})

@@ -86,7 +86,7 @@ def test_geographic_and_geocentric_coordinates_are_refused(tmp_path, record, num
 
 def test_an_unknown_unit_of_length_is_refused_by_name(tmp_path):
     path = write(tmp_path / "odd.las", b'PROJCS["x",GEOGCS["g"],UNIT["league",0]]')
-    with pytest.raises(DataError, match=r"odd\.las: the unit 'league' .* is no length that is known"):
+    with pytest.raises(DataError, match=r"odd\.las: the unit 'league' .* is not a known unit of length"):
         read_cloud(path)
     path = write(tmp_path / "code.las", keys(model=1, projected=2154, linear=9102), 34735, wkt=False)
     with pytest.raises(DataError, match=r"the unit with the code 9102"):

@@ -217,7 +217,7 @@ def test_missing_files_are_refused_by_name(tmp_path, source, message):
 
 def test_clouds_without_a_labelled_point_are_refused_with_their_codes(tmp_path, make_cloud, write_las):
     write_las(make_cloud(np.random.default_rng(0).uniform(0, 9, (99, 3)), 1), tmp_path / "bare.las")
-    with pytest.raises(DataError, match=r"no point is of a class of data\.args\.classes; the codes found are 1"):
+    with pytest.raises(DataError, match=r"no point has a code of data\.args\.classes; the points have the codes 1"):
         load(cloud_spec("bare.las"), tmp_path, seed=1)
 
 
@@ -231,7 +231,7 @@ def test_clouds_without_a_labelled_point_are_refused_with_their_codes(tmp_path, 
     ({"receptive_fields": {"radius": 0}}, r"data\.args\.receptive_fields\.radius"),
     ({"receptive_fields": {"points": 2.5}}, r"data\.args\.receptive_fields\.points"),
     ({"receptive_fields": {"number": 5}}, r"data\.args\.receptive_fields\.number"),
-    ({"augmentation": {"scale": [1.1, 0.9]}}, r"data\.args\.augmentation.*does not ascend"),
+    ({"augmentation": {"scale": [1.1, 0.9]}}, r"data\.args\.augmentation.*is not ascending"),
     ({"scene": {"size": 5}}, r"data\.args\.scene\.size"),
     ({"color": True}, r"data\.args\.color")])
 def test_invalid_cloud_arguments_are_refused_with_their_path(tmp_path, args, message):
@@ -248,9 +248,9 @@ def test_unknown_arguments_of_a_data_function_are_refused(tmp_path):
 
 def test_validation_data_of_another_kind_is_refused(tmp_path, arrays):
     np.savez(tmp_path / "d.npz", X=arrays[0], y=arrays[1])
-    with pytest.raises(DataError, match=r"data\.validation.*of another kind"):
+    with pytest.raises(DataError, match=r"data\.validation.*is not the same kind of data"):
         load(cloud_spec("synthetic", scene=SCENE).model_copy(update={"validation": "d.npz"}), tmp_path, seed=1)
-    with pytest.raises(DataError, match=r"data\.validation.*of another kind"):
+    with pytest.raises(DataError, match=r"data\.validation.*is not the same kind of data"):
         load(DataSpec(source="d.npz").model_copy(update={"validation": "synthetic"}), tmp_path, seed=1)
 
 

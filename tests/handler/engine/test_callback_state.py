@@ -112,7 +112,7 @@ def test_a_scheduled_rate_is_set_once_in_a_resumed_epoch(trainer_of):
     resumed = trainer_of([keras.callbacks.LearningRateScheduler(schedule)])
     resumed.restore(whole.states[1, 4])
     resumed.run(1, 3)
-    assert [epoch for epoch, _ in asked] == [1, 2], "it is asked again"
+    assert [epoch for epoch, _ in asked] == [1, 2], "`get_state` is called again"
     assert asked[1] == uninterrupted[2]
     assert resumed.history.history["learning_rate"] == whole.trainer.history.history["learning_rate"]
     assert len(set(resumed.history.history["learning_rate"])) == 3

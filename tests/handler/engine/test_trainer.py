@@ -182,7 +182,7 @@ def test_a_state_of_another_network_is_refused_by_name(network, blobs):
     state = Trainer(network(), DLSequencer(*blobs, 16), epochs=1).capture(0)
     name = next(name for name in state.arrays if "first/kernel" in name)
     state.arrays[name] = np.zeros((6, 9), "float32")
-    with pytest.raises(MismatchError, match=r"first/kernel of shape \(6, 9\).*the network's is \(6, 8\)"):
+    with pytest.raises(MismatchError, match=r"first/kernel of shape \(6, 9\).*the network needs \(6, 8\)"):
         Trainer(network(), DLSequencer(*blobs, 16), epochs=1).restore(state)
 
 

@@ -77,7 +77,7 @@ class Cut(Observer):
 
     @property
     def end(self) -> TrainingState:
-        """The final state of the uninterrupted training."""
+        """Return the final state of the uninterrupted training."""
         return self.states[self.epochs, 0]
 
     def resumed_from_each(self) -> list[tuple[int, int]]:
@@ -89,7 +89,7 @@ class Cut(Observer):
             again.restore(self.states[place])
             self.run(again, place[0])
             differing = self.differing(again.capture(self.epochs), self.end)
-            assert not differing, f"going on from {place} ends elsewhere: {differing}"
+            assert not differing, f"resumed from {place}, these differ at the end: {differing}"
         # Apply the EMA weights, if there are any.
         self.whole.end()
         again.end()

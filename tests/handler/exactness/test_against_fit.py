@@ -49,15 +49,15 @@ COMPILED = {
     "float16 without a scaled loss": network(policy="mixed_float16", compiled={"auto_scale_loss": False}),
     "loss scale factor": network(loss_scale_factor=64.0),
     "steps per execution": network(compiled={"steps_per_execution": 3}),
-    "averages": network(use_ema=True, ema_momentum=0.8),
-    "averages put in place": network(use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=3),
+    "EMA weights": network(use_ema=True, ema_momentum=0.8),
+    "EMA overwrites weights": network(use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=3),
     "accumulation": network(gradient_accumulation_steps=3),
     "a step of its own": network(kind=Doubled),
     "a step that tells of other things": network(kind=Reporting),
     "eagerly": network(compiled={"run_eagerly": True}),
     "by xla": network(compiled={"jit_compile": True}),
 }
-SLOW = ("by xla", "eagerly", "averages", "accumulation", "loss scale factor", "float16 without a scaled loss")
+SLOW = ("by xla", "eagerly", "EMA weights", "accumulation", "loss scale factor", "float16 without a scaled loss")
 
 
 def batches(count=60):

@@ -37,7 +37,7 @@ def sgd(rate=0.5, **arguments):
 
 
 class Record:
-    """An observer that records the weights and the averages after each step."""
+    """An observer that records the weights and the EMA weights after each step."""
 
     def __init__(self, trainer):
         self.model = trainer.model
@@ -85,7 +85,7 @@ def test_ema_weights_follow_the_formula_under_any_mask(wrap):
         for path, average in averages.items():
             np.testing.assert_allclose(average, expected[path], rtol=1e-5, atol=1e-6, err_msg=f"{path}, step {step}")
     assert max(np.abs(record.averages[-1][p] - record.weights[-1][p]).max() for p in expected) > 1e-3
-    # Training does not touch the variables by their averages until the end; then each variable gets its own.
+    # Training does not touch the variables by their EMA weights until the end; then each variable gets its own.
     trainer.end()
     for path, value in record.now().items():
         assert value.tobytes() == record.averages[-1][path].tobytes()
@@ -112,7 +112,7 @@ def test_ema_does_not_overwrite_frozen_weights(wrap):
         before, after, average = record.weights[step - 1], record.weights[step], record.averages[step - 1]
         for path, value in after.items():
             if path.split("/")[0] in frozen:
-                assert value.tobytes() == before[path].tobytes(), f"{path} rests in step {step}"
+                assert value.tobytes() == before[path].tobytes(), f"{path} is frozen in step {step}"
             elif step % 3 == 0:
                 assert value.tobytes() == average[path].tobytes(), f"{path} is overwritten in step {step}"
                 overwritten += 1

@@ -37,22 +37,22 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "global clipnorm": {"global_clipnorm": 0.02},
     "clipvalue": {"clipvalue": 0.01},
     "accumulation": {"gradient_accumulation_steps": 4},
-    "averages": {"use_ema": True, "ema_momentum": 0.9},
-    "averages put in place": {"use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 3},
+    "EMA weights": {"use_ema": True, "ema_momentum": 0.9},
+    "EMA overwrites weights": {"use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 3},
     "rate schedule": {"schedule": True},
     "bfloat16": {"policy": "mixed_bfloat16"},
     "float16": {"policy": "mixed_float16"},
 }
-ALIKE = [{"clipnorm", "global clipnorm", "clipvalue"}, {"averages", "averages put in place"}, {"bfloat16", "float16"}]
+ALIKE = [{"clipnorm", "global clipnorm", "clipvalue"}, {"EMA weights", "EMA overwrites weights"}, {"bfloat16", "float16"}]
 # It is unknown where such a window ends: tests/handler/exactness/test_accumulation.py.
 ALIKE.append({"accumulation", "float16"})
 PAIRS = [pair for pair in combinations(list(SETTINGS)[1:], 2) if not any(set(pair) <= group for group in ALIKE)]
 # Each optimizer and each setting at least once, and Nadam's product under a LossScaleOptimizer, which Keras itself
 # loses.
 DIAGONAL = [
-    ("sgd with momentum", "averages put in place"),
+    ("sgd with momentum", "EMA overwrites weights"),
     ("adam", "float16"),
-    ("adamw", "averages"),
+    ("adamw", "EMA weights"),
     ("nadam", "accumulation"),
     ("nadam", "float16"),
     ("muon", "bfloat16"),

@@ -68,11 +68,11 @@ def tied(x):
     return Reversed(down, name="up")(down(x))
 
 
-NETWORKS = {"in two models and outside": twice, "model in a model and beside": model_twice}
+NETWORKS = {"in two models and outside": twice, "model in a model and outside": model_twice}
 # For each network, the layer group in every spelling that reaches the layer, and the paths that it stands for.
 PATHS = {
     "in two models and outside": (["left/common", "right/common", "common"], {"left/common"}),
-    "model in a model and beside": (["outer/inner/deep", "inner/deep", "inner", "outer/inner"], {"outer/inner/deep"}),
+    "model in a model and outside": (["outer/inner/deep", "inner/deep", "inner", "outer/inner"], {"outer/inner/deep"}),
 }
 
 
@@ -101,14 +101,14 @@ def test_freezing_a_nested_model_freezes_its_shared_layers():
     assert set(schedule.frozen(1)) == {"left/common", "right/right_own"}
     schedule = compute_schedule([{"training_interval": [1, 2], "layers": ["right/*"]}], 3, found)
     assert set(schedule.frozen(1)) == {"left/common", "right/right_own"}
-    with pytest.raises(ScheduleError, match="'left/common' is in two units"):
+    with pytest.raises(ScheduleError, match="'left/common' is in two layer groups"):
         compute_schedule([{"layers": ["left", "right"], "strategy": {"name": "round_robin"}}], 3, found)
     left = compute_schedule([{"layers": ["left"], "except": ["right"]}], 3, found)
     assert left.frozen(0) == ("left/left_own",)
 
 
 @pytest.mark.parametrize(
-    ("name", "path"), [("in two models and outside", "right/common"), ("model in a model and beside", "inner")]
+    ("name", "path"), [("in two models and outside", "right/common"), ("model in a model and outside", "inner")]
 )
 def test_a_training_with_a_shared_layer_resumes_bit_identically(name, path):
     cut = Cut(compiled(NETWORKS[name]), {"training_interval": [1, 3], "layers": [path]})
@@ -133,7 +133,7 @@ def test_layers_that_share_a_weight_can_only_freeze_together():
         with pytest.raises(ScheduleError) as caught:
             compute_schedule([entry], 3, found)
         assert caught.value.path == "freeze_training[0].layers"
-        assert "share weights, so one can't rest while the other trains; put them into one unit, [[down, up]]" in str(
+        assert "share weights, so one can't be frozen while the other is trainable; put them into one layer group, [[down, up]]" in str(
             caught.value
         )
     assert compute_schedule([{"layers": "all"}], 3, found), "all at once"

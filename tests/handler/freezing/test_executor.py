@@ -22,7 +22,7 @@ def network():
 
 @pytest.fixture
 def loop(network):
-    """A loop with a `GradientTape`; notes the epochs, the rate and which layers moved."""
+    """Run a loop with a `GradientTape`, which records the epochs, the rate and the layers that changed."""
 
     def make(optimizer):
         seen = []

@@ -136,7 +136,7 @@ def test_a_layer_is_split_where_another_entry_names_its_part():
     ]
     assert [layer.path for layer in known.unfrozen(schedule.frozen(2))] == ["td/seq/bn", "block", "bi", "head"]
     turns = {"layers": ["td", "td/seq/bn"], "strategy": {"name": "round_robin"}}
-    with pytest.raises(ScheduleError, match="'td/seq/bn' is in two units"):
+    with pytest.raises(ScheduleError, match="'td/seq/bn' is in two layer groups"):
         compute_schedule([turns], 2, known)
 
 

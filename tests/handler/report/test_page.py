@@ -132,7 +132,7 @@ def test_notes_and_resumptions_precede_the_images(record, folder):
     ]
     assert places == sorted(places)
     record.resumptions, record.notes = [], []
-    assert not re.search("What to know|resumed (once|[0-9])", written(record, folder))
+    assert not re.search("<h2>Notes</h2>|resumed (once|[0-9])", written(record, folder))
 
 
 def test_hostile_names_are_shown_as_text(folder):

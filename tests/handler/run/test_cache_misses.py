@@ -192,7 +192,7 @@ def test_a_store_without_a_similar_training_is_reported(folder, tmp_path_factory
     cloud = {"name": "x", "data": {"source": "synthetic"}, "model": {"architecture": "pointnet"}, "training": {"epochs": 1}}
     (reason,) = why(folder, cloud, "new")
     assert (reason.segment, reason.field, reason.run) == (0, None, None)
-    assert reason.text == "no training in this store resembles it"
+    assert reason.text == "no training in this store is similar"
 
 
 # The same first key
@@ -226,7 +226,7 @@ def test_a_changed_rate_is_named_with_later_differences(made):
 def test_additional_epochs_are_reported_as_untrained(made):
     (reason,) = why(made, changed(training__epochs=9))
     assert (reason.segment, reason.field, reason.stored, reason.found, reason.run) == (3, "epochs", 6, 9, "mine")
-    assert reason.text == "not trained yet: run 'mine' got to epoch 6 of 6"
+    assert reason.text == "not trained yet: run 'mine' reached epoch 6 of 6"
 
 
 @pytest.mark.parametrize(("status", "how"), [("running", "was killed"), ("interrupted", "was interrupted"), ("failed", "failed")])
@@ -236,15 +236,15 @@ def test_an_unfinished_run_is_named_with_its_last_epoch(status, how, folder):
     runs.write(runs.read("half").model_copy(update={"status": status, "epochs": 1}))  # as in a record written before the last state
     (reason,) = why(folder, changed(seed=9), "half")
     assert (reason.segment, reason.field, reason.stored, reason.found, reason.run) == (2, "epochs", 3, 5, "half")
-    assert reason.text == f"not trained yet: run 'half' got to epoch 3 of 6 and {how}"
+    assert reason.text == f"not trained yet: run 'half' reached epoch 3 of 6 and {how}"
     with run.lock():
-        assert why(folder, changed(seed=9), "half")[0].text.endswith("and is at work on it")
+        assert why(folder, changed(seed=9), "half")[0].text.endswith("and is running")
 
 
 def test_states_without_a_run_are_reported(folder):
     shutil.rmtree(folder / "store" / "runs" / "mine")
     (reason,) = why(folder, changed(training__epochs=9))
-    assert reason.text == "not trained yet: the store has it up to epoch 6, and no run tells of more"
+    assert reason.text == "not trained yet: the store has states up to epoch 6, and no run has trained further"
 
 
 def test_a_missing_state_is_reported(folder):
@@ -254,11 +254,11 @@ def test_a_missing_state_is_reported(folder):
     (reason,) = why(folder)
     assert (reason.segment, reason.field, reason.stored, reason.found) == (3, "state", [0, 1, 3, 5], 6)
     assert reason.text == (
-        "run 'mine' was trained through epoch 6, but its state there isn't in the store any more; it has states after epoch 0, 1, 3, 5"
+        "run 'mine' was trained up to epoch 6, but its state there is no longer in the store; it has states after epoch 0, 1, 3, 5"
     )
     shorter = changed(training__epochs=4, freeze_training=[SPEC["freeze_training"][0], {**SPEC["freeze_training"][1], "training_interval": [3, 4]}])
     (reason,) = why(folder, shorter)
-    assert "epoch 4, but its state there was not kept: it isn't the end of one of its segments" in reason.text
+    assert "epoch 4, but its state there was not stored: it is not the end of one of its segments" in reason.text
 
 
 def test_a_damaged_state_is_reported_with_its_file(folder):
@@ -274,7 +274,7 @@ def test_a_damaged_state_is_reported_with_its_file(folder):
     assert reason.text == f"the state after epoch 6 is damaged: {reason.stored}"
     store.states.quarantine(key)
     (reason,) = why(folder)
-    assert re.fullmatch(rf"the state after epoch 6 was damaged, and set aside as states/\.damaged-\w+-{key}", reason.text)
+    assert re.fullmatch(rf"the state after epoch 6 was damaged and quarantined as states/\.damaged-\w+-{key}", reason.text)
 
 
 # Environment
@@ -293,8 +293,8 @@ def test_an_environment_that_would_be_refused_is_reported(folder):
         (3, "environment.libc", "glibc 2.17", environment.current()["libc"], None),
     ]
     assert told[0].text == (
-        f"environment.keras: the state after epoch 6 was made with '3.14.0', a training now would have "
-        f"{environment.current()['keras']!r}; it would be refused without --allow-environment-change"
+        f"environment.keras: the state after epoch 6 was made with '3.14.0', a training now has "
+        f"{environment.current()['keras']!r}; it is refused without --allow-environment-change"
     )
     assert [(r.segment, r.field) for r in why(folder, name="new")] == [(None, "environment.keras"), (None, "environment.libc")]
 

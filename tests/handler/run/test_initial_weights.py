@@ -102,7 +102,7 @@ def test_a_wrapper_is_loaded_only_if_all_its_weights_fit(tmp_path):
 
 
 def test_loading_weights_deserializes_no_objects(tmp_path):
-    """A Lambda, whose code Keras refuses to load, and a class that Keras doesn't know."""
+    """The file has a Lambda, whose code Keras refuses to load, and a class that is unknown to Keras."""
 
     class Own(keras.layers.Layer):
         def build(self, shape):
@@ -154,7 +154,7 @@ def test_a_lora_adapter_loaded_from_a_file_stays_trainable(tmp_path):
     plain = net(seed=3)
     store.states.write("a" * 32, TrainingState(arrays=arrays_of(source)))
     run_record(store, "a" * 32)
-    with pytest.raises(SpecError, match=r"the layer 'body' has a LoRA adapter there and none in this network"):
+    with pytest.raises(SpecError, match=r"the layer 'body' has a LoRA adapter in the source and none in this network"):
         load_pretrained(plain, "run:mine@0", tmp_path, store)
     told = load_pretrained(target, "run:mine", tmp_path, store)
     assert told.kept == []
@@ -166,7 +166,7 @@ def test_an_epoch_without_a_state_is_refused_with_a_list(tmp_path):
     for key in ("a", "d"):
         store.states.write(key * 32, TrainingState(arrays=arrays_of(source)))
     run_record(store, "d" * 32, chain=[letter * 32 for letter in "abcd"])
-    with pytest.raises(SpecError, match="'run:mine@2': epoch 2 is not kept; kept are 0, 3"):
+    with pytest.raises(SpecError, match="'run:mine@2': the store has no state after epoch 2; it has: 0, 3"):
         load_pretrained(net(), "run:mine@2", tmp_path, store)
 
 

@@ -59,7 +59,7 @@ def test_a_run_of_a_moved_project_resumes_in_its_new_folder(project, tmp_path, m
     monkeypatch.chdir(there)
     assert stored_inputs(store, kept).folder == str(there)
     monkeypatch.chdir(tmp_path)
-    said = rf"^run: 'mine' was started from {project}, which isn't there any more; type the command in the folder that the project is in"
+    said = rf"^run: 'mine' was started from {project}, which no longer exists; run the command in the folder that contains the project"
     with pytest.raises(SpecError, match=said):
         stored_inputs(store, kept)
     with pytest.raises(SpecError, match=said):

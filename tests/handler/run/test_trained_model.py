@@ -1,4 +1,4 @@
-"""Where a run begins and what it is asked: `run:NAME` and `run:NAME@EPOCH`, its model at an epoch, without its data."""
+"""The weights of a run, at its end and at an epoch: start from them, predict with them and export them."""
 
 import json
 
@@ -63,7 +63,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def train(folder):
-    """Trains under a name; returns the run, complete."""
+    """Return a function that trains under a name and returns the completed run."""
 
     def go(name, args=None, weights=None, **training):
         model = SPEC["model"] | {"args": args or {}, "weights": weights}
@@ -82,7 +82,7 @@ def train(folder):
 
 
 def start_of(run):
-    """The first state's variables, by name."""
+    """Return the variables of the first state by name."""
     store = run.store
     return store.states.read(run.planning.chain.keys[0]).arrays
 
@@ -127,7 +127,7 @@ def test_a_final_model_other_than_its_last_state_has_its_own_key(train):
 
 
 def test_an_adapted_normalisation_is_loaded_from_the_run(train, folder, capsys):
-    """The function builds the layer unadapted the second time; the state has what it adapted to."""
+    """The function builds the layer unadapted the second time; the state has its adapted statistics."""
     source = train("a")
     (folder / "begun.py").write_text(MODULE.replace("adapted=True", "adapted=False"))
     x = np.load(folder / "data" / "x.npy")
@@ -165,14 +165,14 @@ def test_predict_and_export_need_no_training_data(train, folder, tmp_path_factor
         lambda: answer(capsys, export_model, "a", 2, elsewhere / "x.keras", store),
         lambda: answer(capsys, predict_file, "a", elsewhere / "x.npz", elsewhere / "z.npz", store, 2),
     ):
-        with pytest.raises(SpecError, match="run 'a': epoch 2 is not kept; kept are 0, 3"):
+        with pytest.raises(SpecError, match="run 'a': the store has no state after epoch 2; it has: 0, 3"):
             ask()
     assert sorted(file.name for file in elsewhere.iterdir()) == ["first.keras", "m.keras", "x.npz", "y.npz"]
 
 
 def test_an_epoch_within_a_segment_cannot_be_a_start(train):
     train("a")
-    with pytest.raises(SpecError, match="'run:a@2': epoch 2 is not kept; kept are 0, 3"):
+    with pytest.raises(SpecError, match="'run:a@2': the store has no state after epoch 2; it has: 0, 3"):
         train("b", weights="run:a@2")
 
 
@@ -186,7 +186,7 @@ def test_plan_and_run_report_frozen_layers_and_initial_weights(train, folder):
         }
     )
     run = TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name="b"))
-    for plan in (run.plan(), TrainingRun(run.inputs).plan()):  # built, and as the store remembers it
+    for plan in (run.plan(), TrainingRun(run.inputs).plan()):  # from the built network, and from the cached plan
         assert [text.split(",")[0] for text in plan.warnings] == ["freeze_training names low"]
         assert plan.initial_weights.loaded == ["low"]
         assert plan.initial_weights.kept == ["norm", "head"]

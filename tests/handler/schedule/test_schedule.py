@@ -256,8 +256,8 @@ def refused(entries, path, text, epochs=10, outline=None):
         (["empty"], "layers[0]", "the model 'empty' has no layer with weights"),
         (["dec*"], "layers[0]", "the glob 'dec\\*' matches no layer"),
         (["dro*"], "layers[0]", "the glob 'dro\\*' matches only layers without weights \\(drop\\)"),
-        (["enc*", "enc1_bn"], "layers", "the layer 'enc1_bn' is in two units \\(units 1 and 3"),
-        (["stem", ["head", "stem"]], "layers", "the layer 'stem' is in two units"),
+        (["enc*", "enc1_bn"], "layers", "the layer 'enc1_bn' is in two layer groups \\(groups 1 and 3"),
+        (["stem", ["head", "stem"]], "layers", "the layer 'stem' is in two layer groups"),
         (["all"], "layers[0]", "no layer 'all'"),
     ],
 )
@@ -270,7 +270,7 @@ def test_an_unknown_layer_in_except_is_refused():
 
 
 def test_an_entry_without_remaining_layers_is_refused():
-    refused({"layers": ["a"], "except": ["a"]}, "freeze_training[0].layers", "nothing is left to freeze")
+    refused({"layers": ["a"], "except": ["a"]}, "freeze_training[0].layers", "`except` excludes all layers")
     refused({"layers": "all"}, "freeze_training[0].layers", "no layer with weights", outline=Outline(()))
 
 
@@ -293,9 +293,9 @@ def test_names_that_need_a_network_are_refused_without_one(entry, path, text):
     [
         ([0, 11], "does not fit into 10 training epochs"),
         ([10, 11], "does not fit"),
-        ([3, 3], "is no interval"),
-        ([5, 2], "is no interval"),
-        ([-1, 2], "is no interval"),
+        ([3, 3], "is not an interval"),
+        ([5, 2], "is not an interval"),
+        ([-1, 2], "is not an interval"),
         ([0.0, 2], "two whole numbers"),
         ([True, 3], "two whole numbers"),
         ([1], "two whole numbers"),
@@ -323,7 +323,7 @@ def test_overlapping_entries_are_refused_with_both_paths():
         ({"name": "round_robin", "seed": 2}, ".seed", "unknown key"),
         ({"name": "round_robin", "perod": 2}, ".perod", "did you mean 'period'"),
         ({"period": 2}, ".name", "is missing"),
-        ({"name": "random", "count": 3}, ".count", "3 units a turn can't be chosen from 2; at most 2"),
+        ({"name": "random", "count": 3}, ".count", "3 layer groups per turn can't be chosen from 2; give at most 2"),
         ({"name": "random", "count": 0}, ".count", "must be at least 1, not 0"),
         ({"name": "random", "period": 1.0}, ".period", "must be a whole number, not 1.0"),
         ({"name": "random", "period": True}, ".period", "must be a whole number, not true"),
@@ -360,13 +360,13 @@ def test_a_rate_is_refused_if_the_optimizer_has_a_schedule():
     [
         ({"layer": ["a"]}, "[0].layer", "did you mean 'layers'"),
         ({"layers": []}, "[0].layers", "the list is empty"),
-        ({"layers": [[]]}, "[0].layers[0]", "the unit is empty"),
+        ({"layers": [[]]}, "[0].layers[0]", "the layer group is empty"),
         ({"layers": "conv"}, "[0].layers", "for one layer write \\[conv\\]"),
         ({"layers": [3]}, "[0].layers[0]", "must be a layer's name"),
         ({"layers": [["a", ["b"]]]}, "[0].layers[0][1]", "must be a layer's name"),
         ({"layers": {"a": 1}}, "[0].layers", "must be 'all', 'all_reverse' or a list"),
         ({"layers": [""]}, "[0].layers[0]", "can't be a layer's name"),
-        ({"layers": ["a", "a"]}, "[0].layers", "the layer 'a' is in two units"),
+        ({"layers": ["a", "a"]}, "[0].layers", "the layer 'a' is in two layer groups"),
         ({"layers": ["a"], "except": 3}, "[0].except", "must be a list of names"),
         ("a", "", "must be null, one entry or a list"),
         ([None], "[0]", "must be a mapping of keys to values, not null"),
@@ -384,8 +384,8 @@ def test_epochs_other_than_whole_numbers_are_refused(epochs):
 @pytest.mark.parametrize(
     ("arguments", "path", "text"),
     [
-        ((["a", "a"], (0, 2), {}), "layers", "in two units"),
-        ((["a"], (2, 2), {}), "training_interval", "no interval"),
+        ((["a", "a"], (0, 2), {}), "layers", "in two layer groups"),
+        ((["a"], (2, 2), {}), "training_interval", "not an interval"),
         ((["a"], (0, 2), {"count": 2}), "strategy.count", "at most 1"),
         ((["a"], (0, 2), {"name": "random"}), "strategy.name", "must be 'round_robin', not 'random'"),
         (("all", (0, 2), {}), "layers", "must be a list of layer names"),

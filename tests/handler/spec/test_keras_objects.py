@@ -91,7 +91,7 @@ def test_user_classes_and_functions_are_created_from_the_folder(make):
         (
             LOSS,
             {"name": "own_objects:error", "factor": 3.0},
-            "is a function, which takes no arguments here; make it a class",
+            "is a function, which takes no arguments here; write a class",
         ),
     ],
 )

@@ -23,9 +23,9 @@ def test_an_invalid_grid_is_refused(text):
 def test_repeated_axes_and_values_are_refused():
     with pytest.raises(SpecError, match=r"^--grid: a is given twice"):
         parse_grid(["a=1", "a=2"])
-    with pytest.raises(SpecError, match=r"^--grid a: needs one value or more, each once"):
+    with pytest.raises(SpecError, match=r"^--grid a: needs one or more different values"):
         variants(["s.yaml"], {"a": [1, 1]})
-    with pytest.raises(SpecError, match=r"^--grid a: needs one value or more"):
+    with pytest.raises(SpecError, match=r"^--grid a: needs one or more different values"):
         variants(["s.yaml"], {"a": []})
     with pytest.raises(SpecError, match=r"^sweep: there is no specification"):
         variants([])
@@ -33,7 +33,7 @@ def test_repeated_axes_and_values_are_refused():
 
 def test_a_grid_of_too_many_trainings_is_refused():
     values = list(range(10**5))
-    with pytest.raises(SpecError, match=r"^sweep: 1000000000000000 trainings are too many for one; give 1000 or fewer"):
+    with pytest.raises(SpecError, match=r"^sweep: 1000000000000000 trainings are too many for one sweep; give 1000 or fewer"):
         variants(["s.yaml"], {"a": values, "b": values, "c": values})
     assert len(variants(["s.yaml"], {"a": list(range(1000))})) == 1000
 

@@ -125,7 +125,7 @@ def test_validation_arrays_of_an_npz_allow_a_val_loss_monitor(tmp_path):
     x, y = np.zeros((4, 6), "float32"), np.zeros(4, "int64")
     change = {"data": {"source": "points.npz"}, "training.callbacks.0.monitor": "val_loss"}
     np.savez(tmp_path / "points.npz", X=x, y=y)
-    with pytest.raises(SpecError, match=r"callbacks\[0\].monitor: 'val_loss' can't be watched, there is no validation"):
+    with pytest.raises(SpecError, match=r"callbacks\[0\].monitor: 'val_loss' can't be watched, there is no validation data"):
         load_spec(write_good(tmp_path, yaml.safe_dump(changed(change))))
     np.savez(tmp_path / "points.npz", X=x, y=y, X_val=x, y_val=y)
     assert load_spec(write_good(tmp_path, yaml.safe_dump(changed(change))))[0].data.source == "points.npz"
@@ -265,7 +265,7 @@ def test_other_modules_are_refused_unless_allowed(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "path", "words"),
     [
-        ("def data(examples, *, needed): pass", "data.args", "things:data can't do without needed"),
+        ("def data(examples, *, needed): pass", "data.args", "things:data needs needed"),
         ("def data(other=1): pass", "data.args.examples", "unknown argument of things:data; it takes: other"),
     ],
 )

@@ -100,7 +100,7 @@ def test_a_truncated_or_missing_chunk_is_named(tmp_path, small_chunks):
     write_array(tmp_path / "X", values)
     chunk = tmp_path / "X" / "c" / "3" / "0"
     chunk.write_bytes(chunk.read_bytes()[:-1])
-    with pytest.raises(DamagedError, match=r"c/3/0: ends after 1039 bytes"):
+    with pytest.raises(DamagedError, match=r"c/3/0: has only 1039 bytes"):
         read_array(tmp_path / "X", describe(values))
     chunk.unlink()
     with pytest.raises(DamagedError, match=r"c/3/0: can't be read \(No such file"):

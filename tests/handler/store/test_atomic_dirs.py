@@ -1,4 +1,4 @@
-"""A sealed directory is complete or absent, and every damage is found and named."""
+"""A sealed directory is complete or absent, and every damage is detected and named."""
 
 import errno
 import json
@@ -34,10 +34,10 @@ DAMAGES = {
     "cut": (lambda x: (x / "deep" / "b").write_bytes(b"\0" * 99), "deep/b", "has 99 bytes, the manifest says 100", False),
     "missing": (lambda x: (x / "deep" / "b").unlink(), "deep/b", "is missing", False),
     "a whole folder missing": (lambda x: shutil.rmtree(x / "deep"), "deep/b", "is missing", False),
-    "unlisted": (lambda x: (x / "new").write_text("?"), "new", "isn't in the manifest", False),
-    "empty manifest": (lambda x: (x / "manifest.json").write_text(""), "manifest.json", "isn't whole", False),
-    "cut manifest": (lambda x: (x / "manifest.json").write_text('{"format": 1, "fi'), "manifest.json", "isn't whole", False),
-    "manifest of another kind": (lambda x: (x / "manifest.json").write_text("[1]"), "manifest.json", "isn't whole", False),
+    "unlisted": (lambda x: (x / "new").write_text("?"), "new", "is not in the manifest", False),
+    "empty manifest": (lambda x: (x / "manifest.json").write_text(""), "manifest.json", "is incomplete", False),
+    "cut manifest": (lambda x: (x / "manifest.json").write_text('{"format": 1, "fi'), "manifest.json", "is incomplete", False),
+    "manifest of another kind": (lambda x: (x / "manifest.json").write_text("[1]"), "manifest.json", "is incomplete", False),
     "no manifest": (lambda x: (x / "manifest.json").unlink(), "manifest.json", "can't be read (No such file", False),
     "altered manifest": (lambda x: edit(x, says="other"), "manifest.json", "checksum doesn't match", False),
     "later format": (lambda x: edit(x, format=2), "manifest.json", "has format 2, this version reads 1", False),
@@ -111,7 +111,7 @@ def test_a_failed_writer_leaves_the_previous_directory(tmp_path):
         (folder / "a").write_text("half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(StoreError, match=r"x: can't be written \(No space left on device\); make room .* untouched"):
+    with pytest.raises(StoreError, match=r"x: can't be written \(No space left on device\); make room .* unchanged"):
         atomic_dirs.commit_dir(target, {}, fill)
     assert (target / "a").read_text() == "bad"
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
@@ -125,7 +125,7 @@ def test_a_manifest_is_updated_atomically(tmp_path, monkeypatch):
         atomic_files.Path, "replace", lambda a, b: (seen.append(atomic_dirs.damages(tmp_path / "x", deep=True)), rename(a, b))[1]
     )
     atomic_dirs.update_manifest(tmp_path / "x", says="new")
-    assert seen == [[]], "as it would be found after a kill"
+    assert seen == [[]], "as after a kill"
     assert atomic_dirs.read_manifest(tmp_path / "x")["says"] == "new"
     assert atomic_dirs.damages(tmp_path / "x", deep=True) == []
 

@@ -148,7 +148,7 @@ def test_a_file_with_the_longest_possible_name_is_written(tmp_path):
         (errno.EACCES, r"\(Permission denied\); this user may not write there"),
         (errno.EROFS, r"\(Read-only file system\); it is mounted for reading only"),
         (errno.EIO, r"\(Input/output error\); the disk fails"),
-        (errno.EMFILE, r"\(Too many open files\); try again when that is mended"),
+        (errno.EMFILE, r"\(Too many open files\); try again when this is fixed"),
     ],
 )
 def test_a_system_error_is_one_sentence_with_a_remedy(tmp_path, number, advice):
@@ -158,7 +158,7 @@ def test_a_system_error_is_one_sentence_with_a_remedy(tmp_path, number, advice):
     def refused():
         raise OSError(number, os.strerror(number))
 
-    with pytest.raises(StoreError, match=rf"file: can't be written {advice}.*; what was there before is untouched$") as told:
+    with pytest.raises(StoreError, match=rf"file: can't be written {advice}.*; the existing file is unchanged$") as told:
         refused()
     assert told.value.__cause__.errno == number
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "old")]

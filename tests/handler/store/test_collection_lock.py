@@ -45,7 +45,7 @@ def begun(store):
 def test_gc_is_refused_while_a_training_begins(store, begun):
     assert store.runs.active_names() == ["new"]
     with pytest.raises(
-        BusyError, match="something is trained in it, or another collection is in progress; collect afterwards"
+        BusyError, match="a training or another collection is running in it; run gc when it has finished"
     ):
         store.collect()
     assert store.states.names() == ["k0", "k1"]
@@ -76,12 +76,12 @@ def test_a_training_that_begins_during_gc_waits_for_its_end(store, monkeypatch):
     monkeypatch.setattr(maintenance.atomic_dirs, "remove", removed)
     assert store.collect()[0] == ["states/k1"]
     training.join(20)
-    assert told == [f"{store.root}: what no run needs is being removed; waiting for that to end"]
+    assert told == [f"{store.root}: another process is removing unneeded files; waiting for it to finish"]
     assert seen == [False], "it sees the store as the collection left it"
 
 
 def test_gc_is_refused_during_a_training_without_a_run(store):
-    with store.hold_off_collections(), pytest.raises(BusyError, match="something is trained in it"):
+    with store.hold_off_collections(), pytest.raises(BusyError, match="a training or another collection is running in it"):
         store.collect()
     assert store.collect()[0] == ["states/k1"]
 
@@ -100,7 +100,7 @@ def test_a_stop_request_ends_the_wait_for_gc(store):
 
 
 def test_a_second_concurrent_gc_is_refused(store):
-    with collection_lock.hold_exclusive(store.root), pytest.raises(BusyError, match="another collection is in progress"):
+    with collection_lock.hold_exclusive(store.root), pytest.raises(BusyError, match="another collection is running in it"):
         store.collect()
 
 

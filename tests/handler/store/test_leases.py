@@ -72,7 +72,7 @@ def test_a_service_without_conditional_puts_is_refused(machine, s3, url, monkeyp
     before = s3.requests["PUT"]
     with store.runs.lock("run"):
         pass
-    assert s3.requests["PUT"] - before == 1, "the lease alone: the service is asked once"
+    assert s3.requests["PUT"] - before == 1, "one request: the lease only"
 
 
 def test_a_lost_lease_stops_the_training(machine, monkeypatch):
@@ -96,7 +96,7 @@ def test_a_lost_lease_stops_the_training(machine, monkeypatch):
 def test_training_and_gc_on_two_machines_exclude_each_other(machine):
     one, other, told = machine("one"), machine("other"), []
     one.states.write("k1", state_of(**ARRAYS))
-    with one.runs.lock("new"), pytest.raises(BusyError, match=r"new is at work; collect when it has ended"):
+    with one.runs.lock("new"), pytest.raises(BusyError, match=r"new is running; run gc when it has finished"):
         other.collect()
     with collection_lock.hold_exclusive(other.root):
         threading.Timer(1.0, lambda: stop.request("SIGINT")).start()
@@ -105,5 +105,5 @@ def test_training_and_gc_on_two_machines_exclude_each_other(machine):
                 pass
         finally:
             stop.reset()
-    assert "what no run needs is being removed; waiting" in told[0]
+    assert "another process is removing unneeded files; waiting" in told[0]
     assert other.collect()[0] == ["states/k1"]

@@ -29,7 +29,7 @@ def written(folder, *files):
 def test_gc_refuses_a_folder_that_is_no_store(tmp_path, dry_run):
     before = written(tmp_path, *FOREIGN, "runs/mine/run.json")
     with pytest.raises(
-        SpecError, match=r"^store: .* isn't a store of Frostline, so nothing is removed from it; give the store by"
+        SpecError, match=r"^store: .* is not a Frostline store, so nothing is removed from it; name the store with"
     ):
         Store(tmp_path).collect(dry_run=dry_run)
     assert sorted(tmp_path.rglob("*")) == before
@@ -56,7 +56,7 @@ def test_a_folder_with_files_that_gc_would_remove_becomes_no_store(tmp_path, fil
     before = written(tmp_path, file)
     own = "/".join(file.split("/")[:2])
     with (
-        pytest.raises(SpecError, match=f"isn't a store of Frostline, and has {own} of its own; name another folder"),
+        pytest.raises(SpecError, match=f"is not a Frostline store, and contains {own}; name another folder"),
         Store(tmp_path).runs.lock("mine"),
     ):
         pass

@@ -235,7 +235,7 @@ def test_gc_at_a_url_needs_a_store(machine, monkeypatch, marked):
     monkeypatch.setattr(remote_dirs, "LEFT_SECONDS", -1)
     assert is_absent(one.root)
     far.put("states/holiday/picture.jpg", b"the user's")
-    with pytest.raises(SpecError, match=f"{far.url} isn't a store of Frostline, so nothing is removed from it"):
+    with pytest.raises(SpecError, match=f"{far.url} is not a Frostline store, so nothing is removed from it"):
         one.collect()
     assert far.get("states/holiday/picture.jpg") is not None
     assert not is_absent(one.root)

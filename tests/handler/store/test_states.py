@@ -69,7 +69,7 @@ def test_a_state_without_its_parent_is_not_intact(states):
 def test_a_state_under_another_name_is_refused(states):
     states.write("k1", state_of(a=np.zeros(9)))
     states.folder("k1").rename(states.folder("k2"))
-    with pytest.raises(DamagedError, match=r"manifest.json: is that of k1"):
+    with pytest.raises(DamagedError, match=r"manifest.json: is the manifest of k1"):
         states.manifest("k2")
 
 
@@ -135,7 +135,7 @@ def test_a_state_trained_again_differently_repairs_no_referrer(states):
     states.remove("k1")
     states.write("k1", state_of(big=BIG + 1, small=np.full(3, 1.0)))
     assert not states.is_intact("k3")
-    with pytest.raises(DamagedError, match=r"states/k1: doesn't hold big any more, k3 refers to it"):
+    with pytest.raises(DamagedError, match=r"states/k1: no longer contains big, to which k3 refers"):
         states.read("k3")
 
 

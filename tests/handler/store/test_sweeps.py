@@ -14,7 +14,7 @@ def test_another_sweep_under_the_same_name_is_refused(tmp_path):
         pass
     with claimed_sweep(store, "mine", ["a-1", "a-2"]):
         pass
-    said = r"^--name: 'mine' is another sweep of this store, of a-1, a-2; give this one another$"
+    said = r"^--name: 'mine' is another sweep of this store, with the runs a-1, a-2; give this sweep another name$"
     with pytest.raises(SpecError, match=said), claimed_sweep(store, "mine", ["a-1", "a-4"]):
         pass
     with claimed_sweep(store, "mine", ["a-1", "a-2"]):

@@ -201,7 +201,7 @@ WRITES = {
         is_one_of(_dropped, 2.0, None),
         is_one_of(_dropped, None),
     ),
-    "a damaged state set aside": Write(
+    "a damaged state quarantined": Write(
         _holder_damaged,
         lambda store: (store.states.quarantine("k3"), store.states.write("k1", state(1.0), snapshot=True)),
         lambda store: None,

@@ -1,4 +1,4 @@
-"""Wrong arguments to the public classes: one sentence that names the argument, what was given and what would do."""
+"""Wrong arguments of the public classes: one sentence names the argument, the value given and the remedy."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ X, Y = np.zeros((8, 2), "float32"), np.zeros(8, "int64")
 
 
 class Frame:
-    """What a DataFrame looks like: no NumPy array, but one that makes one."""
+    """An object like a DataFrame: not a NumPy array, but convertible to one."""
 
     def to_numpy(self):
         return X
@@ -101,7 +101,7 @@ CALLS = {
     "a function as observer": (lambda m, h: DLTrainingHandler(observers=[print]), "observers[0]: must be an Observer"),
     "a network as arch": (lambda m, h: DLModelHandler(m), "arch: a keras.Model must be wrapped: KerasArchitecture(model)"),
     "a class as arch": (lambda m, h: DLModelHandler(KerasArchitecture), "arch: must be an Architecture, not the class KerasArchitecture"),
-    "a function as arch": (lambda m, h: DLModelHandler(lambda: m), "wrap what makes the network: KerasArchitecture(function)"),
+    "a function as arch": (lambda m, h: DLModelHandler(lambda: m), "wrap the network: KerasArchitecture(function)"),
     "a dict as arch": (lambda m, h: DLModelHandler({}), "arch: must be an Architecture, not an object of class dict"),
     "None as arch": (lambda m, h: DLModelHandler(None), "arch: must be an Architecture, not None"),
     "no epochs": (lambda m, h: DLModelHandler(KerasArchitecture(m), training_epochs=0), "training_epochs: must be a whole number of epochs, at least 1, not 0"),
@@ -111,7 +111,7 @@ CALLS = {
     "a share as validation": (lambda m, h: DLModelHandler(KerasArchitecture(m), validation_data=0.2), "validation_data: must be (X, y), not 0.2"),
     "a layer as augmentation": (lambda m, h: DLModelHandler(KerasArchitecture(m), augment="flip"), "augment: must be a function, not 'flip'"),
     "one callback of a handler": (lambda m, h: DLModelHandler(KerasArchitecture(m), callbacks=keras.callbacks.History()), "callbacks: must be a list"),
-    "a name as network": (lambda m, h: KerasArchitecture("resnet"), "model: a keras.Model or a function that returns one is needed, not str"),
+    "a name as network": (lambda m, h: KerasArchitecture("resnet"), "model: must be a keras.Model or a function that returns one, not str"),
     "a handler as network": (lambda m, h: DLFreezeTrainingExecutor().execute(h, 2, print), "nn: must be a keras.Model, not an object of class DLModelHandler"),
     "a network without weights": (lambda m, h: DLFreezeTrainingExecutor().execute(keras.Sequential([keras.layers.Dense(1)]), 2, print), "isn't built, so it has no weights"),
     "no function": (lambda m, h: DLFreezeTrainingExecutor().execute(m, 2, None), "fit_fn: must be a function, not None"),

@@ -1,4 +1,4 @@
-"""The same cell run again, with the same model handler: what was trained is found, wherever the live values stand."""
+"""A cell run again with the same model handler: its epochs are cached, whatever the values in memory."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ SCHEDULE = [{"training_interval": [1, 3], "layers": ["first"], "initial_learning
 
 @pytest.fixture
 def made(network):
-    """Makes a model handler, of a network or of a function that makes one."""
+    """Return a function that makes a model handler from a network or from a function that builds one."""
 
     def make(epochs=4, *, of="network", **options):
         given = network if of == "function" else network()
@@ -28,7 +28,7 @@ def made(network):
 
 @pytest.fixture
 def cell(blobs, tmp_path):
-    """Trains as a cell of a notebook does, and gives the epochs that were trained."""
+    """Return a function that trains like a cell of a notebook and returns the trained epochs."""
 
     def run(mh, callbacks=None, *, schedule=SCHEDULE, store="s", X=None):
         watch = Epochs()
@@ -62,7 +62,7 @@ def test_two_additional_epochs_train_only_those_two(made, cell, values):
 
 
 class Stop(keras.callbacks.Callback):
-    """Interrupts the kernel in the middle of an epoch, once."""
+    """A callback that interrupts the kernel once, in the middle of an epoch."""
 
     def __init__(self, epoch, error):
         super().__init__()
@@ -163,7 +163,7 @@ def test_a_deleted_store_is_refused(made, cell, tmp_path):
     mh = made()
     cell(mh)
     shutil.rmtree(tmp_path / "s")
-    with pytest.raises(DamagedError, match=r"has no state of this training any more.*build the network again"):
+    with pytest.raises(DamagedError, match=r"no longer has a state of this training.*build the network again"):
         cell(mh)
 
 
@@ -197,6 +197,6 @@ def test_a_killed_kernel_resumes_its_run(tmp_path):
 
     assert kernel(1) == (9, ["0", "1"])
     assert "mine   killed" in status()
-    assert kernel(-1) in [(0, ["2", "3"]), (0, ["1", "2", "3"])]  # the last snapshot was written behind the training
+    assert kernel(-1) in [(0, ["2", "3"]), (0, ["1", "2", "3"])]  # the last snapshot is written in the background
     assert "mine   completed   4 of 4" in status()
     assert kernel(-1) == (0, [])

@@ -1,4 +1,4 @@
-"""Trainings of live objects have a run as any other: it is listed, shown, kept, and not resumed by the command."""
+"""Trainings of live objects have a run like any other: `frostline` lists, shows and keeps it, but cannot resume it."""
 
 from types import SimpleNamespace
 
@@ -23,7 +23,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def fit(network, blobs, store):
-    """Trains two epochs; gives the model handler."""
+    """Return a function that trains two epochs and returns the model handler."""
 
     def go(name=None, callbacks=None, seed=11):
         mh = DLModelHandler(KerasArchitecture(network(seed=seed)), training_epochs=2, batch_size=32)
@@ -120,7 +120,7 @@ def test_the_name_of_a_run_of_a_specification_is_refused(fit, store):
     fit("theirs")
     record = store.runs.read("theirs")
     store.runs.write(record.model_copy(update={"spec": {"name": "theirs"}}))
-    with pytest.raises(SpecError, match="'theirs' is a run of a specification in this store; give another name"):
+    with pytest.raises(SpecError, match="'theirs' is a run from a specification in this store; give another name"):
         fit("theirs")
     with pytest.raises(SpecError, match="can't name a run"):
         fit("../theirs")
@@ -129,7 +129,7 @@ def test_the_name_of_a_run_of_a_specification_is_refused(fit, store):
 def test_commands_that_need_a_specification_refuse_notebook_runs(fit, store):
     fit("mine")
     record = store.runs.read("mine")
-    with pytest.raises(SpecError, match=r"'mine' was trained in a notebook.*run its cell again"):
+    with pytest.raises(SpecError, match=r"'mine' was trained in a notebook.*run the cell again"):
         stored_inputs(store, record)
     for epoch in (None, 2):
         with pytest.raises(SpecError, match=r"'mine' was trained in a notebook.*load_state\(store, '[0-9a-f]{32}', model\)"):

@@ -156,7 +156,7 @@ def test_snapshots_are_written_in_the_background_one_at_a_time(walk_of, monkeypa
     trainer.observers, walk.observers = [watch, release], [watch, release]
     all_segments(walk)
     assert written[0][0].endswith("-step-2")
-    assert written[0][1] >= 3, "the training went on meanwhile"
+    assert written[0][1] >= 3, "the training continued meanwhile"
     assert max(most) == 1
     ends = {walk.chain.keys[4], walk.chain.keys[6]}
     assert {key for key, _, in_main in written if in_main} == ends, "a segment's end is durable before the next begins"

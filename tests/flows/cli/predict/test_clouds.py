@@ -72,7 +72,7 @@ def test_predict_keeps_the_codes_of_noise_and_writes_plain_laz(predict, run, wri
 @pytest.mark.parametrize(
     ("content", "output", "message"),
     [
-        (None, "never.copc.laz", "never.copc.laz names a cloud-optimised file"),
+        (None, "never.copc.laz", "never.copc.laz has the name of a cloud-optimised file"),
         (None, "never.las", "never.las is of another kind"),
         (b"LASF" + bytes(500), "never.laz", "bad.laz can't be read as LAS"),
         (b"", "never.laz", "bad.laz can't be read as LAS"),

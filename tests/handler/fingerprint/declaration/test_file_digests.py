@@ -1,4 +1,4 @@
-"""Digests of files are cached with the size, the times and the inode of the file, and computed anew if these change."""
+"""Digests of files are cached with the size, the times and the inode of the file, and computed again if these change."""
 
 import os
 import subprocess

@@ -75,7 +75,7 @@ def test_an_empty_list_of_metrics_logs_only_the_loss(folder):
 def test_a_default_loss_that_does_not_fit_is_refused(folder):
     run = TrainingRun(RunInputs(spec=parse_spec(spec_of("network")), folder=str(folder), store=str(folder / "store"), name="mine"))  # fmt: skip
     run.begin(run.plan())
-    with pytest.raises(SpecError, match=r"^model.compile.loss: is not given, and by default sparse_categorical_cross"):
+    with pytest.raises(SpecError, match=r"^model.compile.loss: is missing, and the default sparse_categorical_cross"):
         run.pre_fit()
 
 

@@ -1,4 +1,4 @@
-"""Mismatches are refused with the field, the stored and the found value; allowed ones are noted."""
+"""Mismatches are refused with the field, the stored and the current value; allowed ones are noted."""
 
 import re
 import shutil
@@ -218,11 +218,11 @@ def test_an_allowed_change_is_noted_in_every_run_that_shares_it(folder):
     assert record.notes == run.watch.notes
     page = (folder / "store" / "runs" / "longer" / "report.html").read_text()
     assert all(note.replace("'", "&#39;") in page for note in record.notes)
-    assert here["keras"] == "3.14.0", "the state it went on from is as it was"
+    assert here["keras"] == "3.14.0", "the state that it resumed from is unchanged"
 
     other = opened(folder, {"training": {"epochs": 4, "batch_size": 32}}, name="other")
     told = trained(other)
-    assert other.watch.epochs == [3], "it went on from the states of the other run"
+    assert other.watch.epochs == [3], "it resumed from the states of the other run"
     assert told.environment_changes == record.environment_changes
     assert told.notes == record.notes
 

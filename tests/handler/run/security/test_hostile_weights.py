@@ -1,4 +1,4 @@
-"""Files of weights that somebody made to read other files: refused, nothing of these is in the network."""
+"""Weights files that refer to other files, to read them: they are refused, and the network contains no value of them."""
 
 import h5py
 import numpy as np
@@ -8,7 +8,7 @@ from handler.run.weights_file import open_weights_file
 
 
 def made(folder, kind):
-    """A file whose one variable lies in another file."""
+    """Write a weights file whose only variable is stored in another file."""
     secret = np.full(4, 42, "float32")
     (folder / "secret").write_bytes(secret.tobytes())
     with h5py.File(folder / "other.h5", "w") as file:

@@ -133,7 +133,7 @@ def use_prefit(store):
 
 def use_backup(store):
     x, y = np.ones_like(X), np.ones_like(Y)
-    with pytest.raises(DamagedError, match=r"left as the training left them.*the backup stays in") as error:
+    with pytest.raises(DamagedError, match=r"in the row order of the training.*the backup stays in") as error:
         restore_backup(the_backup(store), x, y)
     assert (x == 1).all(), "not half restored"
     assert (y == 1).all()
@@ -214,7 +214,7 @@ def test_verify_of_one_run_ignores_the_states_of_others(store):
 
 def test_verify_reports_a_missing_last_state_of_a_run(store):
     shutil.rmtree(store.states.folder("k2"))
-    assert [(d.path, d.what) for d in store.verify()] == [(str(store.states.folder("k2")), "is missing, run 'mine' ends with it")]
+    assert [(d.path, d.what) for d in store.verify()] == [(str(store.states.folder("k2")), "is missing; it is the final state of run 'mine'")]
 
 
 def test_temporary_and_quarantined_directories_are_no_damage(store):

@@ -90,7 +90,7 @@ def test_a_resumed_run_has_the_callback_files_of_a_whole_one(tmp_path, death):
     assert done.returncode == -signal.SIGKILL, done.stderr
     ours, theirs = (folder / store / "runs" / "mine" for store in ("store", "whole"))
     resumed, _, watch = train(TRAINING)
-    assert len(watch.epochs) < 6, "it went on"
+    assert len(watch.epochs) < 6, "the training resumed"
     assert (resumed["weights"], resumed["history"]) == (whole["weights"], whole["history"])
     assert len(set(whole["history"]["learning_rate"])) > 1
     assert (ours / "log.csv").read_bytes() == (theirs / "log.csv").read_bytes()
