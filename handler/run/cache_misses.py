@@ -138,7 +138,7 @@ class _Comparison:
             there,
             end,
             record.run,
-            f"run {record.run!r} was trained up to epoch {end}, but its state at that epoch {why}; it has states {has}",
+            f"run {record.run!r} was trained up to epoch {end}, but its state there {why}; it has states {has}",
         )
 
     def _differs(self, record: RunRecord, start: int, end: int) -> Iterator[tuple[str, Any, Any, str]]:

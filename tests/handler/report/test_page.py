@@ -155,7 +155,7 @@ def test_hostile_names_are_shown_as_text(folder):
 def test_untrained_epochs_are_veiled(folder):
     page = Page(written(made_record(done=11), folder))
     assert len(page.having("veil")) == 1
-    assert page.texts.count("to come") == 3
+    assert page.texts.count("pending") == 3
     assert not Page(written(made_record(), folder)).having("veil")
 
 
@@ -165,7 +165,7 @@ def test_a_run_that_stopped_early_is_marked(folder):
     page = Page(written(record, folder))
     assert "stopped early" in page.texts
     assert "not run" in page.texts
-    assert "to come" not in page.texts
+    assert "pending" not in page.texts
 
 
 def test_a_run_without_epochs_has_a_page(folder):

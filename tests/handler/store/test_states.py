@@ -109,7 +109,7 @@ def test_a_damaged_referenced_state_written_again_repairs_its_referrers(states):
     states.quarantine("k3")
     assert states.names() == ["k2", "k3"], "the one that is damaged is out of use"
     assert [states.is_intact(key) for key in ("k2", "k3")] == [False, False]
-    with pytest.raises(DamagedError, match=r"states/k1: is missing, k3 refers to it"):
+    with pytest.raises(DamagedError, match=r"states/k1: is missing; k3 refers to it"):
         states.read("k3")
     states.write("k1", state_of(small=np.full(3, 1.0), extra=np.ones(9), big=BIG), snapshot=True)
     assert states.read("k3").arrays["big"].tobytes() == BIG.tobytes(), "wherever it lies there now"
