@@ -56,5 +56,5 @@ def changed_data(spec: TrainingSpec, folder: Path, states: StateStore, key: str)
     parts = " and ".join(name for name in is_ if was.get(name) != is_[name])
     return [
         f"data.source: {spec.data.source} returned another {parts} than the states of this training were trained on; "
-        "restore what it reads, or declare the change (data.files, data.version) so that a new training begins"
+        "restore the data, or declare the change (data.files, data.version) so that a new training begins"
     ]

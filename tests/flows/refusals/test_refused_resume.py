@@ -24,7 +24,7 @@ def test_resume_starts_the_other_runs_if_the_server_refuses_one(server, monkeypa
     monkeypatch.setattr(flows, "start_again", start_again)
     with (
         temporary_settings({PREFECT_API_URL: server.api_url}),
-        pytest.raises(FrostlineError, match=r"^the server doesn't start first again \(ObjectNotFound.*\); .* second again .*; 0 others"),
+        pytest.raises(FrostlineError, match=r"^the server didn't start first again \(ObjectNotFound.*\); .* second again .*; 0 others"),
     ):
         flows.resume.fn(store=str(tmp_path), deployment="no/such")
     assert asked == ["first", "second"]

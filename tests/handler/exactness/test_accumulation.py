@@ -108,7 +108,7 @@ def test_steps_of_an_earlier_fit_count_towards_the_window():
     assert train(model, {"training_interval": [1, 3], "layers": ["low"]})
     model = network(sgd(8))
     model.fit(X, Y, batch_size=16, verbose=0)
-    with pytest.raises(ScheduleError, match="changes at epoch 2 \(after 12 steps"):
+    with pytest.raises(ScheduleError, match=r"changes at epoch 2 \(after 12 steps"):
         train(model, {"training_interval": [2, 4], "layers": ["low"]})
 
 

@@ -213,7 +213,7 @@ def test_an_allowed_change_is_noted_in_every_run_that_shares_it(folder):
         (2, 0, "environment.keras", "3.14.0", environment.current()["keras"]),
         (2, 0, "environment.settings.XLA_FLAGS", "--x", None),
     ]
-    said = f"environment.keras: {environment.current()['keras']!r} from epoch 2 on, '3.14.0' before; allowed"
+    said = f"environment.keras changed from '3.14.0' to {environment.current()['keras']!r} at epoch 2; the change was allowed"
     assert [note.startswith(said) for note in record.notes] == [True, False]
     assert record.notes == run.watch.notes
     page = (folder / "store" / "runs" / "longer" / "report.html").read_text()
