@@ -23,7 +23,7 @@ Through = Literal["command", "stages"]
 
 @dataclass(frozen=True)
 class Kill:
-    """A SIGKILL at a point of a training; see `points.py`.
+    """A SIGKILL at a point of a training; see `kill_points.py`.
 
     Attributes:
         point: a call (`step`, `segment`, `post-fit`, ...) or a file operation (`state manifest`, `run.json rename`,

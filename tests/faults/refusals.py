@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.faults.points import TEMPORARY, WRITING, area
+from tests.faults.kill_points import TEMPORARY, WRITING, area
 
 CREATES = ("create", "mkdir", "truncate")  # a full disk fails these; it still renames, removes and locks
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.guards import GUARDS
+from tests.faults.kill_points import CALLS
 from tests.faults.markers import markers
 from tests.faults.mutate import PAGE, page
 from tests.faults.operators import mutant
-from tests.faults.points import CALLS
 from tests.faults.rewriting import formatted_anew, marked_lines, new_names, renamed
 from tests.faults.soak_table import PLACES
 

@@ -10,7 +10,7 @@ Prefect is imported and before TensorFlow has run an operation.
 
 `faults` lists the stages of `TrainingRun` that fail, when and how (see `inject`), or the operations on the store that
 fail (see `tests/faults/refusals.py`). `points`, if given, traces the training's progress and kills the process at a
-point (see `tests/faults/points.py`). `hold`, if given, delays a call (see `hold_at`).
+point (see `tests/faults/kill_points.py`). `hold`, if given, delays a call (see `hold_at`).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def run(arguments, folder, out, err, environment, faults, points, hold):
     if hold is not None:
         hold_at(**hold)
     if points is not None:
-        from tests.faults.points import watch
+        from tests.faults.kill_points import watch
 
         watch(**points)
     if arguments[0] == "stages":
@@ -102,11 +102,11 @@ def inject(stage, what, at=1):
 
 
 def hold_at(point, at=1, seconds=600):
-    """Make the `at`-th call of a point (a name in `tests.faults.points.CALLS`) create a file `held` and then sleep."""
+    """Make the `at`-th call of a point (a name in `tests.faults.kill_points.CALLS`) create a file `held` and then sleep."""
     import threading
     import time
 
-    from tests.faults.points import CALLS, wrap
+    from tests.faults.kill_points import CALLS, wrap
 
     calls, turn = 0, threading.Lock()
 
