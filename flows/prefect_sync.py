@@ -21,26 +21,37 @@ from handler.stop_flag import stop
 RETURN_SECONDS = 150.0  # an outage of a minute or two, and the server's start
 ANSWER_SECONDS = 5.0
 
-_flow_run: UUID | None = None
-_task_runs = 0
-# A session with an embedded server replaces it, because that server never returns once its holder has ended.
-server_may_return: Callable[[], bool] = lambda: True  # noqa: E731
+
+class ProcessFlowRun:
+    """The flow run of this process, and the server that records it.
+
+    Attributes:
+        id: the flow run's id; None before the first one.
+        task_runs: the number of its task runs, known at its end.
+        server_may_return: whether an unreachable server can become reachable again; an embedded one may have ended.
+    """
+
+    def __init__(self) -> None:
+        self.id: UUID | None = None
+        self.task_runs = 0
+        self.server_may_return: Callable[[], bool] = lambda: True
+
+
+process_flow_run = ProcessFlowRun()
 
 
 def begin_flow_run(flow_run_id: str | UUID) -> None:
     """Store the id of this process's flow run."""
-    global _flow_run, _task_runs
-    _flow_run, _task_runs = UUID(str(flow_run_id)), 0
+    process_flow_run.id, process_flow_run.task_runs = UUID(str(flow_run_id)), 0
 
 
 def end_flow_run() -> None:
     """Store the number of task runs; call it inside the flow."""
     from prefect.context import FlowRunContext
 
-    global _task_runs
     context = FlowRunContext.get()
     keys: dict[str, Any] = context.task_run_dynamic_keys if context is not None else {}
-    _task_runs = sum(last + 1 for last in keys.values() if isinstance(last, int))
+    process_flow_run.task_runs = sum(last + 1 for last in keys.values() if isinstance(last, int))
 
 
 @contextmanager
@@ -90,7 +101,7 @@ def wait_for_return(waiting: Callable[[], None], seconds: float = RETURN_SECONDS
     """
     end, notified = time.monotonic() + seconds, False
     while server_error() is not None:
-        if stop.requested or time.monotonic() > end or not server_may_return():
+        if stop.requested or time.monotonic() > end or not process_flow_run.server_may_return():
             return False
         if not notified:
             notified = True
@@ -120,10 +131,10 @@ def wait_until_recorded(seconds: float) -> bool:
 
     from tasks.client_retries import client_retries
 
-    if _flow_run is None:
+    if process_flow_run.id is None:
         return True
     end = time.monotonic() + seconds
-    ours = FlowRunFilter(id=FlowRunFilterId(any_=[_flow_run]))
+    ours = FlowRunFilter(id=FlowRunFilterId(any_=[process_flow_run.id]))
     if server_error() is not None or not send_queued(seconds):
         return False
     with client_retries(0), get_client(sync_client=True) as client:
@@ -135,7 +146,7 @@ def wait_until_recorded(seconds: float) -> bool:
                     return False
                 task_runs = []
             final = sum(run.state is not None and run.state.is_final() for run in task_runs)
-            if final >= min(_task_runs, 200):
+            if final >= min(process_flow_run.task_runs, 200):
                 return True
             if time.monotonic() > end:
                 return False
@@ -171,7 +182,8 @@ def set_final_state(why: str, *, crashed: bool = False) -> None:
         crashed: set the state to crashed, unless the flow run is being cancelled, in which case the canceller sets its
             state. False sets it to interrupted.
     """
-    if _flow_run is None or "prefect" not in sys.modules:
+    flow_run = process_flow_run.id
+    if flow_run is None or "prefect" not in sys.modules:
         return
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -181,9 +193,9 @@ def set_final_state(why: str, *, crashed: bool = False) -> None:
     crashed_state: State[Any] = State(type=StateType.CRASHED, name="Crashed", message=why)
     interrupted_state: State[Any] = State(type=StateType.CANCELLED, name="Interrupted", message=why)
     with get_client(sync_client=True) as client:
-        state = client.read_flow_run(_flow_run).state
+        state = client.read_flow_run(flow_run).state
         if not (crashed and state is not None and state.is_cancelling()):
-            client.set_flow_run_state(_flow_run, crashed_state if crashed else interrupted_state, force=True)
-        for task in client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[_flow_run]))):
+            client.set_flow_run_state(flow_run, crashed_state if crashed else interrupted_state, force=True)
+        for task in client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run]))):
             if task.state is not None and task.state.is_running():
                 client.set_task_run_state(task.id, crashed_state, force=True)

@@ -7,6 +7,7 @@ a store at a URL, each lock also holds a lease that expires.
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import os
 import threading
@@ -83,16 +84,8 @@ class FlockLockManager(LockManager):
         Raises:
             TrainingInterrupted: the training was asked to stop meanwhile.
         """
-        end, notified = _deadline(acquire_timeout), False
-        while not self._try(key, holder, threading.get_ident()):
-            if time.monotonic() >= end:
-                return False
-            _raise_if_stopped()
-            if not notified:
-                notified = True
-                self.waiting()
-            time.sleep(self.poll)
-        return True
+        report_once = functools.cache(self.waiting)
+        return self._poll(lambda: self._try(key, holder, threading.get_ident()), acquire_timeout, report_once)
 
     async def aacquire_lock(
         self, key: str, holder: str, acquire_timeout: float | None = None, hold_timeout: float | None = None
@@ -144,13 +137,7 @@ class FlockLockManager(LockManager):
         Raises:
             TrainingInterrupted: the training was asked to stop meanwhile.
         """
-        end = _deadline(timeout)
-        while self.is_locked(key) and not self._is_of_this_thread(key):
-            if time.monotonic() >= end:
-                return False
-            _raise_if_stopped()
-            time.sleep(self.poll)
-        return True
+        return self._poll(lambda: not self.is_locked(key) or self._is_of_this_thread(key), timeout)
 
     async def await_for_lock(self, key: str, timeout: float | None = None) -> bool:
         """The asynchronous variant of `wait_for_lock`.
@@ -162,6 +149,19 @@ class FlockLockManager(LockManager):
             if time.monotonic() >= end:
                 return False
             await asyncio.sleep(self.poll)
+        return True
+
+    def _poll(
+        self, attempt: Callable[[], bool], seconds: float | None, waiting: Callable[[], None] = lambda: None
+    ) -> bool:
+        """Repeat an attempt until it succeeds; return False after a number of seconds."""
+        end = _deadline(seconds)
+        while not attempt():
+            if time.monotonic() >= end:
+                return False
+            _raise_if_stopped()
+            waiting()
+            time.sleep(self.poll)
         return True
 
     def _is_of_this_thread(self, key: str) -> bool:

@@ -60,7 +60,7 @@ class Session:
     ) -> None:
         self._ending.acquire()  # from here on the process ends normally
         self.display.close()
-        prefect_sync.server_may_return = lambda: True
+        prefect_sync.process_flow_run.server_may_return = lambda: True
         if not prefect_sync.send_queued(2.0):  # else the rest delays the process once the server is released
             self.output.exits_at_once = True
         if self.server is not None:
@@ -118,7 +118,8 @@ class Session:
         url = configured_api_url()
         if url is None:
             self.server = server = self.server or start_or_join()
-            url, prefect_sync.server_may_return = server.api_url, server.is_held
+            url = server.api_url
+            prefect_sync.process_flow_run.server_may_return = server.is_held
         settings.set_prefect(store, url)
         if self.server is None:
             # guard: server-found-first

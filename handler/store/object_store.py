@@ -66,6 +66,9 @@ class Remote:
     Args:
         url: e.g. `s3://bucket/prefix`.
 
+    Attributes:
+        sent: the local files that are equal to their objects: path -> inode, size, modification time in ns.
+
     Raises:
         SpecError: obstore is not installed, there are no credentials, or the URL cannot be used.
     """
@@ -87,6 +90,7 @@ class Remote:
         except BaseError as error:
             raise SpecError("store", f"{url} can't be used: {_said(error)}") from error
         self.url = url
+        self.sent = dict[Path, tuple[int, int, int]]()
         self._is_conditional = False
 
     def get(self, name: str) -> tuple[bytes, str, float] | None:

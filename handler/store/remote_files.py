@@ -8,7 +8,6 @@ from handler.store.atomic_files import files_within, write_file
 from handler.store.remote_dirs import path_within, remote_of
 
 LOCK = "lock"
-_SENT: dict[Path, tuple[int, int, int]] = {}
 
 
 def upload(path: Path) -> None:
@@ -25,23 +24,26 @@ def upload_all(folder: Path, *, last: str) -> None:
         folder: the directory.
         last: the name of the file to upload after the others.
     """
-    if remote_of(folder) is None:
+    found = remote_of(folder)
+    if found is None:
         return
+    sent = found[0].sent
     for path in sorted(files_within(folder), key=lambda path: path.name == last):
         name = path.relative_to(folder).as_posix()
         hidden = any(part.startswith(".") for part in name.split("/"))
-        if name != LOCK and not hidden and _SENT.get(path) != (present := _version(path)):
+        if name != LOCK and not hidden and sent.get(path) != (present := _version(path)):
             upload(path)
-            _SENT[path] = present
+            sent[path] = present
 
 
 def download_all(folder: Path) -> None:
     """Download the files of a directory."""
+    found = remote_of(folder)
     for name in sorted(list_files(folder)):
-        if name != LOCK:
+        if found is not None and name != LOCK:
             path = folder / path_within(folder, name)
             download(path)
-            _SENT[path] = _version(path)
+            found[0].sent[path] = _version(path)
 
 
 def download(path: Path) -> None:

@@ -47,7 +47,7 @@ class UserCode:
 
     def __enter__(self) -> UserCode:
         with ExitStack() as entered:
-            entered.enter_context(_working_in(self.folder))
+            entered.enter_context(_working_directory.changed_to(self.folder))
             if self.seed is not None:  # guard: data-function-seeded
                 entered.enter_context(seeded_generators(self.seed))
             self._entered = entered.pop_all()
@@ -123,39 +123,38 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
         return None
 
 
-_entering = threading.Lock()
-_inside: list[Path] = []
-_outside: int | None = None
+class WorkingDirectory:
+    """The working directory of this process, which all of its threads share."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entered: list[Path] = []
+        self._original: int | None = None
+
+    @contextlib.contextmanager
+    def changed_to(self, folder: Path) -> Iterator[None]:
+        """Make a folder the working directory. The last thread to leave restores the original directory."""
+        with self._lock:
+            if not self._entered:
+                # A descriptor, because the directory's path may have changed or vanished when it is restored.
+                with contextlib.suppress(OSError):
+                    self._original = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+            self._entered.append(folder)
+            _change_to(folder)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._entered.remove(folder)
+                if self._entered:
+                    _change_to(self._entered[-1])
+                elif self._original is not None:
+                    os.fchdir(self._original)
+                    os.close(self._original)
+                    self._original = None
 
 
-@contextlib.contextmanager
-def _working_in(folder: Path) -> Iterator[None]:
-    """Make a folder the process's working directory. The last thread to leave restores the original directory."""
-    global _outside
-    with _entering:
-        if not _inside:
-            _outside = _present_directory()
-        _inside.append(folder)
-        _change_to(folder)
-    try:
-        yield
-    finally:
-        with _entering:
-            _inside.remove(folder)
-            if _inside:
-                _change_to(_inside[-1])
-            elif _outside is not None:
-                os.fchdir(_outside)
-                os.close(_outside)
-                _outside = None
-
-
-def _present_directory() -> int | None:
-    """Return a descriptor of the working directory: its path may have changed or vanished when it is restored."""
-    try:
-        return os.open(".", os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return None
+_working_directory = WorkingDirectory()
 
 
 def _change_to(folder: Path) -> None:
