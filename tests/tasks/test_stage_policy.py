@@ -1,7 +1,10 @@
 import errno
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from prefect import Task
+from prefect.states import Failed
 
 from handler.errors import (
     BusyError,
@@ -15,9 +18,10 @@ from handler.errors import (
 )
 from handler.records import PlannedSegment
 from handler.store.atomic_files import as_store_errors
+from tasks import stages
 from tasks.interruption import TrainingInterrupted
 from tasks.segment import segment, title
-from tasks.stage_policy import is_transient
+from tasks.stage_policy import RETRIES, is_transient
 
 
 def store_error(cause):
@@ -53,9 +57,25 @@ def test_a_permanent_fault_is_not_retried(fault):
     assert not is_transient(fault)
 
 
-def test_the_delays_between_retries_double():
-    assert segment.retries == 4
-    assert segment.retry_delay_seconds == [1, 2, 4, 8]
+STAGES = [stage for stage in (*vars(stages).values(), segment) if isinstance(stage, Task)]
+
+
+def test_a_training_has_seven_stages():
+    assert {stage.name for stage in STAGES} == {"plan", "pre-fit", "backup", "restore", "post-fit", "report", segment.name}
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_every_stage_is_retried_with_doubling_delays(stage):
+    delays = stage.retry_delay_seconds
+    assert len(delays) == stage.retries == RETRIES
+    assert all(0 < earlier * 2 == later for earlier, later in pairwise(delays))
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_every_stage_is_retried_only_after_a_transient_fault(stage):
+    assert stage.retry_condition_fn(stage, None, Failed(data=OSError(5, "tired")))
+    assert not stage.retry_condition_fn(stage, None, Failed(data=SpecError("data", "wrong")))
+    assert not stage.retry_condition_fn(stage, None, Failed())
 
 
 @pytest.mark.parametrize(

@@ -96,14 +96,19 @@ def test_damaged_activations_are_computed_again(tmp_path, values):
 
 
 def test_the_least_recently_used_activations_are_evicted(tmp_path):
-    limit = 2 * X.nbytes * 2  # the activations have 6 channels, X has 3
-    options = PrefixOptions("on", max_bytes=limit)
-    train(residual, ["low*"], store=tmp_path, options=options)
-    (first,) = (tmp_path / "prefixes").glob("*.zarr")
-    train(residual, ["low*", "mid"], store=tmp_path, options=options)
-    left = set((tmp_path / "prefixes").glob("*.zarr"))
-    assert len(left) == 1
-    assert first not in left
+    def cached(*layers, epochs=EPOCHS):
+        _, _, seen = train(residual, layers, store=tmp_path, options=options, epochs=epochs)
+        assert seen.shares[-1] is not None
+        return set((tmp_path / "prefixes").glob("*.zarr"))
+
+    tensor = 2 * X.nbytes  # the activations have 6 channels, X has 3
+    options = PrefixOptions("on", max_bytes=4 * tensor)
+    first = cached("low*", "mid")  # one tensor crosses the cut
+    second = cached("low_a") - first  # one tensor
+    assert cached("low*", "mid", epochs=EPOCHS + 2) == first | second, "the first is used again"
+    third = cached("low*") - first - second  # two tensors
+    assert len(third) == 1
+    assert set((tmp_path / "prefixes").glob("*.zarr")) == first | third
 
 
 def test_activations_above_max_bytes_are_not_cached(tmp_path):
@@ -120,15 +125,18 @@ def test_a_full_disk_does_not_stop_the_training(tmp_path, monkeypatch, values):
     monkeypatch.setattr(activations, "Chunks", SimpleNamespace(create=full))
     split, _, seen = train(residual, ["low*"], store=tmp_path)
     assert seen.shares == [None, None]
-    assert "No space left on device" in seen.notes[0] or "full" in seen.notes[0]
+    assert "No space left on device" in seen.notes[0]
     assert same(values(split), values(whole))
 
 
 def test_activations_above_the_memory_limit_are_read_from_disk(tmp_path, monkeypatch, values):
     whole, _, _ = train(residual, ["low*"], mode="off")
-    monkeypatch.setattr("handler.memory.copy_limit", lambda: 0)
+    kept, used = activations.kept_in_memory, []
+    monkeypatch.setattr(activations, "kept_in_memory", lambda *given: used.extend(kept(*given)) or used)
+    monkeypatch.setattr("handler.activation_cache.cache.copy_limit", lambda: 0)
     split, _, seen = train(residual, ["low*"], store=tmp_path)
     assert seen.shares[1] is not None
+    assert [type(part) for part in used] == [activations.Rows] * 2
     assert same(values(split), values(whole))
 
 

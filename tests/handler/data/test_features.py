@@ -85,16 +85,6 @@ def test_neighbourhood_statistics_agree_with_a_plain_loop(scene):
         np.testing.assert_allclose([found[name][i] for name in names], expected, atol=2e-3)
 
 
-def test_features_of_a_tile_do_not_use_points_of_its_neighbours(scene):
-    alone = compute_features(scene[0], ALL_FEATURES)
-    # Neighbouring tiles have no influence: the features of a tile are computed from its own points only.
-    both = [compute_features(cloud, ALL_FEATURES) for cloud in scene]
-    np.testing.assert_array_equal(both[0], alone)
-    joined = Cloud("joined", *(np.concatenate([getattr(cloud, name) for cloud in scene]) for name in
-                               ("xyz", "intensity", "return_number", "number_of_returns", "classification")))
-    assert not np.array_equal(compute_features(joined, ALL_FEATURES)[: len(alone)], alone)
-
-
 def test_a_cloud_of_few_points_has_finite_features(make_cloud):
     values = compute_features(make_cloud(np.random.default_rng(0).uniform(0, 1, (5, 3))), ALL_FEATURES)
     assert np.isfinite(values).all()
