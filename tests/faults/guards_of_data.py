@@ -5,6 +5,7 @@ import ast
 from tests.faults.guard import Guard
 from tests.faults.operators import call_gives, catch, condition, left_operand, never, outermost, remove, replace, value
 
+RANDOM_SEEDS = "tests/handler/user_code/test_random_seeds.py::test_"
 CLOUDS = "tests/handler/data/test_field_dataset.py::test_"
 DAMAGED_FILES = "tests/handler/data/faults/test_damaged_files.py::test_"
 DECLARED = "tests/handler/fingerprint/test_declaration.py::test_"
@@ -92,7 +93,7 @@ DATA = [
         "a data function draws without a seed of its own",
         "the global generators are seeded before it is called",
         never(),
-        USER_CODE + "unseeded_draws_of_a_function_repeat_for_the_same_seed",
+        RANDOM_SEEDS + "unseeded_draws_of_a_function_repeat_for_the_same_seed",
     ),
     Guard(
         "data-files-in-key",

@@ -212,7 +212,7 @@ RUNS = [
         "a callback left a file open when the process ends",
         "it is flushed",
         remove(),
-        "tests/flows/cli/test_app.py::test_open_files_and_exit_functions_of_a_callback_finish_at_the_exit",
+        "tests/flows/cli/test_process_end.py::test_open_files_and_exit_functions_of_a_callback_finish_at_the_exit",
     ),
     Guard(
         "cell-run-again",

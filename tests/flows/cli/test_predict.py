@@ -3,6 +3,10 @@
 import numpy as np
 import pytest
 
+from flows.answers import (
+    FailureAnswer,
+    PredictAnswer,
+)
 from flows.cli.output import Output
 from flows.cli.predict import predict_file
 from handler.errors import DataError
@@ -10,6 +14,7 @@ from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import parse_spec
 from tests.handler.runs import MODULE, SPEC
+from tests.models.small import arrays
 
 HEADS = """
 
@@ -85,3 +90,37 @@ def test_numeric_outputs_have_no_labels(folder, capsys):
 def test_input_without_finite_numbers_is_refused(x, said, folder, capsys):
     with pytest.raises(DataError, match=said):
         predict(folder, "number", capsys, X=x)
+
+
+def test_predict_writes_and_scores_predictions_for_arrays(frostline, trained, tmp_path):
+    folder, _ = trained
+    X, y = arrays(40, seed=8)
+    np.savez(tmp_path / "new.npz", X=X, y=y)
+    typed = frostline("predict", "whole", tmp_path / "new.npz", "-o", tmp_path / "out.npz", "--store", "kept", "--json", folder=folder)
+    predicted = PredictAnswer.model_validate(typed.answer)
+    with np.load(tmp_path / "out.npz") as file:
+        assert file["predictions"].shape == (40, 2)
+        assert (file["labels"] == file["predictions"].argmax(axis=1)).all()
+        assert predicted.scores["overall_accuracy"] == pytest.approx((file["labels"] == y).mean())
+    assert predicted.points == 40
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        ({"X": (40, 5)}, "X of bad.npz has examples of shape [5], 'whole' was trained on [8]; give examples of that shape"),
+        ({"X": (40,)}, "X of bad.npz has examples of shape [], 'whole' was trained on [8]"),
+        ({"X0": (40, 8), "X1": (40, 8)}, "bad.npz has 2 inputs, 'whole' was trained on 1"),
+        ({"X": (0, 8)}, "X of bad.npz has 0 examples; give one or more"),
+        ({"Z": (40, 8)}, "bad.npz has no X (or X0, X1, ...); it has: Z"),
+        (b"PK no archive", "bad.npz can't be read as .npz (File is not a zip file)"),
+    ],
+)
+def test_predict_refuses_arrays_that_do_not_fit_the_run(held, message, answer, trained):
+    file = trained[0] / "bad.npz"
+    if isinstance(held, bytes):
+        file.write_bytes(held)
+    else:
+        np.savez(file, **{name: np.zeros(shape, "float32") for name, shape in held.items()})
+    assert message in answer(FailureAnswer, "predict", "whole", "bad.npz", "-o", "never.npz", code=2).error
+    assert not (trained[0] / "never.npz").exists()

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import keras
 import pytest
-import tensorflow as tf
 
 from handler import DLTrainingHandler
 from handler.activation_cache import activations
@@ -44,22 +43,6 @@ def test_cached_activations_do_not_depend_on_layer_names(tmp_path):
     assert [layer.name for layer in first.layers] != [layer.name for layer in again.layers], "Keras counts"
     assert seen.shares[-1] is not None
     assert seen.filled == []
-
-
-def test_a_graph_digest_depends_on_operations_and_not_on_names():
-    def digest(compute, scope="layer"):
-        def named(x, y):
-            with tf.name_scope(scope):
-                return compute(x, y)
-
-        specs = [tf.TensorSpec([None, 2])] * 2
-        return activations.graph_digest(tf.function(named, input_signature=specs, autograph=False).get_concrete_function())
-
-    parts = [lambda x, y, part=part: tf.split(x - y, 2, axis=1)[part] for part in (0, 1)]
-    assert digest(parts[0]) == digest(parts[0], "layer_1")
-    assert digest(parts[0]) != digest(parts[1]), "another output of the same operation"
-    assert digest(lambda x, y: x - y) != digest(lambda x, y: y - x), "the same operations, joined otherwise"
-    assert digest(lambda x, y: x * 2.0) != digest(lambda x, y: x * 3.0)
 
 
 def test_a_prefix_trained_in_between_is_computed_again(tmp_path, values):

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from handler.activation_cache.cost import reason_not_used
 from handler.activation_cache.graph import Cut, Graph, Node, cut
 
 # 0 -a-> 1 -act-> 2 -b-> 3; 2 and 3 -add-> 4 -drop-> 5 -head-> 6
@@ -64,29 +63,3 @@ def test_activations_without_a_fixed_size_are_not_cached():
 
 def test_a_graph_survives_a_json_round_trip():
     assert Graph.from_json(json.loads(json.dumps(CHAIN.to_json()))) == CHAIN
-
-
-DEEP = Cut((0,), (1,), flops=200_000_000, share=0.9, size=10_000)
-
-
-@pytest.mark.parametrize(
-    ("changes", "why"),
-    [
-        ({}, ""),
-        ({"mode": "off"}, "switched off"),
-        ({"epochs": 1}, "its layers stay frozen for one epoch only"),
-        ({"epochs": 1, "there": True}, ""),
-        ({"rows": 20}, ""),  # it saves 1.8 s, more than the tracing takes
-        ({"rows": 20, "epochs": 3}, "it would save about 0.4 s, and tracing the other layers takes as long"),
-        ({"limit": 9_000_000}, "it needs 10 MB, more than max_bytes 9 MB"),
-        ({"cut": Cut((0,), (1,), flops=1000, share=0.9, size=10_000)}, "it would save little: 90% of the forward pass"),
-        ({"cut": Cut(why="a trains")}, "a trains"),
-        ({"cut": Cut(why="a trains"), "mode": "on"}, "a trains"),
-        ({"rows": 2, "epochs": 1, "mode": "on"}, ""),
-    ],
-    ids=str,
-)
-def test_the_cache_is_used_only_where_it_saves_time(changes, why):
-    given = {"cut": DEEP, "mode": "auto", "epochs": 10, "rows": 1000, "limit": 1 << 30} | changes
-    found = reason_not_used(given.pop("cut"), given.pop("mode"), given.pop("epochs"), **given)
-    assert found.startswith(why) if why else found == ""

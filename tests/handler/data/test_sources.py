@@ -37,27 +37,6 @@ def same(one, other):
     return first == second
 
 
-def test_npz_arrays_are_read_back_unchanged(tmp_path, arrays):
-    x, y = arrays
-    np.savez(tmp_path / "d.npz", X=x, y=y, X_val=x[:4], y_val=y[:4])
-    spec = DataSpec(source="d.npz", args={"class_names": ["a", "b", "c"]})
-    data = load(spec, tmp_path, seed=1)
-    np.testing.assert_array_equal(data.X, x)
-    np.testing.assert_array_equal(data.y, y)
-    np.testing.assert_array_equal(data.validation[0], x[:4])
-    assert shape(spec, tmp_path) == DataShape((((4,), "float32"),), 3, ("a", "b", "c"))
-    assert files(spec, tmp_path) == [tmp_path / "d.npz"]
-    assert data.describe()["examples"] == 10
-
-
-def test_several_inputs_of_an_npz_are_an_ordered_list(tmp_path, arrays):
-    x, y = arrays
-    np.savez(tmp_path / "d.npz", X1=x[:, :1], X0=x, y=y)
-    data = load(DataSpec(source="d.npz"), tmp_path, seed=1)
-    assert [part.shape for part in data.X] == [(10, 4), (10, 1)]
-    assert shape(DataSpec(source="d.npz"), tmp_path).inputs == (((4,), "float32"), ((1,), "float32"))
-
-
 def test_zarr_arrays_stay_on_disk(tmp_path, arrays):
     x, y = arrays
     group = zarr.open_group(tmp_path / "d.zarr", mode="w")
@@ -108,12 +87,6 @@ def test_clouds_become_receptive_fields(tmp_path, tiles):
     described = data.describe()
     assert [entry["name"] for entry in described["sources"]] == ["a.laz", "b.laz"]
     assert described["preparation"]["features"] == ["intensity", "z_std_16"]
-
-
-def test_a_glob_and_a_list_in_any_order_give_equal_fields(tmp_path, tiles):
-    globbed = load(cloud_spec("tiles/?.laz"), tmp_path, seed=1)
-    assert same(globbed, load(cloud_spec([str(tiles[1]), "tiles/a.laz"]), tmp_path, seed=1))
-    assert not same(globbed, load(cloud_spec("tiles/a.laz"), tmp_path, seed=1))
 
 
 def test_fields_depend_only_on_the_seed_and_the_specification(tmp_path):
@@ -252,20 +225,3 @@ def test_validation_data_of_another_kind_is_refused(tmp_path, arrays):
         load(cloud_spec("synthetic", scene=SCENE).model_copy(update={"validation": "d.npz"}), tmp_path, seed=1)
     with pytest.raises(DataError, match=r"data\.validation.*is not the same kind of data"):
         load(DataSpec(source="d.npz").model_copy(update={"validation": "synthetic"}), tmp_path, seed=1)
-
-
-def test_a_file_that_vanishes_after_its_glob_matched_is_refused(tmp_path, monkeypatch):
-    from handler.data import sources
-    from handler.fingerprint.declaration import FileDigests
-
-    gone = tmp_path / "tiles" / "gone.laz"
-    (tmp_path / "tiles").mkdir()
-    monkeypatch.setattr(sources, "matches", lambda pattern, folder, where: [gone])  # the file vanished after the glob matched it
-    data = DataSpec(source="tiles/*.laz")
-    for read in (
-        lambda: load(data, tmp_path, seed=1),
-        lambda: FileDigests(None).of(gone),
-        lambda: FileDigests(None).of_all({"gone": gone}),
-    ):
-        with pytest.raises(SpecError, match=r"gone\.laz"):
-            read()

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from handler.fingerprint import environment
+
 pytestmark = pytest.mark.service
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
@@ -106,3 +108,19 @@ def test_another_environment_resumes_only_if_it_is_allowed(begun, tmp_path_facto
         "the result may not be bit-identical to that of an uninterrupted run"
     ]
     assert mixed != weights, "which is why it has to be allowed"
+
+
+@pytest.mark.parametrize(("value", "onednn"), [("0", False), ("false", False), ("FALSE", False), ("1", True)])
+def test_the_onednn_setting_is_parsed_like_in_tensorflow(value, onednn, monkeypatch):
+    import sys
+
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
+    for module in ("tensorflow", "keras"):  # as before they are imported
+        monkeypatch.delitem(sys.modules, module)
+    assert environment.expected(threads=1)["onednn"] is onednn
+
+
+def test_xla_flags_for_dumps_are_not_recorded(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=somewhere  --xla_cpu_enable_fast_math=true")
+    monkeypatch.setenv("TF_XLA_FLAGS", "")
+    assert environment.expected(threads=1)["settings"] == {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}

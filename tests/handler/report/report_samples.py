@@ -6,8 +6,10 @@ import hashlib
 import itertools
 import math
 import random
+from html.parser import HTMLParser
 
 from handler.records import Plan, PlannedSegment, RunRecord, SegmentRecord
+from handler.report import write_report
 
 SPEC = {
     "name": "lidar-demo",
@@ -206,3 +208,39 @@ def made_plan(record: RunRecord) -> Plan:
         cached_epochs=6,
         parameters=sum(x["parameters"] for x in record.layers),
     )
+
+
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """A parser that collects elements and text and fails on tags that are not closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.elements, self.texts = [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"left open: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data.strip())
+
+    def having(self, class_):
+        return [attrs for _, attrs in self.elements if class_ in (attrs.get("class") or "").split()]
+
+
+def written(record, folder):
+    return write_report(record, folder).read_text(encoding="utf-8")

@@ -2,50 +2,11 @@
 
 import html
 import re
-from html.parser import HTMLParser
-from itertools import pairwise
 from xml.etree import ElementTree
-
-import pytest
 
 from handler.records import Resumption
 from handler.report import write_report
-from tests.handler.report.report_samples import key, made_record
-
-VOID = {"meta", "link", "br", "img", "hr", "input"}
-
-
-class Page(HTMLParser):
-    """A parser that collects elements and text and fails on tags that are not closed."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.elements, self.texts = [], [], []
-        self.feed(text)
-        self.close()
-        assert not self.open, f"left open: {self.open}"
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data.strip())
-
-    def having(self, class_):
-        return [attrs for _, attrs in self.elements if class_ in (attrs.get("class") or "").split()]
-
-
-def written(record, folder):
-    return write_report(record, folder).read_text(encoding="utf-8")
+from tests.handler.report.report_samples import Page, key, made_record, written
 
 
 def test_the_report_is_one_complete_html_file(record, folder):
@@ -80,23 +41,6 @@ def test_every_segment_is_in_the_table_with_its_source(record, folder):
     assert rows == [f"segment-{s.index}" for s in record.plan]
     chips = [attrs["class"] for attrs in page.having("chip")]
     assert chips == [f"chip {s.source}" for s in record.segments]
-
-
-def test_every_image_marks_the_starts_of_the_segments(record, folder):
-    text = written(record, folder)
-    starts = [str(s.start) for s in record.plan if s.start]
-    for each in re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)[1:]:
-        assert re.findall(r'data-epoch="(\d+)"', each) == starts
-
-
-def test_each_layer_has_a_row_that_shows_its_frozen_epochs(record, folder):
-    page = Page(written(record, folder))
-    assert len(page.having("row")) == len(record.layers)
-    frozen_epochs = sum((s.end - s.start) * len(set(s.frozen) - {"enc1_dense"}) for s in record.plan)
-    widths = [float(attrs["width"]) for attrs in page.having("frozen") if "width" in attrs]
-    held = [float(attrs["width"]) for attrs in page.having("held") if "width" in attrs]
-    assert len(held) == 1
-    assert sum(widths) == pytest.approx(held[0] * frozen_epochs / record.training_epochs, rel=1e-3)
 
 
 def test_the_page_shows_the_values_of_the_record(record, folder):
@@ -152,13 +96,6 @@ def test_hostile_names_are_shown_as_text(folder):
     assert text.count("alert(1)") > 8
 
 
-def test_untrained_epochs_are_veiled(folder):
-    page = Page(written(made_record(done=11), folder))
-    assert len(page.having("veil")) == 1
-    assert page.texts.count("pending") == 3
-    assert not Page(written(made_record(), folder)).having("veil")
-
-
 def test_a_run_that_stopped_early_is_marked(folder):
     record = made_record(done=11)
     record.status, record.stopped = "completed", True
@@ -186,28 +123,6 @@ def test_a_run_without_epochs_has_a_page(folder):
     assert "failed" in page.texts
 
 
-def test_non_finite_values_leave_a_gap(folder):
-    record = made_record()
-    record.history = {"loss": [1.0, float("nan"), 0.5, float("inf"), 0.4, 0.3], "accuracy": [float("nan")] * 6}
-    text = written(record, folder)
-    assert [float(v) for v in re.findall(r'class="dot training" cx="[\d.]+" cy="([\d.]+)"', text)]
-    assert len(re.findall(r'class="dot training"', text)) == 4
-    curve = re.search(r'class="curve training" d="([^"]+)"', text)
-    assert curve
-    assert curve[1].count("M") == 3
-    assert "nan" not in curve[1]
-    assert "accuracy over" in text
-    assert "<b>not finite</b><span>accuracy" in text, "the tile stays"
-
-
-def test_values_over_many_orders_use_a_logarithmic_scale(folder):
-    record = made_record()
-    record.history = {"loss": [10.0**-e for e in range(6)]}
-    heights = [float(y) for y in re.findall(r'class="dot training" cx="[\d.]+" cy="([\d.]+)"', written(record, folder))]
-    steps = [b - a for a, b in pairwise(heights)]
-    assert max(steps) - min(steps) < 0.1
-
-
 def test_the_command_that_repeats_the_run_is_quoted(folder):
     record = made_record()
     record.run, record.spec_folder = "odd name; rm -rf x", "my specs"
@@ -222,10 +137,3 @@ def test_a_large_report_stays_below_two_megabytes(folder):
     text = written(record, folder)
     assert len(text) < 2_000_000
     assert len(Page(text).having("row")) == 98
-
-
-def test_the_legend_shows_validation_only_if_there_is_any(folder):
-    record = made_record()
-    assert Page(written(record, folder)).having("line-validation")
-    record.history = {"loss": [1.0, 0.5]}
-    assert not Page(written(record, folder)).having("line-validation")

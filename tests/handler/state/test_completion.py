@@ -1,45 +1,16 @@
 """One rule decides whether a segment is done and which state satisfies it."""
 
 import os
-import re
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from handler.observer import Observer
-from handler.schedule.schedule import compute_schedule
-from handler.state.chain import Chain, Position, latest_intact
+from handler.state.chain import Position
 from handler.state.completion import Completion, completed_end, find_completion, use_completed
-from handler.state.missing_states import find_missing_states
 from handler.store.states import StateStore
-from handler.store.store import Store
-from handler.store.training_state import TrainingState
-
-
-@pytest.fixture
-def states(tmp_path):
-    return Store(tmp_path).states
-
-
-def chain_of(*ends, epochs=6, frozen=()):
-    """Return a chain whose segments end at these epochs, because entries freeze the same layer over `frozen`."""
-    entries = [{"training_interval": [a, b], "layers": ["low"]} for a, b in frozen]
-    schedule = compute_schedule(entries or None, epochs)
-    assert tuple(segment.end for segment in schedule.segments) == ends
-    return Chain("0" * 32, schedule)
-
-
-def write(states, chain, epoch, parent=None, step=0, **more):
-    """Write the state after a number of epochs and steps. Each state holds all of its variables itself."""
-    key = chain.step_key(epoch, step) if step else chain.keys[epoch]
-    state = TrainingState(epoch, step, {"model/w": np.full(4, epoch + step / 10)}, {}, {"loss": [0.5] * epoch}, more.pop("stopped", False))
-    states.write(key, state, parent=None if parent is None else chain.keys[parent], **more)
-    return key
-
-
-CUT = {"frozen": [(0, 3), (3, 6)]}
+from tests.handler.state.chains import CUT, chain_of, write
 
 
 def test_a_segments_own_end_state_satisfies_it(states):
@@ -118,29 +89,3 @@ def test_a_later_snapshot_that_satisfies_a_segment_stays_a_snapshot(states):
 def test_the_completion_rule_imports_no_tensorflow():
     code = "import sys, handler.state.completion, handler.state.missing_states; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=os.environ).returncode == 0
-
-
-@pytest.mark.parametrize("damage", ["flipped", "deleted"])
-def test_a_hole_is_named_with_the_command_that_rebuilds_it(states, damage):
-    chain = chain_of(3, 6, **CUT)
-    for epoch, parent in ((0, None), (3, 0), (6, 3)):
-        write(states, chain, epoch, parent)
-    assert find_missing_states(chain, states, latest_intact(chain, states)) == []
-    if damage == "deleted":
-        states.remove(chain.keys[3])
-    else:
-        file = states.folder(chain.keys[3]) / "manifest.json"
-        file.write_bytes(file.read_bytes().replace(b'"epoch": 3', b'"epoch": 4'))
-    (hole,) = find_missing_states(chain, states, latest_intact(chain, states))
-    assert (hole.key, hole.epoch) == (chain.keys[3], 3)
-    assert "the state after epoch 3" in hole.text
-    assert re.search(rf"`\S*frostline verify --repair --store {states.root.parent}` rebuilds it", hole.text)
-
-
-def test_a_state_that_was_never_written_is_not_a_hole(states):
-    longer = chain_of(6, frozen=[(0, 6)])
-    write(states, longer, 0)
-    write(states, longer, 6, 0)
-    chain = chain_of(3, 6, **CUT)
-    assert chain.keys[6] == longer.keys[6]
-    assert find_missing_states(chain, states, latest_intact(chain, states)) == []

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from handler.store import object_store
+from handler.store.raw_zarr import Chunks
 from handler.store.store import Store
 from tests.s3_server import BUCKET
 
@@ -63,3 +64,9 @@ def machine(s3, url, monkeypatch, tmp_path):
         return Store(url)
 
     return make
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    """Set chunks of at most 1100 bytes (13 rows of 80 bytes), so that the last chunk is not full."""
+    monkeypatch.setattr(Chunks.create.__func__, "__defaults__", (1100,))

@@ -37,3 +37,21 @@ def recorded(store, run, state):
 def equal(one, other):
     """Return whether two states have the same arrays, bit for bit and in the same order."""
     return list(one) == list(other) and all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
+RNG = np.random.default_rng(0)
+
+
+VALUES = {
+    "float32 in one chunk": RNG.normal(size=(7, 3, 2)).astype("float32"),
+    "bfloat16": RNG.normal(size=(5, 4)).astype(ml_dtypes.bfloat16),
+    "booleans": RNG.random(9) > 0.5,
+    "strings": np.array(["ab", "c", "déf"]),
+    "big endian": np.arange(6, dtype=">i4").reshape(3, 2),
+    "fields": np.array([(1, 2.5), (3, 4.5)], dtype=[("a", "i2"), ("b", "f8")]),
+    "backwards": np.arange(60.0).reshape(20, 3)[::-1],
+    "columns first": np.asfortranarray(np.arange(60.0).reshape(20, 3)),
+    "no rows": np.empty((0, 3), "float32"),
+    "rows without bytes": np.empty((4, 0), "float32"),
+    "several chunks": np.arange(1000, dtype="int64").reshape(100, 10),
+}

@@ -3,15 +3,12 @@
 import itertools
 import json
 import threading
-import time
 
 import numpy as np
 import pytest
 
-from handler.errors import DamagedError, SpecError
+from handler.errors import DamagedError
 from handler.store import object_store, remote_dirs
-from handler.store.marker import is_absent
-from handler.store.retention import Retention
 from tests.handler.store.examples import ARRAYS, equal, recorded, state_of
 from tests.s3_server import BUCKET
 
@@ -165,24 +162,6 @@ def test_a_snapshot_dropped_on_another_machine_is_written_again(machine):
     assert equal(machine("third").states.read("gone").arrays, ARRAYS)
 
 
-def test_gc_removes_unneeded_runs_and_states_at_the_url(machine, s3, url):
-    one = machine("one")
-    for key in ("k1", "k2", "k3"):
-        one.states.write(key, state_of(**ARRAYS, of=np.frombuffer(key.encode(), "uint8")))
-    for run, key in (("oldest", "k1"), ("older", "k2"), ("newest", "k3")):
-        recorded(one, run, state=key)
-        time.sleep(0.01)
-    other = machine("other")
-    removed, _ = other.collect(keep=Retention(newest=2), dry_run=True)
-    assert set(removed) == {"runs/oldest", "states/k1"}
-    other.collect(keep=Retention(newest=2))
-    third = machine("third")
-    assert third.states.names() == ["k2", "k3"]
-    assert third.runs.names() == ["newest", "older"]
-    assert not [name for name in s3.objects(url.partition(f"{BUCKET}/")[2]) if "oldest" in name or "/k1/" in name]
-    assert third.verify() == []
-
-
 def test_a_state_removed_by_another_machine_is_uploaded_again(machine):
     one, other = machine("one"), machine("other")
     one.states.write("k", state_of(**ARRAYS))
@@ -197,25 +176,6 @@ def test_a_state_removed_by_another_machine_is_uploaded_again(machine):
     assert equal(machine("third").states.read("k").arrays, ARRAYS)
 
 
-def test_gc_removes_day_old_uploads_of_killed_writers(machine, s3, url, monkeypatch):
-    one, prefix = machine("one"), url.partition(f"{BUCKET}/")[2]
-    for key in ("k1", "dropped"):
-        one.states.write(key, state_of(**ARRAYS), snapshot=key == "dropped")
-    one.states.drop_snapshots(["dropped"])
-    recorded(one, "run", state="k1")
-    far, name = remote_dirs.remote_of(one.states.folder("k1"))
-    far.put(f"{name}/dead/variables.zarr/c/0", b"half")
-    far.put("states/k2/dead/variables.zarr/c/0", b"half")
-    dead = {f"{prefix}/states/{left}" for left in ("k1/dead/variables.zarr/c/0", "k2/dead/variables.zarr/c/0", "dropped.commit")}
-    before = set(s3.objects(prefix))
-    assert dead < before
-    assert one.collect()[0] == [], "they are in the writing, perhaps"
-    monkeypatch.setattr(remote_dirs, "LEFT_SECONDS", -1)
-    assert set(machine("other").collect()[0]) == {name.removeprefix(f"{prefix}/") for name in dead}
-    assert set(s3.objects(prefix)) - {f"{prefix}/collection"} == before - dead  # the object of the collection's lock
-    assert equal(machine("third").states.read("k1").arrays, ARRAYS)
-
-
 def test_a_manifest_path_that_leaves_its_directory_is_not_followed(machine, s3, url, tmp_path):
     one = machine("one")
     one.states.write("k", state_of(**ARRAYS))
@@ -226,22 +186,3 @@ def test_a_manifest_path_that_leaves_its_directory_is_not_followed(machine, s3, 
     other = machine("other")
     assert not other.states.is_intact("k")
     assert not list(tmp_path.rglob("escaped"))
-
-
-@pytest.mark.parametrize("marked", [False, True])
-def test_gc_at_a_url_needs_a_store(machine, monkeypatch, marked):
-    one = machine("one")
-    far, _ = remote_dirs.remote_of(one.root)
-    monkeypatch.setattr(remote_dirs, "LEFT_SECONDS", -1)
-    assert is_absent(one.root)
-    far.put("states/holiday/picture.jpg", b"the user's")
-    with pytest.raises(SpecError, match=f"{far.url} is not a Frostline store, so nothing is removed from it"):
-        one.collect()
-    assert far.get("states/holiday/picture.jpg") is not None
-    assert not is_absent(one.root)
-    if marked:
-        with one.runs.lock("run"):
-            pass
-    else:
-        one.states.write("k1", state_of(**ARRAYS))  # as in a store older than the marker
-    assert "states/holiday/picture.jpg" in machine("other").collect()[0]

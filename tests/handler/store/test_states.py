@@ -249,16 +249,3 @@ def test_an_unreadable_file_is_no_damage(states, monkeypatch):
     with pytest.raises(StoreError, match=r"manifest.json: can't be read \(Permission denied\)") as error:
         states.is_intact("k1")
     assert not isinstance(error.value, DamagedError)
-
-
-def test_gc_removes_quarantined_and_damaged_states(tmp_path):
-    store = Store(tmp_path)
-    for key in ("aside", "broken"):
-        store.states.write(key, state_of(**ARRAYS))
-    (store.states.folder("broken") / atomic_dirs.MANIFEST).write_text("{")
-    (next(store.states.folder("aside").glob("variables.zarr/c/*"))).write_bytes(b"")
-    store.states.quarantine("aside")
-    removed, size = store.collect()
-    assert [path.partition("-")[0] for path in removed] == ["states/.damaged", "states/broken"]
-    assert size > 0
-    assert list(store.states.root.iterdir()) == []

@@ -184,22 +184,6 @@ def test_the_environment_is_predicted_without_tensorflow(made):
     assert there.keys() - foreseen.keys() <= {"jit", "eager", "graph_options", "floatx", "epsilon", "image_data_format", "dtype_policy", "onednn", "devices"}
 
 
-@pytest.mark.parametrize(("value", "onednn"), [("0", False), ("false", False), ("FALSE", False), ("1", True)])
-def test_the_onednn_setting_is_parsed_like_in_tensorflow(value, onednn, monkeypatch):
-    import sys
-
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
-    for module in ("tensorflow", "keras"):  # as before they are imported
-        monkeypatch.delitem(sys.modules, module)
-    assert environment.expected(threads=1)["onednn"] is onednn
-
-
-def test_xla_flags_for_dumps_are_not_recorded(monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=somewhere  --xla_cpu_enable_fast_math=true")
-    monkeypatch.setenv("TF_XLA_FLAGS", "")
-    assert environment.expected(threads=1)["settings"] == {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}
-
-
 # Environment: allowed changes are noted
 
 
