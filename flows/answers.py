@@ -77,8 +77,8 @@ class TrainAnswer(Answer):
         """
         folder = f"{store}/runs/{record.run}"
         files = {name: f"{folder}/{file}" for name in ("report", "model") if (file := getattr(record, name))}
-        kept = ("run", "status", "state", "weights", "epochs", "stopped", "validation", "history", "segments")
-        return {"store": store, "report": None, "model": None} | files | {name: getattr(record, name) for name in kept}
+        names = ("run", "status", "state", "weights", "epochs", "stopped", "validation", "history", "segments")
+        return {"store": store, "report": None, "model": None} | files | {name: getattr(record, name) for name in names}
 
     @classmethod
     def of(cls, record: RunRecord, store: str) -> TrainAnswer:

@@ -119,13 +119,13 @@ class Output:
         """The console on stderr, for everything except the answer."""
         return self._console(stderr=True)
 
-    def answer(self, answer: Answer | PlanAnswer, *shown: Any) -> None:
+    def answer(self, answer: Answer | PlanAnswer, *renderables: Any) -> None:
         """Write the answer: as JSON, or else the given rich renderables or texts for people."""
         if self.as_json:
             self._stdout.write(masked(answer.model_dump_json()) + "\n")
             self._stdout.flush()
             return
-        for part in shown:
+        for part in renderables:
             self._console(stderr=False).print(masked(part) if isinstance(part, str) else part)
 
     def say(self, text: str) -> None:

@@ -87,24 +87,24 @@ def _cloud(output: Output, model: TrainedModel, cloud: Cloud, source: Path, to: 
 
     preparation = model.record.dataset["preparation"]
     classes, unwanted = preparation["classes"], preparation.get("leave_out", [])
-    kept = ~left_out(cloud, unwanted)
+    included = ~left_out(cloud, unwanted)
     cleaned = without(cloud, unwanted, "input")
     with output.people.status("classifying") as status:
-        found = predict_cloud(
+        predicted = predict_cloud(
             model.predict,
             cleaned,
             preparation,
             progress=lambda done, fields: status.update(f"classifying: {done} of {fields} receptive fields"),
         ).argmax(axis=1)
     codes = cloud.classification.copy()
-    codes[kept] = codes_of(found, classes)
+    codes[included] = codes_of(predicted, classes)
     note = write_cloud(source, to, codes)
     notes = [note] if note else []
-    if not kept.all():
+    if not included.all():
         codes_kept = ", ".join(map(str, unwanted))
-        notes.append(f"{np.count_nonzero(~kept)} points of the codes {codes_kept} keep their classification")
+        notes.append(f"{np.count_nonzero(~included)} points of the codes {codes_kept} keep their classification")
     labels = labels_of(cleaned, classes)
-    return len(found), scores(labels, found, list(classes)) if (labels >= 0).any() else None, notes
+    return len(predicted), scores(labels, predicted, list(classes)) if (labels >= 0).any() else None, notes
 
 
 def _arrays(model: TrainedModel, source: Path, to: Path) -> Outcome:
@@ -125,9 +125,9 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> Outcome:
     units = predictions.shape[-1] if predictions.ndim > 1 else 1
     loss, ignored = model.mh.compiled.loss, model.record.dataset.get("ignore_label")
     labels = labels_of_outputs(predictions, kind_of(loss, _activation(model), units), loss)
-    found: dict[str, Any] = {"predictions": predictions} | ({} if labels is None else {"labels": labels})
+    arrays: dict[str, Any] = {"predictions": predictions} | ({} if labels is None else {"labels": labels})
     with atomic_write(to) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **found)
+        np.savez_compressed(file, **arrays)
     scores, notes = None, list[str]()
     if y is not None:
         scores, notes = score_outputs(predictions, labels, y, model.record.dataset.get("class_names"), ignored)
@@ -145,8 +145,8 @@ def _read(source: Path) -> tuple[list[np.ndarray], np.ndarray | None]:
     from handler.data.arrays import input_names
     from handler.data.npz import read_arrays
 
-    found = read_arrays(source, "input")
-    return [found[name] for name in input_names(found, source, "input")], found.get("y")
+    arrays = read_arrays(source, "input")
+    return [arrays[name] for name in input_names(arrays, source, "input")], arrays.get("y")
 
 
 def _check_fit(parts: list[np.ndarray], source: Path, model: TrainedModel) -> None:

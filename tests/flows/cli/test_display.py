@@ -7,14 +7,14 @@ from handler.records import SegmentRecord
 from handler.schedule.schedule import Segment
 
 SEGMENT = Segment(1, 1, 3, ("enc1", "enc2"), 0.01)
-FOUND = SegmentRecord(index=0, start=0, end=1, state="k", source="cached", trained_epochs=0, seconds=0)
+CACHED = SegmentRecord(index=0, start=0, end=1, state="k", source="cached", trained_epochs=0, seconds=0)
 
 
 def watch(display):
     """Send a short training to a display."""
     display.begin(3, 1)
     display.status("starting")
-    display.on_segment_end(FOUND)
+    display.on_segment_end(CACHED)
     display.on_segment_begin(SEGMENT, 1, 2)
     for epoch in (1, 2):
         for step in (1, 2):
