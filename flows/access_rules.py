@@ -31,7 +31,6 @@ from handler.spec.project_code import check_own, environment_of
 from handler.spec.references import references
 from handler.spec.training_spec import TrainingSpec
 from handler.store.object_store import url_of
-from handler.user_code.reference import is_reference
 
 ROOTS = "FROSTLINE_DATA_ROOTS"
 ADDRESSES = "FROSTLINE_ALLOWED_ADDRESSES"
@@ -138,19 +137,12 @@ def _paths_to_read(spec: TrainingSpec, folder: Path) -> Iterator[tuple[str, Path
     """Yield the paths that a training reads, each with its field: named files, matches of globs, targets of links in
     groups.
     """
-    for field, source in (("data.source", spec.data.source), ("data.validation", spec.data.validation)):
-        for item in source if isinstance(source, list) else [source] if source else []:
-            if item != "synthetic" and not is_reference(item):
-                fixed, _, pattern = re.match(r"([^*?\[]*)(.?)(.*)", item, re.DOTALL).groups()  # type: ignore[union-attr]
-                if ".." in re.split(r"[/\\]", pattern):
-                    raise SpecError(field, f"{item!r} has '..' behind a wildcard; name the folder itself")
-                yield field, folder / fixed  # before the absence of a file could reveal anything about it
+    for field, item in spec.data.source_files():
+        # Before the absence of a file could reveal anything about it.
+        yield field, _before_wildcard(field, item, folder)
     for i, item in enumerate(spec.data.files):
         field = f"data.files[{i}]"
-        before, rest = split(item, folder)
-        if ".." in rest.split("/"):
-            raise SpecError(field, f"{item!r} has '..' behind a wildcard; name the folder itself")
-        yield field, folder / before
+        yield field, _before_wildcard(field, item, folder)
         yield from ((field, file) for file in files_named(item, folder, field).values())
     if spec.model.weights is not None:
         weights, _ = source_of(spec.model.weights)
@@ -158,6 +150,13 @@ def _paths_to_read(spec: TrainingSpec, folder: Path) -> Iterator[tuple[str, Path
             yield "model.weights", folder / weights
     for file in files(spec.data, folder):
         yield "data.source", file
+
+
+def _before_wildcard(field: str, item: str, folder: Path) -> Path:
+    before, rest = split(item, folder)
+    if ".." in rest.split("/"):
+        raise SpecError(field, f"{item!r} has '..' behind a wildcard; name the folder itself")
+    return folder / before
 
 
 def _is_below(path: str | Path, root: str | Path) -> bool:

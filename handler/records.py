@@ -224,7 +224,7 @@ class EnvironmentChange(Record):
     def text(self) -> str:
         """The change as a sentence."""
         return (
-            f"{self.field} changed from {self.stored!r} to {self.found!r} at {_moment(self.epoch, self.step)}; the "
+            f"{self.field} changed from {self.stored!r} to {self.found!r} at {moment_text(self.epoch, self.step)}; the "
             "change was allowed, the result may not be bit-identical to that of an uninterrupted run"
         )
 
@@ -245,7 +245,7 @@ class Resumption(Record):
     def text(self) -> str:
         """The resumption as a sentence."""
         ended = {"failed": "failed", "interrupted": "was interrupted"}.get(self.after, "was killed")
-        return f"resumed from {_moment(self.epoch, self.step)} after it {ended}"
+        return f"resumed from {moment_text(self.epoch, self.step)} after it {ended}"
 
 
 class Divergence(Record):
@@ -263,7 +263,8 @@ class Divergence(Record):
     text: str
 
 
-def _moment(epoch: int, step: int) -> str:
+def moment_text(epoch: int, step: int) -> str:
+    """Return a position in a training as text: `epoch 3`, or `epoch 3, step 20`."""
     return f"epoch {epoch}" + (f", step {step}" if step else "")
 
 

@@ -86,24 +86,33 @@ def cut(graph: Graph, frozen: Collection[str]) -> Cut:
     """
     if graph.problem:
         return Cut(why=graph.problem)
-    known, before, first = set(graph.inputs), list[int](), ""
-    for number, part in enumerate(graph.parts):
-        moves = part.trains and part.name not in frozen
-        if moves or part.obstacle or not known.issuperset(part.inputs):
-            reason = "is trainable" if moves else part.obstacle
-            first = first or (f"{part.name} {reason}" if reason else "")
-            continue
-        before.append(number)
-        known.update(part.outputs)
-    flops, whole = sum(graph.parts[n].flops for n in before), sum(part.flops for part in graph.parts)
-    after = [part for number, part in enumerate(graph.parts) if number not in set(before)]
-    if not any(part.trains and part.name not in frozen for part in after):
+    before, known, obstacle = _computed_before(graph, frozen)
+    after = [part for number, part in enumerate(graph.parts) if number not in before]
+    if not any(_moves(part, frozen) for part in after):
         return Cut(why="no layer is trainable")
+    flops, whole = sum(graph.parts[n].flops for n in before), sum(part.flops for part in graph.parts)
     if not flops:
-        return Cut(why=first or "no frozen layer comes before the first trainable one")
+        return Cut(why=obstacle or "no frozen layer comes before the first trainable one")
     wanted = {tensor for part in after for tensor in part.inputs}.union(graph.outputs)
     tensors = tuple(sorted(known & wanted))
     sizes = [graph.sizes[tensor] for tensor in tensors]
     if None in sizes:
         return Cut(why="the activations at its end have no fixed size")
     return Cut(tuple(before), tensors, flops, flops / whole, sum(size or 0 for size in sizes))
+
+
+def _moves(part: Node, frozen: Collection[str]) -> bool:
+    return part.trains and part.name not in frozen
+
+
+def _computed_before(graph: Graph, frozen: Collection[str]) -> tuple[dict[int, None], set[int], str]:
+    """Return the parts that can be computed before any trainable one, the known tensors, and the first obstacle."""
+    before, known, obstacle = dict[int, None](), set(graph.inputs), ""
+    for number, part in enumerate(graph.parts):
+        reason = "is trainable" if _moves(part, frozen) else part.obstacle
+        if reason:
+            obstacle = obstacle or f"{part.name} {reason}"
+        elif known.issuperset(part.inputs):
+            before[number] = None
+            known.update(part.outputs)
+    return before, known, obstacle

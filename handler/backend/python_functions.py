@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import random
 from collections.abc import Iterator
@@ -49,14 +50,20 @@ def _generators(value: Any, seen: set[int]) -> Iterator[str]:
     elif (getattr(value, "__module__", None) or "").startswith(_MODULES):  # numpy.random.default_rng
         yield f"{value.__module__}.{getattr(value, '__name__', type(value).__name__)}"
     else:  # a partial, TensorFlow's wrapper, a callable object
-        inner = [getattr(value, name, None) for name in ("func", "_func", "__wrapped__")]
-        inner += [*getattr(value, "args", ()), *getattr(value, "keywords", {}).values()] if inner[0] else []
-        for part in inner:
-            yield from _generators(part, seen) if isinstance(part, _GENERATORS) else ()
-            yield from _generators(part, seen) if callable(part) else ()
+        for part in _wrapped(value):
+            if callable(part) or isinstance(part, _GENERATORS):
+                yield from _generators(part, seen)
         if callable(value):
             yield from _kept(value, seen)
             yield from _generators(vars(type(value)).get("__call__"), seen)
+
+
+def _wrapped(value: Any) -> list[Any]:
+    """Return the functions that a partial or a wrapper calls, and the arguments that a partial gives."""
+    inner = [getattr(value, name, None) for name in ("func", "_func", "__wrapped__")]
+    if inner[0]:
+        inner += [*getattr(value, "args", ()), *getattr(value, "keywords", {}).values()]
+    return inner
 
 
 def _of_function(function: FunctionType, seen: set[int]) -> Iterator[str]:
@@ -65,14 +72,12 @@ def _of_function(function: FunctionType, seen: set[int]) -> Iterator[str]:
         return
     if (function.__module__ or "").startswith(("tensorflow.", "keras.", "numpy.")):
         # Skip a library's own code, but search the functions it wraps.
-        within = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
-        for part in within:
-            yield from _generators(part, seen) if callable(part) else ()
+        for part in filter(callable, enclosed_values(function)):
+            yield from _generators(part, seen)
         return
     names = set(_names(function.__code__))
     referred = [function.__globals__[name] for name in sorted(names & function.__globals__.keys())]
-    referred += [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
-    referred += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    referred += [*enclosed_values(function), *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
     for part in referred:
         if isinstance(part, ModuleType) and part.__name__ == "numpy" and "random" in names:
             yield "numpy.random"
@@ -100,8 +105,8 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
-def _is_filled(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not None
-    except ValueError:
-        return False
+def enclosed_values(function: FunctionType) -> Iterator[Any]:
+    """Yield the values of a function's closure."""
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # an empty cell
+            yield cell.cell_contents

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from handler.data.source_forms import check_files, check_source, is_cloud
+from handler.data.source_forms import check_files, check_source, form_of, is_cloud
 from handler.errors import SpecError
 from handler.errors.quoting import quote
 from handler.validation.models import SpecModel, Whole
@@ -69,3 +69,17 @@ class DataSpec(SpecModel):
                 "validation", f"{quote(self.validation)} is not the same kind of data as the source; give {kind}"
             )
         return self
+
+    def sources(self) -> Iterator[tuple[str, str | list[str]]]:
+        """Yield the source and the validation source, if there is one, each with its field."""
+        yield "data.source", self.source
+        if self.validation is not None:
+            yield "data.validation", self.validation
+
+    def source_files(self) -> Iterator[tuple[str, str]]:
+        """Yield the paths and globs that the sources consist of, each with its field."""
+        for field, source in self.sources():
+            if isinstance(source, list):
+                yield from ((f"{field}[{i}]", item) for i, item in enumerate(source))
+            elif form_of(source) not in ("synthetic", "function"):
+                yield field, source

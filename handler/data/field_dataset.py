@@ -17,6 +17,7 @@ from handler.data.dataset import Dataset, DataShape
 from handler.data.features import compute_features
 from handler.data.receptive_fields import Tile, draw_fields, prepare_tile, standardisation, standardise
 from handler.errors import DataError
+from handler.store.checksums import key_of_text
 
 FORMAT = 1  # version of the cached fields; increase it when the same arguments give different arrays
 CLIP = 5.0  # bound of the absolute value of a standardised feature
@@ -140,7 +141,7 @@ def fields_key(training: CloudSource, validation: CloudSource | None, args: Clou
         "args": args.model_dump(exclude={"augmentation", "scene", *(() if args.leave_out else ("leave_out",))}),
     }
     # Do not sort the keys: the order of the classes is the order of the outputs.
-    return hashlib.sha256(json.dumps(determines).encode()).hexdigest()[:32]
+    return key_of_text(json.dumps(determines))
 
 
 def _draw(

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from handler.errors import DataError
 from handler.store.atomic_files import files_within
 from handler.store.marker import MARKER
-
-_MAGIC = re.compile(r"[*?\[]")
-
-
-def is_glob(pattern: str) -> bool:
-    """Return whether a path has a wildcard."""
-    return _MAGIC.search(pattern) is not None
+from handler.validation.text import is_glob
 
 
 def split(pattern: str, folder: Path) -> tuple[str, str]:
@@ -28,7 +21,7 @@ def split(pattern: str, folder: Path) -> tuple[str, str]:
         folder: the folder that a relative pattern is relative to.
     """
     parts, first = Path(pattern).parts, 0
-    while first < len(parts) and (not _MAGIC.search(parts[first]) or folder.joinpath(*parts[: first + 1]).exists()):
+    while first < len(parts) and (not is_glob(parts[first]) or folder.joinpath(*parts[: first + 1]).exists()):
         first += 1
     return str(Path(*parts[:first])), "/".join(parts[first:])
 

@@ -19,7 +19,6 @@ from handler.errors import DataError
 from handler.memory import require_room
 from handler.store.atomic_files import atomic_write
 
-SUFFIXES = (".las", ".laz")
 COPC_SUFFIX = ".copc.laz"
 _RAW = ("X", "Y", "Z", "classification")  # dimensions that cannot be features: coordinates as integers, and the target
 

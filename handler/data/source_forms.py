@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,27 +11,25 @@ from handler.errors.quoting import quote
 from handler.user_code.reference import is_reference
 from handler.validation.text import check_file_name
 
+Form = Literal["synthetic", "function", "cloud", "npz", "zarr"]
 CLOUDS = (".las", ".laz")
+_SUFFIXES: dict[str, Form] = {**dict.fromkeys(CLOUDS, "cloud"), ".npz": "npz", ".zarr": "zarr"}
 
 
-def form_of(source: Any) -> Literal["synthetic", "function", "cloud", "npz", "zarr"]:
-    """Return the kind of a source that is given as one text.
+def form_of(source: Any) -> Form:
+    """Return the kind of a source.
 
     Raises:
-        SpecError: the text has no known form.
+        SpecError: the source has no known form.
     """
-    if isinstance(source, str) and source.strip():
-        suffix = Path(source).suffix.lower()
-        if source == "synthetic":
-            return "synthetic"
-        if suffix in CLOUDS:
-            return "cloud"
-        if suffix == ".npz":
-            return "npz"
-        if suffix == ".zarr":
-            return "zarr"
-        if is_reference(source):
-            return "function"
+    if isinstance(source, list):
+        return "cloud"  # only these can be listed
+    if source == "synthetic":
+        return "synthetic"
+    if isinstance(source, str) and (form := _SUFFIXES.get(Path(source).suffix.lower())):
+        return form
+    if is_reference(source):
+        return "function"
     raise SpecError(
         "",
         f"{quote(source)} is not a source; use 'synthetic', a path or glob that ends in .las or .laz, a .npz or .zarr "
@@ -40,7 +39,7 @@ def form_of(source: Any) -> Literal["synthetic", "function", "cloud", "npz", "za
 
 def is_cloud(source: str | list[str]) -> bool:
     """Return whether a source gives point clouds."""
-    return isinstance(source, list) or form_of(source) in ("synthetic", "cloud")
+    return form_of(source) in ("synthetic", "cloud")
 
 
 def check_source(value: Any) -> Any:
@@ -62,10 +61,7 @@ def check_source(value: Any) -> Any:
     for i, item in enumerate(value):
         if not isinstance(item, str) or Path(item).suffix.lower() not in CLOUDS:
             raise SpecError(f"[{i}]", f"{quote(item)} is not a .las or .laz file; only these can be listed")
-        check_file_name(item, f"[{i}]")
-        if item in value[:i]:
-            raise SpecError(f"[{i}]", f"{item!r} is listed twice; leave one out")
-    return list(value)
+    return _checked_names(value)
 
 
 def check_files(value: Any) -> Any:
@@ -80,7 +76,12 @@ def check_files(value: Any) -> Any:
     for i, item in enumerate(given):
         if not isinstance(item, str) or not item.strip():
             raise SpecError(f"[{i}]", f"must be a path, a folder or a glob, not {quote(item)}")
-        check_file_name(item, f"[{i}]")
-        if item in given[:i]:
-            raise SpecError(f"[{i}]", f"{quote(item)} is listed twice; leave one out")
-    return list(given)
+    return _checked_names(given)
+
+
+def _checked_names(names: Sequence[str]) -> list[str]:
+    for i, name in enumerate(names):
+        check_file_name(name, f"[{i}]")
+        if name in names[:i]:
+            raise SpecError(f"[{i}]", f"{quote(name)} is listed twice; leave one out")
+    return list(names)

@@ -8,7 +8,6 @@ module:function      returns (X, y) or (X, y, X_val, y_val); module is looked up
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,19 +16,17 @@ from handler.data import arrays, field_dataset, las
 from handler.data.arguments import CloudArguments, parse_arguments
 from handler.data.dataset import Dataset, DataShape
 from handler.data.features import ALL_FEATURES, dimensions_of
-from handler.data.globs import is_glob, matches
+from handler.data.globs import matches
+from handler.data.source_forms import form_of, is_cloud
 from handler.errors import DataError
-from handler.errors.quoting import suggestion
+from handler.errors.quoting import quote, suggestion
 from handler.store.atomic_files import files_within
 from handler.user_code.boundary import call
 from handler.user_code.random_seeds import seed_for
+from handler.validation.text import is_glob
 
 if TYPE_CHECKING:
     from handler.data.data_spec import DataSpec
-
-SYNTHETIC = "synthetic"
-FORMS = "synthetic, a .las or .laz path (or a list, or a glob), an .npz or .zarr path, or module:function"
-_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 _called: dict[str, Dataset] = {}  # results of data functions: `shape` stores them, `load` takes them
 
@@ -48,11 +45,10 @@ def load(data: DataSpec, folder: Path, seed: int, cache: field_dataset.FieldCach
         SpecError: the arguments are not valid.
         UserCodeError: a function failed.
     """
-    form = _form(data.source, "data.source")
-    if form == "clouds":
+    if data.validation is not None and is_cloud(data.validation) != is_cloud(data.source):
+        raise DataError("data.validation", f"{quote(data.validation)} is not the same kind of data as data.source")
+    if is_cloud(data.source):
         of_clouds = _cloud_arguments(data)
-        if data.validation is not None:
-            _same_form(form, data.validation)
         check_clouds(data, folder)
         validation = None
         if data.validation is not None:
@@ -81,9 +77,8 @@ def shape(data: DataSpec, folder: Path, seed: int = 0) -> DataShape:
         DataError: a source can't be read.
         UserCodeError: a function failed.
     """
-    form = _form(data.source, "data.source")
-    source = str(data.source)
-    if form == "clouds":
+    form, source = form_of(data.source), str(data.source)
+    if form in ("synthetic", "cloud"):
         return field_dataset.cloud_shape(_cloud_arguments(data))
     if form == "function":
         key = _call_key(source, data.args, folder, "data.source", seed)
@@ -108,8 +103,8 @@ def check_clouds(data: DataSpec, folder: Path) -> None:
     """
     args = _cloud_arguments(data)
     found: list[Path] = []
-    for source, where in ((data.source, "data.source"), (data.validation, "data.validation")):
-        if source is not None and source != SYNTHETIC:
+    for where, source in data.sources():
+        if form_of(source) == "cloud":
             listed = _cloud_files(source, folder, where)
             for path in listed:
                 las.scale_of_file(path, where)
@@ -142,11 +137,9 @@ def files(data: DataSpec, folder: Path) -> list[Path]:
         DataError: a file is missing or a glob matches nothing.
     """
     found: set[Path] = set()
-    for source, where in ((data.source, "data.source"), (data.validation, "data.validation")):
-        if source is None:
-            continue
-        form = _form(source, where)
-        if form == "clouds" and source != SYNTHETIC:
+    for where, source in data.sources():
+        form = form_of(source)
+        if form == "cloud":
             found.update(_cloud_files(source, folder, where))
         elif form == "npz":
             found.add(_existing(str(source), folder, where))
@@ -155,42 +148,17 @@ def files(data: DataSpec, folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _form(source: str | list[str], where: str) -> str:
-    if isinstance(source, list):
-        if not source:
-            raise DataError(where, "the list of files is empty; give one or more")
-        for name in source:
-            if _form(name, where) != "clouds" or name == SYNTHETIC:
-                raise DataError(where, f"{name!r} is not a .las or .laz file; a list can have only these")
-        return "clouds"
-    if source == SYNTHETIC or source.lower().endswith(las.SUFFIXES):
-        return "clouds"
-    for suffix in ("npz", "zarr"):
-        if source.lower().rstrip("/").endswith(f".{suffix}"):
-            return suffix
-    if _FUNCTION.fullmatch(source):
-        return "function"
-    raise DataError(where, f"{source!r} is not a known source; give {FORMS}")
-
-
-def _same_form(form: str, validation: str | list[str]) -> None:
-    if _form(validation, "data.validation") != form:
-        raise DataError(
-            "data.validation", f"{validation!r} is not the same kind of data as data.source; give clouds for clouds"
-        )
-
-
 def _cloud_arguments(data: DataSpec) -> CloudArguments:
     args = parse_arguments(CloudArguments, data.args)
     unknown = next(iter(dimensions_of(args.features)), None)
-    if unknown is not None and SYNTHETIC in (data.source, data.validation):
+    if unknown is not None and "synthetic" in (data.source, data.validation):
         would_do = suggestion(unknown, ALL_FEATURES, "there are", len(ALL_FEATURES))
         raise DataError("data.args.features", f"there is no feature {unknown!r}; {would_do}")
     return args
 
 
 def _clouds(source: str | list[str], args: CloudArguments, folder: Path, where: str) -> field_dataset.CloudSource:
-    if source == SYNTHETIC:
+    if source == "synthetic":
         return field_dataset.scene_source(args.scene, shift=0 if where == "data.source" else 1)
     return field_dataset.file_source(_cloud_files(source, folder, where), where, args.features)
 
@@ -220,9 +188,7 @@ def _existing(source: str, folder: Path, where: str) -> Path:
 
 
 def _array_data(source: str, args: dict[str, Any], folder: Path, where: str, seed: int) -> Dataset:
-    form = _form(source, where)
-    if form == "clouds":
-        raise DataError(where, f"{source!r} is not the same kind of data as data.source; give arrays for arrays")
+    form = form_of(source)
     if form == "function":
         from handler.user_code.importer import resolve_function
 

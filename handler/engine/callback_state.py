@@ -80,23 +80,26 @@ def restore(callbacks: Sequence[Any], states: dict[str, Any], arrays: dict[str, 
         MismatchError: the state lacks a callback whose memory affects the training.
     """
     for name, callback in _named(callbacks):
-        if name not in states:
-            if _has_memory(callback) and affects_training(callback):  # guard: steering-callback-without-state
-                raise MismatchError(
-                    f"callback {name}: the state holds {', '.join(states) or 'no callbacks'}, so the training can't "
-                    "resume exactly; pass the callbacks that it was trained with, or start a new training"
-                )
-            continue
-        for attribute, value in states[name].items():
-            if attribute == "own":
-                callback.set_state(copy.deepcopy(value))  # a copy: the callback may keep and change it
-            elif attribute == "monitor_op":
-                callback.monitor_op = value and getattr(keras.ops, value)  # guard: monitor-op
-            elif attribute != "best" or not _is_lost(callback, value):  # guard: best-of-another-run
-                setattr(callback, attribute, value)
-        if hasattr(callback, "best_weights"):
+        if name in states:
             best = [array for key, array in arrays.items() if key.startswith(f"callbacks/{name}/best/")]
-            callback.best_weights = best or None  # guard: best-weights-restored
+            _restore_one(callback, states[name], best)
+        elif _has_memory(callback) and affects_training(callback):  # guard: steering-callback-without-state
+            raise MismatchError(
+                f"callback {name}: the state holds {', '.join(states) or 'no callbacks'}, so the training can't "
+                "resume exactly; pass the callbacks that it was trained with, or start a new training"
+            )
+
+
+def _restore_one(callback: Any, state: dict[str, Any], best_weights: list[np.ndarray]) -> None:
+    for attribute, value in state.items():
+        if attribute == "own":
+            callback.set_state(copy.deepcopy(value))  # a copy: the callback may keep and change it
+        elif attribute == "monitor_op":
+            callback.monitor_op = value and getattr(keras.ops, value)  # guard: monitor-op
+        elif attribute != "best" or not _is_lost(callback, value):  # guard: best-of-another-run
+            setattr(callback, attribute, value)
+    if hasattr(callback, "best_weights"):
+        callback.best_weights = best_weights or None  # guard: best-weights-restored
 
 
 def missing_file_notes(callbacks: Sequence[Any], states: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from handler.errors import DataError
-from handler.validation.arguments import check_batch_size, check_kinds
+from handler.validation.arguments import check_kinds, check_whole
 
 SLAB_BYTES = 1 << 26
 
@@ -83,7 +83,7 @@ class DLSequencer(keras.utils.PyDataset):
     ) -> None:
         super().__init__()
         check_kinds(X, y)
-        check_batch_size(batch_size)
+        check_whole(batch_size, "batch_size", "examples")
         self.X, self.y, self.batch_size, self.seed = X, y, batch_size, seed
         self.in_place, self.shuffle = in_place, shuffle
         self.structure, self.inputs, self.augment = dict(structure or {}), inputs, augment

@@ -136,15 +136,33 @@ class Trainer:
         self.model.reset_metrics()
         self.callbacks.on_epoch_begin(epoch)
         sequencer, function = self._feed(epoch)
-        steps = len(sequencer)
         if self._within is not None:
             # After on_epoch_begin, which may have set a rate again, and after the trace, which made the metrics'
             # variables.
             self._assign(self._within)  # guard: state-restored-after-tracing
             self._within = None
-        logs = self._last
         for observer in self.observers:
             observer.on_epoch_begin(epoch, self.step)
+        logs = self._train_steps(epoch, sequencer, function, after_step, every)
+        results = named_results(self.model, logs or self.model.get_metrics_result())
+        if self.validation is not None:
+            results |= {f"val_{name}": value for name, value in self._validate().items()}
+        self._check_epoch(epoch, results)
+        if hasattr(self.sequencer, "on_epoch_end"):
+            self.sequencer.on_epoch_end()
+        before = {name: len(values) for name, values in self.history.history.items()}
+        self.callbacks.on_epoch_end(epoch, results)
+        past = self.history.history  # callbacks may have added metrics of their own
+        present = [name for name, values in past.items() if len(values) > before.get(name, 0)]
+        history.align(past, len(self.history.epoch), present)
+        self.step, self._last = 0, {}
+        return pythonify_logs(results)
+
+    def _train_steps(
+        self, epoch: int, sequencer: Any, function: Any, after_step: Callable[[], None] | None, every: int
+    ) -> dict[str, Any]:
+        """Train the steps that are left of an epoch, and return the logs of the last one."""
+        steps = len(sequencer)
         # No steps are left if a callback had stopped the epoch before the state was saved.
         last = self.step if self.model.stop_training else steps  # guard: no-steps-after-stop
         watched = any(getattr(o, "each_step", True) and type(o).on_step is not Observer.on_step for o in self.observers)
@@ -153,7 +171,7 @@ class Trainer:
             function, sequencer, self.step, last, begin=self.callbacks.on_train_batch_begin, end=self._end_step,
             every=every if after_step else 0, each=each, guarded=self.non_finite == "stop",
         )  # fmt: skip
-        watch = LossWatch()
+        logs, watch = self._last, LossWatch()
         try:
             with contextlib.closing(done):
                 for self.step, logs in done:
@@ -171,19 +189,7 @@ class Trainer:
             self._check_loss(epoch, watch.look())  # checked first, because the present state will be saved
             raise
         self._check_loss(epoch, watch.look())
-        results = named_results(self.model, logs or self.model.get_metrics_result())
-        if self.validation is not None:
-            results |= {f"val_{name}": value for name, value in self._validate().items()}
-        self._check_epoch(epoch, results)
-        if hasattr(self.sequencer, "on_epoch_end"):
-            self.sequencer.on_epoch_end()
-        before = {name: len(values) for name, values in self.history.history.items()}
-        self.callbacks.on_epoch_end(epoch, results)
-        past = self.history.history  # callbacks may have added metrics of their own
-        present = [name for name, values in past.items() if len(values) > before.get(name, 0)]
-        history.align(past, len(self.history.epoch), present)
-        self.step, self._last = 0, {}
-        return pythonify_logs(results)
+        return logs
 
     def run(self, initial_epoch: int, epochs: int) -> None:
         """Train the epochs `[initial_epoch, epochs)` under the present mask, unless a callback stops earlier."""

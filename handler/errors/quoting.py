@@ -34,7 +34,13 @@ def suggestion(word: Any, known: Iterable[str], what: str = "known are", most: i
         return "did you mean " + alternatives([f"{name!r}" for name in close]) + "?"
     if not known:
         return f"{what} none"
-    return f"{what}: " + ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "")
+    return f"{what}: {listing(known, most)}"
+
+
+def listing(words: Sequence[str], most: int = 6) -> str:
+    """Return words as `a, b`, `a, b and 3 more` if there are more than `most`, or `none`."""
+    more = len(words) - most
+    return (", ".join(words[:most]) or "none") + (f" and {more} more" if more > 0 else "")
 
 
 def join(prefix: str, path: str) -> str:

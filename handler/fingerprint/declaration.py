@@ -7,8 +7,6 @@ epoch (they enter the later keys), threads, in_place, loggers.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Any
 
 import xxhash
 
-from handler.data.source_forms import form_of
+from handler.data.source_forms import CLOUDS, form_of
 from handler.errors import SpecError, StoreError
 from handler.errors.quoting import join
 from handler.spec.compilation import completed
@@ -219,12 +217,6 @@ def _compilation(spec: TrainingSpec, replaced: Callable[..., Any], *, own: bool)
     return compiled
 
 
-def initial_key(declared: Mapping[str, Any]) -> str:
-    """Return key[0]: the first 32 hex digits of the sha256 of canonical JSON."""
-    text = json.dumps(declared, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
 def pretrained_state(weights: str, store: Path | None) -> str:
     """Return the key of the state that `run:NAME` or `run:NAME@EPOCH` refers to.
 
@@ -295,11 +287,11 @@ def _source(spec: TrainingSpec, which: str, folder: Path, digests: FileDigests, 
     value = getattr(spec.data, which)
     if value is None:
         return None
-    if not isinstance(value, list) and form_of(value) in ("synthetic", "function"):
+    if form_of(value) in ("synthetic", "function"):
         return replaced(value, f"data.{which}", expected=True)
     if isinstance(value, str) and form_of(value) == "zarr":
         return {"content": [digests.content(folder / value, folder)]}
-    from handler.data.las import SUFFIXES, scale_of_file
+    from handler.data.las import scale_of_file
     from handler.data.sources import files
 
     listed = [
@@ -307,7 +299,7 @@ def _source(spec: TrainingSpec, which: str, folder: Path, digests: FileDigests, 
         for item in (value if isinstance(value, list) else [value])
         for file in files(spec.data.model_copy(update={"source": item, "validation": None}), folder)
     ]
-    scales = [list(scale_of_file(file, f"data.{which}")) for file in listed if file.suffix.lower() in SUFFIXES]
+    scales = [list(scale_of_file(file, f"data.{which}")) for file in listed if file.suffix.lower() in CLOUDS]
     return {
         "content": [digests.content(file, folder) for file in listed],
         # Files in metres add no entry, so that they keep the key they had before units were converted.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
@@ -85,14 +85,10 @@ def _code(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[s
             told.append(f"{file} is {'used now' if file in after else 'no longer used'}")
         elif changed:
             told.append(f"{file} changed: " + ", ".join(_definition(name, was, now) for name in changed))
-    return "; ".join(told) or f"the order of the statements in {_and(sorted(after))} changed"
+    return "; ".join(told) or f"the order of the statements in {' and '.join(sorted(after))} changed"
 
 
 def _definition(name: str, was: Mapping[str, str], now: Mapping[str, str]) -> str:
     if name not in was or name not in now:
         return f"{name} ({'new' if name in now else 'removed'})"
     return f"{name} (was {was[name][:8]}, is {now[name][:8]})"
-
-
-def _and(words: Sequence[str]) -> str:
-    return " and ".join(words)

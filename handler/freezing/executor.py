@@ -14,7 +14,7 @@ from handler.freezing.masks import Masks
 from handler.records import rate_text
 from handler.schedule.entries import FIELD, parse_entries
 from handler.schedule.schedule import Schedule, compute_schedule, random_turns, round_robin_turns
-from handler.validation.arguments import check_epochs, check_function, check_network, check_optimizer
+from handler.validation.arguments import check_function, check_network, check_optimizer, check_whole
 
 Turns = tuple[list[int], list[dict[str, list[str]]]]
 
@@ -67,7 +67,7 @@ class DLFreezeTrainingExecutor:
             ScheduleError: an entry cannot be used; names the entry, the value and the remedy.
             SpecError: another argument cannot be used.
         """
-        check_epochs(training_epochs)
+        check_whole(training_epochs, "training_epochs", "epochs")
         if nn is not None:
             check_network(nn, "nn")
         return compute_schedule(freeze_training, training_epochs, None if nn is None else outline(nn)).as_lists()
@@ -137,7 +137,7 @@ class DLFreezeTrainingExecutor:
             SpecError: an argument cannot be used.
         """
         check_network(nn, "nn")
-        check_epochs(training_epochs)
+        check_whole(training_epochs, "training_epochs", "epochs")
         check_function(fit_fn, "fit_fn")
         check_optimizer(optimizer)
         layers = outline(nn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from handler.backend import optimizers
@@ -95,45 +95,52 @@ def outline(model: Any) -> Outline:
     """Return the outline of a built Keras model, with its optimizer's learning rate if it is compiled."""
     import keras
 
-    layers, weightless, models = [], [], []
-    parts: dict[str, tuple[LayerInfo, ...]] = {}
-    count, counted_parts = _Count(), _Count()
-    holders: dict[int, dict[str, None]] = {}
-    names: dict[str, set[int]] = {}
-    for path, layer in iter_layers(model):
-        names.setdefault(path, set()).add(_identity(layer))
-        if isinstance(layer, keras.Model):
-            models.append(path)
-        elif not layer.weights:
-            weightless.append(path)
-            names[path].discard(_identity(layer))
-        else:
-            layers.append(count.info(path, layer))
-            inside = _inside(path, layer)
-            if inside:
-                parts[path] = tuple(counted_parts.info(*part) for part in inside)
-            for place, part in inside or [(path, layer)]:
-                names.setdefault(place, set()).add(_identity(part))
-                for weight in part.weights:
-                    holders.setdefault(id(weight), {})[place] = None
-    paths = {_identity(layer): path for path, layer in iter_layers(model)}
-    also = {path: paths[_identity(x)] for path, x in _occurrences(model, "") if paths[_identity(x)] != path}
-    for path, meant in also.items():  # a further path of one layer may be the path of another layer
-        names.setdefault(path, set()).update(names.get(meant, ()))
-    shared = dict.fromkeys(tuple(group) for group in holders.values() if len(group) > 1)
+    listed = list(iter_layers(model))
+    models = [(path, part) for path, part in listed if isinstance(part, keras.Model)]
+    layers = [(path, part) for path, part in listed if not isinstance(part, keras.Model) and part.weights]
+    weightless = [path for path, part in listed if not isinstance(part, keras.Model) and not part.weights]
+    inside = [_inside(path, layer) for path, layer in layers]
+    smallest = [part for layer, parts in zip(layers, inside, strict=True) for part in parts or [layer]]
+    count, count_parts = _Count(), _Count()
+    paths = {_identity(layer): path for path, layer in listed}
+    reached = [(path, paths[_identity(part)]) for path, part in _occurrences(model, "")]
+    aliases = {path: listed_as for path, listed_as in reached if path != listed_as}
     optimizer = getattr(model, "optimizer", None)
     rate, follows = (None, False) if optimizer is None else optimizers.learning_rate_of(optimizer)
     return Outline(
-        tuple(layers),
+        tuple(count.info(*layer) for layer in layers),
         tuple(weightless),
-        tuple(models),
+        tuple(path for path, _ in models),
         rate,
         follows,
-        also,
-        tuple(shared),
-        parts,
-        tuple(path for path, known in names.items() if len(known) > 1),
+        aliases,
+        _sharing(smallest),
+        {
+            path: tuple(count_parts.info(*part) for part in parts)
+            for (path, _), parts in zip(layers, inside, strict=True)
+            if parts
+        },
+        _repeated([*models, *layers, *smallest], aliases),
     )
+
+
+def _sharing(parts: Iterable[tuple[str, Any]]) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of layers that share a weight."""
+    holders: dict[int, dict[str, None]] = {}
+    for path, part in parts:
+        for weight in part.weights:
+            holders.setdefault(id(weight), {})[path] = None
+    return tuple(dict.fromkeys(tuple(group) for group in holders.values() if len(group) > 1))
+
+
+def _repeated(parts: Iterable[tuple[str, Any]], aliases: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the paths that several layers have; a further path of one layer may be the path of another."""
+    having: dict[str, set[int]] = {}
+    for path, part in parts:
+        having.setdefault(path, set()).add(_identity(part))
+    for path, listed_as in aliases.items():
+        having.setdefault(path, set()).update(having.get(listed_as, ()))
+    return tuple(path for path, layers in having.items() if len(layers) > 1)
 
 
 class _Count:
@@ -146,8 +153,9 @@ class _Count:
         new = [weight for weight in layer.weights if id(weight) not in self._counted]
         self._counted.update(id(weight) for weight in new)
         training = {id(weight) for weight in layer.trainable_weights}
-        total, awake = (sum(math.prod(w.shape) for w in ws) for ws in (new, [w for w in new if id(w) in training]))
+        total = sum(math.prod(weight.shape) for weight in new)
+        trainable = sum(math.prod(weight.shape) for weight in new if id(weight) in training)
         could_train = any(own_trainable_variables(part) for part in all_layers(layer))
         held = could_train and not training
         kind = "Weight" if isinstance(layer, OwnWeight) else type(layer).__name__
-        return LayerInfo(path, kind, total, awake, bool(layer.trainable) and not held, held)
+        return LayerInfo(path, kind, total, trainable, bool(layer.trainable) and not held, held)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,11 @@ class Row:
     dash: str | None
     values: dict[str, Any]
     status: str
-    epochs: int
-    trained: int
-    seconds: float
-    last: dict[str, float]
-    best: frozenset[str]
+    epochs: int = 0
+    trained: int = 0
+    seconds: float = 0.0
+    last: Mapping[str, float] = field(default_factory=dict)
+    best: frozenset[str] = frozenset()
 
 
 def write_comparison(
@@ -94,32 +94,38 @@ def write_comparison(
 
 def _rows(variants: Sequence[Variant], records: Sequence[RunRecord], failures: Mapping[str, str]) -> list[Row]:
     known = {record.run: record for record in records}
-    last = {
-        name: {m: v[-1] for m, v in record.history.items() if v and m not in RATES} for name, record in known.items()
-    }
-    best: dict[str, float] = {}
-    for found in last.values():
-        for metric, value in found.items():
-            if math.isfinite(value):
-                best[metric] = (min if falls(metric) else max)(best.get(metric, value), value)
+    last = {name: _last(record) for name, record in known.items()}
+    best = _best(last.values())
+    looks = itertools.product(DASHES, HUES)
     rows = []
-    for number, variant in enumerate(variants):
-        record, mine = known.get(variant.name), last.get(variant.name, {})
-        rows.append(
-            Row(
-                variant.name,
-                HUES[number % len(HUES)],
-                DASHES[number // len(HUES) % len(DASHES)],
-                variant.values,
-                record.status if record is not None else failures.get(variant.name, "not complete"),
-                record.epochs if record is not None else 0,
-                sum(s.trained_epochs for s in record.segments) if record is not None else 0,
-                sum(s.seconds for s in record.segments) if record is not None else 0.0,
-                mine,
-                frozenset(metric for metric, value in mine.items() if value == best.get(metric)),
+    for variant, (dash, hue) in zip(variants, itertools.cycle(looks), strict=False):
+        name, record = variant.name, known.get(variant.name)
+        row = Row(name, hue, dash, variant.values, status=failures.get(name, "not complete"))
+        if record is not None:
+            row = replace(
+                row,
+                status=record.status,
+                epochs=record.epochs,
+                trained=sum(s.trained_epochs for s in record.segments),
+                seconds=sum(s.seconds for s in record.segments),
+                last=last[name],
+                best=frozenset(metric for metric, value in last[name].items() if value == best.get(metric)),
             )
-        )
+        rows.append(row)
     return rows
+
+
+def _last(record: RunRecord) -> dict[str, float]:
+    return {metric: values[-1] for metric, values in record.history.items() if values and metric not in RATES}
+
+
+def _best(results: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Return the best finite value of each metric: the lowest of a loss or error, the highest of a score."""
+    best: dict[str, float] = {}
+    for metric, value in itertools.chain.from_iterable(result.items() for result in results):
+        if math.isfinite(value):
+            best[metric] = (min if falls(metric) else max)(best.get(metric, value), value)
+    return best
 
 
 def _chart(metric: str, rows: Sequence[Row], records: Sequence[RunRecord]) -> Markup:

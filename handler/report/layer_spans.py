@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from handler.errors.quoting import listing
 from handler.records import PlannedSegment
 from handler.report.number_format import epochs
 
@@ -34,10 +36,8 @@ class Row:
         """Return the row in words, for a tooltip."""
         if self.spans and self.spans[0].state == "held":
             return f"{self.path} ({self.kind}, {self.parameters} parameters): frozen by the user throughout"
-        frozen = [s for s in self.spans if s.state == "frozen"]
-        shown = ", ".join(epochs(s.start, s.end) for s in frozen[:12])
-        more = f" and {len(frozen) - 12} more spans" if len(frozen) > 12 else ""
-        what = f"frozen in epochs {shown}{more}" if frozen else "trainable throughout"
+        frozen = [epochs(s.start, s.end) for s in self.spans if s.state == "frozen"]
+        what = f"frozen in epochs {listing(frozen, 12)}" if frozen else "trainable throughout"
         return f"{self.path} ({self.kind}, {self.parameters} parameters): {what}"
 
 
@@ -55,14 +55,18 @@ def rows(layers: Sequence[dict[str, Any]], segments: Sequence[PlannedSegment]) -
     found = []
     for layer in layers:
         path, spans = str(layer["path"]), list[Span]()
-        for segment, named in zip(segments, frozen, strict=True):
-            state: State = "held" if not layer.get("trainable", True) else "frozen" if path in named else "training"
-            if spans and spans[-1].state == state:
-                spans[-1] = Span(spans[-1].start, segment.end, state)
-            else:
-                spans.append(Span(segment.start, segment.end, state))
+        states = (_state(layer, path in named) for named in frozen)
+        for state, alike in itertools.groupby(zip(states, segments, strict=True), key=lambda pair: pair[0]):
+            span = [segment for _, segment in alike]
+            spans.append(Span(span[0].start, span[-1].end, state))
         found.append(Row(path, str(layer.get("kind", "Layer")), int(layer.get("parameters", 0)), tuple(spans)))
     return found
+
+
+def _state(layer: dict[str, Any], frozen: bool) -> State:
+    if not layer.get("trainable", True):
+        return "held"
+    return "frozen" if frozen else "training"
 
 
 def trainable_share(segment: PlannedSegment, layers: Sequence[dict[str, Any]]) -> float:

@@ -104,20 +104,19 @@ class Scores:
         classes = found.pop("classes", None)
         self.classes = [(str(k), dict(v)) for k, v in classes.items()] if _tables(classes) else []
         self.columns = list(dict.fromkeys(column for _, row in self.classes for column in row))
-        matrix = found.pop("confusion_matrix", None)
-        names = [name for name, _ in self.classes]
-        self.confusion = None
-        if (
-            isinstance(matrix, list)
-            and matrix
-            and all(isinstance(row, list) and len(row) == len(matrix) for row in matrix)
-        ):
-            names = names if len(names) == len(matrix) else [str(i) for i in range(len(matrix))]
-            self.confusion = [
-                (name, [(int(v), v / sum(row) if sum(row) else 0.0) for v in row])
-                for name, row in zip(names, matrix, strict=True)
-            ]
+        self.confusion = _confusion(found.pop("confusion_matrix", None), [name for name, _ in self.classes])
         self.plain = {k: v for k, v in flat(found) if isinstance(v, int | float) and not isinstance(v, bool)}
+
+
+def _confusion(matrix: Any, names: list[str]) -> list[tuple[str, list[tuple[int, float]]]] | None:
+    if not isinstance(matrix, list) or not matrix:
+        return None
+    if any(not isinstance(row, list) or len(row) != len(matrix) for row in matrix):
+        return None
+    if len(names) != len(matrix):
+        names = [str(i) for i in range(len(matrix))]
+    shares = [[(int(v), v / (sum(row) or 1)) for v in row] for row in matrix]
+    return list(zip(names, shares, strict=True))
 
 
 def _tables(value: Any) -> bool:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from handler.errors import DamagedError, SpecError
+from handler.errors.quoting import listing
 from handler.fingerprint import environment
 from handler.fingerprint.differences import differences, in_words, spec_field
-from handler.records import Plan, PlannedSegment, Reason, RunRecord, rate_text
+from handler.records import Plan, PlannedSegment, Reason, RunRecord, moment_text, rate_text
 from handler.run.planner import RunPlanner
 from handler.state.chain import Position, iter_states_latest_first, latest_intact
 
-AT_MOST = 6  # names in a sentence
 _ENDED = {"failed": "failed", "interrupted": "was interrupted"}
 
 
@@ -76,7 +76,7 @@ class _Comparison:
             if reached < (there.epoch, there.step) <= (end, 0):
                 wrong = states.damages(there.key)[0]
                 what = f"{Path(wrong.path).relative_to(self.planning.store.root)} {wrong.what}"
-                at = _at(there.epoch, there.step)
+                at = moment_text(there.epoch, there.step)
                 return self._reason("state", what, None, None, f"the state after {at} is damaged: {what}")
         for epoch in range(end, reached[0], -1):
             for aside in states.root.glob(f".damaged-*-{chain.keys[epoch]}"):
@@ -151,7 +151,7 @@ class _Comparison:
             frozen = list(self.planning.schedule.frozen(epoch))
             if sorted(then.frozen) != sorted(frozen):
                 field = f"epochs[{epoch}].frozen"
-                yield field, then.frozen, frozen, f"{field}: was {_names(then.frozen)} {run}, is {_names(frozen)}"
+                yield field, then.frozen, frozen, f"{field}: was {listing(then.frozen)} {run}, is {listing(frozen)}"
             rate = then.learning_rate if then.sets_learning_rate and then.start == epoch else None
             now = self.planning.schedule.rate_set_at(epoch)
             if rate != now:
@@ -175,7 +175,7 @@ class _Comparison:
         (path, was, now), *more = found[record.run]
         text = f"{in_words((path, was, now), record.sources, self.planning.sources)} (compared with run {record.run!r})"
         if more:
-            text += f"; {_names([spec_field(other[0]) for other in more])} differ{'s' if len(more) == 1 else ''} too"
+            text += f"; {listing([spec_field(other[0]) for other in more])} differ{'s' if len(more) == 1 else ''} too"
         yield self._reason(spec_field(path), was, now, record.run, text)
 
 
@@ -185,7 +185,7 @@ def _environment(planning: RunPlanner, position: Position, segment: int | None) 
         stored = planning.store.states.manifest(position.key).get("environment", {})
     except DamagedError:
         return
-    at = _at(position.epoch, position.step)
+    at = moment_text(position.epoch, position.step)
     for field, was, now in environment.environment_differences(stored, environment.expected(planning.threads)):
         yield Reason(
             segment=segment,
@@ -218,14 +218,3 @@ def _resembles(one: dict[str, Any], other: dict[str, Any]) -> bool:
         named(one[section][field]) == named(other[section][field])
         for section, field in (("data", "source"), ("model", "architecture"))
     )
-
-
-def _names(names: Sequence[str]) -> str:
-    if not names:
-        return "none"
-    more = len(names) - AT_MOST
-    return ", ".join(names[:AT_MOST]) + (f" and {more} more" if more > 0 else "")
-
-
-def _at(epoch: int, step: int) -> str:
-    return f"epoch {epoch}" + (f", step {step}" if step else "")

@@ -106,10 +106,14 @@ def _from_run(parts: _Parts, reference: str, store: Store) -> list[str]:
                 raise SpecError(
                     FIELD, f"{reference!r}: the store has no state after epoch {int(epoch)}; it has: {there}"
                 )
-            return _from_state(parts, reference, store.states.read(record.chain[int(epoch)]).arrays)
-        if record.state is not None and not record.model_differs and store.states.is_intact(record.state):
-            return _from_state(parts, reference, store.states.read(record.state).arrays)
-        return _from_file(parts, reference, store.runs.file(record, record.model or "model.keras"))
+            state = record.chain[int(epoch)]
+        elif record.state is not None and not record.model_differs and store.states.is_intact(record.state):
+            state = record.state
+        else:
+            return _from_file(parts, reference, store.runs.file(record, record.model or "model.keras"))
+        source = _StateSource(parts.root, reference, store.states.read(state).arrays)
+        parts.load(source.put)
+        return source.layers()
     except DamagedError as error:
         raise SpecError(FIELD, f"{reference!r}: {error}") from error
 
@@ -162,57 +166,68 @@ def _fill(layer: Any, source: WeightsFile, path: str, *, own_table: bool = False
     return True
 
 
-def _from_state(parts: _Parts, reference: str, arrays: dict[str, Any]) -> list[str]:
-    """Put the variables of a state into layers by variable path; variables with equal paths match in order.
+class _StateSource:
+    """The variables and tables of a state, matched with a network's by path; variables with equal paths match in order.
 
     Keras makes a variable's path of the layer names.
     """
-    stored: dict[str, list[Any]] = {}
-    for name, array in arrays.items():
-        if name.startswith("model/"):
-            stored.setdefault(name.partition(" ")[2], []).append(array)
-    here: dict[str, list[int]] = {}
-    for variable in parts.root.variables:
-        here.setdefault(variable.path, []).append(id(variable))
-    tables = {n.partition(" ")[2]: a for n, a in arrays.items() if n.startswith(f"{derived_state.GROUP}/")}
-    places = {id(layer): place for place, layer in derived_state.every_layer(parts.root)}
 
-    def put(path: str, names: str, layer: Any) -> bool:
-        found = []
-        for variable in own_variables(layer):
-            values, same = stored.get(variable.path, []), here[variable.path]
-            if not values and variable.name.startswith(ADAPTER):
-                continue  # the source has no adapter: the new one keeps its initial values
-            if len(values) != len(same):
-                return False
-            found.append((variable, values[same.index(id(variable))]))
-        if any(tuple(variable.shape) != value.shape for variable, value in found):
+    def __init__(self, root: Any, reference: str, arrays: dict[str, Any]) -> None:
+        self.reference = reference
+        self.stored: dict[str, list[Any]] = {}
+        for name, array in arrays.items():
+            if name.startswith("model/"):
+                self.stored.setdefault(name.partition(" ")[2], []).append(array)
+        self.here: dict[str, list[int]] = {}
+        for variable in root.variables:
+            self.here.setdefault(variable.path, []).append(id(variable))
+        tables = f"{derived_state.GROUP}/"
+        self.tables = {name.partition(" ")[2]: array for name, array in arrays.items() if name.startswith(tables)}
+        self.places = {id(layer): place for place, layer in derived_state.every_layer(root)}
+
+    def layers(self) -> list[str]:
+        """Return the paths of the state's layers."""
+        return list(dict.fromkeys(path.rpartition("/")[0] for path in self.stored))
+
+    def put(self, path: str, names: str, layer: Any) -> bool:
+        """Put a layer's values into it; return False if the state lacks them or they don't fit."""
+        values = self._values(layer)
+        if values is None:
             return False
-        _refuse_lost_adapter(layer, stored, reference)
+        self._refuse_lost_adapter(layer)
         if derived_state.has_table(layer):
-            table = tables.get(places.get(id(layer), ""))
+            table = self.tables.get(self.places.get(id(layer), ""))
             if table is None:
                 return False
             derived_state.set_table(layer, derived_state.parse_table(table), names)
-        for variable, value in found:
+        for variable, value in values:
             variable.assign(value)
         return True
 
-    parts.load(put)
-    return list(dict.fromkeys(path.rpartition("/")[0] for path in stored))
+    def _values(self, layer: Any) -> list[tuple[Any, Any]] | None:
+        """Return a layer's variables with their stored values; None if these are missing or don't fit."""
+        found = []
+        for variable in own_variables(layer):
+            values, same = self.stored.get(variable.path, []), self.here[variable.path]
+            if not values and variable.name.startswith(ADAPTER):
+                continue  # the source has no adapter: the new one keeps its initial values
+            if len(values) != len(same):
+                return None
+            found.append((variable, values[same.index(id(variable))]))
+        return found if all(tuple(variable.shape) == value.shape for variable, value in found) else None
 
-
-def _refuse_lost_adapter(layer: Any, stored: dict[str, list[Any]], reference: str) -> None:
-    own = own_variables(layer)
-    if any(variable.name.startswith(ADAPTER) for variable in own):
-        return
-    for place in {variable.path.rpartition("/")[0] for variable in own}:
-        if any(path.startswith(f"{place}/{ADAPTER}") for path in stored):
-            raise SpecError(
-                FIELD,
-                f"{reference!r}: the layer {place!r} has a LoRA adapter in the source and none in this network; add "
-                "one (enable_lora), or start from the file that `frostline export` writes, which merges it",
-            )
+    def _refuse_lost_adapter(self, layer: Any) -> None:
+        own = own_variables(layer)
+        if any(variable.name.startswith(ADAPTER) for variable in own):
+            return
+        for place in {variable.path.rpartition("/")[0] for variable in own}:
+            if any(path.startswith(f"{place}/{ADAPTER}") for path in self.stored):
+                raise SpecError(
+                    FIELD,
+                    f"{self.reference!r}: the layer {place!r} has a LoRA adapter in the source and none in this "
+                    "network; add one (enable_lora), or start from the file that `frostline export` writes, which "
+                    "merges it",
+                )
 
 
 class _Parts:

@@ -18,22 +18,22 @@ from handler.backend import tensorflow_setup
 from handler.data.source_forms import is_cloud
 from handler.errors import DamagedError, SpecError, StoreError
 from handler.fingerprint.data_function import changed_data
-from handler.fingerprint.declaration import FileDigests, declaration_of, initial_key
+from handler.fingerprint.declaration import FileDigests, declaration_of
 from handler.records import InitialWeights, Plan, PlannedPrefix, PlannedSegment, RunRecord
 from handler.schedule.layer_outline import Outline
-from handler.schedule.schedule import Schedule, compute_schedule, held_layers, idle_segments
+from handler.schedule.schedule import Schedule, Segment, compute_schedule, held_layers, idle_segments
 from handler.spec.callback_effects import conflicts, rate_in_force
 from handler.spec.callbacks import check_packages
 from handler.spec.compilation import leaves_to_network
 from handler.spec.initial_weights import check_not_from_itself, source_of
 from handler.spec.training_spec import TrainingSpec
-from handler.state.chain import Chain, latest_intact
+from handler.state.chain import Chain, Position, latest_intact
 from handler.state.completion import completed_end
 from handler.state.missing_states import find_missing_states
 from handler.state.recorded_threads import recorded_threads
 from handler.store import marker, remote_files
 from handler.store.atomic_files import write_file
-from handler.store.checksums import read_checked, with_checksum
+from handler.store.checksums import key_of, read_checked, with_checksum
 from handler.store.store import Store
 
 REMEMBERED = 4  # version of the network's stored description; a description of another version is ignored
@@ -73,7 +73,7 @@ class RunPlanner:
     @cached_property
     def key(self) -> str:
         """The training's first key, key[0]."""
-        return initial_key(self.declared)
+        return key_of(self.declared)
 
     @property
     def outline(self) -> Outline:
@@ -120,31 +120,12 @@ class RunPlanner:
         callbacks = self.spec.training.callbacks
         check_packages(callbacks)
         position = latest_intact(self.chain, self.store.states)
-        segments, reached = [], position.epoch if position else -1
-        for segment in self.schedule.segments:
-            rate = rate_in_force(callbacks, self.schedule, segment.start, self.outline.learning_rate)
-            trainable = self.outline.unfrozen(segment.frozen)
-            end = completed_end(segment, position)
-            cached = end is not None
-            if position and position.stopped and segment.start >= reached:
-                break
-            segments.append(
-                PlannedSegment(
-                    index=segment.index,
-                    start=segment.start,
-                    end=segment.end if end is None else end,
-                    frozen=list(segment.frozen),
-                    trainable=[layer.path for layer in trainable],
-                    trainable_parameters=sum(layer.trainable_parameters for layer in trainable),
-                    learning_rate=rate.value,
-                    rate_setter=rate.setter,
-                    sets_learning_rate=segment.learning_rate is not None,
-                    state=self.chain.keys[segment.end],
-                    cached=cached,
-                    why="" if cached else self._why(segment.start, segment.end, reached),
-                    prefix=None if cached else self._prefix(segment.frozen, segment.end - max(segment.start, reached)),
-                )
-            )
+        reached = position.epoch if position else 0
+        segments = [
+            self._planned(segment, position)
+            for segment in self.schedule.segments
+            if not (position and position.stopped and segment.start >= reached)
+        ]
         last = segments[-1]
         if last.cached and last.end < self.schedule.training_epochs:
             last.state = self.chain.keys[last.end]
@@ -156,9 +137,9 @@ class RunPlanner:
             state=last.state,
             layers=[asdict(layer) for layer in self.outline.listed(self.schedule.named)],
             segments=segments,
-            cached_epochs=max(reached, 0),
+            cached_epochs=reached,
             parameters=sum(layer.parameters for layer in self.outline.layers),
-            estimated_seconds=self._seconds(segments, max(reached, 0)),
+            estimated_seconds=self._seconds(segments, reached),
             estimated_bytes=self._bytes(segments),
             warnings=[
                 *conflicts(callbacks, self.schedule),
@@ -169,6 +150,29 @@ class RunPlanner:
             ],
             initial_weights=self._network[2],
         )
+
+    def _planned(self, segment: Segment, position: Position | None) -> PlannedSegment:
+        callbacks, initial_rate = self.spec.training.callbacks, self.outline.learning_rate
+        rate = rate_in_force(callbacks, self.schedule, segment.start, initial_rate)
+        trainable = self.outline.unfrozen(segment.frozen)
+        end, reached = completed_end(segment, position), position.epoch if position else -1
+        planned = PlannedSegment(
+            index=segment.index,
+            start=segment.start,
+            end=segment.end if end is None else end,
+            frozen=list(segment.frozen),
+            trainable=[layer.path for layer in trainable],
+            trainable_parameters=sum(layer.trainable_parameters for layer in trainable),
+            learning_rate=rate.value,
+            rate_setter=rate.setter,
+            sets_learning_rate=segment.learning_rate is not None,
+            state=self.chain.keys[segment.end],
+            cached=end is not None,
+        )
+        if not planned.cached:
+            planned.why = self._why(segment.start, segment.end, reached)
+            planned.prefix = self._prefix(segment.frozen, segment.end - max(segment.start, reached))
+        return planned
 
     def record(self) -> RunRecord | None:
         """Return the run's record; None if it has none that can be read."""
@@ -218,13 +222,13 @@ class RunPlanner:
         """Return the keys of the chain that are known without building the network."""
         record = self.record()
         made = [self._declaration[0], *([self._declare(own=True)] if leaves_to_network(self.spec) else [])]
-        keys = [initial_key(each) for each in made]
+        keys = [key_of(each) for each in made]
         known = list(self.chain.keys) if self.stored_outline is not None else []
         return [*keys, *known, *(record.chain if record is not None and record.key in keys else [])]
 
     @property
     def _memory(self) -> Path:
-        return self.store.root / "plans" / f"{initial_key(self._declaration[0])}.json"
+        return self.store.root / "plans" / f"{key_of(self._declaration[0])}.json"
 
     def _remembered(self) -> dict[str, Any]:
         if not self._memory.exists():

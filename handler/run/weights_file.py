@@ -107,24 +107,26 @@ def saveables(root: Any) -> Iterator[tuple[str, str, Any]]:
         seen.add(id(part))
         if isinstance(part, keras.layers.Layer):
             yield path, names, part
-        for attribute, child in walk_saveable(part):
-            if isinstance(child, KerasSaveable):
-                yield from visit(child, join(path, attribute), _name(names, child))
-            elif isinstance(child, list | dict | tuple):
-                yield from listed(child, join(path, attribute), names, set())
-
-    def listed(parts: Any, path: str, names: str, within: set[int]) -> Iterator[tuple[str, str, Any]]:
-        if id(parts) in within:
-            return
-        within.add(id(parts))
-        used: dict[str, int] = {}
-        for part in list(parts.values()) if isinstance(parts, dict) else parts:
-            if isinstance(part, KerasSaveable):
-                yield from visit(part, join(path, _unique(type(part).__name__, used)), _name(names, part))
-            elif isinstance(part, list | dict | tuple):
-                yield from listed(part, join(path, _unique("container", used)), names, within)
+        for attribute, value in walk_saveable(part):
+            for place, child in _children(value, join(path, attribute), set()):
+                yield from visit(child, place, _name(names, child))
 
     return visit(root, "", "")
+
+
+def _children(value: Any, path: str, within: set[int]) -> Iterator[tuple[str, Any]]:
+    """Yield `(stored path, object)` for an attribute's value, or for the objects in its lists, tuples and mappings."""
+    if isinstance(value, KerasSaveable):
+        yield path, value
+        return
+    if not isinstance(value, list | dict | tuple) or id(value) in within:
+        return
+    within.add(id(value))
+    used: dict[str, int] = {}
+    for part in list(value.values()) if isinstance(value, dict) else value:
+        if isinstance(part, KerasSaveable | list | dict | tuple):
+            kind = type(part).__name__ if isinstance(part, KerasSaveable) else "container"
+            yield from _children(part, join(path, _unique(kind, used)), within)
 
 
 def _name(names: str, part: Any) -> str:

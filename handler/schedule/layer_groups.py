@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from handler.errors import ScheduleError
 from handler.schedule.layer_outline import Outline
+from handler.validation.text import is_glob
 
 
 @dataclass(frozen=True)
@@ -76,37 +78,20 @@ def resolve_layer_groups(
     if outline is None:
         return _without_network(layers, leave_out, path)
     names = _Names(outline)
-    if isinstance(layers, str):
-        units: list[tuple[str, ...]] = [(layer,) for layer in outline.paths]
-        if not units:
-            raise ScheduleError(f"{path}.layers", f"{layers!r}: the network has no layer with weights")
-    else:
-        units = []
-        for i, unit in enumerate(layers):
-            where = f"{path}.layers[{i}]"
-            if isinstance(unit, str):
-                units += names.units(unit, where)
-            else:
-                members = {
-                    layer
-                    for j, name in enumerate(unit)
-                    for part in names.units(name, f"{where}[{j}]")
-                    for layer in part
-                }
-                units.append(tuple(members))
-    out = {
-        layer for i, name in enumerate(leave_out) for part in names.units(name, f"{path}.except[{i}]") for layer in part
-    }
+    units = names.listed(layers, f"{path}.layers")
     if layers == "all_reverse":
         units.reverse()
-    _refuse_repeated((layer for unit in [*units, out] for layer in unit), outline, f"{path}.layers")
-    parts = {whole for unit in [*units, out] for layer in unit if (whole := outline.whole_of.get(layer))} | set(apart)
-    order = [part for path in outline.paths for part in ((path, *outline.parts_of(path)) if path in parts else (path,))]
-    units = [_taken_apart(unit, parts, outline, f"{path}.layers") for unit in units]
-    out = set(_taken_apart(out, parts, outline, f"{path}.except"))
+    out = names.members(leave_out, f"{path}.except")
+    named = [layer for unit in (*units, out) for layer in unit]
+    _refuse_repeated(named, outline, f"{path}.layers")
+    parts = {outline.whole_of[layer] for layer in named if layer in outline.whole_of} | set(apart)
+    order = [
+        name for layer in outline.paths for name in ((layer, *outline.parts_of(layer)) if layer in parts else (layer,))
+    ]
     place = {layer: i for i, layer in enumerate(order)}
-    units = [tuple(sorted(dict.fromkeys(unit), key=place.__getitem__)) for unit in units]
-    return _units(units, out, f"{path}.layers").in_order(order)
+    units = [_taken_apart(unit, parts, outline, f"{path}.layers") for unit in units]
+    units = [tuple(sorted(set(unit), key=place.__getitem__)) for unit in units]
+    return _units(units, _taken_apart(out, parts, outline, f"{path}.except"), f"{path}.layers").in_order(order)
 
 
 def listed_layer_groups(layers: Sequence[str | list[str]], path: str, *, plain: bool = False) -> LayerGroups | None:
@@ -121,7 +106,7 @@ def listed_layer_groups(layers: Sequence[str | list[str]], path: str, *, plain: 
         ScheduleError: a layer is in two groups.
     """
     units = [(unit,) if isinstance(unit, str) else tuple(dict.fromkeys(unit)) for unit in layers]
-    if not plain and any(_is_glob(name) or "/" in name for unit in units for name in unit):
+    if not plain and any(is_glob(name) or "/" in name for unit in units for name in unit):
         return None
     return _units(units, set(), path)
 
@@ -137,8 +122,8 @@ def _without_network(layers: str | Sequence[str | list[str]], leave_out: Sequenc
         for name in ([unit] if isinstance(unit, str) else unit)
     ]
     for where, name in [*given, *((f"{path}.except[{i}]", name) for i, name in enumerate(leave_out))]:
-        if _is_glob(name) or "/" in name:
-            what = "a glob" if _is_glob(name) else "a path into a nested model"
+        if is_glob(name) or "/" in name:
+            what = "a glob" if is_glob(name) else "a path into a nested model"
             raise ScheduleError(where, f"{name!r} is {what}, which needs a built network; use plain layer names")
     units = listed_layer_groups(layers, f"{path}.layers")
     return _units([] if units is None else units.units, set(leave_out), f"{path}.layers")
@@ -173,13 +158,12 @@ def _units(units: Sequence[tuple[str, ...]], out: Collection[str], path: str) ->
                     "globs are resolved); name it once",
                 )
             first[layer] = i
-    left = tuple(kept for kept in (tuple(layer for layer in unit if layer not in out) for unit in units) if kept)
+    left = tuple(filter(None, (tuple(layer for layer in unit if layer not in out) for unit in units)))
     if not left:
         raise ScheduleError(
             path, "`except` excludes all layers of the entry, so nothing is frozen; remove the entry instead"
         )
-    spared = frozenset(layer for unit in units for layer in unit if layer in out)
-    return LayerGroups(left, tuple(layer for unit in left for layer in unit), spared)
+    return LayerGroups(left, tuple(layer for unit in left for layer in unit), frozenset(out).intersection(first))
 
 
 class _Names:
@@ -192,18 +176,33 @@ class _Names:
         for alias, path in outline.aliases.items():
             self.also.setdefault(path, []).append(alias)
 
+    def listed(self, layers: str | Sequence[str | list[str]], where: str) -> list[tuple[str, ...]]:
+        """Return the layer groups of an entry: each layer of the network, or those that it lists."""
+        if isinstance(layers, str):
+            if not self.outline.paths:
+                raise ScheduleError(where, f"{layers!r}: the network has no layer with weights")
+            return [(layer,) for layer in self.outline.paths]
+        units: list[tuple[str, ...]] = []
+        for i, unit in enumerate(layers):
+            place = f"{where}[{i}]"
+            units += self.units(unit, place) if isinstance(unit, str) else [self.members(unit, place)]
+        return units
+
+    def members(self, names: Sequence[str], where: str) -> tuple[str, ...]:
+        """Return the layers that several names, globs or paths stand for, each once."""
+        groups = [group for i, name in enumerate(names) for group in self.units(name, f"{where}[{i}]")]
+        return tuple(dict.fromkeys(itertools.chain.from_iterable(groups)))
+
     def units(self, name: str, where: str) -> list[tuple[str, ...]]:
         """Return the layer groups that a name, glob or path stands for."""
         name = self._first_path(name)
         if name in self.weighted or name in self.outline.whole_of:
             return [(name,)]
         if name in self.outline.models:
-            inside = tuple(
-                path for path in self.outline.paths if any(known.startswith(f"{name}/") for known in self._known(path))
-            )
+            inside = self._paths(lambda known: known.startswith(f"{name}/"))
             if inside:
                 _refuse_repeated([name], self.outline, where)
-                return [inside]
+                return [tuple(inside)]
             raise ScheduleError(
                 where,
                 f"the model {name!r} has no layer with weights of its own, so there is nothing to freeze; remove it",
@@ -212,19 +211,11 @@ class _Names:
             raise ScheduleError(
                 where, f"the layer {name!r} has no weights, so there is nothing to freeze; {self._instead(name)}"
             )
-        if _is_glob(name):
-            matches: list[tuple[str, ...]] = [
-                (path,) for path in self.outline.paths if any(fnmatchcase(known, name) for known in self._known(path))
-            ]
-            matches = matches or self._parts_matching(name)
-            if matches:
-                return matches
-            bare = [path for path in self.outline.weightless if fnmatchcase(path, name)]
-            why = f"matches only layers without weights ({', '.join(bare[:3])})" if bare else "matches no layer"
-            raise ScheduleError(where, f"the glob {name!r} {why}; {self._instead(name)}")
-        inside = tuple(part for part in self.outline.whole_of if part.startswith(f"{name}/"))
+        if is_glob(name):
+            return self._matching(name, where)
+        inside = [part for part in self.outline.whole_of if part.startswith(f"{name}/")]
         if inside:  # the name of a model or a block within a wrapper
-            return [inside]
+            return [tuple(inside)]
         raise ScheduleError(where, f"there is no layer {name!r} in the network; {self._instead(name)}")
 
     def _first_path(self, name: str) -> str:
@@ -233,6 +224,16 @@ class _Names:
             if name == alias or name.startswith(f"{alias}/"):
                 return path + name.removeprefix(alias)
         return name
+
+    def _matching(self, glob: str, where: str) -> list[tuple[str, ...]]:
+        matches = self._paths(lambda known: fnmatchcase(known, glob))
+        found: list[tuple[str, ...]] = [(path,) for path in matches]
+        found = found or self._parts_matching(glob)
+        if not found:
+            bare = [path for path in self.outline.weightless if fnmatchcase(path, glob)]
+            why = f"matches only layers without weights ({', '.join(bare[:3])})" if bare else "matches no layer"
+            raise ScheduleError(where, f"the glob {glob!r} {why}; {self._instead(glob)}")
+        return found
 
     def _parts_matching(self, glob: str) -> list[tuple[str, ...]]:
         """Return the inner layers of wrappers and blocks that a glob matches, or else groups of them.
@@ -250,9 +251,10 @@ class _Names:
                     break
         return [tuple(group) for group in groups.values()]
 
-    def _known(self, path: str) -> list[str]:
-        """Return all paths by which a layer is reached."""
-        return [path, *self.also.get(path, ())]  # guard: layer-known-by-all-paths
+    def _paths(self, fits: Callable[[str], bool]) -> list[str]:
+        """Return the layers with weights of which a path, of all by which they are reached, fits."""
+        # guard: layer-known-by-all-paths
+        return [path for path in self.outline.paths if any(map(fits, [path, *self.also.get(path, ())]))]
 
     def _instead(self, name: str) -> str:
         known = [*self.outline.paths, *self.outline.models, *self.outline.whole_of]
@@ -267,7 +269,3 @@ class _Names:
             + ", ".join(self.outline.paths[:12])
             + (", ..." if len(self.outline.paths) > 12 else "")
         )
-
-
-def _is_glob(name: str) -> bool:
-    return any(sign in name for sign in "*?[")

@@ -10,13 +10,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
 
 from handler.errors import ScheduleError
-from handler.errors.quoting import quote
+from handler.errors.quoting import listing, quote
 from handler.schedule.entries import (
     FIELD,
     Entry,
@@ -323,9 +323,8 @@ def held_layers(outline: Outline, schedule: Schedule) -> list[str]:
             held += [layer.path] if layer.held else inside
     if not held:
         return []
-    more = f" and {len(held) - 4} more" if len(held) > 4 else ""
     return [
-        f"freeze_training names {', '.join(held[:4])}{more}, frozen before the training: no entry can unfreeze them, "
+        f"freeze_training names {listing(held, 4)}, frozen before the training: no entry can unfreeze them, "
         "they stay frozen in every epoch; remove `trainable = False` in the code of the network to train them"
     ]
 
@@ -335,25 +334,23 @@ def idle_segments(outline: Outline, schedule: Schedule) -> list[str]:
     idle = [segment for segment in schedule.segments if not outline.unfrozen(segment.frozen)]
     if not idle or not outline.layers:
         return []
-    named = ", ".join(f"{segment.start}-{segment.end}" for segment in idle[:4])
-    more = f" and {len(idle) - 4} more" if len(idle) > 4 else ""
-    return [f"epochs {named}{more}: every layer is frozen, so nothing is trained; exclude a layer (except)"]
+    named = listing([f"{segment.start}-{segment.end}" for segment in idle], 4)
+    return [f"epochs {named}: every layer is frozen, so nothing is trained; exclude a layer (except)"]
 
 
 def _check_shared(units: Sequence[Sequence[str]], outline: Outline, path: str) -> None:
     """Refuse layer groups that separate layers with shared weights: one would be frozen, the other trainable."""
-    for group in outline.shared:
-        for unit in units:
-            held = {part for layer in unit for part in outline.parts_of(layer)}
-            apart = [layer for layer in group if layer not in held]
-            if 0 < len(apart) < len(group):  # guard: shared-layers-frozen-together
-                named = {path: path if path in unit else outline.whole_of.get(path, path) for path in group}
-                inside = next(named[layer] for layer in group if layer in held)
-                raise ScheduleError(
-                    path,
-                    f"{inside!r} and {named[apart[0]]!r} share weights, so one can't be frozen while the other is "
-                    f"trainable; put them into one layer group, [[{', '.join(named.values())}]], or leave both out",
-                )
+    for group, unit in product(outline.shared, units):
+        parts = {part for layer in unit for part in outline.parts_of(layer)}
+        inside = [layer for layer in group if layer in parts]
+        apart = [layer for layer in group if layer not in parts]
+        if inside and apart:  # guard: shared-layers-frozen-together
+            named = {layer: layer if layer in unit else outline.whole_of.get(layer, layer) for layer in group}
+            raise ScheduleError(
+                path,
+                f"{named[inside[0]]!r} and {named[apart[0]]!r} share weights, so one can't be frozen while the other "
+                f"is trainable; put them into one layer group, [[{', '.join(named.values())}]], or leave both out",
+            )
 
 
 def _check_count(strategy: Any, n: int, path: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -60,21 +60,24 @@ class CallbackSpec(SpecModel):
         return given.get("monitor", "val_loss" if by_default else None)
 
 
+_EPOCHS = (
+    lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31,
+    "a whole number of epochs, at least 0",
+)
+_NUMBER = (lambda value: value is None or is_number(value), "a number")
+_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "monitor": (lambda value: isinstance(value, str), "the name of a loss or metric"),
+    **dict.fromkeys(("patience", "cooldown", "start_from_epoch"), _EPOCHS),
+    **dict.fromkeys(("min_delta", "baseline", "min_lr", "initial_value_threshold"), _NUMBER),
+    "mode": (("auto", "min", "max").__contains__, "'auto', 'min' or 'max'"),
+    "factor": (lambda value: is_number(value) and 0 < value < 1, "between 0 and 1"),
+}
+
+
 def _check_values(name: str, arguments: dict[str, Any]) -> None:
-    if not isinstance(arguments.get("monitor", ""), str):
-        raise SpecError("monitor", f"must be the name of a loss or metric, not {quote(arguments['monitor'])}")
-    for key in ("patience", "cooldown", "start_from_epoch"):
-        value = arguments.get(key, 0)
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
-            raise SpecError(key, f"must be a whole number of epochs, at least 0, not {quote(value)}")
-    for key in ("min_delta", "baseline", "min_lr", "initial_value_threshold"):
-        if not (arguments.get(key) is None or is_number(arguments[key])):
-            raise SpecError(key, f"must be a number, not {quote(arguments[key])}")
-    if arguments.get("mode", "auto") not in ("auto", "min", "max"):
-        raise SpecError("mode", f"must be 'auto', 'min' or 'max', not {quote(arguments['mode'])}")
-    factor = arguments.get("factor", 0.1)
-    if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor < 1:
-        raise SpecError("factor", f"must be between 0 and 1, not {quote(factor)}")
+    for key, (fits, kind) in _VALUES.items():
+        if key in arguments and not fits(arguments[key]):
+            raise SpecError(key, f"must be {kind}, not {quote(arguments[key])}")
     if name == "ModelCheckpoint" and arguments.get("save_best_only") and arguments.get("save_freq", "epoch") != "epoch":
         raise SpecError(
             "save_freq",

@@ -6,7 +6,6 @@ the project, nor do names that a module of the project only imports from them.
 
 from __future__ import annotations
 
-import ast
 import os
 import site
 import sysconfig
@@ -18,11 +17,11 @@ from handler.errors import SpecError
 from handler.store.marker import MARKER
 from handler.user_code.modules import (
     RESERVED,
+    bindings,
     check_reference,
     find_module,
     is_allowed_module,
     parse_module,
-    top_level_statements,
 )
 
 ENVIRONMENTS = frozenset({"site-packages", "dist-packages", "node_modules", "venv", "virtualenv", "__pypackages__"})
@@ -124,7 +123,7 @@ def _imported_from(module: str, name: str, folder: Path, project: Path, seen: fr
     if (why := outside(file, project)) is not None:
         return why
     parts = module.split(".")
-    bound, stars = _bindings(parse_module(file), parts if file.name == "__init__.py" else parts[:-1])
+    bound, stars = bindings(parse_module(file), parts if file.name == "__init__.py" else parts[:-1])
     for origin in bound.get(name, ()):
         source, _, original = (origin or "").rpartition(".")
         if origin is None or is_allowed_module(source):
@@ -137,68 +136,3 @@ def _imported_from(module: str, name: str, folder: Path, project: Path, seen: fr
         if is_allowed_module(source) or _imported_from(source, name, folder, project, seen | {module}) is None:
             return None
     return f"isn't defined in {file.name}"
-
-
-def _bindings(tree: ast.Module, package: list[str]) -> tuple[dict[str, list[str | None]], list[str]]:
-    """Return the origins of a module's names, in any of its branches, and the modules from which it imports all names.
-
-    The origin is None for a value that the module creates itself, else the dotted name of the imported object.
-    """
-    bound: dict[str, list[str | None]] = {}
-    stars: list[str] = []
-    for node in top_level_statements(tree.body):
-        match node:
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                bound.setdefault(node.name, []).append(None)
-            case ast.Import():
-                for alias in node.names:
-                    top = alias.name.split(".")[0]
-                    bound.setdefault(alias.asname or top, []).append(alias.name if alias.asname else top)
-            case ast.ImportFrom():
-                base = package[: len(package) - node.level + 1] if node.level else []
-                source = ".".join([*base, *(node.module.split(".") if node.module else [])])
-                for alias in node.names:
-                    if alias.name == "*":
-                        stars.append(source)
-                    else:
-                        bound.setdefault(alias.asname or alias.name, []).append(f"{source}.{alias.name}")
-            case ast.Assign() | ast.AnnAssign():
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                for target in targets:
-                    _bind(target, node.value, bound)
-    return bound, stars
-
-
-def _bind(target: ast.expr, value: ast.expr | None, bound: dict[str, list[str | None]]) -> None:
-    """Add the origins of an assignment's value to the names of its target."""
-    sequence = ast.Tuple | ast.List
-    if isinstance(target, sequence) and isinstance(value, sequence):
-        parts = (*target.elts, *value.elts)
-        if not any(isinstance(part, ast.Starred) for part in parts):
-            for left, right in zip(target.elts, value.elts, strict=False):
-                _bind(left, right, bound)
-            return
-    for part in ast.walk(target):
-        if isinstance(part, ast.Name):
-            bound.setdefault(part.id, []).extend(_aliases(value, bound))
-
-
-def _aliases(value: ast.expr | None, bound: dict[str, list[str | None]]) -> list[str | None]:
-    """Return the dotted names of which a value is an alias, such as `np.load`; None for a value made by the module.
-
-    For a value with alternatives, such as a tuple or `a if b else c`, return those of all alternatives.
-    """
-    several = {ast.Tuple: "elts", ast.List: "elts", ast.BoolOp: "values"}.get(type(value))
-    parts = getattr(value, several) if several else [value.body, value.orelse] if isinstance(value, ast.IfExp) else []
-    if parts:
-        return [alias for part in parts for alias in _aliases(part, bound)]
-    if isinstance(value, ast.NamedExpr | ast.Starred):
-        return _aliases(value.value, bound)
-    attributes: list[str] = []
-    while isinstance(value, ast.Attribute):
-        attributes.insert(0, value.attr)
-        value = value.value
-    if not isinstance(value, ast.Name):
-        return [None]
-    origins = bound.get(value.id, [f"builtins.{value.id}"])
-    return [None if origin is None else ".".join([origin, *attributes]) for origin in origins]

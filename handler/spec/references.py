@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from handler.data.source_forms import form_of
 from handler.errors import SpecError
 from handler.errors.quoting import join, suggestion
 from handler.spec.initial_weights import source_of
 from handler.user_code.modules import check_call, check_reference
 from handler.user_code.reference import is_reference
-from handler.validation.text import check_folder_name
+from handler.validation.text import check_folder_name, is_glob
 
 if TYPE_CHECKING:
     from handler.spec.training_spec import TrainingSpec
@@ -58,10 +59,8 @@ def check_references(spec: TrainingSpec, folder: Path) -> None:
     check_folder_name(folder, "specification")
     for path, reference in references(spec):
         check_reference(reference, folder, path)
-    for path, source in (("data.source", spec.data.source), ("data.validation", spec.data.validation)):
-        for i, item in enumerate(source if isinstance(source, list) else [source] if source else []):
-            if item != "synthetic" and not is_reference(item):
-                check_source(item, folder, f"{path}[{i}]" if isinstance(source, list) else path)
+    for path, item in spec.data.source_files():
+        check_source(item, folder, path)
     for i, pattern in enumerate(spec.data.files):
         files_named(pattern, folder, f"data.files[{i}]")
     if spec.model.weights is not None:
@@ -83,16 +82,14 @@ def check_source(source: str, folder: Path, path: str) -> None:
     Raises:
         SpecError: names the file or the glob.
     """
-    from handler.data.globs import is_glob, matches
+    from handler.data.globs import matches
 
-    file = folder / source
-    if file.exists():
+    if (folder / source).exists():
         return
-    if is_glob(source):
-        if matches(source, folder, path):
-            return
+    if not is_glob(source):
+        raise SpecError(path, f"there is no file {folder / source}")
+    if not matches(source, folder, path):
         raise SpecError(path, f"{source!r} matches no file in {folder}")
-    raise SpecError(path, f"there is no file {file}")
 
 
 def _check_arguments(spec: TrainingSpec, folder: Path) -> None:
@@ -101,9 +98,10 @@ def _check_arguments(spec: TrainingSpec, folder: Path) -> None:
     from handler.data.sources import check_clouds
 
     source, weights = spec.data.source, spec.model.compile.class_weight
-    if is_reference(source):
+    form = form_of(source)
+    if form == "function":
         check_call(str(source), folder, spec.data.args, "data.args")
-    elif isinstance(source, str) and Path(source).suffix.lower() in (".npz", ".zarr"):
+    elif form in ("npz", "zarr"):
         parse_arguments(ArrayArguments, spec.data.args)
     else:
         classes = list(parse_arguments(CloudArguments, spec.data.args).classes)
@@ -120,12 +118,12 @@ def _check_arguments(spec: TrainingSpec, folder: Path) -> None:
 
 def _check_validation(spec: TrainingSpec, folder: Path) -> None:
     """Raise `SpecError` for a callback that monitors validation if a .npz source has no `y_val`."""
-    source = spec.data.source
     from handler.data.npz import read_headers
 
-    if spec.data.validation is not None or not isinstance(source, str) or Path(source).suffix.lower() != ".npz":
+    source = spec.data.source
+    if spec.data.validation is not None or form_of(source) != "npz":
         return
-    if "y_val" in read_headers(folder / source, "data.source"):
+    if "y_val" in read_headers(folder / str(source), "data.source"):
         return
     for i, callback in enumerate(spec.training.callbacks):
         watched = callback.watched()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import math
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from handler.errors import SpecError
 from handler.records import RunRecord
 from handler.spec.document import read_yaml
+from handler.store.checksums import key_of_text
 
 MOST = 1000  # trainings of one sweep; all specifications are read before any training starts
 NAME = 100  # most characters of a run's name
@@ -145,7 +145,7 @@ def _run_name(words: str, changes: Iterable[str]) -> str:
     `--set` adds no words. A digest of all changes is therefore appended.
     """
     given = sorted(changes)
-    told = f"-{hashlib.sha256(json.dumps(given).encode()).hexdigest()[:DIGEST]}" if given else ""
+    told = f"-{key_of_text(json.dumps(given))[:DIGEST]}" if given else ""
     short = re.sub(r"^[^A-Za-z0-9_]+", "", re.sub(r"[^A-Za-z0-9._-]+", "-", words)) or "run"
     return short[: NAME - 5 - len(told)] + told
 

@@ -196,7 +196,7 @@ class TrainingSpec(SpecModel):
             self.freeze_training, self.training.epochs, learning_rate_schedule=self.model.compile.learning_rate_schedule
         )
         check_device_strategy(self.training.strategy, self.training.batch_size, self.model.compile.optimizer)
-        if self.training.in_place and isinstance(self.data.source, str) and form_of(self.data.source) == "zarr":
+        if self.training.in_place and form_of(self.data.source) == "zarr":
             problem = "a .zarr source is read during training and not rearranged; set it to false"
             raise SpecError("training.in_place", problem)
         check_monitors(

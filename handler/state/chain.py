@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from handler.errors import DamagedError
 from handler.schedule.schedule import Schedule
-from handler.store.checksums import key_of
+from handler.store.checksums import key_of, parse_state_key, snapshot_key
 from handler.store.states import StateStore
 
 
@@ -75,7 +75,7 @@ class RecordedKeys:
 
 def step_key(chain: HasKeys, epoch: int, step: int) -> str:
     """Return the name of the state `step` steps into an epoch."""
-    return f"{chain.keys[epoch + 1]}-step-{step}"
+    return snapshot_key(chain.keys[epoch + 1], step)
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,9 @@ def iter_states_latest_first(
     """
     there, steps = states.stored_keys(), dict[str, list[int]]()
     for name in there:
-        if "-step-" in name:
-            key, _, step = name.rpartition("-step-")
-            if step.isdigit():
-                steps.setdefault(key, []).append(int(step))
+        key, step = parse_state_key(name)
+        if step:
+            steps.setdefault(key, []).append(step)
     end = len(chain.keys) - 1
     for epoch in range(end if last is None else last, first - 1, -1):
         if steps and epoch < end:

@@ -20,6 +20,7 @@ from handler.store.atomic_files import unreadable
 FORMAT = 1
 BLOCK = 1 << 18  # so small that a block is still in the processor's cache when it is hashed
 REMEMBERED = 64
+STEP = "-step-"  # in the key of a state within an epoch
 _KNOWN: OrderedDict[Path, tuple[tuple[int, ...], dict[str, Any]]] = OrderedDict()
 
 
@@ -167,10 +168,31 @@ def raise_first(wrong: list[Damage]) -> None:
         raise DamagedError(f"{wrong[0].path}: {wrong[0].what}")
 
 
-def _canonical(body: dict[str, Any]) -> bytes:
+def _canonical(body: Any) -> bytes:
     return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
 
 def key_of(data: Any) -> str:
-    """Return the key of JSON-able data: the first 32 hex digits of the sha256 of its canonical form."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:32]
+    """Return the key of JSON-able data, whatever the order of its mappings."""
+    return key_of_text(_canonical(data).decode())
+
+
+def key_of_text(text: str) -> str:
+    """Return the key of a text: the first 32 hex digits of its sha256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def snapshot_key(key: str, step: int) -> str:
+    """Return the key of a state within an epoch.
+
+    Args:
+        key: the key of the state at the epoch's end.
+        step: the number of steps done in the epoch.
+    """
+    return f"{key}{STEP}{step}"
+
+
+def parse_state_key(name: str) -> tuple[str, int]:
+    """Return the key of the state at an epoch's end and the step; the step is 0 if the state is at the end."""
+    key, _, step = name.partition(STEP)
+    return key, int(step) if step.isdigit() else 0

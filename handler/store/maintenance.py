@@ -155,7 +155,7 @@ def reachable_states(store: StoreParts, runs: Iterable[str]) -> set[str]:
         if record.state:
             keys.add(record.state)
         if record.status != "completed":
-            keys |= {key for key in store.states.names() if key.partition("-step-")[0] in set(record.chain)}
+            keys |= {key for key in store.states.names() if checksums.parse_state_key(key)[0] in set(record.chain)}
     keys &= store.states.stored_keys()
     for key in list(keys):
         keys |= store.states.referenced_keys(key)  # guard: references-collected
@@ -207,12 +207,7 @@ def _collect(store: StoreParts, keep: Retention | None, dry_run: bool) -> tuple[
     runs = [name for name in names if name not in drop]
     for name in runs:
         store.runs.read(name)  # raises for an unreadable record, because its needs are unknown
-    used = {key for record in _records(store, runs) for key in record.prefit}
-    kept = reachable_states(store, runs)
-    doomed = [store.states.folder(key) for key in store.states.names() if key not in kept]
-    doomed += quarantined_paths(store)
-    doomed += [p for p in _sealed(store.prefit.root) if p.stem not in used]
-    doomed += [p for p in (*_sealed(store.prefixes), *_sealed(store.backups)) if not locks.is_locked(p)]
+    doomed = _unneeded(store, runs)
     left = [place for folder in store.folders() for place in atomic_files.stale_files(folder)]
     far = remote_dirs.stale_objects(store.root)
     dropped = {name: store.runs.folder(name) for name in drop}
@@ -227,6 +222,18 @@ def _collect(store: StoreParts, keep: Retention | None, dry_run: bool) -> tuple[
             shutil.rmtree(path)
         remote_dirs.remove_stale_objects(store.root, far)
     return sorted([*far, *(str(p.relative_to(store.root)) for p in (*dropped.values(), *doomed, *left))]), size
+
+
+def _unneeded(store: StoreParts, runs: list[str]) -> list[Path]:
+    """Return the directories that none of the runs needs and no process uses."""
+    used = {key for record in _records(store, runs) for key in record.prefit}
+    kept = reachable_states(store, runs)
+    return [
+        *(store.states.folder(key) for key in store.states.names() if key not in kept),
+        *quarantined_paths(store),
+        *(path for path in _sealed(store.prefit.root) if path.stem not in used),
+        *(path for folder in (store.prefixes, store.backups) for path in _sealed(folder) if not locks.is_locked(path)),
+    ]
 
 
 def quarantined_paths(store: StoreParts) -> list[Path]:

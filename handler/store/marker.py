@@ -13,13 +13,13 @@ from pathlib import Path
 from handler.errors import SpecError, StoreError
 from handler.store import remote_dirs, remote_files
 from handler.store.atomic_files import as_store_errors, make_folder, write_file
-from handler.store.checksums import parse_checked, read_checked, with_checksum
+from handler.store.checksums import STEP, parse_checked, read_checked, with_checksum
 
 MARKER = ".frostline-store"
 KEY = "[0-9a-f]{32}"
 # The names that a store and its dead writers leave in each directory.
 OURS = {
-    "states": re.compile(rf"\..*|{KEY}(-step-\d+)?"),
+    "states": re.compile(rf"\..*|{KEY}({STEP}\d+)?"),
     "plans": re.compile(rf"\..*|{KEY}\.json"),
     **{part: re.compile(rf"\..*|{KEY}\.zarr") for part in ("prefit", "prefixes", "backups")},
 }

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from handler.errors import SpecError, StoreError
+from handler.errors.quoting import listing
 from handler.store import marker, remote_files
 from handler.store.atomic_files import write_file
 from handler.store.checksums import read_checked, with_checksum
@@ -36,7 +37,7 @@ def claimed_sweep(store: Store, name: str, runs: Sequence[str]) -> Iterator[None
         with contextlib.suppress(StoreError):  # a new sweep, or one older than this file
             there = read_checked(file)["runs"]
             if there != list(runs):
-                known = ", ".join(there[:3]) + (f" and {len(there) - 3} more" if len(there) > 3 else "")
+                known = listing(there, 3)
                 raise SpecError(
                     "--name",
                     f"{name!r} is another sweep of this store, with the runs {known}; give this sweep another name",

@@ -14,7 +14,7 @@ from handler.engine.trainer import Trainer
 from handler.errors import DataError, SpecError
 from handler.observer import Observer
 from handler.store.store import Store
-from handler.validation.arguments import check_epochs, check_kinds, what
+from handler.validation.arguments import check_kinds, check_whole, what
 
 WRAP_MODEL = "DLModelHandler(KerasArchitecture(model), training_epochs=10, batch_size=32)"
 
@@ -34,7 +34,7 @@ def check_model_handler(mh: Any) -> None:
     if isinstance(mh, type) or missing:
         lacks = "" if isinstance(mh, type) else f", which has no {missing[0]!r}"
         raise SpecError("mh", f"must be a DLModelHandler, not {what(mh)}{lacks}; make one with {WRAP_MODEL}")
-    check_epochs(mh.training_epochs)
+    check_whole(mh.training_epochs, "training_epochs", "epochs")
 
 
 def check_architecture(arch: Any) -> None:

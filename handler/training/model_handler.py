@@ -15,7 +15,7 @@ from handler.engine.losses import is_one_hot
 from handler.engine.sequencer import DLSequencer
 from handler.records import InitialWeights
 from handler.training.arguments import check_architecture, check_callable_or_callbacks, check_validation
-from handler.validation.arguments import check_batch_size, check_epochs, check_function
+from handler.validation.arguments import check_function, check_whole
 
 
 class DLModelHandler:
@@ -68,8 +68,8 @@ class DLModelHandler:
         augment: Callable[[list[np.ndarray], np.random.Generator], list[np.ndarray]] | None = None,
     ) -> None:
         check_architecture(arch)
-        check_epochs(training_epochs)
-        check_batch_size(batch_size)
+        check_whole(training_epochs, "training_epochs", "epochs")
+        check_whole(batch_size, "batch_size", "examples")
         check_callable_or_callbacks(callbacks)
         check_validation(validation_data)
         check_function(augment, "augment", optional=True)

@@ -7,10 +7,10 @@ the values and the user's own functions that the code refers to, in its module a
 
 from __future__ import annotations
 
-import contextlib
 import dis
 import functools
 import inspect
+import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType
@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import xxhash
+
+from handler.backend.python_functions import enclosed_values
 
 _NOT_OWN = {"keras", "tensorflow", "numpy", "handler", "builtins", *sys.stdlib_module_names}
 
@@ -76,35 +78,32 @@ class _Text:
             if id(value) in self.seen or not _is_own(value):  # a method that calls super() has its class in its closure
                 return value.__qualname__
             self.seen.add(id(value))
-        if isinstance(value, FunctionType):
-            given = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
-            return _compiled(value.__code__) + self.all([*given, *_enclosed(value), *_of_module(value)])
-        if isinstance(value, type):
-            members = sorted((k, v) for k, v in vars(value).items() if callable(v) or not k.startswith("__"))
-            return "".join(f"{name} {self.of(part)}" for name, part in members)
-        if isinstance(value, staticmethod | classmethod):
-            return self.of(value.__func__)
-        if isinstance(value, property):
-            return self.all([value.fget, value.fset])
-        if isinstance(value, np.ndarray):
-            return f"{value.dtype}{value.shape}{xxhash.xxh3_128_hexdigest(np.ascontiguousarray(value).tobytes())}"
-        if value is None or isinstance(value, bool | int | float | str | bytes):
-            return repr(value)
-        if isinstance(value, tuple) or (isinstance(value, list) and not self.remembers):
-            return self.all(value)
-        if isinstance(value, dict) and not self.remembers:
-            return self.all(part for item in value.items() for part in item)
+        match value:
+            case FunctionType():
+                given = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+                return _compiled(value.__code__) + self.all([*given, *enclosed_values(value), *_of_module(value)])
+            case type():
+                members = sorted((k, v) for k, v in vars(value).items() if callable(v) or not k.startswith("__"))
+                return "".join(f"{name} {self.of(part)}" for name, part in members)
+            case staticmethod() | classmethod():
+                return self.of(value.__func__)
+            case property():
+                return self.all([value.fget, value.fset])
+            case np.ndarray():
+                return f"{value.dtype}{value.shape}{xxhash.xxh3_128_hexdigest(np.ascontiguousarray(value).tobytes())}"
+            case None | bool() | int() | float() | str() | bytes():
+                return repr(value)
+            case tuple():
+                return self.all(value)
+            case list() if not self.remembers:
+                return self.all(value)
+            case dict() if not self.remembers:
+                return self.all(itertools.chain.from_iterable(value.items()))
         return type(value).__qualname__
 
     def all(self, values: Iterable[Any]) -> str:
         """Return the texts of several values."""
         return f"({','.join(self.of(value) for value in values)})"
-
-
-def _enclosed(function: FunctionType) -> Iterator[Any]:
-    for cell in function.__closure__ or ():
-        with contextlib.suppress(ValueError):  # an empty cell
-            yield cell.cell_contents
 
 
 def _of_module(function: FunctionType) -> list[Any]:

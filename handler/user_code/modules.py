@@ -150,19 +150,84 @@ def check_call(reference: str, folder: Path, arguments: Mapping[str, Any], path:
 
 def defined_names(tree: ast.Module) -> tuple[list[str], bool]:
     """Return the names that a module defines, and whether the list is complete (False after `from x import *`)."""
-    names: list[str] = []
-    complete = True
+    bound, stars = bindings(tree, [])
+    return list(bound), not stars
+
+
+def bindings(tree: ast.Module, package: list[str]) -> tuple[dict[str, list[str | None]], list[str]]:
+    """Return the origins of a module's names, in any of its branches, and the modules from which it imports all names.
+
+    The origin is None for a value that the module creates itself, else the dotted name of the imported object.
+    """
+    bound: dict[str, list[str | None]] = {}
+    stars: list[str] = []
     for node in top_level_statements(tree.body):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                names.append(node.name)
-            case ast.Assign() | ast.AnnAssign():
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                names += [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
-            case ast.Import() | ast.ImportFrom():
-                complete = complete and all(alias.name != "*" for alias in node.names)
-                names += [alias.asname or alias.name.split(".")[0] for alias in node.names if alias.name != "*"]
-    return list(dict.fromkeys(names)), complete
+                bound.setdefault(node.name, []).append(None)
+            case ast.Import():
+                for name, origin in map(_module_bound, node.names):
+                    bound.setdefault(name, []).append(origin)
+            case ast.ImportFrom():
+                source = ".".join(import_source(node, package))
+                for alias in node.names:
+                    if alias.name == "*":
+                        stars.append(source)
+                    else:
+                        bound.setdefault(alias.asname or alias.name, []).append(f"{source}.{alias.name}")
+            case ast.Assign():
+                for target in node.targets:
+                    _bind(target, node.value, bound)
+            case ast.AnnAssign():
+                _bind(node.target, node.value, bound)
+    return bound, stars
+
+
+def _module_bound(alias: ast.alias) -> tuple[str, str]:
+    """Return the name that `import` binds and the module bound to it: of `import a.b`, the name and the module `a`."""
+    top = alias.name.split(".")[0]
+    return (alias.asname, alias.name) if alias.asname else (top, top)
+
+
+def _bind(target: ast.expr, value: ast.expr | None, bound: dict[str, list[str | None]]) -> None:
+    """Add the origins of an assignment's value to the names of its target."""
+    sequence = ast.Tuple | ast.List
+    if isinstance(target, sequence) and isinstance(value, sequence):
+        parts = (*target.elts, *value.elts)
+        if not any(isinstance(part, ast.Starred) for part in parts):
+            for left, right in zip(target.elts, value.elts, strict=False):
+                _bind(left, right, bound)
+            return
+    for part in ast.walk(target):
+        if isinstance(part, ast.Name):
+            bound.setdefault(part.id, []).extend(_aliases(value, bound))
+
+
+def _aliases(value: ast.expr | None, bound: dict[str, list[str | None]]) -> list[str | None]:
+    """Return the dotted names of which a value is an alias, such as `np.load`; None for a value made by the module.
+
+    For a value with alternatives, such as a tuple or `a if b else c`, return those of all alternatives.
+    """
+    several = {ast.Tuple: "elts", ast.List: "elts", ast.BoolOp: "values"}.get(type(value))
+    parts = getattr(value, several) if several else [value.body, value.orelse] if isinstance(value, ast.IfExp) else []
+    if parts:
+        return [alias for part in parts for alias in _aliases(part, bound)]
+    if isinstance(value, ast.NamedExpr | ast.Starred):
+        return _aliases(value.value, bound)
+    attributes: list[str] = []
+    while isinstance(value, ast.Attribute):
+        attributes.insert(0, value.attr)
+        value = value.value
+    if not isinstance(value, ast.Name):
+        return [None]
+    origins = bound.get(value.id, [f"builtins.{value.id}"])
+    return [None if origin is None else ".".join([origin, *attributes]) for origin in origins]
+
+
+def import_source(node: ast.ImportFrom, package: list[str]) -> list[str]:
+    """Return the parts of the name of the module from which a statement of a module in `package` imports."""
+    base = package[: len(package) - node.level + 1] if node.level else []
+    return [*base, *(node.module.split(".") if node.module else [])]
 
 
 def top_level_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:

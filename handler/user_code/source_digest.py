@@ -12,7 +12,7 @@ from pathlib import Path
 import xxhash
 
 from handler.errors import SpecError
-from handler.user_code.modules import find_module, parse_module
+from handler.user_code.modules import find_module, import_source, parse_module
 
 
 def code_digest(module: str, folder: Path, path: str = "") -> str:
@@ -126,8 +126,7 @@ def _imported(tree: ast.Module, package: list[str]) -> Iterator[str]:
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            source = [*base, *(node.module.split(".") if node.module else [])]
+            source = import_source(node, package)
             if source:
                 yield ".".join(source)
             yield from (".".join([*source, alias.name]) for alias in node.names if alias.name != "*")

@@ -6,7 +6,7 @@ import re
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 
@@ -88,18 +88,21 @@ def frames_of(error: BaseException, folder: Path) -> str:
     for part in reversed(chain_of(error)):
         frames = [frame for frame in traceback.extract_tb(part.__traceback__) if is_users(frame.filename, folder)]
         if not frames:  # TensorFlow lists functions that it has rewritten only in the exception's text
-            told = _CALLED.findall(_text(part))
-            frames = [
-                traceback.FrameSummary(file, int(line), name) for file, line, name in told if is_users(file, folder)
-            ]
-        shown_last = max(len(frames) - _FRAMES, _FRAMES)
-        for i, frame in enumerate(frames):
-            if i == _FRAMES < shown_last:
-                lines.append(f"  ... {shown_last - _FRAMES} more")
-            if i < _FRAMES or i >= shown_last:
-                lines.append(f"  {Path(frame.filename).relative_to(folder)}, line {frame.lineno}, in {frame.name}")
-                lines += [f"    {frame.line}"] if frame.line else []
+            called = (traceback.FrameSummary(f, int(line), name) for f, line, name in _CALLED.findall(_text(part)))
+            frames = [frame for frame in called if is_users(frame.filename, folder)]
+        left_out = frames[_FRAMES:-_FRAMES]
+        lines += _lines(frames[:_FRAMES], folder)
+        if left_out:
+            lines.append(f"  ... {len(left_out)} more")
+        lines += _lines(frames[_FRAMES + len(left_out) :], folder)
     return "\n".join(lines)
+
+
+def _lines(frames: Iterable[traceback.FrameSummary], folder: Path) -> Iterator[str]:
+    for frame in frames:
+        yield f"  {Path(frame.filename).relative_to(folder)}, line {frame.lineno}, in {frame.name}"
+        if frame.line:
+            yield f"    {frame.line}"
 
 
 def sentence_of(error: BaseException) -> str:

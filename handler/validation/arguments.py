@@ -60,26 +60,20 @@ def check_network(nn: Any, name: str) -> None:
         )
 
 
-def check_epochs(epochs: Any, name: str = "training_epochs") -> None:
-    """Refuse a value that is no number of epochs, at least 1.
+def check_whole(value: Any, name: str, unit: str) -> None:
+    """Refuse a value that is no whole number, at least 1.
+
+    Args:
+        value: the value.
+        name: the argument's name.
+        unit: the things that it counts.
 
     Raises:
         SpecError: with the value.
     """
-    whole = isinstance(epochs, int) or hasattr(epochs, "__index__")
-    if isinstance(epochs, bool) or not whole or epochs < 1:
-        raise SpecError(name, f"must be a whole number of epochs, at least 1, not {what(epochs)}")
-
-
-def check_batch_size(batch_size: Any) -> None:
-    """Refuse a value that is no number of examples, at least 1.
-
-    Raises:
-        SpecError: with the value.
-    """
-    whole = isinstance(batch_size, int) or hasattr(batch_size, "__index__")
-    if isinstance(batch_size, bool) or not whole or batch_size < 1:
-        raise SpecError("batch_size", f"must be a whole number of examples, at least 1, not {what(batch_size)}")
+    whole = isinstance(value, int) or hasattr(value, "__index__")
+    if isinstance(value, bool) or not whole or value < 1:
+        raise SpecError(name, f"must be a whole number of {unit}, at least 1, not {what(value)}")
 
 
 def check_function(function: Any, name: str, *, optional: bool = False) -> None:

@@ -142,21 +142,19 @@ def _walk(loc: Sequence[int | str], model: type[BaseModel] | None) -> tuple[str,
 
     Pydantic adds the names of union members to a location. The user did not write them, so they are left out.
     """
-    path, models, parents, field = "", [model] if model else [], [model] if model else [], None
-    for i, part in enumerate(loc):
-        if isinstance(part, int):
+    path, field = "", None
+    models = parents = [model] if model else []
+    for part in loc:
+        if isinstance(part, int):  # ("callbacks", 2): the third item of a list
             path += f"[{part}]"
             continue
         fields = [found for found in (_field(owner, part) for owner in models) if found is not None]
         tagged = [owner for owner in models if part in _tags(owner)]
-        if not fields and (tagged or _is_union_member(part)):
-            models = tagged or models
-            parents = models
+        if not fields and (tagged or _is_union_member(part)):  # ("strategy", "random"), ("source", "str")
+            models = parents = tagged or models
             continue
-        path, field = join(path, part), fields[0] if fields else None
-        parents = models
-        if i < len(loc) - 1:
-            models = [owner for found in fields for owner in _models(found.annotation)]
+        path, field, parents = join(path, part), next(iter(fields), None), models  # ("training", "epochs")
+        models = [owner for found in fields for owner in _models(found.annotation)]
     return path, parents, field
 
 

@@ -67,6 +67,11 @@ def check_folder_name(folder: PurePath, path: str) -> None:
         raise SpecError(path, f"the name of {os.fsencode(folder)!r} isn't UTF-8; rename the folder, or use another")
 
 
+def is_glob(pattern: str) -> bool:
+    """Return whether a name or path has a wildcard."""
+    return any(sign in pattern for sign in "*?[")
+
+
 def _is_unicode(text: str) -> bool:
     try:
         text.encode()

@@ -172,7 +172,7 @@ MODULES = {
     "compiled code": (source("compiled:run"), "there is no module 'compiled'"),
     "bytecode": (source("cached:run"), "there is no module 'cached'"),
     "a name with a path": (source("../outside/evil:run"), "^data.source: "),
-    "a name with a letter of another alphabet": (source("\N{CYRILLIC SMALL LETTER IE}vil:run"), "vil:run' is not a known source"),
+    "a name with a letter of another alphabet": (source("\N{CYRILLIC SMALL LETTER IE}vil:run"), "^data.source: "),
     "a name with a null byte": (source("evil\0:run"), "^data.source: "),
     "an attribute": (source("things:data.__globals__"), "^data.source: "),
     "the model": ({"model__architecture": "imports:call", "model__args": {}}, "^model.architecture: .*only imports"),

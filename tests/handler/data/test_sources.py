@@ -121,7 +121,7 @@ def test_stored_fields_are_read_from_the_store(tmp_path, tiles, monkeypatch):
     def never(*_):
         raise AssertionError("features were computed again")
 
-    monkeypatch.setattr("handler.data.features.compute_features", never)
+    monkeypatch.setattr("handler.data.field_dataset.compute_features", never)
     again = load(spec, tmp_path, seed=1, cache=cache)
     assert same(first, again)
     assert again.describe() == first.describe()

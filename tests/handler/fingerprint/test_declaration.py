@@ -10,9 +10,10 @@ import pytest
 import xxhash
 
 from handler.errors import SpecError
-from handler.fingerprint.declaration import FileDigests, declaration_of, initial_key, pretrained_state
+from handler.fingerprint.declaration import FileDigests, declaration_of, pretrained_state
 from handler.fingerprint.differences import ABSENT, differences, first_difference
 from handler.spec.reader import parse_spec
+from handler.store.checksums import key_of
 from handler.store.marker import claim_store
 from handler.store.store import Store
 from handler.user_code.source_digest import code_digest
@@ -39,8 +40,8 @@ NPZ = {"data": {"source": "points.npz"}}
 def test_the_first_key_is_32_hex_digits(declare):
     found = declare()
     assert json.loads(json.dumps(found)) == found
-    assert re.fullmatch("[0-9a-f]{32}", initial_key(found))
-    assert initial_key(found) == initial_key(dict(reversed(found.items()))) == initial_key(declare())
+    assert re.fullmatch("[0-9a-f]{32}", key_of(found))
+    assert key_of(found) == key_of(dict(reversed(found.items()))) == key_of(declare())
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_fields_without_effect_on_the_result_do_not_enter(change, declare):
 )
 def test_fields_that_affect_the_result_enter(change, path, declare):
     before, after = declare(), declare(change)
-    assert initial_key(before) != initial_key(after)
+    assert key_of(before) != key_of(after)
     assert first_difference(before, after)[0] == path
 
 

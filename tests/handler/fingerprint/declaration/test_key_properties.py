@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from handler.data.data_spec import DataSpec
-from handler.fingerprint.declaration import FileDigests, declaration_of, initial_key
+from handler.fingerprint.declaration import FileDigests, declaration_of
 from handler.fingerprint.differences import first_difference, spec_field
 from handler.spec.callback_rules import RULES
 from handler.spec.reader import parse_spec
 from handler.spec.training_spec import CompileSpec, ModelSpec, TrainingOptions, TrainingSpec
+from handler.store.checksums import key_of
 from tests.good_spec import changed, write_good
 
 STEERS = {"name": "EarlyStopping", "monitor": "loss", "patience": 5}
@@ -63,7 +64,7 @@ def key(tmp_path_factory):
         if str(change.get("data.source", "")).endswith(".npz"):
             change = {"data.args": {}, **change}
         found = declaration_of(parse_spec(changed(change)), folder, FileDigests(None))
-        return found if whole else initial_key(found)
+        return found if whole else key_of(found)
 
     return of
 
