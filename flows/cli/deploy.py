@@ -66,14 +66,13 @@ def deploy(output: Output, dead_after: float) -> None:
 
     automation, new = declare(dead_after)
     names = [str(deployment["name"]) for deployment in declared]
-    rows = table("", "")
-    rows.show_header = False
-    rows.add_row("deployments", ", ".join(names))
-    change = "created" if new else "updated"
-    rows.add_row("dead runs", f"after {dead_after:g} s without a heartbeat (automation {change})")
-    rows.add_row("next command", f"prefect worker start --pool {pools[0]} --type process --limit 4")
+    rows = [
+        ("deployments", ", ".join(names)),
+        ("dead runs", f"after {dead_after:g} s without a heartbeat (automation {'created' if new else 'updated'})"),
+        ("next command", f"prefect worker start --pool {pools[0]} --type process --limit 4"),
+    ]
     answer = DeployAnswer(deployments=names, pools=pools, automation=str(automation), dead_after=dead_after)
-    output.answer(answer, rows)
+    output.answer(answer, table("", "", rows=rows))
 
 
 def _prefect(*arguments: str) -> None:

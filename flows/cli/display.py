@@ -10,10 +10,11 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
-from flows.cli.tables import duration, names
+from handler.errors.quoting import listing
 from handler.errors.secrets import masked
 from handler.observer import Observer
 from handler.records import SegmentRecord
+from handler.report.number_format import duration
 from handler.schedule.schedule import Segment
 
 
@@ -49,7 +50,7 @@ class Display(Observer):
 
     def on_segment_begin(self, segment: Segment, start: int, steps: int) -> None:
         """Write which layers are frozen in the segment."""
-        frozen = f"frozen: {names(segment.frozen)}" if segment.frozen else "all layers train"
+        frozen = f"frozen: {listing(segment.frozen, 4)}" if segment.frozen else "all layers train"
         self.note(f"epochs {segment.start}-{segment.end}: {frozen}")
 
     def on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
@@ -155,7 +156,7 @@ class LiveDisplay(Display):
         if self._segment is not None and self._text:
             frozen = self._segment.frozen
             parts: list[Any] = [(f"epochs {self._segment.start}-{self._segment.end}", "bold"), "  "]
-            parts += [("frozen:", "cyan"), f" {names(frozen)}"] if frozen else [("all layers train", "cyan")]
+            parts += [("frozen:", "cyan"), f" {listing(frozen, 4)}"] if frozen else [("all layers train", "cyan")]
             lines.append(Text.assemble(*parts))
         if self._text:
             lines.append(Text(self._text))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import typer
 from pydantic import ValidationError
+from rich.table import Table
 
 from flows.answers import Damaged, FailureAnswer, GcAnswer, VerifyAnswer
 from flows.cli.output import CommandFailed, Output
@@ -33,10 +36,7 @@ def verify_store(output: Output, runs: list[str], folder: str) -> None:
     if answer.ok:
         output.answer(answer, f"{folder}: all files are intact")
         return
-    rows = table("file", "damage")
-    for damage in answer.damaged:
-        rows.add_row(damage.path, damage.what)
-    output.answer(answer, rows)
+    output.answer(answer, _damages(answer.damaged))
     raise typer.Exit(1)
 
 
@@ -67,17 +67,17 @@ def repair_runs(output: Output, runs: list[str], folder: str, allow_environment_
         damaged=[Damaged(path=d.path, what=d.what) for d in done.left],
         repaired=[Damaged(path=d.path, what=d.what) for d in done.mended],
     )
-    parts = []
-    for title, damages in (("repaired", answer.repaired), ("still damaged", answer.damaged)):
-        if damages:
-            parts.append(table("file", "damage", title=title))
-            for damage in damages:
-                parts[-1].add_row(damage.path, damage.what)
+    titled = (("repaired", answer.repaired), ("still damaged", answer.damaged))
+    parts = [_damages(damages, title) for title, damages in titled if damages]
     if answer.ok:
         output.answer(answer, *parts, f"{folder}: all files are intact")
         return
     output.answer(answer, *parts)
     raise typer.Exit(1)
+
+
+def _damages(damages: Sequence[Damaged], title: str | None = None) -> Table:
+    return table("file", "damage", rows=[(damage.path, damage.what) for damage in damages], title=title)
 
 
 def policy(newest: int | None, best: int, metric: str | None, days: float) -> Retention | None:
@@ -142,7 +142,5 @@ def collect_garbage(output: Output, folder: str, keep: Retention | None, dry_run
         raise SpecError(_option(error.path) if error.path.startswith("keep.") else error.path, error.message) from error
     answer = GcAnswer(removed=removed, bytes=count, dry_run=dry_run)
     title = "paths that would be removed" if dry_run else "paths removed"
-    rows = [table("path")] if removed else []
-    for path in removed:
-        rows[0].add_row(path)
-    output.answer(answer, *rows, f"{title}: {len(removed)} ({size(count)})")
+    shown = [table("path", rows=[(path,) for path in removed])] if removed else []
+    output.answer(answer, *shown, f"{title}: {len(removed)} ({size(count)})")

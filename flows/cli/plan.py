@@ -8,9 +8,11 @@ from rich.text import Text
 
 from flows.answers import PlanAnswer
 from flows.cli.output import Output
-from flows.cli.tables import duration, names, size, table
+from flows.cli.tables import size, table
 from handler.errors import SpecError
+from handler.errors.quoting import listing
 from handler.records import Plan, Reason
+from handler.report.number_format import duration
 from handler.run.cache_misses import explain_cache_misses
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
@@ -53,19 +55,19 @@ def show_plan(
         draw_schedule(plan, png)
     picture = None if png is None else str(png)
     answer = PlanAnswer(**plan.model_dump() | {"store": store, "png": picture, "why": reasons})
-    rows = table(
-        "epochs", "frozen", "trainable", "parameters", "rate", "cached", "state", title=f"plan of {plan.run}"
-    )
-    for s in plan.segments:
-        rows.add_row(
+    rows = [
+        (
             f"{s.start}-{s.end}",
-            names(s.frozen, at_most=3),
-            names(s.trainable, at_most=2),
+            listing(s.frozen, 3),
+            listing(s.trainable, 2),
             f"{s.trainable_parameters:,}",
             Text(s.rate_text, style="bold" if s.sets_learning_rate else ""),
             Text("yes", style="green") if s.cached else s.why,
             s.state[:12],
         )
+        for s in plan.segments
+    ]
+    names = ("epochs", "frozen", "trainable", "parameters", "rate", "cached", "state")
     left = plan.epochs - plan.cached_epochs
     line = f"{plan.epochs} epochs, {left} to train; {plan.parameters:,} parameters"
     if plan.estimated_seconds is not None and left:
@@ -75,7 +77,7 @@ def show_plan(
     warnings = [Text.assemble(("warning:", "yellow"), f" {text}") for text in plan.warnings]
     weights = [Text(plan.initial_weights.text)] if plan.initial_weights else []
     lines = [line, *weights, *([f"picture: {png}"] if png else []), *_prefix_lines(plan), *warnings]
-    output.answer(answer, rows, *lines, *_reason_lines(plan, reasons))
+    output.answer(answer, table(*names, rows=rows, title=f"plan of {plan.run}"), *lines, *_reason_lines(plan, reasons))
 
 
 def _prefix_lines(plan: Plan) -> list[str]:

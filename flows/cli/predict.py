@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flows.answers import PredictAnswer
 from flows.cli.output import Output
 from flows.cli.tables import scores_tables
+from handler.data.source_forms import CLOUDS
 from handler.errors import DataError, SpecError
 from handler.store.store import Store
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from handler.records import RunRecord
     from handler.run.trained_model import TrainedModel
 
-CLOUDS = (".las", ".laz")
 
 
 def predict_file(output: Output, run: str, source: Path, to: Path, folder: str, epoch: int | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typer
+from rich.text import Text
 
 from flows.answers import FailureAnswer, ResumeAnswer, TrainAnswer
 from flows.cli.output import CommandFailed, Output
@@ -50,15 +51,15 @@ def resume_runs(output: Output, requested: list[str], folder: str, allow_environ
                 if failure.answer.status == "interrupted":
                     output.say(f"to resume: {output.command}")
                     break
-    rows = table("run", "status", "epochs", "weights")
-    for answer in answers:
-        if isinstance(answer, TrainAnswer):
-            rows.add_row(answer.run, coloured(answer.status), str(answer.epochs), (answer.weights or "")[:16])
-        else:
-            rows.add_row(answer.run or "", coloured(answer.status), "", "")
+    rows = table("run", "status", "epochs", "weights", rows=map(_row, answers))
     output.answer(ResumeAnswer(runs=answers), rows if answers else f"nothing to resume in {folder}")
     if any(codes):
-        raise typer.Exit(75 if 75 in codes else 1 if 1 in codes else 2)
+        raise typer.Exit(next((code for code in (75, 1) if code in codes), 2))
+
+
+def _row(answer: TrainAnswer | FailureAnswer) -> list[str | Text]:
+    figures = [str(answer.epochs), (answer.weights or "")[:16]] if isinstance(answer, TrainAnswer) else ["", ""]
+    return [answer.run or "", coloured(answer.status), *figures]
 
 
 def _unfinished(store: Store, name: str, alive_too: bool, output: Output) -> bool:

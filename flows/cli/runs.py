@@ -44,17 +44,17 @@ def list_runs(output: Output, folder: str) -> None:
     if not summaries and not unreadable:
         output.answer(answer, f"there are no runs in {folder}")
         return
-    rows = table("run", "status", "epochs", "loss", "updated", "state")
-    for summary in summaries:
-        loss = summary.last.get("loss")
-        rows.add_row(
+    rows = [
+        (
             summary.run,
             coloured(summary.status),
             f"{summary.epochs} of {summary.training_epochs}",
-            "" if loss is None else f"{loss:.4g}",
+            f"{summary.last['loss']:.4g}" if "loss" in summary.last else "",
             moment(summary.updated),
             (summary.state or "")[:12],
         )
+        for summary in summaries
+    ]
     for name, why in unreadable.items():
         output.say(f"{name}: {why}")
-    output.answer(answer, rows)
+    output.answer(answer, table("run", "status", "epochs", "loss", "updated", "state", rows=rows))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.text import Text
 
 from flows.answers import ShowAnswer, effective_status
 from flows.cli.output import Output
-from flows.cli.tables import coloured, duration, moment, segments_table, table
+from flows.cli.tables import coloured, moment, segments_table, table
 from handler.errors.command_line import command_line
+from handler.records import RunRecord
+from handler.report.number_format import duration
 from handler.store.remote_files import list_files
 from handler.store.store import Store
 
@@ -36,32 +40,32 @@ def show_run(output: Output, name: str, folder: str) -> None:
         error=record.error,
         **{field: getattr(record, field) for field in copied},
     )
-    head = table("", "", title=f"run {name}")
-    head.show_header = False
-    head.add_row("status", coloured(answer.status))
-    head.add_row("epochs", f"{record.epochs} of {record.training_epochs}{', stopped early' if record.stopped else ''}")
-    head.add_row("started", moment(record.started))
-    head.add_row("updated", moment(record.updated))
+    again = "" if alive else command_line("resume", name, "--store", folder)
+    head = table("", "", rows=_summary(record, answer.status, again), title=f"run {name}")
+    times = table("stage", "time", rows=[(k, duration(v)) for k, v in record.seconds.items()], title="last invocation")
+    history = table("metric", "first epoch", "last epoch", "lowest", "highest", rows=_history(record), title="history")
+    where = table("file", rows=[(file,) for file in files], title="files")
+    output.answer(answer, head, segments_table(record.segments), history, *([times] if record.seconds else []), where)
+
+
+def _summary(record: RunRecord, status: str, again: str) -> Iterator[tuple[str, str | Text]]:
+    """Yield the labels and values of a run; `again` is the command that resumes it, "" while it is running."""
+    yield "status", coloured(status)
+    yield "epochs", f"{record.epochs} of {record.training_epochs}{', stopped early' if record.stopped else ''}"
+    yield "started", moment(record.started)
+    yield "updated", moment(record.updated)
     if record.weights:
-        head.add_row("weights", record.weights)
+        yield "weights", record.weights
     if record.error:
-        head.add_row("error", Text(record.error, style="red"))
-    if not alive and answer.status in ("killed", "interrupted", "failed"):
-        command = command_line("resume", name, "--store", folder)
-        head.add_row("to resume", "run its notebook cell again" if record.is_of_live_objects else command)
-    for resumption in record.resumptions:
-        head.add_row("note", resumption.text)
-    for note in record.notes:
-        head.add_row("note", note)
-    times = table("stage", "time", title="last invocation")
-    for stage, seconds in record.seconds.items():
-        times.add_row(stage, duration(seconds))
-    history = table("metric", "first epoch", "last epoch", "lowest", "highest", title="history")
+        yield "error", Text(record.error, style="red")
+    if again and status in ("killed", "interrupted", "failed"):
+        yield "to resume", "run its notebook cell again" if record.is_of_live_objects else again
+    yield from (("note", resumption.text) for resumption in record.resumptions)
+    yield from (("note", note) for note in record.notes)
+
+
+def _history(record: RunRecord) -> Iterator[list[str]]:
     for metric, values in record.history.items():
         if values:
             known = [value for value in values if value == value] or [values[-1]]  # some epochs may lack a value
-            history.add_row(metric, *(f"{value:.5g}" for value in (values[0], values[-1], min(known), max(known))))
-    paths = table("file", title="files")
-    for file in files:
-        paths.add_row(file)
-    output.answer(answer, head, segments_table(record.segments), history, *([times] if record.seconds else []), paths)
+            yield [metric, *(f"{value:.5g}" for value in (values[0], values[-1], min(known), max(known)))]

@@ -10,8 +10,9 @@ from rich.text import Text
 from flows.answers import SweepAnswer, TrainAnswer
 from flows.cli.output import CommandFailed, Output
 from flows.cli.session import Session
-from flows.cli.tables import coloured, duration, table
+from flows.cli.tables import coloured, table
 from handler.errors import FrostlineError
+from handler.report.number_format import duration
 from handler.spec.reader import load_spec
 from handler.spec.sweep import default_title, named_in_errors, parse_grid, variants
 from handler.store.remote_dirs import local_root
@@ -88,17 +89,21 @@ def show(output: Output, answer: SweepAnswer) -> None:
     failures = table("run", "error")
     for run in answer.runs:
         if isinstance(run, TrainAnswer):
-            trained = sum(s.trained_epochs for s in run.segments)
-            seconds = sum(s.seconds for s in run.segments)
-            loss = f"{run.history['loss'][-1]:.5g}" if run.history.get("loss") else "-"
-            rows.add_row(run.run, coloured(run.status), str(run.epochs), str(trained), duration(seconds), loss)
-        else:
-            rows.add_row(run.run or "", coloured(run.status), "", "", "", "")
-            failures.add_row(run.run or "", Text(run.error))
-            if output.as_json:
-                output.say(f"{run.run}: {run.error}")
+            rows.add_row(run.run, coloured(run.status), *_figures(run))
+            continue
+        rows.add_row(run.run or "", coloured(run.status), "", "", "", "")
+        failures.add_row(run.run or "", Text(run.error))
+        if output.as_json:
+            output.say(f"{run.run}: {run.error}")
     summary = f"epochs: {answer.epochs}, {answer.shared_epochs} of them shared; {answer.trained_epochs} trained now"
     output.answer(answer, rows, *([failures] if failures.rows else []), summary, f"comparison: {answer.report}")
     failed = {run.status for run in answer.runs} - {"completed"}
     if failed:
         raise typer.Exit(75 if failed & {"interrupted", "busy"} else 1 if "failed" in failed else 2)
+
+
+def _figures(run: TrainAnswer) -> list[str]:
+    """Return a run's epochs, trained epochs, duration and last loss, as text."""
+    trained, seconds = sum(s.trained_epochs for s in run.segments), sum(s.seconds for s in run.segments)
+    losses = run.history.get("loss")
+    return [str(run.epochs), str(trained), duration(seconds), f"{losses[-1]:.5g}" if losses else "-"]

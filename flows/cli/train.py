@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from flows.cli.output import Output
 from flows.cli.session import Session
-from flows.cli.tables import duration, segments_table, table
+from flows.cli.tables import segments_table, table
 from handler.fingerprint.data_function import looked_at
+from handler.report.number_format import duration
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import load_spec
@@ -84,16 +85,13 @@ def completed_answer(inputs: RunInputs, store: str, say: Callable[[str], None]) 
 
 def show_answer(output: Output, answer: TrainAnswer) -> None:
     """Write the answer of a completed training."""
-    head = table("", "", title=f"{answer.run}: {answer.status}")
-    head.show_header = False
     trained = sum(s.trained_epochs for s in answer.segments)
     early = ", stopped early" if answer.stopped else ""
-    head.add_row("epochs", f"{answer.epochs}{early}; {trained} trained, {answer.epochs - trained} from cache")
-    head.add_row("time", duration(sum(s.seconds for s in answer.segments)))
-    for metric, values in answer.history.items():
-        if values:
-            head.add_row(metric, f"{values[-1]:.5g}")
-    head.add_row("weights", answer.weights or "-")
-    head.add_row("model", answer.model or "-")
-    head.add_row("report", answer.report or "-")
+    rows = [
+        ("epochs", f"{answer.epochs}{early}; {trained} trained, {answer.epochs - trained} from cache"),
+        ("time", duration(sum(s.seconds for s in answer.segments))),
+        *((metric, f"{values[-1]:.5g}") for metric, values in answer.history.items() if values),
+        *((field, getattr(answer, field) or "-") for field in ("weights", "model", "report")),
+    ]
+    head = table("", "", rows=rows, title=f"{answer.run}: {answer.status}")
     output.answer(answer, head, segments_table(answer.segments))
