@@ -33,8 +33,8 @@ def test_outside_a_terminal_the_display_prints_a_line_per_epoch():
     assert out.getvalue().splitlines() == [
         "epochs 0-1: cached",
         "epochs 1-3: frozen: enc1, enc2",
-        "epoch 2/3  loss 0.2500  61.0 s",
-        "epoch 3/3  loss 0.2500  61.0 s",
+        "epoch 2/3  loss 0.2500  1 min 01 s",
+        "epoch 3/3  loss 0.2500  1 min 01 s",
         "the disk is tired",
     ]
 
@@ -47,4 +47,4 @@ def test_a_terminal_shows_the_progress_of_segment_epoch_and_step():
     shown = out.getvalue()
     for part in ("starting", "epochs 1-3  frozen: enc1, enc2", "epoch 3/3  step 2/2  loss 0.2500", "all epochs", "100%"):
         assert part in shown
-    assert shown.count("epoch 3/3  loss 0.2500  61.0 s") == 1
+    assert shown.count("epoch 3/3  loss 0.2500  1 min 01 s") == 1
