@@ -11,6 +11,7 @@ SPEC ?= examples/lidar.yaml
 N ?= 100
 STAMP := .venv/.installed
 # One process per core; the tests of one file stay in one process, so that their fixtures are built once.
+# See docs/decisions/0027-one-test-process-per-core.md.
 SPREAD := -n auto --dist loadfile
 # Turns off Prefect's telemetry.
 export DO_NOT_TRACK ?= 1

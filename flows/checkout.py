@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 
+# See docs/decisions/0033-workers-run-the-installed-project.md.
 def checkout() -> dict[str, str]:
     """Return the folder of the project that is installed in the worker's environment.
 

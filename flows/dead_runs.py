@@ -56,6 +56,7 @@ class DeadRun:
     progress: str
 
 
+# See docs/decisions/0032-the-store-determines-dead-runs.md.
 def find_dead_runs(
     client: SyncPrefectClient, store: Path, lookback_hours: float, grace_seconds: float
 ) -> list[DeadRun]:

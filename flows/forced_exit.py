@@ -20,6 +20,7 @@ ABANDON_SECONDS = 6.0
 SECOND_SIGNAL_SECONDS = 1.0
 
 
+# See docs/decisions/0026-time-limits-after-a-stop-request.md.
 def exit_after(seconds: float, code: int) -> None:
     """End the process after `seconds`, even if writing the record or notifying Prefect blocks.
 

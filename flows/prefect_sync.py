@@ -54,6 +54,7 @@ def end_flow_run() -> None:
     process_flow_run.task_runs = sum(last + 1 for last in keys.values() if isinstance(last, int))
 
 
+# See docs/decisions/0029-tags-on-flow-runs-only.md.
 @contextmanager
 def without_tags() -> Iterator[None]:
     """Keep a flow run's tags off its task runs, because Prefect queries the server for each tag before a tagged task
@@ -89,6 +90,7 @@ def require_server(url: str, remedy: str) -> None:
         raise ServerError(f"the Prefect server at {url} doesn't answer or rejects requests ({fault}); {remedy}")
 
 
+# See docs/decisions/0025-one-wait-for-an-unreachable-server.md.
 def wait_for_return(waiting: Callable[[], None], seconds: float = RETURN_SECONDS) -> bool:
     """Wait for an unreachable server until it answers, is known to be gone, or this process is asked to stop.
 

@@ -18,6 +18,13 @@ class Observer:
 
     Attributes:
         each_step: False if `on_step` need not be called for each step: many steps may then run in one graph call.
+
+    Example:
+        >>> class Progress(Observer):
+        ...     def on_epoch(self, epoch, logs, seconds):
+        ...         print(f"epoch {epoch}: loss {logs['loss']:.2f}")
+        >>> Progress().on_epoch(3, {"loss": 0.5}, 1.0)
+        epoch 3: loss 0.50
     """
 
     each_step = True

@@ -30,6 +30,7 @@ class SegmentResult(BaseModel):
 
     @model_validator(mode="after")
     def _state_is_intact(self) -> SegmentResult:
+        # See docs/decisions/0005-result-records-are-an-index.md.
         if not Store(self.store).states.is_intact(self.record.state):  # guard: record-without-state
             raise ValueError(f"the state {self.record.state} is missing from {self.store} or isn't intact")
         return self

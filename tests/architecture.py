@@ -31,6 +31,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("handler", "tasks", "flows", "benchmarks")
 COLLECTION = "handler"  # the package whose root modules are rooms
+# See docs/decisions/0061-rooms-of-the-handler.md.
+# See docs/decisions/0057-one-class-of-file-locks.md.
 LIMITS = {
     "floors": 13,
     "circles between rooms": 0,

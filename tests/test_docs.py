@@ -1,7 +1,9 @@
 """The documentation is complete (every key, every answer), and its examples run."""
 
 import ast
+import builtins
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import flows.answers
 from flows.cli.app import app
 from handler.data import arguments, data_spec
 from handler.schedule import entries
-from handler.spec import callbacks, device_strategy, options, training_spec
+from handler.spec import callbacks, device_strategy, keras_names, options, training_spec
 
 ROOT = Path(__file__).parent.parent
 SPECIFICATION = (ROOT / "docs" / "specification.md").read_text(encoding="utf-8")
@@ -37,7 +39,11 @@ def fields(module):
     )
 
 
-FIELDS = [field for module in (training_spec, data_spec, callbacks, entries, arguments, options, device_strategy) for field in fields(module)]
+FIELDS = [
+    field
+    for module in (training_spec, data_spec, callbacks, entries, arguments, options, device_strategy)
+    for field in fields(module)
+]
 
 
 @pytest.mark.parametrize(("model", "key"), FIELDS)
@@ -86,6 +92,82 @@ def test_the_index_lists_every_decision():
 def test_a_decision_has_its_three_headings(file):
     headings = re.findall(r"(?m)^## (.*)$", file.read_text(encoding="utf-8"))
     assert headings == ["Context", "Decision", "Consequences"]
+
+
+LINK = re.compile(r"docs/decisions/([\w-]+\.md)")
+CODE = [
+    file for package in ("flows", "handler", "tasks", "tests", "benchmarks") for file in (ROOT / package).rglob("*.py")
+]
+FILES_WITH_LINKS = [*CODE, ROOT / "Makefile", ROOT / "prefect.yaml", ROOT / "pyproject.toml"]
+
+
+def links_to_decisions():
+    return {
+        (file.relative_to(ROOT).as_posix(), page)
+        for file in FILES_WITH_LINKS
+        for page in LINK.findall(file.read_text("utf-8"))
+    }
+
+
+def test_a_link_to_a_decision_has_a_page():
+    assert [(file, page) for file, page in sorted(links_to_decisions()) if not (DECISIONS / page).is_file()] == []
+
+
+def test_each_decision_is_linked_from_the_code_that_it_explains():
+    index = (DECISIONS / "README.md").read_text(encoding="utf-8")
+    general = re.search(r"to which no code links: ([\d,\s]+)\.", index)
+    assert general
+    linked = {page[:4] for _, page in links_to_decisions()}
+    assert sorted({*linked, *re.findall(r"\d{4}", general[1])}) == [
+        page.name[:4] for page in sorted(DECISIONS.glob("[0-9]*.md"))
+    ]
+    assert not linked.intersection(re.findall(r"\d{4}", general[1]))
+
+
+# Classes of other packages that the pages mention, and that no module of the project defines or lists.
+FOREIGN = {
+    "BackupAndRestore",
+    "LossScaleOptimizer",
+    "MultiOptimizer",
+    "MultiWorkerMirroredStrategy",
+    "ReadWriteLock",
+    "TimeDistributed",
+}
+
+
+def quoted(page):
+    """Return the inline code of a page."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return re.findall(r"`([^`\n]+)`", text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_files_and_modules_that_a_page_names_exist(page):
+    roots = "benchmarks|docs|examples|flows|handler|tasks|tests"
+    for code in quoted(page):
+        for path in re.findall(rf"(?<![\w/.])(?:{roots})/[\w/.*-]*", code):
+            assert any(ROOT.glob(re.sub("(FILE|MODULE|NAME|ROOM)(?![A-Z])", "*", path))), f"{page.name} names {path}"
+        for dotted in re.findall(rf"(?<![\w/.])(?:{roots})(?:\.\w+)+", code):
+            assert pkgutil.resolve_name(dotted), f"{page.name} names {dotted}"
+
+
+@pytest.fixture(scope="module")
+def class_names():
+    own = {name for file in CODE for name in re.findall(r"(?m)^ *class (\w+)", file.read_text(encoding="utf-8"))}
+    tables = [table for key, table in vars(keras_names).items() if key.isupper()]
+    return own.union(FOREIGN, dir(builtins), *tables)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_classes_that_a_page_names_exist(page, class_names):
+    named = {name for code in quoted(page) for name in re.findall(r"(?<![\w.:])[A-Z]\w*[a-z]\w*[A-Z]\w*", code)}
+    assert sorted(named - class_names) == []
+
+
+def test_the_contributing_page_lists_every_room_of_the_handler():
+    rooms = {file.parent.relative_to(ROOT).as_posix() + "/" for file in (ROOT / "handler").glob("*/__init__.py")}
+    page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    assert sorted(rooms.difference(re.findall(r"handler/\w+/", page))) == []
 
 
 def test_the_files_in_the_readme_tree_exist():

@@ -17,6 +17,7 @@ import sys
 from handler.backend import tensorflow_setup
 
 
+# See docs/decisions/0059-own-fork-server.md.
 def main() -> None:
     """Answer requests until stdin is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the trainings

@@ -16,6 +16,7 @@ AT_MOST_SECONDS = 20.0
 _WRITABLE_FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
 
+# See docs/decisions/0035-end-of-the-process.md.
 def end(code: int) -> None:
     """End this process like the interpreter does, but without tearing down its modules.
 

@@ -29,6 +29,7 @@ def origins(port: int) -> list[str]:
     return [f"http://127.0.0.1:{port}", f"http://localhost:{port}"]
 
 
+# See docs/decisions/0053-requests-that-the-embedded-server-accepts.md.
 class OwnOrigin:
     """An ASGI application that forwards only requests to this server by programs and by its own pages.
 

@@ -235,6 +235,7 @@ def _start(home: Path) -> EmbeddedServer:
                 stderr=log,
                 cwd=home,
                 env=os.environ | {"PREFECT_HOME": str(home)},
+                # See docs/decisions/0004-embedded-server-in-its-own-session.md.
                 start_new_session=True,
                 pass_fds=(watch, listening.fileno()),
             )

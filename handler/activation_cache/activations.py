@@ -39,6 +39,7 @@ class Examples:
         (given,) = batches.tensors((self.sequencer.examples(rows),))
         return [tensor.numpy() for tensor in self.function(*given)]
 
+    # See docs/decisions/0039-batch-dependence-is-tested.md.
     def independent(self) -> bool:
         """Return whether an example's activations are bit-identical in any batch of an epoch and at any position in it.
 

@@ -16,6 +16,7 @@ class NotUsed(Exception):
     """The reason why a prefix is not used."""
 
 
+# See docs/decisions/0043-savings-of-a-frozen-prefix.md.
 def reason_not_used(cut: Cut, mode: Mode, epochs: int, *, rows: int | None, limit: int, there: bool = False) -> str:
     """Return why the activations at a cut are not computed once, or "" if they are.
 

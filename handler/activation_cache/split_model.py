@@ -35,6 +35,7 @@ class Within(keras.layers.Layer):
         return self._function(list(given))
 
 
+# See docs/decisions/0040-network-split-at-trace-time.md.
 class SuffixStep:
     """A model's own train step, in which the model is called from the cut on.
 

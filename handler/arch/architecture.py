@@ -21,6 +21,14 @@ class Architecture:
     post-fit call them with the cache map (`X`, `y`, and `structure` if the store holds it already). During the fit, the
     sequencer calls `inputs` for each batch. For validation data and predictions, `structure_for` is called before
     `inputs`.
+
+    Example:
+        >>> import keras
+        >>> class Line(Architecture):
+        ...     def network(self):
+        ...         return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> Line().build().count_params()
+        3
     """
 
     nn: Any = None

@@ -46,6 +46,12 @@ class ConvAutoencPwiseClassif(Architecture):
 
     Raises:
         SpecError: the arguments are inconsistent; the message names the argument.
+
+    Example:
+        >>> sizes = {"widths": [4, 8], "reach": [1.0, 2.0], "neighbours": 4}
+        >>> arch = ConvAutoencPwiseClassif(points=16, features=2, classes=3, **sizes)
+        >>> arch.build().output_shape
+        (None, 16, 3)
     """
 
     needs_fit_backup = True

@@ -19,6 +19,12 @@ class KerasArchitecture(Architecture):
 
     Raises:
         SpecError: the argument is neither.
+
+    Example:
+        >>> import keras
+        >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> KerasArchitecture(network).build() is network
+        True
     """
 
     def __init__(self, model: keras.Model | Callable[[], keras.Model]) -> None:

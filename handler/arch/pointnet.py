@@ -31,6 +31,11 @@ class PointNetPwiseClassif(Architecture):
 
     Raises:
         SpecError: an argument is invalid; the message names it.
+
+    Example:
+        >>> arch = PointNetPwiseClassif(points=16, features=2, classes=3, encoder=[8], bottleneck=[8], decoder=[8])
+        >>> arch.build().output_shape
+        (None, 16, 3)
     """
 
     def __init__(

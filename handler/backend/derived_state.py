@@ -105,6 +105,7 @@ def parse_table(array: np.ndarray) -> dict[str, Any]:
     return table
 
 
+# See docs/decisions/0054-weights-by-path.md.
 def refresh(model: Any) -> list[str]:
     """Let every layer recompute the tensors that it derives from its weights; return the paths of changed layers.
 

@@ -116,6 +116,7 @@ def check_batch_fills_replicas(model: Any, rows: int, batch_size: int) -> None:
             raise SpecError("training.batch_size", f"{what}; choose another batch_size")
 
 
+# See docs/decisions/0042-batch-divided-inside-the-step.md.
 def replicated(model: Any, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return a model's train or test step run on all replicas; the step itself for a model on one device."""
     strategy = model._distribute_strategy

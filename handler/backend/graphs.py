@@ -20,6 +20,7 @@ def inner_graphs(graph: Any) -> list[Any]:
     return [function.graph for function in graph._functions.values() if hasattr(function, "graph")]
 
 
+# See docs/decisions/0031-unregister-gradients-of-traced-steps.md.
 def forget_gradients(graph: Any) -> None:
     """Remove from TensorFlow's registry the gradients that `tf.custom_gradient` registered for a traced step.
 

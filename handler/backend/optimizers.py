@@ -77,6 +77,7 @@ def build_optimizer(model: Any) -> None:
         )
 
 
+# See docs/decisions/0018-nadam-inside-a-loss-scale-optimizer.md.
 def _track_all(part: Any) -> None:
     """Make `part.variables` contain all variables that an optimizer keeps.
 
@@ -91,6 +92,7 @@ def _track_all(part: Any) -> None:
             part._track_variable(value)  # guard: forgotten-variable-tracked
 
 
+# See docs/decisions/0020-ema-of-frozen-variables.md.
 @contextlib.contextmanager
 def exclude_frozen_from_ema(model: Any) -> Iterator[None]:
     """Keep `use_ema` from overwriting frozen variables while a train step is traced (or run eagerly).

@@ -50,6 +50,7 @@ def quiet() -> None:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # TensorFlow enables oneDNN by default on CPUs with AVX-512 only. Without it a convolution's output is batch-
     # dependent, so a frozen prefix's activations could not be cached, and one store would get other bits elsewhere.
+    # See docs/decisions/0034-onednn-on-all-processors.md.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     clamp_zip_dates()
     if "tensorflow" in sys.modules:

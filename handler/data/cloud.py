@@ -26,6 +26,12 @@ class Cloud:
         number_of_returns: (n,) uint8.
         classification: (n,) uint8, ASPRS codes.
         dimensions: further dimensions of the file, each (n,) float64, by name.
+
+    Example:
+        >>> import numpy as np
+        >>> ones = np.ones(3, np.uint8)
+        >>> len(Cloud("tile", np.zeros((3, 3)), np.ones(3, "float32"), ones, ones, ones))
+        3
     """
 
     name: str

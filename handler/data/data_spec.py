@@ -27,7 +27,12 @@ Source = Annotated[str | list[str], BeforeValidator(check_source, json_schema_in
 
 
 class DataSpec(SpecModel):
-    """The data: source and validation."""
+    """The data: source and validation.
+
+    Example:
+        >>> DataSpec(source="synthetic", args={"classes": {"ground": [2]}}).validation is None
+        True
+    """
 
     model_config = ConfigDict(title="Data")
     source: Source = Field(

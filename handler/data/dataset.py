@@ -25,6 +25,11 @@ class Dataset:
         preparation: JSON; everything that `predict` needs to prepare a new cloud; {} for arrays.
         sources: JSON; the files or scenes that were read, for the record.
         prefit: the key under which the arrays are cached in the store's `prefit/`, or None.
+
+    Example:
+        >>> import numpy as np
+        >>> Dataset(np.zeros((6, 4), "float32"), np.zeros(6, int)).describe()["inputs"]
+        [{'shape': [4], 'dtype': 'float32'}]
     """
 
     X: Arrays
@@ -60,6 +65,10 @@ class DataShape:
         classes: number of classes, None if unknown.
         class_names: their names, None if they have none.
         ignore_label: see `Dataset`.
+
+    Example:
+        >>> DataShape((((4,), "float32"),), classes=2).inputs[0]
+        ((4,), 'float32')
     """
 
     inputs: tuple[tuple[tuple[int | None, ...], str], ...]

@@ -30,6 +30,7 @@ Scale = tuple[float, float]
 """Metres of one unit: horizontal and vertical."""
 
 
+# See docs/decisions/0047-units-of-lidar-files.md.
 def scale_of(header: LasHeader, path: Path, where: str) -> Scale:
     """Return the metres of one unit of a file's coordinates, horizontal and vertical.
 

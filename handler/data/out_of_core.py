@@ -25,6 +25,7 @@ FORMAT = 1
 IN_MEMORY = 1 << 28
 
 
+# See docs/decisions/0036-random-rows-of-large-sources.md.
 def make_random_access(
     dataset: Dataset, declared: dict[str, Any], cache: PrefitCache, after: Callable[[int, int], None]
 ) -> Dataset:

@@ -60,6 +60,7 @@ def check_hdf5(path: Path) -> None:
     _run(["hdf5", str(path.absolute())], path.stat().st_size, lambda stream: None)
 
 
+# See docs/decisions/0046-native-readers-in-a-process-of-their-own.md.
 def _run(arguments: list[str], size: int, take: Callable[[IO[bytes]], None]) -> None:
     command = [sys.executable, "-P", reader_program.__file__, str(OVERHEAD + 4 * size), *arguments]
     seconds, late = PATIENCE + size / SLOWEST, threading.Event()

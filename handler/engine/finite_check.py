@@ -39,6 +39,7 @@ def first_not_finite(logs: Mapping[str, Any]) -> tuple[str, float] | None:
     return None
 
 
+# See docs/decisions/0045-non-finite-losses.md.
 class LossWatch:
     """A watch on the losses of the steps of one epoch."""
 

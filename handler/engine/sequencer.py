@@ -63,6 +63,12 @@ class DLSequencer(keras.utils.PyDataset):
         DataError: X or y is no array; or `in_place`, and an array cannot be rearranged in memory, or is mapped to a
             file that would be rearranged.
         SpecError: the batch size cannot be used.
+
+    Example:
+        >>> import numpy as np
+        >>> batches = DLSequencer(np.arange(6.0), np.arange(6), batch_size=4, seed=1)
+        >>> [len(y) for x, y in (batches[0], batches[1])]
+        [4, 2]
     """
 
     def __init__(

@@ -31,6 +31,7 @@ from handler.stop_flag import stop as stop_flag
 from handler.store.training_state import TrainingState
 
 
+# See docs/decisions/0014-own-step-loop.md.
 class Trainer:
     """A loop that trains a compiled model on a sequencer, epoch by epoch, under the present mask.
 
@@ -272,6 +273,7 @@ class Trainer:
         """End the training: apply the optimizer's EMA weights, if any, and call the callbacks' `on_train_end`."""
         # With all variables: given only those of a mask, Keras pairs them with the wrong EMA weights.
         # guard: averages-of-all-variables
+        # See docs/decisions/0008-ema-weights-assigned-once.md.
         self.model.optimizer.finalize_variable_values(optimized_variables(self.model.optimizer))
         self.masks.release()
         self.begin()

@@ -29,6 +29,14 @@ class FrostlineError(Exception):
 
     Attributes:
         exit_code: the exit code of the command: 2 bad input or mismatch, 1 failed, 75 interrupted or busy.
+
+    Example:
+        >>> from handler import load_spec
+        >>> try:
+        ...     load_spec("absent.yaml")
+        ... except FrostlineError as error:
+        ...     print(type(error).__name__, error.exit_code)
+        SpecError 2
     """
 
     exit_code = 1
@@ -44,6 +52,10 @@ class SpecError(FrostlineError, ValueError):
     Args:
         path: the place of the value, e.g. `freeze_training[0].strategy.period`.
         message: the fault of the value given, and the remedy.
+
+    Example:
+        >>> print(SpecError("training.epochs", "must be at least 1, not 0"))
+        training.epochs: must be at least 1, not 0
     """
 
     exit_code = 2

@@ -18,7 +18,9 @@ from handler.errors import EnvironmentMismatch
 from handler.records import EnvironmentChange
 
 CPU_FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_tile")
+# See docs/decisions/0024-environment-fields-by-experiment.md.
 SETTINGS = ("TF_XLA_FLAGS", "XLA_FLAGS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # each was observed to change bits
+# See docs/decisions/0007-environment-without-python-version.md.
 NOT_COMPARED = {"python"}  # no kernel depends on the Python version
 
 

@@ -93,6 +93,7 @@ class MaskChangeCheck:
                 f"gradient-accumulation window of {window} steps; change it after a multiple of {window} steps",
             )
 
+    # See docs/decisions/0021-mask-changes-inside-accumulation-windows.md.
     def _check_one(self, epoch: int, done: int, steps: int, window: int | None) -> None:
         optimizer = self.optimizer
         if is_multi_optimizer(optimizer):  # guard: multi-optimizer-frozen

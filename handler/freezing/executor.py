@@ -24,6 +24,12 @@ class DLFreezeTrainingExecutor:
 
     Args:
         freeze_training: None, one entry (dict) or a list of entries; see the specification reference.
+
+    Example:
+        >>> executor = DLFreezeTrainingExecutor({"training_interval": [1, 3], "layers": ["body"]})
+        >>> op_epoch, op, lrs = executor.prepare_schedule(training_epochs=4)
+        >>> op_epoch, op[0]
+        ([1, 3], {'freeze': ['body'], 'unfreeze': []})
     """
 
     def __init__(self, freeze_training: Any = None) -> None:

@@ -33,6 +33,7 @@ def hold_frozen_layers(model: Any, step: Callable[[Any], Any]) -> Callable[[Any]
     return train_step
 
 
+# See docs/decisions/0019-frozen-spectral-normalization.md.
 @contextlib.contextmanager
 def _hold_frozen_normalisations(model: Any) -> Iterator[None]:
     """Run frozen SpectralNormalization layers as inference while a train step is traced (or run eagerly).

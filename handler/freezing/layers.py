@@ -38,6 +38,7 @@ def _occurrences(parent: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _occurrences(layer, path)
 
 
+# See docs/decisions/0044-parts-of-a-layer.md.
 def parts_of(layer: Any, path: str) -> list[tuple[str, Any]]:
     """Return the inner layers of a wrapper or a block; [] for a layer that contains none.
 

@@ -78,6 +78,7 @@ class Masks:
         """Restore every trainable flag that the user had set."""
         self.apply(())
 
+    # See docs/decisions/0010-one-traced-step-per-mask.md.
     def step(self, signature: Any, train_step: Step | None = None) -> Step:
         """Return the train step under the present mask: it takes a batch of tensors and returns the logs.
 
@@ -92,6 +93,7 @@ class Masks:
         kind = "step" if train_step is None else "suffix"
         return self.get_or_build(kind, lambda: self._train_step(signature, train_step or self.model.train_step))
 
+    # See docs/decisions/0017-evaluation-traced-per-mask.md.
     def test_step(self, signature: Any) -> Step:
         """Return the test step under the present mask; its loss leaves out the regularizers of frozen layers."""
         step = replicated(self.model, self.model.test_step)
@@ -127,6 +129,7 @@ class Masks:
         return function
 
 
+# See docs/decisions/0041-cost-of-a-schedule.md.
 def compiled_step(model: Any, step: Step, signature: Any) -> Step:
     """Trace a model's train or test step as a graph with one signature, and return it.
 

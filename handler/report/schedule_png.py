@@ -44,6 +44,7 @@ LOOKS = {
 }
 
 
+# See docs/decisions/0058-one-layout-of-the-schedule.md.
 def draw_schedule(plan: Plan, file: Path) -> None:
     """Draw the epochs in which each layer is trainable, with the learning rate above and the trainable share below.
 

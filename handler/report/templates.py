@@ -12,6 +12,7 @@ from markupsafe import Markup
 from handler.report import number_format
 
 
+# See docs/decisions/0003-report-is-one-file.md.
 def fill(template: str, title: str, filters: dict[str, Callable[..., Any]] | None = None, **given: Any) -> str:
     """Return a page as text.
 

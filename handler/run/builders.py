@@ -122,6 +122,7 @@ def _check_monitors(spec: TrainingSpec, nn: Any) -> None:
     )
 
 
+# See docs/decisions/0013-generator-for-building-networks.md.
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Let Keras build the same network in any process.

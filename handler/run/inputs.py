@@ -16,6 +16,16 @@ class RunInputs(BaseModel):
         store: the store's directory or URL.
         name: the run's name.
         allow_environment_change: resume from states made in another environment.
+
+    Example:
+        >>> from handler.spec import parse_spec
+        >>> spec = parse_spec({
+        ...     "data": {"source": "data.npz"},
+        ...     "model": {"architecture": "mynet:network"},
+        ...     "training": {"epochs": 4},
+        ... })
+        >>> RunInputs(spec=spec, folder=".", store="store", name="first-try").allow_environment_change
+        False
     """
 
     spec: TrainingSpec

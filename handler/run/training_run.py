@@ -58,6 +58,22 @@ class TrainingRun:
         observers: notified of the training's progress; add to the list before a stage is called.
         output_folder: the folder below which callbacks write their files.
         final_record: the record that this process last ended the run with (completed, interrupted or failed), or None.
+
+    Example:
+        >>> from handler.run import RunInputs
+        >>> from handler.spec import parse_spec
+        >>> spec = parse_spec({
+        ...     "data": {"source": "synthetic", "args": {
+        ...         "classes": {"ground": [2], "building": [6]},
+        ...         "receptive_fields": {"points": 32, "count": 8},
+        ...         "scene": {"tiles": 1, "size": 20.0, "density": 2.0},
+        ...     }},
+        ...     "model": {"architecture": "pointnet", "args": {"encoder": [4], "bottleneck": [4], "decoder": [4]}},
+        ...     "training": {"epochs": 2, "batch_size": 4},
+        ... })
+        >>> run = TrainingRun(RunInputs(spec=spec, folder=".", store="store", name="first-try"))
+        >>> [(segment.start, segment.end, segment.cached) for segment in run.plan().segments]
+        [(0, 2, False)]
     """
 
     _present: ClassVar[TrainingRun | None] = None

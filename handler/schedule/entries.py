@@ -110,7 +110,12 @@ Strategy = Annotated[FixedStrategy | RoundRobinStrategy | RandomStrategy, Field(
 
 
 class Entry(SpecModel):
-    """One entry of a freeze-training schedule: which layers are frozen in which epochs."""
+    """One entry of a freeze-training schedule: which layers are frozen in which epochs.
+
+    Example:
+        >>> Entry(training_interval=[2, 8], layers=["enc*", ["head_dense", "head"]]).strategy.name
+        'fixed'
+    """
 
     model_config = ConfigDict(title="Freeze-training entry")
     training_interval: Annotated[

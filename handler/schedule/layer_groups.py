@@ -15,7 +15,12 @@ from handler.validation.text import is_glob
 
 @dataclass(frozen=True)
 class Op:
-    """The mask change at one epoch: two disjoint sequences of layer paths that together cover the entry. Idempotent."""
+    """The mask change at one epoch: two disjoint sequences of layer paths that together cover the entry. Idempotent.
+
+    Example:
+        >>> Op(freeze=("body",), unfreeze=("head",)).to_dict()
+        {'freeze': ['body'], 'unfreeze': ['head']}
+    """
 
     freeze: tuple[str, ...]
     unfreeze: tuple[str, ...]

@@ -42,6 +42,10 @@ class Segment:
         end: the epoch after its last one.
         frozen: the paths that the schedule freezes, in layer order.
         learning_rate: the rate set at `start`; None: unchanged.
+
+    Example:
+        >>> Segment(index=1, start=2, end=5, frozen=("body",), learning_rate=None).end
+        5
     """
 
     index: int
@@ -61,6 +65,12 @@ class Schedule:
         ops: the op of each of these epochs.
         lrs: None if no entry sets a learning rate, else one item per op (None: the rate stays unchanged).
         spared: the layers that an entry excludes by `except`.
+
+    Example:
+        >>> from handler.schedule import compute_schedule
+        >>> schedule = compute_schedule({"training_interval": [2, 4], "layers": ["body"]}, training_epochs=6)
+        >>> [(segment.start, segment.end, segment.frozen) for segment in schedule.segments]
+        [(0, 2, ()), (2, 4, ('body',)), (4, 6, ())]
     """
 
     training_epochs: int
@@ -338,6 +348,7 @@ def idle_segments(outline: Outline, schedule: Schedule) -> list[str]:
     return [f"epochs {named}: every layer is frozen, so nothing is trained; exclude a layer (except)"]
 
 
+# See docs/decisions/0015-one-path-per-shared-layer.md.
 def _check_shared(units: Sequence[Sequence[str]], outline: Outline, path: str) -> None:
     """Refuse layer groups that separate layers with shared weights: one would be frozen, the other trainable."""
     for group, unit in product(outline.shared, units):

@@ -20,7 +20,12 @@ from handler.validation.plain_data import check_plain_data
 
 
 class CallbackSpec(SpecModel):
-    """A callback: its name, and its arguments as further keys."""
+    """A callback: its name, and its arguments as further keys.
+
+    Example:
+        >>> CallbackSpec(name="EarlyStopping", patience=3).arguments()
+        {'patience': 3}
+    """
 
     model_config = ConfigDict(title="Callback", extra="allow")
     name: str = Field(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 DEFAULTS: Mapping[str, Any] = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": []}
 
 
+# See docs/decisions/0056-compilation-of-the-network.md.
 def leaves_to_network(spec: TrainingSpec) -> bool:
     """Return whether the network's own function may decide a part of the compilation, known only from the network."""
     given = spec.model.compile

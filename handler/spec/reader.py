@@ -74,6 +74,14 @@ def load_spec(
 
     Raises:
         SpecError: the file can't be read, isn't a specification, or names files or functions that do not exist.
+
+    Example:
+        >>> from pathlib import Path
+        >>> text = "{data: {source: synthetic}, model: {architecture: pointnet}, training: {epochs: 4}}"
+        >>> size = Path("small.yaml").write_text(text)
+        >>> spec, folder = load_spec("small.yaml", ["training.epochs=6"])
+        >>> spec.training.epochs
+        6
     """
     spec = read_spec(path, overrides)
     folder = (folder or Path(path).parent).resolve()

@@ -138,6 +138,7 @@ def _word(key: str, value: Any) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", f"{'-'.join(last)}-{said}").strip("-.")
 
 
+# See docs/decisions/0049-names-of-sweep-runs.md.
 def _run_name(words: str, changes: Iterable[str]) -> str:
     """Return a valid run name that differs from that of a run with other changes, in any sweep.
 

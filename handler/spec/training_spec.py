@@ -83,7 +83,12 @@ Name = Annotated[str, BeforeValidator(check_run_name, json_schema_input_type=str
 
 
 class CompileSpec(SpecModel):
-    """The compilation of the model. None means: as the network's own function compiled it, else the default."""
+    """The compilation of the model. None means: as the network's own function compiled it, else the default.
+
+    Example:
+        >>> CompileSpec(optimizer="adam", metrics=["accuracy"]).loss is None
+        True
+    """
 
     model_config = ConfigDict(title="Compilation")
     optimizer: Optimizer | None = Field(
@@ -106,7 +111,12 @@ class CompileSpec(SpecModel):
 
 
 class ModelSpec(SpecModel):
-    """The model: architecture, initial weights and compilation."""
+    """The model: architecture, initial weights and compilation.
+
+    Example:
+        >>> ModelSpec(architecture="pointnet", args={"dropout": 0.2}).weights is None
+        True
+    """
 
     model_config = ConfigDict(title="Model")
     architecture: Annotated[str, BeforeValidator(_architecture, json_schema_input_type=str)] = Field(
@@ -125,7 +135,12 @@ class ModelSpec(SpecModel):
 
 
 class TrainingOptions(SpecModel):
-    """The training options: epochs, batch size, callbacks and the like."""
+    """The training options: epochs, batch size, callbacks and the like.
+
+    Example:
+        >>> TrainingOptions(epochs=3, prefix_cache="off").prefix_cache.mode
+        'off'
+    """
 
     model_config = ConfigDict(title="Training")
     epochs: Annotated[Count, Field(le=100_000)] = Field(
@@ -166,7 +181,19 @@ class TrainingOptions(SpecModel):
 
 
 class TrainingSpec(SpecModel):
-    """One training: data, model, training options, and which layers are frozen in which epochs."""
+    """One training: data, model, training options, and which layers are frozen in which epochs.
+
+    Example:
+        >>> from handler.spec import parse_spec
+        >>> spec = parse_spec({
+        ...     "data": {"source": "data.npz"},
+        ...     "model": {"architecture": "mynet:network"},
+        ...     "training": {"epochs": 4},
+        ...     "freeze_training": [{"training_interval": [2, 4], "layers": ["enc*"]}],
+        ... })
+        >>> spec.training.batch_size, spec.freeze_training[0].strategy.name
+        (32, 'fixed')
+    """
 
     model_config = ConfigDict(title="Training specification")
     name: Name = Field(

@@ -28,6 +28,7 @@ _FLOAT = re.compile(
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
 
 
+# See docs/decisions/0060-pyyaml-with-stricter-numbers.md.
 class Loader(yaml.SafeLoader):
     """A SafeLoader that reads `1e-3` as a number, and refuses duplicate keys and numbers with an unexpected meaning."""
 

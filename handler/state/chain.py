@@ -134,6 +134,7 @@ def superseded_snapshots(chain: Chain, states: StateStore, epoch: int, step: int
     return [p.key for p in inside if (start, 0) < (p.epoch, p.step) < (epoch, step)][::-1]
 
 
+# See docs/decisions/0012-resume-from-the-latest-intact-state.md.
 def latest_intact(chain: HasKeys, states: StateStore) -> Position | None:
     """Return the furthest intact state of a chain, including steps within an epoch; None if there is none."""
     found = latest_with_manifest(chain, states)

@@ -51,6 +51,7 @@ def completed_end(segment: Segment, position: Position | None) -> int | None:
     return None
 
 
+# See docs/decisions/0050-one-rule-for-completed-segments.md.
 def find_completion(chain: Chain, states: StateStore, segment: Segment) -> Completion | None:
     """Return the state that satisfies a segment; None if epochs of it must be trained.
 
@@ -68,6 +69,7 @@ def find_completion(chain: Chain, states: StateStore, segment: Segment) -> Compl
     return Completion(position.key, end, position.stopped and end == position.epoch)
 
 
+# See docs/decisions/0028-snapshots-removed-when-a-segment-is-cached.md.
 def use_completed(
     chain: Chain, states: StateStore, segment: Segment, observers: Iterable[Observer] = ()
 ) -> SegmentRecord | None:

@@ -40,6 +40,7 @@ def size_of(array: Any) -> int:
     return int(np.dtype(array.dtype).itemsize * math.prod(array.shape))
 
 
+# See docs/decisions/0011-arrays-stored-as-bytes.md.
 def write_array(path: Path, array: np.ndarray) -> dict[str, str]:
     """Write an array.
 

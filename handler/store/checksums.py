@@ -31,6 +31,10 @@ class Damage:
     Attributes:
         path: the file or directory.
         what: the fault as a predicate, e.g. `is missing`.
+
+    Example:
+        >>> Damage("states/k1", "is missing").what
+        'is missing'
     """
 
     path: str

@@ -13,6 +13,7 @@ from typing import ClassVar
 from handler.store.occupied_paths import free_place
 
 
+# See docs/decisions/0057-one-class-of-file-locks.md.
 class FileLock:
     """An open file or directory, which this process can lock against other processes and other objects of this class.
 

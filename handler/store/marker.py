@@ -27,6 +27,7 @@ CHECKED = ("digests.json", "runs/*/run.json", "plans/*.json", "states/*/manifest
            *(f"{part}/*.zarr/manifest.json" for part in ("prefit", "prefixes", "backups")))  # fmt: skip
 
 
+# See docs/decisions/0048-marked-stores-and-rejected-trainings.md.
 def claim_store(root: Path) -> None:
     """Mark a directory as a store, before anything else is written to it.
 

@@ -20,6 +20,15 @@ class PrefitCache:
 
     Args:
         root: the directory.
+
+    Example:
+        >>> import numpy as np
+        >>> from handler.store import Store
+        >>> cache = Store("store").prefit
+        >>> path = cache.write("k1", {"X": np.arange(3)}, {"classes": 2})
+        >>> arrays, attrs = cache.read("k1")
+        >>> arrays["X"].tolist(), attrs
+        ([0, 1, 2], {'classes': 2})
     """
 
     def __init__(self, root: Path) -> None:

@@ -111,6 +111,7 @@ class Chunks:
                 state.update(part)
         self.digests[file.relative_to(self.path.parent).as_posix()] = state.hexdigest()
 
+    # See docs/decisions/0037-chunk-files-are-written-from-the-array.md.
     def append(self, part: np.ndarray) -> None:
         """Append rows to those appended before.
 

@@ -71,6 +71,7 @@ def remote_of(path: Path) -> tuple[Remote, str] | None:
     return None
 
 
+# See docs/decisions/0030-url-store-has-a-local-folder.md.
 def publish(target: Path, beside: Path, manifest: bytes) -> None:
     """Upload a sealed directory and commit it, so that other processes find it.
 

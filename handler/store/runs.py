@@ -27,6 +27,11 @@ class RunStore:
 
     Args:
         root: the directory.
+
+    Example:
+        >>> from handler.store import Store
+        >>> Store("store").runs.folder("first-try").name
+        'first-try'
     """
 
     def __init__(self, root: Path) -> None:

@@ -34,6 +34,15 @@ class StateStore:
 
     Args:
         root: the directory.
+
+    Example:
+        >>> import numpy as np
+        >>> from handler.state import TrainingState
+        >>> from handler.store import Store
+        >>> states = Store("store").states
+        >>> states.write("k1", TrainingState(epoch=1, arrays={"model/bias": np.zeros(3)}))
+        >>> states.names(), states.read("k1").arrays["model/bias"].tolist()
+        (['k1'], [0.0, 0.0, 0.0])
     """
 
     def __init__(self, root: Path) -> None:
@@ -82,6 +91,7 @@ class StateStore:
         snapshot = snapshot and not any(self.root.glob(f".damaged-*-{key}"))  # other states may refer to that
         index, changed = variable_index.changed_variables(key, state, self._index(parent))
 
+        # See docs/decisions/0009-state-is-one-array-and-an-index.md.
         def fill(folder: Path) -> dict[str, str]:
             chunks = Chunks.create(folder / VARIABLES, (sum(part.size for part in changed),))
             for part in changed:
@@ -237,6 +247,7 @@ class StateStore:
         """
         return self._follow_references(key, strict=True)
 
+    # See docs/decisions/0038-states-refer-to-holders-of-their-variables.md.
     def _follow_references(self, key: str, *, strict: bool) -> dict[str, dict[str, Any]]:
         """Return the manifests as `_read_manifests` does; unless `strict`, an unreadable one has no variables."""
         found: dict[str, dict[str, Any]] = {}

@@ -42,6 +42,11 @@ class Store:
         states, prefit, runs: the stores of states, of pre-fit results and of runs.
         backups: the directory of the backups of X and y.
         prefixes: the directory of the activation caches of frozen prefixes.
+
+    Example:
+        >>> store = Store("store")
+        >>> store.runs.names(), store.states.names()
+        ([], [])
     """
 
     def __init__(self, root: str | Path) -> None:

@@ -22,6 +22,11 @@ class TrainingState:
         callbacks: the callbacks' own state, by class name and position among those of that class; plain JSON.
         history: metric name -> one value per completed epoch, None in epochs without one.
         stopped: whether a callback ended the training here.
+
+    Example:
+        >>> import numpy as np
+        >>> TrainingState(epoch=2, arrays={"model/bias": np.zeros(3)}).step
+        0
     """
 
     epoch: int = 0

@@ -80,6 +80,7 @@ class Training:
     continues: bool = False
 
 
+# See docs/decisions/0052-the-same-cell-again.md.
 def identify(
     mh: Any, callbacks: Sequence[Any], sequencer: Any, validation: Any, schedule: Schedule, store: Store
 ) -> Training:

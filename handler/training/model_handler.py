@@ -48,6 +48,15 @@ class DLModelHandler:
         history: Keras `History` of the last fit; None before the first.
         initial_weights: record of the pretrained values put into the network before training; None if there
             were none.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> from handler import KerasArchitecture
+        >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, activation="softmax")])
+        >>> mh = DLModelHandler(KerasArchitecture(network), training_epochs=2, batch_size=4)
+        >>> X, y = np.ones((8, 2), "float32"), np.arange(8) % 3
+        >>> len(mh.fit(X, y).history["loss"]), mh.predict(X).shape
+        (2, (8, 3))
     """
 
     def __init__(

@@ -276,6 +276,7 @@ class SegmentRunner:
             metadata = {
                 "found": self._found(),
                 "environment": environment.current(trainer.model),
+                # See docs/decisions/0023-environment-changes-recorded-in-states.md.
                 "environment_changes": [change.model_dump(mode="json") for change in self.environment_changes],
             }
             self._writer.write(trainer.capture(epoch), metadata, in_background=in_background)

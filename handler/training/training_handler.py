@@ -35,9 +35,8 @@ from handler.training.segment_runner import SegmentRunner
 class DLTrainingHandler:
     """The training handler: trains a model through a freeze-training schedule.
 
-    One handler may train several models in turn. With a store, a training that is killed or interrupted resumes at
-    the same call and ends with bit-identical weights. The work is done in the calling thread, except for fetching
-    batches, computing activations and writing snapshots, which use threads of their own.
+    One handler may train several models in turn. With a store, an interrupted training resumes at the same call and
+    ends with bit-identical weights. Only fetching batches, computing activations and writing snapshots use threads.
 
     Args:
         freeze_training: None, one entry (dict) or a list of entries; see the specification reference.
@@ -49,12 +48,20 @@ class DLTrainingHandler:
         allow_environment_change: resume from states made in another environment.
         snapshot_steps: with a store, also write a snapshot every so many steps; None: only after each epoch.
         prefixes: how activation caches of frozen prefixes are used; None: they are used where that saves time.
-        non_finite: the reaction to a loss, a metric or a weight that becomes NaN or infinite. `stop` ends the
-            training with a `NonFiniteError` that names the epoch and the step; `continue` notifies the observers of
-            a loss or metric and trains on.
+        non_finite: the reaction to a loss, a metric or a weight that becomes NaN or infinite: `stop` raises
+            `NonFiniteError`; `continue` notifies the observers of a loss or metric and trains on.
 
     Raises:
         SpecError: `store` or `observers` cannot be used.
+
+    Example:
+        >>> import keras, numpy as np
+        >>> from handler import DLModelHandler, KerasArchitecture
+        >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4, name="body"), keras.layers.Dense(1)])
+        >>> mh = DLModelHandler(KerasArchitecture(network), loss="mse", metrics=[], training_epochs=4)
+        >>> handler = DLTrainingHandler({"training_interval": [2, 4], "layers": ["body"]}, store="store")
+        >>> len(handler(mh, np.ones((8, 2)), np.ones((8, 1)), None).history["loss"])
+        4
     """
 
     def __init__(
@@ -303,8 +310,7 @@ class DLTrainingHandler:
         """Return the schedule `(op_epoch, op, lrs)`; see `DLFreezeTrainingExecutor.compute_schedule`.
 
         Args:
-            mh: the model handler. It may have nothing but `training_epochs`; then entries may use only plain
-                layer names.
+            mh: the model handler. If it has only `training_epochs`, entries may use only plain layer names.
 
         Raises:
             ScheduleError: an entry cannot be used.

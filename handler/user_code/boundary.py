@@ -24,6 +24,7 @@ from handler.user_code.tracebacks import frames_of, given, outermost_call, raise
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a full disk is not a fault of the code
 
 
+# See docs/decisions/0055-boundary-around-user-code.md.
 class UserCode:
     """A context manager around a call of the user's code.
 

@@ -24,6 +24,7 @@ from handler.backend.python_functions import enclosed_values
 _NOT_OWN = {"keras", "tensorflow", "numpy", "handler", "builtins", *sys.stdlib_module_names}
 
 
+# See docs/decisions/0022-live-objects-by-compiled-code.md.
 def user_code_digests(objects: Iterable[Any], *, remembers: bool = False) -> list[list[str]]:
     """Return the name and the digest of every function and class of the user's own in some objects.
 

@@ -127,6 +127,7 @@ def _from_folder(folder: Path) -> Iterator[None]:
                 _loaded[name] = Path(origin), _stamp(Path(origin))
 
 
+# See docs/decisions/0016-dtype-policy-belongs-to-the-network.md.
 @contextmanager
 def _settings_kept(file: Path) -> Iterator[None]:
     """Raise `SpecError` for a module that sets Keras's global dtypes when it is imported, and unload it.

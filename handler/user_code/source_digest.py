@@ -63,6 +63,7 @@ def own_imports(module: str, folder: Path) -> list[str]:
     return [name for name in sorted(_trees(module, folder, "")) if name != module]
 
 
+# See docs/decisions/0006-keys-hash-syntax-trees.md.
 def canonical(tree: ast.AST) -> str:
     """Return a syntax tree as text without positions, docstrings and empty fields, equal in all versions of Python."""
     if isinstance(tree, ast.Constant):

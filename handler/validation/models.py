@@ -17,10 +17,15 @@ from handler.errors import ScheduleError, SpecError
 from handler.errors.quoting import alternatives, join, quote, suggestion
 
 
+def _describe(schema: dict[str, Any]) -> None:
+    """Leave the example of a docstring out of the schema, from which Prefect makes its forms."""
+    schema["description"] = schema.get("description", "").partition("\n\nExample:")[0]
+
+
 class SpecModel(BaseModel):
     """The base class of all models of user input; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, json_schema_extra=_describe)
 
 
 def spec_error(error: ValidationError, prefix: str = "", model: type[BaseModel] | None = None) -> SpecError:
