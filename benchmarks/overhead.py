@@ -169,7 +169,7 @@ def stages(spec_file: Path, store: Path) -> None:
             run.train_segment(segment.index)
         run.post_fit()
         run.report()
-        run.finish()
+        run.mark_completed()
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks import networks
 from benchmarks.harness import answer, row
-from handler.activation_cache.cache import Prefixes, PrefixOptions
+from handler.activation_cache.cache import ActivationCache, PrefixOptions
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.freezing.layers import layers_with_weights
@@ -75,7 +75,7 @@ def segment(model: Any, data: tuple[Any, Any], frozen: list[str], folder: Path |
     trainer = Trainer(model, sequencer, epochs=EPOCHS + 1, observers=[epochs])
     trainer.run(0, 1)  # performs the imports, the first trace, and creates the metrics' variables
     found = {"data": "these"}
-    prefixes = Prefixes(
+    prefixes = ActivationCache(
         trainer.masks,
         sequencer,
         PrefixOptions("on" if folder else "off"),
@@ -85,11 +85,11 @@ def segment(model: Any, data: tuple[Any, Any], frozen: list[str], folder: Path |
     )
     began = time.perf_counter()
     trainer.masks.apply(frozen)
-    trainer.prefix = prefixes.of(frozen, EPOCHS)
+    trainer.prefix = prefixes.for_segment(frozen, EPOCHS)
     trainer.run(1, EPOCHS + 1)
     taken = time.perf_counter() - began
     assert (trainer.prefix is not None) == (folder is not None)
-    prefixes.let_go()
+    prefixes.release()
     share = trainer.prefix.cut.share if trainer.prefix else 0.0
     return Segment(taken, statistics.median(epochs.seconds[1:]), share, model)
 

@@ -27,7 +27,7 @@ from handler.errors import SpecError
 from handler.errors.quoting import quote
 from handler.spec.addresses import addresses, is_allowed
 from handler.spec.initial_weights import source_of
-from handler.spec.project_code import check_own, environment_of
+from handler.spec.project_code import check_own, describe_environment
 from handler.spec.references import references
 from handler.spec.training_spec import TrainingSpec
 from handler.store.object_store import url_of
@@ -67,8 +67,8 @@ def admit_path(field: str, path: str | Path | None) -> None:
             f"{path} is outside of the worker's project ({Path.cwd()}) and of {ROOTS} ({', '.join(roots) or 'not set'})"
             "; put it there, or name its folder in that variable where the worker runs",
         )
-    environment = None if url_of(path) else environment_of(Path(os.path.realpath(path)))
-    if environment is not None and environment != environment_of(Path(os.path.realpath(root))):
+    environment = None if url_of(path) else describe_environment(Path(os.path.realpath(path)))
+    if environment is not None and environment != describe_environment(Path(os.path.realpath(root))):
         raise SpecError(field, f"{path} lies in {environment}; name a folder of the project")
 
 

@@ -56,7 +56,7 @@ def mark_abandoned(
             message = f"stopped by {stop.reason}; {why}, so the run resumes from {_saved_progress(run)}"
         record = run.planning.record()
         if record is not None and record.status == "running":
-            run.interrupted(message)
+            run.mark_interrupted(message)
     except Exception as error:  # the process may be blocked on this very disk
         message += f"; the run's record couldn't be written ({type(error).__name__}: {error})"
     return message

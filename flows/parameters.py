@@ -10,7 +10,7 @@ import prefect.runtime
 from flows.access_rules import admit_path, admit_spec
 from handler.errors import FrostlineError, SpecError
 from handler.run.inputs import RunInputs
-from handler.run.resumption import stored_inputs
+from handler.run.resumption import inputs_of_run
 from handler.spec.reader import load_spec, read_spec
 from handler.spec.training_spec import TrainingSpec
 from handler.store.remote_dirs import local_root
@@ -105,6 +105,6 @@ def inputs_as_started(given: object, store: str, name: str | None, allow_environ
     admit_path("store", store)
     target = Store(store)
     record = target.runs.read(name)
-    return stored_inputs(
+    return inputs_of_run(
         target, record, allow_environment_change=allow_environment_change, elsewhere=Path(), admit=admit_spec
     )

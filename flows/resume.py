@@ -22,7 +22,7 @@ from flows.answers import RelaunchAnswer, Relaunched
 from flows.dead_runs import DeadRun, find_dead_runs
 from handler.errors import FrostlineError
 from handler.store.remote_dirs import local_root, url_or_path
-from handler.user_code.tracebacks import sentence_of
+from handler.user_code.tracebacks import describe_error
 from tasks.prefect_artifacts import log, run_event
 
 
@@ -71,7 +71,7 @@ def resume(
                     client.set_flow_run_state(dead.flow_run.id, crashed, force=True)
                 began = start_again(dead, attempt, deployment)
             except Exception as error:  # of one run; the others start nevertheless
-                faults.append(f"the server didn't start {dead.run} again ({sentence_of(error)})")
+                faults.append(f"the server didn't start {dead.run} again ({describe_error(error)})")
                 log(faults[-1])
                 continue
             log(f"{dead.run} died at epoch {dead.progress}: started again as flow run {began.id}")

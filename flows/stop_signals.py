@@ -116,7 +116,7 @@ class SignalWatch(Observer):
         """Note that all steps are saved."""
         self.unfinished = False
 
-    def on_note(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         """Note that there may be no unsaved step: a failed stage sends a note, and restarts from the saved state."""
         self.unfinished = False
 

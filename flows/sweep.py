@@ -28,7 +28,7 @@ from handler.errors import SpecError
 from handler.report.comparison import write_comparison
 from handler.run.inputs import RunInputs
 from handler.spec.initial_weights import check_not_from_itself
-from handler.spec.sweep import Variant, default_title, named_in_errors, shared_epochs, variants
+from handler.spec.sweep import Variant, default_title, name_variant_in_errors, shared_epochs, variants
 from handler.stop_flag import stop
 from handler.store.object_store import url_of
 from handler.store.remote_dirs import local_root
@@ -136,7 +136,7 @@ def prepare(
     """
     sweep_variants, inputs, target = variants(files, grid, overrides), [], Store(store)
     for variant in sweep_variants:
-        with named_in_errors(variant):
+        with name_variant_in_errors(variant):
             made = run_inputs(
                 None, variant.file, list(variant.overrides), ".", store, variant.name,
                 allow_environment_change=allow_environment_change,

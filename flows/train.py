@@ -34,7 +34,7 @@ from flows.stop_signals import LIMIT_SECONDS, SignalWatch
 from flows.worker_output import ignore_broken_pipe
 from handler.errors import Interrupted
 from handler.errors.secrets import masked
-from handler.fingerprint.data_function import looked_at
+from handler.fingerprint.data_function import describe_compared
 from handler.records import PlannedSegment, RunRecord
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
@@ -128,19 +128,19 @@ def train_run(run: TrainingRun, inputs: RunInputs, *, wait: bool = False) -> Run
         made = plan(inputs)
         finished = run.completed_record()
         if finished is not None:
-            log(f"the run is complete: nothing to train; {looked_at(inputs.spec)}")
+            log(f"the run is complete: nothing to train; {describe_compared(inputs.spec)}")
             return finished
         run.begin(made, started_by=str(prefect.runtime.flow_run.id))
         try:
             train_segments(run, inputs, made.segments)
             post_fit(inputs)
             report(inputs)
-            return run.finish()
+            return run.mark_completed()
         except (TrainingInterrupted, Interrupted) as error:
-            run.interrupted(str(error))  # guard: interrupted-in-record
+            run.mark_interrupted(str(error))  # guard: interrupted-in-record
             raise
         except Exception as error:
-            run.fail(error)
+            run.mark_failed(error)
             raise
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class Observer:
     """Base of the observers, which are notified of a training's progress; a subclass overrides the methods it needs.
 
-    The training calls the methods synchronously, in the thread that trains or runs the stage; only `on_prefix` is
+    The training calls the methods synchronously, in the thread that trains or runs the stage; only `on_activations` is
     called from the thread that computes the activations. A slow method slows the training. An exception that a
     method raises ends the training, as an error of the training itself would.
 
@@ -39,10 +39,10 @@ class Observer:
             steps: number of steps per epoch.
         """
 
-    def on_copy(self, done: int, of: int) -> None:
+    def on_data_copied(self, done: int, of: int) -> None:
         """Handle the progress of the copy of data larger than memory into the store: `done` of `of` bytes."""
 
-    def on_prefix(self, done: int, examples: int) -> None:
+    def on_activations(self, done: int, examples: int) -> None:
         """Handle the progress of computing a segment's activation cache: `done` of `examples` examples."""
 
     def on_epoch_begin(self, epoch: int, step: int) -> None:
@@ -73,5 +73,5 @@ class Observer:
     def on_segment_end(self, record: SegmentRecord) -> None:
         """Handle the end of a segment, trained or cached."""
 
-    def on_note(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         """Handle a message for the user, for example that a damaged state was quarantined."""

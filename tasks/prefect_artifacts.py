@@ -105,7 +105,7 @@ class PrefectObserver(Observer):
         run_event(self.run, "segment.completed", record.model_dump(mode="json"))
         log(f"epochs {record.start}-{record.end} {record.source}, state {record.state}")
 
-    def on_note(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         """Write the note to the run's log."""
         log(text)
 

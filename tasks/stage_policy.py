@@ -96,7 +96,7 @@ def stage(
 def note(inputs: RunInputs, text: str) -> None:
     """Send a note to the observers of the training."""
     for observer in TrainingRun.of(inputs).observers:
-        observer.on_note(text)
+        observer.on_message(text)
 
 
 def cached_by_key(task: Task[P, R], store: Path, key: str, waiting: Callable[[], None] = lambda: None) -> Task[P, R]:

@@ -64,7 +64,7 @@ class Display(Observer):
         if record.source == "cached":
             self.note(f"epochs {record.start}-{record.end}: cached")
 
-    def on_note(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         """Write the note."""
         self.note(text)
 
@@ -119,12 +119,12 @@ class LiveDisplay(Display):
         self._segment, self._text, self._began = segment, "reading data and tracing the step", None
         self._draw()
 
-    def on_copy(self, done: int, of: int) -> None:
+    def on_data_copied(self, done: int, of: int) -> None:
         """Show how many bytes of the data are written."""
         self._text = f"copying the data into the store: {done / 1e9:.2f}/{of / 1e9:.2f} GB"
         self._draw()
 
-    def on_prefix(self, done: int, examples: int) -> None:
+    def on_activations(self, done: int, examples: int) -> None:
         """Show for how many examples the frozen prefix's activations are computed."""
         self._text = f"caching activations of frozen layers: {done}/{examples} examples"
         self._draw()

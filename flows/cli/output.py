@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from handler.errors import BusyError, FrostlineError, Interrupted
 from handler.errors.command_line import command_line
 from handler.errors.secrets import masked
-from handler.user_code.tracebacks import sentence_of
+from handler.user_code.tracebacks import describe_error
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +55,7 @@ class CommandFailed(Exception):
             status = "busy"
         else:
             status = "refused" if code == 2 else "interrupted" if code == 75 else "failed"
-        text = masked(expected_message(error) or sentence_of(error))
+        text = masked(expected_message(error) or describe_error(error))
         command = resume if code == 1 or isinstance(error, (BusyError, Interrupted)) else None
         return cls(FailureAnswer(run=run, status=status, error=text, resume=command), code)
 
@@ -165,8 +165,7 @@ class Output:
 
 
 def _own_stderr() -> IO[str]:
-    """Return stderr under a separate descriptor, so that a display still works while native noise on fd 2 is dropped.
-    """
+    """Return stderr under another descriptor, so that a display works while native noise on fd 2 is dropped."""
     try:
         return os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace", buffering=1)
     except OSError:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from handler.run.trained_model import TrainedModel
 
 
-
 def predict_file(output: Output, run: str, source: Path, to: Path, folder: str, epoch: int | None = None) -> None:
     """Predict on a file and write the result; also compute scores if the file has labels.
 
@@ -66,7 +65,7 @@ Outcome = tuple[int, "dict[str, Any] | None", list[str]]
 
 def _read_cloud(record: RunRecord, source: Path, to: Path) -> Cloud:
     """Read the cloud to classify; raise every error that is possible before the network is loaded."""
-    from handler.data.cloud import without
+    from handler.data.cloud import remove_codes
     from handler.data.las import check_output, read_cloud
 
     preparation = record.dataset.get("preparation")
@@ -74,21 +73,21 @@ def _read_cloud(record: RunRecord, source: Path, to: Path) -> Cloud:
         raise SpecError("run", f"{record.run!r} wasn't trained on clouds; give it an .npz file")
     check_output(source, to, [codes[0] for codes in preparation["classes"].values()])
     cloud = read_cloud(source, "input", preparation["features"])
-    without(cloud, preparation.get("leave_out", []), "input")  # raises for a file that is all noise
+    remove_codes(cloud, preparation.get("leave_out", []), "input")  # raises for a file that is all noise
     return cloud
 
 
 def _cloud(output: Output, model: TrainedModel, cloud: Cloud, source: Path, to: Path) -> Outcome:
     import numpy as np
 
-    from handler.data.cloud import codes_of, labels_of, left_out, without
+    from handler.data.cloud import codes_of, labels_of, mask_of_codes, remove_codes
     from handler.data.inference import predict_cloud, scores
     from handler.data.las import write_cloud
 
     preparation = model.record.dataset["preparation"]
     classes, unwanted = preparation["classes"], preparation.get("leave_out", [])
-    included = ~left_out(cloud, unwanted)
-    cleaned = without(cloud, unwanted, "input")
+    included = ~mask_of_codes(cloud, unwanted)
+    cleaned = remove_codes(cloud, unwanted, "input")
     with output.people.status("classifying") as status:
         predicted = predict_cloud(
             model.predict,

@@ -12,7 +12,7 @@ from flows.cli.tables import coloured, table
 from flows.cli.train import completed_answer
 from handler.errors import FrostlineError
 from handler.errors.command_line import command_line
-from handler.run.resumption import stored_inputs
+from handler.run.resumption import inputs_of_run
 from handler.store.store import Store
 
 
@@ -40,7 +40,7 @@ def resume_runs(output: Output, requested: list[str], folder: str, allow_environ
         for name in names:
             resume = command_line("resume", name, "--store", folder)
             try:
-                inputs = stored_inputs(store, store.runs.read(name), allow_environment_change=allow_environment_change)
+                inputs = inputs_of_run(store, store.runs.read(name), allow_environment_change=allow_environment_change)
                 completed = completed_answer(inputs, folder, output.say)
                 answers.append(completed or session.train(inputs, folder, resume, wait=wait))
             except (CommandFailed, FrostlineError) as error:

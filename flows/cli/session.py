@@ -22,7 +22,7 @@ from flows.prefect_server import settings
 from flows.prefect_server.embedded import EmbeddedServer, configured_api_url, start_or_join
 from flows.stop_signals import SignalWatch
 from handler.errors import FrostlineError, Interrupted, UserCodeError
-from handler.fingerprint.data_function import looked_at
+from handler.fingerprint.data_function import describe_compared
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.stop_flag import stop
@@ -93,7 +93,9 @@ class Session:
                 with run.store.runs.lock(inputs.name, wait=wait, waiting=self.display.note):
                     record = run.completed_record()
                 if record is not None:
-                    self.display.note(f"{inputs.name} is complete: nothing was trained; {looked_at(inputs.spec)}")
+                    self.display.note(
+                        f"{inputs.name} is complete: nothing was trained; {describe_compared(inputs.spec)}"
+                    )
                     return TrainAnswer.of(record, store)
             return self._through_prefect(run, inputs, store, wait)
         except Exception as error:

@@ -14,7 +14,7 @@ from flows.cli.tables import coloured, table
 from handler.errors import FrostlineError
 from handler.report.number_format import duration
 from handler.spec.reader import load_spec
-from handler.spec.sweep import default_title, named_in_errors, parse_grid, variants
+from handler.spec.sweep import default_title, name_variant_in_errors, parse_grid, variants
 from handler.store.remote_dirs import local_root
 from handler.validation.run_name import check_run_name
 
@@ -52,7 +52,7 @@ def sweep_specs(
     grid_variants = variants(files, axes, overrides)
     title = check_run_name(name) if name else default_title(grid_variants)
     for variant in grid_variants:
-        with named_in_errors(variant):
+        with name_variant_in_errors(variant):
             load_spec(Path(variant.file), variant.overrides)
     with Session(output) as session:
         try:

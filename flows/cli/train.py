@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flows.cli.output import Output
 from flows.cli.session import Session
 from flows.cli.tables import segments_table, table
-from handler.fingerprint.data_function import looked_at
+from handler.fingerprint.data_function import describe_compared
 from handler.report.number_format import duration
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
@@ -57,7 +57,7 @@ def train_spec(
     )
     answer = completed_answer(inputs, store, output.say)
     if answer is not None:
-        output.say(f"{inputs.name} is complete: nothing was trained; {looked_at(inputs.spec)}")
+        output.say(f"{inputs.name} is complete: nothing was trained; {describe_compared(inputs.spec)}")
     else:
         with Session(output) as session:
             answer = session.train(inputs, store, output.command, wait=wait)

@@ -17,7 +17,7 @@ from handler.store.raw_zarr import Chunks
 from handler.store.row_array import Rows
 
 CHUNK_BYTES = 1 << 22
-SIDE_BY_SIDE = 2  # batches at a time, because the operations on one batch seldom use all cores
+PARALLEL_BATCHES = 2  # batches at a time, because the operations on one batch seldom use all cores
 
 
 class Examples:
@@ -34,26 +34,26 @@ class Examples:
         self.sequencer, self.function = sequencer, function
         self.rows, self.batch = sequencer.rows, min(sequencer.batch_size, sequencer.rows)
 
-    def of(self, rows: np.ndarray) -> list[np.ndarray]:
+    def rows_of(self, rows: np.ndarray) -> list[np.ndarray]:
         """Return the activations of the examples with the given row numbers, computed as one batch."""
         (given,) = batches.tensors((self.sequencer.examples(rows),))
         return [tensor.numpy() for tensor in self.function(*given)]
 
     # See docs/decisions/0039-batch-dependence-is-tested.md.
-    def independent(self) -> bool:
+    def is_batch_invariant(self) -> bool:
         """Return whether an example's activations are bit-identical in any batch of an epoch and at any position in it.
 
         This is tested on a few batches, among them ones of the size of a smaller last batch.
         """
         first = np.arange(self.batch)
-        whole, left = self.of(first), self.rows % self.batch
+        whole, left = self.rows_of(first), self.rows % self.batch
         if any(len(part) != self.batch for part in whole) or left == 1:
             return False  # a single example is multiplied by other code than several
         others = np.arange(self.rows - self.batch, self.rows)
         mixed = np.where(first % 2 == 0, np.roll(first, self.batch // 2), others)
         taken = [(np.roll(first, 1), first), (np.roll(first, self.batch // 2 + 1), first), (mixed, first)]
         taken += [(first[i : i + left], first) for i in range(0, self.batch - left + 1, left or 1)][:4] if left else []
-        return all(_same(self.of(rows), whole, rows, known) for rows, known in taken)
+        return all(_are_equal(self.rows_of(rows), whole, rows, known) for rows, known in taken)
 
     def __iter__(self) -> Iterator[tuple[int, list[np.ndarray]]]:
         """Yield `(row, activations from that row on)` until all rows are covered.
@@ -62,23 +62,23 @@ class Examples:
         again.
         """
         firsts = [min(start, self.rows - self.batch) for start in range(0, self.rows, self.batch)]
-        with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="prefix") as pool:
-            made = [pool.submit(self._from, first) for first in firsts[:SIDE_BY_SIDE]]
+        with ThreadPoolExecutor(PARALLEL_BATCHES, thread_name_prefix="prefix") as pool:
+            made = [pool.submit(self._from, first) for first in firsts[:PARALLEL_BATCHES]]
             try:
                 for number, first in enumerate(firsts):
                     start, parts = number * self.batch, made.pop(0).result()
-                    if number + SIDE_BY_SIDE < len(firsts):
-                        made.append(pool.submit(self._from, firsts[number + SIDE_BY_SIDE]))
+                    if number + PARALLEL_BATCHES < len(firsts):
+                        made.append(pool.submit(self._from, firsts[number + PARALLEL_BATCHES]))
                     yield start, [part[start - first :] for part in parts]
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _from(self, first: int) -> list[np.ndarray]:
         """Return the activations of the batch of consecutive rows that begins with `first`."""
-        return self.of(np.arange(first, first + self.batch))
+        return self.rows_of(np.arange(first, first + self.batch))
 
 
-def _same(found: Sequence[np.ndarray], whole: Sequence[np.ndarray], rows: np.ndarray, known: np.ndarray) -> bool:
+def _are_equal(found: Sequence[np.ndarray], whole: Sequence[np.ndarray], rows: np.ndarray, known: np.ndarray) -> bool:
     """Return whether rows are bit-identical to their values in another batch, as far as that batch contains them.
 
     Args:

@@ -49,7 +49,7 @@ class PrefixOptions:
 
 
 @dataclass(frozen=True)
-class Prefix:
+class FrozenPrefix:
     """A prefix in use.
 
     Attributes:
@@ -68,7 +68,7 @@ class Prefix:
         return self.cut.share
 
 
-class Prefixes:
+class ActivationCache:
     """The source of the prefix of each segment, which finds or computes the activations.
 
     Args:
@@ -98,17 +98,17 @@ class Prefixes:
         self.masks, self.sequencer, self.options, self.folder = masks, sequencer, options, folder
         self._found, self._trace, self._tell, self._after = found, trace, tell, after
         self.flat = FlatModel(masks.model, options.lambdas, masks.flags)
-        self._held: FileLock | None = None
+        self._lock: FileLock | None = None
         self._broken_off = False
 
-    def of(self, frozen: Collection[str], epochs: int) -> Prefix | None:
+    def for_segment(self, frozen: Collection[str], epochs: int) -> FrozenPrefix | None:
         """Return the prefix for training some epochs under the applied mask, or None to train the whole network.
 
         Args:
             frozen: the paths of the frozen layers.
             epochs: the number of epochs under this mask.
         """
-        self.let_go()
+        self.release()
         if self.options.mode == "off" or not frozen:
             return None
         try:
@@ -120,39 +120,39 @@ class Prefixes:
             self._tell(f"the frozen prefix is computed in each epoch: {error}")
         return None
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Release the lock on the activations in use."""
-        if self._held is not None:
-            self._held.close()
-            self._held = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
-    def _make(self, place: Cut, epochs: int) -> Prefix:
+    def _make(self, place: Cut, epochs: int) -> FrozenPrefix:
         # guard: prefix-of-changing-examples
-        _refuse(
+        _raise_not_used(
             "batches are distributed over several devices"
             if replica_count(self.masks.model) > 1
             else sequencer_problem(self.sequencer)
         )
-        self._weigh(place, epochs, there=self.folder is not None)
+        self._check_cost(place, epochs, in_store=self.folder is not None)
         given, model = self.sequencer, self.masks.model
         batch = batches.tensors((given.examples([0, 1][: given.rows]),))[0]
         function = self.masks.get_or_build(
             "prefix", lambda: split_model.prefix_function(model, self.flat, place, batch)
         )
         train_step = split_model.SuffixStep(model, self.flat, place).train_step
-        few = self._over([tensor.numpy() for tensor in function(*batch)], given.y[:2])
+        few = self._sequencer_over([tensor.numpy() for tensor in function(*batch)], given.y[:2])
         self._broken_off = False
         with ThreadPoolExecutor(1, thread_name_prefix="prefix") as pool:
-            computed = pool.submit(self._arrays, place, function, epochs)
+            computed = pool.submit(self._read_or_compute, place, function, epochs)
             try:
                 self._trace(batches.signature(batches.tensors(few[0])), train_step)
                 arrays = computed.result()
             except BaseException:
                 self._broken_off = True
                 raise
-        return Prefix(place, self._over(arrays, given.y), train_step)
+        return FrozenPrefix(place, self._sequencer_over(arrays, given.y), train_step)
 
-    def _over(self, arrays: list[Any], y: Any) -> DLSequencer:
+    def _sequencer_over(self, arrays: list[Any], y: Any) -> DLSequencer:
         """Return the sequencer's batches, but of other arrays."""
         given = self.sequencer
         return DLSequencer(
@@ -165,19 +165,19 @@ class Prefixes:
             ignore_label=given.ignore_label,
         )
 
-    def _arrays(self, place: Cut, function: Any, epochs: int) -> list[Any]:
+    def _read_or_compute(self, place: Cut, function: Any, epochs: int) -> list[Any]:
         """Return the activations at the cut for all examples."""
         examples = activations.Examples(self.sequencer, function)
         if self.folder is None or "data" not in self._found():
-            self._weigh(place, epochs)
-            _refuse(batch_dependence(examples))
+            self._check_cost(place, epochs)
+            _raise_not_used(batch_dependence(examples))
             return activations.gather(examples, self._count)
         target = self.folder / f"{self._key(function)}.zarr"
         if atomic_dirs.is_intact(target):  # guard: activations-intact
             target.touch()
         else:
-            self._weigh(place, epochs)
-            _refuse(batch_dependence(examples))
+            self._check_cost(place, epochs)
+            _raise_not_used(batch_dependence(examples))
             self._make_room(place)
             body: dict[str, Any] = {"share": place.share}
 
@@ -186,7 +186,7 @@ class Prefixes:
                 return written
 
             atomic_dirs.commit_dir(target, body, fill)
-        self._held = lock_folder(target)
+        self._lock = lock_folder(target)
         about = atomic_dirs.read_manifest(target)["arrays"]
         stored = [Rows(target / f"{i:03d}", a) for i, a in enumerate(about)]
         near = all(isinstance(array, np.ndarray) for array in self.sequencer.arrays)
@@ -207,14 +207,16 @@ class Prefixes:
                 # guard: prefix-values-in-key
                 "values": [data_digests.array_digest(values) for values in activations.values_of(function)],
                 "batch_size": given.batch_size,
-                "environment": environment.current(self.masks.model),
+                "environment": environment.current_environment(self.masks.model),
             }
         )
 
-    def _weigh(self, place: Cut, epochs: int, *, there: bool = False) -> None:
+    def _check_cost(self, place: Cut, epochs: int, *, in_store: bool = False) -> None:
         options = self.options
         limit = options.max_bytes if self.folder is not None else min(options.max_bytes, copy_limit())
-        _refuse(reason_not_used(place, options.mode, epochs, rows=self.sequencer.rows, limit=limit, there=there))
+        _raise_not_used(
+            reason_not_used(place, options.mode, epochs, rows=self.sequencer.rows, limit=limit, in_store=in_store)
+        )
 
     def _make_room(self, place: Cut) -> None:
         """Remove the least recently used activations that no process uses, until there is room for the new ones."""
@@ -225,7 +227,9 @@ class Prefixes:
         while there and sum(sizes[path] for path in there) + size > self.options.max_bytes:
             drop_unneeded(there.pop(0))
         free = free_bytes(self.folder)
-        _refuse(f"it needs {size / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB free" if size > free // 2 else "")
+        _raise_not_used(
+            f"it needs {size / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB free" if size > free // 2 else ""
+        )
 
     def _count(self, done: int) -> None:
         if self._broken_off:
@@ -233,7 +237,7 @@ class Prefixes:
         self._after(done, self.sequencer.rows)
 
 
-def _refuse(why: str) -> None:
+def _raise_not_used(why: str) -> None:
     if why:
         raise NotUsed(why)
 
@@ -243,7 +247,7 @@ def batch_dependence(examples: activations.Examples) -> str:
     if examples.rows % examples.batch == 1:  # guard: last-batch-of-one
         return "the last batch of an epoch has one example, and its activations are not bit-identical"
     # guard: activations-batch-dependent
-    return "" if examples.independent() else "the activations are batch-dependent"
+    return "" if examples.is_batch_invariant() else "the activations are batch-dependent"
 
 
 def sequencer_problem(sequencer: Any) -> str:

@@ -9,7 +9,7 @@ from handler.activation_cache.graph import Cut
 Mode = Literal["auto", "on", "off"]
 # Rough and conservative: the rate of a core in training, and bytes per second from and to a disk.
 FLOPS_PER_SECOND, READ, WRITE = 2e10, 1e9, 3e8
-TRACES = 1.0  # seconds to trace one or two additional functions
+TRACE_SECONDS = 1.0  # seconds to trace one or two additional functions
 
 
 class NotUsed(Exception):
@@ -17,7 +17,7 @@ class NotUsed(Exception):
 
 
 # See docs/decisions/0043-savings-of-a-frozen-prefix.md.
-def reason_not_used(cut: Cut, mode: Mode, epochs: int, *, rows: int | None, limit: int, there: bool = False) -> str:
+def reason_not_used(cut: Cut, mode: Mode, epochs: int, *, rows: int | None, limit: int, in_store: bool = False) -> str:
     """Return why the activations at a cut are not computed once, or "" if they are.
 
     Args:
@@ -37,11 +37,11 @@ def reason_not_used(cut: Cut, mode: Mode, epochs: int, *, rows: int | None, limi
     if mode == "on":
         return ""
     forward, bytes_ = cut.flops / FLOPS_PER_SECOND, cut.size
-    saved = epochs * (forward - bytes_ / READ) - (0 if there else forward + bytes_ / WRITE)
-    if epochs < 2 and not there:
+    saved = epochs * (forward - bytes_ / READ) - (0 if in_store else forward + bytes_ / WRITE)
+    if epochs < 2 and not in_store:
         return "its layers stay frozen for one epoch only"
     if saved <= 0 or cut.share < 0.2:
         return f"it would save little: {cut.share:.0%} of the forward pass, {cut.size / 1e3:.0f} kB per example"
-    if rows is not None and saved * rows < TRACES:
+    if rows is not None and saved * rows < TRACE_SECONDS:
         return f"it would save about {max(saved * rows, 0):.1f} s, and tracing the other layers takes as long"
     return ""

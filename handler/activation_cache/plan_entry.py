@@ -10,7 +10,7 @@ from handler.records import PlannedPrefix
 from handler.spec.training_spec import TrainingSpec
 
 
-def planned_prefix(
+def plan_prefix(
     graph: Graph, spec: TrainingSpec, frozen: Collection[str], epochs: int, *, rows: int | None, augmented: bool
 ) -> PlannedPrefix:
     """Return the entry of a plan for a segment's prefix: whether it will be used, as far as known before the segment.

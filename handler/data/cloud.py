@@ -46,12 +46,12 @@ class Cloud:
         return len(self.xyz)
 
 
-def left_out(cloud: Cloud, codes: Sequence[int]) -> np.ndarray:
+def mask_of_codes(cloud: Cloud, codes: Sequence[int]) -> np.ndarray:
     """Return a mask of the points that have one of the codes: (n,) bool."""
     return np.isin(cloud.classification, list(codes))
 
 
-def without(cloud: Cloud, codes: Sequence[int], where: str) -> Cloud:
+def remove_codes(cloud: Cloud, codes: Sequence[int], where: str) -> Cloud:
     """Return the cloud without the points that have one of the codes, or the cloud itself if no point has one.
 
     Args:
@@ -62,7 +62,7 @@ def without(cloud: Cloud, codes: Sequence[int], where: str) -> Cloud:
     Raises:
         DataError: no point would be left.
     """
-    kept = ~left_out(cloud, codes)
+    kept = ~mask_of_codes(cloud, codes)
     if kept.all():
         return cloud
     if not kept.any():

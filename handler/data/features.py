@@ -64,14 +64,14 @@ CHUNK = 8192  # points whose neighbourhoods are in memory at once
 _SCALED = re.compile(r"(\w+?)_(\d+)")
 
 
-def known(name: str) -> bool:
+def is_computed(name: str) -> bool:
     """Return whether this module computes the feature; every other name is a dimension of the file."""
     return name in POINTWISE or _scale(name) is not None
 
 
 def dimensions_of(names: Sequence[str]) -> list[str]:
     """Return the feature names that are dimensions of the file."""
-    return [name for name in names if not known(name)]
+    return [name for name in names if not is_computed(name)]
 
 
 def compute_features(cloud: Cloud, names: Sequence[str], threads: int = 2) -> np.ndarray:

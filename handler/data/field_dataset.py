@@ -12,7 +12,7 @@ import numpy as np
 
 from handler.data.arguments import CloudArguments, SceneArguments
 from handler.data.augmentation import Augmentation
-from handler.data.cloud import IGNORED, Cloud, labels_of, without
+from handler.data.cloud import IGNORED, Cloud, labels_of, remove_codes
 from handler.data.dataset import Dataset, DataShape
 from handler.data.features import compute_features
 from handler.data.receptive_fields import Tile, draw_fields, prepare_tile, standardisation, standardise
@@ -147,7 +147,7 @@ def fields_key(training: CloudSource, validation: CloudSource | None, args: Clou
 def _draw(
     training: CloudSource, validation: CloudSource | None, args: CloudArguments, seed: int
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    clouds = [without(cloud, args.leave_out, "data.source") for cloud in training.read()]  # guard: left-out-points
+    clouds = [remove_codes(cloud, args.leave_out, "data.source") for cloud in training.read()]  # guard: left-out-points
     _check_labels(clouds, args, "data.source")
     features = [compute_features(cloud, args.features) for cloud in clouds]
     mean, std = standardisation(features)
@@ -177,7 +177,7 @@ def _draw(
     )
     arrays = _named(drawn, "")
     if validation is not None:
-        held_out = [without(cloud, args.leave_out, "data.validation") for cloud in validation.read()]
+        held_out = [remove_codes(cloud, args.leave_out, "data.validation") for cloud in validation.read()]
         _check_labels(held_out, args, "data.validation")
         drawn = draw_fields(
             [prepare_tile(cloud, preparation) for cloud in held_out],

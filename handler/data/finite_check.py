@@ -22,7 +22,7 @@ class FiniteCheck:
         self.name, self.where = name, where
         self.count, self.row = 0, 0
 
-    def look(self, start: int, part: np.ndarray) -> None:
+    def check(self, start: int, part: np.ndarray) -> None:
         """Count the values of a slab that are not finite.
 
         Args:
@@ -64,7 +64,7 @@ def check_finite(array: Any, name: str, where: str) -> None:
     check = FiniteCheck(name, where)
     if _has_not_finite(np.dtype(array.dtype)):
         for start, end in slabs(array):
-            check.look(start, np.asarray(array[start:end]))
+            check.check(start, np.asarray(array[start:end]))
     check.require()
 
 

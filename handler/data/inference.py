@@ -52,7 +52,7 @@ def predict_cloud(
         features = [np.stack([tile.features[members] for _, members in batch])] if tile.features.shape[1] else []
         for turn in range(TURNS if preparation["turned"] else 1):
             angles = GOLDEN * np.arange(begin, begin + len(batch)) + 2.0 * np.pi * turn / TURNS
-            view = rotated(xyz, angles) if preparation["turned"] else xyz
+            view = rotate(xyz, angles) if preparation["turned"] else xyz
             for (_, members), probabilities in zip(batch, predict([view, *features]), strict=True):
                 np.add.at(total, members, probabilities)
                 np.add.at(seen, members, 1)
@@ -64,7 +64,7 @@ def predict_cloud(
     return probabilities.astype(np.float32)
 
 
-def rotated(xyz: np.ndarray, angles: np.ndarray) -> np.ndarray:
+def rotate(xyz: np.ndarray, angles: np.ndarray) -> np.ndarray:
     """Rotate fields (n, N, 3) about the vertical, each by its angle (n,) in radians; return float32."""
     matrices = np.zeros((len(xyz), 3, 3), np.float32)
     matrices[:, 0, 0] = matrices[:, 1, 1] = np.cos(angles)

@@ -72,7 +72,7 @@ def _written(cache: PrefitCache, key: str, far: dict[str, Any], after: Callable[
 
     def check(name: str) -> Look:
         checks.append(FiniteCheck(name, "data.validation" if name.endswith("_val") else "data.source"))
-        return checks[-1].look
+        return checks[-1].check
 
     def copied(done: int, of: int) -> None:
         after(done, of)
@@ -101,6 +101,4 @@ def _with(dataset: Dataset, arrays: dict[str, Any]) -> Dataset:
         return parts if isinstance(X, (list, tuple)) else parts[0], all_of_them[f"y{suffix}"]
 
     X, y = pair("", dataset.X)
-    return replace(
-        dataset, X=X, y=y, validation=pair("_val", dataset.validation[0]) if dataset.validation else None
-    )
+    return replace(dataset, X=X, y=y, validation=pair("_val", dataset.validation[0]) if dataset.validation else None)

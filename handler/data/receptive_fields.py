@@ -11,7 +11,7 @@ import numpy as np
 from handler.data.cloud import IGNORED, Cloud, labels_of
 from handler.data.features import compute_features
 
-FEWEST = 32
+MIN_POINTS = 32
 """The fewest points of a drawn cylinder; with fewer, its support moves back onto the point it was drawn from."""
 
 
@@ -149,7 +149,7 @@ def draw_fields(
         tile, point = tiles[number], chosen - offsets[number]
         support = tile.cloud.xyz[point, :2] + rng.normal(0.0, jitter, 2)
         inside = tile.cylinder(support, radius)
-        if len(inside) < FEWEST:
+        if len(inside) < MIN_POINTS:
             support = tile.cloud.xyz[point, :2]
             inside = tile.cylinder(support, radius)
         picked = sample(inside, points, rng)

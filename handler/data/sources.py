@@ -28,7 +28,7 @@ from handler.validation.text import is_glob
 if TYPE_CHECKING:
     from handler.data.data_spec import DataSpec
 
-_called: dict[str, Dataset] = {}  # results of data functions: `shape` stores them, `load` takes them
+_CALLED_FUNCTIONS: dict[str, Dataset] = {}  # results of data functions: `shape` stores them, `load` takes them
 
 
 def load(data: DataSpec, folder: Path, seed: int, cache: field_dataset.FieldCache | None = None) -> Dataset:
@@ -82,10 +82,10 @@ def shape(data: DataSpec, folder: Path, seed: int = 0) -> DataShape:
         return field_dataset.cloud_shape(_cloud_arguments(data))
     if form == "function":
         key = _call_key(source, data.args, folder, "data.source", seed)
-        if key not in _called:
-            _called.clear()
-            _called[key] = _array_data(source, data.args, folder, "data.source", seed)
-        return arrays.shape_of(_called[key])
+        if key not in _CALLED_FUNCTIONS:
+            _CALLED_FUNCTIONS.clear()
+            _CALLED_FUNCTIONS[key] = _array_data(source, data.args, folder, "data.source", seed)
+        return arrays.shape_of(_CALLED_FUNCTIONS[key])
     read: Callable[[Path, dict[str, Any]], DataShape] = arrays.npz_shape if form == "npz" else arrays.zarr_shape
     return read(_existing(source, folder, "data.source"), data.args)
 
@@ -123,7 +123,7 @@ def returned(data: DataSpec, folder: Path, seed: int) -> Dataset | None:
     """
     if isinstance(data.source, list):
         return None
-    return _called.get(_call_key(data.source, data.args, folder, "data.source", seed))
+    return _CALLED_FUNCTIONS.get(_call_key(data.source, data.args, folder, "data.source", seed))
 
 
 def files(data: DataSpec, folder: Path) -> list[Path]:
@@ -192,7 +192,7 @@ def _array_data(source: str, args: dict[str, Any], folder: Path, where: str, see
     if form == "function":
         from handler.user_code.importer import resolve_function
 
-        kept = _called.pop(_call_key(source, args, folder, where, seed), None)
+        kept = _CALLED_FUNCTIONS.pop(_call_key(source, args, folder, where, seed), None)
         if kept is not None:
             return kept
         function = resolve_function(source, folder, where)

@@ -22,7 +22,7 @@ from handler.engine.target_check import LOSS, check_targets
 from handler.errors import DataError, SpecError
 from handler.user_code.tracebacks import is_raised_outright
 
-TRIED = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError)
+CHECKED_BATCHES = (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError)
 
 
 def check_batches(model: Any, sequencer: Any, where: str = "data.source", suffix: str = "") -> None:
@@ -153,7 +153,7 @@ def _try(model: Any, x: Any, y: Any, weight: Any, output: Any, where: str) -> No
         options = {"training": False} if path == LOSS else {}
         try:
             compute_output_spec(function, x, y, output, sample_weight=weight, **options)
-        except TRIED as error:
+        except CHECKED_BATCHES as error:
             if is_raised_outright(error):
                 raise  # raised by a user's own loss or metric, at the user's own line
             said = str(error).strip().split("\n")[0]

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-AHEAD = 3
+PREFETCHED_BATCHES = 3
 
 
 def tensors(batch: Any) -> Any:
@@ -55,7 +55,7 @@ def prefetch(sequencer: Any, first: int, count: int) -> Generator[tuple[int, Any
                 waiting.append((index, pool.submit(lambda: tensors(sequencer[index]))))
 
         try:
-            for _ in range(AHEAD):
+            for _ in range(PREFETCHED_BATCHES):
                 fetch()
             while waiting:
                 index, batch = waiting.popleft()

@@ -25,7 +25,7 @@ from handler.spec.callback_rules import RULES, CallbackRule
 from handler.store.checksums import digest_bytes
 
 
-def check(callbacks: Sequence[Any]) -> None:
+def check_callbacks(callbacks: Sequence[Any]) -> None:
     """Raise `SpecError` for callbacks with which a training could not be resumed exactly.
 
     Raises:

@@ -16,8 +16,8 @@ import numpy as np
 
 from handler.errors import NonFiniteError
 
-SECONDS = 1.0  # between two fetched values
-MOST = 1 << 12  # the most steps whose losses (scalars) are kept
+CHECK_SECONDS = 1.0  # between two fetched values
+MOST_LISTED = 1 << 12  # the most steps whose losses (scalars) are kept
 
 
 def losses_of(logs: Any) -> dict[str, Any]:
@@ -45,9 +45,9 @@ class LossWatch:
 
     def __init__(self) -> None:
         self._since: list[tuple[int, dict[str, Any]]] = []
-        self._next = time.monotonic() + SECONDS
+        self._next = time.monotonic() + CHECK_SECONDS
 
-    def see(self, step: int, logs: Any) -> tuple[int, str, float] | None:
+    def record(self, step: int, logs: Any) -> tuple[int, str, float] | None:
         """Record the losses of a step, and check all recorded ones at intervals.
 
         Args:
@@ -58,13 +58,13 @@ class LossWatch:
             The result of `look`, or None between checks.
         """
         self._since.append((step, losses_of(logs)))
-        if len(self._since) < MOST and time.monotonic() < self._next:
+        if len(self._since) < MOST_LISTED and time.monotonic() < self._next:
             return None
-        return self.look()
+        return self.check()
 
-    def look(self) -> tuple[int, str, float] | None:
+    def check(self) -> tuple[int, str, float] | None:
         """Return the first step since the last check with a non-finite loss, the loss's name and its value; or None."""
-        since, self._since, self._next = self._since, [], time.monotonic() + SECONDS
+        since, self._since, self._next = self._since, [], time.monotonic() + CHECK_SECONDS
         if since and first_not_finite(since[-1][1]) is not None:
             for step, losses in since:
                 found = first_not_finite(losses)

@@ -15,7 +15,7 @@ from handler.memory import copy_limit
 
 CHUNK_SECONDS = 1.0
 # Initial chunks of one step: the first includes the graph's preparation, the second measures the duration of a step.
-ALONE = 2
+WARM_UP_CHUNKS = 2
 
 
 def in_memory_tensors(sequencer: Any) -> Any | None:
@@ -82,13 +82,13 @@ class GraphLoop:
         wrong, logs = self._function(self.data, tf.constant(order), *places)
         tf.nest.flatten(logs)[0].numpy()  # wait for the end of the steps
         self._done += 1
-        if self._done >= ALONE:
+        if self._done >= WARM_UP_CHUNKS:
             self._rate = (time.perf_counter() - began) / (end - first)
         return int(wrong) or end, logs
 
     def _size(self) -> int:
         """Return the number of steps in the next chunk."""
-        return 1 if self._done < ALONE else max(1, int(CHUNK_SECONDS / self._rate))
+        return 1 if self._done < WARM_UP_CHUNKS else max(1, int(CHUNK_SECONDS / self._rate))
 
     def _steps(self, data: Any, order: tf.Tensor, first: tf.Tensor, last: tf.Tensor) -> Any:
         rows = tf.shape(order, tf.int64)[0]

@@ -117,7 +117,7 @@ class DLSequencer(keras.utils.PyDataset):
         if self.in_place:
             self._rearrange(self.order)
 
-    def restored(self) -> None:
+    def mark_restored(self) -> None:
         """Notify the sequencer that X and y hold their original values again."""
         self._order, self._pending = np.arange(self.rows), True
 

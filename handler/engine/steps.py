@@ -52,8 +52,8 @@ class Steps:
         *,
         begin: Callable[[int], None],
         end: Callable[[int, Any], None],
-        every: int = 0,
-        each: bool = True,
+        yield_every: int = 0,
+        step_by_step: bool = True,
         guarded: bool = False,
     ) -> Generator[tuple[int, Any]]:
         """Run the steps `[first, last)`, and yield at intervals the number of steps done and the logs of the last one.
@@ -71,10 +71,12 @@ class Steps:
         Raises:
             Interrupted: a stop was requested.
         """
-        step, loop = first, None if each else self._loop(function, sequencer, guarded)
+        step, loop = first, None if step_by_step else self._loop(function, sequencer, guarded)
         while loop and step < last:
             self.stop.halt()
-            step, logs = loop.run(sequencer.order, step, min(last, step - step % every + every) if every else last)
+            step, logs = loop.run(
+                sequencer.order, step, min(last, step - step % yield_every + yield_every) if yield_every else last
+            )
             yield step, logs
         with contextlib.closing(batches.prefetch(sequencer, step, last)) as feed:  # guard: epoch-entered-at-step
             for index, batch in feed:

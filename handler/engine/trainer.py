@@ -22,7 +22,7 @@ from handler.engine.loggers import choice, log_files
 from handler.engine.sequencer import DLSequencer
 from handler.engine.steps import Steps, StepSource
 from handler.errors import Interrupted
-from handler.freezing.masks import CAPACITY, Masks
+from handler.freezing.masks import MASKS_KEPT, Masks
 from handler.observer import Observer
 from handler.spec.options import NonFinite
 from handler.state.keras_state import assign, named_variables, put_into, to_array
@@ -71,11 +71,11 @@ class Trainer:
         observers: Sequence[Observer] = (),
         stop: StopFlag = stop_flag,
         resumable: bool = False,
-        masks_kept: int = CAPACITY,
+        masks_kept: int = MASKS_KEPT,
         non_finite: NonFinite = "stop",
         note: Callable[[str], None] | None = None,
     ) -> None:
-        self.non_finite, self._note = non_finite, note or self._tell_observers
+        self.non_finite, self._note = non_finite, note or self._notify_observers
         self.model, self.sequencer, self.validation = model, sequencer, validation
         self.observers, self._unchecked, self._resumable = observers, resumable, resumable
         build_optimizer(model)
@@ -84,7 +84,7 @@ class Trainer:
         self.masks = Masks(model, masks_kept)
         self.steps = Steps(self.masks, stop)
         self.user_callbacks = list(callbacks)
-        callback_state.check(self.user_callbacks)
+        callback_state.check_callbacks(self.user_callbacks)
         self.logs = choice.log_files_of(self.user_callbacks)
         self.callbacks = keras.callbacks.CallbackList(
             self.user_callbacks, add_history=True, model=model, epochs=epochs, steps=len(sequencer), verbose=0
@@ -170,26 +170,26 @@ class Trainer:
         each = watched or (after_step is not None and every == 1) or callback_state.has_batch_hooks(self.user_callbacks)
         done = self.steps.run(
             function, sequencer, self.step, last, begin=self.callbacks.on_train_batch_begin, end=self._end_step,
-            every=every if after_step else 0, each=each, guarded=self.non_finite == "stop",
+            yield_every=every if after_step else 0, step_by_step=each, guarded=self.non_finite == "stop",
         )  # fmt: skip
         logs, watch = self._last, LossWatch()
         try:
             with contextlib.closing(done):
                 for self.step, logs in done:
                     self._last = logs
-                    self._check_loss(epoch, watch.see(self.step, logs))
+                    self._check_loss(epoch, watch.record(self.step, logs))
                     for observer in self.observers:
                         observer.on_step(epoch, self.step, steps, logs)
                     if self.model.stop_training:
                         break
                     if after_step:
                         if self.step % every == 0:
-                            self._check_loss(epoch, watch.look())
+                            self._check_loss(epoch, watch.check())
                         after_step()
         except Interrupted:
-            self._check_loss(epoch, watch.look())  # checked first, because the present state will be saved
+            self._check_loss(epoch, watch.check())  # checked first, because the present state will be saved
             raise
-        self._check_loss(epoch, watch.look())
+        self._check_loss(epoch, watch.check())
         return logs
 
     def run(self, initial_epoch: int, epochs: int) -> None:
@@ -221,7 +221,7 @@ class Trainer:
         each = callback_state.has_batch_hooks(told.callbacks, of="test")
         begin, end = told.on_test_batch_begin, told.on_test_batch_end
         try:
-            for _, logs in self.steps.run(test, sequencer, 0, len(sequencer), begin=begin, end=end, each=each):  # noqa: B007
+            for _, logs in self.steps.run(test, sequencer, 0, len(sequencer), begin=begin, end=end, step_by_step=each):  # noqa: B007
                 pass
         except Interrupted:
             self._put_metrics(kept)
@@ -252,9 +252,9 @@ class Trainer:
                 f"{what} in epoch {epoch} (the first is 0); the training continues (training.non_finite: continue)"
             )
 
-    def _tell_observers(self, text: str) -> None:
+    def _notify_observers(self, text: str) -> None:
         for observer in self.observers:
-            observer.on_note(text)
+            observer.on_message(text)
 
     def _end_step(self, index: int, logs: Any) -> None:
         self._last = logs

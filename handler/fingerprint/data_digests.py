@@ -35,7 +35,7 @@ def array_digest(values: Any, check: FiniteCheck | None = None) -> dict[str, Any
     Raises:
         DataError: the check finds values that are not finite.
     """
-    about = {**describe(values), "xxh3": content(values, None if check is None else check.look)}
+    about = {**describe(values), "xxh3": content(values, None if check is None else check.check)}
     if check is not None:
         check.require()
     return about

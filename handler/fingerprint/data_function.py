@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from handler.store.states import StateStore
 
 
-def looked_at(spec: TrainingSpec) -> str:
+def describe_compared(spec: TrainingSpec) -> str:
     """Return a clause on what was compared, and what was not, to answer a finished training without its data."""
     called = [source for source in (spec.data.source, spec.data.validation) if is_reference(source)]
     if not called:
@@ -27,7 +27,7 @@ def looked_at(spec: TrainingSpec) -> str:
     )
 
 
-def changed_data(spec: TrainingSpec, folder: Path, states: StateStore, key: str) -> list[str]:
+def find_changed_data(spec: TrainingSpec, folder: Path, states: StateStore, key: str) -> list[str]:
     """Return a message if a data function, called in this process, gave other arrays than the states were trained on.
 
     Args:

@@ -17,7 +17,7 @@ import xxhash
 from handler.data.source_forms import CLOUDS, form_of
 from handler.errors import SpecError, StoreError
 from handler.errors.quoting import join
-from handler.spec.compilation import completed
+from handler.spec.compilation import fill_defaults
 from handler.spec.initial_weights import WeightsInto, source_of
 from handler.spec.training_spec import TrainingSpec
 from handler.store.atomic_files import files_within, write_file
@@ -206,7 +206,7 @@ class _CodeDigests:
 def _compilation(spec: TrainingSpec, replaced: Callable[..., Any], *, own: bool) -> dict[str, Any]:
     """Return `model.compile` with references replaced; with defaults unless the network's own function compiled it."""
     compiled = spec.model.compile.model_dump(mode="json")
-    compiled = compiled if own else completed(compiled)
+    compiled = compiled if own else fill_defaults(compiled)
     for key in ("optimizer", "loss"):
         compiled[key] = replaced(compiled[key], f"model.compile.{key}", expected=True)
     if compiled["metrics"] is not None:

@@ -13,24 +13,24 @@ ABSENT = "(not there)"
 _IN_THE_SPECIFICATION = {name: f"training.{name}" for name in ("batch_size", "callbacks", "strategy")}
 
 
-def differences(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+def iter_differences(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Yield the differences of two declarations, in their order: `(dotted path, value in a, value in b)`.
 
     A value that only one of them has is `"(not there)"` in the other.
     """
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         for key in [*a, *(key for key in b if key not in a)]:
-            yield from differences(a.get(key, ABSENT), b.get(key, ABSENT), join(path, str(key)))
+            yield from iter_differences(a.get(key, ABSENT), b.get(key, ABSENT), join(path, str(key)))
     elif isinstance(a, list | tuple) and isinstance(b, list | tuple):
         for i, (one, other) in enumerate(zip_longest(a, b, fillvalue=ABSENT)):
-            yield from differences(one, other, f"{path}[{i}]")
+            yield from iter_differences(one, other, f"{path}[{i}]")
     elif type(a) is not type(b) or a != b:
         yield path, a, b
 
 
 def first_difference(a: Any, b: Any) -> tuple[str, Any, Any] | None:
     """Return the first difference of two declarations; None if they are equal."""
-    return next(differences(a, b), None)
+    return next(iter_differences(a, b), None)
 
 
 def spec_field(path: str) -> str:
@@ -44,7 +44,7 @@ def spec_field(path: str) -> str:
     return path
 
 
-def in_words(
+def describe_difference(
     difference: tuple[str, Any, Any], stored_sources: Mapping[str, Any], found_sources: Mapping[str, Any]
 ) -> str:
     """Return a difference as `field: was this, is that`; digests are shown with their file or code.

@@ -24,7 +24,7 @@ SETTINGS = ("TF_XLA_FLAGS", "XLA_FLAGS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA
 NOT_COMPARED = {"python"}  # no kernel depends on the Python version
 
 
-def current(model: Any = None) -> dict[str, Any]:
+def current_environment(model: Any = None) -> dict[str, Any]:
     """Return the present environment fingerprint as plain JSON.
 
     Args:
@@ -48,7 +48,7 @@ def current(model: Any = None) -> dict[str, Any]:
     }
 
 
-def expected(threads: int) -> dict[str, Any]:
+def expected_environment(threads: int) -> dict[str, Any]:
     """Return the part of `current` that is known before a training from a specification begins.
 
     It does not import TensorFlow.

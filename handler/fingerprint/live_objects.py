@@ -54,14 +54,14 @@ def live_declaration(
         "format": 1,
         "found": {name: what[name] for name in ("data", "initial", "validation") if what[name] is not None},
         "arch": plain_json(mh.arch.get_config()) if hasattr(mh.arch, "get_config") else type(mh.arch).__name__,
-        "compile": compiled(mh.compiled),
+        "compile": compile_declaration(mh.compiled),
         "seed": getattr(mh, "seed", 0),
         "batch_size": mh.batch_size,
         **({} if replica_count(mh.compiled) == 1 else {"devices": replica_count(mh.compiled)}),
         "sequencer": {
             name: plain_json(getattr(sequencer, name, None)) for name in ("class_weight", "ignore_label", "shuffle")
         },
-        "callbacks": [callback(cb) for cb in affecting_callbacks(callbacks)],
+        "callbacks": [callback_declaration(cb) for cb in affecting_callbacks(callbacks)],
     }
     augment = getattr(mh, "augment", None)
     if augment is not None:
@@ -76,7 +76,7 @@ def live_declaration(
     return declared, what
 
 
-def compiled(model: Any) -> Any:
+def compile_declaration(model: Any) -> Any:
     """Return how a model is compiled, as plain JSON; the optimizer's learning rate is the present one."""
     return plain_json(model.get_compile_config())
 
@@ -86,7 +86,7 @@ def affecting_callbacks(callbacks: Sequence[Any]) -> list[Any]:
     return [callback for callback in callbacks if affects_training(callback)]
 
 
-def callback(given: Any) -> list[Any]:
+def callback_declaration(given: Any) -> list[Any]:
     """Return a callback as its class and its public attributes, plain JSON, without `model` and `params`."""
     told = ("model", "params")  # Keras sets both; `params` holds the number of epochs, which may grow
     public = {name: value for name, value in vars(given).items() if not name.startswith("_") and name not in told}

@@ -56,9 +56,9 @@ class MaskChangeCheck:
         """
         optimizer = self.optimizer
         window = None if is_multi_optimizer(optimizer) else unwrapped(optimizer).gradient_accumulation_steps
-        done, before = self.steps, self._awake(())
+        done, before = self.steps, self._trainable_paths(())
         for segment in schedule.segments:
-            now = self._awake(segment.frozen)
+            now = self._trainable_paths(segment.frozen)
             if not now:
                 # guard: window-waits-while-all-frozen
                 continue  # without trainable variables Keras takes no optimizer step, so the window does not advance
@@ -71,7 +71,7 @@ class MaskChangeCheck:
                 f"must be at most {done}, the steps of all epochs, not {window}: no weight would ever change",
             )
 
-    def check_now(self, frozen: tuple[str, ...], then: tuple[str, ...], epoch: int) -> None:
+    def check_mask_change(self, frozen: tuple[str, ...], then: tuple[str, ...], epoch: int) -> None:
         """Refuse to change the mask while gradients are accumulated, in a custom loop with an unknown number of
         steps.
 
@@ -85,8 +85,8 @@ class MaskChangeCheck:
         """
         inner = unwrapped(self.optimizer)
         window = None if is_multi_optimizer(inner) else inner.gradient_accumulation_steps
-        now = self._awake(then)
-        if window and self.steps % window and now and now != self._awake(frozen):
+        now = self._trainable_paths(then)
+        if window and self.steps % window and now and now != self._trainable_paths(frozen):
             raise ScheduleError(
                 self._entry(epoch),
                 f"the set of trainable layers changes at epoch {epoch} (after {self.steps} steps), in the middle of a "
@@ -119,7 +119,7 @@ class MaskChangeCheck:
                 f"batch_size that gives a multiple of {window} steps per epoch",
             )
 
-    def _awake(self, frozen: tuple[str, ...]) -> frozenset[int]:
+    def _trainable_paths(self, frozen: tuple[str, ...]) -> frozenset[int]:
         """Return the ids of the variables that are trainable under a mask."""
         return self._all.difference(*(self._layers[path] for path in frozen))
 

@@ -170,7 +170,7 @@ class DLFreezeTrainingExecutor:
                 elif boundaries.steps != done:
                     gathered = segment.frozen
                 if gathered is not None and segment.end < training_epochs:  # guard: own-loop-inside-window
-                    boundaries.check_now(gathered, schedule.frozen(segment.end), segment.end)
+                    boundaries.check_mask_change(gathered, schedule.frozen(segment.end), segment.end)
         finally:
             masks.release()
             nn.train_function = None

@@ -19,7 +19,7 @@ from handler.errors import ScheduleError
 from handler.freezing.frozen_layers import check_frozen_unchanged, hold_frozen_layers
 from handler.freezing.layers import freezable_layers, layers_with_weights
 
-CAPACITY = 16
+MASKS_KEPT = 16
 Step = Callable[[Any], Any]
 Kept = TypeVar("Kept")
 
@@ -37,7 +37,7 @@ class Masks:
         flags: the user's trainable flag of each layer, by the layer's id.
     """
 
-    def __init__(self, model: Any, capacity: int = CAPACITY) -> None:
+    def __init__(self, model: Any, capacity: int = MASKS_KEPT) -> None:
         self.model = model
         self.capacity = capacity
         self.layers = freezable_layers(model)

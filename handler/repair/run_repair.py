@@ -11,7 +11,7 @@ from handler.errors import MismatchError
 from handler.observer import Observer
 from handler.records import RunRecord
 from handler.repair.removal import withdraw_damaged
-from handler.run.resumption import stored_inputs
+from handler.run.resumption import inputs_of_run
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import dump_spec, parse_spec
 from handler.store.atomic_files import quarantine, write_file
@@ -26,7 +26,7 @@ class _Notes(Observer):
     def __init__(self, note: Callable[[str], None]) -> None:
         self._note = note
 
-    def on_note(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         self._note(text)
 
 
@@ -57,7 +57,7 @@ class Rebuilding:
             FrostlineError: the rebuilding is impossible: another process holds the run, its data or code changed, the
                 environment differs, or the retrained state differs from the lost one.
         """
-        inputs = stored_inputs(self.store, self.record, allow_environment_change=self.allow_environment_change)
+        inputs = inputs_of_run(self.store, self.record, allow_environment_change=self.allow_environment_change)
         run = TrainingRun(inputs)
         run.observers.append(_Notes(self.note))
         with run.lock(), tempfile.TemporaryDirectory(prefix="frostline-repair-") as folder:
@@ -76,7 +76,7 @@ class Rebuilding:
         withdraw_damaged(self.store, key)
         if states.is_intact(key):
             return  # the damaged state that it refers to has been rebuilt
-        run.live.walk.rebuild(epoch)
+        run.live.runner.rebuild(epoch)
 
     def _rebuild_file(self, run: TrainingRun, name: str) -> None:
         folder = self.store.runs.folder(self.record.run)

@@ -13,7 +13,18 @@ from markupsafe import Markup
 
 from handler.records import RunRecord
 from handler.report import number_format
-from handler.report.curves import BOTTOM, HEIGHT, LEFT, RATES, RIGHT, TOP, WIDTH, epoch_labels, falls, gridlines
+from handler.report.curves import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RATES,
+    RIGHT,
+    TOP,
+    WIDTH,
+    epoch_labels,
+    gridlines,
+    is_lower_better,
+)
 from handler.report.svg import element, picture
 from handler.report.templates import fill
 from handler.spec.sweep import Variant, shared_epochs
@@ -25,7 +36,7 @@ DASHES = (None, "6 3", "2 3", "8 3 2 3")
 
 
 @dataclass(frozen=True)
-class Row:
+class VariantRow:
     """A run of a sweep in the table.
 
     Attributes:
@@ -92,7 +103,7 @@ def write_comparison(
     return target
 
 
-def _rows(variants: Sequence[Variant], records: Sequence[RunRecord], failures: Mapping[str, str]) -> list[Row]:
+def _rows(variants: Sequence[Variant], records: Sequence[RunRecord], failures: Mapping[str, str]) -> list[VariantRow]:
     known = {record.run: record for record in records}
     last = {name: _last(record) for name, record in known.items()}
     best = _best(last.values())
@@ -100,7 +111,7 @@ def _rows(variants: Sequence[Variant], records: Sequence[RunRecord], failures: M
     rows = []
     for variant, (dash, hue) in zip(variants, itertools.cycle(looks), strict=False):
         name, record = variant.name, known.get(variant.name)
-        row = Row(name, hue, dash, variant.values, status=failures.get(name, "not complete"))
+        row = VariantRow(name, hue, dash, variant.values, status=failures.get(name, "not complete"))
         if record is not None:
             row = replace(
                 row,
@@ -124,11 +135,11 @@ def _best(results: Iterable[Mapping[str, float]]) -> dict[str, float]:
     best: dict[str, float] = {}
     for metric, value in itertools.chain.from_iterable(result.items() for result in results):
         if math.isfinite(value):
-            best[metric] = (min if falls(metric) else max)(best.get(metric, value), value)
+            best[metric] = (min if is_lower_better(metric) else max)(best.get(metric, value), value)
     return best
 
 
-def _chart(metric: str, rows: Sequence[Row], records: Sequence[RunRecord]) -> Markup:
+def _chart(metric: str, rows: Sequence[VariantRow], records: Sequence[RunRecord]) -> Markup:
     """Draw one metric of all runs by epoch."""
     curves: Mapping[str, list[float]] = {r.run: r.history[metric] for r in records if metric in r.history}
     finite = [value for curve in curves.values() for value in curve if math.isfinite(value)] or [0.0]

@@ -65,11 +65,11 @@ def _best(name: str, curves: dict[str, list[float]]) -> str:
     )
     if not finite:
         return f"{word}not finite"
-    value, epoch = min(finite) if falls(name) else max(finite, key=lambda pair: (pair[0], -pair[1]))
+    value, epoch = min(finite) if is_lower_better(name) else max(finite, key=lambda pair: (pair[0], -pair[1]))
     return last if epoch == len(values) - 1 else f"{last}, best {number_format.number(value)} in epoch {epoch}"
 
 
-def falls(metric: str) -> bool:
+def is_lower_better(metric: str) -> bool:
     """Return whether a lower value of a metric is better, judged by its name."""
     return any(part in metric for part in FALLING) or metric.removeprefix("val_") in ("mse", "mae", "mape", "msle")
 

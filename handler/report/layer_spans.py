@@ -24,7 +24,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Row:
+class LayerRow:
     """A layer and its states over all epochs, in order; neighbouring epochs of one state are joined."""
 
     path: str
@@ -41,7 +41,7 @@ class Row:
         return f"{self.path} ({self.kind}, {self.parameters} parameters): {what}"
 
 
-def rows(layers: Sequence[dict[str, Any]], segments: Sequence[PlannedSegment]) -> list[Row]:
+def rows(layers: Sequence[dict[str, Any]], segments: Sequence[PlannedSegment]) -> list[LayerRow]:
     """Return one row per layer with weights, in layer order.
 
     Args:
@@ -59,7 +59,7 @@ def rows(layers: Sequence[dict[str, Any]], segments: Sequence[PlannedSegment]) -
         for state, alike in itertools.groupby(zip(states, segments, strict=True), key=lambda pair: pair[0]):
             span = [segment for _, segment in alike]
             spans.append(Span(span[0].start, span[-1].end, state))
-        found.append(Row(path, str(layer.get("kind", "Layer")), int(layer.get("parameters", 0)), tuple(spans)))
+        found.append(LayerRow(path, str(layer.get("kind", "Layer")), int(layer.get("parameters", 0)), tuple(spans)))
     return found
 
 

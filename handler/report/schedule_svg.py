@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from handler.records import PlannedSegment
 from handler.report import number_format
-from handler.report.layer_spans import Row, rows, trainable_share
+from handler.report.layer_spans import LayerRow, rows, trainable_share
 from handler.report.svg import element, join, picture
 
 WIDTH, RIGHT = 1080.0, 84.0
@@ -168,7 +168,7 @@ def _rate_strip(segments: Sequence[PlannedSegment], frame: Frame, y: float) -> M
     return element("g", *parts, element("path", class_="rate", d=path), *marks)
 
 
-def _grid(found: Sequence[Row], frame: Frame, y: float, height: float) -> Markup:
+def _grid(found: Sequence[LayerRow], frame: Frame, y: float, height: float) -> Markup:
     fine = sum(len(r.spans) for r in found) <= FINE_CELLS
     gap = 1.5 if height >= 9 else 0.5 if height >= 5 else 0.0
     size = max(min(12.0, height - 0.5), 8.0)
@@ -220,7 +220,7 @@ def _grid(found: Sequence[Row], frame: Frame, y: float, height: float) -> Markup
     return element("g", *parts, class_="grid")
 
 
-def _cells(row: Row, frame: Frame, top: float, height: float, fine: bool) -> list[Markup]:
+def _cells(row: LayerRow, frame: Frame, top: float, height: float, fine: bool) -> list[Markup]:
     """Return the rectangles of a layer's states, with a title each if they are `fine`."""
     cells = []
     for span in row.spans:

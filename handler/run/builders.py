@@ -26,7 +26,7 @@ from handler.run.callback_files import check_formatted_names, place_output_files
 from handler.run.initial_weights import load_pretrained
 from handler.run.keras_factory import keras_object
 from handler.spec.callbacks import CallbackSpec, check_monitors
-from handler.spec.compilation import completed
+from handler.spec.compilation import fill_defaults
 from handler.spec.keras_objects import LOSS, METRIC, OPTIMIZER
 from handler.spec.training_spec import TrainingSpec
 from handler.store.store import Store
@@ -85,7 +85,7 @@ def build_model_handler(spec: TrainingSpec, folder: Path, store: Store, shape: D
 
 def _compiled(spec: TrainingSpec, arch: Architecture, folder: Path, shape: DataShape) -> DLModelHandler:
     given = spec.model.compile.model_dump()
-    given = given if arch.nn.compiled else completed(given)
+    given = given if arch.nn.compiled else fill_defaults(given)
     optimizer, loss, metrics = (given[name] for name in ("optimizer", "loss", "metrics"))
     mh = DLModelHandler(
         arch,

@@ -9,7 +9,7 @@ from typing import Any
 from handler.errors import DamagedError, SpecError
 from handler.errors.quoting import listing
 from handler.fingerprint import environment
-from handler.fingerprint.differences import differences, in_words, spec_field
+from handler.fingerprint.differences import describe_difference, iter_differences, spec_field
 from handler.records import Plan, PlannedSegment, Reason, RunRecord, moment_text, rate_text
 from handler.run.planner import RunPlanner
 from handler.state.chain import Position, iter_states_latest_first, latest_intact
@@ -162,7 +162,9 @@ class _Comparison:
 
     def _other_declaration(self) -> Iterator[Reason]:
         ours = self.planning.declared
-        found = {record.run: list(differences(record.declared, ours)) for record in self.records if record.declared}
+        found = {
+            record.run: list(iter_differences(record.declared, ours)) for record in self.records if record.declared
+        }
         found = {run: differing for run, differing in found.items() if differing}
         record = next((r for r in self.records if r.run == self.planning.name and r.run in found), None)
         if record is None:
@@ -173,7 +175,8 @@ class _Comparison:
             yield self._reason(None, None, None, None, text)
             return
         (path, was, now), *more = found[record.run]
-        text = f"{in_words((path, was, now), record.sources, self.planning.sources)} (compared with run {record.run!r})"
+        text = describe_difference((path, was, now), record.sources, self.planning.sources)
+        text += f" (compared with run {record.run!r})"
         if more:
             text += f"; {listing([spec_field(other[0]) for other in more])} differ{'s' if len(more) == 1 else ''} too"
         yield self._reason(spec_field(path), was, now, record.run, text)
@@ -186,7 +189,9 @@ def _environment(planning: RunPlanner, position: Position, segment: int | None) 
     except DamagedError:
         return
     at = moment_text(position.epoch, position.step)
-    for field, was, now in environment.environment_differences(stored, environment.expected(planning.threads)):
+    for field, was, now in environment.environment_differences(
+        stored, environment.expected_environment(planning.threads)
+    ):
         yield Reason(
             segment=segment,
             field=f"environment.{field}",

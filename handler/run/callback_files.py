@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from handler.backend.callbacks import path_function, set_path_function
-from handler.spec.callback_files import check_written, place
+from handler.spec.callback_files import check_written, resolve_output_file
 from handler.spec.callback_rules import WRITERS
 
 
@@ -37,7 +37,7 @@ def place_output_files(
         found.setdefault(argument, "logs")  # Keras's default is relative to the working directory
     check_written(kind, found, path)
     if argument in found:
-        target = place(folder, found[argument], f"{path}.{argument}")
+        target = resolve_output_file(folder, found[argument], f"{path}.{argument}")
         if kind == "CSVLogger":
             target.parent.mkdir(parents=True, exist_ok=True)
         found[argument] = str(target)
@@ -60,7 +60,7 @@ def check_formatted_names(callback: Any, name: str | None, folder: Path, path: s
     def checked(*arguments: Any, **named: Any) -> str:
         whole, callback.filepath = callback.filepath, name  # only the name has fields; the directory may contain braces
         try:
-            return str(place(folder, made(*arguments, **named), f"{path}.filepath"))
+            return str(resolve_output_file(folder, made(*arguments, **named), f"{path}.filepath"))
         finally:
             callback.filepath = whole
 

@@ -104,7 +104,7 @@ class RunComponents:
         declared = self.run.planning.declared["data"]
         content = {name: declared[name] for name in ("source", "validation")}
         dataset = load_data(self.run.spec, self.run.folder, self.run.store)
-        dataset = make_random_access(dataset, content, self.run.store.prefit, self._copied)
+        dataset = make_random_access(dataset, content, self.run.store.prefit, self._report_copied)
         self.mh.validation_data, self.mh.augment, self.mh.ignore_label = (
             dataset.validation,
             dataset.augment,
@@ -181,7 +181,7 @@ class RunComponents:
         )
 
     @cached_property
-    def walk(self) -> SegmentRunner:
+    def runner(self) -> SegmentRunner:
         """The segment runner."""
         return SegmentRunner(
             self.run.planning.chain,
@@ -204,15 +204,15 @@ class RunComponents:
         """Take the digests of the data and the initial variables once, before any training, and return them."""
         return self.found
 
-    def _copied(self, done: int, of: int) -> None:
+    def _report_copied(self, done: int, of: int) -> None:
         for observer in self.run.observers:
-            observer.on_copy(done, of)
+            observer.on_data_copied(done, of)
         stop.halt()  # guard: stop-while-rows-written
 
     @property
     def environment_changes(self) -> list[EnvironmentChange]:
         """The environment changes behind the states that this process has loaded."""
-        return self.walk.environment_changes if "walk" in self.__dict__ else []
+        return self.runner.environment_changes if "walk" in self.__dict__ else []
 
     def pre_fit(self) -> dict[str, Any]:
         """Load the data and compute the structure; return their description for the record."""
@@ -248,7 +248,7 @@ class RunComponents:
         Returns:
             `weights` (digest), `final_is_state`, `model` (file name), `history`, `validation` (logs or None).
         """
-        trainer = self.walk.restore_final(position.epoch)
+        trainer = self.runner.restore_final(position.epoch)
         history = {name: [float(v) for v in values] for name, values in trainer.history.history.items()}
         before = weights_digest(self.mh.compiled)
         trainer.end()

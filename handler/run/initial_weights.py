@@ -65,7 +65,7 @@ def load_pretrained(nn: Any, weights: str | WeightsInto, folder: Path, store: St
         )
     after = derived_state.tables(nn)
     changed = [name.partition(" ")[2] for name in after if not np.array_equal(after[name], tables[name])]
-    told = parts.told(reference, into)
+    told = parts.summary(reference, into)
     told.derived = [*changed, *derived_state.refresh(nn)]
     derived_state.forget_functions(nn)
     return told
@@ -90,7 +90,7 @@ def load_file(nn: Any, file: Path) -> None:
     derived_state.forget_functions(nn)
 
 
-def epochs_kept(store: Store, record: RunRecord) -> list[int]:
+def stored_epochs(store: Store, record: RunRecord) -> list[int]:
     """Return the epochs of a run for which the store has an intact state."""
     return [epoch for epoch, key in enumerate(record.chain) if store.states.is_intact(key)]
 
@@ -100,7 +100,7 @@ def _from_run(parts: _Parts, reference: str, store: Store) -> list[str]:
     record = store.runs.read(name)
     try:
         if at:
-            kept = epochs_kept(store, record)
+            kept = stored_epochs(store, record)
             if int(epoch) not in kept:
                 there = ", ".join(map(str, kept)) or "none"
                 raise SpecError(
@@ -276,7 +276,7 @@ class _Parts:
                 self.loaded.clear()
                 return
 
-    def told(self, source: str, into: str) -> InitialWeights:
+    def summary(self, source: str, into: str) -> InitialWeights:
         """Return the record of the loaded layers and of those that keep their initial values."""
         loaded = [path for path in self._all if path in self.loaded]
         kept = [path for path in self._all if path not in self.loaded]

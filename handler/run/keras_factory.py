@@ -15,7 +15,7 @@ from handler.spec.keras_objects import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, K
 from handler.user_code.boundary import call
 from handler.user_code.importer import resolve_function
 from handler.user_code.reference import is_reference
-from handler.user_code.tracebacks import sentence_of
+from handler.user_code.tracebacks import describe_error
 
 _MADE: dict[str, type] = {
     OPTIMIZER.what: keras.optimizers.Optimizer,
@@ -61,7 +61,7 @@ def keras_object(kind: KerasKind, value: Any, folder: Path, path: str) -> Any:
     try:
         return _GET[kind.what]({"class_name": name, "config": arguments} if arguments else name)
     except Exception as error:  # no user code runs here
-        raise SpecError(path, f"Keras refuses {quote(value)}: {sentence_of(error)}") from error
+        raise SpecError(path, f"Keras refuses {quote(value)}: {describe_error(error)}") from error
 
 
 def _own(kind: KerasKind, reference: str, arguments: dict[str, Any], folder: Path, path: str) -> Any:

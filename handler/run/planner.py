@@ -13,18 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from handler.activation_cache.graph import Graph
-from handler.activation_cache.plan_entry import planned_prefix
+from handler.activation_cache.plan_entry import plan_prefix
 from handler.backend import tensorflow_setup
 from handler.data.source_forms import is_cloud
 from handler.errors import DamagedError, SpecError, StoreError
-from handler.fingerprint.data_function import changed_data
+from handler.fingerprint.data_function import find_changed_data
 from handler.fingerprint.declaration import FileDigests, declaration_of
 from handler.records import InitialWeights, Plan, PlannedPrefix, PlannedSegment, RunRecord
 from handler.schedule.layer_outline import Outline
-from handler.schedule.schedule import Schedule, Segment, compute_schedule, held_layers, idle_segments
+from handler.schedule.schedule import (
+    Schedule,
+    Segment,
+    compute_schedule,
+    describe_idle_epochs,
+    describe_layers_frozen_by_user,
+)
 from handler.spec.callback_effects import conflicts, rate_in_force
 from handler.spec.callbacks import check_packages
-from handler.spec.compilation import leaves_to_network
+from handler.spec.compilation import may_be_compiled_by_network
 from handler.spec.initial_weights import check_not_from_itself, source_of
 from handler.spec.training_spec import TrainingSpec
 from handler.state.chain import Chain, Position, latest_intact
@@ -62,7 +68,7 @@ class RunPlanner:
         If the specification may leave compilation to the network's own function, planning checks whether that function
         compiles the network.
         """
-        own = leaves_to_network(self.spec) and self._is_compiled()
+        own = may_be_compiled_by_network(self.spec) and self._is_compiled()
         return self._declare(own=True) if own else self._declaration[0]
 
     @property
@@ -89,7 +95,7 @@ class RunPlanner:
     def stored_outline(self) -> Outline | None:
         """The network's layers from the store's description; None if there is none of this version."""
         try:
-            return Outline.from_json(self._remembered()["outline"])
+            return Outline.from_json(self._read_outline()["outline"])
         except (StoreError, TypeError, KeyError):  # missing, damaged, or of another version
             return None
 
@@ -143,9 +149,9 @@ class RunPlanner:
             estimated_bytes=self._bytes(segments),
             warnings=[
                 *conflicts(callbacks, self.schedule),
-                *held_layers(self.outline, self.schedule),
-                *idle_segments(self.outline, self.schedule),
-                *changed_data(self.spec, self.folder, self.store.states, self.key),
+                *describe_layers_frozen_by_user(self.outline, self.schedule),
+                *describe_idle_epochs(self.outline, self.schedule),
+                *find_changed_data(self.spec, self.folder, self.store.states, self.key),
                 *(hole.text for hole in find_missing_states(self.chain, self.store.states, position)),
             ],
             initial_weights=self._network[2],
@@ -194,7 +200,7 @@ class RunPlanner:
     def _is_compiled(self) -> bool:
         """Return whether the network's own function compiled it; the store's description says so, or the network."""
         try:
-            return bool(self._remembered()["compiled"])
+            return bool(self._read_outline()["compiled"])
         except (StoreError, TypeError, KeyError):
             if self._compiled is None:
                 self._network = self._build_network()
@@ -210,7 +216,7 @@ class RunPlanner:
         if outline is None:
             return self._build_network()
         try:
-            memory = self._remembered()
+            memory = self._read_outline()
             told = memory.get("initial_weights")
             if told is not None and self.spec.model.weights is not None:  # another name, same state
                 told["source"], told["into"] = source_of(self.spec.model.weights)
@@ -221,19 +227,19 @@ class RunPlanner:
     def _known_keys(self) -> list[str]:
         """Return the keys of the chain that are known without building the network."""
         record = self.record()
-        made = [self._declaration[0], *([self._declare(own=True)] if leaves_to_network(self.spec) else [])]
+        made = [self._declaration[0], *([self._declare(own=True)] if may_be_compiled_by_network(self.spec) else [])]
         keys = [key_of(each) for each in made]
         known = list(self.chain.keys) if self.stored_outline is not None else []
         return [*keys, *known, *(record.chain if record is not None and record.key in keys else [])]
 
     @property
-    def _memory(self) -> Path:
+    def _outline_file(self) -> Path:
         return self.store.root / "plans" / f"{key_of(self._declaration[0])}.json"
 
-    def _remembered(self) -> dict[str, Any]:
-        if not self._memory.exists():
-            remote_files.download(self._memory)
-        found = read_checked(self._memory)
+    def _read_outline(self) -> dict[str, Any]:
+        if not self._outline_file.exists():
+            remote_files.download(self._outline_file)
+        found = read_checked(self._outline_file)
         if found.get("version") != REMEMBERED:
             raise KeyError("version")
         return found
@@ -257,8 +263,8 @@ class RunPlanner:
         memory = {"format": 1, "version": REMEMBERED, "compiled": mh.was_compiled} | network
         with contextlib.suppress(StoreError):  # a read-only store
             marker.claim_store(self.store.root)
-            write_file(self._memory, with_checksum(memory))
-            remote_files.upload(self._memory)
+            write_file(self._outline_file, with_checksum(memory))
+            remote_files.upload(self._outline_file)
         self._compiled = mh.was_compiled
         return found, graph, mh.initial_weights
 
@@ -274,7 +280,7 @@ class RunPlanner:
         rows = record.dataset.get("examples") if record is not None and record.key == self.key else None
         # Point clouds are augmented unless `augmentation` is None.
         augmented = is_cloud(data.source) and data.args.get("augmentation", {}) is not None
-        return planned_prefix(self.graph, self.spec, frozen, epochs, rows=rows, augmented=augmented)
+        return plan_prefix(self.graph, self.spec, frozen, epochs, rows=rows, augmented=augmented)
 
     def _seconds(self, segments: list[PlannedSegment], reached: int) -> float | None:
         """Estimate the seconds left from the epochs that this run has trained before; None without such epochs."""

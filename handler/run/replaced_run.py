@@ -63,7 +63,7 @@ class ReplacedRun:
             return None if before is None else before.replaces
         return before if before.status == "completed" and before.key != self.key else None
 
-    def carried_over(self, now: str) -> dict[str, Any]:
+    def fields_for_new_record(self, now: str) -> dict[str, Any]:
         """Return the fields that the record of the new training takes over.
 
         Args:
@@ -83,7 +83,7 @@ class ReplacedRun:
                 carried["resumptions"] += [Resumption(epoch=position.epoch, step=position.step, after=before.status)]
         return {**carried, "replaces": self.completed}
 
-    def returns_after(self, error: BaseException, position: Position | None) -> bool:
+    def should_restore_after(self, error: BaseException, position: Position | None) -> bool:
         """Return whether a failed training leaves the run as it was.
 
         It does if the training was refused before it trained a step. It also does if the training failed that early for
@@ -98,7 +98,7 @@ class ReplacedRun:
             return False
         return position is None or position == self.position or (position.epoch, position.step) == (0, 0)
 
-    def give_back(self, runs: RunStore) -> None:
+    def restore_files(self, runs: RunStore) -> None:
         """Restore the run's directory as it was before the training began; this process holds the run's lock.
 
         Raises:

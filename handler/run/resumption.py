@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from handler.errors import MismatchError, SpecError
-from handler.fingerprint.differences import first_difference, in_words
+from handler.fingerprint.differences import describe_difference, first_difference
 from handler.records import RunRecord
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
@@ -16,7 +16,7 @@ from handler.spec.training_spec import TrainingSpec
 from handler.store.store import Store
 
 
-def stored_inputs(
+def inputs_of_run(
     store: Store,
     record: RunRecord,
     *,
@@ -60,7 +60,7 @@ def stored_inputs(
         difference = first_difference(record.declared, planning.declared)
         what = f"its key was {record.key}, is {planning.key}"
         if difference is not None:
-            what = in_words(difference, record.sources, planning.sources)
+            what = describe_difference(difference, record.sources, planning.sources)
         raise MismatchError(
             f"run {record.run!r} has changed since it was started: {what}; restore it, or run `frostline train` with "
             "the specification"

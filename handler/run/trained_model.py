@@ -95,10 +95,10 @@ class TrainedModel:
         load_file(self.mh.arch.nn, file)
 
     def _load(self, epoch: int) -> None:
-        from handler.run.initial_weights import epochs_kept
+        from handler.run.initial_weights import stored_epochs
         from handler.state.keras_state import load_state
 
-        kept = epochs_kept(self.store, self.record)
+        kept = stored_epochs(self.store, self.record)
         there = ", ".join(map(str, kept)) or "none"
         if epoch not in kept:
             lost = epoch <= self.record.epochs and epoch in {0, *(planned.end for planned in self.record.plan)}

@@ -76,7 +76,7 @@ class TrainingRun:
         [(0, 2, False)]
     """
 
-    _present: ClassVar[TrainingRun | None] = None
+    _current: ClassVar[TrainingRun | None] = None
 
     def __init__(self, inputs: RunInputs) -> None:
         self.inputs = inputs
@@ -96,9 +96,9 @@ class TrainingRun:
 
         The process keeps one instance at a time, so that live objects do not pile up.
         """
-        if cls._present is None or cls._present.inputs != inputs:
-            cls._present = cls(inputs)
-        return cls._present
+        if cls._current is None or cls._current.inputs != inputs:
+            cls._current = cls(inputs)
+        return cls._current
 
     def plan(self) -> Plan:
         """Return the plan: the segments, and which of them are cached.
@@ -178,7 +178,7 @@ class TrainingRun:
             started_by=started_by,
             updated=began,
             spec=self.spec.model_dump(mode="json", by_alias=True),
-            **self._replaced.carried_over(began),
+            **self._replaced.fields_for_new_record(began),
         )
         for text in [*plan.warnings, *([plan.initial_weights.text] if plan.initial_weights else [])]:
             self.note(text)
@@ -228,7 +228,7 @@ class TrainingRun:
         with self._timed("fit"):
             record = use_completed(self.planning.chain, self.store.states, segment, self.observers)
             if record is None:
-                record = self.live.walk.run(segment)
+                record = self.live.runner.run(segment)
         done = [s for s in self._writer.read().segments if s.index < index]
         end = None if record.source == "cached" else Position(record.state, record.end, stopped=record.stopped)
         self._writer.change(segments=[*done, record], **self._reached(end), at_once=False)
@@ -251,7 +251,7 @@ class TrainingRun:
         Raises:
             MismatchError: the store lacks the state at the training's end.
         """
-        position = self._position()
+        position = self._final_position()
         with self._timed("post-fit"):
             folder = self.store.runs.folder(self.inputs.name)
             final = self.live.finish(position, folder)
@@ -270,12 +270,12 @@ class TrainingRun:
         write_file(folder / "history.csv", to_table(record.history).encode())
         return str(write_report(record.model_copy(update={"status": "completed", "seconds": self._seconds}), folder))
 
-    def finish(self) -> RunRecord:
+    def mark_completed(self) -> RunRecord:
         """Mark the run as completed, store the digests of its files, and remove the backups that no process uses."""
         drop_unneeded(*self.store.backups.glob("*.zarr"))
         return self._end(status="completed", error=None, replaces=None, files=self.store.runs.digests(self.inputs.name))
 
-    def fail(self, error: BaseException) -> None:
+    def mark_failed(self, error: BaseException) -> None:
         """Mark the run as failed with the error; restore the previous record if the failure leaves the run unchanged.
 
         A store that cannot be written to at this point must not hide the error, so its own errors are dropped.
@@ -283,9 +283,9 @@ class TrainingRun:
         with suppress(StoreError, OSError):
             position = latest_intact(self.planning.chain, self.store.states)
             # guard: completed-run-returned
-            if self._replaced is not None and self._replaced.returns_after(error, position):
+            if self._replaced is not None and self._replaced.should_restore_after(error, position):
                 self._writer.forget()
-                self._replaced.give_back(self.store.runs)
+                self._replaced.restore_files(self.store.runs)
                 return
         log_failure(self.store.runs.folder(self.inputs.name), error)
         with suppress(StoreError):
@@ -293,7 +293,7 @@ class TrainingRun:
             kept = {} if ended is None else {"divergence": ended, **self._reached()}
             self._end(status="failed", error=text_of(error), **kept)
 
-    def interrupted(self, error: BaseException | str) -> None:
+    def mark_interrupted(self, error: BaseException | str) -> None:
         """Mark the run as interrupted; errors of a store that cannot be written to are dropped."""
         with suppress(StoreError):
             self._end(status="interrupted", error=masked(str(error)), stopped_by=stop.reason or None, **self._reached())
@@ -309,7 +309,7 @@ class TrainingRun:
             BusyError: another process holds the lock.
             Interrupted: a stop was requested while waiting.
         """
-        with self.store.runs.lock(self.inputs.name, wait=wait, waiting=self._tell):
+        with self.store.runs.lock(self.inputs.name, wait=wait, waiting=self._notify_observers):
             self._writer.has_lock, self.final_record = True, None
             try:
                 yield
@@ -331,7 +331,7 @@ class TrainingRun:
         text = masked(text)
         if text not in self._writer.notes:
             self._writer.notes.append(text)
-            self._tell(text)
+            self._notify_observers(text)
 
     @cached_property
     def live(self) -> RunComponents:
@@ -341,11 +341,11 @@ class TrainingRun:
 
         return RunComponents(self)
 
-    def _tell(self, text: str) -> None:
+    def _notify_observers(self, text: str) -> None:
         for observer in self.observers:
-            observer.on_note(text)
+            observer.on_message(text)
 
-    def _position(self) -> Position:
+    def _final_position(self) -> Position:
         """Return the state that the training ends with."""
         chain, states, segments = self.planning.chain, self.store.states, self.planning.schedule.segments
         done = find_completion(chain, states, segments[-1])

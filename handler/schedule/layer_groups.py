@@ -40,7 +40,7 @@ class LayerGroups:
         spared: the layers that `except` excludes.
     """
 
-    units: tuple[tuple[str, ...], ...]
+    groups: tuple[tuple[str, ...], ...]
     domain: tuple[str, ...]
     spared: frozenset[str] = frozenset()
 
@@ -51,9 +51,9 @@ class LayerGroups:
         place = {path: i for i, path in enumerate(order)}
         return replace(self, domain=tuple(sorted(self.domain, key=lambda path: place.get(path, len(place)))))
 
-    def op(self, resting: Collection[int]) -> Op:
+    def freeze_groups(self, resting: Collection[int]) -> Op:
         """Return the op that freezes the groups with these indices and unfreezes the others."""
-        frozen = {path for i in resting for path in self.units[i]}
+        frozen = {path for i in resting for path in self.groups[i]}
         return Op(
             tuple(path for path in self.domain if path in frozen),
             tuple(path for path in self.domain if path not in frozen),
@@ -118,9 +118,7 @@ def listed_layer_groups(layers: Sequence[str | list[str]], path: str, *, plain: 
 
 def _without_network(layers: str | Sequence[str | list[str]], leave_out: Sequence[str], path: str) -> LayerGroups:
     if isinstance(layers, str):
-        raise ScheduleError(
-            f"{path}.layers", f"{layers!r} needs a built network; list the names of the layers"
-        )
+        raise ScheduleError(f"{path}.layers", f"{layers!r} needs a built network; list the names of the layers")
     given = [
         (f"{path}.layers[{i}]", name)
         for i, unit in enumerate(layers)
@@ -131,7 +129,7 @@ def _without_network(layers: str | Sequence[str | list[str]], leave_out: Sequenc
             what = "a glob" if is_glob(name) else "a path into a nested model"
             raise ScheduleError(where, f"{name!r} is {what}, which needs a built network; use plain layer names")
     units = listed_layer_groups(layers, f"{path}.layers")
-    return _units([] if units is None else units.units, set(leave_out), f"{path}.layers")
+    return _units([] if units is None else units.groups, set(leave_out), f"{path}.layers")
 
 
 def _taken_apart(unit: Collection[str], apart: Collection[str], outline: Outline, path: str) -> tuple[str, ...]:

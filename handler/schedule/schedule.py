@@ -133,8 +133,8 @@ def compute_schedule(freeze_training: Any, training_epochs: int, outline: Outlin
     for i, (entry, units) in enumerate(zip(entries, _resolved(entries, outline), strict=True)):
         if outline is not None:
             at_once = isinstance(entry.strategy, FixedStrategy)
-            _check_shared([units.domain] if at_once else units.units, outline, f"{FIELD}[{i}].layers")
-        _check_count(entry.strategy, len(units.units), f"{FIELD}[{i}].strategy.count")
+            _check_shared([units.domain] if at_once else units.groups, outline, f"{FIELD}[{i}].layers")
+        _check_count(entry.strategy, len(units.groups), f"{FIELD}[{i}].strategy.count")
         start, end = entry.training_interval or (0, epochs)
         stretches.append(_ResolvedEntry(start, end, entry.initial_learning_rate, units, entry.strategy))
     schedule = _merge_entries(sorted(stretches, key=lambda stretch: stretch.start), epochs)
@@ -202,7 +202,7 @@ def check_schedule(entries: Sequence[Entry], training_epochs: int, *, learning_r
         if not isinstance(entry.layers, str):
             units = listed_layer_groups(entry.layers, f"{path}.layers")
             if units is not None:
-                _check_count(entry.strategy, len(units.units), f"{path}.strategy.count")
+                _check_count(entry.strategy, len(units.groups), f"{path}.strategy.count")
 
 
 def round_robin_turns(
@@ -263,7 +263,7 @@ def _public_turns(units: Any, interval: Any, strategy: RoundRobinStrategy, order
     listed = listed_layer_groups(entry.layers, "layers", plain=True)
     assert listed is not None
     resolved = listed.in_order(order)
-    _check_count(strategy, len(resolved.units), "strategy.count")
+    _check_count(strategy, len(resolved.groups), "strategy.count")
     stretch = _ResolvedEntry(*entry.training_interval, None, resolved, strategy)
     turns = list(stretch.turns())
     return [epoch for epoch, _ in turns], [op.to_dict() for _, op in turns]
@@ -281,14 +281,14 @@ class _ResolvedEntry:
 
     def turns(self) -> list[tuple[int, Op]]:
         """Return the turns as `(epoch, op)`."""
-        count = len(self.units.units)
+        count = len(self.units.groups)
         if isinstance(self.strategy, FixedStrategy):
-            return [(self.start, self.units.op(range(count)))]
+            return [(self.start, self.units.freeze_groups(range(count)))]
         ops = []
         for t, epoch in enumerate(range(self.start, self.end, self.strategy.period)):
             chosen = _CHOICES[type(self.strategy)](self.strategy, t, count)
             resting = set(range(count)) - chosen if self.strategy.invert else chosen
-            ops.append((epoch, self.units.op(resting)))
+            ops.append((epoch, self.units.freeze_groups(resting)))
         return ops
 
 
@@ -323,7 +323,7 @@ def _merge_entries(stretches: Sequence[_ResolvedEntry], training_epochs: int) ->
     return Schedule(training_epochs, tuple(ops), tuple(ops.values()), lrs)
 
 
-def held_layers(outline: Outline, schedule: Schedule) -> list[str]:
+def describe_layers_frozen_by_user(outline: Outline, schedule: Schedule) -> list[str]:
     """Return a sentence that names the layers which a schedule names but the user froze before training; [] if none."""
     held: list[str] = []
     named = schedule.named | schedule.spared
@@ -339,7 +339,7 @@ def held_layers(outline: Outline, schedule: Schedule) -> list[str]:
     ]
 
 
-def idle_segments(outline: Outline, schedule: Schedule) -> list[str]:
+def describe_idle_epochs(outline: Outline, schedule: Schedule) -> list[str]:
     """Return a sentence that names the epochs in which every layer is frozen; [] if there are none."""
     idle = [segment for segment in schedule.segments if not outline.unfrozen(segment.frozen)]
     if not idle or not outline.layers:

@@ -106,7 +106,7 @@ def check_fields(name: str, path: str, there_will_be: Collection[str] | None = N
     check_name(sample, path)
 
 
-def place(folder: Path, name: str, path: str) -> Path:
+def resolve_output_file(folder: Path, name: str, path: str) -> Path:
     """Return the file of a name in a run's folder, with symbolic links resolved.
 
     Args:

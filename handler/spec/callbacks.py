@@ -58,7 +58,7 @@ class CallbackSpec(SpecModel):
         """Return the keyword arguments of the callback's class."""
         return dict(self.model_extra or {})
 
-    def watched(self) -> str | None:
+    def monitor(self) -> str | None:
         """Return the name that the callback monitors in an epoch's logs, including Keras's default, or None."""
         given = self.arguments()
         by_default = self.name in ("EarlyStopping", "ReduceLROnPlateau") or bool(given.get("save_best_only"))
@@ -141,7 +141,7 @@ def check_monitors(
             )
         if callback.name == "ModelCheckpoint" and complete:
             check_fields(arguments["filepath"], f"{path}.filepath", _fields(arguments, known))
-        watched = callback.watched()
+        watched = callback.monitor()
         if watched is None or watched in known or (not complete and _may_be_own(watched, known)):
             continue
         default = "" if "monitor" in arguments else " (the default)"

@@ -14,13 +14,13 @@ DEFAULTS: Mapping[str, Any] = {"optimizer": "adam", "loss": "sparse_categorical_
 
 
 # See docs/decisions/0056-compilation-of-the-network.md.
-def leaves_to_network(spec: TrainingSpec) -> bool:
+def may_be_compiled_by_network(spec: TrainingSpec) -> bool:
     """Return whether the network's own function may decide a part of the compilation, known only from the network."""
     given = spec.model.compile
     left_out = any(getattr(given, name) is None for name in DEFAULTS)
     return left_out and is_reference(spec.model.architecture)
 
 
-def completed(compiled: Mapping[str, Any]) -> dict[str, Any]:
+def fill_defaults(compiled: Mapping[str, Any]) -> dict[str, Any]:
     """Fill the fields that a compilation leaves out with defaults, for a network that its function does not compile."""
     return {name: DEFAULTS[name] if value is None and name in DEFAULTS else value for name, value in compiled.items()}

@@ -11,7 +11,7 @@ from handler.errors import SpecError
 from handler.validation.models import Count, SpecModel
 
 
-class Strategy(SpecModel):
+class DeviceStrategy(SpecModel):
     """The strategy that distributes each batch over devices."""
 
     model_config = ConfigDict(title="Devices")
@@ -25,12 +25,14 @@ class Strategy(SpecModel):
     )
 
 
-def as_mapping(value: Any) -> Any:
+def device_strategy_mapping(value: Any) -> Any:
     """Convert a name alone to a mapping."""
     return {"name": value} if isinstance(value, str) else value
 
 
-def check_device_strategy(strategy: Strategy | None, batch_size: int, optimizer: str | dict[str, Any] | None) -> None:
+def check_device_strategy(
+    strategy: DeviceStrategy | None, batch_size: int, optimizer: str | dict[str, Any] | None
+) -> None:
     """Raise `SpecError` for a specification that cannot be distributed over devices.
 
     Args:

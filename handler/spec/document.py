@@ -72,7 +72,7 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(LONGEST + 1)
     except FileNotFoundError:
-        raise SpecError(str(path), _there_is(path)) from None
+        raise SpecError(str(path), _describe_missing_file(path)) from None
     except OSError as error:
         raise SpecError(str(path), f"can't be read: {error.strerror}") from error
     except ValueError as error:  # the name has a NUL
@@ -119,7 +119,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
     return data
 
 
-def _there_is(path: Path) -> str:
+def _describe_missing_file(path: Path) -> str:
     folder = path.parent
     there = sorted(p.name for end in ("*.yaml", "*.yml", "*.json") for p in folder.glob(end)) if folder.is_dir() else []
     return f"there is no such file; {suggestion(path.name, there, 'there are')}" if there else "there is no such file"

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from handler.validation.models import Count, Flag, Size, SpecModel
 
 
-class PrefixCache(SpecModel):
+class ActivationCacheOptions(SpecModel):
     """The options of the activation cache, which stores the activations of the frozen layers at the network's input."""
 
     model_config = ConfigDict(title="Frozen prefix")
@@ -24,7 +24,7 @@ class PrefixCache(SpecModel):
     )
 
 
-def as_mapping(value: Any) -> Any:
+def activation_cache_mapping(value: Any) -> Any:
     """Convert a mode alone to a mapping. YAML reads `on` and `off` as true and false."""
     if isinstance(value, bool):
         value = "on" if value else "off"

@@ -47,9 +47,9 @@ def check_own(reference: str, folder: Path, project: Path, path: str) -> None:
     if is_allowed_module(module):
         return
     file = folder.joinpath(*module.split("."))
-    why = outside(file, project)
+    why = reason_outside_project(file, project)
     if why is None:
-        why = outside(check_reference(reference, folder, path), project)
+        why = reason_outside_project(check_reference(reference, folder, path), project)
     if why is None:
         why = _imported_from(module, name, folder, project, frozenset())  # guard: imported-code
     if why is not None:
@@ -60,7 +60,7 @@ def check_own(reference: str, folder: Path, project: Path, path: str) -> None:
         )
 
 
-def outside(file: Path, project: Path) -> str | None:
+def reason_outside_project(file: Path, project: Path) -> str | None:
     """Return the reason why a file doesn't belong to a project, or None if it does.
 
     Symbolic links are followed. Both the path of the link and its target must belong to the project.
@@ -73,7 +73,7 @@ def outside(file: Path, project: Path) -> str | None:
     real = Path(os.path.realpath(file))
     if not real.is_relative_to(root):  # guard: code-behind-a-link
         return f"is in {file.parent}, outside of the worker's project"
-    if (environment := environment_of(real)) is not None:  # guard: code-of-an-environment
+    if (environment := describe_environment(real)) is not None:  # guard: code-of-an-environment
         return f"lies in {environment}"
     lexical = Path(os.path.normpath(file))
     given = lexical.relative_to(project).parts if lexical.is_relative_to(project) else ()
@@ -90,7 +90,7 @@ def outside(file: Path, project: Path) -> str | None:
     return None
 
 
-def environment_of(path: Path) -> str | None:
+def describe_environment(path: Path) -> str | None:
     """Return a description of the environment that contains a path, or None if no environment contains it."""
     for folder in (path, *path.parents):
         for mark, kind in MARKS.items():
@@ -120,7 +120,7 @@ def _imported_from(module: str, name: str, folder: Path, project: Path, seen: fr
     file = find_module(module, folder)
     if file is None or module in seen:
         return f"comes from {module!r}, which isn't a module of {folder}"
-    if (why := outside(file, project)) is not None:
+    if (why := reason_outside_project(file, project)) is not None:
         return why
     parts = module.split(".")
     bound, stars = bindings(parse_module(file), parts if file.name == "__init__.py" else parts[:-1])

@@ -126,7 +126,7 @@ def _check_validation(spec: TrainingSpec, folder: Path) -> None:
     if "y_val" in read_headers(folder / str(source), "data.source"):
         return
     for i, callback in enumerate(spec.training.callbacks):
-        watched = callback.watched()
+        watched = callback.monitor()
         if watched is not None and watched.startswith("val_"):
             raise SpecError(
                 f"training.callbacks[{i}].monitor",

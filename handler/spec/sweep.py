@@ -19,7 +19,7 @@ from handler.records import RunRecord
 from handler.spec.document import read_yaml
 from handler.store.checksums import key_of_text
 
-MOST = 1000  # trainings of one sweep; all specifications are read before any training starts
+MOST_VARIANTS = 1000  # trainings of one sweep; all specifications are read before any training starts
 NAME = 100  # most characters of a run's name
 DIGEST = 8  # hex digits, enough to distinguish thousands of runs of one file
 
@@ -86,9 +86,9 @@ def variants(
         if not values or len({json.dumps(value, sort_keys=True, default=str) for value in values}) < len(values):
             raise SpecError(f"--grid {key}", "needs one or more different values")
     count = len(files) * math.prod(len(values) for values in axes.values())
-    if count > MOST:
+    if count > MOST_VARIANTS:
         raise SpecError(
-            "sweep", f"{count} trainings are too many for one sweep; give {MOST} or fewer, in several sweeps"
+            "sweep", f"{count} trainings are too many for one sweep; give {MOST_VARIANTS} or fewer, in several sweeps"
         )
     found = []
     for file in files:
@@ -99,7 +99,7 @@ def variants(
             changes = (*overrides, *more)
             # guard: sweep-names-unique
             found.append(Variant(name=_run_name(words, changes), file=str(file), overrides=changes, values=own))
-    return _distinct(found)
+    return _remove_repeated(found)
 
 
 def default_title(found: Sequence[Variant]) -> str:
@@ -114,7 +114,7 @@ def default_title(found: Sequence[Variant]) -> str:
 
 
 @contextmanager
-def named_in_errors(variant: Variant) -> Iterator[None]:
+def name_variant_in_errors(variant: Variant) -> Iterator[None]:
     """Add the variant's name to a SpecError that is raised within the context."""
     try:
         yield
@@ -151,7 +151,7 @@ def _run_name(words: str, changes: Iterable[str]) -> str:
     return short[: NAME - 5 - len(told)] + told
 
 
-def _distinct(found: list[Variant]) -> list[Variant]:
+def _remove_repeated(found: list[Variant]) -> list[Variant]:
     """Return the variants, numbered where files of the same name in several folders would give them the same name."""
     often = Counter(variant.name for variant in found)
     return [

@@ -20,12 +20,12 @@ from handler.errors.quoting import quote, suggestion
 from handler.schedule.entries import Entry, as_list
 from handler.schedule.schedule import check_schedule
 from handler.spec.callbacks import CallbackSpec, check_monitors
-from handler.spec.device_strategy import Strategy, check_device_strategy
-from handler.spec.device_strategy import as_mapping as as_strategy
+from handler.spec.device_strategy import DeviceStrategy, check_device_strategy
+from handler.spec.device_strategy import device_strategy_mapping as as_strategy
 from handler.spec.initial_weights import WeightsInto, check_weights
 from handler.spec.keras_objects import LOSS, METRIC, check_named, metric_label, schema
 from handler.spec.optimizer import check_optimizer
-from handler.spec.options import NonFinite, PrefixCache, SnapshotOptions, as_mapping
+from handler.spec.options import ActivationCacheOptions, NonFinite, SnapshotOptions, activation_cache_mapping
 from handler.user_code.reference import is_reference
 from handler.validation.models import Count, Flag, Seed, SpecModel, Weight
 from handler.validation.run_name import check_run_name
@@ -161,14 +161,17 @@ class TrainingOptions(SpecModel):
     snapshot: SnapshotOptions = Field(
         default=SnapshotOptions(), title="Snapshots", description="Snapshots in addition to one after each epoch."
     )
-    prefix_cache: Annotated[PrefixCache, BeforeValidator(as_mapping, json_schema_input_type=str | PrefixCache)] = Field(
-        default=PrefixCache(),
+    prefix_cache: Annotated[
+        ActivationCacheOptions,
+        BeforeValidator(activation_cache_mapping, json_schema_input_type=str | ActivationCacheOptions),
+    ] = Field(
+        default=ActivationCacheOptions(),
         title="Prefix cache",
         description="Compute and store the activations of a frozen prefix once: auto, on or off.",
     )
-    strategy: Annotated[Strategy, BeforeValidator(as_strategy, json_schema_input_type=str | Strategy)] | None = Field(
-        default=None, title="Strategy", description="mirrored: each batch is distributed over several devices."
-    )
+    strategy: (
+        Annotated[DeviceStrategy, BeforeValidator(as_strategy, json_schema_input_type=str | DeviceStrategy)] | None
+    ) = Field(default=None, title="Strategy", description="mirrored: each batch is distributed over several devices.")
     non_finite: NonFinite = Field(
         default="stop", title="Not finite", description="The reaction to a loss that becomes NaN: stop or continue."
     )

@@ -14,7 +14,7 @@ from handler.engine.trainer import Trainer
 from handler.errors import DataError, SpecError
 from handler.observer import Observer
 from handler.store.store import Store
-from handler.validation.arguments import check_kinds, check_whole, what
+from handler.validation.arguments import check_kinds, check_whole, describe_value
 
 WRAP_MODEL = "DLModelHandler(KerasArchitecture(model), training_epochs=10, batch_size=32)"
 
@@ -33,7 +33,7 @@ def check_model_handler(mh: Any) -> None:
     missing = [name for name in needed if not hasattr(mh, name)]
     if isinstance(mh, type) or missing:
         lacks = "" if isinstance(mh, type) else f", which has no {missing[0]!r}"
-        raise SpecError("mh", f"must be a DLModelHandler, not {what(mh)}{lacks}; make one with {WRAP_MODEL}")
+        raise SpecError("mh", f"must be a DLModelHandler, not {describe_value(mh)}{lacks}; make one with {WRAP_MODEL}")
     check_whole(mh.training_epochs, "training_epochs", "epochs")
 
 
@@ -46,10 +46,10 @@ def check_architecture(arch: Any) -> None:
     if isinstance(arch, keras.Model):
         raise SpecError("arch", "a keras.Model must be wrapped: KerasArchitecture(model)")
     if isinstance(arch, type):
-        raise SpecError("arch", f"must be an Architecture, not {what(arch)}; make one: {arch.__name__}(...)")
+        raise SpecError("arch", f"must be an Architecture, not {describe_value(arch)}; make one: {arch.__name__}(...)")
     if not (hasattr(arch, "build") and hasattr(arch, "is_built")):
         wrap = f"KerasArchitecture({'function' if callable(arch) else 'model'})"
-        raise SpecError("arch", f"must be an Architecture, not {what(arch)}; wrap the network: {wrap}")
+        raise SpecError("arch", f"must be an Architecture, not {describe_value(arch)}; wrap the network: {wrap}")
 
 
 def check_data(X: Any, y: Any, names: tuple[str, str] = ("X", "y_rf")) -> None:
@@ -76,11 +76,13 @@ def check_callbacks(callbacks: Any) -> None:
     if isinstance(callbacks, keras.callbacks.Callback):
         raise SpecError("callbacks", f"must be a list; give [{type(callbacks).__name__}(...)]")
     if not isinstance(callbacks, list | tuple):
-        raise SpecError("callbacks", f"must be a list of Keras callbacks, or None, not {what(callbacks)}")
+        raise SpecError("callbacks", f"must be a list of Keras callbacks, or None, not {describe_value(callbacks)}")
     for i, callback in enumerate(callbacks):
         if not isinstance(callback, keras.callbacks.Callback):
             made = f"; make one: {callback.__name__}()" if isinstance(callback, type) else ""
-            raise SpecError(f"callbacks[{i}]", f"must be a keras.callbacks.Callback, not {what(callback)}{made}")
+            raise SpecError(
+                f"callbacks[{i}]", f"must be a keras.callbacks.Callback, not {describe_value(callback)}{made}"
+            )
 
 
 def check_store(store: Any) -> None:
@@ -90,7 +92,7 @@ def check_store(store: Any) -> None:
         SpecError: names the remedy.
     """
     if not isinstance(store, Store | str | Path | None) or store == "":
-        raise SpecError("store", f"must be a folder's path, a URL, a Store or None, not {what(store)}")
+        raise SpecError("store", f"must be a folder's path, a URL, a Store or None, not {describe_value(store)}")
 
 
 def check_observers(observers: Any) -> None:
@@ -102,10 +104,10 @@ def check_observers(observers: Any) -> None:
     if isinstance(observers, Observer):
         raise SpecError("observers", f"must be a list; give [{type(observers).__name__}(...)]")
     if not isinstance(observers, Sequence) or isinstance(observers, str):
-        raise SpecError("observers", f"must be a list of Observers, not {what(observers)}")
+        raise SpecError("observers", f"must be a list of Observers, not {describe_value(observers)}")
     for i, observer in enumerate(observers):
         if not hasattr(observer, "on_epoch") or isinstance(observer, type):
-            raise SpecError(f"observers[{i}]", f"must be an Observer, not {what(observer)}")
+            raise SpecError(f"observers[{i}]", f"must be an Observer, not {describe_value(observer)}")
 
 
 def check_validation(given: Any) -> None:
@@ -117,7 +119,7 @@ def check_validation(given: Any) -> None:
     if given is None:
         return
     if not isinstance(given, list | tuple) or len(given) != 2:
-        raise DataError("validation_data", f"must be (X, y), not {what(given)}")
+        raise DataError("validation_data", f"must be (X, y), not {describe_value(given)}")
     check_data(given[0], given[1], ("validation_data[0]", "validation_data[1]"))
 
 

@@ -50,7 +50,7 @@ class NotebookRun(Observer):
             training_epochs=chain.schedule.training_epochs,
             layers=outline(mh.compiled).to_json()["layers"],
             chain=list(chain.keys),
-            environment=environment.current(mh.compiled),
+            environment=environment.current_environment(mh.compiled),
             started=before.started if before is not None and same else now,
             updated=now,
             spec_folder=str(Path.cwd()),
@@ -94,7 +94,7 @@ class NotebookRun(Observer):
         segments = [segment for segment in self.record.segments if segment.index != record.index]
         self._change(segments=[*segments, record])
 
-    def on_note(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         """Add the note to the record, which is written at the next change."""
         if text not in self.record.notes:
             self.record = self.record.model_copy(update={"notes": [*self.record.notes, text]})

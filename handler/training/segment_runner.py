@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from handler.activation_cache.cache import Prefixes, PrefixOptions
+from handler.activation_cache.cache import ActivationCache, PrefixOptions
 from handler.engine.finite_check import check_history
 from handler.engine.trainer import Trainer
 from handler.errors import DamagedError, Interrupted, MismatchError, StoreError
@@ -66,9 +66,9 @@ class SegmentRunner:
         self.chain, self.states, self._live, self._found = chain, states, live, found
         self.allow_environment_change, self.snapshot_steps = allow_environment_change, snapshot_steps
         self._writer = StateWriter(chain, states) if states is not None else None
-        self.observers, self._note = observers, note or self._tell_observers
+        self.observers, self._note = observers, note or self._notify_observers
         self._prefix_options, self._prefix_folder = prefixes or PrefixOptions(), prefix_folder
-        self._prefixes: Prefixes | None = None
+        self._prefixes: ActivationCache | None = None
         # The key of the state in the live objects; None after a failed attempt: the next one loads a state from disk.
         self.at: str | None = chain.keys[0]
         self.environment_changes: list[EnvironmentChange] = []
@@ -136,7 +136,7 @@ class SegmentRunner:
         """
         trainer, key = self._live(), self.chain.keys[epoch]
         if self._prefixes is not None:
-            self._prefixes.let_go()
+            self._prefixes.release()
         while self.at != key:  # the state may be intact again once a state that it refers to is trained again
             try:
                 self._load(trainer, Position(key, epoch))
@@ -227,7 +227,7 @@ class SegmentRunner:
         trainer.prefix = None
         apply_epoch(trainer.masks, self.chain.schedule, start, rate=False)
         if self._prefixes is None:
-            self._prefixes = Prefixes(
+            self._prefixes = ActivationCache(
                 trainer.masks,
                 trainer.sequencer,
                 self._prefix_options,
@@ -237,12 +237,12 @@ class SegmentRunner:
                 tell=self._note,
                 after=lambda done, rows: self._prefix_done(trainer, done, rows),
             )
-        trainer.prefix = self._prefixes.of(self.chain.schedule.frozen(start), end - start)
+        trainer.prefix = self._prefixes.for_segment(self.chain.schedule.frozen(start), end - start)
 
     def _prefix_done(self, trainer: Trainer, done: int, rows: int) -> None:
         trainer.steps.stop.halt()  # guard: stop-while-activations-computed
         for observer in self.observers:
-            observer.on_prefix(done, rows)
+            observer.on_activations(done, rows)
 
     def _epoch(self, trainer: Trainer, epoch: int) -> None:
         began = time.perf_counter()
@@ -275,7 +275,7 @@ class SegmentRunner:
         if self._writer is not None:
             metadata = {
                 "found": self._found(),
-                "environment": environment.current(trainer.model),
+                "environment": environment.current_environment(trainer.model),
                 # See docs/decisions/0023-environment-changes-recorded-in-states.md.
                 "environment_changes": [change.model_dump(mode="json") for change in self.environment_changes],
             }
@@ -294,7 +294,7 @@ class SegmentRunner:
         self.at = position.key
 
     def _compare(self, manifest: dict[str, Any], trainer: Trainer) -> None:
-        found, here = self._found(), environment.current(trainer.model)
+        found, here = self._found(), environment.current_environment(trainer.model)
         data_digests.check_digests(
             manifest, found, "data", "validation"
         )  # guard: data-changed, validation-data-changed
@@ -305,6 +305,6 @@ class SegmentRunner:
         if not any(environment.environment_differences(manifest["environment"], here)):
             data_digests.check_digests(manifest, found, "initial")  # guard: initial-values-changed
 
-    def _tell_observers(self, text: str) -> None:
+    def _notify_observers(self, text: str) -> None:
         for observer in self.observers:
-            observer.on_note(text)
+            observer.on_message(text)

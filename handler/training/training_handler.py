@@ -21,7 +21,7 @@ from handler.freezing.executor import DLFreezeTrainingExecutor, Turns
 from handler.freezing.layers import outline
 from handler.memory import enough_memory
 from handler.observer import Observer
-from handler.schedule.schedule import compute_schedule, held_layers, idle_segments
+from handler.schedule.schedule import compute_schedule, describe_idle_epochs, describe_layers_frozen_by_user
 from handler.spec.options import NonFinite
 from handler.state.chain import Chain
 from handler.store.checksums import key_of
@@ -280,7 +280,7 @@ class DLTrainingHandler:
         else:
             data_backup.restore_backup(fit_backup, input_X, None)
         if hasattr(input_X, "restored"):
-            input_X.restored()
+            input_X.mark_restored()
 
     @staticmethod
     def check_architecture_needs_backup(mh: Any) -> bool:
@@ -336,9 +336,9 @@ class DLTrainingHandler:
         nn = mh.compiled
         layers = outline(nn)
         schedule = compute_schedule(self.freeze_training, mh.training_epochs, layers)
-        for text in (*held_layers(layers, schedule), *idle_segments(layers, schedule)):
+        for text in (*describe_layers_frozen_by_user(layers, schedule), *describe_idle_epochs(layers, schedule)):
             for observer in self.observers:
-                observer.on_note(text)
+                observer.on_message(text)
         MaskChangeCheck(nn, self.freeze_training).check(schedule, len(input_X))
         trainer = self._trainer(mh, callbacks, input_X)
         arguments.check_data_of_trainer(trainer)

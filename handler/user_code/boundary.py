@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from handler.errors import FrostlineError, SpecError, UserCodeError
 from handler.errors.quoting import quote
 from handler.user_code.random_seeds import seeded_generators
-from handler.user_code.tracebacks import frames_of, given, outermost_call, raised_by_user, sentence_of
+from handler.user_code.tracebacks import call_arguments, describe_error, frames_of, is_raised_by_user, outermost_call
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a full disk is not a fault of the code
 
@@ -69,14 +69,14 @@ class UserCode:
         kind = type(error)
         if kind.__name__ == "ResourceExhaustedError" or kind.__module__.startswith("prefect."):
             return False
-        return bool(self.what) or isinstance(error, SystemExit | GeneratorExit) or raised_by_user(error, self.folder)
+        return bool(self.what) or isinstance(error, SystemExit | GeneratorExit) or is_raised_by_user(error, self.folder)
 
     def _tell(self, error: BaseException) -> NoReturn:
         if self.arguments is None:
             called = self.what or outermost_call(error, self.folder)
         else:
-            called = f"{self.what}({given(dict(self.arguments))})"
-        raise UserCodeError(f"{called} failed: {sentence_of(error)}", frames_of(error, self.folder)) from error
+            called = f"{self.what}({call_arguments(dict(self.arguments))})"
+        raise UserCodeError(f"{called} failed: {describe_error(error)}", frames_of(error, self.folder)) from error
 
 
 def call(

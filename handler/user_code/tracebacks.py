@@ -26,7 +26,7 @@ _LONGEST = 300
 _FRAMES = 6  # number of frames shown at the beginning and at the end
 
 
-def is_users(file: str, folder: Path) -> bool:
+def is_user_file(file: str, folder: Path) -> bool:
     """Return whether a source file lies below the specification's folder, but in no library and not in Frostline."""
     path = Path(file)
     if not path.is_absolute() or not path.is_relative_to(folder) or _ELSEWHERE & set(path.parts):
@@ -52,7 +52,7 @@ def chain_of(error: BaseException) -> list[BaseException]:
     return found
 
 
-def raised_by_user(error: BaseException, folder: Path) -> bool:
+def is_raised_by_user(error: BaseException, folder: Path) -> bool:
     """Return whether the user's code raised an exception, or called the library that raised it.
 
     This is so if, among the frames of the user and of Frostline, the innermost is the user's.
@@ -64,11 +64,11 @@ def raised_by_user(error: BaseException, folder: Path) -> bool:
     for part in reversed(chain_of(error)):
         for frame, _ in reversed(list(_walk(part.__traceback__))):
             file = frame.f_code.co_filename
-            if is_users(file, folder):
+            if is_user_file(file, folder):
                 return True
             if any(Path(file).is_relative_to(root) for root in _OWN):
                 break
-        if any(is_users(file, folder) for file, _, _ in _CALLED.findall(_text(part))):
+        if any(is_user_file(file, folder) for file, _, _ in _CALLED.findall(_text(part))):
             return True
     return False
 
@@ -76,7 +76,7 @@ def raised_by_user(error: BaseException, folder: Path) -> bool:
 def is_raised_outright(error: BaseException) -> bool:
     """Return whether a statement of the user's code raised an exception, not a library that the user's code called."""
     files = [frame.f_code.co_filename for frame, _ in _walk(error.__traceback__)]
-    return bool(files) and is_users(files[-1], Path("/")) and not Path(files[-1]).is_relative_to(_STDLIB)
+    return bool(files) and is_user_file(files[-1], Path("/")) and not Path(files[-1]).is_relative_to(_STDLIB)
 
 
 def frames_of(error: BaseException, folder: Path) -> str:
@@ -86,10 +86,10 @@ def frames_of(error: BaseException, folder: Path) -> str:
     """
     lines: list[str] = []
     for part in reversed(chain_of(error)):
-        frames = [frame for frame in traceback.extract_tb(part.__traceback__) if is_users(frame.filename, folder)]
+        frames = [frame for frame in traceback.extract_tb(part.__traceback__) if is_user_file(frame.filename, folder)]
         if not frames:  # TensorFlow lists functions that it has rewritten only in the exception's text
             called = (traceback.FrameSummary(f, int(line), name) for f, line, name in _CALLED.findall(_text(part)))
-            frames = [frame for frame in called if is_users(frame.filename, folder)]
+            frames = [frame for frame in called if is_user_file(frame.filename, folder)]
         left_out = frames[_FRAMES:-_FRAMES]
         lines += _lines(frames[:_FRAMES], folder)
         if left_out:
@@ -105,7 +105,7 @@ def _lines(frames: Iterable[traceback.FrameSummary], folder: Path) -> Iterator[s
             yield f"    {frame.line}"
 
 
-def sentence_of(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return an exception as one line: its class, and the first line of its text if it has any.
 
     The text of an exception that wraps another, as those of Keras and TensorFlow do, is that of the wrapped exception.
@@ -129,23 +129,23 @@ def sentence_of(error: BaseException) -> str:
 
 def text_of(error: BaseException) -> str:
     """Return an exception as one line for a run's record: the message of a Frostline error, else `sentence_of`."""
-    return str(error) if isinstance(error, FrostlineError) and str(error) else masked(sentence_of(error))
+    return str(error) if isinstance(error, FrostlineError) and str(error) else masked(describe_error(error))
 
 
 def outermost_call(error: BaseException, folder: Path) -> str:
     """Return the call of the user's outermost function when an exception was raised, with its plain arguments."""
     for part in reversed(chain_of(error)):
         for frame, _ in _walk(part.__traceback__):
-            if is_users(frame.f_code.co_filename, folder):
+            if is_user_file(frame.f_code.co_filename, folder):
                 file = Path(frame.f_code.co_filename).relative_to(folder)
                 return f"{frame.f_code.co_qualname}({_arguments(frame)}) in {file}"
         for file, line, name in _CALLED.findall(_text(part)):
-            if is_users(file, folder):
+            if is_user_file(file, folder):
                 return f"{name} in {Path(file).relative_to(folder)}, line {line}"
     return "the user's code"
 
 
-def given(arguments: dict[str, object]) -> str:
+def call_arguments(arguments: dict[str, object]) -> str:
     """Return arguments as they are written in a call."""
     return ", ".join(f"{name}={quote(value, 40)}" for name, value in arguments.items())
 
@@ -163,7 +163,7 @@ def _arguments(frame: FrameType) -> str:
     code = frame.f_code
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     plain = {name: frame.f_locals.get(name) for name in names if name not in ("self", "cls")}
-    return given({k: v for k, v in plain.items() if v is None or type(v) in (bool, int, float, str)})
+    return call_arguments({k: v for k, v in plain.items() if v is None or type(v) in (bool, int, float, str)})
 
 
 def _text(error: BaseException) -> str:

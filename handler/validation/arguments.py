@@ -9,7 +9,7 @@ import keras
 from handler.errors import DataError, SpecError
 
 
-def what(value: Any) -> str:
+def describe_value(value: Any) -> str:
     """Return a value as a message names it: plain values as they are, others by their class."""
     if isinstance(value, type):
         return f"the class {value.__name__}"
@@ -43,7 +43,7 @@ def _check_array(name: str, value: Any) -> None:
     elif not (hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "__getitem__")):
         do = "a NumPy array, a zarr array or, for several inputs, a list of them"
     if do is not None:
-        raise DataError(name, f"must be an array of numbers, not {what(value)}; give {do}")
+        raise DataError(name, f"must be an array of numbers, not {describe_value(value)}; give {do}")
 
 
 def check_network(nn: Any, name: str) -> None:
@@ -53,7 +53,7 @@ def check_network(nn: Any, name: str) -> None:
         SpecError: names the remedy.
     """
     if not isinstance(nn, keras.Model):
-        raise SpecError(name, f"must be a keras.Model, not {what(nn)}")
+        raise SpecError(name, f"must be a keras.Model, not {describe_value(nn)}")
     if not nn.built:
         raise SpecError(
             name, f"{nn.name!r} isn't built, so it has no weights; call it once, or call build(input_shape)"
@@ -73,7 +73,7 @@ def check_whole(value: Any, name: str, unit: str) -> None:
     """
     whole = isinstance(value, int) or hasattr(value, "__index__")
     if isinstance(value, bool) or not whole or value < 1:
-        raise SpecError(name, f"must be a whole number of {unit}, at least 1, not {what(value)}")
+        raise SpecError(name, f"must be a whole number of {unit}, at least 1, not {describe_value(value)}")
 
 
 def check_function(function: Any, name: str, *, optional: bool = False) -> None:
@@ -83,7 +83,7 @@ def check_function(function: Any, name: str, *, optional: bool = False) -> None:
         SpecError: with the value.
     """
     if not callable(function) and not (optional and function is None):
-        raise SpecError(name, f"must be a function, not {what(function)}")
+        raise SpecError(name, f"must be a function, not {describe_value(function)}")
 
 
 def check_optimizer(optimizer: Any) -> None:
@@ -93,4 +93,6 @@ def check_optimizer(optimizer: Any) -> None:
         SpecError: names the remedy.
     """
     if optimizer is not None and not isinstance(optimizer, keras.optimizers.Optimizer):
-        raise SpecError("optimizer", f"must be a keras.optimizers.Optimizer, such as Adam(1e-3), not {what(optimizer)}")
+        raise SpecError(
+            "optimizer", f"must be a keras.optimizers.Optimizer, such as Adam(1e-3), not {describe_value(optimizer)}"
+        )

@@ -43,7 +43,7 @@ def spec_error(error: ValidationError, prefix: str = "", model: type[BaseModel] 
     model = model or _by_title(error.title)
     faults: dict[str, list[str]] = {}
     for details in error.errors(include_url=False):
-        path, message = _fault(details, model)
+        path, message = _problem(details, model)
         messages = faults.setdefault(join(prefix, path), [])
         if message not in messages:
             messages.append(message)
@@ -63,7 +63,7 @@ def _together(messages: Sequence[str]) -> str:
     return " or ".join(messages)
 
 
-def _fault(details: ErrorDetails, model: type[BaseModel] | None) -> tuple[str, str]:
+def _problem(details: ErrorDetails, model: type[BaseModel] | None) -> tuple[str, str]:
     path, parents, field = _walk(details["loc"], model)
     kind, given, context = details["type"], details["input"], details.get("ctx", {})
     inner = context.get("error")

@@ -26,7 +26,7 @@ SECURITY = [
         "code-of-an-environment",
         "a deployment's flow run names code of a virtual environment",
         "only code outside of all environments belongs to the project",
-        call_gives("environment_of", "None"),
+        call_gives("describe_environment", "None"),
         CODE + "[an environment under any name]",
     ),
     Guard(

@@ -52,4 +52,4 @@ def train(run: TrainingRun):
             run.restore()
     run.post_fit()
     run.report()
-    return run.finish()
+    return run.mark_completed()

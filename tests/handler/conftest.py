@@ -78,5 +78,5 @@ class Epochs(Observer):
     def on_epoch(self, epoch, logs, seconds):
         self.epochs.append(epoch)
 
-    def on_note(self, text):
+    def on_message(self, text):
         self.notes.append(text)

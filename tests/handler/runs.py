@@ -60,7 +60,7 @@ def trains_in(folder):
                 break
         final = run.post_fit()
         run.report()
-        run.finish()
+        run.mark_completed()
         return final, records, watch
 
     return go

@@ -35,7 +35,7 @@ class CSVLog(LogFiles):
         setters = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
         self._logs_rate = any(isinstance(other, setters) for other in before)
 
-    def begin(self, state: TrainingState | None) -> None:
+    def before_train_begin(self, state: TrainingState | None) -> None:
         """Restore the file to a state, before `on_train_begin`.
 
         A directory at its path is quarantined, because the logger itself opens the file for writing.
@@ -43,22 +43,22 @@ class CSVLog(LogFiles):
         if not self.path.is_file():
             with as_store_errors(self.path):
                 free_place(self.path)
-        super().begin(state)
+        super().before_train_begin(state)
 
-    def present(self) -> dict[str, Any]:
+    def describe_files(self) -> dict[str, Any]:
         """Return the size and digest of the file, and its columns if the logger has set them."""
         return self._says(self._text(), self.callback.keys)
 
-    def found(self) -> dict[str, Any]:
+    def describe_kept_files(self) -> dict[str, Any]:
         """Return a mark of the rows that stay: with `append=True` all but one that a kill truncated, else none."""
         text = self._text()
         return self._says(text[: text.rfind(b"\n") + 1] if self._append else b"", None)
 
-    def holds(self, mark: dict[str, Any]) -> bool:
+    def matches_mark(self, mark: dict[str, Any]) -> bool:
         """Return whether the marked part of the file is unchanged."""
         return digest_bytes(self._text()[: mark["size"]]) == mark["xxh3"]  # guard: csv-of-another-training
 
-    def go_back(self, mark: dict[str, Any], state: TrainingState) -> None:
+    def restore_files(self, mark: dict[str, Any], state: TrainingState) -> None:
         """Write the file as it was at the mark, add missing rows of the state's epochs, and let the logger append."""
         there, self._columns = self._text(), mark["columns"]
         kept = there[: mark["size"]]  # guard: csv-cut-to-state
@@ -67,7 +67,7 @@ class CSVLog(LogFiles):
             write_file(self.path, whole)
         self.callback.append = True  # guard: csv-appends
 
-    def begun(self, state: TrainingState | None) -> None:
+    def after_train_begin(self, state: TrainingState | None) -> None:
         """Set the columns to those of the first epoch, as without an interruption, instead of those of the next one."""
         self.callback.append = self._append
         if state is not None and self._columns is not None:

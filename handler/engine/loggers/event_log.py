@@ -28,16 +28,16 @@ class EventLog(LogFiles):
         self.folder = Path(callback.log_dir)
         super().__init__(callback, self.folder / ".marks")
 
-    def present(self) -> dict[str, Any]:
+    def describe_files(self) -> dict[str, Any]:
         """Return the sizes of the files in bytes."""
         for writer in event_writers(self.callback):
             writer.flush()
         files = sorted(file for part in event_folders(self.callback) for file in part.glob("events.out.tfevents.*"))
         return {"files": {str(file.relative_to(self.folder)): file.stat().st_size for file in files}}
 
-    def go_back(self, mark: dict[str, Any], state: TrainingState) -> None:
+    def restore_files(self, mark: dict[str, Any], state: TrainingState) -> None:
         """Truncate the files to the mark, and remove those of later attempts; this process begins new files."""
-        present = self.present()["files"]
+        present = self.describe_files()["files"]
         close_event_writers(self.callback)
         for name, size in present.items():
             file, marked = self.folder / name, mark["files"].get(name)
@@ -48,7 +48,7 @@ class EventLog(LogFiles):
                 write_file(file, file.read_bytes()[:marked])  # guard: events-cut-to-state
         self._fill(mark["epochs"], state)  # guard: curves-from-history
 
-    def begun(self, state: TrainingState | None) -> None:
+    def after_train_begin(self, state: TrainingState | None) -> None:
         """Set the batch counter, which `on_train_begin` resets to 0."""
         if state is not None:
             # guard: tensorboard-step-count

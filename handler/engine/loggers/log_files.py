@@ -38,14 +38,14 @@ class LogFiles:
         # The first state of this training here. Lines that another training wrote after it must not be removed.
         self._training: str | None = None
 
-    def begin(self, state: TrainingState | None) -> None:
+    def before_train_begin(self, state: TrainingState | None) -> None:
         """Restore the files to a state, before `on_train_begin`. For None the callback handles its files itself."""
         self._training = None
         if state is not None:
             name = fingerprint(state)
-            self.go_back(self._marked(name) or self._first_mark(name), state)
+            self.restore_files(self._marked(name) or self._first_mark(name), state)
 
-    def begun(self, state: TrainingState | None) -> None:
+    def after_train_begin(self, state: TrainingState | None) -> None:
         """Set attributes that `on_train_begin` has reset, after it."""
 
     def mark(self, name: str, epochs: int) -> dict[str, Any]:
@@ -55,21 +55,21 @@ class LogFiles:
             name: the fingerprint of the state.
             epochs: the number of epochs in the files.
         """
-        return self._write(name, epochs, self.present())
+        return self._write(name, epochs, self.describe_files())
 
-    def present(self) -> dict[str, Any]:
+    def describe_files(self) -> dict[str, Any]:
         """Return a description of the present files, as plain JSON."""
         raise NotImplementedError
 
-    def found(self) -> dict[str, Any]:
+    def describe_kept_files(self) -> dict[str, Any]:
         """Return a description of those parts of another training's files that stay."""
-        return self.present()
+        return self.describe_files()
 
-    def holds(self, mark: dict[str, Any]) -> bool:
+    def matches_mark(self, mark: dict[str, Any]) -> bool:
         """Return whether the files still begin as a mark describes; always True unless a subclass checks it."""
         return True
 
-    def go_back(self, mark: dict[str, Any], state: TrainingState) -> None:
+    def restore_files(self, mark: dict[str, Any], state: TrainingState) -> None:
         """Restore the files to a mark, and add the state's epochs that they lack from its history."""
         raise NotImplementedError
 
@@ -79,13 +79,13 @@ class LogFiles:
         for mark in reversed(lines):
             if mark["training"] != lines[-1]["training"]:  # guard: log-of-another-training
                 break
-            if mark["state"] == name and self.holds(mark):
+            if mark["state"] == name and self.matches_mark(mark):
                 self._training = mark["training"]
                 return mark
         return None
 
     def _first_mark(self, name: str) -> dict[str, Any]:
-        return self._write(name, 0, self.found())
+        return self._write(name, 0, self.describe_kept_files())
 
     def _write(self, name: str, epochs: int, files: dict[str, Any]) -> dict[str, Any]:
         self._training = self._training or name
@@ -129,10 +129,10 @@ def positioned_at(logs: Sequence[LogFiles], state: TrainingState | None) -> Iter
         state: the state from which the training resumes; None to leave the files to their callbacks.
     """
     for log in logs:
-        log.begin(state)
+        log.before_train_begin(state)
     yield
     for log in logs:
-        log.begun(state)
+        log.after_train_begin(state)
 
 
 def mark(logs: Sequence[LogFiles], state: TrainingState) -> None:

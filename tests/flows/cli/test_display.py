@@ -20,7 +20,7 @@ def watch(display):
         for step in (1, 2):
             display.on_step(epoch, step, 2, {"loss": 0.5 / step})
         display.on_epoch(epoch, {"loss": 0.25}, 61.0)
-    display.on_note("the disk is tired")
+    display.on_message("the disk is tired")
     display.close()
     display.close()
 

@@ -62,7 +62,7 @@ def test_the_display_shows_markup_in_names_unchanged(name, terminal, monkeypatch
         display.on_segment_begin(Segment(0, 0, 3, (name,), 0.01), 0, 2)
         display.on_step(0, 2, 2, {name: 0.5})
         display.on_epoch(0, {name: 0.25}, 1.0)
-        display.on_note(f"note {name}")
+        display.on_message(f"note {name}")
         display.close()
     text = capfd.readouterr().err
     assert text.count(name) >= 3, text

@@ -131,8 +131,8 @@ def test_a_stop_while_filling_the_cache_resumes_bit_identically(tmp_path, values
     })  # fmt: skip
 
     class Asks(Seen):
-        def on_prefix(self, done, examples):
-            super().on_prefix(done, examples)
+        def on_activations(self, done, examples):
+            super().on_activations(done, examples)
             stop.request("a test")
 
     whole, history, _ = train(residual, ["low*"], mode="off")

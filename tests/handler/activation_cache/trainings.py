@@ -32,10 +32,10 @@ class Seen(Observer):
     def on_segment_end(self, record):
         self.shares.append(record.prefix)
 
-    def on_note(self, text):
+    def on_message(self, text):
         self.notes.append(text)
 
-    def on_prefix(self, done, examples):
+    def on_activations(self, done, examples):
         self.filled.append((done, examples))
 
 

@@ -71,8 +71,8 @@ def test_a_mirrored_training_is_bit_identical_to_keras_fit(tmp_path):
     done = in_a_process("""
         import json
         from handler.backend import tensorflow_setup
-        from handler.spec.device_strategy import Strategy
-        mirrored = Strategy(name="mirrored", devices=2)
+        from handler.spec.device_strategy import DeviceStrategy
+        mirrored = DeviceStrategy(name="mirrored", devices=2)
         tensorflow_setup.prepare(1, strategy=mirrored)
         import keras, numpy as np, tensorflow as tf
         from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
@@ -186,7 +186,7 @@ def test_a_process_that_started_with_one_device_is_refused(tmp_path):
         import tensorflow as tf
         tf.ones(1)
         from handler.backend import tensorflow_setup
-        from handler.spec.device_strategy import Strategy
-        tensorflow_setup.prepare(tf.config.threading.get_intra_op_parallelism_threads() or 2, strategy=Strategy(name="mirrored", devices=2))
+        from handler.spec.device_strategy import DeviceStrategy
+        tensorflow_setup.prepare(tf.config.threading.get_intra_op_parallelism_threads() or 2, strategy=DeviceStrategy(name="mirrored", devices=2))
     """, tmp_path)  # fmt: skip
     assert "training.strategy: 2 devices are requested, but TensorFlow already runs with one in this process" in done.stderr

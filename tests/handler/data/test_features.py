@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from handler.data.cloud import Cloud
-from handler.data.features import ALL_FEATURES, compute_features, known
+from handler.data.features import ALL_FEATURES, compute_features, is_computed
 
 
 def by_name(cloud, *names):
@@ -91,7 +91,7 @@ def test_a_cloud_of_few_points_has_finite_features(make_cloud):
     ("linearity_16", True), ("linearity_100", True), ("intensity", True), ("linearity", False), ("linearity_3", False),
     ("linearity_016", False), ("intensity_16", False), ("colour", False), ("linearity_999", False)])
 def test_a_feature_exists_only_under_its_exact_name(name, exists):
-    assert known(name) is exists
+    assert is_computed(name) is exists
 
 
 def test_a_dimension_of_the_file_is_available_as_a_feature(scene):

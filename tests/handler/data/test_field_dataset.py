@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handler.data.arguments import CloudArguments, SceneArguments
-from handler.data.cloud import Cloud, without
+from handler.data.cloud import Cloud, remove_codes
 from handler.data.data_spec import DataSpec
 from handler.data.dataset import parts_of
 from handler.data.field_dataset import fields_key, file_source, scene_source
@@ -36,7 +36,7 @@ def noisy(scene):
 
 def test_left_out_points_affect_neither_features_nor_fields(tmp_path, scene, write_las):
     noise = np.isin(scene[0].classification, [7, 18])
-    write_las(without(scene[0], [7, 18], ""), tmp_path / "clean.las")
+    write_las(remove_codes(scene[0], [7, 18], ""), tmp_path / "clean.las")
     write_las(noisy(scene), tmp_path / "noisy.las")
     args = ARGS | {"leave_out": [7, 18]}
     clean, cleaned = (load(DataSpec(source=f"{name}.las", args=args), tmp_path, seed=1) for name in ("clean", "noisy"))

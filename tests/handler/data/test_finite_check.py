@@ -35,7 +35,7 @@ def test_the_error_gives_the_count_and_the_first_row(array, count, row, monkeypa
     with pytest.raises(DataError, match=said):
         check_finite(array, "X", "here")
     check, digest = FiniteCheck("X", "here"), content(array)
-    assert content(array, check.look) == digest, "looking changes no digest"
+    assert content(array, check.check) == digest, "looking changes no digest"
     with pytest.raises(DataError, match=said):
         check.require()
 

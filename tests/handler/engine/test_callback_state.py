@@ -252,7 +252,7 @@ def test_a_missing_best_model_is_reported_and_saved_anew(trainer_of, tmp_path):
     notes = []
 
     class Hears:
-        def on_note(self, text):
+        def on_message(self, text):
             notes.append(text)
 
     for trainer in (here, elsewhere):
@@ -357,7 +357,7 @@ def test_every_keras_callback_is_resumable_or_refused(trainer_of, tmp_path):
             continue
         callback = getattr(keras.callbacks, name)(*arguments)
         try:
-            callback_state.check([callback])
+            callback_state.check_callbacks([callback])
         except SpecError:
             refused.append(name)
         if callback_state.has_unsaved_state(callback):

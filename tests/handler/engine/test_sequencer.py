@@ -45,7 +45,7 @@ def test_a_permutation_in_place_gives_the_same_batches(data):
         assert np.array_equal(x, data[0][permutation(3, epoch, 23)])
         assert np.array_equal(y, data[1][permutation(3, epoch, 23)])
     x[...], y[...] = data
-    inside.restored()
+    inside.mark_restored()
     assert equal(batches(inside, 1), batches(outside, 1))
 
 

@@ -66,7 +66,7 @@ def finished(run):
         run.train_segment(segment.index)
     final = run.post_fit()
     run.report()
-    run.finish()
+    run.mark_completed()
     return final
 
 

@@ -185,7 +185,7 @@ def test_a_final_model_predicts_in_its_training_precision(tmp_path):
     run = run_of(tmp_path, inside=SETS)
     train(run)
     run.report()
-    run.finish()
+    run.mark_completed()
     trained = run.live.mh.predict(X)
     asked = TrainedModel(tmp_path / "store", "run").predict([X])
     assert np.array_equal(asked, trained)

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from handler.data import sources
-from handler.fingerprint.data_function import looked_at
+from handler.fingerprint.data_function import describe_compared
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import parse_spec
@@ -41,7 +41,7 @@ SPEC = {
     ],
 )
 def test_the_message_names_the_parts_that_were_compared(change, said):
-    assert said in looked_at(parse_spec(changed(change)))
+    assert said in describe_compared(parse_spec(changed(change)))
 
 
 def test_the_plan_warns_of_changed_data_that_it_has_read_again(tmp_path):

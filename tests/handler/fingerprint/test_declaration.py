@@ -11,7 +11,7 @@ import xxhash
 
 from handler.errors import SpecError
 from handler.fingerprint.declaration import FileDigests, declaration_of, pretrained_state
-from handler.fingerprint.differences import ABSENT, differences, first_difference
+from handler.fingerprint.differences import ABSENT, first_difference, iter_differences
 from handler.spec.reader import parse_spec
 from handler.store.checksums import key_of
 from handler.store.marker import claim_store
@@ -326,7 +326,7 @@ def test_data_files_enter_by_name_and_content(folder, declare):
     assert first_difference(before, declare(change))[0] == "data.files[0]"
     (folder / "table.csv").unlink()
     (folder / "other.csv").write_text("a,b")
-    assert [path for path, *_ in differences(before, declare(change))] == ["data.files[0]", "data.files[1]"]
+    assert [path for path, *_ in iter_differences(before, declare(change))] == ["data.files[0]", "data.files[1]"]
 
 
 def test_files_that_runs_write_do_not_enter(folder, declare):

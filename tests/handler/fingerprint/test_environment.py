@@ -33,7 +33,7 @@ class Watch(Observer):
         self.epochs, self.notes = [], []
     def on_epoch(self, epoch, logs, seconds):
         self.epochs.append(epoch)
-    def on_note(self, text):
+    def on_message(self, text):
         self.notes.append(text)
 
 x = np.random.default_rng(1).normal(size=(96, 12, 12, 3)).astype("float32")
@@ -117,10 +117,10 @@ def test_the_onednn_setting_is_parsed_like_in_tensorflow(value, onednn, monkeypa
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
     for module in ("tensorflow", "keras"):  # as before they are imported
         monkeypatch.delitem(sys.modules, module)
-    assert environment.expected(threads=1)["onednn"] is onednn
+    assert environment.expected_environment(threads=1)["onednn"] is onednn
 
 
 def test_xla_flags_for_dumps_are_not_recorded(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=somewhere  --xla_cpu_enable_fast_math=true")
     monkeypatch.setenv("TF_XLA_FLAGS", "")
-    assert environment.expected(threads=1)["settings"] == {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}
+    assert environment.expected_environment(threads=1)["settings"] == {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}

@@ -12,7 +12,7 @@ from handler.freezing.executor import DLFreezeTrainingExecutor
 from handler.freezing.layers import outline
 from handler.freezing.masks import Masks
 from handler.schedule.layer_outline import Outline
-from handler.schedule.schedule import compute_schedule, held_layers, idle_segments
+from handler.schedule.schedule import compute_schedule, describe_idle_epochs, describe_layers_frozen_by_user
 
 L = keras.layers
 
@@ -179,16 +179,16 @@ def test_entries_that_name_layers_frozen_by_the_user_are_reported():
     model.get_layer("bi").forward_layer.trainable = False
     known = outline(compiled(model))
     assert {layer.path for layer in known.layers if layer.held} == {"td"}
-    assert held_layers(known, compute_schedule([{"layers": ["head", "bi/backward_lstm"]}], 2, known)) == []
-    (text,) = held_layers(known, compute_schedule([{"layers": "all"}], 2, known))
+    assert describe_layers_frozen_by_user(known, compute_schedule([{"layers": ["head", "bi/backward_lstm"]}], 2, known)) == []
+    (text,) = describe_layers_frozen_by_user(known, compute_schedule([{"layers": "all"}], 2, known))
     assert text.startswith("freeze_training names td, bi/forward_lstm/lstm_cell, frozen before the training")
     assert "remove `trainable = False`" in text
-    (text,) = held_layers(known, compute_schedule([{"layers": "all", "except": ["td", "bi"]}], 2, known))
+    (text,) = describe_layers_frozen_by_user(known, compute_schedule([{"layers": "all", "except": ["td", "bi"]}], 2, known))
     assert "names td, bi/forward_lstm/lstm_cell, frozen" in text, "except names what is to train, too"
 
 
 def test_epochs_with_all_layers_frozen_are_reported():
     known = outline(compiled(blocks()))
-    assert idle_segments(known, compute_schedule([{"training_interval": [0, 1], "layers": ["head"]}], 2, known)) == []
-    (text,) = idle_segments(known, compute_schedule([{"training_interval": [1, 3], "layers": "all"}], 4, known))
+    assert describe_idle_epochs(known, compute_schedule([{"training_interval": [0, 1], "layers": ["head"]}], 2, known)) == []
+    (text,) = describe_idle_epochs(known, compute_schedule([{"training_interval": [1, 3], "layers": "all"}], 4, known))
     assert text.startswith("epochs 1-3: every layer is frozen, so nothing is trained")

@@ -9,7 +9,7 @@ import pytest
 
 from handler.backend import tensorflow_setup
 from handler.fingerprint import environment
-from handler.fingerprint.differences import in_words
+from handler.fingerprint.differences import describe_difference
 from handler.run.cache_misses import explain_cache_misses
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
@@ -78,7 +78,7 @@ def train(folder, spec, name="mine", segments=None):
     if segments is None:
         run.post_fit()
         run.report()
-        run.finish()
+        run.mark_completed()
     return run
 
 
@@ -289,12 +289,12 @@ def test_an_environment_that_would_be_refused_is_reported(folder):
     missing, *told = why(folder, changed(training__epochs=7))
     assert (missing.segment, missing.field) == (3, "epochs")
     assert [(r.segment, r.field, r.stored, r.found, r.run) for r in told] == [
-        (3, "environment.keras", "3.14.0", environment.current()["keras"], None),
-        (3, "environment.libc", "glibc 2.17", environment.current()["libc"], None),
+        (3, "environment.keras", "3.14.0", environment.current_environment()["keras"], None),
+        (3, "environment.libc", "glibc 2.17", environment.current_environment()["libc"], None),
     ]
     assert told[0].text == (
         f"environment.keras: the state after epoch 6 was made with '3.14.0', a training now has "
-        f"{environment.current()['keras']!r}; it is refused without --allow-environment-change"
+        f"{environment.current_environment()['keras']!r}; it is refused without --allow-environment-change"
     )
     assert [(r.segment, r.field) for r in why(folder, name="new")] == [(None, "environment.keras"), (None, "environment.libc")]
 
@@ -324,4 +324,4 @@ def test_only_declared_threads_are_compared(folder):
 def test_a_difference_names_the_content_of_its_digests(difference, words):
     before = {"d1": {"a.py": {"f": "1111222255556666"}}, "e1": "x.npz"}
     after = {"d2": {"a.py": {"f": "3333444455556666"}, "b.py": {"g": "0"}}, "d3": {"a.py": {"f": "1111222255556666"}}}
-    assert in_words(difference, before, after) == words
+    assert describe_difference(difference, before, after) == words

@@ -53,7 +53,7 @@ def test_a_diverged_run_fails_again_without_training(folder):
     run = begun(folder, steep())
     with pytest.raises(NonFiniteError, match=r"loss is (nan|inf) after step 2 of 7 in epoch 0") as caught:
         run.train_segment(0)
-    run.fail(caught.value)
+    run.mark_failed(caught.value)
     record = run.store.runs.read("mine")
     assert (record.status, record.error, record.epochs) == ("failed", str(caught.value), 0)
     assert (record.divergence.epoch, record.divergence.step) == (0, 2)
@@ -68,7 +68,7 @@ def test_another_rate_or_continue_retries_a_diverged_run(folder):
     run = begun(folder, steep())
     with pytest.raises(NonFiniteError) as caught:
         run.train_segment(0)
-    run.fail(caught.value)
+    run.mark_failed(caught.value)
     begun(folder, {}).pre_fit()
     begun(folder, steep(non_finite="continue")).pre_fit()
 

@@ -24,7 +24,7 @@ def begun(store, key, position=None, **changes):
     """Begin another training under the run's name: write its record and its specification."""
     found = [store.runs.read("mine")] if store.runs.names() else [None]
     replaced = ReplacedRun.of(store.runs, "mine", found[0], key, position)
-    new = record(0, status="running", **changes).model_copy(update={"key": key, **replaced.carried_over("now")})
+    new = record(0, status="running", **changes).model_copy(update={"key": key, **replaced.fields_for_new_record("now")})
     store.runs.write(new)
     (store.runs.folder("mine") / "spec.yaml").write_text(f"name: {key}\n")
     return replaced
@@ -46,8 +46,8 @@ def test_a_refused_training_restores_the_completed_run(store):
     before = completed(store)
     replaced = begun(store, "other")
     assert contents(store) != before
-    assert replaced.returns_after(REFUSED, None)
-    replaced.give_back(store.runs)
+    assert replaced.should_restore_after(REFUSED, None)
+    replaced.restore_files(store.runs)
     assert contents(store) == before
 
 
@@ -55,14 +55,14 @@ def test_a_refused_training_after_a_kill_restores_the_completed_run(store):
     before = completed(store)
     begun(store, "other")  # and is killed at this point
     replaced = begun(store, "other")
-    replaced.give_back(store.runs)
+    replaced.restore_files(store.runs)
     assert contents(store) == before
 
 
 def test_a_refused_training_under_a_new_name_leaves_no_run(store):
     with store.runs.lock("mine"):
         replaced = begun(store, "k0")
-        replaced.give_back(store.runs)
+        replaced.restore_files(store.runs)
     assert store.runs.names() == []
     assert list(store.runs.root.iterdir()) == []
 
@@ -71,19 +71,19 @@ def test_a_refused_training_under_a_new_name_leaves_no_run(store):
 def test_a_refused_training_restores_an_unfinished_run(store, status):
     store.runs.write(record(1, status=status, error="told"))
     before = contents(store)
-    begun(store, "k0").give_back(store.runs)
+    begun(store, "k0").restore_files(store.runs)
     assert {name: before[name] for name in contents(store)} == before
 
 
 def test_a_failure_before_training_restores_only_a_completed_run(store):
     completed(store)
     replaced = begun(store, "other", Position("x", 0))
-    assert replaced.returns_after(FAILED, Position("x", 0))
-    assert not replaced.returns_after(FAILED, Position("y", 1))
-    assert not replaced.returns_after(REFUSED, Position("x-step-3", 0, 3))
+    assert replaced.should_restore_after(FAILED, Position("x", 0))
+    assert not replaced.should_restore_after(FAILED, Position("y", 1))
+    assert not replaced.should_restore_after(REFUSED, Position("x-step-3", 0, 3))
     store.runs.write(record(1, status="interrupted"))
-    assert not begun(store, "other").returns_after(FAILED, None)
-    assert begun(store, "other").returns_after(MismatchError("changed"), None)
+    assert not begun(store, "other").should_restore_after(FAILED, None)
+    assert begun(store, "other").should_restore_after(MismatchError("changed"), None)
 
 
 def test_gc_keeps_a_completed_run_until_its_replacement_completes(store):

@@ -6,7 +6,7 @@ import pytest
 
 from handler.errors import SpecError
 from handler.run.inputs import RunInputs
-from handler.run.resumption import stored_inputs
+from handler.run.resumption import inputs_of_run
 from handler.run.training_run import TrainingRun
 from handler.spec.project_folder import project_folder
 from handler.spec.reader import parse_spec
@@ -57,11 +57,11 @@ def test_a_run_of_a_moved_project_resumes_in_its_new_folder(project, tmp_path, m
     kept = begun(store, project)
     there = project.rename(tmp_path / "moved")
     monkeypatch.chdir(there)
-    assert stored_inputs(store, kept).folder == str(there)
+    assert inputs_of_run(store, kept).folder == str(there)
     monkeypatch.chdir(tmp_path)
     said = rf"^run: 'mine' was started from {project}, which no longer exists; run the command in the folder that contains the project"
     with pytest.raises(SpecError, match=said):
-        stored_inputs(store, kept)
+        inputs_of_run(store, kept)
     with pytest.raises(SpecError, match=said):
         project_folder("mine", str(project), parse_spec(SPEC))
 

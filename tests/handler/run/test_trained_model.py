@@ -75,7 +75,7 @@ def train(folder):
         run.sources = [run.train_segment(segment.index).source for segment in plan.segments]
         run.post_fit()
         run.report()
-        run.finish()
+        run.mark_completed()
         return run
 
     return go

@@ -209,7 +209,7 @@ def test_a_stop_within_an_epoch_loses_no_step(folder, whole):
             [run.train_segment(segment.index) for segment in plan.segments]
     finally:
         stop.reset()
-    run.interrupted("stopped by SIGINT")
+    run.mark_interrupted("stopped by SIGINT")
     store = Store(folder / "store")
     assert store.runs.read("mine").status == "interrupted"
     assert [name for name in store.states.names() if "-step-4" in name]

@@ -3,7 +3,7 @@
 import pytest
 
 from handler.errors import SpecError
-from handler.spec.callback_files import place
+from handler.spec.callback_files import resolve_output_file
 from handler.spec.reader import parse_spec
 from tests.good_spec import changed
 
@@ -116,5 +116,5 @@ def test_links_in_the_runs_folder_reach_no_protected_file(tmp_path):
         "inner/x.csv": "is hidden",
     }.items():
         with pytest.raises(SpecError, match=said):
-            place(folder, name, "filename")
-    assert place(folder, "inner/y.csv", "filename") == folder.resolve() / "inner" / "y.csv"
+            resolve_output_file(folder, name, "filename")
+    assert resolve_output_file(folder, "inner/y.csv", "filename") == folder.resolve() / "inner" / "y.csv"

@@ -23,7 +23,7 @@ def test_a_run_notes_once_that_a_callback_has_no_state(tmp_path):
     class Hears(Observer):
         notes = []
 
-        def on_note(self, text):
+        def on_message(self, text):
             self.notes.append(text)
 
     (tmp_path / "mine.py").write_text(

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from handler.errors import SpecError
-from handler.spec.compilation import completed
+from handler.spec.compilation import fill_defaults
 from handler.spec.reader import dump_spec, load_spec, parse_spec, read_spec
 from handler.spec.training_spec import TrainingSpec
 from tests.good_spec import changed, write_good
@@ -20,7 +20,7 @@ def test_omitted_fields_have_defaults():
     assert (spec.name, spec.seed, spec.freeze_training) == ("training", 0, [])
     assert (spec.training.batch_size, spec.training.threads, spec.training.callbacks) == (32, None, [])
     left_out = spec.model.compile.model_dump()
-    assert completed(left_out) == left_out | {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": []}
+    assert fill_defaults(left_out) == left_out | {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": []}
     assert spec.data.args == {}
 
 

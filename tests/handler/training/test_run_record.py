@@ -10,7 +10,7 @@ from flows.dead_runs import find_dead_runs
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.errors import BusyError, EnvironmentMismatch, SpecError
 from handler.fingerprint import environment
-from handler.run.resumption import stored_inputs
+from handler.run.resumption import inputs_of_run
 from handler.run.trained_model import TrainedModel
 from handler.store.retention import Retention
 from handler.store.store import Store
@@ -104,8 +104,8 @@ def test_a_training_that_ends_early_records_its_error(error, status, said, fit, 
 def test_a_refusal_leaves_the_record_unchanged(fit, store, monkeypatch):
     fit("mine")
     before = store.runs.read("mine")
-    current = environment.current
-    monkeypatch.setattr(environment, "current", lambda model: current(model) | {"keras": "0"})
+    current = environment.current_environment
+    monkeypatch.setattr(environment, "current_environment", lambda model: current(model) | {"keras": "0"})
     with pytest.raises(EnvironmentMismatch):
         fit("mine")
     assert store.runs.read("mine") == before
@@ -130,7 +130,7 @@ def test_commands_that_need_a_specification_refuse_notebook_runs(fit, store):
     fit("mine")
     record = store.runs.read("mine")
     with pytest.raises(SpecError, match=r"'mine' was trained in a notebook.*run the cell again"):
-        stored_inputs(store, record)
+        inputs_of_run(store, record)
     for epoch in (None, 2):
         with pytest.raises(SpecError, match=r"'mine' was trained in a notebook.*load_state\(store, '[0-9a-f]{32}', model\)"):
             TrainedModel(store, "mine", epoch)

@@ -6,7 +6,7 @@ import pytest
 
 from handler.errors import UserCodeError
 from handler.user_code.boundary import UserCode, call
-from handler.user_code.tracebacks import frames_of, sentence_of
+from handler.user_code.tracebacks import describe_error, frames_of
 
 # Bodies of functions that fail, and the expected messages.
 FAILS = {
@@ -80,7 +80,7 @@ def test_the_error_of_a_failing_layer_has_its_own_message(tmp_path, module):
 def test_the_error_of_a_failing_graph_has_its_reason_only():
     text = "Graph execution error:\n\nDetected at node Gather defined at (most recent call last):\n" + "  File x\n" * 50
     error = RuntimeError(f"{text}\nindices[12] = 7 is not in [0, 3)\n\t [[{{{{node Gather}}}}]] [Op:__inference_1]")
-    assert sentence_of(error) == "RuntimeError: indices[12] = 7 is not in [0, 3)"
+    assert describe_error(error) == "RuntimeError: indices[12] = 7 is not in [0, 3)"
 
 
 def test_only_frames_of_files_within_the_folder_are_shown():

@@ -28,7 +28,7 @@ def test_curves_after_a_kill_have_every_step_once(trainer_of, tmp_path):
             resumed.restore(killed.states[cut])
             resumed.run(cut[0], end)
         [log] = resumed.logs
-        log.present()  # flushes the files
+        log.describe_files()  # flushes the files
         assert curves(tmp_path / "log") == expected, cut
 
 

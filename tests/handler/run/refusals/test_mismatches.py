@@ -73,7 +73,7 @@ def trained(run):
         run.train_segment(segment.index)
     run.post_fit()
     run.report()
-    return run.finish()
+    return run.mark_completed()
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ OTHER = {
 def test_every_environment_field_but_python_is_compared(made):
     run = made[1]
     assert set(end_state(run)["environment"]) == {*OTHER, "python"}
-    assert set(environment.current(run.live.mh.compiled)) == {*OTHER, "python"}
+    assert set(environment.current_environment(run.live.mh.compiled)) == {*OTHER, "python"}
     assert not list(environment.environment_differences({"python": "3.11.1"}, {"python": "3.13.0"}))
 
 
@@ -179,7 +179,7 @@ def test_fields_that_an_older_state_lacks_are_not_compared(folder):
 def test_the_environment_is_predicted_without_tensorflow(made):
     run = made[1]
     there = end_state(run)["environment"]
-    foreseen = environment.expected(run.planning.threads)
+    foreseen = environment.expected_environment(run.planning.threads)
     assert foreseen.items() <= there.items()
     assert there.keys() - foreseen.keys() <= {"jit", "eager", "graph_options", "floatx", "epsilon", "image_data_format", "dtype_policy", "onednn", "devices"}
 
@@ -194,10 +194,10 @@ def test_an_allowed_change_is_noted_in_every_run_that_shares_it(folder):
     here = end_state(run)["environment"]
     assert run.watch.epochs == [2]
     assert [(c.epoch, c.step, c.field, c.stored, c.found) for c in record.environment_changes] == [
-        (2, 0, "environment.keras", "3.14.0", environment.current()["keras"]),
+        (2, 0, "environment.keras", "3.14.0", environment.current_environment()["keras"]),
         (2, 0, "environment.settings.XLA_FLAGS", "--x", None),
     ]
-    said = f"environment.keras changed from '3.14.0' to {environment.current()['keras']!r} at epoch 2; the change was allowed"
+    said = f"environment.keras changed from '3.14.0' to {environment.current_environment()['keras']!r} at epoch 2; the change was allowed"
     assert [note.startswith(said) for note in record.notes] == [True, False]
     assert record.notes == run.watch.notes
     page = (folder / "store" / "runs" / "longer" / "report.html").read_text()

@@ -34,7 +34,7 @@ def begun(run, segments=3):
 def finished(run):
     run.post_fit()
     run.report()
-    return run.finish()
+    return run.mark_completed()
 
 
 def told(record):
@@ -47,7 +47,7 @@ def test_the_record_lists_every_resumption(opened, tmp_path):
     assert told(begun(run, 1)) == []
     again = opened()
     assert told(begun(again, 1)) == [(1, 0, "running")]
-    again.interrupted("stopped by SIGINT")
+    again.mark_interrupted("stopped by SIGINT")
     assert told(begun(opened(), 2)) == [(1, 0, "running"), (1, 0, "interrupted")]
     last = opened()
     begun(last)
