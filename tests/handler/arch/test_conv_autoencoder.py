@@ -27,7 +27,7 @@ def test_relative_features_are_invariant_under_translation():
     assert not np.allclose(one, fixed[0])
 
 
-def test_prefit_computes_the_structure_and_posfit_removes_it():
+def test_pre_fit_computes_the_structure_once():
     arch, (X, y) = make(ConvAutoencPwiseClassif), fields()
     cache_map = {"X": X, "y": y}
     arch.prefit_logic_callback(cache_map)
@@ -35,6 +35,13 @@ def test_prefit_computes_the_structure_and_posfit_removes_it():
     assert arch.structure is structure
     arch.prefit_logic_callback(cache_map)
     assert cache_map["structure"] is structure
+
+
+def test_post_fit_removes_the_structure():
+    arch, (X, y) = make(ConvAutoencPwiseClassif), fields()
+    cache_map = {"X": X, "y": y}
+    arch.prefit_logic_callback(cache_map)
+    assert arch.structure
     for _ in range(2):
         arch.posfit_logic_callback(cache_map)
         assert cache_map["digest"]["fields"] == 16

@@ -84,14 +84,20 @@ def test_normalised_coordinates_do_not_depend_on_the_position():
     np.testing.assert_allclose(moved, normalise(xyz, np.array([2.0, 2.0]), 4.0), atol=1e-6)
 
 
-def test_standardised_features_use_the_mean_and_deviation_and_are_clipped(scene):
+def test_the_standardisation_has_the_mean_and_deviation_of_all_tiles(scene):
     values = [compute_features(cloud, NAMES) for cloud in scene]
     mean, std = standardisation(values)
     whole = np.concatenate(values)
     np.testing.assert_allclose(mean, whole.mean(axis=0, dtype=np.float64), rtol=1e-5)
     np.testing.assert_allclose(std, whole.std(axis=0, dtype=np.float64), rtol=1e-5)
+
+
+def test_standardised_features_are_clipped(scene):
+    values = compute_features(scene[0], NAMES)
+    mean, std = standardisation([values])
     preparation = {"mean": mean.tolist(), "std": std.tolist(), "clip": 1.5, "features": NAMES, "classes": CLASSES}
-    scaled = standardise(values[0], preparation)
+    scaled = standardise(values, preparation)
+    np.testing.assert_allclose(scaled, np.clip((values - mean) / std, -1.5, 1.5), rtol=1e-4, atol=1e-5)
     assert scaled.dtype == np.float32
     assert np.abs(scaled).max() == 1.5
     np.testing.assert_array_equal(prepare_tile(scene[0], preparation).features, scaled)

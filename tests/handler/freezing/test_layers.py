@@ -140,7 +140,7 @@ def test_a_layer_is_split_where_another_entry_names_its_part():
         compute_schedule([turns], 2, known)
 
 
-def test_a_models_own_weight_is_listed_and_can_be_frozen():
+def test_a_models_own_weight_is_listed():
     model = scaled()
     known = outline(model)
     assert [(layer.path, layer.kind, layer.parameters) for layer in known.layers] == [
@@ -150,11 +150,18 @@ def test_a_models_own_weight_is_listed_and_can_be_frozen():
     ]
     assert sum(layer.parameters for layer in known.layers) == model.count_params()
     assert compute_schedule([{"layers": "all"}], 1, known).frozen(0) == ("factor", "body", "head")
+
+
+def test_a_models_own_weight_can_be_frozen():
+    model = scaled()
     assert moved(model, ("factor",)) == {v.path for v in model.weights if not v.path.endswith("factor")}
     masks = Masks(model)
     masks.apply(("factor", "body", "head"))
     assert model.trainable_weights == []
     masks.release()
+
+
+def test_the_own_weight_of_a_nested_model_is_frozen_with_it():
     outer_inputs = keras.Input((4,))
     outer = compiled(keras.Model(outer_inputs, L.Dense(2, name="end")(scaled()(outer_inputs))))
     inner = outer.layers[1].name

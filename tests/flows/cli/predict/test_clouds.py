@@ -69,20 +69,25 @@ def test_predict_keeps_the_codes_of_noise_and_writes_plain_laz(predict, run, wri
     assert "2 points of the codes 7, 18 keep their classification" in shown
 
 
+@pytest.mark.parametrize("content", [b"LASF" + bytes(500), b""])
+def test_predict_refuses_an_unreadable_cloud(predict, run, content):  # noqa: F811
+    (run / "bad.laz").write_bytes(content)
+    typed = predict("bad.laz", "never.laz", "--json")
+    assert typed.code == 2
+    assert "bad.laz can't be read as LAS" in FailureAnswer.model_validate(typed.answer).error
+    assert not list(run.glob("never*"))
+
+
 @pytest.mark.parametrize(
-    ("content", "output", "message"),
+    ("output", "message"),
     [
-        (None, "never.copc.laz", "never.copc.laz has the name of a cloud-optimised file"),
-        (None, "never.las", "never.las is of another kind"),
-        (b"LASF" + bytes(500), "never.laz", "bad.laz can't be read as LAS"),
-        (b"", "never.laz", "bad.laz can't be read as LAS"),
+        ("never.copc.laz", "never.copc.laz has the name of a cloud-optimised file"),
+        ("never.las", "never.las is of another kind"),
     ],
 )
-def test_predict_refuses_unreadable_clouds_and_unsupported_outputs(predict, run, write_copc, content, output, message):  # noqa: F811
-    source = write_copc(run / "bad.laz")
-    if content is not None:
-        source.write_bytes(content)
-    typed = predict("bad.laz", output, "--json")
+def test_predict_refuses_an_unsupported_output(predict, run, write_copc, output, message):  # noqa: F811
+    write_copc(run / "good.laz")
+    typed = predict("good.laz", output, "--json")
     assert typed.code == 2
     assert message in FailureAnswer.model_validate(typed.answer).error
     assert not list(run.glob("never*"))
