@@ -70,7 +70,7 @@ def test_predict_keeps_the_codes_of_noise_and_writes_plain_laz(predict, run, wri
 
 
 @pytest.mark.parametrize("content", [b"LASF" + bytes(500), b""])
-def test_predict_refuses_an_unreadable_cloud(predict, run, content):  # noqa: F811
+def test_predict_refuses_an_unreadable_cloud(predict, run, content):
     (run / "bad.laz").write_bytes(content)
     typed = predict("bad.laz", "never.laz", "--json")
     assert typed.code == 2
