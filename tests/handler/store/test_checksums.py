@@ -1,0 +1,77 @@
+"""JSON objects with a checksum of their own: read back, or refused if they are damaged or of another format."""
+
+import json
+import os
+
+import pytest
+
+from handler.errors import DamagedError, StoreError
+from handler.store.checksums import content_damage, digest_bytes, digest_file, key_of, read_checked, with_checksum
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Return a file with a checked object."""
+    path = tmp_path / "x.json"
+    path.write_bytes(with_checksum({"format": 1, "a": [1, 2.5, "ü"]}))
+    return path
+
+
+def test_a_checked_object_is_read_back(file):
+    assert read_checked(file) == {"format": 1, "a": [1, 2.5, "ü"]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("2.5", "2.6"), ('"a"', '"b"'), ('"format": 1', '"format": 2'), ("{", ""), ('"checksum"', '"sum"')]
+)
+def test_a_changed_object_is_damage(file, old, new):
+    file.write_text(file.read_text().replace(old, new, 1))
+    with pytest.raises(DamagedError, match=r"x\.json: "):
+        read_checked(file)
+
+
+def test_a_changed_file_is_read_again(file):
+    read_checked(file)
+    file.write_bytes(with_checksum({"format": 1, "a": 3}))
+    assert read_checked(file)["a"] == 3
+
+
+def test_an_object_of_a_later_format_is_refused(file):
+    file.write_bytes(with_checksum({"format": 2}))
+    with pytest.raises(DamagedError, match="format 2"):
+        read_checked(file)
+    assert read_checked(file, 2) == {"format": 2}
+
+
+def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path):
+    data = os.urandom(3 * (1 << 18) + 5)
+    (tmp_path / "large").write_bytes(data)
+    assert digest_file(tmp_path / "large") == digest_bytes(data)
+
+
+def test_a_file_with_another_digest_is_damaged(file):
+    assert content_damage(file, digest_file(file)) == []
+    [damage] = content_damage(file, digest_bytes(b""))
+    assert damage.path == str(file)
+
+
+def test_a_missing_file_is_damaged(tmp_path):
+    [damage] = content_damage(tmp_path / "missing", digest_bytes(b""))
+    assert damage.path == str(tmp_path / "missing")
+
+
+def test_an_unreadable_file_is_no_damage(file, monkeypatch):
+    def refused(self, *_args, **_more):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr("pathlib.Path.open", refused)
+    with pytest.raises(StoreError, match="Permission denied") as caught:
+        content_damage(file, digest_bytes(b""))
+    assert not isinstance(caught.value, DamagedError)
+
+
+def test_a_key_does_not_depend_on_the_order_of_fields():
+    given = {"b": 1, "a": [1, 2]}
+    assert key_of(given) == key_of(json.loads(json.dumps(given, sort_keys=True)))
+    assert key_of(given) != key_of(given | {"a": [2, 1]})
+    assert len(key_of(given)) == 32
