@@ -55,7 +55,7 @@ class LossWatch:
             logs: the logs of the last of them, as tensors.
 
         Returns:
-            The result of `look`, or None between checks.
+            The result of `check`, or None between checks.
         """
         self._since.append((step, losses_of(logs)))
         if len(self._since) < MOST_LISTED and time.monotonic() < self._next:

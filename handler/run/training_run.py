@@ -47,7 +47,7 @@ class TrainingRun:
     """One training, in one store.
 
     The stages are `plan`, `begin`, `pre_fit`, `backup`, `train_segment` for each segment, `restore`, `post_fit`,
-    `report` and `finish`; `fail` or `interrupted` ends a run early.
+    `report` and `mark_completed`; `mark_failed` or `mark_interrupted` ends a run early.
 
     Args:
         inputs: the run's inputs.

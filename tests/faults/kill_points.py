@@ -29,7 +29,7 @@ CALLS = {
     "restore": "handler.run:TrainingRun.restore",
     "post-fit": "handler.run:TrainingRun.post_fit",
     "report": "handler.run:TrainingRun.report",
-    "finish": "handler.run:TrainingRun.finish",
+    "finish": "handler.run:TrainingRun.mark_completed",
     "epoch": "handler.engine.trainer:Trainer.run_epoch",
     "validation": "handler.engine.trainer:Trainer.evaluate",
     "tracing": "handler.freezing.masks:compiled_step",
