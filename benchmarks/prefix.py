@@ -74,13 +74,12 @@ def segment(model: Any, data: tuple[Any, Any], frozen: list[str], folder: Path |
     sequencer, epochs = DLSequencer(*data, BATCH, seed=3), Epochs()
     trainer = Trainer(model, sequencer, epochs=EPOCHS + 1, observers=[epochs])
     trainer.run(0, 1)  # performs the imports, the first trace, and creates the metrics' variables
-    found = {"data": "these"}
     prefixes = ActivationCache(
         trainer.masks,
         sequencer,
         PrefixOptions("on" if folder else "off"),
         folder=folder,
-        found=lambda: found,
+        digests={"data": "these"},
         trace=trainer.trace,
     )
     began = time.perf_counter()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -76,7 +78,7 @@ class ActivationCache:
         sequencer: the training data.
         options: the options for prefixes.
         folder: the directory for activations, or None to keep them in memory, for one segment.
-        found: returns the digests of the data, as in the states' manifests.
+        digests: the digests of the data, as in the states' manifests.
         trace: called with a batch's signature and a train step from the cut on, to trace it while the activations are
             computed.
         tell: called with a sentence if a requested prefix is not used, or if the store cannot hold one.
@@ -90,16 +92,20 @@ class ActivationCache:
         options: PrefixOptions,
         *,
         folder: Path | None = None,
-        found: Callable[[], dict[str, Any]] = dict,
+        digests: Mapping[str, Any] = MappingProxyType({}),
         trace: Callable[[Any, Any], object] = lambda signature, train_step: None,
         tell: Callable[[str], None] = lambda text: None,
         after: Callable[[int, int], None] = lambda done, rows: None,
     ) -> None:
         self.masks, self.sequencer, self.options, self.folder = masks, sequencer, options, folder
-        self._found, self._trace, self._tell, self._after = found, trace, tell, after
-        self.flat = FlatModel(masks.model, options.lambdas, masks.flags)
+        self._digests, self._trace, self._tell, self._after = digests, trace, tell, after
         self._lock: FileLock | None = None
         self._broken_off = False
+
+    @cached_property
+    def flat(self) -> FlatModel:
+        """The model's graph as one flat model."""
+        return FlatModel(self.masks.model, self.options.lambdas, self.masks.flags)
 
     def for_segment(self, frozen: Collection[str], epochs: int) -> FrozenPrefix | None:
         """Return the prefix for training some epochs under the applied mask, or None to train the whole network.
@@ -168,7 +174,7 @@ class ActivationCache:
     def _read_or_compute(self, place: Cut, function: Any, epochs: int) -> list[Any]:
         """Return the activations at the cut for all examples."""
         examples = activations.Examples(self.sequencer, function)
-        if self.folder is None or "data" not in self._found():
+        if self.folder is None or "data" not in self._digests:
             self._check_cost(place, epochs)
             _raise_not_used(batch_dependence(examples))
             return activations.gather(examples, self._count)
@@ -201,7 +207,7 @@ class ActivationCache:
         return key_of(
             {
                 "format": FORMAT,
-                "data": self._found()["data"],
+                "data": self._digests["data"],
                 "structure": {name: data_digests.array_digest(array) for name, array in given.structure.items()},
                 "graph": digest_bytes(activations.graph_digest(function)),
                 # guard: prefix-values-in-key

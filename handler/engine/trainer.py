@@ -75,7 +75,7 @@ class Trainer:
         non_finite: NonFinite = "stop",
         note: Callable[[str], None] | None = None,
     ) -> None:
-        self.non_finite, self._note = non_finite, note or self._notify_observers
+        self.non_finite, self.note = non_finite, note or self._notify_observers
         self.model, self.sequencer, self.validation = model, sequencer, validation
         self.observers, self._unchecked, self._resumable = observers, resumable, resumable
         build_optimizer(model)
@@ -248,7 +248,7 @@ class Trainer:
             if what is not None:
                 raise non_finite_error(what, epoch, self.step, len(self.sequencer))
         elif found is not None and np.isfinite((self.history.history.get(found[0]) or [0.0])[-1]):
-            self._note(
+            self.note(
                 f"{what} in epoch {epoch} (the first is 0); the training continues (training.non_finite: continue)"
             )
 
@@ -311,7 +311,7 @@ class Trainer:
         self.started = False
         self.begin(state)
         for text in callback_state.missing_file_notes(self.user_callbacks, state.callbacks):
-            self._note(text)
+            self.note(text)
         self._assign(state, metrics=False)  # guard: state-restored-after-train-begin
         self.step, self._last = state.step, {}
         self._within = state if state.step else None

@@ -121,7 +121,7 @@ class DLFreezeTrainingExecutor:
     ) -> list[Any]:
         """Call `fit_fn(initial_epoch, epochs)` once per segment, with the segment's mask and learning rate set.
 
-        Afterwards, also after a failure, the trainable flags are as before. The executor sets `nn.train_function`
+        Afterwards, also after a failure, the trainable flags are as before. A mask change sets `nn.train_function`
         to None before each segment and at the end, because a traced step trains the variables that were trainable
         when it was traced. A `fit_fn` that compiles the model or calls Keras's own `fit` must therefore let Keras
         build the train function again. A custom loop must trace its step again in each call.
@@ -160,7 +160,6 @@ class DLFreezeTrainingExecutor:
         try:
             for segment in schedule.segments:
                 apply_epoch(masks, schedule, segment.start, optimizer=optimizer)
-                nn.train_function = None
                 before, done = boundaries.optimizer, boundaries.steps
                 results.append(fit_fn(segment.start, segment.end))
                 if getattr(nn, "stop_training", False):
@@ -173,7 +172,6 @@ class DLFreezeTrainingExecutor:
                     boundaries.check_mask_change(gathered, schedule.frozen(segment.end), segment.end)
         finally:
             masks.release()
-            nn.train_function = None
         return results
 
     def _refuse_rates(self) -> None:

@@ -51,6 +51,8 @@ class Masks:
     def apply(self, frozen: Collection[str]) -> None:
         """Freeze exactly these layers (by path) and those that the user froze. Idempotent.
 
+        Keras traces its own train function again afterwards.
+
         Raises:
             ScheduleError: the network has no such layer.
         """
@@ -67,6 +69,7 @@ class Masks:
         for variable, flag in self._variables:
             if variable.trainable and not flag:
                 variable.trainable = False
+        self.model.train_function = None  # Keras's own, which it may have traced under another mask
         self.frozen = frozenset(frozen)
 
     def _set(self, part: Any, flag: bool) -> None:

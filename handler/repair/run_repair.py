@@ -65,7 +65,7 @@ class Rebuilding:
             for epoch in epochs:
                 self._rebuild_state(run, epoch)
             if epochs and "model.keras" not in files:
-                run.live.trainer.end()  # so that the callbacks close their files
+                run.live.runner.trainer.end()  # so that the callbacks close their files
             for file in sorted(files, key=lambda name: name == "report.html"):  # last: the report shows the other files
                 self._rebuild_file(run, file)
 

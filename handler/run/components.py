@@ -7,8 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from handler.activation_cache.cache import PrefixOptions
 from handler.data.dataset import Dataset, parts_of
 from handler.data.out_of_core import make_random_access
@@ -17,8 +15,7 @@ from handler.engine.batch_check import check_batches, check_inputs, check_length
 from handler.engine.callback_state import has_unsaved_state
 from handler.engine.sequencer import DLSequencer
 from handler.engine.target_check import LOSS
-from handler.engine.trainer import Trainer
-from handler.errors import SpecError, StoreError
+from handler.errors import SpecError
 from handler.fingerprint import data_digests
 from handler.freezing.accumulation import MaskChangeCheck
 from handler.observer import Observer
@@ -33,6 +30,8 @@ from handler.stop_flag import stop
 from handler.store.atomic_files import as_store_errors
 from handler.store.occupied_paths import free_place
 from handler.store.store import Store
+from handler.training.data_backup import drop_backup
+from handler.training.earlier_fits import Training
 from handler.training.model_handler import DLModelHandler
 from handler.training.segment_runner import SegmentRunner
 from handler.training.training_handler import DLTrainingHandler
@@ -78,11 +77,21 @@ class RunComponents:
 
     def __init__(self, run: RunContext) -> None:
         self.run = run
-        self.handler = DLTrainingHandler(run.spec.freeze_training, store=run.store)
+        training = run.spec.training
+        self.handler = DLTrainingHandler(
+            run.spec.freeze_training,
+            store=run.store,
+            observers=run.observers,
+            allow_environment_change=run.inputs.allow_environment_change,
+            snapshot_steps=training.snapshot.steps,
+            prefixes=PrefixOptions(**training.prefix_cache.model_dump()),
+            non_finite=training.non_finite,
+        )
         self.mh: DLModelHandler = build_model_handler(
             run.spec, run.folder, run.store, shape(run.spec.data, run.folder, run.spec.seed)
         )
         self.initial = data_digests.initial_digest(self.mh)
+        self._runner: SegmentRunner | None = None
         self.backed_up: Path | None = None
         self.restored = False
 
@@ -124,9 +133,6 @@ class RunComponents:
             if monitor.startswith("val_") and dataset.validation is None:
                 problem = f"callback {callback.name} watches {monitor!r}, but there is no validation data"
                 raise SpecError(f"training.callbacks[{i}].monitor", f"{problem}; name data.validation, or watch 'loss'")
-        if self.mh.in_place and not all(isinstance(a, np.ndarray) for a in [*parts_of(dataset.X), dataset.y]):
-            problem = "needs arrays in memory, but this source is read from the disk during training; set it to false"
-            raise SpecError("training.in_place", problem)
         return dataset
 
     @cached_property
@@ -163,38 +169,21 @@ class RunComponents:
             raise
         return found
 
-    @cached_property
-    def trainer(self) -> Trainer:
-        """The trainer; building it takes the digests first."""
-        self.take_digests()
-        return Trainer(
-            self.mh.compiled,
-            self.sequencer,
-            self.callbacks,
-            epochs=self.run.spec.training.epochs,
-            validation=self.validation,
-            observers=self.run.observers,
-            resumable=True,
-            masks_kept=self.run.spec.training.masks_kept,
-            non_finite=self.run.spec.training.non_finite,
-            note=self.run.note,
-        )
-
-    @cached_property
+    @property
     def runner(self) -> SegmentRunner:
-        """The segment runner."""
-        return SegmentRunner(
-            self.run.planning.chain,
-            self.run.store.states,
-            lambda: self.trainer,
-            found=lambda: self.found,
-            allow_environment_change=self.run.inputs.allow_environment_change,
-            snapshot_steps=self.run.spec.training.snapshot.steps,
-            observers=self.run.observers,
-            note=self.run.note,
-            prefixes=PrefixOptions(**self.run.spec.training.prefix_cache.model_dump()),
-            prefix_folder=self.run.store.prefixes,
-        )
+        """The segment runner; building it takes the digests first."""
+        if self._runner is None:
+            training = Training(self.run.planning.chain, self.take_digests())
+            trainer = self.handler.build_trainer(
+                self.mh,
+                self.callbacks,
+                self.sequencer,
+                validation=self.validation,
+                masks_kept=self.run.spec.training.masks_kept,
+                note=self.run.note,
+            )
+            self._runner = self.handler.build_runner(trainer, training)
+        return self._runner
 
     def run_pre_fit(self) -> dict[str, Any]:
         """Let the architecture compute its structure, once, and return the cache map; the batches are built with it."""
@@ -212,7 +201,7 @@ class RunComponents:
     @property
     def environment_changes(self) -> list[EnvironmentChange]:
         """The environment changes behind the states that this process has loaded."""
-        return self.runner.environment_changes if "walk" in self.__dict__ else []
+        return [] if self._runner is None else self._runner.environment_changes
 
     def pre_fit(self) -> dict[str, Any]:
         """Load the data and compute the structure; return their description for the record."""
@@ -222,13 +211,15 @@ class RunComponents:
         described = {"dataset": self.dataset.describe(), "prefit": keys, "structure": structure}
         return {**described, "found": self.take_digests()}
 
-    def backup(self) -> Path:
-        """Back X and y up and return the backup's path; do it once."""
+    def needs_backup(self) -> bool:
+        """Return whether the training rearranges X and y in place."""
+        return self.handler.needs_backup(self.mh, self.sequencer)
+
+    def backup(self) -> Path | None:
+        """Back X and y up, once, and return the backup's path; None if the training does not rearrange them."""
         self.take_digests()
         if self.backed_up is None:
-            self.backed_up = self.handler.store_fit_backup(self.mh, self.dataset.X, self.dataset.y)
-        if self.backed_up is None:
-            raise StoreError("the training rearranges X and y, but no backup of them was written")
+            self.backed_up = self.handler.store_fit_backup(self.mh, self.dataset.X, self.dataset.y, self.sequencer)
         return self.backed_up
 
     def restore(self) -> None:
@@ -239,7 +230,7 @@ class RunComponents:
     def drop_backup(self) -> None:
         """Remove the backup if it has been restored; a backup that could not be restored stays."""
         if self.backed_up is not None and self.restored:
-            self.handler._drop_backup(self.backed_up)
+            drop_backup(self.backed_up)
             self.backed_up, self.restored = None, False
 
     def finish(self, position: Position, folder: Path) -> dict[str, Any]:
@@ -248,7 +239,8 @@ class RunComponents:
         Returns:
             `weights` (digest), `final_is_state`, `model` (file name), `history`, `validation` (logs or None).
         """
-        trainer = self.runner.restore_final(position.epoch)
+        trainer = self.runner.trainer
+        self.runner.restore_final(position.epoch)
         history = {name: [float(v) for v in values] for name, values in trainer.history.history.items()}
         before = weights_digest(self.mh.compiled)
         trainer.end()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -89,6 +88,7 @@ class TrainingRun:
         self._seconds: dict[str, float] = {}
         self._writer = RecordWriter(self.store.runs, inputs.name)
         self._replaced: ReplacedRun | None = None
+        self._live: RunComponents | None = None
 
     @classmethod
     def of(cls, inputs: RunInputs) -> TrainingRun:
@@ -204,16 +204,14 @@ class TrainingRun:
         return described
 
     def needs_backup(self) -> bool:
-        """Return whether the training rearranges X and y in place."""
-        return self.spec.training.in_place
+        """Return whether the training rearranges X and y in place. Loads the live objects."""
+        return self.live.needs_backup()
 
     def backup(self) -> dict[str, Any] | None:
         """Back X and y up and return the backup's `digest` and `path`; None if the training does not rearrange them."""
-        if not self.needs_backup():
-            return None
         with self._timed("backup"):
             path = self.live.backup()
-        return {"digest": path.stem, "path": str(path)}
+        return None if path is None else {"digest": path.stem, "path": str(path)}
 
     def train_segment(self, index: int) -> SegmentRecord:
         """Return the record of a segment: from a cached state, or trained from the furthest intact state on disk.
@@ -236,11 +234,11 @@ class TrainingRun:
 
     def restore(self) -> dict[str, Any] | None:
         """Write the backup back into X and y and return its `path`; None if this process holds no backed-up X and y."""
-        if not self.needs_backup() or "live" not in self.__dict__ or self.live.backed_up is None:
+        if self._live is None or self._live.backed_up is None:
             return None
         with self._timed("restore"):
-            self.live.restore()
-        return {"path": str(self.live.backed_up)}
+            self._live.restore()
+        return {"path": str(self._live.backed_up)}
 
     def post_fit(self) -> dict[str, Any]:
         """Make the final model (with the best or EMA weights where configured), save it and evaluate it.
@@ -333,13 +331,15 @@ class TrainingRun:
             self._writer.notes.append(text)
             self._notify_observers(text)
 
-    @cached_property
+    @property
     def live(self) -> RunComponents:
-        """The live objects: network, data, trainer. Loads TensorFlow."""
-        tensorflow_setup.prepare(self.planning.threads, strategy=self.spec.training.strategy)
-        from handler.run.components import RunComponents
+        """The live objects: network, data, trainer; built at the first call. Loads TensorFlow."""
+        if self._live is None:
+            tensorflow_setup.prepare(self.planning.threads, strategy=self.spec.training.strategy)
+            from handler.run.components import RunComponents
 
-        return RunComponents(self)
+            self._live = RunComponents(self)
+        return self._live
 
     def _notify_observers(self, text: str) -> None:
         for observer in self.observers:
@@ -367,7 +367,7 @@ class TrainingRun:
         else:
             manifest = self.store.states.manifest(position.key)
         # This process may have compared a loaded state with an environment in which it has not yet written a state.
-        walked = self.live.environment_changes if "live" in self.__dict__ else []
+        walked = [] if self._live is None else self._live.environment_changes
         return {
             "state": position.key,
             "environment_changes": walked or [EnvironmentChange(**c) for c in manifest.get("environment_changes", [])],
@@ -378,8 +378,8 @@ class TrainingRun:
         }
 
     def _end(self, **changes: Any) -> RunRecord:
-        if "live" in self.__dict__:
-            self.live.drop_backup()
+        if self._live is not None:
+            self._live.drop_backup()
         self.final_record = self._writer.change(**changes, seconds=dict(self._seconds))
         return self.final_record
 

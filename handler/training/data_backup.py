@@ -60,10 +60,14 @@ def write_backup(folder: Path, X: Any, y: Any) -> Path:
             return target
 
 
-def drop_backup(backup: Path) -> None:
-    """Release a backup that is no longer needed, and remove it unless another process holds it."""
+def drop_backup(backup: Path | None) -> None:
+    """Release a backup that has been restored, and remove it unless another process holds it; None does nothing."""
+    if backup is None:
+        return
     _LOCKED_BACKUPS[backup].pop().close()
     drop_unneeded(backup)
+    if backup.parent.name.startswith(TEMPORARY):
+        remove_temporary_folder(backup.parent)
 
 
 def temporary_folder() -> Path:

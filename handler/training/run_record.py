@@ -11,9 +11,9 @@ from typing import Any
 
 from handler.errors import DamagedError, FrostlineError, Interrupted, SpecError, StoreError
 from handler.fingerprint import environment
-from handler.freezing.layers import outline
 from handler.observer import Observer
 from handler.records import EnvironmentChange, RunRecord, SegmentRecord
+from handler.schedule.layer_outline import Outline
 from handler.state.chain import Chain, latest_with_manifest
 from handler.state.keras_state import weights_digest
 from handler.store.store import Store
@@ -30,12 +30,13 @@ class NotebookRun(Observer):
         name: the run's name; None: `notebook-` and the first 8 digits of its key.
         chain: the training's keys.
         mh: the model handler, compiled.
+        layers: the network's layers.
 
     Raises:
         SpecError: the name is invalid, or belongs to a run of a specification.
     """
 
-    def __init__(self, store: Store, name: str | None, chain: Chain, mh: Any) -> None:
+    def __init__(self, store: Store, name: str | None, chain: Chain, mh: Any, layers: Outline) -> None:
         self.store, self.chain, self.mh = store, chain, mh
         self.name = name or f"notebook-{chain.start[:8]}"
         store.runs.folder(self.name)  # raises SpecError for an invalid name
@@ -48,7 +49,7 @@ class NotebookRun(Observer):
             key=chain.start,
             seed=getattr(mh, "seed", 0),
             training_epochs=chain.schedule.training_epochs,
-            layers=outline(mh.compiled).to_json()["layers"],
+            layers=layers.to_json()["layers"],
             chain=list(chain.keys),
             environment=environment.current_environment(mh.compiled),
             started=before.started if before is not None and same else now,

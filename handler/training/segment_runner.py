@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from handler.engine.trainer import Trainer
 from handler.errors import DamagedError, Interrupted, MismatchError, StoreError
 from handler.fingerprint import data_digests, environment
 from handler.freezing.executor import apply_epoch
-from handler.observer import Observer
 from handler.records import EnvironmentChange, SegmentRecord, Source
 from handler.schedule.schedule import Segment
 from handler.state.chain import Chain, Position, latest_intact, superseded_snapshots
@@ -34,15 +32,14 @@ class SegmentRunner:
     Args:
         chain: the keys.
         states: the store's states; None keeps no states (then the segments must be run in order).
-        live: returns the trainer, building it at the first call.
-        found: returns the digests of the arrays and the initial variables, which are compared with those of a state
-            before it is used.
+        trainer: the trainer; its observers are notified of the progress.
+        at_start: whether the trainer's live objects are at the chain's start, instead of trained along it already.
+        digests: the digests of the arrays and the initial variables, which are compared with those of a state before
+            it is used.
         allow_environment_change: resume from states made in another environment.
         snapshot_steps: also write a snapshot every so many steps of an epoch; None: only after each epoch.
-        observers: notified of the progress.
         prefixes: how activation caches of frozen prefixes are used.
         prefix_folder: the folder of the activation caches; None: in memory.
-        note: called with each message for the user; None: the observers receive it.
 
     Attributes:
         at: the key of the state that the live objects hold; None if they hold no state of the chain.
@@ -53,24 +50,30 @@ class SegmentRunner:
         self,
         chain: Chain,
         states: StateStore | None,
-        live: Callable[[], Trainer],
+        trainer: Trainer,
         *,
-        found: Callable[[], dict[str, Any]] = dict,
+        digests: dict[str, Any] | None = None,
+        at_start: bool = True,
         allow_environment_change: bool = False,
         snapshot_steps: int | None = None,
-        observers: Sequence[Observer] = (),
         prefixes: PrefixOptions | None = None,
         prefix_folder: Path | None = None,
-        note: Callable[[str], None] | None = None,
     ) -> None:
-        self.chain, self.states, self._live, self._found = chain, states, live, found
+        self.chain, self.states, self.trainer, self._digests = chain, states, trainer, digests or {}
         self.allow_environment_change, self.snapshot_steps = allow_environment_change, snapshot_steps
         self._writer = StateWriter(chain, states) if states is not None else None
-        self.observers, self._note = observers, note or self._notify_observers
-        self._prefix_options, self._prefix_folder = prefixes or PrefixOptions(), prefix_folder
-        self._prefixes: ActivationCache | None = None
-        # The key of the state in the live objects; None after a failed attempt: the next one loads a state from disk.
-        self.at: str | None = chain.keys[0]
+        self._prefixes = ActivationCache(
+            trainer.masks,
+            trainer.sequencer,
+            prefixes or PrefixOptions(),
+            folder=prefix_folder,
+            digests=self._digests,
+            trace=trainer.trace,
+            tell=trainer.note,
+            after=self._prefix_done,
+        )
+        # None also after a failed attempt, so that the next one loads a state from disk.
+        self.at = chain.keys[0] if at_start else None
         self.environment_changes: list[EnvironmentChange] = []
 
     def position(self, before: int | None = None) -> Position | None:
@@ -101,17 +104,16 @@ class SegmentRunner:
             StoreError: the disk refuses a state.
         """
         began = time.perf_counter()
-        done = use_completed(self.chain, self.states, segment, self.observers) if self.states is not None else None
+        trainer, observers = self.trainer, self.trainer.observers
+        done = use_completed(self.chain, self.states, segment, observers) if self.states is not None else None
         if done is not None:
             return done
-        position = self.position()
-        trainer = self._live()
-        start = self._stand(trainer, position)
+        start = self._stand(self.position())
         self.at = None
         source: Source = "resumed" if start > segment.start or trainer.step else "trained"
-        for observer in self.observers:
+        for observer in observers:
             observer.on_segment_begin(segment, start, len(trainer.sequencer))
-        end = self._train(trainer, start, segment.end)
+        end = self._train(start, segment.end)
         self.at = self.chain.keys[end]
         record = record_segment(
             segment,
@@ -124,28 +126,40 @@ class SegmentRunner:
         )
         if trainer.prefix is not None:
             record.prefix = round(trainer.prefix.share, 4)
-        for observer in self.observers:
+        for observer in observers:
             observer.on_segment_end(record)
         return record
 
-    def restore_final(self, epoch: int) -> Trainer:
-        """Return the trainer with the state after `epoch` epochs in it.
+    def run_all(self) -> None:
+        """Run every segment, up to the one in which a callback ends the training, and restore the final state.
+
+        Raises:
+            FrostlineError: as `run` raises it.
+        """
+        end = 0
+        for segment in self.chain.schedule.segments:
+            record = self.run(segment)
+            end = record.end
+            if record.stopped:
+                break
+        self.restore_final(end)
+
+    def restore_final(self, epoch: int) -> None:
+        """Put the state after `epoch` epochs into the trainer.
 
         The state is loaded if the live objects hold another one, and trained again if it turns out to be damaged.
         Afterwards `at` is None: the caller may change the live objects.
         """
-        trainer, key = self._live(), self.chain.keys[epoch]
-        if self._prefixes is not None:
-            self._prefixes.release()
+        key = self.chain.keys[epoch]
+        self._prefixes.release()
         while self.at != key:  # the state may be intact again once a state that it refers to is trained again
             try:
-                self._load(trainer, Position(key, epoch))
+                self._load(Position(key, epoch))
             except DamagedError as error:
                 self._quarantine(key, error)  # guard: damaged-end-trained-again
                 for segment in self.chain.schedule.segments:
                     self.run(segment)
         self.at = None  # the caller may change the live objects, which then match no key
-        return trainer
 
     def wait_for_writer(self) -> None:
         """Return once no state is being written; raise the error of a failed write."""
@@ -164,14 +178,14 @@ class SegmentRunner:
         """
         if self.states is None:
             raise StoreError("a training without a store has no states to rebuild; give it a store")
-        trainer, key, later = self._live(), self.chain.keys[epoch], self.position()
+        key, later = self.chain.keys[epoch], self.position()
         if later is not None:
-            self._compare(self.states.manifest(later.key), trainer)
-        start = self._stand(trainer, self.position(epoch), before=epoch)
+            self._compare(self.states.manifest(later.key))
+        start = self._stand(self.position(epoch), before=epoch)
         for segment in self.chain.schedule.segments:
             if start < segment.end and segment.start < epoch:
                 self.at = None
-                start = self._train(trainer, max(start, segment.start), min(segment.end, epoch))
+                start = self._train(max(start, segment.start), min(segment.end, epoch))
         self.wait_for_writer()
         if not self.states.promote_snapshot(key):
             raise DamagedError(f"{self.states.folder(key)}: is not intact after it was trained again")
@@ -181,13 +195,13 @@ class SegmentRunner:
             self.states.remove(key)
             raise MismatchError(f"the state after epoch {epoch} has another history than {later.key}, trained again")
 
-    def _stand(self, trainer: Trainer, position: Position | None, before: int | None = None) -> int:
+    def _stand(self, position: Position | None, before: int | None = None) -> int:
         """Load a state into the live objects, or an earlier one if it is damaged; return its epoch."""
         while position is not None:
             if self.at == position.key:
                 return position.epoch
             try:
-                self._load(trainer, position)
+                self._load(position)
                 return position.epoch
             except DamagedError as error:
                 self._quarantine(position.key, error)  # guard: damaged-state-passed-over
@@ -198,22 +212,22 @@ class SegmentRunner:
                 "again"
             )
         if self.states is not None:
-            self._save(trainer, 0)
+            self._save(0)
         return self.chain.keys.index(self.at)
 
     def _quarantine(self, key: str, error: DamagedError) -> None:
         assert self.states is not None
         # guard: older-state-reported
-        self._note(f"{error}; the state is quarantined and the training resumes from the one before it")
+        self.trainer.note(f"{error}; the state is quarantined and the training resumes from the one before it")
         self.states.quarantine(key)
 
-    def _train(self, trainer: Trainer, start: int, end: int) -> int:
+    def _train(self, start: int, end: int) -> int:
         """Train the epochs `[start, end)`, or fewer if a callback stops the training; return the epoch reached."""
         try:
-            self._use_prefix(trainer, start, end)
+            self._use_prefix(start, end)
             for epoch in range(start, end):
-                self._epoch(trainer, epoch)
-                if trainer.model.stop_training:
+                self._epoch(epoch)
+                if self.trainer.model.stop_training:
                     return epoch + 1
         except BaseException:
             # A retry looks for the furthest state on disk, so no state may still be being written then.
@@ -222,89 +236,76 @@ class SegmentRunner:
             raise
         return end
 
-    def _use_prefix(self, trainer: Trainer, start: int, end: int) -> None:
+    def _use_prefix(self, start: int, end: int) -> None:
         """Let the trainer train on the activation cache of the frozen prefix, if there is one that saves time."""
+        trainer, schedule = self.trainer, self.chain.schedule
         trainer.prefix = None
-        apply_epoch(trainer.masks, self.chain.schedule, start, rate=False)
-        if self._prefixes is None:
-            self._prefixes = ActivationCache(
-                trainer.masks,
-                trainer.sequencer,
-                self._prefix_options,
-                folder=self._prefix_folder,
-                found=self._found,
-                trace=trainer.trace,
-                tell=self._note,
-                after=lambda done, rows: self._prefix_done(trainer, done, rows),
-            )
-        trainer.prefix = self._prefixes.for_segment(self.chain.schedule.frozen(start), end - start)
+        apply_epoch(trainer.masks, schedule, start, rate=False)
+        trainer.prefix = self._prefixes.for_segment(schedule.frozen(start), end - start)
 
-    def _prefix_done(self, trainer: Trainer, done: int, rows: int) -> None:
-        trainer.steps.stop.halt()  # guard: stop-while-activations-computed
-        for observer in self.observers:
+    def _prefix_done(self, done: int, rows: int) -> None:
+        self.trainer.steps.stop.halt()  # guard: stop-while-activations-computed
+        for observer in self.trainer.observers:
             observer.on_activations(done, rows)
 
-    def _epoch(self, trainer: Trainer, epoch: int) -> None:
-        began = time.perf_counter()
+    def _epoch(self, epoch: int) -> None:
+        began, trainer = time.perf_counter(), self.trainer
         apply_epoch(trainer.masks, self.chain.schedule, epoch, rate=not trainer.step)
         try:
             if self.snapshot_steps is None:
                 logs = trainer.run_epoch(epoch)
             else:
                 # guard: snapshot-every-n-steps
-                logs = trainer.run_epoch(epoch, lambda: self._after_step(trainer, epoch), self.snapshot_steps)
+                logs = trainer.run_epoch(epoch, lambda: self._after_step(epoch), self.snapshot_steps)
         except Interrupted:
             if trainer.step:  # guard: steps-saved-on-stop
-                self._save(trainer, epoch)
+                self._save(epoch)
             else:
                 self.wait_for_writer()
             raise
-        self._save(trainer, epoch + 1, in_background=True)
-        for observer in self.observers:
+        self._save(epoch + 1, in_background=True)
+        for observer in trainer.observers:
             observer.on_epoch(epoch, logs, time.perf_counter() - began)
 
-    def _after_step(self, trainer: Trainer, epoch: int) -> None:
+    def _after_step(self, epoch: int) -> None:
         assert self.snapshot_steps is not None
+        trainer = self.trainer
         if trainer.step % self.snapshot_steps:
             return
         # After the last step the snapshot of the whole epoch follows at once, unless there is a validation before it.
         if trainer.step < len(trainer.sequencer) or trainer.validation is not None:
-            self._save(trainer, epoch, in_background=True)
+            self._save(epoch, in_background=True)
 
-    def _save(self, trainer: Trainer, epoch: int, *, in_background: bool = False) -> None:
+    def _save(self, epoch: int, *, in_background: bool = False) -> None:
         if self._writer is not None:
             metadata = {
-                "found": self._found(),
-                "environment": environment.current_environment(trainer.model),
+                "found": self._digests,
+                "environment": environment.current_environment(self.trainer.model),
                 # See docs/decisions/0023-environment-changes-recorded-in-states.md.
                 "environment_changes": [change.model_dump(mode="json") for change in self.environment_changes],
             }
-            self._writer.write(trainer.capture(epoch), metadata, in_background=in_background)
+            self._writer.write(self.trainer.capture(epoch), metadata, in_background=in_background)
 
-    def _load(self, trainer: Trainer, position: Position) -> None:
+    def _load(self, position: Position) -> None:
         if self.states is None:
             raise StoreError("a training without a store can't be resumed; start it again, or give it a store")
         manifest = self.states.manifest(position.key)
-        self._compare(manifest, trainer)
-        if trainer.non_finite == "stop":
+        self._compare(manifest)
+        if self.trainer.non_finite == "stop":
             check_history(manifest["history"])
         state = self.states.read(position.key)
         self.at = None
-        trainer.restore(state)
+        self.trainer.restore(state)
         self.at = position.key
 
-    def _compare(self, manifest: dict[str, Any], trainer: Trainer) -> None:
-        found, here = self._found(), environment.current_environment(trainer.model)
+    def _compare(self, manifest: dict[str, Any]) -> None:
+        found, here = self._digests, environment.current_environment(self.trainer.model)
         data_digests.check_digests(
             manifest, found, "data", "validation"
         )  # guard: data-changed, validation-data-changed
         self.environment_changes = environment.check_environment(
-            manifest, here, self.allow_environment_change, self._note
+            manifest, here, self.allow_environment_change, self.trainer.note
         )
         # Another Keras version may draw other initial values; where that is allowed, training uses the state's values.
         if not any(environment.environment_differences(manifest["environment"], here)):
             data_digests.check_digests(manifest, found, "initial")  # guard: initial-values-changed
-
-    def _notify_observers(self, text: str) -> None:
-        for observer in self.observers:
-            observer.on_message(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from handler.training import arguments, data_backup
 from handler.training.earlier_fits import Training, identify, remember_fit
 from handler.training.run_record import NotebookRun
 from handler.training.segment_runner import SegmentRunner
+from handler.validation.arguments import check_network
 
 
 class DLTrainingHandler:
@@ -191,7 +192,7 @@ class DLTrainingHandler:
         input_X = mh.build_sequencer(X, y_rf)
         if input_X is None:
             input_X = DLSequencer(X, y_rf, mh.batch_size, seed=getattr(mh, "seed", 0))
-        backup = self.store_fit_backup(mh, X, y_rf)
+        backup = self.store_fit_backup(mh, X, y_rf, input_X)
         try:
             with enough_memory("fit"):
                 return self._fit_segments(mh, callbacks, input_X)
@@ -200,9 +201,9 @@ class DLTrainingHandler:
                 self.restore_fit_backup(mh, input_X, backup)  # guard: arrays-restored-after-fit
             except KeyboardInterrupt:  # half of X would be left as it was trained on
                 self.restore_fit_backup(mh, input_X, backup)  # guard: arrays-restored-after-second-interrupt
-                self._drop_backup(backup)
+                data_backup.drop_backup(backup)
                 raise
-            self._drop_backup(backup)
+            data_backup.drop_backup(backup)
 
     def model_fit(
         self,
@@ -236,15 +237,19 @@ class DLTrainingHandler:
         arguments.check_callbacks(callbacks)
         if not hasattr(input_X, "__getitem__") or isinstance(input_X, (np.ndarray, list, tuple)):
             input_X = DLSequencer(input_X, input_y, mh.batch_size, seed=getattr(mh, "seed", 0))
-        trainer = self._trainer(mh, callbacks, input_X)
+        trainer = self.build_trainer(mh, callbacks, input_X)
         trainer.begin()
         trainer.run(initial_epoch, mh.training_epochs if epochs is None else epochs)
         trainer.end()
         mh.history = trainer.history
         return trainer.history
 
-    def store_fit_backup(self, mh: Any, X: Any, y_rf: Any) -> Path | None:
+    def store_fit_backup(self, mh: Any, X: Any, y_rf: Any, input_X: Any = None) -> Path | None:
         """Write X and y to zarr, slab by slab, if the training rearranges them in place.
+
+        Args:
+            mh, X, y_rf: as for `__call__`.
+            input_X: the sequencer of the fit; None: the one that `mh` builds.
 
         Returns:
             The backup's path, in the store or else in a temporary folder; None if no backup is needed.
@@ -252,7 +257,7 @@ class DLTrainingHandler:
         Raises:
             StoreError: the disk refuses the backup; no part of it is left.
         """
-        if not (self.check_architecture_needs_backup(mh) or self.check_input_needs_backup(mh.build_sequencer(X, y_rf))):
+        if not self.needs_backup(mh, mh.build_sequencer(X, y_rf) if input_X is None else input_X):
             return None
         folder = self.store.backups if self.store is not None else data_backup.temporary_folder()
         try:
@@ -275,12 +280,15 @@ class DLTrainingHandler:
         """
         if fit_backup is None:
             return
-        if hasattr(input_X, "X"):
-            data_backup.restore_backup(fit_backup, input_X.X, input_X.y)
-        else:
-            data_backup.restore_backup(fit_backup, input_X, None)
+        X, y = (input_X.X, input_X.y) if hasattr(input_X, "X") else (input_X, None)
+        data_backup.restore_backup(fit_backup, X, y)
         if hasattr(input_X, "restored"):
             input_X.mark_restored()
+
+    @classmethod
+    def needs_backup(cls, mh: Any, input_X: Any) -> bool:
+        """Return whether a fit needs a backup of X and y: the architecture or the sequencer rearranges them."""
+        return cls.check_architecture_needs_backup(mh) or cls.check_input_needs_backup(input_X)
 
     @staticmethod
     def check_architecture_needs_backup(mh: Any) -> bool:
@@ -332,69 +340,60 @@ class DLTrainingHandler:
         """See `DLFreezeTrainingExecutor.handle_random_freezing`."""
         return self.executor.handle_random_freezing(layers, interval, strategy)
 
-    def _fit_segments(self, mh: Any, callbacks: Sequence[Any], input_X: Any) -> Any:
-        nn = mh.compiled
-        layers = outline(nn)
-        schedule = compute_schedule(self.freeze_training, mh.training_epochs, layers)
-        for text in (*describe_layers_frozen_by_user(layers, schedule), *describe_idle_epochs(layers, schedule)):
-            for observer in self.observers:
-                observer.on_message(text)
-        MaskChangeCheck(nn, self.freeze_training).check(schedule, len(input_X))
-        trainer = self._trainer(mh, callbacks, input_X)
-        arguments.check_data_of_trainer(trainer)
-        if self.store is None:
-            return self._walk(mh, trainer, Training(Chain("live", schedule)), self.observers)
-        training = identify(mh, callbacks, input_X, trainer.validation, schedule, self.store)
-        run = NotebookRun(self.store, self.name, training.chain, mh)
-        with run.recorded(), remember_fit(mh, callbacks, training, self.store):
-            return self._walk(mh, trainer, training, [*self.observers, run])
-
-    def _walk(self, mh: Any, trainer: Trainer, training: Training, observers: Sequence[Observer]) -> Any:
-        nn, schedule = mh.compiled, training.chain.schedule
-        walk = SegmentRunner(
-            training.chain,
-            self.store.states if self.store else None,
-            lambda: trainer,
-            found=lambda: training.found,
-            allow_environment_change=self.allow_environment_change,
-            snapshot_steps=self.snapshot_steps,
-            observers=observers,
-            prefixes=self.prefixes,
-            prefix_folder=self.store.prefixes if self.store else None,
-        )
-        if training.continues:
-            walk.at = None  # the objects in memory are not at the chain's start: load their state from the store
-        segments = {segment.start: segment for segment in schedule.segments}
-        end = 0
-
-        def fit_segment(initial_epoch: int, epochs: int) -> Any:
-            nonlocal end
-            record = walk.run(segments[initial_epoch])
-            end, nn.stop_training = record.end, record.stopped
-            return record
-
-        self.executor.execute(nn, mh.training_epochs, fit_segment)
-        walk.restore_final(end)
-        trainer.end()
-        mh.history = trainer.history
-        return trainer.history
-
-    def _trainer(self, mh: Any, callbacks: Sequence[Any], input_X: Any) -> Trainer:
-        build_validation: Callable[[], Any] | None = getattr(mh, "build_validation", None)
+    def build_trainer(self, mh: Any, callbacks: Sequence[Any], input_X: Any, **options: Any) -> Trainer:
+        """Build the trainer of a fit; `options` are further arguments of `Trainer`."""
+        build_validation = getattr(mh, "build_validation", None)
+        if "validation" not in options and build_validation is not None:
+            options["validation"] = build_validation()
         return Trainer(
             mh.compiled,
             input_X,
             callbacks,
             epochs=mh.training_epochs,
             observers=self.observers,
-            validation=build_validation() if build_validation else None,
             resumable=self.store is not None,
             non_finite=self.non_finite,
+            **options,
         )
 
-    def _drop_backup(self, backup: Path | None) -> None:
-        """Remove a backup that has been restored."""
-        if backup is not None:
-            data_backup.drop_backup(backup)
-            if self.store is None:
-                data_backup.remove_temporary_folder(backup.parent)
+    def build_runner(self, trainer: Trainer, training: Training) -> SegmentRunner:
+        """Build the runner of a training's segments."""
+        return SegmentRunner(
+            training.chain,
+            self.store.states if self.store else None,
+            trainer,
+            digests=training.found,
+            at_start=not training.continues,
+            allow_environment_change=self.allow_environment_change,
+            snapshot_steps=self.snapshot_steps,
+            prefixes=self.prefixes,
+            prefix_folder=self.store.prefixes if self.store else None,
+        )
+
+    def _fit_segments(self, mh: Any, callbacks: Sequence[Any], input_X: Any) -> Any:
+        nn = mh.compiled
+        check_network(nn, "nn")
+        layers = outline(nn)
+        schedule = compute_schedule(self.freeze_training, mh.training_epochs, layers)
+        for text in (*describe_layers_frozen_by_user(layers, schedule), *describe_idle_epochs(layers, schedule)):
+            for observer in self.observers:
+                observer.on_message(text)
+        MaskChangeCheck(nn, self.freeze_training).check(schedule, len(input_X))
+        trainer = self.build_trainer(mh, callbacks, input_X)
+        arguments.check_data_of_trainer(trainer)
+        if self.store is None:
+            return self._run(mh, trainer, Training(Chain("live", schedule)))
+        training = identify(mh, callbacks, input_X, trainer.validation, schedule, self.store)
+        run = NotebookRun(self.store, self.name, training.chain, mh, layers)
+        trainer.observers = [*self.observers, run]
+        with run.recorded(), remember_fit(mh, callbacks, training, self.store):
+            return self._run(mh, trainer, training)
+
+    def _run(self, mh: Any, trainer: Trainer, training: Training) -> Any:
+        try:
+            self.build_runner(trainer, training).run_all()
+            trainer.end()
+        finally:
+            trainer.masks.release()
+        mh.history = trainer.history
+        return trainer.history

@@ -50,7 +50,7 @@ def walk_of(network, blobs, tmp_path):
             epochs=6, validation=validation, observers=[watch],
         )  # fmt: skip
         states = Store(tmp_path / store).states
-        return SegmentRunner(Chain("0" * 32, schedule), states, lambda: trainer, observers=[watch], **options), trainer, watch
+        return SegmentRunner(Chain("0" * 32, schedule), states, trainer, **options), trainer, watch
 
     return build
 

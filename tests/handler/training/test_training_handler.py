@@ -1,5 +1,7 @@
 """The handler on live objects, as in a notebook, with and without a store."""
 
+import collections
+
 import keras
 import numpy as np
 import pytest
@@ -14,6 +16,9 @@ from handler import (
     Observer,
 )
 from handler.backend.layers import all_layers
+from handler.freezing import executor
+from handler.freezing.masks import Masks
+from handler.training import training_handler
 from tests.handler.conftest import same
 
 ENTRIES = [
@@ -93,6 +98,42 @@ def test_the_handler_trains_the_schedule_and_returns_the_history(handler_of, blo
     assert [len(values) for values in history.history.values()] == [6, 6]
     assert history.epoch == list(range(6))
     assert len(mh.compiled.trainable_weights) == 10 - 2, "the flags are as before"
+
+
+@pytest.mark.parametrize("with_store", [False, True])
+def test_a_fit_builds_one_schedule_and_one_masks_object(handler_of, blobs, tmp_path, monkeypatch, with_store):
+    calls = collections.Counter()
+
+    def counted(where, name):
+        real = getattr(where, name)
+
+        def count(*args, **kwargs):
+            calls[name] += 1
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(where, name, count)
+
+    for where in (training_handler, executor):
+        for name in ("compute_schedule", "outline", "MaskChangeCheck"):
+            counted(where, name)
+    counted(Masks, "__init__")
+    DLTrainingHandler(ENTRIES, store=tmp_path if with_store else None)(handler_of(in_place=True), *blobs, [])
+    assert calls == {"compute_schedule": 1, "outline": 1, "MaskChangeCheck": 1, "__init__": 1}
+
+
+def test_a_fit_in_place_builds_one_sequencer(handler_of, blobs):
+    mh, built = handler_of(in_place=True), []
+    build = mh.build_sequencer
+    mh.build_sequencer = lambda X, y: built.append(build(X, y)) or built[-1]
+    DLTrainingHandler(ENTRIES)(mh, blobs[0].copy(), blobs[1].copy(), [])
+    assert len(built) == 1
+
+
+def test_notes_of_the_trainer_are_in_the_record_of_the_run(handler_of, blobs, tmp_path):
+    handler = DLTrainingHandler(store=tmp_path, name="noted", non_finite="continue")
+    x = blobs[0] * np.float32(1e38)
+    handler(handler_of(), x, blobs[1], [])
+    assert any("(training.non_finite: continue)" in note for note in handler.store.runs.read("noted").notes)
 
 
 def test_a_repeated_call_with_a_store_trains_nothing(handler_of, blobs, values, tmp_path):

@@ -33,7 +33,7 @@ def prepare(folder, change):
     run.plan()
     with UserCode(folder):
         run.live.pre_fit()
-        return run.live.trainer
+        return run.live.runner.trainer
 
 
 def test_the_valid_input_is_accepted(tmp_path):
