@@ -94,7 +94,7 @@ def train(folder: Path, store: str) -> dict[str, Any]:
         "prepared": prepared,
         "epochs": times.epochs,
         "step": statistics.median(np.diff(times.steps)),
-        "kind": type(run.live.sequencer.X).__name__,
+        "kind": type(run.live.sequencer.arrays[0]).__name__,
         "weights": run.post_fit()["weights"],
     }
 

@@ -122,8 +122,7 @@ class ConvAutoencPwiseClassif(Architecture):
     def prefit_logic_callback(self, cache_map: dict[str, Any]) -> None:
         """Add the structure of `cache_map["X"]` to the map, unless it has one, and keep it for the fit."""
         if "structure" not in cache_map:
-            X = cache_map["X"]
-            cache_map["structure"] = self.structure_for(X if isinstance(X, list) else [X])
+            cache_map["structure"] = self.structure_for(cache_map["X"])
         self.structure = cache_map["structure"]
 
     def posfit_logic_callback(self, cache_map: dict[str, Any]) -> None:

@@ -45,11 +45,10 @@ def build_from(model: Any, inputs: Sequence[Input], where: str = "model.architec
         raise SpecError(where, f"the network {model.name!r} has no weights, so there is nothing to train; add layers")
 
 
-def build_for(model: Any, X: Any) -> None:
+def build_for(model: Any, X: Sequence[Any]) -> None:
     """Build a network that is not built yet from the arrays of X; do nothing if a part of X is not an array."""
-    parts = X if isinstance(X, list | tuple) else [X]
-    if all(isinstance(getattr(part, "dtype", None), np.dtype) for part in parts):
-        build_from(model, [(part.shape[1:], part.dtype.name) for part in parts], "arch")
+    if all(isinstance(getattr(part, "dtype", None), np.dtype) for part in X):
+        build_from(model, [(part.shape[1:], part.dtype.name) for part in X], "arch")
 
 
 def _symbols(shape: Sequence[int | None], dtype: str) -> Any:

@@ -11,14 +11,15 @@ import numpy as np
 
 from handler.data.arguments import ArrayArguments, parse_arguments
 from handler.data.array_conversion import as_array
-from handler.data.dataset import Arrays, Dataset, DataShape, parts_of
+from handler.data.dataset import Dataset, DataShape
 from handler.data.finite_check import check_finite
 from handler.data.npz import read_arrays, read_headers
 from handler.data.stored_array import StoredArray
 from handler.errors import DataError
 from handler.memory import require_room
+from handler.validation.array_list import list_arrays
 
-Pair = tuple[Arrays, np.ndarray]
+Pair = tuple[Any, np.ndarray]
 
 
 def load_npz(path: Path, args: dict[str, Any], where: str = "data.source") -> Dataset:
@@ -119,10 +120,10 @@ def zarr_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> 
 def shape_of(dataset: Dataset) -> DataShape:
     """Return the shape of a dataset that is loaded already."""
     options = ArrayArguments(ignore_label=dataset.ignore_label)
-    return _shape([(part.shape, part.dtype) for part in parts_of(dataset.X)], options)
+    return _shape([(part.shape, part.dtype) for part in dataset.X], options)
 
 
-def check_pair(X: Arrays, y: Any, where: str, what: str) -> None:
+def check_pair(X: Any, y: Any, where: str, what: str) -> None:
     """Raise `DataError` for inputs and targets that cannot be trained on.
 
     Args:
@@ -135,7 +136,7 @@ def check_pair(X: Arrays, y: Any, where: str, what: str) -> None:
         DataError: an array has objects for values or no axis, the lengths differ, there are no examples, or a target is
             not finite. The message names the array and the problem.
     """
-    parts = parts_of(X)
+    parts = list_arrays(X)
     if not parts:
         raise DataError(where, f"X of {what} is an empty list; give one array or more")
     named = [*((f"X[{i}]" if len(parts) > 1 else "X", part) for i, part in enumerate(parts)), ("y", y)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-Arrays = Any  # one array or a list of arrays; NumPy arrays, or zarr arrays that are read by slices
+from handler.validation.array_list import list_arrays
 
 
 @dataclass
@@ -16,7 +16,7 @@ class Dataset:
     """Examples, their targets and their metadata.
 
     Attributes:
-        X: one array or a list of arrays, first axis = examples; zarr arrays for a `.zarr` source.
+        X: list of arrays, first axis = examples; zarr arrays for a `.zarr` source. One array may be given.
         y: (n, ...) targets; a zarr array for a `.zarr` source.
         validation: (X, y) of the same form, or None.
         class_names: names of the classes, in the order of the network's outputs, or None.
@@ -32,9 +32,9 @@ class Dataset:
         [{'shape': [4], 'dtype': 'float32'}]
     """
 
-    X: Arrays
+    X: Any
     y: Any
-    validation: tuple[Arrays, Any] | None = None
+    validation: tuple[Any, Any] | None = None
     class_names: tuple[str, ...] | None = None
     ignore_label: int | None = None
     augment: Callable[[list[np.ndarray], np.random.Generator], list[np.ndarray]] | None = None
@@ -42,11 +42,16 @@ class Dataset:
     sources: list[dict[str, Any]] = field(default_factory=list)
     prefit: str | None = None
 
+    def __post_init__(self) -> None:
+        self.X = list_arrays(self.X)
+        if self.validation is not None:
+            self.validation = (list_arrays(self.validation[0]), self.validation[1])
+
     def describe(self) -> dict[str, Any]:
         """Return the description of the data for the record, as JSON."""
         return {
             "examples": self.y.shape[0],
-            "inputs": [{"shape": list(part.shape[1:]), "dtype": str(part.dtype)} for part in parts_of(self.X)],
+            "inputs": [{"shape": list(part.shape[1:]), "dtype": str(part.dtype)} for part in self.X],
             "target": {"shape": list(self.y.shape[1:]), "dtype": str(self.y.dtype)},
             "validation": None if self.validation is None else self.validation[1].shape[0],
             "class_names": None if self.class_names is None else list(self.class_names),
@@ -75,8 +80,3 @@ class DataShape:
     classes: int | None = None
     class_names: tuple[str, ...] | None = None
     ignore_label: int | None = None
-
-
-def parts_of(X: Arrays) -> Sequence[Any]:
-    """Return the arrays of X as a sequence."""
-    return X if isinstance(X, (list, tuple)) else [X]

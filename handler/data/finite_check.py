@@ -8,6 +8,7 @@ import numpy as np
 
 from handler.errors import DataError
 from handler.store.arrays import slabs
+from handler.validation.array_list import list_arrays
 
 
 class FiniteCheck:
@@ -81,7 +82,7 @@ def check_arrays(X: Any, y: Any, validation: tuple[Any, Any] | None) -> None:
     """
     for suffix, given in (("", (X, y)), ("_val", validation or ())):
         for letter, part in zip("Xy", given, strict=False):
-            arrays = part if isinstance(part, list | tuple) else [part]
+            arrays = list_arrays(part)
             for i, array in enumerate(arrays):
                 if isinstance(getattr(array, "dtype", None), np.dtype):
                     check_finite(array, f"{letter}{i if len(arrays) > 1 else ''}{suffix}", "")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from handler.data.dataset import Dataset, parts_of
+from handler.data.dataset import Dataset
 from handler.data.finite_check import FiniteCheck
 from handler.errors import DataError
 from handler.store.arrays import Look, size_of
@@ -88,7 +88,7 @@ def _named(dataset: Dataset) -> dict[str, Any]:
     pairs = [("", dataset.X, dataset.y)] + ([("_val", *dataset.validation)] if dataset.validation else [])
     found: dict[str, Any] = {}
     for suffix, X, y in pairs:
-        found |= {f"X{i}{suffix}": part for i, part in enumerate(parts_of(X))} | {f"y{suffix}": y}
+        found |= {f"X{i}{suffix}": part for i, part in enumerate(X)} | {f"y{suffix}": y}
     return found
 
 
@@ -96,9 +96,8 @@ def _with(dataset: Dataset, arrays: dict[str, Any]) -> Dataset:
     """Return a dataset with some of its arrays replaced by arrays of the same values."""
     all_of_them = _named(dataset) | arrays
 
-    def pair(suffix: str, X: Any) -> tuple[Any, Any]:
-        parts = [all_of_them[f"X{i}{suffix}"] for i in range(len(parts_of(X)))]
-        return parts if isinstance(X, (list, tuple)) else parts[0], all_of_them[f"y{suffix}"]
+    def pair(suffix: str, X: list[Any]) -> tuple[list[Any], Any]:
+        return [all_of_them[f"X{i}{suffix}"] for i in range(len(X))], all_of_them[f"y{suffix}"]
 
     X, y = pair("", dataset.X)
     return replace(dataset, X=X, y=y, validation=pair("_val", dataset.validation[0]) if dataset.validation else None)

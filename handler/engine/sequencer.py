@@ -11,6 +11,7 @@ import numpy as np
 
 from handler.errors import DataError
 from handler.validation.arguments import check_kinds, check_whole
+from handler.validation.array_list import list_arrays
 
 SLAB_BYTES = 1 << 26
 
@@ -59,6 +60,9 @@ class DLSequencer(keras.utils.PyDataset):
         ignore_label: targets of this value get weight 0 (their examples are inputs, never targets).
         one_hot: whether targets hold one value per class; None: floating-point targets with several values do.
 
+    Attributes:
+        arrays: X as a list of arrays.
+
     Raises:
         DataError: X or y is no array; or `in_place`, and an array cannot be rearranged in memory, or is mapped to a
             file that would be rearranged.
@@ -91,6 +95,7 @@ class DLSequencer(keras.utils.PyDataset):
         check_kinds(X, y)
         check_whole(batch_size, "batch_size", "examples")
         self.X, self.y, self.batch_size, self.seed = X, y, batch_size, seed
+        self.arrays = list_arrays(X)
         self.in_place, self.shuffle = in_place, shuffle
         self.structure, self.inputs, self.augment = dict(structure or {}), inputs, augment
         self.class_weight, self.ignore_label = class_weight, ignore_label
@@ -102,11 +107,6 @@ class DLSequencer(keras.utils.PyDataset):
         self.one_hot = several and (np.dtype(y.dtype).kind == "f" if one_hot is None else one_hot)
         self._order = np.arange(self.rows)  # X and y hold X0[_order]
         self._choose(0)
-
-    @property
-    def arrays(self) -> list[Any]:
-        """X as a list of arrays."""
-        return list(self.X) if isinstance(self.X, (list, tuple)) else [self.X]
 
     def __len__(self) -> int:
         return math.ceil(self.rows / self.batch_size)

@@ -12,6 +12,7 @@ from handler.errors import MismatchError
 from handler.state.keras_state import to_array
 from handler.store.arrays import content, describe
 from handler.store.checksums import digest_bytes, key_of
+from handler.validation.array_list import list_arrays
 
 _RESTORE = "restore it, or declare the change (data.version) so that a new training begins"
 
@@ -88,7 +89,7 @@ def digests_of_data(
     for path, name, given, suffix in zip(where, _PARTS, ((X, y), validation), ("", "_val"), strict=True):
         if given is None:
             continue
-        parts = list(given[0]) if isinstance(given[0], (list, tuple)) else [given[0]]
+        parts = list_arrays(given[0])
         labels = [f"X{i if len(parts) > 1 else ''}{suffix}" for i in range(len(parts))] + [f"y{suffix}"]
         arrays = (*parts, given[1])
         about = [array_digest(part, FiniteCheck(label, path)) for label, part in zip(labels, arrays, strict=True)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from handler.activation_cache.cache import PrefixOptions
-from handler.data.dataset import Dataset, parts_of
+from handler.data.dataset import Dataset
 from handler.data.out_of_core import make_random_access
 from handler.data.sources import shape
 from handler.engine.batch_check import check_batches, check_inputs, check_lengths
@@ -121,8 +121,8 @@ class RunComponents:
         )
         for where, pair in (("data.source", (dataset.X, dataset.y)), ("data.validation", dataset.validation)):
             if pair is not None:
-                check_inputs(self.mh.compiled, parts_of(pair[0]), where, more=True)
-                check_lengths(parts_of(pair[0]), pair[1], where)
+                check_inputs(self.mh.compiled, pair[0], where, more=True)
+                check_lengths(pair[0], pair[1], where)
         steps = math.ceil(len(dataset.y) / self.mh.batch_size)
         # guard: specification-mask-inside-window
         MaskChangeCheck(self.mh.compiled, self.run.spec.freeze_training).check(self.run.planning.schedule, steps)

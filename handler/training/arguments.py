@@ -64,7 +64,7 @@ def check_data(X: Any, y: Any, names: tuple[str, str] = ("X", "y_rf")) -> None:
         DataError: names the given value and how to make an array of it.
     """
     check_kinds(X, y, names)
-    check_pair(list(X) if isinstance(X, list | tuple) else [X], y, " and ".join(names), "the data")
+    check_pair(X, y, " and ".join(names), "the data")
 
 
 def check_callbacks(callbacks: Any) -> None:

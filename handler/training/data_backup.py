@@ -15,6 +15,7 @@ from handler.store.arrays import content, describe, read_array, write_array
 from handler.store.atomic_dirs import drop_unneeded
 from handler.store.checksums import key_of
 from handler.store.file_lock import FileLock, lock_folder
+from handler.validation.array_list import list_arrays
 
 TEMPORARY = "frostline-backup-"
 # The backups that this process holds: one lock per call of `write_backup`.
@@ -23,8 +24,7 @@ _LOCKED_BACKUPS: dict[Path, list[FileLock]] = {}
 
 def named_arrays(X: Any, y: Any) -> dict[str, np.ndarray]:
     """Return X (an array or a list of arrays) and y (None: only X) under the names that they have in a backup."""
-    parts = list(X) if isinstance(X, (list, tuple)) else [X]
-    return {f"X{i}": array for i, array in enumerate(parts)} | ({} if y is None else {"y": y})
+    return {f"X{i}": array for i, array in enumerate(list_arrays(X))} | ({} if y is None else {"y": y})
 
 
 def write_backup(folder: Path, X: Any, y: Any) -> Path:

@@ -16,6 +16,7 @@ from handler.engine.sequencer import DLSequencer
 from handler.records import InitialWeights
 from handler.training.arguments import check_architecture, check_callable_or_callbacks, check_validation
 from handler.validation.arguments import check_function, check_whole
+from handler.validation.array_list import list_arrays
 
 
 class DLModelHandler:
@@ -147,7 +148,7 @@ class DLModelHandler:
             self.arch.build()
         if self.arch.run_pre is not None:
             X = self.arch.run_pre(X)
-        parts = list(X) if isinstance(X, (list, tuple)) else [X]
+        parts = list_arrays(X)
         inputs = self.arch.inputs(parts, self.arch.structure_for(parts))
         given = inputs if len(inputs) > 1 else inputs[0]
         output = self.arch.nn.predict(given, batch_size=self.batch_size, verbose=0)
@@ -166,7 +167,7 @@ class DLModelHandler:
         if self.validation_data is None:
             return None
         X, y = self.validation_data
-        parts = list(X) if isinstance(X, (list, tuple)) else [X]
+        parts = list_arrays(X)
         return self._sequencer(X, y, self.arch.structure_for(parts), shuffle=False)
 
     def _sequencer(self, X: Any, y: Any, structure: Mapping[str, np.ndarray], **kwargs: Any) -> DLSequencer:

@@ -31,6 +31,7 @@ from handler.training.earlier_fits import Training, identify, remember_fit
 from handler.training.run_record import NotebookRun
 from handler.training.segment_runner import SegmentRunner
 from handler.validation.arguments import check_network
+from handler.validation.array_list import list_arrays
 
 
 class DLTrainingHandler:
@@ -134,7 +135,7 @@ class DLTrainingHandler:
         """
         arguments.check_model_handler(mh)
         arguments.check_data(X, y_rf)
-        parts = list(X) if isinstance(X, (list, tuple)) else [X]
+        parts = list_arrays(X)
         cache_map: dict[str, Any] = {"X": parts, "y": y_rf}
         callback = getattr(mh.arch, "prefit_logic_callback", None)
         if callback is None:
@@ -188,7 +189,7 @@ class DLTrainingHandler:
             check_arrays(X, y_rf, getattr(mh, "validation_data", None))  # with a store, the digests check the values
         if mh.compiled is None:
             mh.compile()
-        build_for(mh.compiled, X)
+        build_for(mh.compiled, list_arrays(X))
         input_X = mh.build_sequencer(X, y_rf)
         if input_X is None:
             input_X = DLSequencer(X, y_rf, mh.batch_size, seed=getattr(mh, "seed", 0))

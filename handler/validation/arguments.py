@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from handler.errors import DataError, SpecError
+from handler.validation.array_list import list_arrays
 
 
 def describe_value(value: Any) -> str:
@@ -20,7 +21,7 @@ def describe_value(value: Any) -> str:
 
 def check_kinds(X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> None:
     """Refuse data that are no arrays, whatever their dtype; see `check_data`."""
-    parts = list(X) if isinstance(X, list | tuple) else [X]
+    parts = list_arrays(X)
     if isinstance(X, list | tuple) and parts and all(isinstance(part, int | float) for part in parts):
         raise DataError(names[0], f"is a list of numbers; give np.asarray({names[0]})")
     for i, part in enumerate(parts):

@@ -67,7 +67,7 @@ def test_arrays_of_other_libraries_are_accepted(kind, far, tmp_path, monkeypatch
     monkeypatch.setattr(out_of_core, "IN_MEMORY", 0 if far else 1 << 20)
     given = from_call((X if kind is np.ndarray.tolist else kind(X), kind(Y)), "mine:data")
     brought = out_of_core.make_random_access(given, {"source": "mine"}, Store(tmp_path).prefit, lambda done, of: None)
-    assert np.array_equal(brought.X[np.arange(12)], X)
+    assert np.array_equal(brought.X[0][np.arange(12)], X)
     assert np.array_equal(brought.y[np.arange(12)], Y)
 
 

@@ -9,7 +9,6 @@ import pytest
 from handler.data.arguments import CloudArguments, SceneArguments
 from handler.data.cloud import Cloud, remove_codes
 from handler.data.data_spec import DataSpec
-from handler.data.dataset import parts_of
 from handler.data.field_dataset import fields_key, file_source, scene_source
 from handler.data.inference import predict_cloud
 from handler.data.las import read_cloud
@@ -20,7 +19,7 @@ ARGS = {"receptive_fields": {"radius": 4.0, "points": 64, "count": 6}, "features
 
 
 def same(one, other):
-    first, second = ([part.tobytes() for part in (*parts_of(data.X), data.y)] for data in (one, other))
+    first, second = ([part.tobytes() for part in (*data.X, data.y)] for data in (one, other))
     return first == second
 
 

@@ -3,7 +3,6 @@
 import pytest
 
 from handler.data.data_spec import DataSpec
-from handler.data.dataset import parts_of
 from handler.data.sources import load
 from handler.errors import SpecError
 
@@ -21,7 +20,7 @@ def tiles(tmp_path, scene, write_las):
 
 
 def same(one, other):
-    first, second = ([part.tobytes() for part in (*parts_of(data.X), data.y)] for data in (one, other))
+    first, second = ([part.tobytes() for part in (*data.X, data.y)] for data in (one, other))
     return first == second
 
 

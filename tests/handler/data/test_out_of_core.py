@@ -47,7 +47,7 @@ def nothing_fits(monkeypatch):
 def test_training_out_of_core_is_bit_identical_to_training_in_memory(folder, nothing_fits):
     _, near = trained(folder, "near", "points.npz")
     run, far = trained(folder, "far", "points.zarr")
-    assert isinstance(run.live.sequencer.X, Rows)
+    assert isinstance(run.live.sequencer.arrays[0], Rows)
     assert isinstance(run.live.mh.validation_data[1], Rows)
     assert far["weights"] == near["weights"]
     assert far["history"] == near["history"]
@@ -75,17 +75,17 @@ def test_the_smallest_arrays_are_read_into_memory_first(folder, monkeypatch):
     told = []
     found = out_of_core.make_random_access(dataset, {}, Store(folder / "s").prefit, lambda *done: told.append(done))
     given = arrays()
-    assert isinstance(found.X, Rows)
-    kinds = [type(array) for array in (found.y, *found.validation)]
+    assert isinstance(found.X[0], Rows)
+    kinds = [type(array) for array in (found.y, found.validation[0][0], found.validation[1])]
     assert kinds == [np.ndarray] * 3
-    for name, array in (("X", found.X), ("y", found.y), ("X_val", found.validation[0]), ("y_val", found.validation[1])):
+    for name, array in (("X", found.X[0]), ("y", found.y), ("X_val", found.validation[0][0]), ("y_val", found.validation[1])):
         np.testing.assert_array_equal(array[:], given[name])
     assert told[-1] == (4800, 4800)
 
 
 def test_a_source_that_fits_into_memory_is_not_copied_to_disk(folder):
     run, _ = trained(folder, "s", "points.zarr")
-    assert isinstance(run.live.sequencer.X, np.ndarray)
+    assert isinstance(run.live.sequencer.arrays[0], np.ndarray)
     assert not list((folder / "s" / "prefit").glob("*"))
 
 
@@ -96,7 +96,7 @@ def test_the_rows_of_a_source_are_written_once_and_survive_gc(folder, nothing_fi
     Store(folder / "s").collect()
     monkeypatch.setattr("handler.store.arrays.copy_array", lambda *_: pytest.fail("it is there"))
     again = run_of(folder, "s", "points.zarr")
-    assert isinstance(again.live.dataset.X, Rows)
+    assert isinstance(again.live.dataset.X[0], Rows)
 
 
 def test_a_changed_source_is_written_again(folder, nothing_fits):
@@ -106,7 +106,7 @@ def test_a_changed_source_is_written_again(folder, nothing_fits):
     group(folder / "points.zarr", changed)
     second = run_of(folder, "s", "points.zarr").live.dataset
     assert first.prefit != second.prefit
-    np.testing.assert_array_equal(second.X[:], changed["X"])
+    np.testing.assert_array_equal(second.X[0][:], changed["X"])
 
 
 def test_damaged_rows_are_quarantined_and_written_again(folder, nothing_fits):
@@ -116,7 +116,7 @@ def test_damaged_rows_are_quarantined_and_written_again(folder, nothing_fits):
     data[100] ^= 1
     chunk.write_bytes(bytes(data))
     again = run_of(folder, "s", "points.zarr").live.dataset
-    np.testing.assert_array_equal(again.X[:], arrays()["X"])
+    np.testing.assert_array_equal(again.X[0][:], arrays()["X"])
     assert list((folder / "s" / "prefit").glob(".damaged-*"))
 
 
@@ -150,7 +150,7 @@ def test_a_gigabyte_source_takes_little_more_memory_than_a_small_one(folder):
         from tests.handler.data.zarr_runs import trained
         from handler.store.row_array import Rows
         run, _ = trained(Path(sys.argv[1]), sys.argv[2], sys.argv[2] + ".zarr")
-        kind = type(run.live.sequencer.X).__name__
+        kind = type(run.live.sequencer.arrays[0]).__name__
         print(kind, *[line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")])
     """)
     found = {}

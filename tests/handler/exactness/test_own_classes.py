@@ -83,7 +83,7 @@ def test_a_finished_run_of_user_classes_predicts_from_its_store(whole):
     X = run.live.dataset.X
     asked = TrainedModel(run.store.root, "run")
     assert type(asked.mh.arch.nn).__name__ == "Steady"
-    assert np.array_equal(asked.predict([X]), run.live.mh.predict(X))
+    assert np.array_equal(asked.predict(X), run.live.mh.predict(X))
 
 
 def test_an_interrupted_run_of_user_classes_resumes_bit_identically(whole, run_of):

@@ -147,7 +147,7 @@ def test_a_damaged_zarr_group_is_read_or_refused(tmp_path):
         spec = DataSpec(source="data.zarr")
         shape(spec, tmp_path)
         data = load(spec, tmp_path, seed=0)
-        assert data.X[...].shape == data.X.shape
+        assert data.X[0][...].shape == data.X[0].shape
         assert len(data.y.oindex[np.array([3, 1])]) == 2
 
     refused = []
