@@ -136,7 +136,7 @@ class SegmentRunner:
         Raises:
             FrostlineError: as `run` raises it.
         """
-        end = 0
+        end = 0  # See docs/decisions/0062-one-runner.md.
         for segment in self.chain.schedule.segments:
             record = self.run(segment)
             end = record.end

@@ -281,8 +281,7 @@ class DLTrainingHandler:
         """
         if fit_backup is None:
             return
-        X, y = (input_X.X, input_X.y) if hasattr(input_X, "X") else (input_X, None)
-        data_backup.restore_backup(fit_backup, X, y)
+        data_backup.restore_backup(fit_backup, getattr(input_X, "X", input_X), getattr(input_X, "y", None))
         if hasattr(input_X, "restored"):
             input_X.mark_restored()
 
