@@ -1,6 +1,6 @@
 """The schedule: the layers that are frozen in each epoch, as plain data without TensorFlow.
 
-Read `entries`, `layer_outline`, `layer_groups`, `schedule`.
+Read `entries`, `strategies`, `layer_outline`, `layer_groups`, `schedule`.
 """
 
 from handler.public_names import import_on_first_use

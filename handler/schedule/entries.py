@@ -9,38 +9,11 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from handler.errors import ScheduleError
 from handler.errors.quoting import quote
-from handler.validation.models import Count, Flag, Rate, Seed, SpecModel, spec_error
+from handler.schedule.strategies import FixedStrategy, Strategy, strategy_mapping
+from handler.validation.models import Rate, SpecModel, spec_error
 
 Layers = Literal["all", "all_reverse"] | list[str | list[str]]
 FIELD = "freeze_training"
-
-
-class FixedStrategy(SpecModel):
-    """One turn: all layer groups are frozen for the whole interval."""
-
-    model_config = ConfigDict(title="fixed")
-    name: Literal["fixed"] = "fixed"
-
-
-class RoundRobinStrategy(SpecModel):
-    """The layer groups take turns, in the order in which they are listed."""
-
-    model_config = ConfigDict(title="round_robin")
-    name: Literal["round_robin"] = "round_robin"
-    period: Annotated[Count, Field(title="Period", description="Number of epochs per turn.")] = 1
-    count: Annotated[Count, Field(title="Count", description="Number of layer groups chosen per turn.")] = 1
-    invert: Annotated[
-        Flag,
-        Field(title="Invert", description="The chosen layer groups are trainable and the entry's others frozen."),
-    ] = False
-
-
-class RandomStrategy(RoundRobinStrategy):
-    """Each turn chooses layer groups at random; the choice depends on the seed and the number of the turn only."""
-
-    model_config = ConfigDict(title="random")
-    name: Literal["random"] = "random"  # type: ignore[assignment]
-    seed: Annotated[Seed, Field(title="Seed", description="The seed of the random choices.")] = 0
 
 
 def _interval(value: Any) -> Any:
@@ -95,20 +68,6 @@ def _except(value: Any) -> Any:
     return [_name(f"[{i}]", name) for i, name in enumerate(names)]
 
 
-def _strategy(value: Any) -> Any:
-    """Convert a strategy that is given by its name alone to a mapping."""
-    if isinstance(value, str):
-        return {"name": value}
-    if isinstance(value, Mapping) and "name" not in value:
-        raise ScheduleError("name", "is missing; it is 'fixed', 'round_robin' or 'random'")
-    if not isinstance(value, Mapping | SpecModel):
-        raise ScheduleError("", f"must be 'fixed' or a mapping with a name, not {quote(value)}")
-    return value
-
-
-Strategy = Annotated[FixedStrategy | RoundRobinStrategy | RandomStrategy, Field(discriminator="name")]
-
-
 class Entry(SpecModel):
     """One entry of a freeze-training schedule: which layers are frozen in which epochs.
 
@@ -144,7 +103,7 @@ class Entry(SpecModel):
     ] = []
     strategy: Annotated[
         Strategy,
-        BeforeValidator(_strategy, json_schema_input_type=Literal["fixed"] | Strategy),
+        BeforeValidator(strategy_mapping, json_schema_input_type=Literal["fixed"] | Strategy),
         Field(
             title="Strategy",
             description="fixed: all layer groups are frozen; round_robin: in turn; random: some, drawn for each turn.",
@@ -173,24 +132,6 @@ def parse_entries(freeze_training: Any, prefix: str = FIELD) -> list[Entry]:
             refused = spec_error(error, f"{prefix}[{i}]", Entry)
             raise ScheduleError(refused.path, refused.message) from error
     return entries
-
-
-def parse_strategy(value: Any, model: type[RoundRobinStrategy], path: str = "strategy") -> RoundRobinStrategy:
-    """Return a strategy of a known kind, from a mapping whose `name` may be left out.
-
-    Args:
-        value: the mapping, or an instance of the model.
-        model: the model of the strategy.
-        path: the path of the value, for messages.
-
-    Raises:
-        ScheduleError: a key is unknown or a value is invalid.
-    """
-    try:
-        return value if isinstance(value, model) else model.model_validate(value)
-    except ValidationError as error:
-        refused = spec_error(error, path, model)
-        raise ScheduleError(refused.path, refused.message) from error
 
 
 def as_list(freeze_training: Any, path: str = "") -> list[Any]:

@@ -7,27 +7,18 @@ therefore a function of the schedule and the epoch alone, and resuming at any ep
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, product
 from typing import Any
 
-import numpy as np
-
 from handler.errors import ScheduleError
 from handler.errors.quoting import listing, quote
-from handler.schedule.entries import (
-    FIELD,
-    Entry,
-    FixedStrategy,
-    RandomStrategy,
-    RoundRobinStrategy,
-    parse_entries,
-    parse_strategy,
-)
+from handler.schedule.entries import FIELD, Entry, parse_entries
 from handler.schedule.layer_groups import LayerGroups, Op, listed_layer_groups, resolve_layer_groups
 from handler.schedule.layer_outline import Outline
+from handler.schedule.strategies import FixedStrategy, RandomStrategy, RoundRobinStrategy, parse_strategy
 
 Turns = tuple[list[int], list[dict[str, list[str]]]]
 
@@ -286,24 +277,10 @@ class _ResolvedEntry:
             return [(self.start, self.units.freeze_groups(range(count)))]
         ops = []
         for t, epoch in enumerate(range(self.start, self.end, self.strategy.period)):
-            chosen = _CHOICES[type(self.strategy)](self.strategy, t, count)
+            chosen = self.strategy.choose(t, count)
             resting = set(range(count)) - chosen if self.strategy.invert else chosen
             ops.append((epoch, self.units.freeze_groups(resting)))
         return ops
-
-
-def _round_robin_choice(strategy: RoundRobinStrategy, t: int, n: int) -> set[int]:
-    return {(t * strategy.count + j) % n for j in range(strategy.count)}
-
-
-def _random_choice(strategy: RandomStrategy, t: int, n: int) -> set[int]:
-    return {int(i) for i in np.random.default_rng([strategy.seed, t]).choice(n, strategy.count, replace=False)}
-
-
-_CHOICES: dict[type, Callable[[Any, int, int], set[int]]] = {
-    RoundRobinStrategy: _round_robin_choice,
-    RandomStrategy: _random_choice,
-}
 
 
 def _merge_entries(stretches: Sequence[_ResolvedEntry], training_epochs: int) -> Schedule:
