@@ -14,7 +14,7 @@ from flows.access_rules import admit_path
 from flows.answers import GcAnswer
 from handler.errors import BusyError
 from handler.store.marker import is_absent
-from handler.store.retention import Retention
+from handler.store.run_retention import Retention
 from handler.store.store import Store
 from tasks.prefect_artifacts import log
 

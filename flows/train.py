@@ -25,9 +25,9 @@ from prefect.exceptions import TerminationSignal
 from prefect.utilities import engine
 from pydantic import Field
 
+from flows.abandoned_run import ABANDON_SECONDS, exit_after, mark_abandoned, notify_prefect
 from flows.access_rules import is_from_outside
 from flows.answers import TrainAnswer
-from flows.forced_exit import ABANDON_SECONDS, exit_after, mark_abandoned, notify_prefect
 from flows.parameters import inputs_as_started, run_inputs, training_name
 from flows.prefect_sync import begin_flow_run, end_flow_run, stop_retrying, wait_for_return, without_tags
 from flows.stop_signals import LIMIT_SECONDS, SignalWatch

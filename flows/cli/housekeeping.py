@@ -12,7 +12,7 @@ from flows.answers import Damaged, FailureAnswer, GcAnswer, VerifyAnswer
 from flows.cli.output import CommandFailed, Output
 from flows.cli.tables import size, table
 from handler.errors import BusyError, SpecError
-from handler.store.retention import Retention
+from handler.store.run_retention import Retention
 from handler.store.store import Store
 
 

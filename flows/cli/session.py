@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from flows import prefect_sync
+from flows.abandoned_run import ABANDON_SECONDS, SECOND_SIGNAL_SECONDS, exit_after, mark_abandoned, notify_prefect
 from flows.answers import FailureAnswer, TrainAnswer
 from flows.cli.display import display_for
 from flows.cli.output import CommandFailed, Output, expected_message
-from flows.forced_exit import ABANDON_SECONDS, SECOND_SIGNAL_SECONDS, exit_after, mark_abandoned, notify_prefect
 from flows.prefect_server import settings
 from flows.prefect_server.embedded import EmbeddedServer, configured_api_url, start_or_join
 from flows.stop_signals import SignalWatch

@@ -2,7 +2,7 @@
 
 Read `store`, `states` and `runs`. Below them, `atomic_dirs`, `atomic_files`, `checksums`, `arrays` and `raw_zarr` write
 the files, `locks`, `leases` and `collection_lock` exclude other processes, `remote_dirs`, `remote_files` and
-`object_store` keep a store at a URL, and `maintenance` and `retention` remove data.
+`object_store` keep a store at a URL, and `maintenance` and `run_retention` remove data.
 """
 
 from handler.public_names import import_on_first_use

@@ -14,7 +14,7 @@ from handler.records import RunRecord
 from handler.store import atomic_dirs, atomic_files, checksums, collection_lock, locks, marker, remote_dirs
 from handler.store.occupied_paths import is_file
 from handler.store.prefit_cache import PrefitCache
-from handler.store.retention import Retention, runs_to_remove
+from handler.store.run_retention import Retention, runs_to_remove
 from handler.store.runs import FILES, RunStore
 from handler.store.states import StateStore
 from handler.validation.run_name import RUN_NAME

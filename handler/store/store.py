@@ -18,7 +18,7 @@ from handler.store import atomic_files, collection_lock, maintenance, marker, re
 from handler.store.checksums import Damage
 from handler.store.prefit_cache import PrefitCache
 from handler.store.remote_dirs import local_root
-from handler.store.retention import Retention
+from handler.store.run_retention import Retention
 from handler.store.runs import RunStore
 from handler.store.states import StateStore
 from handler.validation.text import check_folder_name

@@ -7,7 +7,7 @@ import time
 import pytest
 from prefect.runner._process_manager import ProcessManager
 
-from flows.forced_exit import ABANDON_SECONDS
+from flows.abandoned_run import ABANDON_SECONDS
 from flows.stop_signals import SignalWatch
 from handler.stop_flag import stop
 from tests.flows.waiting import wait_for

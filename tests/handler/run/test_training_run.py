@@ -19,7 +19,7 @@ from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import parse_spec
 from handler.store import atomic_dirs
-from handler.store.retention import Retention
+from handler.store.run_retention import Retention
 from handler.store.store import Store
 from tests.handler.runs import MODULE, SPEC, trains_in
 

@@ -8,7 +8,7 @@ import pytest
 from handler.errors import SpecError
 from handler.store import atomic_dirs, remote_dirs
 from handler.store.marker import is_absent
-from handler.store.retention import Retention
+from handler.store.run_retention import Retention
 from handler.store.store import Store
 from tests.handler.store.examples import ARRAYS, equal, recorded, state_of
 from tests.s3_server import BUCKET

@@ -12,7 +12,7 @@ from handler.errors import BusyError, EnvironmentMismatch, SpecError
 from handler.fingerprint import environment
 from handler.run.resumption import inputs_of_run
 from handler.run.trained_model import TrainedModel
-from handler.store.retention import Retention
+from handler.store.run_retention import Retention
 from handler.store.store import Store
 
 

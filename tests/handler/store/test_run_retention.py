@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from handler.errors import SpecError
 from handler.records import RunRecord
-from handler.store.retention import Retention, runs_to_remove
+from handler.store.run_retention import Retention, runs_to_remove
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 
