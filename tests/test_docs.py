@@ -17,7 +17,7 @@ import flows.answers
 from flows.cli.app import app
 from handler.data import arguments, data_spec
 from handler.schedule import entries, strategies
-from handler.spec import callbacks, device_strategy, keras_names, options, training_spec
+from handler.spec import callbacks, device_strategy, keras_names, training_options, training_spec
 
 ROOT = Path(__file__).parent.parent
 SPECIFICATION = (ROOT / "docs" / "specification.md").read_text(encoding="utf-8")
@@ -41,7 +41,7 @@ def fields(module):
 
 FIELDS = [
     field
-    for module in (training_spec, data_spec, callbacks, entries, strategies, arguments, options, device_strategy)
+    for module in (training_spec, data_spec, callbacks, entries, strategies, arguments, training_options, device_strategy)
     for field in fields(module)
 ]
 

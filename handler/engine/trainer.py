@@ -24,7 +24,7 @@ from handler.engine.steps import Steps, StepSource
 from handler.errors import Interrupted
 from handler.freezing.masks import MASKS_KEPT, Masks
 from handler.observer import Observer
-from handler.spec.options import NonFinite
+from handler.spec.training_options import NonFinite
 from handler.state.keras_state import assign, named_variables, put_into, to_array
 from handler.stop_flag import StopFlag
 from handler.stop_flag import stop as stop_flag

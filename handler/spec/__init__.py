@@ -11,7 +11,7 @@ _PUBLIC = {
     "DataSpec": "handler.data.data_spec",
     "Entry": "handler.schedule.entries",
     "ModelSpec": "handler.spec.training_spec",
-    "TrainingOptions": "handler.spec.training_spec",
+    "TrainingOptions": "handler.spec.training_options",
     "TrainingSpec": "handler.spec.training_spec",
     "check_run_name": "handler.validation.run_name",
     "dump_spec": "handler.spec.reader",

@@ -19,15 +19,14 @@ from handler.errors import SpecError
 from handler.errors.quoting import quote, suggestion
 from handler.schedule.entries import Entry, as_list
 from handler.schedule.schedule import check_schedule
-from handler.spec.callbacks import CallbackSpec, check_monitors
-from handler.spec.device_strategy import DeviceStrategy, check_device_strategy
-from handler.spec.device_strategy import device_strategy_mapping as as_strategy
+from handler.spec.callbacks import check_monitors
+from handler.spec.device_strategy import check_device_strategy
 from handler.spec.initial_weights import WeightsInto, check_weights
 from handler.spec.keras_objects import LOSS, METRIC, check_named, metric_label, schema
 from handler.spec.optimizer import check_optimizer
-from handler.spec.options import ActivationCacheOptions, NonFinite, SnapshotOptions, activation_cache_mapping
+from handler.spec.training_options import TrainingOptions
 from handler.user_code.reference import is_reference
-from handler.validation.models import Count, Flag, Seed, SpecModel, Weight
+from handler.validation.models import Seed, SpecModel, Weight
 from handler.validation.run_name import check_run_name
 from handler.validation.text import check_text
 
@@ -64,10 +63,6 @@ def _class_weight(value: Any) -> Any:
         seen.add(same)
         weights[name] = weight
     return weights
-
-
-def _callback(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
 
 
 Optimizer = Annotated[
@@ -132,55 +127,6 @@ class ModelSpec(SpecModel):
         "of `file` to one of these and `into` to the path of a part of the network.",
     )
     compile: CompileSpec = Field(default=CompileSpec(), title="Compilation")
-
-
-class TrainingOptions(SpecModel):
-    """The training options: epochs, batch size, callbacks and the like.
-
-    Example:
-        >>> TrainingOptions(epochs=3, prefix_cache="off").prefix_cache.mode
-        'off'
-    """
-
-    model_config = ConfigDict(title="Training")
-    epochs: Annotated[Count, Field(le=100_000)] = Field(
-        title="Epochs", description="Number of epochs of the whole training."
-    )
-    batch_size: Count = Field(default=32, title="Batch size", description="Examples per step.")
-    in_place: Flag = Field(
-        default=False,
-        title="In place",
-        description="Rearrange the arrays instead of collecting each batch: contiguous reads, "
-        "a bit-identical result; a backup is written and restored.",
-    )
-    threads: Annotated[Count, Field(le=1024)] | None = Field(
-        default=None,
-        title="Threads",
-        description="Processor threads; left out: one per core, fixed at the first start.",
-    )
-    snapshot: SnapshotOptions = Field(
-        default=SnapshotOptions(), title="Snapshots", description="Snapshots in addition to one after each epoch."
-    )
-    prefix_cache: Annotated[
-        ActivationCacheOptions,
-        BeforeValidator(activation_cache_mapping, json_schema_input_type=str | ActivationCacheOptions),
-    ] = Field(
-        default=ActivationCacheOptions(),
-        title="Prefix cache",
-        description="Compute and store the activations of a frozen prefix once: auto, on or off.",
-    )
-    strategy: (
-        Annotated[DeviceStrategy, BeforeValidator(as_strategy, json_schema_input_type=str | DeviceStrategy)] | None
-    ) = Field(default=None, title="Strategy", description="mirrored: each batch is distributed over several devices.")
-    non_finite: NonFinite = Field(
-        default="stop", title="Not finite", description="The reaction to a loss that becomes NaN: stop or continue."
-    )
-    masks_kept: Count = Field(
-        default=16, title="Masks kept", description="Number of masks whose traced steps stay in memory."
-    )
-    callbacks: list[Annotated[CallbackSpec, BeforeValidator(_callback, json_schema_input_type=str | CallbackSpec)]] = (
-        Field(default=[], title="Callbacks", description="Keras callbacks, or your own as module:Class.")
-    )
 
 
 class TrainingSpec(SpecModel):

@@ -22,7 +22,7 @@ from handler.freezing.layers import outline
 from handler.memory import enough_memory
 from handler.observer import Observer
 from handler.schedule.schedule import compute_schedule, describe_idle_epochs, describe_layers_frozen_by_user
-from handler.spec.options import NonFinite
+from handler.spec.training_options import NonFinite
 from handler.state.chain import Chain
 from handler.store.checksums import key_of
 from handler.store.store import Store

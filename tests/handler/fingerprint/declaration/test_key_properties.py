@@ -11,7 +11,8 @@ from handler.fingerprint.declaration import FileDigests, declaration_of
 from handler.fingerprint.differences import first_difference, spec_field
 from handler.spec.callback_rules import RULES
 from handler.spec.reader import parse_spec
-from handler.spec.training_spec import CompileSpec, ModelSpec, TrainingOptions, TrainingSpec
+from handler.spec.training_options import TrainingOptions
+from handler.spec.training_spec import CompileSpec, ModelSpec, TrainingSpec
 from handler.store.checksums import key_of
 from tests.good_spec import changed, write_good
 
