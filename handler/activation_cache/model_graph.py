@@ -174,8 +174,8 @@ def uncacheable_reason(layer: Any, lambdas: bool = False) -> str:
             isinstance(part, keras.layers.Lambda) and not lambdas
         ),
     }
-    found = (text for text, check in checks.items() for part in all_layers(layer) if check(part))
-    return next(found, "")
+    reasons = (text for text, check in checks.items() for part in all_layers(layer) if check(part))
+    return next(reasons, "")
 
 
 def flops(node: Any) -> int:

@@ -64,8 +64,8 @@ def nearest_neighbours(xyz: np.ndarray, queries: np.ndarray, count: int) -> np.n
     most = min(count, len(xyz))
     # Unbalanced and not compact: with so few points queries are as fast, and building takes a third of the time.
     tree = cKDTree(xyz, balanced_tree=False, compact_nodes=False)
-    found: np.ndarray = np.asarray(tree.query(queries, k=range(1, most + 1))[1], np.int32)
-    return found if most == count else np.pad(found, ((0, 0), (0, count - most)), mode="edge")
+    nearest: np.ndarray = np.asarray(tree.query(queries, k=range(1, most + 1))[1], np.int32)
+    return nearest if most == count else np.pad(nearest, ((0, 0), (0, count - most)), mode="edge")
 
 
 def build_hierarchy(xyz: np.ndarray, levels: Sequence[int], neighbours: int, threads: int = 2) -> dict[str, np.ndarray]:

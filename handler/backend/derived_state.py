@@ -93,9 +93,7 @@ def put_tables(model: Any, arrays: Mapping[str, np.ndarray]) -> bool:
         return False
     if len(stored) != len(layers):
         raise MismatchError(f"{GROUP}: the state has {len(stored)} lookup tables, the network has {len(layers)}")
-    changed = [
-        set_table(layer, parse_table(array), path) for (path, layer), array in zip(layers, stored, strict=True)
-    ]
+    changed = [set_table(layer, parse_table(array), path) for (path, layer), array in zip(layers, stored, strict=True)]
     return any(changed)
 
 
@@ -156,11 +154,11 @@ def _values(layer: Any) -> dict[str, np.ndarray]:
     from keras import ops
 
     plain = (np.ndarray, int, float, list, tuple)
-    found = {}
+    values = {}
     for name, value in vars(layer).items():
         if not name.startswith("_") and (ops.is_tensor(value) or isinstance(value, plain)):
             try:
-                found[name] = np.asarray(value)
+                values[name] = np.asarray(value)
             except (ValueError, TypeError, NotImplementedError):  # ragged, or symbolic
                 continue
-    return found
+    return values

@@ -47,8 +47,8 @@ def set_up_devices(options: DeviceOptions | None) -> None:
     if len(_gpus()) >= (options.devices or 2):
         return
     if options.devices is None:
-        there = len(_gpus())
-        what = f"mirrored needs two GPUs, this machine has {there}; `devices: 2` splits the CPU into two devices"
+        present = len(_gpus())
+        what = f"mirrored needs two GPUs, this machine has {present}; `devices: 2` splits the CPU into two devices"
         raise SpecError(FIELD, what)
     wanted = [tf.config.LogicalDeviceConfiguration()] * options.devices
     try:
@@ -157,8 +157,8 @@ class ReplicaVariable:
 
     def numpy(self) -> np.ndarray:
         """Return its value."""
-        found: np.ndarray = self._variable.numpy()
-        return found
+        value: np.ndarray = self._variable.numpy()
+        return value
 
     def assign(self, value: Any) -> None:
         """Set its value."""
@@ -167,13 +167,13 @@ class ReplicaVariable:
 
 def expand_replicas(variables: Sequence[Any]) -> list[Any]:
     """Return variables, with those that differ between replicas replaced by one `ReplicaVariable` per replica."""
-    found = list[Any]()
+    expanded = list[Any]()
     for variable in variables:
         if type(variable.value).__name__ == "SyncOnReadVariable":
-            found += [ReplicaVariable(f"{variable.path}/{i}", part) for i, part in enumerate(variable.value.values)]
+            expanded += [ReplicaVariable(f"{variable.path}/{i}", part) for i, part in enumerate(variable.value.values)]
         else:
-            found.append(variable)
-    return found
+            expanded.append(variable)
+    return expanded
 
 
 def other_replica_variables(model: Any, trained: Sequence[Any]) -> list[Any]:
@@ -198,8 +198,8 @@ def other_replica_variables(model: Any, trained: Sequence[Any]) -> list[Any]:
 def _gpus() -> list[Any]:
     import tensorflow as tf
 
-    found: list[Any] = tf.config.list_physical_devices("GPU")
-    return found
+    gpus: list[Any] = tf.config.list_physical_devices("GPU")
+    return gpus
 
 
 @lru_cache

@@ -39,14 +39,14 @@ class OwnWeight:
 
 def all_layers(layer: Any) -> list[Any]:
     """Return a layer or model and every layer inside it, at any depth."""
-    found: list[Any] = layer._flatten_layers()
-    return found
+    layers: list[Any] = layer._flatten_layers()
+    return layers
 
 
 def inner_layers(layer: Any) -> list[Any]:
     """Return the layers that a layer or model contains directly."""
-    found: list[Any] = layer._flatten_layers(include_self=False, recursive=False)
-    return found
+    layers: list[Any] = layer._flatten_layers(include_self=False, recursive=False)
+    return layers
 
 
 def own_variables(layer: Any) -> list[Any]:
@@ -56,8 +56,8 @@ def own_variables(layer: Any) -> list[Any]:
 
 def own_trainable_variables(layer: Any) -> list[Any]:
     """Return the variables that a layer holds itself and that are trained unless the layer is frozen."""
-    found: list[Any] = layer._trainable_variables
-    return found
+    variables: list[Any] = layer._trainable_variables
+    return variables
 
 
 def has_seed_generators(layer: Any) -> bool:

@@ -17,8 +17,8 @@ def unwrapped(optimizer: Any) -> Any:
 
 def optimized_variables(optimizer: Any) -> list[Any]:
     """Return the variables over which an optimizer was built."""
-    found: list[Any] = optimizer._trainable_variables
-    return found
+    variables: list[Any] = optimizer._trainable_variables
+    return variables
 
 
 def steps_taken(optimizer: Any) -> int:

@@ -98,8 +98,8 @@ def npz_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> D
         SpecError: `args` are not valid.
     """
     options = parse_arguments(ArrayArguments, args)
-    found = read_headers(path, where)
-    return _shape([found[name] for name in input_names(found, path, where)], options)
+    headers = read_headers(path, where)
+    return _shape([headers[name] for name in input_names(headers, path, where)], options)
 
 
 def zarr_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> DataShape:

@@ -53,15 +53,15 @@ class Cells:
         for shift in range(-reach, reach + 1):
             target = self._columns[self._rank] + shift
             column = np.searchsorted(self._columns, target)
-            there = np.flatnonzero(self._columns[np.minimum(column, len(self._columns) - 1)] == target)
-            start = column[there] * self._stride
-            first = np.searchsorted(self._keys, start + np.maximum(self._row[there] - reach, 0))
-            last_row = np.minimum(self._row[there] + reach, self._stride - 1)  # not into the next column
+            occupied = np.flatnonzero(self._columns[np.minimum(column, len(self._columns) - 1)] == target)
+            start = column[occupied] * self._stride
+            first = np.searchsorted(self._keys, start + np.maximum(self._row[occupied] - reach, 0))
+            last_row = np.minimum(self._row[occupied] + reach, self._stride - 1)  # not into the next column
             end = np.searchsorted(self._keys, start + last_row, side="right")
             level = np.frexp(np.maximum(end - first, 1))[1] - 1  # the greatest power of two of cells that fits
             for k, of_length in enumerate(minima):
                 chosen = np.flatnonzero((level == k) & (end > first))
-                at = there[chosen]
+                at = occupied[chosen]
                 pair = np.minimum(of_length[first[chosen]], of_length[end[chosen] - (1 << k)])
                 least[at] = np.minimum(least[at], pair)
         return least[self.of_point]

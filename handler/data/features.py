@@ -100,9 +100,9 @@ def compute_features(cloud: Cloud, names: Sequence[str], threads: int = 2) -> np
 
 
 def _scale(name: str) -> tuple[str, int] | None:
-    found = _SCALED.fullmatch(name)
-    if found and found[1] in NEIGHBOURHOOD and int(found[2]) in SCALES and str(int(found[2])) == found[2]:
-        return found[1], int(found[2])
+    match = _SCALED.fullmatch(name)
+    if match and match[1] in NEIGHBOURHOOD and int(match[2]) in SCALES and str(int(match[2])) == match[2]:
+        return match[1], int(match[2])
     return None
 
 

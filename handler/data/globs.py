@@ -42,8 +42,8 @@ def matches(pattern: str, folder: Path, where: str) -> list[Path]:
         if "**" in part and part != "**":
             raise DataError(where, f"{pattern!r} is not a valid glob: ** must be a whole path component, as in a/**/*")
     try:
-        found = folder.joinpath(before).glob(rest)
-        return sorted(path for path in found if path.is_file())
+        paths = folder.joinpath(before).glob(rest)
+        return sorted(path for path in paths if path.is_file())
     except (OSError, ValueError) as error:
         raise DataError(where, f"{pattern!r} can't be searched: {error}") from error
 
@@ -66,15 +66,15 @@ def files_named(pattern: str, folder: Path, where: str) -> dict[str, Path]:
     path = folder / pattern
     if rest in ("", "**") or path.exists():
         root = path if rest != "**" or path.exists() else folder / before
-        found = {path.name: path} if root.is_file() else {_name(file, root): file for file in files_within(root)}
+        files = {path.name: path} if root.is_file() else {_name(file, root): file for file in files_within(root)}
     else:
         root = folder / before
-        found = {_name(file, root): file for file in matches(pattern, folder, where)}
-    written = _written_by_runs(found.values(), root)
-    found = {name: file for name, file in found.items() if not written.intersection(file.parents)}
-    if not found:
+        files = {_name(file, root): file for file in matches(pattern, folder, where)}
+    written = _written_by_runs(files.values(), root)
+    files = {name: file for name, file in files.items() if not written.intersection(file.parents)}
+    if not files:
         raise DataError(where, f"{pattern!r} matches no file in {folder}; give a file, a folder or a glob of files")
-    return dict(sorted(found.items()))
+    return dict(sorted(files.items()))
 
 
 def _written_by_runs(files: Iterable[Path], root: Path) -> set[Path]:

@@ -144,8 +144,8 @@ def _checked(factor: float, what: str) -> float:
 
 def _keys(header: LasHeader) -> dict[int, Any]:
     """Return the GeoTIFF keys, with the texts and numbers that the other two records hold."""
-    found = {r.number: r.data for r in header.records if r.user == PROJECTION}
-    directory, doubles, texts = found.get(34735, b""), found.get(34736, b""), found.get(34737, b"")
+    records = {r.number: r.data for r in header.records if r.user == PROJECTION}
+    directory, doubles, texts = records.get(34735, b""), records.get(34736, b""), records.get(34737, b"")
     if len(directory) < 8:
         return {}
     count = min(struct.unpack_from("<H", directory, 6)[0], len(directory) // 8 - 1)

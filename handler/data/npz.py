@@ -27,21 +27,19 @@ def read_headers(path: Path, where: str) -> dict[str, Header]:
     Raises:
         DataError: the file is no archive of arrays, or a header contradicts the size of its array.
     """
-    found = {}
+    headers = {}
     with _readable(path, where), zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             with archive.open(member) as file:
                 version = np.lib.format.read_magic(file)
-                read = (
-                    np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                )
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
                 shape, _, dtype = read(file)
                 size = member.file_size - file.tell()
             name = member.filename.removesuffix(".npy")
             if not dtype.hasobject and size != math.prod(shape) * dtype.itemsize:  # guard: npz-size-in-header
                 raise ValueError(f"{name} says shape {shape} of {dtype} and has {size} bytes")
-            found[name] = (shape, dtype)
-    return found
+            headers[name] = (shape, dtype)
+    return headers
 
 
 def read_arrays(path: Path, where: str) -> dict[str, np.ndarray]:

@@ -86,10 +86,10 @@ def _written(cache: PrefitCache, key: str, far: dict[str, Any], after: Callable[
 def _named(dataset: Dataset) -> dict[str, Any]:
     """Return the arrays of a dataset by name."""
     pairs = [("", dataset.X, dataset.y)] + ([("_val", *dataset.validation)] if dataset.validation else [])
-    found: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     for suffix, X, y in pairs:
-        found |= {f"X{i}{suffix}": part for i, part in enumerate(X)} | {f"y{suffix}": y}
-    return found
+        arrays |= {f"X{i}{suffix}": part for i, part in enumerate(X)} | {f"y{suffix}": y}
+    return arrays
 
 
 def _with(dataset: Dataset, arrays: dict[str, Any]) -> Dataset:

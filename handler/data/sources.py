@@ -102,14 +102,14 @@ def check_clouds(data: DataSpec, folder: Path) -> None:
         SpecError: the arguments are not valid.
     """
     args = _cloud_arguments(data)
-    found: list[Path] = []
+    paths: list[Path] = []
     for where, source in data.sources():
         if form_of(source) == "cloud":
             listed = _cloud_files(source, folder, where)
             for path in listed:
                 las.scale_of_file(path, where)
-            found += listed
-    las.check_dimensions(found, args.features, "data.source")
+            paths += listed
+    las.check_dimensions(paths, args.features, "data.source")
 
 
 def returned(data: DataSpec, folder: Path, seed: int) -> Dataset | None:
@@ -136,16 +136,16 @@ def files(data: DataSpec, folder: Path) -> list[Path]:
     Raises:
         DataError: a file is missing or a glob matches nothing.
     """
-    found: set[Path] = set()
+    paths: set[Path] = set()
     for where, source in data.sources():
         form = form_of(source)
         if form == "cloud":
-            found.update(_cloud_files(source, folder, where))
+            paths.update(_cloud_files(source, folder, where))
         elif form == "npz":
-            found.add(_existing(str(source), folder, where))
+            paths.add(_existing(str(source), folder, where))
         elif form == "zarr":
-            found.update(files_within(_existing(str(source), folder, where)))
-    return sorted(found)
+            paths.update(files_within(_existing(str(source), folder, where)))
+    return sorted(paths)
 
 
 def _cloud_arguments(data: DataSpec) -> CloudArguments:
@@ -164,18 +164,18 @@ def _clouds(source: str | list[str], args: CloudArguments, folder: Path, where: 
 
 
 def _cloud_files(source: str | list[str], folder: Path, where: str) -> list[Path]:
-    found: list[Path] = []
+    paths: list[Path] = []
     for pattern in [source] if isinstance(source, str) else source:
         if (folder / pattern).exists() or not is_glob(pattern):
-            found.append(_existing(pattern, folder, where))
+            paths.append(_existing(pattern, folder, where))
             continue
-        there = matches(pattern, folder, where)
-        if not there:
+        matching = matches(pattern, folder, where)
+        if not matching:
             raise DataError(
                 where, f"{pattern!r} matches no file in {folder}; give a pattern that matches .las or .laz files"
             )
-        found += there
-    return sorted(set(found))
+        paths += matching
+    return sorted(set(paths))
 
 
 def _existing(source: str, folder: Path, where: str) -> Path:

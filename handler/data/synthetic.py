@@ -149,16 +149,16 @@ class _Building:
 def _buildings(survey: _Survey) -> list[_Building]:
     """Place houses that touch neither each other nor the street."""
     rng, size = survey.rng, survey.size
-    found: list[_Building] = []
+    buildings: list[_Building] = []
     for _ in range(int(size * size / 60) + 20):
         half = np.array([rng.uniform(3.5, 8.0), rng.uniform(2.5, 5.0)])
         centre, angle, eaves = rng.uniform(0.05, 0.95, 2) * size, rng.uniform(0.0, np.pi), rng.uniform(2.8, 9.0)
         ridge = 0.0 if rng.random() < 0.3 else rng.uniform(1.2, 3.0)
         new = _Building(centre, half, angle, eaves, ridge, rng.uniform(500.0, 1300.0))
-        apart = all(np.hypot(*(centre - other.centre)) > new.reach + other.reach for other in found)
+        apart = all(np.hypot(*(centre - other.centre)) > new.reach + other.reach for other in buildings)
         if apart and not survey.terrain.on_street(centre[None], new.reach)[0]:
-            found.append(new)
-    return found
+            buildings.append(new)
+    return buildings
 
 
 def _hit_building(survey: _Survey, building: _Building) -> None:
@@ -204,10 +204,10 @@ def _trees(survey: _Survey, buildings: list[_Building]) -> None:
         depth = np.sort(rng.beta(1.0, 2.2, (len(xy), 3)), axis=1)  # most echoes near the crown's surface
         returns = crown + through
         for echo in range(3):
-            there = crown > echo
-            height = (high - (high - low) * depth[:, echo])[there]
-            bright = rng.normal(650.0 / returns[there], 70.0)
-            survey.echo(terrain.points(xy[there], height), _vegetation(height), bright, echo + 1, returns[there])
+            inside = crown > echo
+            height = (high - (high - low) * depth[:, echo])[inside]
+            bright = rng.normal(650.0 / returns[inside], 70.0)
+            survey.echo(terrain.points(xy[inside], height), _vegetation(height), bright, echo + 1, returns[inside])
         bright = terrain.intensity(xy[through], rng) / returns[through]
         survey.echo(terrain.points(xy[through]), GROUND, bright, returns[through], returns[through])
 

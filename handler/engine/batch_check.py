@@ -76,9 +76,9 @@ def check_inputs(model: Any, given: Sequence[Any], where: str, *, more: bool = F
             where, f"gives {len(given)} input arrays, the network takes {len(wanted)}; give a list with one array each"
         )
     for i, (part, tensor) in enumerate(zip(given, wanted, strict=False)):
-        found, dims = tuple(part.shape[1:]), tuple(tensor.shape[1:])
-        if len(found) != len(dims) or any(d is not None and d != f for d, f in zip(dims, found, strict=True)):
-            raise DataError(where, f"input {i} has examples of shape {found}, the network takes {dims}")
+        shape, dims = tuple(part.shape[1:]), tuple(tensor.shape[1:])
+        if len(shape) != len(dims) or any(d is not None and d != f for d, f in zip(dims, shape, strict=True)):
+            raise DataError(where, f"input {i} has examples of shape {shape}, the network takes {dims}")
 
 
 def check_lengths(parts: Sequence[Any], y: Any, where: str) -> None:

@@ -148,8 +148,8 @@ def _named(callbacks: Sequence[Any]) -> Iterator[tuple[str, Any]]:
         seen[kind] += 1
         # guard: checkpoint-identified-by-monitor
         if isinstance(callback, keras.callbacks.ModelCheckpoint):  # its memory belongs to its file, metric and mode
-            told = (callback.monitor, callback.mode, callback.save_best_only, callback.save_freq)
-            which = digest_bytes(json.dumps([Path(callback.filepath).name, *told]).encode())[:8]
+            fields = (callback.monitor, callback.mode, callback.save_best_only, callback.save_freq)
+            which = digest_bytes(json.dumps([Path(callback.filepath).name, *fields]).encode())[:8]
         yield f"{kind}:{which}", callback
 
 

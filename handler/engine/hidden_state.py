@@ -75,12 +75,12 @@ def refuse_derived_from_training(model: Any) -> None:
 
 def _operations(graph: Any) -> list[Any]:
     """Return the operations of a graph and of the functions that it calls (loops, branches)."""
-    found, waiting, seen = [], [graph], set()
+    operations, waiting, seen = [], [graph], set()
     while waiting:
         present = waiting.pop()
         if id(present) in seen:
             continue
         seen.add(id(present))
-        found += present.get_operations()
+        operations += present.get_operations()
         waiting += inner_graphs(present)
-    return found
+    return operations

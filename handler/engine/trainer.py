@@ -212,14 +212,14 @@ class Trainer:
         Raises:
             Interrupted: a stop was requested.
         """
-        told = callbacks or keras.callbacks.CallbackList()
+        callback_list = callbacks or keras.callbacks.CallbackList()
         kept = [to_array(v) for v in expand_replicas(self.model.metrics_variables)]
-        told.on_test_begin()
+        callback_list.on_test_begin()
         self.model.reset_metrics()
         test = self.masks.test_step(batches.signature(batches.tensors(sequencer[0])))
         logs: dict[str, Any] = {}
-        each = callback_state.has_batch_hooks(told.callbacks, of="test")
-        begin, end = told.on_test_batch_begin, told.on_test_batch_end
+        each = callback_state.has_batch_hooks(callback_list.callbacks, of="test")
+        begin, end = callback_list.on_test_batch_begin, callback_list.on_test_batch_end
         try:
             for _, logs in self.steps.run(test, sequencer, 0, len(sequencer), begin=begin, end=end, step_by_step=each):  # noqa: B007
                 pass
@@ -227,27 +227,27 @@ class Trainer:
             self._put_metrics(kept)
             raise
         results = pythonify_logs(named_results(self.model, logs))
-        told.on_test_end(results)
+        callback_list.on_test_end(results)
         self._put_metrics(kept)
         return results
 
-    def _check_loss(self, epoch: int, found: tuple[int, str, float] | None) -> None:
+    def _check_loss(self, epoch: int, loss: tuple[int, str, float] | None) -> None:
         """Raise `NonFiniteError` for a step whose loss is not finite, unless the training is to continue."""
-        if found is not None and self.non_finite == "stop":
-            step, name, value = found
+        if loss is not None and self.non_finite == "stop":
+            step, name, value = loss
             raise non_finite_error(f"{name} is {value}", epoch, step, len(self.sequencer))
 
     def _check_epoch(self, epoch: int, results: dict[str, Any]) -> None:
         """Raise `NonFiniteError` for non-finite metrics or weights, or add a note in the first such epoch."""
-        found = first_not_finite(results)
-        what = None if found is None else f"{found[0]} is {found[1]}"
+        loss = first_not_finite(results)
+        what = None if loss is None else f"{loss[0]} is {loss[1]}"
         if self.non_finite == "stop":
             if what is None:
                 path = first_weight_not_finite(optimized_variables(unwrapped(self.model.optimizer)))
                 what = None if path is None else f"the weights {path} are not finite"
             if what is not None:
                 raise non_finite_error(what, epoch, self.step, len(self.sequencer))
-        elif found is not None and np.isfinite((self.history.history.get(found[0]) or [0.0])[-1]):
+        elif loss is not None and np.isfinite((self.history.history.get(loss[0]) or [0.0])[-1]):
             self.note(
                 f"{what} in epoch {epoch} (the first is 0); the training continues (training.non_finite: continue)"
             )

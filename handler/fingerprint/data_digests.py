@@ -85,7 +85,7 @@ def digests_of_data(
     Raises:
         DataError: an array holds values that are not finite.
     """
-    told, digests = dict[str, str](), dict[str, str]()
+    texts, digests = dict[str, str](), dict[str, str]()
     for path, name, given, suffix in zip(where, _PARTS, ((X, y), validation), ("", "_val"), strict=True):
         if given is None:
             continue
@@ -95,8 +95,8 @@ def digests_of_data(
         about = [array_digest(part, FiniteCheck(label, path)) for label, part in zip(labels, arrays, strict=True)]
         digests[name] = key_of(about)
         kinds = [np.dtype(part.dtype).name for part in arrays]
-        told |= {x: f"{k} {tuple(a['shape'])} {a['xxh3']}" for x, k, a in zip(labels, kinds, about, strict=True)}
-    return {"data": digests["data"], "validation": digests.get("validation"), "initial": initial, "arrays": told}
+        texts |= {x: f"{k} {tuple(a['shape'])} {a['xxh3']}" for x, k, a in zip(labels, kinds, about, strict=True)}
+    return {"data": digests["data"], "validation": digests.get("validation"), "initial": initial, "arrays": texts}
 
 
 def check_digests(manifest: Mapping[str, Any], now: Mapping[str, Any], *names: str) -> None:

@@ -77,15 +77,15 @@ def _value(value: Any, file: str | None) -> str:
 
 def _code(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]]) -> str:
     """Return the changes in the user's code as text, file by file."""
-    told = []
+    changes = []
     for file in sorted({*before, *after}):
         was, now = before.get(file, {}), after.get(file, {})
         changed = [name for name in {**was, **now} if was.get(name) != now.get(name)]
         if file not in after or file not in before:
-            told.append(f"{file} is {'used now' if file in after else 'no longer used'}")
+            changes.append(f"{file} is {'used now' if file in after else 'no longer used'}")
         elif changed:
-            told.append(f"{file} changed: " + ", ".join(_definition(name, was, now) for name in changed))
-    return "; ".join(told) or f"the order of the statements in {' and '.join(sorted(after))} changed"
+            changes.append(f"{file} changed: " + ", ".join(_definition(name, was, now) for name in changed))
+    return "; ".join(changes) or f"the order of the statements in {' and '.join(sorted(after))} changed"
 
 
 def _definition(name: str, was: Mapping[str, str], now: Mapping[str, str]) -> str:

@@ -118,12 +118,12 @@ def check_environment(
 
 def _settings() -> dict[str, str]:
     """Return the environment variables that are set, without the flags that only make XLA write dumps."""
-    found = {}
+    settings = {}
     for name in SETTINGS:
         flags = [flag for flag in os.environ.get(name, "").split() if not flag.startswith("--xla_dump")]
         if flags:
-            found[name] = " ".join(flags)
-    return found
+            settings[name] = " ".join(flags)
+    return settings
 
 
 def _onednn() -> bool | None:
@@ -167,9 +167,9 @@ def _fixed() -> dict[str, Any]:
 
 def _caches() -> list[str]:
     """Return the sizes of the CPU's data caches, level by level; [] if the system does not report them."""
-    found = []
+    caches = []
     for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         with contextlib.suppress(OSError):
             if (folder / "type").read_text().strip() != "Instruction":
-                found.append(f"L{(folder / 'level').read_text().strip()} {(folder / 'size').read_text().strip()}")
-    return found
+                caches.append(f"L{(folder / 'level').read_text().strip()} {(folder / 'size').read_text().strip()}")
+    return caches

@@ -46,12 +46,12 @@ def parts_of(layer: Any, path: str) -> list[tuple[str, Any]]:
         `(path, layer)` for each layer with weights below it that contains no other, and for each `OwnWeight`.
     """
     inner = [child for child in _children(layer) if child.weights]
-    found = [(join(path, own.name), own) for own in _own_weights(layer)] if inner else []
+    parts = [(join(path, own.name), own) for own in _own_weights(layer)] if inner else []
     for child in inner:
         below = join(path, child.name)
-        found += parts_of(child, below) or [(below, child)]
-    unique = {_identity(part): (place, part) for place, part in reversed(found)}
-    return [unique[_identity(part)] for place, part in found if unique[_identity(part)][0] == place]
+        parts += parts_of(child, below) or [(below, child)]
+    unique = {_identity(part): (place, part) for place, part in reversed(parts)}
+    return [unique[_identity(part)] for place, part in parts if unique[_identity(part)][0] == place]
 
 
 def join(prefix: str, name: str) -> str:
@@ -157,6 +157,6 @@ class _Count:
         total = sum(math.prod(weight.shape) for weight in new)
         trainable = sum(math.prod(weight.shape) for weight in new if id(weight) in training)
         could_train = any(own_trainable_variables(part) for part in all_layers(layer))
-        held = could_train and not training
+        frozen_by_user = could_train and not training
         kind = "Weight" if isinstance(layer, OwnWeight) else type(layer).__name__
-        return LayerInfo(path, kind, total, trainable, bool(layer.trainable) and not held, held)
+        return LayerInfo(path, kind, total, trainable, bool(layer.trainable) and not frozen_by_user, frozen_by_user)

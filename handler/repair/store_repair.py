@@ -58,14 +58,14 @@ def repair_store(
         Interrupted: a stop was requested; repaired parts stay repaired.
     """
     names = list(runs)
-    found = store.verify(*names)
+    damages = store.verify(*names)
     repairs, reasons = Repairs(), dict[str, str]()
-    for damage in found:
+    for damage in damages:
         place = place_in(store, damage)
         if place is not None and removal.is_cache(place):
             repairs.mended.append(Damage(damage.path, f"{damage.what}; {removal.remove(store, place)}"))
     records = _records(store, names)
-    damaged = dict.fromkeys(_name(place) for damage in found if (place := place_in(store, damage)) is not None)
+    damaged = dict.fromkeys(_name(place) for damage in damages if (place := place_in(store, damage)) is not None)
     wanted, unassigned = assign(records, damaged)
     for name in unassigned:
         if not removal.quarantine_unneeded_state(store, name.removeprefix("states/"), records):
@@ -80,15 +80,15 @@ def repair_store(
             text = str(error) if isinstance(error, FrostlineError) else f"{type(error).__name__}: {error}"
             for name in one.names:
                 reasons[name] = f"run {one.record.run!r} cannot rebuild it ({' '.join(text.split())})"
-    _judge(store, names, found, reasons, repairs)
+    _judge(store, names, damages, reasons, repairs)
     return repairs
 
 
-def _judge(store: Store, names: list[str], found: list[Damage], reasons: dict[str, str], repairs: Repairs) -> None:
+def _judge(store: Store, names: list[str], damages: list[Damage], reasons: dict[str, str], repairs: Repairs) -> None:
     """Verify again: sort the damages into repaired and remaining ones, and add the reasons to the latter."""
     left = store.verify(*names)
     removed, still = {damage.path for damage in repairs.mended}, {damage.path for damage in left}
-    again = [damage for damage in found if damage.path not in removed | still]
+    again = [damage for damage in damages if damage.path not in removed | still]
     repairs.mended += [Damage(damage.path, f"{damage.what}; it was rebuilt") for damage in again]
     for damage in left:
         place = place_in(store, damage)
@@ -110,10 +110,10 @@ def _name(place: Path) -> str:
 
 
 def _records(store: Store, names: list[str]) -> list[RunRecord]:
-    found = []
+    records = []
     for name in names or store.runs.names():
         try:
-            found.append(store.runs.read(name))
+            records.append(store.runs.read(name))
         except FrostlineError:
             continue
-    return found
+    return records

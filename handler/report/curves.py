@@ -45,14 +45,14 @@ def charts(
         readings: whether hovering shows the values of an epoch.
     """
     names = list(dict.fromkeys(name.removeprefix("val_") for name in history if name not in RATES))
-    found = []
+    drawn = []
     for name in sorted(names, key=lambda n: (n != "loss", names.index(n))):
         curves = {
             kind: history[key] for kind, key in (("training", name), ("validation", f"val_{name}")) if key in history
         }
         if any(curves.values()):
-            found.append(Chart(name, _best(name, curves), _draw(name, curves, segments, readings)))
-    return found
+            drawn.append(Chart(name, _best(name, curves), _draw(name, curves, segments, readings)))
+    return drawn
 
 
 def _best(name: str, curves: dict[str, list[float]]) -> str:

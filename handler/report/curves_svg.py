@@ -24,13 +24,13 @@ def curves_image(record: RunRecord) -> str:
     Returns:
         The text of an SVG file.
     """
-    found = charts(record.history, record.plan, readings=False)
-    columns = min(2, max(1, len(found)))
-    rows = max(1, -(-len(found) // columns))
+    drawn = charts(record.history, record.plan, readings=False)
+    columns = min(2, max(1, len(drawn)))
+    rows = max(1, -(-len(drawn) // columns))
     width, height = columns * WIDTH + (columns + 1) * GAP, rows * (HEIGHT + TITLE) + (rows + 1) * GAP
     cells = []
-    shown = ["training", "validation"] if any(name.startswith("val_") for name in record.history) else []
-    for number, chart in enumerate(found):
+    names = ["training", "validation"] if any(name.startswith("val_") for name in record.history) else []
+    for number, chart in enumerate(drawn):
         right = GAP + number % columns * (WIDTH + GAP)
         down = GAP + number // columns * (HEIGHT + TITLE + GAP)
         words = f"{chart.name.replace('_', ' ')}: {chart.best}"
@@ -38,7 +38,7 @@ def curves_image(record: RunRecord) -> str:
         below = element("g", chart.svg, transform=f"translate(0 {TITLE:g})")
         key = [
             element("text", kind, class_=f"key {kind}", x=LEFT + across, y=TITLE + HEIGHT - 3, font_size=12)
-            for kind, across in zip(shown, (0.0, 60.0), strict=False)
+            for kind, across in zip(names, (0.0, 60.0), strict=False)
         ]
         cells.append(element("g", title, *key, below, transform=f"translate({right:g} {down:g})"))
     return element(

@@ -52,15 +52,17 @@ def rows(layers: Sequence[dict[str, Any]], segments: Sequence[PlannedSegment]) -
         paths = dict.fromkeys(path for s in segments for path in (*s.frozen, *s.trainable))
         layers = [{"path": path} for path in paths]
     frozen = [frozenset(s.frozen) for s in segments]
-    found = []
+    layer_rows = []
     for layer in layers:
         path, spans = str(layer["path"]), list[Span]()
         states = (_state(layer, path in named) for named in frozen)
         for state, alike in itertools.groupby(zip(states, segments, strict=True), key=lambda pair: pair[0]):
             span = [segment for _, segment in alike]
             spans.append(Span(span[0].start, span[-1].end, state))
-        found.append(LayerRow(path, str(layer.get("kind", "Layer")), int(layer.get("parameters", 0)), tuple(spans)))
-    return found
+        layer_rows.append(
+            LayerRow(path, str(layer.get("kind", "Layer")), int(layer.get("parameters", 0)), tuple(spans))
+        )
+    return layer_rows
 
 
 def _state(layer: dict[str, Any], frozen: bool) -> State:

@@ -100,12 +100,12 @@ class Scores:
     """
 
     def __init__(self, validation: Mapping[str, Any] | None) -> None:
-        found = dict(validation or {})
-        classes = found.pop("classes", None)
+        metrics = dict(validation or {})
+        classes = metrics.pop("classes", None)
         self.classes = [(str(k), dict(v)) for k, v in classes.items()] if _tables(classes) else []
         self.columns = list(dict.fromkeys(column for _, row in self.classes for column in row))
-        self.confusion = _confusion(found.pop("confusion_matrix", None), [name for name, _ in self.classes])
-        self.plain = {k: v for k, v in flat(found) if isinstance(v, int | float) and not isinstance(v, bool)}
+        self.confusion = _confusion(metrics.pop("confusion_matrix", None), [name for name, _ in self.classes])
+        self.plain = {k: v for k, v in flat(metrics) if isinstance(v, int | float) and not isinstance(v, bool)}
 
 
 def _confusion(matrix: Any, names: list[str]) -> list[tuple[str, list[tuple[int, float]]]] | None:
@@ -131,8 +131,8 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         if isinstance(inner, Mapping):
             pairs += flat(inner, name) if inner else [(name, "none")]
         elif isinstance(inner, list | tuple):
-            shown = ", ".join(_words(v) for v in inner[:24])
-            pairs.append((name, (f"{shown}, … ({len(inner)})" if len(inner) > 24 else shown) or "none"))
+            text = ", ".join(_words(v) for v in inner[:24])
+            pairs.append((name, (f"{text}, … ({len(inner)})" if len(inner) > 24 else text) or "none"))
         else:
             pairs.append((name, "none" if inner is None else inner))
     return pairs
@@ -150,10 +150,10 @@ def _words(value: Any) -> str:
 
 def _mapping(text: str) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(text)
+        mapping = yaml.safe_load(text)
     except yaml.YAMLError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return mapping if isinstance(mapping, dict) else {}
 
 
 def _segment_rows(record: RunRecord, planned: list[PlannedSegment]) -> list[dict[str, Any]]:

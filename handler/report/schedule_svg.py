@@ -65,17 +65,17 @@ def schedule_picture(
     Returns:
         An `<svg>` that takes its colours from the page's style sheet.
     """
-    found = rows(layers, segments)
-    longest = max((len(_short(r.path)) for r in found), default=0)
+    layer_rows = rows(layers, segments)
+    longest = max((len(_short(r.path)) for r in layer_rows), default=0)
     frame = Frame(left=max(118.0, 7.3 * longest + 16), epochs=segments[-1].end if segments else 1)
-    height = row_height(len(found))
+    height = row_height(len(layer_rows))
     rate_top, grid_top = 32.0, 88.0
-    share_top = grid_top + height * len(found) + 12
+    share_top = grid_top + height * len(layer_rows) + 12
     bottom = share_top + 38
     parts = [
         _segment_strip(segments, frame, 2.0, sources or {}),
         _rate_strip(segments, frame, rate_top),
-        _grid(found, frame, grid_top, height),
+        _grid(layer_rows, frame, grid_top, height),
         _share_strip(segments, layers, frame, share_top),
         _boundaries(segments, frame, 2.0, bottom),
         _axis(frame, bottom),
@@ -86,7 +86,8 @@ def schedule_picture(
         parts.append(
             element("rect", title, class_="veil", x=x, y=grid_top - 1, width=frame.right - x, height=bottom - grid_top)
         )
-    label = f"{len(found)} layers by {frame.epochs} epochs in {len(segments)} segments: frozen, training, learning rate"
+    size = f"{len(layer_rows)} layers by {frame.epochs} epochs in {len(segments)} segments"
+    label = f"{size}: frozen, training, learning rate"
     return picture(WIDTH, bottom + 24, label, *parts, class_="schedule")
 
 
@@ -168,14 +169,14 @@ def _rate_strip(segments: Sequence[PlannedSegment], frame: Frame, y: float) -> M
     return element("g", *parts, element("path", class_="rate", d=path), *marks)
 
 
-def _grid(found: Sequence[LayerRow], frame: Frame, y: float, height: float) -> Markup:
-    fine = sum(len(r.spans) for r in found) <= FINE_CELLS
+def _grid(layer_rows: Sequence[LayerRow], frame: Frame, y: float, height: float) -> Markup:
+    fine = sum(len(r.spans) for r in layer_rows) <= FINE_CELLS
     gap = 1.5 if height >= 9 else 0.5 if height >= 5 else 0.0
     size = max(min(12.0, height - 0.5), 8.0)
     every = max(1, math.ceil(8.5 / height))
-    largest = max((r.parameters for r in found), default=0)
+    largest = max((r.parameters for r in layer_rows), default=0)
     parts = [element("text", "parameters", class_="note", x=frame.right + 10, y=y - 7)] if largest else []
-    for i, row in enumerate(found):
+    for i, row in enumerate(layer_rows):
         top = y + i * height
         baseline = top + height / 2 + size * 0.35
         cells = _cells(row, frame, top + gap / 2, height - gap, fine)

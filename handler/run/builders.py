@@ -146,11 +146,11 @@ def seeded(seed: int) -> Iterator[None]:
         global_state.exchange_seed_source(shared)
         global_state.set_dtype_policy(policy)  # guard: policy-restored
     if keras.config.floatx() != floats:  # guard: float-type-refused
-        found = keras.config.floatx()
+        float_type = keras.config.floatx()
         keras.config.set_floatx(floats)
         raise SpecError(
             "model.architecture",
-            f"sets Keras's float type to {found!r} for the whole process; give the layers dtype={found!r}",
+            f"sets Keras's float type to {float_type!r} for the whole process; give the layers dtype={float_type!r}",
         )
 
 

@@ -32,13 +32,13 @@ def explain_cache_misses(planning: RunPlanner, plan: Plan) -> list[Reason]:
     """
     missing = [segment for segment in plan.segments if not segment.cached]
     position = latest_intact(planning.chain, planning.store.states)
-    told = list(_Comparison(planning, missing, position).reasons()) if missing else []
+    reasons = list(_Comparison(planning, missing, position).reasons()) if missing else []
     record = planning.record()
     if position is not None and (
         missing or record is None or (record.status, record.state) != ("completed", plan.state)
     ):
-        told += _environment(planning, position, missing[0].index if missing else None)
-    return told
+        reasons += _environment(planning, position, missing[0].index if missing else None)
+    return reasons
 
 
 class _Comparison:
@@ -72,11 +72,11 @@ class _Comparison:
         """Return the damage beyond the furthest intact state, the furthest first; None if there is none."""
         states, chain, end = self.planning.store.states, self.planning.chain, self.segment.end
         reached = (-1, 0) if self.position is None else (self.position.epoch, self.position.step)
-        for there in iter_states_latest_first(chain, states):
-            if reached < (there.epoch, there.step) <= (end, 0):
-                wrong = states.damages(there.key)[0]
+        for position in iter_states_latest_first(chain, states):
+            if reached < (position.epoch, position.step) <= (end, 0):
+                wrong = states.damages(position.key)[0]
                 what = f"{Path(wrong.path).relative_to(self.planning.store.root)} {wrong.what}"
-                at = moment_text(there.epoch, there.step)
+                at = moment_text(position.epoch, position.step)
                 return self._reason("state", what, None, None, f"the state after {at} is damaged: {what}")
         for epoch in range(end, reached[0], -1):
             for aside in states.root.glob(f".damaged-*-{chain.keys[epoch]}"):
@@ -109,33 +109,33 @@ class _Comparison:
         elif common == len(record.chain) - 1:
             yield self._not_trained(record, common)
         for segment in self.missing:
-            found = next(self._differs(record, max(segment.start, common), segment.end), None)
-            if found is not None and (segment is not self.segment or common < self.segment.end):
-                field, was, now, text = found
+            difference = next(self._differs(record, max(segment.start, common), segment.end), None)
+            if difference is not None and (segment is not self.segment or common < self.segment.end):
+                field, was, now, text = difference
                 yield Reason(segment=segment.index, field=field, stored=was, found=now, run=record.run, text=text)
 
     def _not_trained(self, record: RunRecord | None, epochs: int) -> Reason:
         if record is None:
-            who = f"the store has states up to epoch {epochs}, and no run has trained further"
+            text = f"the store has states up to epoch {epochs}, and no run has trained further"
         else:
-            who = f"run {record.run!r} reached epoch {epochs} of {record.training_epochs}"
+            text = f"run {record.run!r} reached epoch {epochs} of {record.training_epochs}"
             if record.status != "completed":
                 alive = self.planning.store.runs.is_alive(record.run)
-                who += f" and {'is running' if alive else _ENDED.get(record.status, 'was killed')}"
+                text += f" and {'is running' if alive else _ENDED.get(record.status, 'was killed')}"
         run = None if record is None else record.run
-        return self._reason("epochs", epochs, self.segment.end, run, f"not trained yet: {who}")
+        return self._reason("epochs", epochs, self.segment.end, run, f"not trained yet: {text}")
 
     def _gone(self, record: RunRecord) -> Reason:
         """Return the reason for a run that was trained through the segment, but whose state there is missing."""
         states, end = self.planning.store.states, self.segment.end
         keys = states.stored_keys()
-        there = [epoch for epoch, key in enumerate(record.chain) if key in keys]
+        shared = [epoch for epoch, key in enumerate(record.chain) if key in keys]
         kept = end in {segment.end for segment in record.plan}
         why = "is no longer in the store" if kept else "was not stored: it is not the end of one of its segments"
-        has = f"after epoch {', '.join(map(str, there))}" if there else "at no epoch"
+        has = f"after epoch {', '.join(map(str, shared))}" if shared else "at no epoch"
         return self._reason(
             "state",
-            there,
+            shared,
             end,
             record.run,
             f"run {record.run!r} was trained up to epoch {end}, but its state there {why}; it has states {has}",
@@ -145,14 +145,19 @@ class _Comparison:
         """Yield the differences of a run's schedule in these epochs."""
         run = f"in run {record.run!r}"
         for epoch in range(start, min(end, record.training_epochs)):
-            then = next((s for s in record.plan if s.start <= epoch < s.end), None)
-            if then is None:
+            planned = next((s for s in record.plan if s.start <= epoch < s.end), None)
+            if planned is None:
                 continue
             frozen = list(self.planning.schedule.frozen(epoch))
-            if sorted(then.frozen) != sorted(frozen):
+            if sorted(planned.frozen) != sorted(frozen):
                 field = f"epochs[{epoch}].frozen"
-                yield field, then.frozen, frozen, f"{field}: was {listing(then.frozen)} {run}, is {listing(frozen)}"
-            rate = then.learning_rate if then.sets_learning_rate and then.start == epoch else None
+                yield (
+                    field,
+                    planned.frozen,
+                    frozen,
+                    f"{field}: was {listing(planned.frozen)} {run}, is {listing(frozen)}",
+                )
+            rate = planned.learning_rate if planned.sets_learning_rate and planned.start == epoch else None
             now = self.planning.schedule.rate_set_at(epoch)
             if rate != now:
                 field = f"epochs[{epoch}].learning_rate"
@@ -162,19 +167,19 @@ class _Comparison:
 
     def _other_declaration(self) -> Iterator[Reason]:
         ours = self.planning.declared
-        found = {
+        by_run = {
             record.run: list(iter_differences(record.declared, ours)) for record in self.records if record.declared
         }
-        found = {run: differing for run, differing in found.items() if differing}
-        record = next((r for r in self.records if r.run == self.planning.name and r.run in found), None)
+        by_run = {run: differing for run, differing in by_run.items() if differing}
+        record = next((r for r in self.records if r.run == self.planning.name and r.run in by_run), None)
         if record is None:
-            alike = [r for r in self.records if r.run in found and _resembles(r.declared, ours)]
-            record = min(reversed(alike), key=lambda r: len(found[r.run]), default=None)
+            alike = [r for r in self.records if r.run in by_run and _resembles(r.declared, ours)]
+            record = min(reversed(alike), key=lambda r: len(by_run[r.run]), default=None)
         if record is None:
             text = "no training in this store is similar" if self.records else "the store has no training yet"
             yield self._reason(None, None, None, None, text)
             return
-        (path, was, now), *more = found[record.run]
+        (path, was, now), *more = by_run[record.run]
         text = describe_difference((path, was, now), record.sources, self.planning.sources)
         text += f" (compared with run {record.run!r})"
         if more:
@@ -204,13 +209,13 @@ def _environment(planning: RunPlanner, position: Position, segment: int | None) 
 
 def _records(planning: RunPlanner) -> Iterator[RunRecord]:
     """Yield the records that can be read, the latest last."""
-    found = []
+    records = []
     for name in planning.store.runs.names():
         try:
-            found.append(planning.store.runs.read(name))
+            records.append(planning.store.runs.read(name))
         except (SpecError, DamagedError):
             continue
-    yield from sorted(found, key=lambda record: record.updated)
+    yield from sorted(records, key=lambda record: record.updated)
 
 
 def _resembles(one: dict[str, Any], other: dict[str, Any]) -> bool:

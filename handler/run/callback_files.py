@@ -32,16 +32,16 @@ def place_output_files(
     if kind is None:
         return dict(arguments)
     argument = WRITERS[kind]
-    found = dict(arguments)
+    placed = dict(arguments)
     if made_by is keras.callbacks.TensorBoard:
-        found.setdefault(argument, "logs")  # Keras's default is relative to the working directory
-    check_written(kind, found, path)
-    if argument in found:
-        target = resolve_output_file(folder, found[argument], f"{path}.{argument}")
+        placed.setdefault(argument, "logs")  # Keras's default is relative to the working directory
+    check_written(kind, placed, path)
+    if argument in placed:
+        target = resolve_output_file(folder, placed[argument], f"{path}.{argument}")
         if kind == "CSVLogger":
             target.parent.mkdir(parents=True, exist_ok=True)
-        found[argument] = str(target)
-    return found
+        placed[argument] = str(target)
+    return placed
 
 
 def check_formatted_names(callback: Any, name: str | None, folder: Path, path: str) -> None:

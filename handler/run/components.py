@@ -159,7 +159,7 @@ class RunComponents:
             DataError: the data are not finite, or no step can take the batches.
             SpecError: the loss or a metric does not fit the batches.
         """
-        found = data_digests.digests_of_data(self.dataset.X, self.dataset.y, self.dataset.validation, self.initial)
+        digests = data_digests.digests_of_data(self.dataset.X, self.dataset.y, self.dataset.validation, self.initial)
         try:
             check_batches(self.mh.compiled, self.sequencer)
             check_batches(self.mh.compiled, self.validation, "data.validation", "_val")
@@ -167,7 +167,7 @@ class RunComponents:
             if error.path == LOSS and self.run.spec.model.compile.loss is None and not self.mh.was_compiled:
                 raise SpecError(LOSS, f"is missing, and the default {error.message}") from error
             raise
-        return found
+        return digests
 
     @property
     def runner(self) -> SegmentRunner:

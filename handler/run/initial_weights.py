@@ -65,10 +65,10 @@ def load_pretrained(nn: Any, weights: str | WeightsInto, folder: Path, store: St
         )
     after = derived_state.tables(nn)
     changed = [name.partition(" ")[2] for name in after if not np.array_equal(after[name], tables[name])]
-    told = parts.summary(reference, into)
-    told.derived = [*changed, *derived_state.refresh(nn)]
+    summary = parts.summary(reference, into)
+    summary.derived = [*changed, *derived_state.refresh(nn)]
     derived_state.forget_functions(nn)
-    return told
+    return summary
 
 
 def load_file(nn: Any, file: Path) -> None:
@@ -102,9 +102,9 @@ def _from_run(parts: _Parts, reference: str, store: Store) -> list[str]:
         if at:
             kept = stored_epochs(store, record)
             if int(epoch) not in kept:
-                there = ", ".join(map(str, kept)) or "none"
+                epochs = ", ".join(map(str, kept)) or "none"
                 raise SpecError(
-                    FIELD, f"{reference!r}: the store has no state after epoch {int(epoch)}; it has: {there}"
+                    FIELD, f"{reference!r}: the store has no state after epoch {int(epoch)}; it has: {epochs}"
                 )
             state = record.chain[int(epoch)]
         elif record.state is not None and not record.model_differs and store.states.is_intact(record.state):

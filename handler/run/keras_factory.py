@@ -65,14 +65,14 @@ def keras_object(kind: KerasKind, value: Any, folder: Path, path: str) -> Any:
 
 
 def _own(kind: KerasKind, reference: str, arguments: dict[str, Any], folder: Path, path: str) -> Any:
-    found = resolve_function(reference, folder, path)
-    if kind in (LOSS, METRIC) and not inspect.isclass(found):
+    function = resolve_function(reference, folder, path)
+    if kind in (LOSS, METRIC) and not inspect.isclass(function):
         if arguments:
             raise SpecError(
                 path, f"{reference!r} is a function, which takes no arguments here; write a class that stores them"
             )
-        return found
-    made = call(found, reference, arguments, folder, path)
+        return function
+    made = call(function, reference, arguments, folder, path)
     if not isinstance(made, str | _MADE[kind.what]) and not (kind is not OPTIMIZER and callable(made)):
         raise SpecError(path, f"{reference} gives {type(made).__name__}; give a Keras {kind.what}")
     return made

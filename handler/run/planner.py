@@ -217,10 +217,10 @@ class RunPlanner:
             return self._build_network()
         try:
             memory = self._read_outline()
-            told = memory.get("initial_weights")
-            if told is not None and self.spec.model.weights is not None:  # another name, same state
-                told["source"], told["into"] = source_of(self.spec.model.weights)
-            return outline, Graph.from_json(memory["graph"]), None if told is None else InitialWeights(**told)
+            initial = memory.get("initial_weights")
+            if initial is not None and self.spec.model.weights is not None:  # another name, same state
+                initial["source"], initial["into"] = source_of(self.spec.model.weights)
+            return outline, Graph.from_json(memory["graph"]), None if initial is None else InitialWeights(**initial)
         except (StoreError, TypeError, KeyError):
             return outline, Graph(problem="the network has not been built yet"), None
 
@@ -253,20 +253,20 @@ class RunPlanner:
 
         given = shape(self.spec.data, self.folder, self.spec.seed)
         mh = build_model_handler(self.spec, self.folder, self.store, given)
-        found = outline(mh.compiled)
+        layers = outline(mh.compiled)
         compute_schedule(
-            self.spec.freeze_training, self.spec.training.epochs, found
+            self.spec.freeze_training, self.spec.training.epochs, layers
         )  # raises before any file is written
         graph = FlatModel(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
         initial = None if mh.initial_weights is None else mh.initial_weights.model_dump(mode="json")
-        network = {"outline": found.to_json(), "graph": graph.to_json(), "initial_weights": initial}
+        network = {"outline": layers.to_json(), "graph": graph.to_json(), "initial_weights": initial}
         memory = {"format": 1, "version": REMEMBERED, "compiled": mh.was_compiled} | network
         with contextlib.suppress(StoreError):  # a read-only store
             marker.claim_store(self.store.root)
             write_file(self._outline_file, with_checksum(memory))
             remote_files.upload(self._outline_file)
         self._compiled = mh.was_compiled
-        return found, graph, mh.initial_weights
+        return layers, graph, mh.initial_weights
 
     def _why(self, start: int, end: int, reached: int) -> str:
         if self.chain.keys[end] in self.store.states.stored_keys():

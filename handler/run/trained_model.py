@@ -99,25 +99,25 @@ class TrainedModel:
         from handler.state.keras_state import load_state
 
         kept = stored_epochs(self.store, self.record)
-        there = ", ".join(map(str, kept)) or "none"
+        epochs = ", ".join(map(str, kept)) or "none"
         if epoch not in kept:
             lost = epoch <= self.record.epochs and epoch in {0, *(planned.end for planned in self.record.plan)}
             remedy = f"; it is damaged or missing, `{repair_command(self.store.root)}` rebuilds it" if lost else ""
-            what = f"run {self.record.run!r}: the store has no state after epoch {epoch}; it has: {there}{remedy}"
+            what = f"run {self.record.run!r}: the store has no state after epoch {epoch}; it has: {epochs}{remedy}"
             raise SpecError("--epoch", what)
         try:
             load_state(self.store, self.record.chain[epoch], self.mh.arch.nn)
         except DamagedError as error:
-            raise SpecError("--epoch", f"{error}; another epoch may be intact: {there}") from error
+            raise SpecError("--epoch", f"{error}; another epoch may be intact: {epochs}") from error
 
 
 def shape_of_record(record: RunRecord) -> DataShape:
     """Return the shape of a run's data from its record; the data need not exist any more."""
-    told = record.dataset
-    names = told.get("class_names")
+    dataset = record.dataset
+    names = dataset.get("class_names")
     return DataShape(
-        tuple((tuple(part["shape"]), part["dtype"]) for part in told.get("inputs", [])),
+        tuple((tuple(part["shape"]), part["dtype"]) for part in dataset.get("inputs", [])),
         len(names) if names else None,
         tuple(names) if names else None,
-        told.get("ignore_label"),
+        dataset.get("ignore_label"),
     )

@@ -253,10 +253,10 @@ class TrainingRun:
         with self._timed("post-fit"):
             folder = self.store.runs.folder(self.inputs.name)
             final = self.live.finish(position, folder)
-        told = {name: final[name] for name in ("weights", "model", "validation", "final_is_state")}
+        results = {name: final[name] for name in ("weights", "model", "validation", "final_is_state")}
         described = self.live.pre_fit()  # not yet recorded if no segment had to be trained
         about_data = {name: described[name] for name in ("dataset", "prefit")}
-        self._writer.change(**told, **about_data, **self._reached())
+        self._writer.change(**results, **about_data, **self._reached())
         return {**final, "state": position.key, "epochs": position.epoch, "stopped": position.stopped}
 
     def report(self) -> str:
@@ -360,10 +360,10 @@ class TrainingRun:
     def _reached(self, position: Position | None = None) -> dict[str, Any]:
         """Return the record's fields for the furthest state on disk, or for the state that has just been trained."""
         if position is None:
-            found = latest_with_manifest(self.planning.chain, self.store.states)
-            if found is None:
+            latest = latest_with_manifest(self.planning.chain, self.store.states)
+            if latest is None:
                 return {}
-            position, manifest = found
+            position, manifest = latest
         else:
             manifest = self.store.states.manifest(position.key)
         # This process may have compared a loaded state with an environment in which it has not yet written a state.

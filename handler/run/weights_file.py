@@ -142,9 +142,9 @@ def _unique(kind: str, used: dict[str, int]) -> str:
 
 def _stored_paths(file: Any) -> list[str]:
     """Return the stored paths at which the file has variables or a layer's name."""
-    found = [""] if "vars" in file else []
-    file.visit(lambda path: found.append(path.removesuffix("/vars")) if path.endswith("/vars") else None)
-    return found
+    paths = [""] if "vars" in file else []
+    file.visit(lambda path: paths.append(path.removesuffix("/vars")) if path.endswith("/vars") else None)
+    return paths
 
 
 def _labels(file: Any, stored: list[str]) -> dict[str, str]:

@@ -149,10 +149,10 @@ def _resolved(entries: Sequence[Entry], outline: Outline | None) -> list[LayerGr
             for entry, place in zip(entries, places, strict=True)
         ]
 
-    found = resolve()
+    groups = resolve()
     wholes = {} if outline is None else outline.whole_of
-    apart = {wholes[path] for units in found for path in units.domain if path in wholes}
-    return resolve(apart) if apart else found
+    apart = {wholes[path] for units in groups for path in units.domain if path in wholes}
+    return resolve(apart) if apart else groups
 
 
 def check_schedule(entries: Sequence[Entry], training_epochs: int, *, learning_rate_schedule: bool = False) -> None:

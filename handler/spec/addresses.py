@@ -51,13 +51,13 @@ def is_allowed(address: str, allowed: Sequence[str]) -> bool:
         address: `scheme://host:port/path`; without a scheme it is `tcp`.
         allowed: addresses in the same form.
     """
-    asked = _parts(address)
-    if asked is None or asked.username is not None or ".." in asked.path.split("/"):
+    requested = _parts(address)
+    if requested is None or requested.username is not None or ".." in requested.path.split("/"):
         return False
     for known in map(_parts, allowed):
-        if known is not None and _place(asked) == _place(known):
+        if known is not None and _place(requested) == _place(known):
             below = known.path.rstrip("/")
-            if asked.path == below or asked.path.startswith(f"{below}/"):
+            if requested.path == below or requested.path.startswith(f"{below}/"):
                 return True
     return False
 

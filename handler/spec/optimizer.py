@@ -19,13 +19,13 @@ def check_optimizer(value: Any) -> str | dict[str, Any]:
     Raises:
         SpecError: Keras refuses a name, an argument or a value; the path is relative to the value.
     """
-    found = check_named(OPTIMIZER, value)
-    if isinstance(found, dict):
-        if "learning_rate" in found:
-            check_rate(found["learning_rate"])
-        if not is_reference(found["name"]):  # a class of the user may have other arguments
-            _check_common(found)  # guard: optimizer-values-checked
-    return found
+    optimizer = check_named(OPTIMIZER, value)
+    if isinstance(optimizer, dict):
+        if "learning_rate" in optimizer:
+            check_rate(optimizer["learning_rate"])
+        if not is_reference(optimizer["name"]):  # a class of the user may have other arguments
+            _check_common(optimizer)  # guard: optimizer-values-checked
+    return optimizer
 
 
 def _check_common(arguments: Mapping[str, Any]) -> None:

@@ -57,12 +57,12 @@ def parse_grid(texts: Iterable[str]) -> dict[str, list[Any]]:
     grid: dict[str, list[Any]] = {}
     for text in texts:
         key, equals, values = text.partition("=")
-        found = read_yaml(f"[{values}]", f"--grid {key}") if equals else None
-        if not key.strip() or not isinstance(found, list) or not found:
+        parsed = read_yaml(f"[{values}]", f"--grid {key}") if equals else None
+        if not key.strip() or not isinstance(parsed, list) or not parsed:
             raise SpecError("--grid", f"{text!r} must have the form key.path=value,value, as in training.epochs=20,40")
         if key.strip() in grid:
             raise SpecError("--grid", f"{key.strip()} is given twice; give all its values at once")
-        grid[key.strip()] = found
+        grid[key.strip()] = parsed
     return grid
 
 
@@ -90,7 +90,7 @@ def variants(
         raise SpecError(
             "sweep", f"{count} trainings are too many for one sweep; give {MOST_VARIANTS} or fewer, in several sweeps"
         )
-    found = []
+    combined = []
     for file in files:
         for chosen in itertools.product(*axes.values()):
             own = dict(zip(axes, chosen, strict=True))
@@ -98,8 +98,8 @@ def variants(
             words = "-".join([Path(file).stem, *(_word(key, value) for key, value in own.items())])
             changes = (*overrides, *more)
             # guard: sweep-names-unique
-            found.append(Variant(name=_run_name(words, changes), file=str(file), overrides=changes, values=own))
-    return _remove_repeated(found)
+            combined.append(Variant(name=_run_name(words, changes), file=str(file), overrides=changes, values=own))
+    return _remove_repeated(combined)
 
 
 def default_title(found: Sequence[Variant]) -> str:
@@ -146,9 +146,9 @@ def _run_name(words: str, changes: Iterable[str]) -> str:
     `--set` adds no words. A digest of all changes is therefore appended.
     """
     given = sorted(changes)
-    told = f"-{key_of_text(json.dumps(given))[:DIGEST]}" if given else ""
+    digest = f"-{key_of_text(json.dumps(given))[:DIGEST]}" if given else ""
     short = re.sub(r"^[^A-Za-z0-9_]+", "", re.sub(r"[^A-Za-z0-9._-]+", "-", words)) or "run"
-    return short[: NAME - 5 - len(told)] + told
+    return short[: NAME - 5 - len(digest)] + digest
 
 
 def _remove_repeated(found: list[Variant]) -> list[Variant]:

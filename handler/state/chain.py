@@ -105,8 +105,8 @@ def iter_states_latest_first(
         states: the store's states.
         first, last: only states of the epochs `first` to `last`, including steps within them; None: to the end.
     """
-    there, steps = states.stored_keys(), dict[str, list[int]]()
-    for name in there:
+    stored, steps = states.stored_keys(), dict[str, list[int]]()
+    for name in stored:
         key, step = parse_state_key(name)
         if step:
             steps.setdefault(key, []).append(step)
@@ -115,7 +115,7 @@ def iter_states_latest_first(
         if steps and epoch < end:
             inside = sorted(steps.get(chain.keys[epoch + 1], ()), reverse=True)
             yield from (Position(step_key(chain, epoch, step), epoch, step) for step in inside)
-        if chain.keys[epoch] in there:
+        if chain.keys[epoch] in stored:
             yield Position(chain.keys[epoch], epoch)
 
 
@@ -137,8 +137,8 @@ def superseded_snapshots(chain: Chain, states: StateStore, epoch: int, step: int
 # See docs/decisions/0012-resume-from-the-latest-intact-state.md.
 def latest_intact(chain: HasKeys, states: StateStore) -> Position | None:
     """Return the furthest intact state of a chain, including steps within an epoch; None if there is none."""
-    found = latest_with_manifest(chain, states)
-    return None if found is None else found[0]
+    latest = latest_with_manifest(chain, states)
+    return None if latest is None else latest[0]
 
 
 def latest_with_manifest(chain: HasKeys, states: StateStore) -> tuple[Position, dict[str, Any]] | None:

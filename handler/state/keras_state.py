@@ -44,12 +44,12 @@ def assign(variables: dict[str, Any], arrays: dict[str, np.ndarray], group: str,
         stored = {name: array for name, array in stored.items() if name.partition(" ")[2] in paths}
     if len(stored) != len(variables):
         raise MismatchError(f"{group}: the state has {len(stored)} variables, the network has {len(variables)}")
-    for (there, array), (here, variable) in zip(stored.items(), variables.items(), strict=True):
-        found = (tuple(variable.shape), str(variable.dtype))
-        if (tuple(array.shape), array.dtype.name) != found:
+    for (stored_name, array), (here, variable) in zip(stored.items(), variables.items(), strict=True):
+        form = (tuple(variable.shape), str(variable.dtype))
+        if (tuple(array.shape), array.dtype.name) != form:
             raise MismatchError(
-                f"{here}: the state has {there} of shape {tuple(array.shape)} and dtype {array.dtype.name}, "
-                f"the network needs {found[0]} and {found[1]}"
+                f"{here}: the state has {stored_name} of shape {tuple(array.shape)} and dtype {array.dtype.name}, "
+                f"the network needs {form[0]} and {form[1]}"
             )
     for array, variable in zip(stored.values(), variables.values(), strict=True):
         variable.assign(array)

@@ -59,31 +59,31 @@ def find_missing_states(chain: Chain, states: StateStore, position: Position | N
     """
     if position is None:
         return []
-    there, parents, store = states.stored_keys(), None, states.root.parent
+    stored, parents, store = states.stored_keys(), None, states.root.parent
     at_url = remote_dirs.remote_of(states.root) is not None
     holes = []
     for epoch in sorted(end for end in chain.ends if end < position.epoch or (end == position.epoch and position.step)):
         key = chain.keys[epoch]
-        if key in there:
+        if key in stored:
             if not at_url and not states.is_intact(key):
                 wrong = [f" ({damage.path}: {damage.what})" for damage in states.damages(key)[:1]]
                 holes.append(MissingState(store, key, epoch, f"is damaged{''.join(wrong)}"))
             continue
         if parents is None:
-            parents = find_parents(chain, states, there)
+            parents = find_parents(chain, states, stored)
         if key in parents:
             holes.append(MissingState(store, key, epoch, "is missing"))
     return holes
 
 
-def find_parents(chain: Chain, states: StateStore, there: set[str]) -> set[str]:
+def find_parents(chain: Chain, states: StateStore, stored: set[str]) -> set[str]:
     """Return the states that the intact manifests of a chain's states name as their parents."""
-    found = set[str]()
+    parents = set[str]()
     for key in chain.keys:
-        if key in there:
+        if key in stored:
             with contextlib.suppress(DamagedError):
-                found.add(str(states.manifest(key)["parent"]))
-    return found
+                parents.add(str(states.manifest(key)["parent"]))
+    return parents
 
 
 def nearest_before(chain: Chain, states: StateStore, epoch: int) -> Position | None:

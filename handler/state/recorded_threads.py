@@ -19,9 +19,9 @@ def recorded_threads(store: Store, keys: Iterable[str]) -> int | None:
     Returns:
         The number; None if no such manifest exists.
     """
-    there = store.states.stored_keys()
+    stored = store.states.stored_keys()
     for key in dict.fromkeys(keys):
-        if key in there:
+        if key in stored:
             with contextlib.suppress(StoreError, KeyError, TypeError, ValueError):
                 return int(store.states.manifest(key)["environment"]["threads"])
     return None

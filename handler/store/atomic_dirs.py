@@ -40,13 +40,13 @@ def files_below(directory: Path) -> dict[str, int]:
     def refuse(error: OSError) -> None:
         raise error
 
-    found = {}
+    files = {}
     for folder, _, names in os.walk(directory, onerror=refuse):
         for name in names:
             file = Path(folder, name)
-            found[file.relative_to(directory).as_posix()] = file.lstat().st_size
-    found.pop(MANIFEST, None)
-    return found
+            files[file.relative_to(directory).as_posix()] = file.lstat().st_size
+    files.pop(MANIFEST, None)
+    return files
 
 
 def commit_dir(target: Path, body: dict[str, Any], fill: Callable[[Path], dict[str, str] | None]) -> None:
@@ -188,11 +188,11 @@ def damages(target: Path, *, deep: bool = False) -> list[Damage]:
     except DamagedError as error:
         return [Damage.because(error)]
     try:
-        found, wrong, read = files_below(target), list[Damage](), list[tuple[Path, str]]()
+        files, wrong, read = files_below(target), list[Damage](), list[tuple[Path, str]]()
     except OSError as error:
         return damage_of(target, error)
     for entry in manifest["files"]:
-        file, size = target / entry["path"], found.pop(entry["path"], None)
+        file, size = target / entry["path"], files.pop(entry["path"], None)
         if size is None:
             wrong.append(Damage(str(file), "is missing"))  # guard: missing-file-is-damage
         elif size != entry["size"]:  # guard: file-sizes-in-manifest
@@ -201,7 +201,7 @@ def damages(target: Path, *, deep: bool = False) -> list[Damage]:
             read.append((file, entry["xxh3"]))  # guard: file-checksums-in-manifest
     wrong += [damage for found_there in parallel_map(lambda one: content_damage(*one), read) for damage in found_there]
     # guard: unlisted-file-is-damage
-    return wrong + [Damage(str(target / name), "is not in the manifest") for name in sorted(found)]
+    return wrong + [Damage(str(target / name), "is not in the manifest") for name in sorted(files)]
 
 
 def drop_unneeded(*backups: Path) -> None:

@@ -82,12 +82,12 @@ def make_folder(path: Path) -> None:
 
 def files_within(folder: Path) -> list[Path]:
     """Return all files below a directory, sorted; links are followed, and each directory is entered once."""
-    found, entered = list[Path](), set[str]()
+    files, entered = list[Path](), set[str]()
     for parent, folders, names in os.walk(folder, followlinks=True):
         entered.add(os.path.realpath(parent))
         folders[:] = [name for name in folders if os.path.realpath(Path(parent, name)) not in entered]
-        found += [path for path in (Path(parent, name) for name in names) if path.is_file()]
-    return sorted(found)
+        files += [path for path in (Path(parent, name) for name in names) if path.is_file()]
+    return sorted(files)
 
 
 def free_bytes(folder: Path) -> int:
@@ -195,11 +195,11 @@ def quarantine(target: Path) -> None:
 
 def stale_files(folder: Path) -> list[Path]:
     """Return the `.tmp-*` directories in a directory that no living process writes in."""
-    found = []
+    stale = []
     for place, lock in _abandoned(folder):
         lock.close()
-        found.append(place)
-    return found
+        stale.append(place)
+    return stale
 
 
 def remove_stale_files(folder: Path) -> None:

@@ -87,9 +87,9 @@ def read_checked(file: Path, form: int = FORMAT) -> dict[str, Any]:
         text = file.read_bytes()
     except OSError as error:
         raise unreadable(file, error) from error
-    found = parse_checked(file, text, form)
-    _remember(file, about, form, found)
-    return dict(found)
+    content = parse_checked(file, text, form)
+    _remember(file, about, form, content)
+    return dict(content)
 
 
 def parse_checked(file: Path, text: str | bytes, form: int = FORMAT) -> dict[str, Any]:
@@ -104,15 +104,15 @@ def parse_checked(file: Path, text: str | bytes, form: int = FORMAT) -> dict[str
         DamagedError: as for `read_checked`.
     """
     try:
-        found: dict[str, Any] = json.loads(text)
-        checksum = found.pop("checksum")
+        content: dict[str, Any] = json.loads(text)
+        checksum = content.pop("checksum")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedError(f"{file}: is incomplete") from error
-    if found.get("format") != form:  # guard: format-number
-        raise DamagedError(f"{file}: has format {found.get('format')!r}, this version reads {form}")
-    if checksum != digest_bytes(_canonical(found)):  # guard: manifest-checksum
+    if content.get("format") != form:  # guard: format-number
+        raise DamagedError(f"{file}: has format {content.get('format')!r}, this version reads {form}")
+    if checksum != digest_bytes(_canonical(content)):  # guard: manifest-checksum
         raise DamagedError(f"{file}: its checksum doesn't match its content")
-    return found
+    return content
 
 
 def remember_written(file: Path, text: bytes, form: int = FORMAT) -> None:
@@ -123,14 +123,14 @@ def remember_written(file: Path, text: bytes, form: int = FORMAT) -> None:
         text: its content, as `with_checksum` returned it.
         form: the format version of the object.
     """
-    found = json.loads(text)
-    del found["checksum"]
+    content = json.loads(text)
+    del content["checksum"]
     with contextlib.suppress(OSError):
-        _remember(file, file.stat(), form, found)
+        _remember(file, file.stat(), form, content)
 
 
-def _remember(file: Path, about: os.stat_result, form: int, found: dict[str, Any]) -> None:
-    _KNOWN[file] = ((about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns, form), found)
+def _remember(file: Path, about: os.stat_result, form: int, content: dict[str, Any]) -> None:
+    _KNOWN[file] = ((about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns, form), content)
     while len(_KNOWN) > REMEMBERED:
         _KNOWN.popitem(last=False)
 

@@ -28,9 +28,9 @@ def log_failure(folder: Path, error: BaseException) -> Path | None:
     Returns:
         The log file, or None if it cannot be written.
     """
-    told = getattr(error, _LOGGED, None)
-    if isinstance(told, Path):
-        return told
+    logged = getattr(error, _LOGGED, None)
+    if isinstance(logged, Path):
+        return logged
     file = folder / LOG
     text = masked("".join(traceback.format_exception(error)))
     try:

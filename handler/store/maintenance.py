@@ -98,8 +98,8 @@ def _run(store: StoreParts, name: str) -> list[checksums.Damage]:
 
 def _missing(store: StoreParts, names: Iterable[str]) -> list[checksums.Damage]:
     """Return a damage for each missing state that a run has passed and that another state names as its parent."""
-    there, parents, wrong = store.states.stored_keys(), set[str](), list[checksums.Damage]()
-    for key in there:
+    stored, parents, wrong = store.states.stored_keys(), set[str](), list[checksums.Damage]()
+    for key in stored:
         if not key.startswith("."):
             with suppress(StoreError):
                 parents.add(str(store.states.manifest(key)["parent"]))
@@ -110,7 +110,7 @@ def _missing(store: StoreParts, names: Iterable[str]) -> list[checksums.Damage]:
             continue
         ends = {planned.end: planned.state for planned in record.plan if planned.end <= record.epochs}
         for epoch, key in {0: record.key, **ends}.items():
-            if key in parents and not (key in there and atomic_dirs.exists_anywhere(store.states.folder(key))):
+            if key in parents and not (key in stored and atomic_dirs.exists_anywhere(store.states.folder(key))):
                 what = f"is missing; it is the state of run {name!r} after epoch {epoch}"
                 wrong.append(checksums.Damage(str(store.states.folder(key)), what))
     return wrong
@@ -137,8 +137,8 @@ def _memory(file: Path) -> list[checksums.Damage]:
 
 def _begun(store: StoreParts) -> list[str]:
     """Return the names of all runs, also of those that have files but no record."""
-    found = {p.parent.name for file in FILES for p in store.root.glob(f"runs/*/{file}")}
-    return sorted({*store.runs.names(), *(name for name in found if RUN_NAME.fullmatch(name))})
+    names = {p.parent.name for file in FILES for p in store.root.glob(f"runs/*/{file}")}
+    return sorted({*store.runs.names(), *(name for name in names if RUN_NAME.fullmatch(name))})
 
 
 def _prefit(store: StoreParts, runs: list[str]) -> list[Path]:

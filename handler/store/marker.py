@@ -53,9 +53,9 @@ def claim_store(root: Path) -> None:
 
 def _require_locks(root: Path) -> None:
     """Raise `SpecError` for a URL whose service cannot lock a run, before anything but the marker is written to it."""
-    found = remote_dirs.remote_of(root)
-    if found is not None:
-        found[0].require_conditional(MARKER, (root / MARKER).read_bytes())
+    location = remote_dirs.remote_of(root)
+    if location is not None:
+        location[0].require_conditional(MARKER, (root / MARKER).read_bytes())
 
 
 def require_store(root: Path) -> None:
@@ -68,8 +68,8 @@ def require_store(root: Path) -> None:
 
 def is_absent(root: Path) -> bool:
     """Return whether nothing exists yet that could be a store: no directory, or no object at the URL."""
-    found = remote_dirs.remote_of(root)
-    return not os.path.lexists(root) if found is None else not found[0].list_below("")
+    location = remote_dirs.remote_of(root)
+    return not os.path.lexists(root) if location is None else not location[0].list_below("")
 
 
 def is_store(root: Path) -> bool:
@@ -91,14 +91,14 @@ def _is_there(root: Path) -> bool:
 
 def _is_store_there(root: Path) -> bool:
     """Return whether the objects at a URL contain a sealed directory's commit or a run's record of a store."""
-    found = remote_dirs.remote_of(root)
-    if found is None:
+    location = remote_dirs.remote_of(root)
+    if location is None:
         return False
     sealed = (root / part / name for part in remote_dirs.SEALED for name in remote_dirs.remote_names(root / part))
     if any(remote_dirs.manifest_text(target) is not None for target in sealed):
         return True
     records = (name for name in remote_files.list_files(root / "runs") if name.endswith("/run.json"))
-    return any(_is_text_ours(root / name, found[0].get(f"runs/{name}")) for name in records)
+    return any(_is_text_ours(root / name, location[0].get(f"runs/{name}")) for name in records)
 
 
 def _is_text_ours(file: Path, got: tuple[bytes, str, float] | None) -> bool:

@@ -40,18 +40,18 @@ def url_of(text: str | Path) -> str | None:
     Raises:
         SpecError: the URL has another scheme, or contains credentials or a query, which would be displayed and stored.
     """
-    found = URL.fullmatch(str(text))
-    if found is None:
+    match = URL.fullmatch(str(text))
+    if match is None:
         return None
-    scheme = found[1].lower()
+    scheme = match[1].lower()
     if scheme not in SCHEMES:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-        raise SpecError("store", f"{found[1]}:// is not supported; use a path, or one of {known}")
-    if re.search(r"[@?#]|(^|/)\.\.(/|$)", found[2]):
+        raise SpecError("store", f"{match[1]}:// is not supported; use a path, or one of {known}")
+    if re.search(r"[@?#]|(^|/)\.\.(/|$)", match[2]):
         raise SpecError(
             "store", f"a store's URL is scheme://bucket/prefix, without credentials or a query: {scheme}://..."
         )
-    return f"{scheme}://{found[2].rstrip('/')}"
+    return f"{scheme}://{match[2].rstrip('/')}"
 
 
 @lru_cache
@@ -102,8 +102,8 @@ class Remote:
         import obstore
 
         def get() -> tuple[bytes, str, float]:
-            found = obstore.get(self._objects, name)
-            return bytes(found.bytes()), str(found.meta["e_tag"]), found.meta["last_modified"].timestamp()
+            result = obstore.get(self._objects, name)
+            return bytes(result.bytes()), str(result.meta["e_tag"]), result.meta["last_modified"].timestamp()
 
         try:
             return self.request("get", name, get)
@@ -184,8 +184,8 @@ class Remote:
         import obstore
 
         def listed() -> dict[str, float]:
-            found = obstore.list(self._objects, f"{folder}/")
-            return {entry["path"]: entry["last_modified"].timestamp() for part in found for entry in part}
+            listing = obstore.list(self._objects, f"{folder}/")
+            return {entry["path"]: entry["last_modified"].timestamp() for part in listing for entry in part}
 
         return self.request("list", folder, listed)
 
@@ -194,8 +194,8 @@ class Remote:
         import obstore
 
         def listed() -> dict[str, int]:
-            found = obstore.list_with_delimiter(self._objects, f"{folder}/")["objects"]
-            return {entry["path"].rpartition("/")[2]: entry["size"] for entry in found}
+            objects = obstore.list_with_delimiter(self._objects, f"{folder}/")["objects"]
+            return {entry["path"].rpartition("/")[2]: entry["size"] for entry in objects}
 
         return self.request("list", folder, listed)
 
@@ -208,8 +208,8 @@ class Remote:
                 obstore.put(self._objects, name, data, mode=mode)
                 return True
             except (AlreadyExistsError, PreconditionError, FileNotFoundError):
-                found = self.get(name)  # it may be this content, put by a request whose response was lost
-                return found is not None and found[0] == data
+                present = self.get(name)  # it may be this content, put by a request whose response was lost
+                return present is not None and present[0] == data
 
         return self.request("put", name, put)
 

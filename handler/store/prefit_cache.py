@@ -98,9 +98,9 @@ class PrefitCache:
             return written
 
         atomic_dirs.commit_dir(self.folder(key), body, fill)
-        found = self.rows(key)
-        assert found is not None
-        return found
+        existing = self.rows(key)
+        assert existing is not None
+        return existing
 
     def read(self, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """Return the arrays and the JSON object of a key, or None if they are missing or damaged."""

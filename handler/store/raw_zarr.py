@@ -148,13 +148,13 @@ class Chunks:
             try:
                 descriptor = os.open(file, os.O_RDONLY)
                 try:
-                    found = _fill(descriptor, part, first * self.width)
+                    count = _fill(descriptor, part, first * self.width)
                 finally:
                     os.close(descriptor)
             except OSError as error:
                 raise unreadable(file, error) from error
-            if found < len(part):  # guard: chunk-ends-early
-                raise DamagedError(f"{file}: has only {first * self.width + found} bytes")
+            if count < len(part):  # guard: chunk-ends-early
+                raise DamagedError(f"{file}: has only {first * self.width + count} bytes")
             start, left = start + len(part) // self.width, left[len(part) :]
 
     def take(self, rows: np.ndarray) -> np.ndarray:

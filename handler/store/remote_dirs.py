@@ -85,20 +85,20 @@ def publish(target: Path, beside: Path, manifest: bytes) -> None:
     Raises:
         StoreError: the service refuses or cannot be reached.
     """
-    found = remote_of(target)
-    if found is None:
+    location = remote_of(target)
+    if location is None:
         return
-    remote, name = found
+    remote, name = location
     writer = f"{os.getpid()}-{secrets.token_hex(6)}"
     listed = [entry["path"] for entry in json.loads(manifest)["files"]]
     parallel_map(lambda file: remote.put(f"{name}/{writer}/{file}", beside / file), listed)
     commit = json.dumps({"writer": writer, "manifest": manifest.decode()}).encode()
     while not remote.create(name + COMMIT, commit):
-        there = remote.get(name + COMMIT)
-        if there is not None and _read(there[0]) is not None:  # another writer committed first
+        other = remote.get(name + COMMIT)
+        if other is not None and _read(other[0]) is not None:  # another writer committed first
             remote.delete(f"{name}/{writer}/{file}" for file in listed)
             return
-        if there is not None and remote.compare_and_swap(name + COMMIT, commit, there[1]):
+        if other is not None and remote.compare_and_swap(name + COMMIT, commit, other[1]):
             return
 
 
@@ -109,23 +109,23 @@ def fetch(target: Path) -> bool:
         DamagedError: a remote file is missing or differs from its checksum.
         StoreError: a file cannot be read or written.
     """
-    found = remote_of(target)
-    committed = None if found is None else _committed(target)
-    if found is None or committed is None:
+    location = remote_of(target)
+    committed = None if location is None else _committed(target)
+    if location is None or committed is None:
         return False
-    remote, name = found
+    remote, name = location
     text, writer, _ = committed
     listed = _manifest_of(target, text)["files"]
     with temporary_sibling(target) as beside:
         beside.mkdir()
 
         def get(entry: dict[str, Any]) -> None:
-            file, there = beside / path_within(target, entry["path"]), f"{name}/{writer}/{entry['path']}"
-            got = remote.get(there)
+            file, path = beside / path_within(target, entry["path"]), f"{name}/{writer}/{entry['path']}"
+            got = remote.get(path)
             if got is None:
-                raise DamagedError(f"{remote.url}/{there}: is missing")
+                raise DamagedError(f"{remote.url}/{path}: is missing")
             if xxhash.xxh3_128_hexdigest(got[0]) != entry["xxh3"]:  # guard: fetched-file-checksum
-                raise DamagedError(f"{remote.url}/{there}: its content doesn't match its checksum")
+                raise DamagedError(f"{remote.url}/{path}: its content doesn't match its checksum")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(got[0])
             sync(file)
@@ -157,10 +157,10 @@ def is_deleted_remotely(target: Path) -> bool:
 
 def remote_names(folder: Path) -> set[str]:
     """Return the names of the remote sealed directories in a directory."""
-    found = remote_of(folder)
-    if found is None:
+    location = remote_of(folder)
+    if location is None:
         return set()
-    listed = found[0].list_directly_below(found[1])
+    listed = location[0].list_directly_below(location[1])
     return {name.removesuffix(COMMIT) for name, size in listed.items() if name.endswith(COMMIT) and size > len(GONE)}
 
 
@@ -170,13 +170,13 @@ def replace_manifest(target: Path, text: bytes) -> bool:
     Returns:
         False if the directory has been removed meanwhile; True also for a local store.
     """
-    found = remote_of(target)
-    while found is not None:
+    location = remote_of(target)
+    while location is not None:
         committed = _committed(target)
         if committed is None:
             return False
         commit = json.dumps({"writer": committed[1], "manifest": text.decode()}).encode()
-        if found[0].compare_and_swap(found[1] + COMMIT, commit, committed[2]):
+        if location[0].compare_and_swap(location[1] + COMMIT, commit, committed[2]):
             return True
     return True
 
@@ -191,9 +191,9 @@ def delete_remote(target: Path, only_if: Callable[[dict[str, Any]], bool] | None
     Returns:
         Whether there is no remote directory now; True also for a local store.
     """
-    found = remote_of(target)
-    while found is not None:
-        remote, name = found
+    location = remote_of(target)
+    while location is not None:
+        remote, name = location
         committed = _committed(target)
         if committed is None:
             return True
@@ -210,27 +210,27 @@ def stale_objects(root: Path) -> list[str]:
 
     Objects of the last day are not returned, because they may be being written.
     """
-    found = remote_of(root)
+    location = remote_of(root)
     old: list[str] = []
-    if found is None:
+    if location is None:
         return old
     before = time.time() - LEFT_SECONDS
     for part in SEALED:
         commits = remote_names(root / part)
-        for name, modified in found[0].list_below(part).items():
+        for name, modified in location[0].list_below(part).items():
             kept, _, rest = name.removeprefix(f"{part}/").partition("/")
-            belongs = rest.partition("/")[0] == _writer(root / part / kept) if rest and kept in commits else not rest
-            gone = not rest and kept.endswith(COMMIT) and kept.removesuffix(COMMIT) not in commits
-            if modified < before and (gone or not belongs):
+            has_owner = rest.partition("/")[0] == _writer(root / part / kept) if rest and kept in commits else not rest
+            is_tombstone = not rest and kept.endswith(COMMIT) and kept.removesuffix(COMMIT) not in commits
+            if modified < before and (is_tombstone or not has_owner):
                 old.append(name)
     return old
 
 
-def remove_stale_objects(root: Path, found: list[str]) -> None:
+def remove_stale_objects(root: Path, names: list[str]) -> None:
     """Remove the objects that `stale_objects` returned."""
-    there = remote_of(root)
-    if there is not None:
-        there[0].delete(found)
+    location = remote_of(root)
+    if location is not None:
+        location[0].delete(names)
 
 
 def _writer(target: Path) -> str | None:
@@ -240,8 +240,8 @@ def _writer(target: Path) -> str | None:
 
 def _committed(target: Path) -> tuple[str, str, str] | None:
     """Return the manifest, the writer and the commit's etag of a remote sealed directory, or None if there is none."""
-    found = remote_of(target)
-    got = None if found is None else found[0].get(found[1] + COMMIT)
+    location = remote_of(target)
+    got = None if location is None else location[0].get(location[1] + COMMIT)
     read = None if got is None else _read(got[0])
     return None if got is None or read is None else (*read, got[1])
 
@@ -257,8 +257,8 @@ def _manifest_of(target: Path, text: str) -> dict[str, Any]:
 def _read(commit: bytes) -> tuple[str, str] | None:
     """Return the manifest and the writer that a commit names, or None for a tombstone or a broken commit."""
     try:
-        found = json.loads(commit)
-        return str(found["manifest"]), str(found["writer"])
+        fields = json.loads(commit)
+        return str(fields["manifest"]), str(fields["writer"])
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -12,9 +12,9 @@ LOCK = "lock"
 
 def upload(path: Path) -> None:
     """Upload a file."""
-    found = remote_of(path)
-    if found is not None:
-        found[0].put(found[1], path)
+    location = remote_of(path)
+    if location is not None:
+        location[0].put(location[1], path)
 
 
 def upload_all(folder: Path, *, last: str) -> None:
@@ -48,8 +48,8 @@ def download_all(folder: Path) -> None:
 
 def download(path: Path) -> None:
     """Download a file, if there is a remote one."""
-    found = remote_of(path)
-    got = None if found is None else found[0].get(found[1])
+    location = remote_of(path)
+    got = None if location is None else location[0].get(location[1])
     if got is None or (path.exists() and path.read_bytes() == got[0]):
         return
     write_file(path, got[0])
@@ -57,22 +57,22 @@ def download(path: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a remote file."""
-    found = remote_of(path)
-    if found is not None:
-        found[0].delete([found[1]])
+    location = remote_of(path)
+    if location is not None:
+        location[0].delete([location[1]])
 
 
 def forget(folder: Path) -> None:
     """Remove all remote files below a directory."""
-    found = remote_of(folder)
-    if found is not None:
-        found[0].delete(found[0].list_below(found[1]))
+    location = remote_of(folder)
+    if location is not None:
+        location[0].delete(location[0].list_below(location[1]))
 
 
 def list_files(folder: Path) -> set[str]:
     """Return the names of all remote objects below a directory, relative to it."""
-    found = remote_of(folder)
-    return set() if found is None else {name[len(found[1]) + 1 :] for name in found[0].list_below(found[1])}
+    location = remote_of(folder)
+    return set() if location is None else {name[len(location[1]) + 1 :] for name in location[0].list_below(location[1])}
 
 
 def _version(path: Path) -> tuple[int, int, int]:

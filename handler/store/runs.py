@@ -44,11 +44,11 @@ class RunStore:
     def names(self) -> list[str]:
         """Return the names of the runs that have a record."""
         if remote_dirs.remote_of(self.root) is None:
-            found = {p.parent.name for p in self.root.glob("*/run.json")}
+            names = {p.parent.name for p in self.root.glob("*/run.json")}
         else:
-            there = remote_files.list_files(self.root)
-            found = {name.removesuffix("/run.json") for name in there if name.endswith("/run.json")}
-        return sorted(name for name in found if RUN_NAME.fullmatch(name))
+            objects = remote_files.list_files(self.root)
+            names = {name.removesuffix("/run.json") for name in objects if name.endswith("/run.json")}
+        return sorted(name for name in names if RUN_NAME.fullmatch(name))
 
     def read(self, name: str) -> RunRecord:
         """Return the record of a run.
@@ -64,10 +64,10 @@ class RunStore:
             known = ", ".join(self.names()) or "none"
             raise SpecError("run", f"there is no run {name!r} in {self.root.parent}; there are: {known}")
         try:
-            found = RunRecord.model_validate(checksums.read_checked(file))
-            if found.run != name:  # the directory was renamed or copied
-                self._refuse_swapped(file, found.run)
-            return found.model_copy(update={"run": name})
+            record = RunRecord.model_validate(checksums.read_checked(file))
+            if record.run != name:  # the directory was renamed or copied
+                self._refuse_swapped(file, record.run)
+            return record.model_copy(update={"run": name})
         except DamagedError as error:
             raise DamagedError(f"{error}; train the same specification again") from error
         except ValidationError as error:
@@ -77,10 +77,10 @@ class RunStore:
 
     def _refuse_swapped(self, file: Path, run: str) -> None:
         """Raise `DamagedError` for the record of `run` if the directory of `run` contains another run's record."""
-        there = run
+        recorded = run
         with contextlib.suppress(StoreError):  # no record there: the directory was renamed
-            there = checksums.read_checked(self.folder(run) / RECORD).get("run", run)
-        if there != run:
+            recorded = checksums.read_checked(self.folder(run) / RECORD).get("run", run)
+        if recorded != run:
             raise DamagedError(f"{file}: is the record of run {run!r}")
 
     def write(self, record: RunRecord) -> None:
@@ -89,14 +89,17 @@ class RunStore:
         Secrets in the record's error and notes are masked.
         """
         file = self.folder(record.run) / RECORD
-        shown = {"error": record.error and masked(record.error), "notes": [masked(note) for note in record.notes]}
-        write_file(file, checksums.with_checksum(record.model_dump(mode="json") | shown))
+        masked_fields = {
+            "error": record.error and masked(record.error),
+            "notes": [masked(note) for note in record.notes],
+        }
+        write_file(file, checksums.with_checksum(record.model_dump(mode="json") | masked_fields))
         remote_files.upload_all(file.parent, last=RECORD)
 
     def digests(self, name: str) -> dict[str, str]:
         """Return the xxh3-128 digests of the present files of a run, for its record."""
-        found = {file: self.folder(name) / file for file in FILES}
-        return {file: checksums.digest_file(path) for file, path in found.items() if path.is_file()}
+        files = {file: self.folder(name) / file for file in FILES}
+        return {file: checksums.digest_file(path) for file, path in files.items() if path.is_file()}
 
     def file(self, record: RunRecord, name: str) -> Path:
         """Return the path of one of a run's files, after comparing its content with the record's digest, if any.
@@ -187,9 +190,9 @@ class RunStore:
     def active_names(self) -> list[str]:
         """Return the names of the runs that a process is running, also of those that have no record yet."""
         # guard: run-without-record-running
-        found = {path.parent.name for path in self.root.glob(f"*/{remote_files.LOCK}")}
-        found |= {name.partition("/")[0] for name in remote_files.list_files(self.root)}
-        return sorted(name for name in found if RUN_NAME.fullmatch(name) and self.is_alive(name))
+        names = {path.parent.name for path in self.root.glob(f"*/{remote_files.LOCK}")}
+        names |= {name.partition("/")[0] for name in remote_files.list_files(self.root)}
+        return sorted(name for name in names if RUN_NAME.fullmatch(name) and self.is_alive(name))
 
     def is_alive(self, name: str) -> bool:
         """Return whether a process is running a run."""

@@ -129,14 +129,14 @@ class StateStore:
         content: dict[str, np.ndarray] = {}
         arrays: dict[str, np.ndarray] = {}
         for entry in manifests[key]["variables"]:
-            held = variable_index.stored_entry(entry, manifests.__getitem__)
-            assert held is not None
-            holder, file = held["state"], self.folder(held["state"]) / VARIABLES
+            stored = variable_index.stored_entry(entry, manifests.__getitem__)
+            assert stored is not None
+            holder, file = stored["state"], self.folder(stored["state"]) / VARIABLES
             if holder not in content:
                 chunks = Chunks.open(file)
                 content[holder] = np.empty(chunks.rows, np.uint8)
                 chunks.read(0, content[holder])
-            data = content[holder][held["offset"] : held["offset"] + held["bytes"]]
+            data = content[holder][stored["offset"] : stored["offset"] + stored["bytes"]]
             if checksums.digest_bytes(data.data) != entry["xxh3"]:  # guard: variable-checksums
                 raise DamagedError(f"{file}: the bytes of {entry['name']} don't match their checksum")
             arrays[entry["name"]] = data.view(dtype_of(entry["dtype"])).reshape(entry["shape"])
@@ -157,8 +157,10 @@ class StateStore:
             StoreError: a file cannot be read, although it may be intact.
         """
         try:
-            there = atomic_dirs.ensure_local(self.folder(key)) and not remote_dirs.is_deleted_remotely(self.folder(key))
-            return there and not self.damages(key)
+            exists = atomic_dirs.ensure_local(self.folder(key)) and not remote_dirs.is_deleted_remotely(
+                self.folder(key)
+            )
+            return exists and not self.damages(key)
         except DamagedError:
             return False
 
@@ -250,22 +252,22 @@ class StateStore:
     # See docs/decisions/0038-states-refer-to-holders-of-their-variables.md.
     def _follow_references(self, key: str, *, strict: bool) -> dict[str, dict[str, Any]]:
         """Return the manifests as `_read_manifests` does; unless `strict`, an unreadable one has no variables."""
-        found: dict[str, dict[str, Any]] = {}
+        manifests: dict[str, dict[str, Any]] = {}
 
         def read(k: str) -> dict[str, Any]:
-            if k not in found:
+            if k not in manifests:
                 if strict and k != key and not atomic_dirs.exists_anywhere(self.folder(k)):
                     raise DamagedError(f"{self.folder(k)}: is missing; {key} refers to it")
                 manifest: dict[str, Any] = {"variables": []}
                 with contextlib.nullcontext() if strict else contextlib.suppress(DamagedError):
                     manifest = self.manifest(k)
                 by_content = {(entry["name"], entry["xxh3"]): entry for entry in manifest["variables"]}
-                found[k] = {**manifest, "index": by_content}
-            return found[k]
+                manifests[k] = {**manifest, "index": by_content}
+            return manifests[k]
 
         for entry in read(key)["variables"]:
             variable_index.stored_entry(entry, read)
-        return found
+        return manifests
 
     @contextlib.contextmanager
     def _lock_changes(self) -> Iterator[None]:

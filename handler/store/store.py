@@ -75,12 +75,12 @@ class Store:
             StoreError: names the directory and a remedy.
         """
         for folder in (self.root, self.states.root, self.runs.root, self.runs.folder(run)):
-            there = next(path for path in (folder, *folder.parents) if path.exists())
+            existing = next(path for path in (folder, *folder.parents) if path.exists())
             with atomic_files.as_store_errors(folder):
-                if not there.is_dir():
+                if not existing.is_dir():
                     raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-                if not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
-                    number = errno.EROFS if os.statvfs(there).f_flag & os.ST_RDONLY else errno.EACCES
+                if not os.access(existing, os.W_OK | os.X_OK, effective_ids=True):
+                    number = errno.EROFS if os.statvfs(existing).f_flag & os.ST_RDONLY else errno.EACCES
                     raise OSError(number, os.strerror(number))
 
     def verify(self, *runs: str) -> list[Damage]:
@@ -94,13 +94,13 @@ class Store:
         Returns:
             The damages found.
         """
-        found = remote_dirs.remote_of(self.root)
-        if found is None:
+        location = remote_dirs.remote_of(self.root)
+        if location is None:
             return maintenance.verify(self, runs)
         with tempfile.TemporaryDirectory() as folder:
-            there = Store(remote_dirs.register_working_dir(Path(folder), found[0].url))
-            wrong = maintenance.verify(there, runs)
-            return [Damage(damage.path.replace(str(there.root), found[0].url), damage.what) for damage in wrong]
+            copy = Store(remote_dirs.register_working_dir(Path(folder), location[0].url))
+            wrong = maintenance.verify(copy, runs)
+            return [Damage(damage.path.replace(str(copy.root), location[0].url), damage.what) for damage in wrong]
 
     def collect(self, *, keep: Retention | None = None, dry_run: bool = False) -> tuple[list[str], int]:
         """Remove the runs that are not kept and everything that no kept run needs; see `collection.collect`.

@@ -35,9 +35,9 @@ def claimed_sweep(store: Store, name: str, runs: Sequence[str]) -> Iterator[None
     with hold_lock(file.parent / "lock", f"sweep {name!r}"):
         remote_files.download(file)
         with contextlib.suppress(StoreError):  # a new sweep, or one older than this file
-            there = read_checked(file)["runs"]
-            if there != list(runs):
-                known = listing(there, 3)
+            claimed = read_checked(file)["runs"]
+            if claimed != list(runs):
+                known = listing(claimed, 3)
                 raise SpecError(
                     "--name",
                     f"{name!r} is another sweep of this store, with the runs {known}; give this sweep another name",
@@ -62,7 +62,7 @@ def refuse_other_file(store: Store, name: str, folder: str, spec: dict[str, obje
     if name not in store.runs.names():
         return
     with contextlib.suppress(StoreError):
-        there = store.runs.read(name)
-        if there.spec_folder != folder and there.spec != spec:
-            what = f"{name!r} is a run of {there.spec_folder} in this store; rename this file, or give another --store"
+        record = store.runs.read(name)
+        if record.spec_folder != folder and record.spec != spec:
+            what = f"{name!r} is a run of {record.spec_folder} in this store; rename this file, or give another --store"
             raise SpecError("run", what)

@@ -27,9 +27,9 @@ def changed_variables(
         data = as_bytes(array)
         digest = digest_bytes(data.data)
         entry = {"name": name, **describe(array), "xxh3": digest, "bytes": data.size}
-        held = known.get((name, digest))
-        if held is not None:
-            index.append({**entry, "state": held["state"], "offset": held["offset"]})
+        stored = known.get((name, digest))
+        if stored is not None:
+            index.append({**entry, "state": stored["state"], "offset": stored["offset"]})
             continue
         index.append({**entry, "state": key, "offset": offset})
         parts.append(data)
@@ -50,10 +50,10 @@ def stored_entry(entry: dict[str, Any], manifest: Callable[[str], dict[str, Any]
     name, passed = (entry["name"], entry["xxh3"]), set[str]()
     while entry["state"] not in passed:
         passed.add(entry["state"])
-        there = manifest(entry["state"])["index"].get(name)
-        if there is None:
+        stored = manifest(entry["state"])["index"].get(name)
+        if stored is None:
             break
-        if there["state"] == entry["state"]:
-            return there
-        entry = there
+        if stored["state"] == entry["state"]:
+            return stored
+        entry = stored
     return None

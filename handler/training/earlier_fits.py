@@ -46,8 +46,8 @@ class FitMemory:
 
     def as_before(self, declared: dict[str, Any], callbacks: Sequence[Any]) -> dict[str, Any]:
         """Return a declaration with the fit's own changes undone; changes that others have made since remain."""
-        found = declared["found"] | {"initial": self.before["initial"]}
-        changed = {"found": found}
+        digests = declared["found"] | {"initial": self.before["initial"]}
+        changed = {"found": digests}
         if declared["compile"] == self.after["compile"]:
             changed["compile"] = self.before["compile"]
         known = {id(callback): (before, after) for callback, before, after in self.callbacks}
@@ -98,10 +98,10 @@ def identify(
         SpecError: the sequencer's order is no function of the epoch.
         DamagedError: it is an earlier training, and the store has no intact state of it any more.
     """
-    declared, found = live_objects.live_declaration(mh, callbacks, sequencer, validation)
+    declared, digests = live_objects.live_declaration(mh, callbacks, sequencer, validation)
     left = _left.get(mh.compiled)
     # guard: model-trained-elsewhere
-    if left is not None and left.store == store.root and left.digest == found["initial"]:
+    if left is not None and left.store == store.root and left.digest == digests["initial"]:
         before = left.as_before(declared, callbacks)
         chain = Chain(key_of(before), schedule)
         if left.is_part_of(chain):  # guard: cell-run-again
@@ -110,8 +110,8 @@ def identify(
                     f"{store.root}: no longer has a state of this training, and the network has been trained since the "
                     "training began; build the network again, or train without a store"
                 )
-            return Training(chain, found | {"initial": before["found"]["initial"]}, before, continues=True)
-    return Training(Chain(key_of(declared), schedule), found, declared)
+            return Training(chain, digests | {"initial": before["found"]["initial"]}, before, continues=True)
+    return Training(Chain(key_of(declared), schedule), digests, declared)
 
 
 @contextmanager

@@ -114,10 +114,10 @@ class NotebookRun(Observer):
         self.store.runs.write(self.record)
 
     def _reached(self) -> dict[str, Any]:
-        found = latest_with_manifest(self.chain, self.store.states)
-        if found is None:
+        latest = latest_with_manifest(self.chain, self.store.states)
+        if latest is None:
             return {}
-        position, manifest = found
+        position, manifest = latest
         return {
             "state": position.key,
             "epochs": position.epoch,

@@ -299,13 +299,13 @@ class SegmentRunner:
         self.at = position.key
 
     def _compare(self, manifest: dict[str, Any]) -> None:
-        found, here = self._digests, environment.current_environment(self.trainer.model)
+        digests, here = self._digests, environment.current_environment(self.trainer.model)
         data_digests.check_digests(
-            manifest, found, "data", "validation"
+            manifest, digests, "data", "validation"
         )  # guard: data-changed, validation-data-changed
         self.environment_changes = environment.check_environment(
             manifest, here, self.allow_environment_change, self.trainer.note
         )
         # Another Keras version may draw other initial values; where that is allowed, training uses the state's values.
         if not any(environment.environment_differences(manifest["environment"], here)):
-            data_digests.check_digests(manifest, found, "initial")  # guard: initial-values-changed
+            data_digests.check_digests(manifest, digests, "initial")  # guard: initial-values-changed

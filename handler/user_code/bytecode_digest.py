@@ -37,12 +37,12 @@ def user_code_digests(objects: Iterable[Any], *, remembers: bool = False) -> lis
     Returns:
         `[name, xxh3-128 in hex]` for each.
     """
-    found: dict[tuple[str, str], None] = {}
+    entries: dict[tuple[str, str], None] = {}
     for part in (part for item in objects for part in _code_of(item)):
         if _is_own(part):
             text = _Text(remembers).of(part)
-            found[part.__qualname__, xxhash.xxh3_128_hexdigest(text.encode())] = None
-    return [list(entry) for entry in found]
+            entries[part.__qualname__, xxhash.xxh3_128_hexdigest(text.encode())] = None
+    return [list(entry) for entry in entries]
 
 
 def _is_own(part: type | FunctionType) -> bool:

@@ -44,12 +44,12 @@ def resolve_function(reference: str, folder: Path, path: str = "") -> Any:
     try:
         # A module is imported once per process, for all trainings in it, so its seed depends on its name only.
         with UserCode(folder, f"{path}: importing {module!r}".removeprefix(": "), seed=seed_for(0, module)):
-            found = getattr(import_module(module, folder), function, None)
+            value = getattr(import_module(module, folder), function, None)
     except SpecError as error:
         raise SpecError(path, error.message) from error
-    if not callable(found):
-        raise SpecError(path, f"{reference!r} is {quote(found)}, not a function or a class")
-    return found
+    if not callable(value):
+        raise SpecError(path, f"{reference!r} is {quote(value)}, not a function or a class")
+    return value
 
 
 def import_module(module: str, folder: Path) -> ModuleType:
@@ -76,12 +76,12 @@ def import_module(module: str, folder: Path) -> ModuleType:
             )
         if present is None and (other := _imported_instead(module, file)) is not None:
             raise SpecError("", f"Python imports {other} as {module!r}, not {file}; give it another name")
-        found = importlib.import_module(module)
+        imported = importlib.import_module(module)
         # Imports within functions run later, when the folder is no longer on sys.path: load these modules now.
         for late in own_imports(module, folder):
             with contextlib.suppress(Exception, SystemExit):  # it fails again where the user's code imports it
                 importlib.import_module(late)
-        return found
+        return imported
 
 
 def _imported_instead(module: str, file: Path) -> str | None:
@@ -95,10 +95,10 @@ def _imported_instead(module: str, file: Path) -> str | None:
     for i in range(len(parts)):
         name = ".".join(parts[: i + 1])
         loaded = sys.modules.get(name)
-        found = PathFinder.find_spec(name, search) if loaded is None else loaded.__spec__
-        if found is None:
+        spec = PathFinder.find_spec(name, search) if loaded is None else loaded.__spec__
+        if spec is None:
             return f"nothing in {search}"
-        origin, search = found.origin, list(found.submodule_search_locations or [])
+        origin, search = spec.origin, list(spec.submodule_search_locations or [])
     return None if origin is not None and Path(origin).resolve() == file.resolve() else origin or str(search)
 
 
@@ -139,14 +139,14 @@ def _settings_kept(file: Path) -> Iterator[None]:
 
     from handler.backend import global_state
 
-    floats, policy, there = config.floatx(), global_state.dtype_policy(), set(sys.modules)
+    floats, policy, modules = config.floatx(), global_state.dtype_policy(), set(sys.modules)
     yield
     now = config.floatx(), config.dtype_policy().name
     if now == (floats, policy.name if policy else floats):
         return
     config.set_floatx(floats)
     global_state.set_dtype_policy(policy)
-    for name in set(sys.modules) - there:
+    for name in set(sys.modules) - modules:
         origin = getattr(sys.modules[name], "__file__", None)
         if origin is not None and Path(origin).is_relative_to(file.parent):
             del sys.modules[name]
@@ -159,8 +159,8 @@ def _settings_kept(file: Path) -> Iterator[None]:
 
 
 def _same(module: ModuleType, file: Path) -> bool:
-    found = getattr(module, "__file__", None)
-    return found is not None and Path(found).resolve() == file.resolve()
+    path = getattr(module, "__file__", None)
+    return path is not None and Path(path).resolve() == file.resolve()
 
 
 def _stamp(file: Path) -> tuple[int, int]:

@@ -98,9 +98,9 @@ def check_reference(reference: str, folder: Path, path: str = "") -> Path:
     if file is None:
         if module.split(".")[0] in RESERVED:
             raise SpecError(path, f"{module!r} is Frostline's own; give your module another name")
-        there = sorted(found.stem for found in folder.glob("*.py"))
+        modules = sorted(found.stem for found in folder.glob("*.py"))
         raise SpecError(
-            path, f"there is no module {module!r} in {folder}; {suggestion(module, there, 'modules there')}"
+            path, f"there is no module {module!r} in {folder}; {suggestion(module, modules, 'modules there')}"
         )
     if not is_allowed_module(module) and module.split(".")[0] in sys.stdlib_module_names:
         raise SpecError(path, f"{file.name} has the name of a module of Python's own library; give it another name")
@@ -125,14 +125,14 @@ def check_call(reference: str, folder: Path, arguments: Mapping[str, Any], path:
         SpecError: names the argument that is unknown or missing, and the arguments of the function.
     """
     name = reference.split(":")[1]
-    found = [
+    definitions = [
         node
         for node in parse_module(check_reference(reference, folder, path)).body
         if getattr(node, "name", "") == name
     ]
-    if len(found) != 1 or not isinstance(found[0], ast.FunctionDef) or found[0].decorator_list:
+    if len(definitions) != 1 or not isinstance(definitions[0], ast.FunctionDef) or definitions[0].decorator_list:
         return
-    takes = found[0].args
+    takes = definitions[0].args
     positional = [argument.arg for argument in (*takes.posonlyargs, *takes.args)]
     known = [*positional, *(argument.arg for argument in takes.kwonlyargs)]
     keyword_only = zip(takes.kwonlyargs, takes.kw_defaults, strict=True)

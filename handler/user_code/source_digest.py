@@ -46,7 +46,7 @@ def definitions(module: str, folder: Path) -> dict[str, dict[str, str]]:
     Returns:
         Digests by file and name of the definition: `{"mine.py": {"network": "0fd1...", "LIMIT": "77ab..."}}`.
     """
-    found: dict[str, dict[str, str]] = {}
+    by_file: dict[str, dict[str, str]] = {}
     for name, tree in sorted(_trees(module, folder, "").items()):
         texts: dict[str, str] = {}
         for node in tree.body[_has_docstring(tree) :]:
@@ -54,8 +54,8 @@ def definitions(module: str, folder: Path) -> dict[str, dict[str, str]]:
         file = find_module(name, folder)
         assert file is not None
         shown = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
-        found[shown] = {label: xxhash.xxh3_64_hexdigest(text.encode()) for label, text in texts.items()}
-    return found
+        by_file[shown] = {label: xxhash.xxh3_64_hexdigest(text.encode()) for label, text in texts.items()}
+    return by_file
 
 
 def own_imports(module: str, folder: Path) -> list[str]:
@@ -100,23 +100,23 @@ def _has_docstring(tree: ast.AST) -> bool:
 
 def _trees(module: str, folder: Path, path: str) -> dict[str, ast.Module]:
     """Return the syntax trees of a module and of all modules it imports that may be the user's, by name."""
-    found: dict[str, ast.Module] = {}
+    trees: dict[str, ast.Module] = {}
     left = [module]
     while left:
         name = left.pop()
         file = find_module(name, folder)
-        if name in found or file is None:
+        if name in trees or file is None:
             continue
         try:
-            found[name] = parse_module(file)
+            trees[name] = parse_module(file)
         except SpecError as error:
             raise SpecError(path, error.message) from error
         parts = name.split(".")
         left += [".".join(parts[:i]) for i in range(1, len(parts))]  # a package's __init__ runs first
-        left += _imported(found[name], parts if file.name == "__init__.py" else parts[:-1])
-    if module not in found:
+        left += _imported(trees[name], parts if file.name == "__init__.py" else parts[:-1])
+    if module not in trees:
         raise SpecError(path, f"there is no module {module!r} in {folder}")
-    return found
+    return trees
 
 
 def _imported(tree: ast.Module, package: list[str]) -> Iterator[str]:

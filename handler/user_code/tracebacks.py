@@ -44,12 +44,12 @@ def _inner_libraries(folder: Path) -> list[Path]:
 
 def chain_of(error: BaseException) -> list[BaseException]:
     """Return an exception and the exceptions it was raised from, the latest first."""
-    found: list[BaseException] = []
+    errors: list[BaseException] = []
     present: BaseException | None = error
-    while present is not None and present not in found:
-        found.append(present)
+    while present is not None and present not in errors:
+        errors.append(present)
         present = present.__cause__ or (None if present.__suppress_context__ else present.__context__)
-    return found
+    return errors
 
 
 def is_raised_by_user(error: BaseException, folder: Path) -> bool:

@@ -214,7 +214,7 @@ def _by_title(title: str, root: type[BaseModel] = BaseModel) -> type[BaseModel] 
     for model in root.__subclasses__():
         if title in (model.__name__, model.model_config.get("title")):
             return model
-        found = _by_title(title, model)
-        if found:
-            return found
+        path = _by_title(title, model)
+        if path:
+            return path
     return None
