@@ -1,7 +1,5 @@
 """Memory limits: how much a copy may take, and one clear error when memory runs out."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The stop flag: signal handlers set it, and the step loop reads it between two steps."""
 
-from __future__ import annotations
-
 from handler.errors import Interrupted
 
 

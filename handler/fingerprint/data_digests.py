@@ -1,7 +1,5 @@
 """The digests of the data and initial variables of a training, and their comparison with those of its states."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

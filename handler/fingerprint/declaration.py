@@ -4,8 +4,6 @@ Files and code enter by their digests. Not in it: names and paths, the number of
 epoch (they enter the later keys), threads, in_place, loggers.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Mapping

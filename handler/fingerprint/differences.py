@@ -1,7 +1,5 @@
 """Differences between two declarations, as sentences that name the field with its old and new value."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from typing import Any

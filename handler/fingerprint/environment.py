@@ -1,7 +1,5 @@
 """The environment fingerprint of a state: everything besides the declaration that can change its bits."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import platform

@@ -1,7 +1,5 @@
 """The identity of a training on live objects, and the digests of the data and initial variables of any training."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Assigns damaged parts to runs: a state to a run whose record contains it, a file to its own run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 

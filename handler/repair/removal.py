@@ -1,7 +1,5 @@
 """Removal of damaged parts that can be recomputed or that no run needs: caches, indexes, unused states."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Rebuilds the lost parts of one run: states by training, files from the states and the record."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable
 from pathlib import Path

@@ -3,8 +3,6 @@
 A part that cannot be rebuilt is reported with the reason.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The chain of keys: the name of a state is a hash of everything that determines the state."""
 
-from __future__ import annotations
-
 import bisect
 import contextlib
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ A segment is completed if one of these states is intact: the state at its end, a
 state in which a callback ended the training.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass

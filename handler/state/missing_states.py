@@ -4,8 +4,6 @@ No training needs them, because it resumes from a later state. `export` needs th
 so does another schedule that resumes from them.
 """
 
-from __future__ import annotations
-
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path

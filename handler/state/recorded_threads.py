@@ -1,7 +1,5 @@
 """The number of threads with which a training was started, from the first of its states that still records it."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterable
 

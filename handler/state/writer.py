@@ -5,8 +5,6 @@ or may turn out to be damaged. The state at a segment's end is durable before th
 that it makes superfluous are removed then.
 """
 
-from __future__ import annotations
-
 import contextlib
 import threading
 from typing import Any

@@ -4,8 +4,6 @@ Raw bytes keep every dtype exact (booleans, strings, structured, bfloat16), and 
 read.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Iterator

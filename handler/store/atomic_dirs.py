@@ -5,8 +5,6 @@ with its size and xxh3-128 digest and ends with its own checksum. A directory wi
 at any moment leaves the previous content in place.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Callable

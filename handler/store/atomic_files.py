@@ -5,8 +5,6 @@ directory next to the target and holds a lock (flock) on it. The lock ends with 
 directory that can be locked is a leftover, even if another process has the same process id by now.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

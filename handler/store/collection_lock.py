@@ -15,8 +15,6 @@ has a lease as well. A training takes the lease of its run before it looks for t
 collection takes its own before it looks for those of runs; therefore one of the two sees the other.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Iterator

@@ -4,8 +4,6 @@ Credentials come from the environment or, on a virtual machine of the service, f
 Google also come from the file that Google's own tool writes.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import socket

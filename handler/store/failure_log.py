@@ -1,7 +1,5 @@
 """A run's `log` file with the complete tracebacks of its failures, for a reader who needs more than the message."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import traceback

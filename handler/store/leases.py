@@ -6,8 +6,6 @@ last renewal. Therefore a machine with a wrong clock neither holds a lease for e
 clock of the machine that checks a lease may differ from the service's by a quarter of the lease's duration.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Locks of the store that end with their process: a lock file, which may stay in place, and a lease at a URL."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import time

@@ -1,7 +1,5 @@
 """Verification of a whole store, and garbage collection of everything that no kept run needs."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext, suppress

@@ -3,8 +3,6 @@
 A store that is older than the marker is recognized by any checksummed file at a place that only a store has.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Places where a file of the store belongs but something else is: a directory, a link or a device."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import secrets

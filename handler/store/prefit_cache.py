@@ -1,7 +1,5 @@
 """The cache of pre-fit results: named arrays under a key, in `prefit/<key>.zarr`."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The record of the run that this process writes: kept in memory while the process holds the run's lock."""
 
-from __future__ import annotations
-
 import time
 from contextlib import suppress
 from datetime import UTC, datetime

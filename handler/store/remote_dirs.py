@@ -10,8 +10,6 @@ In this module, *local* means in the working directory, and *remote* means at th
 functions find nothing and upload nothing.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import secrets

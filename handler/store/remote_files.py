@@ -1,7 +1,5 @@
 """Upload and download of single files, mainly of runs, for a store at a URL; no-ops for a local store."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from handler.store.atomic_files import files_within, write_file

@@ -3,8 +3,6 @@
 A record ends with its own checksum. The record of a completed run contains the checksums of the other files.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path

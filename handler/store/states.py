@@ -8,8 +8,6 @@ Several processes may write here at once. A key determines the content of its st
 same. Only one process at a time changes whether a state is kept, or renames it away.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterable, Iterator

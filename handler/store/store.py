@@ -3,8 +3,6 @@
 No file of a store is unpickled or executed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -1,7 +1,5 @@
 """The sweeps of a store: `sweeps/<name>/` with the names of the sweep's runs and the page that compares them."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator, Sequence
 

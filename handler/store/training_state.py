@@ -1,7 +1,5 @@
 """The state of a training: everything that the next step depends on, as named arrays and plain JSON."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

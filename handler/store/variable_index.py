@@ -1,7 +1,5 @@
 """The index in a state's manifest: the state and the bytes in which each variable is stored."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -5,8 +5,6 @@ the source file, which may have changed since; another version of Python may com
 the values and the user's own functions that the code refers to, in its module and in its closure.
 """
 
-from __future__ import annotations
-
 import dis
 import functools
 import inspect

@@ -1,7 +1,5 @@
 """Import of the user's own functions, `module:function`, from the specification's folder or another allowed place."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib.util
 import sys

@@ -4,8 +4,6 @@ A module is looked up in the specification's folder; elsewhere only if `FROSTLIN
 (module names, separated by commas; each also allows its submodules).
 """
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """Seeding of the global random generators from which the user's code may draw without a seed of its own."""
 
-from __future__ import annotations
-
 import contextlib
 import random
 import sys

@@ -1,7 +1,5 @@
 """The form of a reference to the user's code, `module:function`."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -3,8 +3,6 @@
 The modules of the same folder that it imports count too, at any place of the code, and the modules that those import.
 """
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from pathlib import Path

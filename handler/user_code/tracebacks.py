@@ -1,7 +1,5 @@
 """Report of an exception in the user's code: its frames in the user's files and one sentence, no library frames."""
 
-from __future__ import annotations
-
 import re
 import sys
 import sysconfig
