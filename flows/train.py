@@ -31,7 +31,7 @@ from flows.answers import TrainAnswer
 from flows.parameters import inputs_as_started, run_inputs, training_name
 from flows.prefect_sync import begin_flow_run, end_flow_run, stop_retrying, wait_for_return, without_tags
 from flows.stop_signals import LIMIT_SECONDS, SignalWatch
-from flows.worker_output import ignore_broken_pipe
+from flows.unread_output import ignore_broken_pipe
 from handler.errors import Interrupted
 from handler.errors.secrets import masked
 from handler.fingerprint.data_function import describe_compared

@@ -277,6 +277,8 @@ def _run(arguments: list[str], current: Output) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except BaseException as error:
+        if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
+            return 1  # nothing reads typer's help any more, as in `frostline --help | head -1`
         if hasattr(error, "format_message"):
             return _usage(error, current)
         if expected_message(error) is None:

@@ -122,8 +122,13 @@ class Output:
     def answer(self, answer: Answer | PlanAnswer, *renderables: Any) -> None:
         """Write the answer: as JSON, or else the given rich renderables or texts for people."""
         if self.as_json:
-            self._stdout.write(masked(answer.model_dump_json()) + "\n")
-            self._stdout.flush()
+            try:
+                self._stdout.write(masked(answer.model_dump_json()) + "\n")
+                self._stdout.flush()
+            except BrokenPipeError:
+                from flows.unread_output import discard_unread_output
+
+                discard_unread_output(self._stdout.fileno())
             return
         for part in renderables:
             self._console(stderr=False).print(masked(part) if isinstance(part, str) else part)
@@ -156,7 +161,10 @@ class Output:
     def _console(self, *, stderr: bool) -> Console:
         from rich.console import Console
 
+        from flows.unread_output import ignore_broken_pipe
+
         if stderr not in self._consoles:
+            ignore_broken_pipe()
             # Printed text is never markup, since names of layers, metrics and files may look like it. Coloured text is
             # a `Text`.
             # guard: no-markup

@@ -58,7 +58,7 @@ def test_training_out_of_core_is_bit_identical_to_training_in_memory(folder, not
 
 
 def test_cached_activations_are_not_read_into_memory(folder, nothing_fits, monkeypatch):
-    monkeypatch.setattr("handler.data.out_of_core.IN_MEMORY", 0)
+    monkeypatch.setattr("handler.activation_cache.cache.IN_MEMORY", 0)
     kept = []
     real = activations.kept_in_memory
     monkeypatch.setattr(activations, "kept_in_memory", lambda *given: kept.append(real(*given)) or kept[-1])
@@ -94,7 +94,7 @@ def test_the_rows_of_a_source_are_written_once_and_survive_gc(folder, nothing_fi
     (kept,) = (folder / "s" / "prefit").glob("*.zarr")
     assert run.planning.record().prefit == [kept.stem]
     Store(folder / "s").collect()
-    monkeypatch.setattr("handler.store.arrays.copy_array", lambda *_: pytest.fail("it is there"))
+    monkeypatch.setattr("handler.store.prefit_cache.copy_array", lambda *_: pytest.fail("it is there"))
     again = run_of(folder, "s", "points.zarr")
     assert isinstance(again.live.dataset.X[0], Rows)
 
