@@ -1,7 +1,5 @@
 """The activations at a cut, computed once for all examples, batch by batch, and written to disk or kept in memory."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

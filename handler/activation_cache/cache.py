@@ -1,7 +1,5 @@
 """The frozen prefixes of a training: the decision for each segment, and the activations, cached in the store."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

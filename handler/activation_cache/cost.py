@@ -1,7 +1,5 @@
 """The decision whether to compute a frozen prefix once: its savings compared with its costs."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from handler.activation_cache.graph import Cut

@@ -1,7 +1,5 @@
 """The decomposition of a Keras model, with nested models, into a `Graph` and the calls of its parts."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The entry of a plan for a segment's frozen prefix. Needs no TensorFlow."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from handler.activation_cache.cost import reason_not_used

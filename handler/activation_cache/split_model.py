@@ -1,7 +1,5 @@
 """The two parts of a cut network: a function up to the cut, and a training step from the cut on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

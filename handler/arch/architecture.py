@@ -1,7 +1,5 @@
 """The interface between a network and the handler: construction, inputs, and hooks before and after training."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

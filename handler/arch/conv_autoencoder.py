@@ -10,8 +10,6 @@ Layers, by name, for schedules: `enc1_*` ... `enc4_*` (level 1 is the field itse
 `head_*`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

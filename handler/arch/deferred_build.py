@@ -1,7 +1,5 @@
 """Build of networks whose input shape is known only from the data: `Sequential` without `Input`, subclassed models."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ The tables depend on the coordinates only and stay valid under similarity transf
 The module uses numpy and scipy only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """Architecture of any Keras model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

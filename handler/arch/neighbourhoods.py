@@ -1,7 +1,5 @@
 """Keras layers that read index tables: gathering of points, and the maximum over neighbourhoods."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

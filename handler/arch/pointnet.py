@@ -4,8 +4,6 @@ After Qi et al., PointNet: deep learning on point sets for 3D classification and
 spatial transformers. Layers, by name, for schedules: `enc1_*` ..., `global_*`, `dec1_*` ..., `head_*`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

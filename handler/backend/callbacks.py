@@ -1,7 +1,5 @@
 """The parts of Keras's callbacks that have no public name."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable
 from pathlib import Path

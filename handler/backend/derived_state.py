@@ -3,8 +3,6 @@
 A traced function holds that state as constants, so the functions are dropped when the state changes.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any

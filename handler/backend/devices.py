@@ -5,8 +5,6 @@ gradients of the replicas are summed before the optimizer updates the weights, i
 `fit` does the same outside the step; inside it, masks, states and the step loop are the same as for one device.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager

@@ -1,7 +1,5 @@
 """Keras's and TensorFlow's global state: the generators from which seeds are drawn, and the dtype policy."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """The graphs of traced functions: their operations, and what TensorFlow's registries know of them."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """The parts of a compiled Keras model that have no public name: its compilation, its metrics, its symbolic build."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Access to Keras's optimizers, wrapped or not: inner optimizers, learning rate, EMA weights under a mask."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Detection of random numbers in Python functions within a step (`tf.numpy_function`, `tf.py_function`)."""
 
-from __future__ import annotations
-
 import contextlib
 import dis
 import random

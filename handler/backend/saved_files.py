@@ -1,7 +1,5 @@
 """The files in which Keras saves a model, and the objects that it saves there."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Symbolic tensors, and the graphs of functional models."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The set-up of TensorFlow in a process: a quiet import, threads, devices, determinism."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -1,7 +1,5 @@
 """A workaround for clocks out of range: `.keras` and `.npz` files are zip archives, whose dates begin with 1980."""
 
-from __future__ import annotations
-
 import time
 import zipfile
 from typing import Any

@@ -1,7 +1,5 @@
 """Conversion of the arrays that a data function returns: lazy arrays of other libraries stay as they are."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

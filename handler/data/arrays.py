@@ -1,7 +1,5 @@
 """Data sources of plain arrays: .npz files, .zarr groups (read lazily) and functions of the user."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ Rotation about the vertical, mirroring and scaling preserve the order of all dis
 coordinates once (`handler.arch.hierarchy`) therefore stay valid.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

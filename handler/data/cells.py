@@ -4,8 +4,6 @@ A dense grid over the extent of a tile takes 20 GB if one stray point lies 50 km
 proportional to the number of points and independent of the extent.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 

@@ -1,7 +1,5 @@
 """A point cloud in memory: one tile, its coordinates, and the attributes from which features are computed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 

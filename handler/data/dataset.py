@@ -1,7 +1,5 @@
 """The dataset that a data source returns to a training."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

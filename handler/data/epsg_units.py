@@ -4,8 +4,6 @@ From version 11.022 of the EPSG registry. The tables list only systems whose uni
 codes from A to B.
 """
 
-from __future__ import annotations
-
 METRE, FOOT, US_SURVEY_FOOT = 1.0, 0.3048, 1200 / 3937
 
 UNITS = {

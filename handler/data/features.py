@@ -21,8 +21,6 @@ l1 >= l2 >= l3 of their covariance (dimensionality features after Demantké et a
     mean_intensity_k                   multi_return_share_k               share of points of pulses with several returns
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Dataset of receptive fields from clouds: features, standardisation, draw; cached in the store's `prefit/`."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Sequence

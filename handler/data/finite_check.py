@@ -1,7 +1,5 @@
 """Check of examples and targets for NaN and infinite values, slab by slab while the digests are computed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

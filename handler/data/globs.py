@@ -1,7 +1,5 @@
 """Lookup of the files that a glob of a specification matches."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Classification of whole clouds: overlapping receptive fields are predicted until they cover nearly all points."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Reading and writing of clouds as .las and .laz files (laspy with lazrs)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path

@@ -4,8 +4,6 @@ Every length and offset in the header is compared with the size of the file. Lat
 end of the file nor allocate more memory than the points need.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass

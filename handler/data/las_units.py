@@ -4,8 +4,6 @@ Coordinates in feet are converted to metres; coordinates in degrees are refused.
 their own have the horizontal unit. A file that names no unit is assumed to be in metres.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import struct

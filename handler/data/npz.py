@@ -1,7 +1,5 @@
 """Reader of NumPy archives (.npz) in bounded memory; a damaged archive raises a one-sentence error."""
 
-from __future__ import annotations
-
 import math
 import zipfile
 from collections.abc import Iterator

@@ -5,8 +5,6 @@ row. Arrays that fit are therefore read into memory. The others are written once
 uncompressed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

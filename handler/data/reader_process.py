@@ -3,8 +3,6 @@
 lazrs and HDF5 abort the process, or never return, on some damaged files. Here their run time and memory are bounded.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import threading

@@ -7,8 +7,6 @@ The program imports nothing of Frostline and no module that is slow to import. O
 standard error and exits with 1.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Receptive fields: vertical cylinders of fixed radius around support points, each with a fixed number of points."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """Scores of a classification, over the labelled points."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

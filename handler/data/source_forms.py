@@ -1,7 +1,5 @@
 """Forms of a data source, and of the files that a function reads, as a specification names them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal

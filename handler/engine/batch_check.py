@@ -4,8 +4,6 @@ The specific rules come first, because their messages name a remedy. All other c
 alone. This changes nothing except that it creates the variables of loss and metrics, as the first step would.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

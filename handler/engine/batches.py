@@ -1,7 +1,5 @@
 """Batches as tensors, prefetched before the step that uses them."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor

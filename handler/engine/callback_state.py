@@ -6,8 +6,6 @@ called after `on_train_begin`, and again after `on_epoch_begin` if the state lie
 the files that callbacks write.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 from collections import Counter

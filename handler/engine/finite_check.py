@@ -5,8 +5,6 @@ only one value is fetched from the device at intervals. Only if it is not finite
 are fetched.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Many steps in one graph call over examples in memory, bit-identical to single steps, without Python in between."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

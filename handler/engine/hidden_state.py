@@ -3,8 +3,6 @@
 Such a network is refused, because a resumed training would be wrong.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from handler.backend import derived_state, python_functions

@@ -4,8 +4,6 @@ A metric may first appear in a later epoch, or be missing in one. Keras then kee
 longer be assigned to epochs. Here each list has one value per epoch; `GAP`, a NaN, marks an epoch without a value.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Collection, Mapping, Sequence

@@ -3,8 +3,6 @@
 Needs no TensorFlow.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 CLASSES, ONE_HOT, BINARY, NUMBERS = "class numbers", "one value per class", "probabilities", "numbers"

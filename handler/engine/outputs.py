@@ -1,7 +1,5 @@
 """Interpretation of a network's outputs (classes, two classes by a threshold, or numbers) and their scores."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Literal
 

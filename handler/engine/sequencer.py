@@ -1,7 +1,5 @@
 """Batches in an order that is a pure function of (seed, epoch), so that a resumed training sees the same batches."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from typing import Any

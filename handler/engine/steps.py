@@ -1,7 +1,5 @@
 """The steps of an epoch or an evaluation: one by one, or many in one graph call if nothing observes each step."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Generator
 from typing import Any, Protocol

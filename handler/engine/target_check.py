@@ -1,7 +1,5 @@
 """Check before the first step that the targets fit the loss and the network's output."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The epoch loop of one compiled model, with the complete state saved and restored between any two steps."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable, Sequence

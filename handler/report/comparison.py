@@ -1,7 +1,5 @@
 """The HTML report of a sweep: a table of its runs, their curves in common charts, and the epochs saved by sharing."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence

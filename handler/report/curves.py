@@ -1,7 +1,5 @@
 """SVG charts of loss and metrics by epoch, with the segments in the background."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The curves of a run as one self-contained SVG, for pages that show images."""
 
-from __future__ import annotations
-
 from handler.records import RunRecord
 from handler.report.curves import HEIGHT, LEFT, WIDTH, charts
 from handler.report.svg import element

@@ -1,7 +1,5 @@
 """The state of each layer in each epoch, as data for an image."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Formats of numbers for a reader."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The HTML report of a run: one self-contained file."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from pathlib import Path

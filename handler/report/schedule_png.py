@@ -3,8 +3,6 @@
 See `docs/decisions/0058-one-layout-of-the-schedule.md`.
 """
 
-from __future__ import annotations
-
 import re
 import warnings
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The image of layers x epochs as SVG: states of the layers, learning rates, segments."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """SVG elements as escaped text."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from markupsafe import Markup, escape

@@ -1,7 +1,5 @@
 """The templates of the reports and their common parts: the frame, the style sheet, the formats of numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib.resources import files
 from typing import Any

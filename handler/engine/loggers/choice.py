@@ -1,7 +1,5 @@
 """The files of the callbacks that append to files."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The file of a `CSVLogger`, which after a resume is byte-identical to that of an uninterrupted training."""
 
-from __future__ import annotations
-
 import copy
 import io
 from collections.abc import Sequence

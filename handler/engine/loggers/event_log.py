@@ -6,8 +6,6 @@ batch 3 and all later batches. Moreover, only some readers honor it. Therefore t
 their size at the state.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

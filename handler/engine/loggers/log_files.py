@@ -6,8 +6,6 @@ is written, so that every state on disk has its mark. A run that begins from a s
 it. It then marks the files as they are, to restore these if it is killed before it has a state of its own.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
