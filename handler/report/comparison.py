@@ -11,18 +11,7 @@ from markupsafe import Markup
 
 from handler.records import RunRecord
 from handler.report import number_format
-from handler.report.curves import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RATES,
-    RIGHT,
-    TOP,
-    WIDTH,
-    epoch_labels,
-    gridlines,
-    is_lower_better,
-)
+from handler.report.curves import HEIGHT, RATES, WIDTH, axes, epoch_labels, gridlines, is_lower_better
 from handler.report.svg import element, picture
 from handler.report.templates import fill
 from handler.spec.sweep import Variant, shared_epochs
@@ -144,14 +133,7 @@ def _chart(metric: str, rows: Sequence[VariantRow], records: Sequence[RunRecord]
     epochs = max(map(len, curves.values()), default=1)
     pad = (max(finite) - min(finite)) * 0.06 or abs(max(finite)) * 0.05 or 0.5
     low, high = min(finite) - pad, max(finite) + pad
-    width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-
-    def x(epoch: float) -> float:
-        return LEFT + width * epoch / epochs
-
-    def y(value: float) -> float:
-        return TOP + height * (1 - (value - low) / (high - low))
-
+    x, y = axes(epochs, low, high)
     parts = [gridlines(number_format.ticks(low, high, 5), y), epoch_labels(epochs, x)]
     for row in rows:
         values = curves.get(row.name, ())

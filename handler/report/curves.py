@@ -8,13 +8,15 @@ from markupsafe import Markup
 
 from handler.records import PlannedSegment
 from handler.report import number_format
-from handler.report.svg import element, join, picture
+from handler.report.svg import draw_rect, draw_text, element, join, picture
 
 WIDTH, HEIGHT = 560.0, 268.0
 LEFT, RIGHT, TOP, BOTTOM = 54.0, 14.0, 18.0, 34.0
+PLOT_WIDTH, PLOT_HEIGHT = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 RATES = ("learning_rate", "lr")
 FALLING = ("loss", "error", "crossentropy", "divergence")
 Axis = Callable[[float], float]
+Place = Callable[[int, float], tuple[float, float] | None]
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,8 @@ def _best(name: str, curves: dict[str, list[float]]) -> str:
     """Return the last value and, if it is another one, the best value, in words."""
     kind, values = list(curves.items())[-1]
     word = {"training": "", "validation": "validation "}[kind]
-    last, finite = (
-        f"{word}{number_format.number(values[-1])}",
-        [(v, e) for e, v in enumerate(values) if math.isfinite(v)],
-    )
+    last = f"{word}{number_format.number(values[-1])}"
+    finite = [(v, e) for e, v in enumerate(values) if math.isfinite(v)]
     if not finite:
         return f"{word}not finite"
     value, epoch = min(finite) if is_lower_better(name) else max(finite, key=lambda pair: (pair[0], -pair[1]))
@@ -81,34 +81,44 @@ def _draw(name: str, curves: dict[str, list[float]], segments: Sequence[PlannedS
         low, high = math.log10(low), math.log10(high)
     pad = (high - low) * 0.06 or abs(high) * 0.05 or 0.5
     low, high = (0.0 if not logarithmic and 0 <= low < (high - low) * 0.25 else low - pad), high + pad
-    width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-
-    def x(epoch: float) -> float:
-        return LEFT + width * epoch / epochs
+    x, linear_y = axes(epochs, low, high)
 
     def y(value: float) -> float:
-        return TOP + height * (1 - ((math.log10(value) if logarithmic else value) - low) / (high - low))
+        return linear_y(math.log10(value) if logarithmic else value)
 
     def place(epoch: int, value: float) -> tuple[float, float] | None:
         drawn = math.isfinite(value) and (value > 0 or not logarithmic)
         return (x(epoch + 0.5), y(value)) if drawn else None
 
-    parts = [_bands(segments, epochs, x, height), gridlines(_value_ticks(low, high, logarithmic), y)]
-    dense = " dense" if len(segments) > 60 else ""
-    parts += [
-        element(
-            "line", class_=f"boundary{dense}", x1=x(s.start), x2=x(s.start), y1=TOP, y2=TOP + height, data_epoch=s.start
-        )
-        for s in segments
-        if 0 < s.start < epochs
+    parts = [
+        _bands(segments, epochs, x),
+        gridlines(_value_ticks(low, high, logarithmic), y),
+        draw_boundaries(segments, epochs, x, TOP, TOP + PLOT_HEIGHT),
+        epoch_labels(epochs, x),
+        draw_text("epoch", "axis", LEFT + PLOT_WIDTH, TOP + PLOT_HEIGHT + 31, text_anchor="end"),
     ]
-    parts.append(epoch_labels(epochs, x))
-    parts.append(element("text", "epoch", class_="axis", x=LEFT + width, y=TOP + height + 31, text_anchor="end"))
     for kind, curve in curves.items():
         parts.append(_curve(kind, [place(e, v) for e, v in enumerate(curve)]))
     if readings:
-        parts.append(_readings(curves, epochs, segments, x, height, place))
+        parts.append(_readings(curves, epochs, segments, x, place))
     return picture(WIDTH, HEIGHT, f"{name} over {epochs} epochs", *parts, class_="chart")
+
+
+def axes(epochs: int, low: float, high: float) -> tuple[Axis, Axis]:
+    """Return the functions that place an epoch and a value in a chart, in pixels.
+
+    Args:
+        epochs: the epochs across the chart.
+        low, high: the values at its lower and upper end.
+    """
+
+    def x(epoch: float) -> float:
+        return LEFT + PLOT_WIDTH * epoch / epochs
+
+    def y(value: float) -> float:
+        return TOP + PLOT_HEIGHT * (1 - (value - low) / (high - low))
+
+    return x, y
 
 
 def gridlines(ticks: Sequence[float], y: Axis) -> Markup:
@@ -116,7 +126,7 @@ def gridlines(ticks: Sequence[float], y: Axis) -> Markup:
     right = WIDTH - RIGHT
     return join(
         element("line", class_="gridline", x1=LEFT, x2=right, y1=y(tick), y2=y(tick))
-        + element("text", number_format.number(tick), class_="axis", x=LEFT - 8, y=y(tick) + 4, text_anchor="end")
+        + draw_text(number_format.number(tick), "axis", LEFT - 8, y(tick) + 4, text_anchor="end")
         for tick in ticks
     )
 
@@ -125,20 +135,25 @@ def epoch_labels(epochs: int, x: Axis) -> Markup:
     """Draw the numbers of some epochs below the chart."""
     below = HEIGHT - BOTTOM + 17
     return join(
-        element("text", str(epoch), class_="axis", x=x(epoch), y=below, text_anchor="middle")
-        for epoch in number_format.epoch_ticks(epochs, WIDTH - LEFT - RIGHT)
+        draw_text(str(epoch), "axis", x(epoch), below, text_anchor="middle")
+        for epoch in number_format.epoch_ticks(epochs, PLOT_WIDTH)
     )
 
 
-def _bands(segments: Sequence[PlannedSegment], epochs: int, x: Axis, height: float) -> Markup:
+def draw_boundaries(segments: Sequence[PlannedSegment], epochs: int, x: Axis, top: float, bottom: float) -> Markup:
+    """Draw a vertical line at the start of each segment after the first, up to the last epoch."""
+    dense = " dense" if len(segments) > 60 else ""
+    starts = [s.start for s in segments if 0 < s.start < epochs]
     return join(
-        element(
-            "rect",
-            class_=f"band {'odd' if s.index % 2 else 'even'}",
-            x=x(s.start),
-            y=TOP,
-            width=x(min(s.end, epochs)) - x(s.start),
-            height=height,
+        element("line", class_=f"boundary{dense}", x1=x(start), x2=x(start), y1=top, y2=bottom, data_epoch=start)
+        for start in starts
+    )
+
+
+def _bands(segments: Sequence[PlannedSegment], epochs: int, x: Axis) -> Markup:
+    return join(
+        draw_rect(
+            f"band {'odd' if s.index % 2 else 'even'}", x(s.start), TOP, x(min(s.end, epochs)) - x(s.start), PLOT_HEIGHT
         )
         for s in segments
         if s.start < epochs
@@ -170,12 +185,7 @@ def _curve(kind: str, points: list[tuple[float, float] | None]) -> Markup:
 
 
 def _readings(
-    curves: dict[str, list[float]],
-    epochs: int,
-    segments: Sequence[PlannedSegment],
-    x: Axis,
-    height: float,
-    place: Callable[[int, float], tuple[float, float] | None],
+    curves: dict[str, list[float]], epochs: int, segments: Sequence[PlannedSegment], x: Axis, place: Place
 ) -> Markup:
     """Draw an invisible column per epoch that shows the values on hovering."""
     columns = []
@@ -186,20 +196,6 @@ def _readings(
         words = "\n".join([where, *(f"{kind}: {number_format.number(v)}" for kind, v in values.items())])
         points = [(kind, place(epoch, value)) for kind, value in values.items()]
         marks = [element("circle", class_=f"mark {kind}", cx=at[0], cy=at[1], r=4) for kind, at in points if at]
-        columns.append(
-            element(
-                "g",
-                element(
-                    "rect",
-                    element("title", words),
-                    class_="hit",
-                    x=x(epoch),
-                    y=TOP,
-                    width=x(epoch + 1) - x(epoch),
-                    height=height,
-                ),
-                *marks,
-                class_="reading",
-            )
-        )
+        hit = draw_rect("hit", x(epoch), TOP, x(epoch + 1) - x(epoch), PLOT_HEIGHT, element("title", words))
+        columns.append(element("g", hit, *marks, class_="reading"))
     return join(columns)

@@ -2,7 +2,7 @@
 
 from handler.records import RunRecord
 from handler.report.curves import HEIGHT, LEFT, WIDTH, charts
-from handler.report.svg import element
+from handler.report.svg import draw_text, element
 from handler.report.templates import style
 
 TITLE, GAP = 22.0, 18.0
@@ -35,7 +35,7 @@ def curves_image(record: RunRecord) -> str:
         title = element("text", words, x=8.0, y=TITLE - 8, font_size=14, font_weight=600)
         below = element("g", chart.svg, transform=f"translate(0 {TITLE:g})")
         key = [
-            element("text", kind, class_=f"key {kind}", x=LEFT + across, y=TITLE + HEIGHT - 3, font_size=12)
+            draw_text(kind, f"key {kind}", LEFT + across, TITLE + HEIGHT - 3, font_size=12)
             for kind, across in zip(names, (0.0, 60.0), strict=False)
         ]
         cells.append(element("g", title, *key, below, transform=f"translate({right:g} {down:g})"))

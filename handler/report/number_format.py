@@ -37,8 +37,6 @@ def number(value: Any) -> str:
         return str(value)
     if isinstance(value, int):
         return f"{value:,}".replace(",", "\u202f")
-    if not math.isfinite(value):
-        return str(value)
     return f"{value:.4g}"
 
 

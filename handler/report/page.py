@@ -70,14 +70,9 @@ def planned_segments(record: RunRecord) -> list[PlannedSegment]:
         return record.plan
     return [
         PlannedSegment(
-            index=s.index,
-            start=s.start,
-            end=s.end,
-            frozen=s.frozen,
+            **s.model_dump(include={"index", "start", "end", "frozen", "learning_rate", "state"}),
             trainable=[],
             trainable_parameters=0,
-            learning_rate=s.learning_rate,
-            state=s.state,
         )
         for s in record.segments
     ]

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from handler.records import Plan
 from handler.report.schedule_svg import STATE_WORDS, WIDTH, schedule_picture
-from handler.report.svg import element, join
+from handler.report.svg import draw_rect, draw_text, element, join
 from handler.report.templates import style
 from handler.store.atomic_files import atomic_write
 
@@ -77,12 +77,12 @@ def _header(plan: Plan) -> Markup:
     cached = f", {plan.cached_epochs} of them cached" if plan.cached_epochs else ""
     line = f"{len(plan.layers)} layers, {plan.epochs} epochs{cached}, {len(plan.segments)} segments"
     parts = [
-        element("text", plan.run, class_="title", x=12.0, y=22.0 - HEADER),
-        element("text", line, class_="side", x=12.0, y=40.0 - HEADER),
+        draw_text(plan.run, "title", 12.0, 22.0 - HEADER),
+        draw_text(line, "side", 12.0, 40.0 - HEADER),
     ]
     for x, (state, words) in zip((720.0, 820.0, 910.0), STATE_WORDS.items(), strict=True):
-        parts.append(element("rect", class_=state, x=x, y=12.0 - HEADER, width=14.0, height=12.0))
-        parts.append(element("text", words, class_="side", x=x + 20, y=22.0 - HEADER))
+        parts.append(draw_rect(state, x, 12.0 - HEADER, 14.0, 12.0))
+        parts.append(draw_text(words, "side", x + 20, 22.0 - HEADER))
     return join(parts)
 
 

@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from handler.records import PlannedSegment
 from handler.report import number_format
+from handler.report.curves import draw_boundaries
 from handler.report.layer_spans import LayerRow, rows, trainable_share
-from handler.report.svg import element, join, picture
+from handler.report.svg import draw_rect, draw_text, element, picture
 
 WIDTH, RIGHT = 1080.0, 84.0
 LONGEST_NAME = 28
@@ -66,7 +67,7 @@ def schedule_picture(
     layer_rows = rows(layers, segments)
     longest = max((len(_short(r.path)) for r in layer_rows), default=0)
     frame = Frame(left=max(118.0, 7.3 * longest + 16), epochs=segments[-1].end if segments else 1)
-    height = row_height(len(layer_rows))
+    height = max(3.0, min(22.0, 1150 / max(len(layer_rows), 1)))  # few rows stay visible, many stay readable
     rate_top, grid_top = 32.0, 88.0
     share_top = grid_top + height * len(layer_rows) + 12
     bottom = share_top + 38
@@ -75,23 +76,16 @@ def schedule_picture(
         _rate_strip(segments, frame, rate_top),
         _grid(layer_rows, frame, grid_top, height),
         _share_strip(segments, layers, frame, share_top),
-        _boundaries(segments, frame, 2.0, bottom),
+        draw_boundaries(segments, frame.epochs, frame.x, 2.0, bottom),
         _axis(frame, bottom),
     ]
     if reached < frame.epochs:
         title = element("title", f"not reached: epochs {number_format.epochs(reached, frame.epochs)}")
         x = frame.x(reached)
-        parts.append(
-            element("rect", title, class_="veil", x=x, y=grid_top - 1, width=frame.right - x, height=bottom - grid_top)
-        )
+        parts.append(draw_rect("veil", x, grid_top - 1, frame.right - x, bottom - grid_top, title))
     size = f"{len(layer_rows)} layers by {frame.epochs} epochs in {len(segments)} segments"
     label = f"{size}: frozen, training, learning rate"
     return picture(WIDTH, bottom + 24, label, *parts, class_="schedule")
-
-
-def row_height(layers: int) -> float:
-    """Return the height of a row in pixels, for which few layers stay visible and many stay readable."""
-    return max(3.0, min(22.0, 1150 / max(layers, 1)))
 
 
 def _short(path: str) -> str:
@@ -99,7 +93,7 @@ def _short(path: str) -> str:
 
 
 def _side(frame: Frame, text: str, y: float) -> Markup:
-    return element("text", text, class_="side", x=frame.left - 12, y=y, text_anchor="end")
+    return draw_text(text, "side", frame.left - 12, y, text_anchor="end")
 
 
 def _segment_strip(segments: Sequence[PlannedSegment], frame: Frame, y: float, sources: Mapping[int, str]) -> Markup:
@@ -112,23 +106,11 @@ def _segment_strip(segments: Sequence[PlannedSegment], frame: Frame, y: float, s
         words += f"{len(s.frozen)} layers frozen, "
         title = element("title", f"{words}{number_format.number(s.trainable_parameters)} trainable parameters")
         inset = min(1.0, width / 4)
-        parts.append(
-            element(
-                "rect",
-                title,
-                class_=f"source {source}",
-                x=x + inset,
-                y=y,
-                width=max(width - 2 * inset, 0.5),
-                height=22.0,
-                rx=min(3.0, width / 4),
-            )
-        )
+        inner, round_by = max(width - 2 * inset, 0.5), min(3.0, width / 4)
+        parts.append(draw_rect(f"source {source}", x + inset, y, inner, 22.0, title, rx=round_by))
         middle = x + width / 2
         if width >= 7 * len(str(s.index)) + 6 and middle - last >= 16:
-            parts.append(
-                element("text", str(s.index), class_=f"number on-{source}", x=middle, y=y + 15.5, text_anchor="middle")
-            )
+            parts.append(draw_text(str(s.index), f"number on-{source}", middle, y + 15.5, text_anchor="middle"))
             last = middle
     return element("g", *parts)
 
@@ -138,13 +120,8 @@ def _rate_strip(segments: Sequence[PlannedSegment], frame: Frame, y: float) -> M
     known = [s.learning_rate for s in segments if s.learning_rate]
     parts = [_side(frame, "learning rate", y + 25)]
     if not known:
-        return element(
-            "g",
-            *parts,
-            element(
-                "text", f"set by {segments[0].rate_setter or 'the optimizer'}", class_="note", x=frame.left, y=y + 25
-            ),
-        )
+        setter = segments[0].rate_setter or "the optimizer"
+        return element("g", *parts, draw_text(f"set by {setter}", "note", frame.left, y + 25))
     low, high = math.log10(min(known)), math.log10(max(known))
     crowded = frame.scale * frame.epochs / len(segments) < 12
     path, marks, right, before = "", list[Markup](), -math.inf, None
@@ -158,7 +135,7 @@ def _rate_strip(segments: Sequence[PlannedSegment], frame: Frame, y: float) -> M
         path += f"{'M' if before is None else 'L'}{x:.1f} {level:.1f}L{frame.x(s.end):.1f} {level:.1f}"
         text = s.rate_text
         if s.learning_rate != before and x >= right:
-            marks.append(element("text", text, class_="rate-label", x=x + 4, y=level - 4))
+            marks.append(draw_text(text, "rate-label", x + 4, level - 4))
             right = x + 7 * len(text) + 12
         if s.sets_learning_rate and not crowded:
             title = element("title", f"set to {text} at epoch {s.start}")
@@ -173,48 +150,22 @@ def _grid(layer_rows: Sequence[LayerRow], frame: Frame, y: float, height: float)
     size = max(min(12.0, height - 0.5), 8.0)
     every = max(1, math.ceil(8.5 / height))
     largest = max((r.parameters for r in layer_rows), default=0)
-    parts = [element("text", "parameters", class_="note", x=frame.right + 10, y=y - 7)] if largest else []
+    parts = [draw_text("parameters", "note", frame.right + 10, y - 7)] if largest else []
     for i, row in enumerate(layer_rows):
         top = y + i * height
         baseline = top + height / 2 + size * 0.35
         cells = _cells(row, frame, top + gap / 2, height - gap, fine)
         tip = element("title", row.summary())
         if i % every == 0:
-            cells.append(
-                element(
-                    "text",
-                    _short(row.path),
-                    tip,
-                    class_="layer",
-                    x=frame.left - 12,
-                    y=baseline,
-                    text_anchor="end",
-                    font_size=size,
-                )
-            )
+            name = _short(row.path)
+            cells.append(draw_text(name, "layer", frame.left - 12, baseline, tip, text_anchor="end", font_size=size))
         if largest:
             bar = max(1.0, 32 * row.parameters / largest)
-            cells.append(
-                element(
-                    "rect",
-                    class_="parameters",
-                    x=frame.right + 10,
-                    y=top + height * 0.28,
-                    width=bar,
-                    height=max(height * 0.44, 1.0),
-                )
-            )
+            thickness = max(height * 0.44, 1.0)
+            cells.append(draw_rect("parameters", frame.right + 10, top + height * 0.28, bar, thickness))
             if i % every == 0:
-                cells.append(
-                    element(
-                        "text",
-                        number_format.count(row.parameters),
-                        class_="count",
-                        x=frame.right + 14 + bar,
-                        y=baseline,
-                        font_size=min(size, 10.5),
-                    )
-                )
+                amount, x = number_format.count(row.parameters), frame.right + 14 + bar
+                cells.append(draw_text(amount, "count", x, baseline, font_size=min(size, 10.5)))
         parts.append(element("g", *cells, *([] if fine else [tip]), class_="row"))
     return element("g", *parts, class_="grid")
 
@@ -224,17 +175,9 @@ def _cells(row: LayerRow, frame: Frame, top: float, height: float, fine: bool) -
     cells = []
     for span in row.spans:
         words = f"{row.path}: {STATE_WORDS[span.state]}, epochs {number_format.epochs(span.start, span.end)}"
-        cells.append(
-            element(
-                "rect",
-                element("title", words) if fine else "",
-                class_=span.state,
-                x=frame.x(span.start),
-                y=top,
-                width=(span.end - span.start) * frame.scale,
-                height=height,
-            )
-        )
+        title = [element("title", words)] if fine else []
+        width = (span.end - span.start) * frame.scale
+        cells.append(draw_rect(span.state, frame.x(span.start), top, width, height, *title))
     return cells
 
 
@@ -244,7 +187,7 @@ def _share_strip(
     height = 30.0
     parts = [
         _side(frame, "trainable share", y + 19),
-        element("rect", class_="share-back", x=frame.left, y=y, width=frame.right - frame.left, height=height),
+        draw_rect("share-back", frame.left, y, frame.right - frame.left, height),
     ]
     for s in segments:
         share = trainable_share(s, layers)
@@ -253,39 +196,13 @@ def _share_strip(
             f"segment {s.index}: {share:.0%} of the parameters are trainable "
             f"({number_format.number(s.trainable_parameters)})",
         )
-        parts.append(
-            element(
-                "rect",
-                title,
-                class_="share",
-                x=frame.x(s.start),
-                y=y + height * (1 - share),
-                width=(s.end - s.start) * frame.scale,
-                height=height * share,
-            )
-        )
+        width = (s.end - s.start) * frame.scale
+        parts.append(draw_rect("share", frame.x(s.start), y + height * (1 - share), width, height * share, title))
     parts += [
-        element("text", text, class_="count", x=frame.right + 10, y=at, font_size=10)
+        draw_text(text, "count", frame.right + 10, at, font_size=10)
         for text, at in (("100 %", y + 9), ("0 %", y + height))
     ]
     return element("g", *parts)
-
-
-def _boundaries(segments: Sequence[PlannedSegment], frame: Frame, top: float, bottom: float) -> Markup:
-    dense = " dense" if len(segments) > 60 else ""
-    return join(
-        element(
-            "line",
-            class_=f"boundary{dense}",
-            x1=frame.x(s.start),
-            x2=frame.x(s.start),
-            y1=top,
-            y2=bottom,
-            data_epoch=s.start,
-        )
-        for s in segments
-        if s.start
-    )
 
 
 def _axis(frame: Frame, y: float) -> Markup:
@@ -294,6 +211,6 @@ def _axis(frame: Frame, y: float) -> Markup:
         x = frame.x(epoch)
         parts += [
             element("line", class_="tick", x1=x, x2=x, y1=y, y2=y + 4),
-            element("text", str(epoch), class_="axis", x=x, y=y + 17, text_anchor="middle"),
+            draw_text(str(epoch), "axis", x, y + 17, text_anchor="middle"),
         ]
     return element("g", *parts)

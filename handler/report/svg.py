@@ -16,6 +16,18 @@ def element(tag: str, *children: str | Markup, **attributes: object) -> Markup:
     return Markup(f"<{tag}{''.join(written)}>{inner}</{tag}>" if inner else f"<{tag}{''.join(written)}/>")
 
 
+def draw_rect(
+    class_: str, x: float, y: float, width: float, height: float, *children: Markup, **more: object
+) -> Markup:
+    """Return a rectangle of a class and a size, with its upper left corner at (x, y)."""
+    return element("rect", *children, class_=class_, x=x, y=y, width=width, height=height, **more)
+
+
+def draw_text(words: str, class_: str, x: float, y: float, *children: Markup, **more: object) -> Markup:
+    """Return a text of a class whose baseline begins, or ends, at (x, y)."""
+    return element("text", words, *children, class_=class_, x=x, y=y, **more)
+
+
 def join(parts: Iterable[Markup]) -> Markup:
     """Concatenate elements."""
     return Markup("").join(parts)
