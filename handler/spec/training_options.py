@@ -12,11 +12,16 @@ from handler.spec.device_strategy import device_strategy_mapping as as_strategy
 from handler.validation.models import Count, Flag, Size, SpecModel
 
 
+def _mode(value: Any) -> Any:
+    """Return the mode for `true` and `false`, as which YAML reads `on` and `off`."""
+    return ("on" if value else "off") if isinstance(value, bool) else value
+
+
 class ActivationCacheOptions(SpecModel):
     """The options of the activation cache, which stores the activations of the frozen layers at the network's input."""
 
     model_config = ConfigDict(title="Frozen prefix")
-    mode: Literal["auto", "on", "off"] = Field(
+    mode: Annotated[Literal["auto", "on", "off"], BeforeValidator(_mode)] = Field(
         default="auto", title="Mode", description="auto: where it saves time; on: wherever it is possible; off: never."
     )
     max_bytes: Size = Field(
@@ -28,10 +33,8 @@ class ActivationCacheOptions(SpecModel):
 
 
 def activation_cache_mapping(value: Any) -> Any:
-    """Convert a mode alone to a mapping. YAML reads `on` and `off` as true and false."""
-    if isinstance(value, bool):
-        value = "on" if value else "off"
-    return {"mode": value} if isinstance(value, str) else value
+    """Convert a mode alone to a mapping."""
+    return {"mode": value} if isinstance(value, str | bool) else value
 
 
 class SnapshotOptions(SpecModel):
