@@ -80,7 +80,7 @@ def notify_prefect(why: str, *, crashed: bool = False) -> None:
 
 
 def _saved_progress(run: TrainingRun) -> str:
-    position = latest_intact(run.planning.chain, run.store.states)
+    position = latest_intact(run.planning.chain.keys, run.store.states)
     if position is None or (position.epoch, position.step) == (0, 0):
         return "its beginning"
     step = f" and {position.step} steps" if position.step else ""

@@ -29,7 +29,7 @@ from prefect.exceptions import ObjectNotFound
 from flows.access_rules import admit_path
 from handler.errors import FrostlineError, StoreError
 from handler.records import RunRecord
-from handler.state.chain import RecordedKeys, latest_intact
+from handler.state.chain import latest_intact
 from handler.store.remote_dirs import local_root
 from handler.store.store import Store
 
@@ -169,7 +169,7 @@ def _read_record(store: Store, run: str) -> RunRecord | None:
 
 def _progress(store: Path, record: RunRecord | None) -> str:
     try:
-        position = None if record is None else latest_intact(RecordedKeys(tuple(record.chain)), Store(store).states)
+        position = None if record is None else latest_intact(record.chain, Store(store).states)
     except StoreError:  # the state is unreadable at the moment; one run must not block the others
         position = None
     if position is None:

@@ -8,7 +8,7 @@ from flows.answers import RunsAnswer, RunSummary, effective_status
 from flows.cli.output import Output
 from flows.cli.tables import coloured, moment, table
 from handler.errors import StoreError
-from handler.state.chain import RecordedKeys, latest_intact
+from handler.state.chain import latest_intact
 from handler.store.store import Store
 
 
@@ -26,7 +26,7 @@ def list_runs(output: Output, folder: str) -> None:
         epochs = record.epochs
         if record.status != "completed":  # the record is written only now and then; the states are newer
             with contextlib.suppress(StoreError):
-                reached = latest_intact(RecordedKeys(tuple(record.chain)), store.states)
+                reached = latest_intact(record.chain, store.states)
                 epochs = reached.epoch if reached is not None else epochs
         last = {metric: values[-1] for metric, values in record.history.items() if values}
         copied = ("run", "training_epochs", "state", "started", "updated", "error")

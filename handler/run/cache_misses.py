@@ -31,7 +31,7 @@ def explain_cache_misses(planning: RunPlanner, plan: Plan) -> list[Reason]:
         plan: the plan as of now.
     """
     missing = [segment for segment in plan.segments if not segment.cached]
-    position = latest_intact(planning.chain, planning.store.states)
+    position = latest_intact(planning.chain.keys, planning.store.states)
     reasons = list(_Comparison(planning, missing, position).reasons()) if missing else []
     record = planning.record()
     if position is not None and (
@@ -72,7 +72,7 @@ class _Comparison:
         """Return the damage beyond the furthest intact state, the furthest first; None if there is none."""
         states, chain, end = self.planning.store.states, self.planning.chain, self.segment.end
         reached = (-1, 0) if self.position is None else (self.position.epoch, self.position.step)
-        for position in iter_states_latest_first(chain, states):
+        for position in iter_states_latest_first(chain.keys, states):
             if reached < (position.epoch, position.step) <= (end, 0):
                 wrong = states.damages(position.key)[0]
                 what = f"{Path(wrong.path).relative_to(self.planning.store.root)} {wrong.what}"

@@ -33,10 +33,9 @@ from handler.spec.callbacks import check_packages
 from handler.spec.compilation import may_be_compiled_by_network
 from handler.spec.initial_weights import check_not_from_itself, source_of
 from handler.spec.training_spec import TrainingSpec
-from handler.state.chain import Chain, Position, latest_intact
+from handler.state.chain import Chain, Position, latest_intact, recorded_threads
 from handler.state.completion import completed_end
 from handler.state.missing_states import find_missing_states
-from handler.state.recorded_threads import recorded_threads
 from handler.store import marker, remote_files
 from handler.store.atomic_files import write_file
 from handler.store.checksums import key_of, read_checked, with_checksum
@@ -114,7 +113,7 @@ class RunPlanner:
         """The number of threads: as declared, else as at the training's first start, else one per core."""
         if self.spec.training.threads:
             return self.spec.training.threads
-        return recorded_threads(self.store, self._known_keys()) or tensorflow_setup.core_count()
+        return recorded_threads(self.store.states, self._known_keys()) or tensorflow_setup.core_count()
 
     def plan(self) -> Plan:
         """Compute the plan as of now.
@@ -125,7 +124,7 @@ class RunPlanner:
         """
         callbacks = self.spec.training.callbacks
         check_packages(callbacks)
-        position = latest_intact(self.chain, self.store.states)
+        position = latest_intact(self.chain.keys, self.store.states)
         reached = position.epoch if position else 0
         segments = [
             self._planned(segment, position)

@@ -139,7 +139,7 @@ class TrainingRun:
         segments = [segment for segment in cached if segment is not None]
         if len(segments) < len(cached):
             return None  # another process has just removed a state
-        for hole in find_missing_states(self.planning.chain, states, latest_intact(self.planning.chain, states)):
+        for hole in find_missing_states(self.planning.chain, states, latest_intact(self.planning.chain.keys, states)):
             self.note(hole.text)
         for segment in segments:
             for observer in self.observers:
@@ -160,7 +160,7 @@ class TrainingRun:
             started_by: the id of the flow run that begins the run, for the record.
         """
         self.store.remove_stale_files()  # guard: leftovers-removed-at-start
-        began, position = now(), latest_intact(self.planning.chain, self.store.states)
+        began, position = now(), latest_intact(self.planning.chain.keys, self.store.states)
         self._replaced = ReplacedRun.of(self.store.runs, self.inputs.name, self.planning.record(), plan.key, position)
         record = RunRecord(
             run=self.inputs.name,
@@ -197,7 +197,7 @@ class TrainingRun:
             NonFiniteError: an earlier attempt with the same keys has diverged.
         """
         if self.spec.training.non_finite == "stop" and not self.inputs.allow_environment_change:
-            refuse_again(self._writer.read(), self.planning.chain)
+            refuse_again(self._writer.read(), self.planning.chain.keys)
         with self._timed("pre-fit"):
             described = self.live.pre_fit()
         self._writer.change(dataset=described["dataset"], prefit=described["prefit"])
@@ -279,7 +279,7 @@ class TrainingRun:
         A store that cannot be written to at this point must not hide the error, so its own errors are dropped.
         """
         with suppress(StoreError, OSError):
-            position = latest_intact(self.planning.chain, self.store.states)
+            position = latest_intact(self.planning.chain.keys, self.store.states)
             # guard: completed-run-returned
             if self._replaced is not None and self._replaced.should_restore_after(error, position):
                 self._writer.forget()
@@ -287,7 +287,7 @@ class TrainingRun:
                 return
         log_failure(self.store.runs.folder(self.inputs.name), error)
         with suppress(StoreError):
-            ended = divergence_of(error, self.planning.chain)
+            ended = divergence_of(error, self.planning.chain.keys)
             kept = {} if ended is None else {"divergence": ended, **self._reached()}
             self._end(status="failed", error=text_of(error), **kept)
 
@@ -350,7 +350,7 @@ class TrainingRun:
         chain, states, segments = self.planning.chain, self.store.states, self.planning.schedule.segments
         done = find_completion(chain, states, segments[-1])
         if done is None:
-            position = latest_intact(chain, states)
+            position = latest_intact(chain.keys, states)
             raise MismatchError(
                 f"run {self.inputs.name!r}: post-fit needs the final state, the store has states up to "
                 f"epoch {position.epoch if position else 'none'}; train the segments first"
@@ -360,7 +360,7 @@ class TrainingRun:
     def _reached(self, position: Position | None = None) -> dict[str, Any]:
         """Return the record's fields for the furthest state on disk, or for the state that has just been trained."""
         if position is None:
-            latest = latest_with_manifest(self.planning.chain, self.store.states)
+            latest = latest_with_manifest(self.planning.chain.keys, self.store.states)
             if latest is None:
                 return {}
             position, manifest = latest

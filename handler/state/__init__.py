@@ -1,6 +1,6 @@
 """The states of a training: their keys, the state that satisfies a segment, their writer, their values in a model.
 
-Read `chain`, `completion`, `keras_state`, `writer`, `missing_states`, `recorded_threads`.
+Read `chain`, `completion`, `keras_state`, `writer`, `missing_states`.
 """
 
 from handler.public_names import import_on_first_use

@@ -2,12 +2,12 @@
 
 import bisect
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
-from handler.errors import DamagedError
+from handler.errors import DamagedError, StoreError
 from handler.schedule.schedule import Schedule
 from handler.store.checksums import key_of, parse_state_key, snapshot_key
 from handler.store.states import StateStore
@@ -53,27 +53,7 @@ class Chain:
 
     def step_key(self, epoch: int, step: int) -> str:
         """Return the name of the state `step` steps into an epoch."""
-        return step_key(self, epoch, step)
-
-
-class HasKeys(Protocol):
-    """An object that has a training's keys, one per epoch boundary: a `Chain` or a `RecordedKeys`."""
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The keys."""
-
-
-@dataclass(frozen=True)
-class RecordedKeys:
-    """The keys of a training as its record lists them."""
-
-    keys: tuple[str, ...]
-
-
-def step_key(chain: HasKeys, epoch: int, step: int) -> str:
-    """Return the name of the state `step` steps into an epoch."""
-    return snapshot_key(chain.keys[epoch + 1], step)
+        return snapshot_key(self.keys[epoch + 1], step)
 
 
 @dataclass(frozen=True)
@@ -94,12 +74,12 @@ class Position:
 
 
 def iter_states_latest_first(
-    chain: HasKeys, states: StateStore, first: int = 0, last: int | None = None
+    keys: Sequence[str], states: StateStore, first: int = 0, last: int | None = None
 ) -> Iterator[Position]:
-    """Yield the states of a chain that are on disk, intact or not, from the last one trained to the first.
+    """Yield the states of a training that are on disk, intact or not, from the last one trained to the first.
 
     Args:
-        chain: the keys.
+        keys: the training's keys, one per epoch boundary: those of its `Chain`, or those that its record lists.
         states: the store's states.
         first, last: only states of the epochs `first` to `last`, including steps within them; None: to the end.
     """
@@ -108,13 +88,13 @@ def iter_states_latest_first(
         key, step = parse_state_key(name)
         if step:
             steps.setdefault(key, []).append(step)
-    end = len(chain.keys) - 1
+    end = len(keys) - 1
     for epoch in range(end if last is None else last, first - 1, -1):
         if steps and epoch < end:
-            inside = sorted(steps.get(chain.keys[epoch + 1], ()), reverse=True)
-            yield from (Position(step_key(chain, epoch, step), epoch, step) for step in inside)
-        if chain.keys[epoch] in stored:
-            yield Position(chain.keys[epoch], epoch)
+            inside = sorted(steps.get(keys[epoch + 1], ()), reverse=True)
+            yield from (Position(snapshot_key(keys[epoch + 1], step), epoch, step) for step in inside)
+        if keys[epoch] in stored:
+            yield Position(keys[epoch], epoch)
 
 
 def superseded_snapshots(chain: Chain, states: StateStore, epoch: int, step: int = 0) -> list[str]:
@@ -128,23 +108,47 @@ def superseded_snapshots(chain: Chain, states: StateStore, epoch: int, step: int
         epoch, step: the state's epoch and step.
     """
     start = chain.segment_start(epoch, step)
-    inside = iter_states_latest_first(chain, states, start, epoch)
+    inside = iter_states_latest_first(chain.keys, states, start, epoch)
     return [p.key for p in inside if (start, 0) < (p.epoch, p.step) < (epoch, step)][::-1]
 
 
 # See docs/decisions/0012-resume-from-the-latest-intact-state.md.
-def latest_intact(chain: HasKeys, states: StateStore) -> Position | None:
-    """Return the furthest intact state of a chain, including steps within an epoch; None if there is none."""
-    latest = latest_with_manifest(chain, states)
+def latest_intact(keys: Sequence[str], states: StateStore, last: int | None = None) -> Position | None:
+    """Return the furthest intact state of a training, including steps within an epoch; None if there is none.
+
+    Args:
+        keys, states, last: as for `iter_states_latest_first`.
+    """
+    latest = latest_with_manifest(keys, states, last)
     return None if latest is None else latest[0]
 
 
-def latest_with_manifest(chain: HasKeys, states: StateStore) -> tuple[Position, dict[str, Any]] | None:
-    """Return the furthest intact state of a chain and its manifest; None if there is none."""
-    for position in iter_states_latest_first(chain, states):
+def latest_with_manifest(
+    keys: Sequence[str], states: StateStore, last: int | None = None
+) -> tuple[Position, dict[str, Any]] | None:
+    """Return the furthest intact state of a training, as `latest_intact` does, and its manifest."""
+    for position in iter_states_latest_first(keys, states, 0, last):
         # Another process may drop the snapshot at any time.
         with contextlib.suppress(DamagedError):
             if states.is_intact(position.key):
                 manifest = states.manifest(position.key)
                 return replace(position, stopped=not position.step and manifest["stopped"]), manifest
+    return None
+
+
+def recorded_threads(states: StateStore, keys: Iterable[str]) -> int | None:
+    """Return the number of threads in the first of some states whose manifest is intact.
+
+    Args:
+        states: the store's states.
+        keys: the states' keys; the first state of a training may be lost while later ones exist.
+
+    Returns:
+        The number; None if no such manifest exists.
+    """
+    stored = states.stored_keys()
+    for key in dict.fromkeys(keys):
+        if key in stored:
+            with contextlib.suppress(StoreError, KeyError, TypeError, ValueError):
+                return int(states.manifest(key)["environment"]["threads"])
     return None

@@ -60,7 +60,7 @@ def find_completion(chain: Chain, states: StateStore, segment: Segment) -> Compl
     with contextlib.suppress(DamagedError):  # another process may drop the state at any time
         if states.is_intact(own):
             return Completion(own, segment.end, bool(states.manifest(own)["stopped"]))
-    position = latest_intact(chain, states)
+    position = latest_intact(chain.keys, states)
     end = completed_end(segment, position)
     if position is None or end is None:
         return None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from handler.errors import DamagedError
 from handler.errors.command_line import command_line
-from handler.state.chain import Chain, Position, iter_states_latest_first
+from handler.state.chain import Chain, Position
 from handler.store import remote_dirs
 from handler.store.states import StateStore
 
@@ -82,17 +82,6 @@ def find_parents(chain: Chain, states: StateStore, stored: set[str]) -> set[str]
             with contextlib.suppress(DamagedError):
                 parents.add(str(states.manifest(key)["parent"]))
     return parents
-
-
-def nearest_before(chain: Chain, states: StateStore, epoch: int) -> Position | None:
-    """Return the furthest intact state before an epoch, including steps in earlier epochs; None without one."""
-    if not epoch:
-        return None
-    for position in iter_states_latest_first(chain, states, 0, epoch - 1):
-        with contextlib.suppress(DamagedError):
-            if states.is_intact(position.key):
-                return position
-    return None
 
 
 def is_prefix_of(states: StateStore, key: str, later: str) -> bool:

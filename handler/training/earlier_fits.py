@@ -105,7 +105,7 @@ def identify(
         before = left.as_before(declared, callbacks)
         chain = Chain(key_of(before), schedule)
         if left.is_part_of(chain):  # guard: cell-run-again
-            if latest_intact(chain, store.states) is None:
+            if latest_intact(chain.keys, store.states) is None:
                 raise DamagedError(
                     f"{store.root}: no longer has a state of this training, and the network has been trained since the "
                     "training began; build the network again, or train without a store"
@@ -130,7 +130,7 @@ def remember_fit(mh: Any, callbacks: Sequence[Any], training: Training, store: S
         ahead = 0
     finally:
         with suppress(StoreError):
-            position = latest_intact(training.chain, store.states)
+            position = latest_intact(training.chain.keys, store.states)
             if position is not None:
                 _remember(mh, callbacks, training, store.root, position.epoch + ahead)
 

@@ -114,7 +114,7 @@ class NotebookRun(Observer):
         self.store.runs.write(self.record)
 
     def _reached(self) -> dict[str, Any]:
-        latest = latest_with_manifest(self.chain, self.store.states)
+        latest = latest_with_manifest(self.chain.keys, self.store.states)
         if latest is None:
             return {}
         position, manifest = latest

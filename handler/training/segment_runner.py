@@ -21,7 +21,7 @@ from handler.records import EnvironmentChange, SegmentRecord, Source
 from handler.schedule.schedule import Segment
 from handler.state.chain import Chain, Position, latest_intact, superseded_snapshots
 from handler.state.completion import record_segment, use_completed
-from handler.state.missing_states import is_prefix_of, nearest_before
+from handler.state.missing_states import is_prefix_of
 from handler.state.writer import StateWriter
 from handler.store.states import StateStore
 
@@ -84,11 +84,7 @@ class SegmentRunner:
         """
         if self.states is None:
             return None
-        return (
-            latest_intact(self.chain, self.states)
-            if before is None
-            else nearest_before(self.chain, self.states, before)
-        )
+        return latest_intact(self.chain.keys, self.states, None if before is None else before - 1)
 
     def run(self, segment: Segment) -> SegmentRecord:
         """Make sure that the state at a segment's end exists: use a cached state, or train from the furthest state.

@@ -1,9 +1,11 @@
 """The chain of keys: what enters a key, and the states of a chain that a store has."""
 
+import numpy as np
 import pytest
 
 from handler.schedule.schedule import compute_schedule
-from handler.state.chain import Chain, iter_states_latest_first, latest_intact, superseded_snapshots
+from handler.state.chain import Chain, iter_states_latest_first, latest_intact, recorded_threads, superseded_snapshots
+from handler.store.training_state import TrainingState
 from tests.handler.state.chains import CUT, chain_of, write
 
 ENTRY = {"training_interval": [1, 3], "layers": ["low"]}
@@ -66,16 +68,33 @@ def stored(states):
 
 
 def test_states_are_listed_from_the_latest_to_the_first(states, stored):
-    listed = [(p.epoch, p.step) for p in iter_states_latest_first(stored, states)]
+    listed = [(p.epoch, p.step) for p in iter_states_latest_first(stored.keys, states)]
     assert listed == [(4, 10), (4, 2), (4, 0), (3, 0), (0, 0)]
 
 
 def test_a_damaged_state_is_passed_over(states, stored):
     (states.folder(stored.step_key(4, 10)) / "manifest.json").write_text("{")
-    found = latest_intact(stored, states)
+    found = latest_intact(stored.keys, states)
     assert (found.key, found.epoch, found.step) == (stored.step_key(4, 2), 4, 2)
 
 
 def test_a_state_supersedes_the_snapshots_of_its_segment(states, stored):
     assert superseded_snapshots(stored, states, 4, 10) == [stored.keys[4], stored.step_key(4, 2)]
     assert superseded_snapshots(stored, states, 3) == []
+
+
+def test_the_latest_state_is_searched_up_to_an_epoch(states, stored):
+    found = latest_intact(stored.keys, states, 3)
+    assert (found.key, found.epoch, found.step) == (stored.keys[3], 3, 0)
+    assert latest_intact(stored.keys, states, -1) is None
+
+
+def test_the_thread_count_comes_from_the_first_state_that_records_it(states):
+    for key, threads in (("a", 3), ("b", 3)):
+        state = TrainingState(1, 0, {"model/w": np.ones(2)}, {}, {}, False)
+        states.write(key, state, metadata={"environment": {"threads": threads}})
+    assert recorded_threads(states, ["a", "b", "c"]) == 3
+    states.remove("a")
+    assert recorded_threads(states, ["a", "b", "c"]) == 3, "the first state is lost"
+    (states.folder("b") / "manifest.json").write_text("{}")
+    assert recorded_threads(states, ["a", "b", "c"]) is None

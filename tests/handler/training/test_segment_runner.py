@@ -102,7 +102,7 @@ def test_snapshots_left_by_a_kill_are_removed_on_resume(walk_of, monkeypatch):
     with pytest.raises(Killed):
         all_segments(walk)
     monkeypatch.undo()
-    assert next((p.epoch, p.step) for p in iter_states_latest_first(walk.chain, walk.states)) == (4, 0)
+    assert next((p.epoch, p.step) for p in iter_states_latest_first(walk.chain.keys, walk.states)) == (4, 0)
     assert len(walk.states.names()) == 4, "the start, the segment's end and two snapshots"
     resumed, _, watch = walk_of(seed=99, snapshot_steps=2)
     all_segments(resumed)
@@ -116,14 +116,14 @@ def test_the_last_two_snapshots_are_kept_until_the_segment_ends(walk_of):
 
     def look(*_):
         walk.wait_for_writer()
-        seen.append([(p.epoch, p.step) for p in iter_states_latest_first(walk.chain, walk.states)][::-1])
+        seen.append([(p.epoch, p.step) for p in iter_states_latest_first(walk.chain.keys, walk.states)][::-1])
 
     trainer.observers = [type("Look", (Observer,), {"on_step": look})()]
     all_segments(walk)
     assert seen[:6] == [[(0, 0)], [(0, 0)], [(0, 0), (0, 2)], [(0, 0), (0, 2)], [(0, 0), (0, 2), (0, 4)], [(0, 0), (0, 2), (0, 4)]]
     assert all(states[0] == (0, 0) and len(states) <= 3 for states in seen[:24])
     assert seen[11] == [(0, 0), (1, 2), (1, 4)]
-    assert [(p.epoch, p.step) for p in iter_states_latest_first(walk.chain, walk.states)][::-1] == [(0, 0), (4, 0), (6, 0)]
+    assert [(p.epoch, p.step) for p in iter_states_latest_first(walk.chain.keys, walk.states)][::-1] == [(0, 0), (4, 0), (6, 0)]
 
 
 def test_snapshots_are_written_in_the_background_one_at_a_time(walk_of, monkeypatch):
@@ -186,9 +186,9 @@ def test_a_resume_takes_the_furthest_intact_state(walk_of):
     with pytest.raises(Killed):
         all_segments(walk)
     walk.wait_for_writer()
-    positions = [(p.epoch, p.step) for p in iter_states_latest_first(walk.chain, walk.states)][::-1]
+    positions = [(p.epoch, p.step) for p in iter_states_latest_first(walk.chain.keys, walk.states)][::-1]
     assert positions == [(0, 0), (2, 2), (2, 4)]
     (walk.states.folder(walk.chain.step_key(2, 4)) / "manifest.json").unlink()
     (walk.states.folder(walk.chain.step_key(2, 4)).parent / f"{walk.chain.keys[3]}-step-x").mkdir()
-    found = latest_intact(walk.chain, walk.states)
+    found = latest_intact(walk.chain.keys, walk.states)
     assert (found.epoch, found.step, found.stopped) == (2, 2, False)
