@@ -19,7 +19,7 @@ from handler.spec.compilation import fill_defaults
 from handler.spec.initial_weights import WeightsInto, source_of
 from handler.spec.training_spec import TrainingSpec
 from handler.store.atomic_files import files_within, write_file
-from handler.store.checksums import read_checked, with_checksum
+from handler.store.checksums import digest_file, read_checked, with_checksum
 from handler.user_code.modules import check_reference
 from handler.user_code.reference import is_reference
 from handler.user_code.source_digest import code_digest, definitions
@@ -27,7 +27,6 @@ from handler.validation.text import check_folder_name
 
 FORMAT = 1
 DIGESTS = "digests.json"
-_CHUNK = 1 << 20
 SETTLED = 2 * 10**9  # nanoseconds; a file changed more recently may change again without a change of its timestamps
 
 
@@ -75,17 +74,14 @@ class FileDigests:
             known = self.known.get(str(path))
             if known and known[:-1] == stamp:  # guard: digest-remembered-with-inode
                 return str(known[-1])
-            content = xxhash.xxh3_128()
-            with path.open("rb") as opened:
-                while chunk := opened.read(_CHUNK):
-                    content.update(chunk)
+            digest = digest_file(path)
         except OSError as error:
             raise SpecError("", f"{path} can't be read: {error.strerror}") from error
         # A ctime before the mtime is no status-change time: some file systems report the creation time there.
         changed = max(status.st_mtime_ns, status.st_ctime_ns)
         if status.st_ctime_ns >= status.st_mtime_ns and time.time_ns() - changed > SETTLED:
-            self.known[str(path)] = [*stamp, content.hexdigest()]
-        return content.hexdigest()
+            self.known[str(path)] = [*stamp, digest]
+        return digest
 
     def of_all(self, files: Mapping[str, Path]) -> str:
         """Return the xxh3-128 over the names and the digests of files, in hex."""

@@ -3,6 +3,7 @@
 A part that cannot be rebuilt is reported with the reason.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from handler.errors import FrostlineError, Interrupted
 from handler.records import RunRecord
 from handler.repair import removal
 from handler.repair.assignment import assign
-from handler.repair.run_repair import Rebuilding
+from handler.repair.run_repair import rebuild
 from handler.store import remote_dirs
 from handler.store.checksums import Damage
 from handler.store.store import Store
@@ -71,7 +72,7 @@ def repair_store(
     for one in wanted:
         note(f"run {one.record.run!r}: {one.text}")
         try:
-            Rebuilding(store, one.record, allow_environment_change, note).rebuild(one.epochs, one.files)
+            rebuild(store, one, allow_environment_change, note)
         except Interrupted:
             raise
         except Exception as error:  # including errors of the user's code
@@ -110,8 +111,6 @@ def _name(place: Path) -> str:
 def _records(store: Store, names: list[str]) -> list[RunRecord]:
     records = []
     for name in names or store.runs.names():
-        try:
+        with contextlib.suppress(FrostlineError):
             records.append(store.runs.read(name))
-        except FrostlineError:
-            continue
     return records

@@ -61,7 +61,7 @@ def digest_file(path: Path) -> str:
     return state.hexdigest()
 
 
-def read_checked(file: Path, form: int = FORMAT) -> dict[str, Any]:
+def read_checked(file: Path) -> dict[str, Any]:
     """Read a JSON object that contains its own checksum, as `with_checksum` writes it.
 
     A file that this process has read before is not read again if its inode, size and times are unchanged. The nested
@@ -69,7 +69,6 @@ def read_checked(file: Path, form: int = FORMAT) -> dict[str, Any]:
 
     Args:
         file: the file.
-        form: the format version that the object must have.
 
     Returns:
         The object without its checksum.
@@ -81,24 +80,23 @@ def read_checked(file: Path, form: int = FORMAT) -> dict[str, Any]:
     try:
         about = file.stat()
         known = _KNOWN.get(file)
-        if known is not None and known[0] == (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns, form):
+        if known is not None and known[0] == (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns):
             _KNOWN.move_to_end(file)
             return dict(known[1])
         text = file.read_bytes()
     except OSError as error:
         raise unreadable(file, error) from error
-    content = parse_checked(file, text, form)
-    _remember(file, about, form, content)
+    content = parse_checked(file, text)
+    _remember(file, about, content)
     return dict(content)
 
 
-def parse_checked(file: Path, text: str | bytes, form: int = FORMAT) -> dict[str, Any]:
+def parse_checked(file: Path, text: str | bytes) -> dict[str, Any]:
     """Return the JSON object of a text that contains its own checksum.
 
     Args:
         file: the file that an error names.
         text: the text.
-        form: the format version that the object must have.
 
     Raises:
         DamagedError: as for `read_checked`.
@@ -108,29 +106,28 @@ def parse_checked(file: Path, text: str | bytes, form: int = FORMAT) -> dict[str
         checksum = content.pop("checksum")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedError(f"{file}: is incomplete") from error
-    if content.get("format") != form:  # guard: format-number
-        raise DamagedError(f"{file}: has format {content.get('format')!r}, this version reads {form}")
+    if content.get("format") != FORMAT:  # guard: format-number
+        raise DamagedError(f"{file}: has format {content.get('format')!r}, this version reads {FORMAT}")
     if checksum != digest_bytes(_canonical(content)):  # guard: manifest-checksum
         raise DamagedError(f"{file}: its checksum doesn't match its content")
     return content
 
 
-def remember_written(file: Path, text: bytes, form: int = FORMAT) -> None:
+def remember_written(file: Path, text: bytes) -> None:
     """Add a file that this process has just written to the cache of `read_checked`.
 
     Args:
         file: the file.
         text: its content, as `with_checksum` returned it.
-        form: the format version of the object.
     """
     content = json.loads(text)
     del content["checksum"]
     with contextlib.suppress(OSError):
-        _remember(file, file.stat(), form, content)
+        _remember(file, file.stat(), content)
 
 
-def _remember(file: Path, about: os.stat_result, form: int, content: dict[str, Any]) -> None:
-    _KNOWN[file] = ((about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns, form), content)
+def _remember(file: Path, about: os.stat_result, content: dict[str, Any]) -> None:
+    _KNOWN[file] = ((about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns), content)
     while len(_KNOWN) > REMEMBERED:
         _KNOWN.popitem(last=False)
 
@@ -172,13 +169,21 @@ def raise_first(wrong: list[Damage]) -> None:
         raise DamagedError(f"{wrong[0].path}: {wrong[0].what}")
 
 
-def _canonical(body: Any) -> bytes:
-    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+def _canonical(body: Any, *, allow_nan: bool = True) -> bytes:
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=allow_nan).encode()
 
 
-def key_of(data: Any) -> str:
-    """Return the key of JSON-able data, whatever the order of its mappings."""
-    return key_of_text(_canonical(data).decode())
+def key_of(data: Any, *, allow_nan: bool = False) -> str:
+    """Return the key of JSON-able data, whatever the order of its mappings.
+
+    Args:
+        data: the data.
+        allow_nan: accept NaN and infinite numbers, as the attributes of live callbacks may be.
+
+    Raises:
+        ValueError: the data contain NaN or an infinite number, which are not JSON.
+    """
+    return key_of_text(_canonical(data, allow_nan=allow_nan).decode())
 
 
 def key_of_text(text: str) -> str:

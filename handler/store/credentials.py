@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from handler.errors import SpecError
 
 SECONDS = 2.0
+METADATA = "http://169.254.169.254"
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,12 @@ class Source:
     Attributes:
         names: the environment variables, any one of which provides credentials.
         endpoint: the environment variable that overrides the metadata address.
-        metadata: the default metadata address.
         advice: the remedy for the error message.
         file: a file relative to the user's home that also provides credentials; "" for none.
     """
 
     names: re.Pattern[str]
     endpoint: str
-    metadata: str
     advice: str
     file: str = ""
 
@@ -42,7 +41,6 @@ SOURCES = {
             "|CONTAINER_CREDENTIALS_(RELATIVE|FULL)_URI)"
         ),
         "AWS_METADATA_ENDPOINT",
-        "http://169.254.169.254",
         "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment. Those in ~/.aws are not read; "
         '`eval "$(aws configure export-credentials --format env)"` sets them from there',
     ),
@@ -51,7 +49,6 @@ SOURCES = {
             "GOOGLE_(APPLICATION_CREDENTIALS|SERVICE_ACCOUNT(_PATH|_KEY)?|SKIP_SIGNATURE)|SERVICE_ACCOUNT(_PATH)?"
         ),
         "GCE_METADATA_HOST",
-        "http://169.254.169.254",
         "set GOOGLE_APPLICATION_CREDENTIALS to the path of the file that has them; "
         "`gcloud auth application-default login` writes one",
         file=".config/gcloud/application_default_credentials.json",
@@ -63,7 +60,6 @@ SOURCES = {
             "|STORAGE_USE_EMULATOR)|(AZURE_)?(IDENTITY|MSI)_ENDPOINT"
         ),
         "AZURE_METADATA_ENDPOINT",
-        "http://169.254.169.254",
         "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY in the environment, or AZURE_USE_AZURE_CLI=true "
         "after `az login`",
     ),
@@ -86,7 +82,7 @@ def require_credentials(url: str) -> None:
         return
     if source.file and Path("~", source.file).expanduser().exists():
         return
-    given = os.environ.get(source.endpoint) or source.metadata
+    given = os.environ.get(source.endpoint) or METADATA
     address = urlsplit(given if "://" in given else f"http://{given}")
     try:
         socket.create_connection((address.hostname or "", address.port or 80), SECONDS).close()

@@ -68,9 +68,8 @@ def verify(store: StoreParts, runs: Iterable[str] = ()) -> list[checksums.Damage
 def _state(store: StoreParts, key: str) -> list[checksums.Damage]:
     """Return the damage of a state; `verify` reads the states that it refers to as separate checks."""
     wrong = _contents(store.states.folder(key)) or store.states.damages(key)
-    return (
-        wrong if atomic_dirs.exists_anywhere(store.states.folder(key)) else []
-    )  # else a snapshot that was dropped meanwhile
+    # A snapshot may have been dropped meanwhile.
+    return wrong if atomic_dirs.exists_anywhere(store.states.folder(key)) else []
 
 
 def _contents(folder: Path) -> list[checksums.Damage]:

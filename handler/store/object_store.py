@@ -147,11 +147,10 @@ class Remote:
         import obstore
         from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
-        modes: tuple[Any, ...] = (
-            () if self._is_conditional else ("create", {"e_tag": '"00000000000000000000000000000000"'})
-        )
-        for mode in modes:
-            header = "If-None-Match" if mode == "create" else "If-Match"
+        if self._is_conditional:
+            return
+        modes: dict[str, Any] = {"If-None-Match": "create", "If-Match": {"e_tag": f'"{"0" * 32}"'}}
+        for header, mode in modes.items():
 
             def put(mode: Any = mode) -> str:
                 try:

@@ -149,7 +149,7 @@ class RunStore:
         Raises:
             BusyError: another process holds the lock.
             Interrupted: the process was asked to stop while it waited.
-            SpecError: the directory cannot be a store, see `marker.claim`.
+            SpecError: the directory cannot be a store, see `marker.claim_store`.
             StoreError: the system refuses to write.
         """
         marker.claim_store(self.root.parent)

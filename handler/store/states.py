@@ -167,7 +167,7 @@ class StateStore:
 
         Args:
             key: the key of the state.
-            deep: read every byte, see `sealed.damages`.
+            deep: read every byte, see `atomic_dirs.damages`.
 
         Raises:
             StoreError: a file cannot be read, although it may be intact.

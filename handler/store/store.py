@@ -36,7 +36,7 @@ class Store:
         SpecError: `root` is neither a path nor a usable URL.
 
     Attributes:
-        root: the directory; for a URL the working directory, see `mirror.local_root`.
+        root: the directory; for a URL the working directory, see `remote_dirs.local_root`.
         states, prefit, runs: the stores of states, of pre-fit results and of runs.
         backups: the directory of the backups of X and y.
         prefixes: the directory of the activation caches of frozen prefixes.
@@ -82,7 +82,7 @@ class Store:
                     raise OSError(number, os.strerror(number))
 
     def verify(self, *runs: str) -> list[Damage]:
-        """Compare every checksum, see `collection.verify`.
+        """Compare every checksum, see `maintenance.verify`.
 
         The files of a store at a URL are fetched into a temporary directory.
 
@@ -101,7 +101,7 @@ class Store:
             return [Damage(damage.path.replace(str(copy.root), location[0].url), damage.what) for damage in wrong]
 
     def collect(self, *, keep: Retention | None = None, dry_run: bool = False) -> tuple[list[str], int]:
-        """Remove the runs that are not kept and everything that no kept run needs; see `collection.collect`.
+        """Remove the runs that are not kept and everything that no kept run needs; see `maintenance.collect`.
 
         Args:
             keep: the rule for the runs to keep; by default all runs are kept.
@@ -111,7 +111,7 @@ class Store:
             The paths that were (or would be) removed, relative to the store, and their size in bytes.
 
         Raises:
-            SpecError, StoreError, BusyError: as for `collection.collect`.
+            SpecError, StoreError, BusyError: as for `maintenance.collect`.
         """
         return maintenance.collect(self, keep=keep, dry_run=dry_run)
 

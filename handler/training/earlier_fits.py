@@ -103,7 +103,7 @@ def identify(
     # guard: model-trained-elsewhere
     if left is not None and left.store == store.root and left.digest == digests["initial"]:
         before = left.as_before(declared, callbacks)
-        chain = Chain(key_of(before), schedule)
+        chain = Chain(key_of(before, allow_nan=True), schedule)
         if left.is_part_of(chain):  # guard: cell-run-again
             if latest_intact(chain.keys, store.states) is None:
                 raise DamagedError(
@@ -111,7 +111,7 @@ def identify(
                     "training began; build the network again, or train without a store"
                 )
             return Training(chain, digests | {"initial": before["found"]["initial"]}, before, continues=True)
-    return Training(Chain(key_of(declared), schedule), digests, declared)
+    return Training(Chain(key_of(declared, allow_nan=True), schedule), digests, declared)
 
 
 @contextmanager

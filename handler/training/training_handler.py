@@ -147,7 +147,8 @@ class DLTrainingHandler:
             {
                 "config": live_objects.plain_json(mh.arch.get_config()),
                 "X": [data_digests.array_digest(part) for part in parts],
-            }
+            },
+            allow_nan=True,
         )
         kept = self.store.prefit.read(key)
         if kept is not None:

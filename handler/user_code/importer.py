@@ -17,9 +17,8 @@ from handler.user_code.modules import check_reference, find_module
 from handler.user_code.random_seeds import seed_for
 from handler.user_code.source_digest import own_imports
 
-_loaded: dict[
-    str, tuple[Path, tuple[int, int]]
-] = {}  # the user's modules in sys.modules: name -> file, its size and modification time
+# The user's modules in sys.modules: name -> file, its size and modification time.
+_loaded: dict[str, tuple[Path, tuple[int, int]]] = {}
 
 
 def resolve_function(reference: str, folder: Path, path: str = "") -> Any:

@@ -102,8 +102,8 @@ def check_reference(reference: str, folder: Path, path: str = "") -> Path:
         )
     if not is_allowed_module(module) and module.split(".")[0] in sys.stdlib_module_names:
         raise SpecError(path, f"{file.name} has the name of a module of Python's own library; give it another name")
-    names, complete = defined_names(parse_module(file, path))
-    if complete and function not in names:
+    names, stars = bindings(parse_module(file, path), [])
+    if not stars and function not in names:
         raise SpecError(path, f"{file.name} defines no {function!r}; {suggestion(function, names, 'it defines')}")
     return file
 
@@ -146,12 +146,6 @@ def check_call(reference: str, folder: Path, arguments: Mapping[str, Any], path:
         raise SpecError(path, f"{reference} needs {' and '.join(missing)}; give it here")
 
 
-def defined_names(tree: ast.Module) -> tuple[list[str], bool]:
-    """Return the names that a module defines, and whether the list is complete (False after `from x import *`)."""
-    bound, stars = bindings(tree, [])
-    return list(bound), not stars
-
-
 def bindings(tree: ast.Module, package: list[str]) -> tuple[dict[str, list[str | None]], list[str]]:
     """Return the origins of a module's names, in any of its branches, and the modules from which it imports all names.
 
@@ -164,8 +158,9 @@ def bindings(tree: ast.Module, package: list[str]) -> tuple[dict[str, list[str |
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 bound.setdefault(node.name, []).append(None)
             case ast.Import():
-                for name, origin in map(_module_bound, node.names):
-                    bound.setdefault(name, []).append(origin)
+                for alias in node.names:
+                    top = alias.name.split(".")[0]  # `import a.b` binds the module `a`
+                    bound.setdefault(alias.asname or top, []).append(alias.name if alias.asname else top)
             case ast.ImportFrom():
                 source = ".".join(import_source(node, package))
                 for alias in node.names:
@@ -179,12 +174,6 @@ def bindings(tree: ast.Module, package: list[str]) -> tuple[dict[str, list[str |
             case ast.AnnAssign():
                 _bind(node.target, node.value, bound)
     return bound, stars
-
-
-def _module_bound(alias: ast.alias) -> tuple[str, str]:
-    """Return the name that `import` binds and the module bound to it: of `import a.b`, the name and the module `a`."""
-    top = alias.name.split(".")[0]
-    return (alias.asname, alias.name) if alias.asname else (top, top)
 
 
 def _bind(target: ast.expr, value: ast.expr | None, bound: dict[str, list[str | None]]) -> None:

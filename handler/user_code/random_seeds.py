@@ -50,13 +50,10 @@ def entropy_from(generator: random.Random) -> Iterator[None]:
         names["randbits"] = systems
 
 
-@contextlib.contextmanager
-def _of_tensorflow(seed: int) -> Iterator[None]:
+def _of_tensorflow(seed: int) -> contextlib.AbstractContextManager[None]:
     """Seed the global generators of TensorFlow and Keras, if they are loaded, and restore their states at the end."""
     if "tensorflow" not in sys.modules:
-        yield
-        return
+        return contextlib.nullcontext()
     from handler.backend import global_state
 
-    with global_state.seeded(seed):
-        yield
+    return global_state.seeded(seed)

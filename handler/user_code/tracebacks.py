@@ -6,7 +6,7 @@ import sysconfig
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 
 from handler.errors import FrostlineError
 from handler.errors.quoting import quote
@@ -29,15 +29,9 @@ def is_user_file(file: str, folder: Path) -> bool:
     path = Path(file)
     if not path.is_absolute() or not path.is_relative_to(folder) or _ELSEWHERE & set(path.parts):
         return False
-    return not any(path.is_relative_to(root) for root in (*_OWN, *_inner_libraries(folder)))
-
-
-def _inner_libraries(folder: Path) -> list[Path]:
-    """Return the environments within the folder.
-
-    If the folder itself lies in an environment, its files still count as the user's.
-    """
-    return [root for root in _LIBRARY if root.is_relative_to(folder) and root != folder]
+    # An environment within the folder is a library; if the folder lies in one, its files still count as the user's.
+    inner = (root for root in _LIBRARY if root.is_relative_to(folder) and root != folder)
+    return not any(path.is_relative_to(root) for root in (*_OWN, *inner))
 
 
 def chain_of(error: BaseException) -> list[BaseException]:
@@ -60,7 +54,7 @@ def is_raised_by_user(error: BaseException, folder: Path) -> bool:
         folder: the specification's folder.
     """
     for part in reversed(chain_of(error)):
-        for frame, _ in reversed(list(_walk(part.__traceback__))):
+        for frame, _ in reversed(list(traceback.walk_tb(part.__traceback__))):
             file = frame.f_code.co_filename
             if is_user_file(file, folder):
                 return True
@@ -73,7 +67,7 @@ def is_raised_by_user(error: BaseException, folder: Path) -> bool:
 
 def is_raised_outright(error: BaseException) -> bool:
     """Return whether a statement of the user's code raised an exception, not a library that the user's code called."""
-    files = [frame.f_code.co_filename for frame, _ in _walk(error.__traceback__)]
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
     return bool(files) and is_user_file(files[-1], Path("/")) and not Path(files[-1]).is_relative_to(_STDLIB)
 
 
@@ -133,7 +127,7 @@ def text_of(error: BaseException) -> str:
 def outermost_call(error: BaseException, folder: Path) -> str:
     """Return the call of the user's outermost function when an exception was raised, with its plain arguments."""
     for part in reversed(chain_of(error)):
-        for frame, _ in _walk(part.__traceback__):
+        for frame, _ in traceback.walk_tb(part.__traceback__):
             if is_user_file(frame.f_code.co_filename, folder):
                 file = Path(frame.f_code.co_filename).relative_to(folder)
                 return f"{frame.f_code.co_qualname}({_arguments(frame)}) in {file}"
@@ -151,10 +145,6 @@ def call_arguments(arguments: dict[str, object]) -> str:
 def _stands_for_another(error: BaseException) -> bool:
     """Return whether Python raised an exception in place of another: `RuntimeError` for a generator's StopIteration."""
     return isinstance(error, RuntimeError) and "raised StopIteration" in str(error) and error.__cause__ is not None
-
-
-def _walk(trace: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
-    return traceback.walk_tb(trace)
 
 
 def _arguments(frame: FrameType) -> str:
