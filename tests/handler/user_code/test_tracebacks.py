@@ -90,5 +90,5 @@ def test_only_frames_of_files_within_the_folder_are_shown():
     with pytest.raises(ValueError) as raised:  # noqa: PT011
         fail()
     root = Path(__file__).resolve().parents[3]
-    assert "test_boundary.py" in frames_of(raised.value, root)
+    assert "test_tracebacks.py" in frames_of(raised.value, root)
     assert frames_of(raised.value, root / "docs") == ""
