@@ -73,7 +73,7 @@ def final_pictures(record: RunRecord, page: str) -> None:
         record: the run's record.
         page: the path of its report page.
     """
-    from handler.report.curves_svg import curves_image  # the end alone needs the templates
+    from handler.report.standalone_curves import curves_image  # the end alone needs the templates
 
     name = record.run
     image = base64.b64encode(curves_image(record).encode()).decode()

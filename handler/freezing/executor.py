@@ -9,7 +9,7 @@ from typing import Any
 from handler.backend import optimizers
 from handler.errors import ScheduleError
 from handler.freezing.accumulation import MaskChangeCheck
-from handler.freezing.layers import outline
+from handler.freezing.layer_paths import outline
 from handler.freezing.masks import Masks
 from handler.records import rate_text
 from handler.schedule.entries import FIELD, parse_entries

@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 from handler.errors import ScheduleError
-from handler.freezing.layers import outline
+from handler.freezing.layer_paths import outline
 from handler.freezing.masks import Masks
 from handler.schedule.schedule import compute_schedule
 from tests.handler.exactness.cut import Cut

@@ -9,7 +9,7 @@ import pytest
 
 from handler.errors import ScheduleError
 from handler.freezing.executor import DLFreezeTrainingExecutor
-from handler.freezing.layers import outline
+from handler.freezing.layer_paths import outline
 from handler.freezing.masks import Masks
 from handler.schedule.layer_outline import Outline
 from handler.schedule.schedule import compute_schedule, describe_idle_epochs, describe_layers_frozen_by_user
