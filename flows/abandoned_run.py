@@ -4,8 +4,6 @@ it.
 The main thread may be blocked in a step that never ends, on a disk that does not respond, or on a server.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import threading

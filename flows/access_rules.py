@@ -10,8 +10,6 @@ PATH);
 Flow runs that a user starts on the machine itself are not restricted.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The pull step of the deployments: it tells a worker where the project's code is."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 

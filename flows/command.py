@@ -3,8 +3,6 @@
     The command line itself is `flows/cli/app.py`, above the flows; it is imported by its name when it is called.
 """
 
-from __future__ import annotations
-
 import sys
 from importlib import import_module
 

@@ -5,8 +5,6 @@ interrupted it, as a machine that shuts down does. The server knows which flow r
 and which ones crashed before they wrote anything to the store.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -3,8 +3,6 @@
 prefect deployment run housekeeping/housekeeping --param keep='{"newest": 20, "best": 3, "metric": "val_loss"}'
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from prefect import flow

@@ -1,7 +1,5 @@
 """The conversion of the parameters of the flow `train` into a `RunInputs`."""
 
-from __future__ import annotations
-
 from datetime import UTC
 from pathlib import Path
 

@@ -5,8 +5,6 @@ back. Only the end needs it, for the flow run's final state and the artifacts. T
 unreachable server at the end, and releases an embedded server only after it has received the queued events.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Iterator

@@ -7,8 +7,6 @@ resumes from the store, so that no epoch is trained twice. The tags of its flow 
 (`resume-of:...`), the progress (`from:...`) and the number of starts from there (`attempt:...`).
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from prefect import flow

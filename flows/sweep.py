@@ -4,8 +4,6 @@ frostline sweep examples/keras_model.yaml --grid freeze_training.0.strategy.peri
 prefect deployment run sweep/sweep --param 'spec_files=["a.yaml"]' --param 'grid={"seed": [1, 2]}'
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path

@@ -7,8 +7,6 @@ The flow calls the tasks in order, in the main thread. A stage takes its input f
 process-wide object for these inputs.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,7 +1,5 @@
 """Retry and timeout settings of the Prefect client."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

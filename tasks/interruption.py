@@ -1,7 +1,5 @@
 """The exception that carries a stop request through Prefect."""
 
-from __future__ import annotations
-
 
 class TrainingInterrupted(BaseException):
     """The training was asked to stop, and its state is saved.

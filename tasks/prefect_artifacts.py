@@ -5,8 +5,6 @@ artifact waits for the server, so artifacts are created only at the start and th
 server was unreachable. Events are queued and cost nothing.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Callable

@@ -4,8 +4,6 @@ The locks of Prefect's own file-based manager outlive a killed process, and ever
 a store at a URL, each lock also holds a lease that expires.
 """
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import hashlib

@@ -1,7 +1,5 @@
 """Removal of secrets from the exceptions that Prefect's server stores: in log lines and in state messages."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,8 +1,6 @@
 """The stage that trains: one task run per segment, with its result cached under the key of the state that satisfies it.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from handler.records import PlannedSegment, SegmentRecord

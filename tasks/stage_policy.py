@@ -1,7 +1,5 @@
 """The retry policy, result caching and locking of the stages."""
 
-from __future__ import annotations
-
 import errno
 import functools
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The stages of a training, except its segments: each a Prefect task that calls the run."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from handler.records import Plan

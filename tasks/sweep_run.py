@@ -1,7 +1,5 @@
 """One run of a sweep as a Prefect task: a training in a separate process, on this machine or on a Dask worker."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -3,8 +3,6 @@
 The server is `flows/cli/fork_server.py`, above the tasks; it is started by its name.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -4,8 +4,6 @@ This module imports no heavy package and each command imports its own, so that `
 once.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import traceback

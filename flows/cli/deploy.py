@@ -1,7 +1,5 @@
 """`frostline deploy`: sets up a Prefect server for unattended trainings."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """`frostline export`: writes a run's model to a `.keras` file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from flows.answers import ExportAnswer

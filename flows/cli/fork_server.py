@@ -7,8 +7,6 @@ Each fork happens before TensorFlow has initialised anything, so every training 
 its own. `docs/decisions/0059-own-fork-server.md` says why it is not the standard library's.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

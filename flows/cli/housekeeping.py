@@ -1,7 +1,5 @@
 """`frostline verify` and `frostline gc`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import typer

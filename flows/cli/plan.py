@@ -1,7 +1,5 @@
 """`frostline plan`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from rich.text import Text

@@ -1,7 +1,5 @@
 """The end of the command's process, after the command has written its answer."""
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import gc

@@ -1,7 +1,5 @@
 """`frostline resume`: resumes runs with the specification in their own folder."""
 
-from __future__ import annotations
-
 import typer
 from rich.text import Text
 

@@ -1,7 +1,5 @@
 """`frostline runs`."""
 
-from __future__ import annotations
-
 import contextlib
 
 from flows.answers import RunsAnswer, RunSummary, effective_status

@@ -1,7 +1,5 @@
 """`frostline sweep`: many trainings at once; shared epochs are trained once."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import typer

@@ -1,7 +1,5 @@
 """The tables and number formats of the commands' output for people."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any

@@ -5,8 +5,6 @@ connections of other users of the machine, and rejects a request whose Host is n
 whose Origin is a page of another server.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import socket

@@ -8,8 +8,6 @@ Files in PREFECT_HOME: `frostline-server.json` (the address), `.hold` (the pipe)
 import Prefect.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import http.client

@@ -3,8 +3,6 @@
 Without it, the server never learns that a machine was switched off, and shows its flow runs as running forever.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from uuid import UUID
 

@@ -7,8 +7,6 @@ PIPE and SOCKET are inherited file descriptors. The holder keeps the listening s
 server that dies on the same port; runs that use the server only see a pause.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import select

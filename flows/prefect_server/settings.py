@@ -1,7 +1,5 @@
 """The settings that Prefect reads from the environment when it is imported; this module does not import Prefect."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

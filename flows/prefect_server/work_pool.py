@@ -1,8 +1,6 @@
 """The work pool of the deployments: how a worker starts a flow run, and what the creator of a flow run cannot change.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 ENVIRONMENT = {
