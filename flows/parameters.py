@@ -11,9 +11,7 @@ from handler.run.inputs import RunInputs
 from handler.run.resumption import inputs_of_run
 from handler.spec.reader import load_spec, read_spec
 from handler.spec.training_spec import TrainingSpec
-from handler.store.remote_dirs import local_root
 from handler.store.store import Store
-from handler.validation.run_name import check_run_name
 
 
 def training_name() -> str:
@@ -76,13 +74,7 @@ def run_inputs(
     else:
         where = Path(folder).absolute()
         admit_spec(spec, where)
-    return RunInputs(
-        spec=spec,
-        folder=str(where),
-        store=str(local_root(store)),
-        name=check_run_name(name or spec.name),
-        allow_environment_change=allow_environment_change,
-    )
+    return RunInputs.of(spec, where, store, name, allow_environment_change)
 
 
 def inputs_as_started(given: object, store: str, name: str | None, allow_environment_change: bool) -> RunInputs:

@@ -15,8 +15,6 @@ from handler.run.cache_misses import explain_cache_misses
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import load_spec
-from handler.store.remote_dirs import local_root
-from handler.validation.run_name import check_run_name
 
 
 def show_plan(
@@ -41,10 +39,7 @@ def show_plan(
     spec, folder = load_spec(file, overrides)
     if png is not None and not png.absolute().parent.is_dir():
         raise SpecError("--png", f"there is no folder {png.absolute().parent}")
-    inputs = RunInputs(
-        spec=spec, folder=str(folder.absolute()), store=str(local_root(store)), name=check_run_name(name or spec.name)
-    )
-    run = TrainingRun.of(inputs)
+    run = TrainingRun.of(RunInputs.of(spec, folder, store, name))
     plan = run.plan()
     reasons = explain_cache_misses(run.planning, plan) if why else None
     if png is not None:

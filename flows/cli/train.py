@@ -1,11 +1,9 @@
 """`frostline train`: trains a specification in this process, through Prefect."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from flows.answers import TrainAnswer
 from flows.cli.output import Output
 from flows.cli.session import Session
 from flows.cli.tables import segments_table, table
@@ -14,11 +12,6 @@ from handler.report.number_format import duration
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import load_spec
-from handler.store.remote_dirs import local_root
-from handler.validation.run_name import check_run_name
-
-if TYPE_CHECKING:
-    from flows.answers import TrainAnswer
 
 
 def train_spec(
@@ -48,13 +41,7 @@ def train_spec(
         CommandFailed: the training failed or was interrupted, or another process runs it.
     """
     spec, where = load_spec(file, overrides, folder)
-    inputs = RunInputs(
-        spec=spec,
-        folder=str(where.absolute()),
-        store=str(local_root(store)),
-        name=check_run_name(name or spec.name),
-        allow_environment_change=allow_environment_change,
-    )
+    inputs = RunInputs.of(spec, where, store, name, allow_environment_change)
     answer = completed_answer(inputs, store, output.say)
     if answer is not None:
         output.say(f"{inputs.name} is complete: nothing was trained; {describe_compared(inputs.spec)}")
@@ -72,8 +59,6 @@ def completed_answer(inputs: RunInputs, store: str, say: Callable[[str], None]) 
         store: the store as the user wrote it.
         say: called with each of the run's notes.
     """
-    from flows.answers import TrainAnswer
-
     run = TrainingRun.of(inputs)
     record = None if run.store.runs.is_alive(inputs.name) else run.completed_record()
     if record is None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel
 
 from handler.spec.training_spec import TrainingSpec
+from handler.store.remote_dirs import local_root
+from handler.validation.run_name import check_run_name
 
 
 class RunInputs(BaseModel):
@@ -33,3 +37,20 @@ class RunInputs(BaseModel):
     store: str
     name: str
     allow_environment_change: bool = False
+
+    @classmethod
+    def of(
+        cls, spec: TrainingSpec, folder: Path, store: str, name: str | None, allow_environment_change: bool = False
+    ) -> RunInputs:
+        """Return the inputs that a user gives: the store as a path or URL, and None for the specification's name.
+
+        Raises:
+            SpecError: the name is no valid name of a run.
+        """
+        return cls(
+            spec=spec,
+            folder=str(folder),
+            store=str(local_root(store)),
+            name=check_run_name(name or spec.name),
+            allow_environment_change=allow_environment_change,
+        )
