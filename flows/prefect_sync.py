@@ -38,30 +38,24 @@ class ProcessFlowRun:
 process_flow_run = ProcessFlowRun()
 
 
-def begin_flow_run(flow_run_id: str | UUID) -> None:
-    """Store the id of this process's flow run."""
-    process_flow_run.id, process_flow_run.task_runs = UUID(str(flow_run_id)), 0
-
-
-def end_flow_run() -> None:
-    """Store the number of task runs; call it inside the flow."""
-    from prefect.context import FlowRunContext
-
-    context = FlowRunContext.get()
-    keys: dict[str, Any] = context.task_run_dynamic_keys if context is not None else {}
-    process_flow_run.task_runs = sum(last + 1 for last in keys.values() if isinstance(last, int))
-
-
 # See docs/decisions/0029-tags-on-flow-runs-only.md.
 @contextmanager
-def without_tags() -> Iterator[None]:
-    """Keep a flow run's tags off its task runs, because Prefect queries the server for each tag before a tagged task
+def recorded_flow_run(flow_run_id: str) -> Iterator[None]:
+    """Store the id of this process's flow run, and at its end the number of its task runs.
+
+    The flow run's tags stay off its task runs, because Prefect queries the server for each tag before a tagged task
     begins.
     """
-    from prefect.context import TagsContext
+    from prefect.context import FlowRunContext, TagsContext
 
-    with TagsContext(current_tags=set()):
-        yield
+    process_flow_run.id, process_flow_run.task_runs = UUID(flow_run_id), 0
+    try:
+        with TagsContext(current_tags=set()):
+            yield
+    finally:
+        context = FlowRunContext.get()
+        keys: dict[str, Any] = context.task_run_dynamic_keys if context is not None else {}
+        process_flow_run.task_runs = sum(last + 1 for last in keys.values() if isinstance(last, int))
 
 
 def server_error() -> Exception | None:
@@ -108,13 +102,6 @@ def wait_for_return(waiting: Callable[[], None], seconds: float = RETURN_SECONDS
             waiting()
         time.sleep(0.5)
     return True
-
-
-def stop_retrying() -> None:
-    """Disable Prefect's retries, which take a minute per request, after the server has failed to return."""
-    from prefect.settings import get_current_settings
-
-    get_current_settings().client.max_retries = 0
 
 
 def wait_until_recorded(seconds: float) -> bool:

@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, ClassVar
 
 from handler.observer import Observer
@@ -82,16 +82,10 @@ class SignalWatch(Observer):
         SignalWatch.active = self
         return self
 
-    def take_over(self) -> Any:
-        """Reinstall this handler for SIGTERM after another one replaced it; return the replaced handler."""
-        return signal.signal(signal.SIGTERM, self.handler)
-
     def _handle(self, number: int, frame: FrameType | None) -> None:
         stop.request(SIGNAL_NAMES[signal.Signals(number)])
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._pipe is None:
             return
         SignalWatch.active = None

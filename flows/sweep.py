@@ -18,7 +18,7 @@ from pydantic import Field
 from flows.access_rules import admit_address, admit_processes
 from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
 from flows.parameters import run_inputs
-from flows.prefect_sync import begin_flow_run, end_flow_run, without_tags
+from flows.prefect_sync import recorded_flow_run
 from flows.stop_signals import LIMIT_SECONDS, SignalWatch
 from flows.train import end_interrupted, flush_to_prefect, prefect_defers_to
 from handler.backend.tensorflow_setup import core_count
@@ -94,10 +94,9 @@ def sweep(
         nullcontext() if from_command else watch,
         prefect_defers_to(watch),
         fork_server_closed(),
-        without_tags(),
+        recorded_flow_run(str(prefect.runtime.flow_run.id)),
         errors_masked(),
     ):
-        begin_flow_run(str(prefect.runtime.flow_run.id))
         try:
             workers = processes or concurrent_trainings(inputs)
             place = url_of(store) or str(local_root(store))
@@ -106,7 +105,6 @@ def sweep(
                 answer = compare(sweep_variants, answers, name, store)
         finally:
             _flush_sweep(name)
-            end_flow_run()
     if stop.requested:
         return end_interrupted(f"stopped by {stop.reason}", from_command)  # type: ignore[return-value]
     return answer
@@ -229,8 +227,7 @@ def make_runner(workers: int, dask: str | None) -> TaskRunner[Any]:
         from prefect_dask import DaskTaskRunner
     except ImportError as error:
         raise SpecError("dask", "needs prefect-dask; pip install 'frostline[dask]'") from error
-    made: TaskRunner[Any] = DaskTaskRunner(address=dask)
-    return made
+    return DaskTaskRunner(address=dask)
 
 
 def compare(
@@ -245,15 +242,15 @@ def compare(
         store: the store as the user wrote it.
     """
     target = Store(store)
-    completed = {answer.run for answer in answers if isinstance(answer, TrainAnswer)}
-    records = [target.runs.read(variant.name) for variant in sweep_variants if variant.name in completed]
+    completed = [answer for answer in answers if isinstance(answer, TrainAnswer)]
+    records = [target.runs.read(answer.run) for answer in completed]
     failures = {
         variant.name: f"{answer.status}: {answer.error}"
         for variant, answer in zip(sweep_variants, answers, strict=True)
         if isinstance(answer, FailureAnswer)
     }
     total, shared = shared_epochs(records)
-    trained = sum(s.trained_epochs for answer in answers if isinstance(answer, TrainAnswer) for s in answer.segments)
+    trained = sum(segment.trained_epochs for answer in completed for segment in answer.segments)
     page = write_comparison(name, list(sweep_variants), records, target.root / "sweeps" / name, failures)
     upload(page)
     return SweepAnswer(

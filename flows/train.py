@@ -20,6 +20,7 @@ import prefect.runtime
 from prefect import flow
 from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import TerminationSignal
+from prefect.settings import get_current_settings
 from prefect.utilities import engine
 from pydantic import Field
 
@@ -27,7 +28,7 @@ from flows.abandoned_run import ABANDON_SECONDS, exit_after, mark_abandoned, not
 from flows.access_rules import is_from_outside
 from flows.answers import TrainAnswer
 from flows.parameters import inputs_as_started, run_inputs, training_name
-from flows.prefect_sync import begin_flow_run, end_flow_run, stop_retrying, wait_for_return, without_tags
+from flows.prefect_sync import recorded_flow_run, wait_for_return
 from flows.stop_signals import LIMIT_SECONDS, SignalWatch
 from flows.unread_output import ignore_broken_pipe
 from handler.errors import Interrupted
@@ -99,15 +100,13 @@ def train(
         ignore_broken_pipe()
     run = TrainingRun.of(inputs)
     from_command = SignalWatch.active is not None
-    with watched(run, inputs), without_tags(), errors_masked():
+    with watched(run, inputs), recorded_flow_run(str(prefect.runtime.flow_run.id)), errors_masked():
         try:
-            begin_flow_run(str(prefect.runtime.flow_run.id))
             return TrainAnswer.of(train_run(run, inputs, wait=wait), store)
         except (TrainingInterrupted, Interrupted) as interrupted:  # guard: interrupted-flow-run
             why = str(interrupted)
         finally:
             flush_to_prefect(inputs.name, lambda text: note(inputs, text))
-            end_flow_run()
     return end_interrupted(why, from_command)  # type: ignore[return-value]
 
 
@@ -169,7 +168,7 @@ def flush_to_prefect(name: str, notify: Callable[[str], None]) -> None:
     if SignalWatch.active is not None:
         SignalWatch.active.unfinished = True  # asked to stop now, it still reports its end to Prefect
     if not server_answers:
-        stop_retrying()
+        get_current_settings().client.max_retries = 0  # Prefect would retry each request for a minute
     elif not stop.requested:
         resend_artifacts()  # guard: artifacts-shown-again
         run_event(name, "run.ended", {})  # flushes the events that are still queued
@@ -204,7 +203,7 @@ def prefect_defers_to(watch: SignalWatch) -> Iterator[None]:
     with engine._prefect_sigterm_bridge_lock:
         prefect_handler = engine._prefect_sigterm_handler
         engine._prefect_sigterm_handler = watch.handler  # type: ignore[assignment]
-        installed = watch.take_over()
+        installed = signal.signal(signal.SIGTERM, watch.handler)
     try:
         yield
     finally:

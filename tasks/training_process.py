@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 from handler.stop_flag import stop
@@ -65,13 +64,9 @@ class ForkServer:
 _fork_server = ForkServer()
 
 
-@contextlib.contextmanager
-def fork_server_closed() -> Iterator[None]:
-    """End the fork server, if it was started, on exit from this context."""
-    try:
-        yield
-    finally:
-        _fork_server.close()
+def fork_server_closed() -> contextlib.closing[ForkServer]:
+    """Return a context manager that ends the fork server, if it was started, on exit."""
+    return contextlib.closing(_fork_server)
 
 
 def run(arguments: list[str], out: Path, err: Path) -> None:
