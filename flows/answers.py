@@ -15,9 +15,7 @@ The tests and the documentation use these models too.
 | any, on a non-zero exit | FailureAnswer |
 """
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -81,7 +79,7 @@ class TrainAnswer(Answer):
         return {"store": store, "report": None, "model": None} | files | {name: getattr(record, name) for name in names}
 
     @classmethod
-    def of(cls, record: RunRecord, store: str) -> TrainAnswer:
+    def of(cls, record: RunRecord, store: str) -> Self:
         """Return the answer for a run's record, with file paths that begin with `store`."""
         return cls(**cls.fields_of(record, store))
 

@@ -9,8 +9,7 @@ from importlib import import_module
 
 def main() -> int:
     """Run the command line of this process and return its exit code; the console script calls this."""
-    code: int = import_module("flows.cli.app").main()
-    return code
+    return import_module("flows.cli.app").main()
 
 
 if __name__ == "__main__":

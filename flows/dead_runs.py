@@ -11,15 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import (
-    FlowFilter,
-    FlowFilterName,
-    FlowRunFilter,
-    FlowRunFilterName,
-    FlowRunFilterStartTime,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
+from prefect.client.schemas.filters import FlowFilter, FlowRunFilter
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
@@ -31,7 +23,7 @@ from handler.state.chain import latest_intact
 from handler.store.remote_dirs import local_root
 from handler.store.store import Store
 
-TRAIN = FlowFilter(name=FlowFilterName(any_=["train"]))
+TRAIN = FlowFilter.model_validate({"name": {"any_": ["train"]}})
 PENDING_TYPES = {StateType.SCHEDULED, StateType.PENDING, StateType.PAUSED, StateType.CANCELLING}
 
 
@@ -110,7 +102,7 @@ def _last_flow_run(client: SyncPrefectClient, run: str, store: Path, started_by:
     """Return the last flow run of a run: the latest with its name and store, else the one that its record names."""
     candidates = client.read_flow_runs(
         flow_filter=TRAIN,
-        flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[run])),
+        flow_run_filter=FlowRunFilter.model_validate({"name": {"any_": [run]}}),
         sort=FlowRunSort.EXPECTED_START_TIME_DESC,
         limit=50,
     )
@@ -130,9 +122,8 @@ def _crashed_flow_runs(client: SyncPrefectClient, lookback_hours: float) -> list
     since = datetime.now(UTC) - timedelta(hours=lookback_hours)
     crashed = client.read_flow_runs(
         flow_filter=TRAIN,
-        flow_run_filter=FlowRunFilter(
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CRASHED])),
-            start_time=FlowRunFilterStartTime.model_validate({"after_": since}),
+        flow_run_filter=FlowRunFilter.model_validate(
+            {"state": {"type": {"any_": [StateType.CRASHED]}}, "start_time": {"after_": since}}
         ),
         sort=FlowRunSort.EXPECTED_START_TIME_DESC,
         limit=200,

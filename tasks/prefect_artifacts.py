@@ -8,16 +8,11 @@ server was unreachable. Events are queued and cost nothing.
 import base64
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prefect import get_run_logger
-from prefect.artifacts import (
-    create_image_artifact,
-    create_link_artifact,
-    create_markdown_artifact,
-    create_table_artifact,
-)
+from prefect import artifacts, get_run_logger
 from prefect.events import emit_event
 from prefect.exceptions import MissingContextError
 
@@ -42,7 +37,7 @@ def plan_table(plan: Plan) -> None:
         }
         for s in plan.segments
     ]
-    _show(lambda: create_table_artifact(rows, key=_slug("plan", plan.run), description=f"The plan of {plan.run}"))
+    _show(artifacts.create_table_artifact, rows, key=_slug("plan", plan.run), description=f"The plan of {plan.run}")
 
 
 def final_figures(record: RunRecord) -> None:
@@ -61,7 +56,7 @@ def final_figures(record: RunRecord) -> None:
         ]
     )
     description = f"The result of {record.run}"
-    _show(lambda: create_markdown_artifact(text, key=_slug("result", record.run), description=description))
+    _show(artifacts.create_markdown_artifact, text, key=_slug("result", record.run), description=description)
 
 
 def final_pictures(record: RunRecord, page: str) -> None:
@@ -76,9 +71,9 @@ def final_pictures(record: RunRecord, page: str) -> None:
     name = record.run
     image = base64.b64encode(curves_image(record).encode()).decode()
     url = f"data:image/svg+xml;base64,{image}"
-    _show(lambda: create_image_artifact(url, key=_slug("curves", name), description=f"{name} by epoch"))
+    _show(artifacts.create_image_artifact, url, key=_slug("curves", name), description=f"{name} by epoch")
     link, description = Path(page).absolute().as_uri(), f"The report of {name}, on the machine that trained it"
-    _show(lambda: create_link_artifact(link, link_text=page, key=_slug("page", name), description=description))
+    _show(artifacts.create_link_artifact, link, link_text=page, key=_slug("page", name), description=description)
 
 
 class PrefectObserver(Observer):
@@ -130,16 +125,16 @@ def log(text: str) -> None:
 
 def resend_artifacts() -> None:
     """Resend the artifacts that an unreachable server missed; call it inside the flow, when the server answers."""
-    for show in [_unsent.pop(0) for _ in range(len(_unsent))]:
-        _show(show)
+    for create in [_unsent.pop(0) for _ in range(len(_unsent))]:
+        _show(create)
 
 
-def _show(show: Callable[[], object]) -> None:
+def _show(create: Callable[..., object], *arguments: Any, **named: Any) -> None:
     try:
         with client_retries(1, seconds=10.0):
-            show()
+            create(*arguments, **named)
     except Exception as error:  # any network or server error
-        _unsent.append(show)
+        _unsent.append(partial(create, *arguments, **named))
         log(f"Prefect's server didn't accept an artifact ({type(error).__name__}: {error}); the training continues")
 
 

@@ -47,17 +47,14 @@ def should_retry(task: Task[..., Any], of: TaskRun, state: State[Any]) -> bool:
     return isinstance(state.data, BaseException) and is_transient(state.data)
 
 
-def stage(
-    name: str, run_name: str | Callable[[], str] | None = None
-) -> Callable[[Callable[Concatenate[RunInputs, P], R]], Task[Concatenate[RunInputs, P], R]]:
+def stage(name: str) -> Callable[[Callable[Concatenate[RunInputs, P], R]], Task[Concatenate[RunInputs, P], R]]:
     """Return a decorator that turns a function of `RunInputs` into the Prefect task of one stage.
 
     The task is retried with growing pauses (1, 2, 4, 8 s, with jitter) after a transient error (`is_transient`). A stop
     request is not an error. The task's result is not stored, unless `cached_by_key` configures it.
 
     Args:
-        name: the stage's name.
-        run_name: the task run's name in Prefect's timeline, or a function that returns it; by default `name`.
+        name: the stage's name, also of the task run in Prefect's timeline.
     """
 
     def decorate(function: Callable[Concatenate[RunInputs, P], R]) -> Task[Concatenate[RunInputs, P], R]:
@@ -77,7 +74,7 @@ def stage(
 
         stage_task = task(
             name=name,
-            task_run_name=run_name or name,
+            task_run_name=name,
             retries=RETRIES,  # guard: transient-fault-retried
             retry_delay_seconds=exponential_backoff(backoff_factor=1),
             retry_jitter_factor=0.3,

@@ -292,9 +292,12 @@ def _usage(error: Any, current: Output) -> int:
     """
     if not error.format_message():  # `frostline` alone: typer has shown the help
         return 2
+    from flows.answers import FailureAnswer
+
     context = getattr(error, "ctx", None)
-    usage = f"{context.get_usage()}\n" if context is not None else ""
-    current.refused(error.format_message(), usage)
+    if context is not None:
+        current.say(context.get_usage().rstrip())
+    current.failed(FailureAnswer(status="refused", error=error.format_message()))
     return 2
 
 

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -74,8 +73,7 @@ def deploy(output: Output, dead_after: float) -> None:
 
 
 def _prefect(*arguments: str) -> None:
-    command: list[Any] = [sys.executable, "-m", "prefect", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "prefect", *arguments], capture_output=True, text=True)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise FrostlineError(f"`prefect {' '.join(arguments)}` failed: {lines[-1] if lines else done.returncode}")

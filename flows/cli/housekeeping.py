@@ -1,6 +1,7 @@
 """`frostline verify` and `frostline gc`."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, astuple
 
 import typer
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from flows.answers import Damaged, FailureAnswer, GcAnswer, VerifyAnswer
 from flows.cli.output import CommandFailed, Output
 from flows.cli.tables import size, table
 from handler.errors import BusyError, SpecError
+from handler.store.checksums import Damage
 from handler.store.run_retention import Retention
 from handler.store.store import Store
 
@@ -29,13 +31,7 @@ def verify_store(output: Output, runs: list[str], folder: str) -> None:
     store = Store(folder)
     for name in runs:
         store.runs.read(name)
-    damages = store.verify(*runs)
-    answer = VerifyAnswer(ok=not damages, damaged=[Damaged(path=str(d.path), what=d.what) for d in damages])
-    if answer.ok:
-        output.answer(answer, f"{folder}: all files are intact")
-        return
-    output.answer(answer, _damages(answer.damaged))
-    raise typer.Exit(1)
+    _show_damages(output, folder, store.verify(*runs))
 
 
 def repair_runs(output: Output, runs: list[str], folder: str, allow_environment_change: bool) -> None:
@@ -60,22 +56,27 @@ def repair_runs(output: Output, runs: list[str], folder: str, allow_environment_
         store.runs.read(name)
     with Session(output):
         done = repair_store(store, runs, allow_environment_change=allow_environment_change, note=output.say)
-    answer = VerifyAnswer(
-        ok=not done.left,
-        damaged=[Damaged(path=d.path, what=d.what) for d in done.left],
-        repaired=[Damaged(path=d.path, what=d.what) for d in done.mended],
+    _show_damages(output, folder, done.left, done.mended, "still damaged")
+
+
+def _show_damages(
+    output: Output, folder: str, left: Sequence[Damage], mended: Sequence[Damage] = (), title: str | None = None
+) -> None:
+    """Write the answer of a verification or a repair; `title` is that of the table of the remaining damages.
+
+    Raises:
+        typer.Exit: with code 1, if a damage remains.
+    """
+    parts: list[Table | str] = []
+    if mended:
+        parts.append(table("file", "damage", rows=map(astuple, mended), title="repaired"))
+    parts.append(
+        table("file", "damage", rows=map(astuple, left), title=title) if left else f"{folder}: all files are intact"
     )
-    titled = (("repaired", answer.repaired), ("still damaged", answer.damaged))
-    parts = [_damages(damages, title) for title, damages in titled if damages]
-    if answer.ok:
-        output.answer(answer, *parts, f"{folder}: all files are intact")
-        return
-    output.answer(answer, *parts)
-    raise typer.Exit(1)
-
-
-def _damages(damages: Sequence[Damaged], title: str | None = None) -> Table:
-    return table("file", "damage", rows=[(damage.path, damage.what) for damage in damages], title=title)
+    damaged, repaired = [Damaged(**asdict(damage)) for damage in left], [Damaged(**asdict(damage)) for damage in mended]
+    output.answer(VerifyAnswer(ok=not left, damaged=damaged, repaired=repaired), *parts)
+    if left:
+        raise typer.Exit(1)
 
 
 def policy(newest: int | None, best: int, metric: str | None, days: float) -> Retention | None:

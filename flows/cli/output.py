@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any
 
 from handler.errors import BusyError, FrostlineError, Interrupted
 from handler.errors.command_line import command_line
@@ -50,11 +49,7 @@ class CommandFailed(Exception):
         from flows.answers import FailureAnswer
 
         code = error.exit_code if isinstance(error, FrostlineError) else 1
-        status: Literal["refused", "failed", "interrupted", "busy"]
-        if isinstance(error, BusyError):
-            status = "busy"
-        else:
-            status = "refused" if code == 2 else "interrupted" if code == 75 else "failed"
+        status: Any = "busy" if isinstance(error, BusyError) else {2: "refused", 75: "interrupted"}.get(code, "failed")
         text = masked(expected_message(error) or describe_error(error))
         command = resume if code == 1 or isinstance(error, (BusyError, Interrupted)) else None
         return cls(FailureAnswer(run=run, status=status, error=text, resume=command), code)
@@ -93,9 +88,7 @@ class Output:
             self._replaced, sys.stdout = sys.stdout, sys.stderr
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for console in self._consoles.values():
             if console.file not in (sys.stdout, sys.stderr):
                 console.file.close()
@@ -144,19 +137,6 @@ class Output:
             self.say(f"to resume: {answer.resume}")
         if self.as_json:
             self.answer(answer)
-
-    def refused(self, text: str, usage: str = "") -> None:
-        """Report a command line that cannot be used.
-
-        Args:
-            text: the reason.
-            usage: the command's usage line; "" for none.
-        """
-        from flows.answers import FailureAnswer
-
-        if usage:
-            self.say(usage.rstrip())
-        self.failed(FailureAnswer(status="refused", error=text))
 
     def _console(self, *, stderr: bool) -> Console:
         from rich.console import Console

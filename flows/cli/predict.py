@@ -109,11 +109,14 @@ def _cloud(output: Output, model: TrainedModel, cloud: Cloud, source: Path, to: 
 def _arrays(model: TrainedModel, source: Path, to: Path) -> Outcome:
     import numpy as np
 
+    from handler.data.arrays import input_names
     from handler.data.finite_check import check_finite
+    from handler.data.npz import read_arrays
     from handler.engine.outputs import kind_of, labels_of_outputs, score_outputs
     from handler.store.atomic_files import atomic_write
 
-    parts, y = _read(source)
+    stored = read_arrays(source, "input")
+    parts, y = [stored[name] for name in input_names(stored, source, "input")], stored.get("y")
     _check_fit(parts, source, model)
     for i, part in enumerate(parts):
         check_finite(part, f"X{i if len(parts) > 1 else ''} of {source}", "input")
@@ -138,14 +141,6 @@ def _activation(model: TrainedModel) -> str | None:
     layers = getattr(model.mh.compiled, "layers", None) or [None]
     name = getattr(getattr(layers[-1], "activation", None), "__name__", None)
     return name or ("softmax" if type(layers[-1]).__name__ == "Softmax" else None)
-
-
-def _read(source: Path) -> tuple[list[np.ndarray], np.ndarray | None]:
-    from handler.data.arrays import input_names
-    from handler.data.npz import read_arrays
-
-    arrays = read_arrays(source, "input")
-    return [arrays[name] for name in input_names(arrays, source, "input")], arrays.get("y")
 
 
 def _check_fit(parts: list[np.ndarray], source: Path, model: TrainedModel) -> None:

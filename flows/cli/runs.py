@@ -27,16 +27,10 @@ def list_runs(output: Output, folder: str) -> None:
                 reached = latest_intact(record.chain, store.states)
                 epochs = reached.epoch if reached is not None else epochs
         last = {metric: values[-1] for metric, values in record.history.items() if values}
-        copied = ("run", "training_epochs", "state", "started", "updated", "error")
-        summaries.append(
-            RunSummary(
-                status=effective_status(record, alive),
-                alive=alive,
-                last=last,
-                epochs=epochs,
-                **{field: getattr(record, field) for field in copied},
-            )
-        )
+        names = ("run", "training_epochs", "state", "started", "updated", "error")
+        copied = {name: getattr(record, name) for name in names}
+        status = effective_status(record, alive)
+        summaries.append(RunSummary(status=status, alive=alive, last=last, epochs=epochs, **copied))
     summaries.sort(key=lambda summary: summary.updated, reverse=True)
     answer = RunsAnswer(store=folder, runs=summaries, unreadable=unreadable)
     if not summaries and not unreadable:

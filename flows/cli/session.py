@@ -1,7 +1,5 @@
 """One invocation that trains: signals, the embedded server, Prefect and the live display; for `train` and `resume`."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sys
@@ -10,13 +8,12 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Self
 
 from flows import prefect_sync
 from flows.abandoned_run import ABANDON_SECONDS, SECOND_SIGNAL_SECONDS, exit_after, mark_abandoned, notify_prefect
 from flows.answers import FailureAnswer, TrainAnswer
-from flows.cli.display import display_for
+from flows.cli.display import Display, display_for
 from flows.cli.output import CommandFailed, Output, expected_message
 from flows.prefect_server import settings
 from flows.prefect_server.embedded import EmbeddedServer, configured_api_url, start_or_join
@@ -28,9 +25,6 @@ from handler.run.training_run import TrainingRun
 from handler.stop_flag import stop
 from handler.store.failure_log import log_failure
 from handler.user_code.tracebacks import text_of
-
-if TYPE_CHECKING:
-    from flows.cli.display import Display
 
 
 class Session:
@@ -49,15 +43,13 @@ class Session:
         self._resume = output.command
         self._ending = threading.Lock()
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         logging.raiseExceptions = False  # else logging prints an error for each batch that the server rejects
         stop.reset()
         self.watch.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._ending.acquire()  # from here on the process ends normally
         self.display.close()
         prefect_sync.process_flow_run.server_may_return = lambda: True
@@ -65,7 +57,7 @@ class Session:
             self.output.exits_at_once = True
         if self.server is not None:
             self.server.release()
-        self.watch.__exit__(kind, error, trace)
+        self.watch.__exit__(*error)
 
     def train(self, inputs: RunInputs, store: str, resume: str, *, wait: bool = False) -> TrainAnswer:
         """Train one run through the flow.
@@ -206,11 +198,11 @@ class Session:
 
     def _report_failure(self, run: TrainingRun, error: Exception) -> None:
         """Write the failing lines of the user's files, and the path of the file with the whole traceback."""
-        frames = error.frames if isinstance(error, UserCodeError) else ""
-        if expected_message(error) is not None and not isinstance(error, UserCodeError):
+        if isinstance(error, UserCodeError):
+            if error.frames:
+                self.output.say(error.frames)
+        elif expected_message(error) is not None:
             return
-        if frames:
-            self.output.say(frames)
         log = log_failure(run.store.runs.folder(run.inputs.name), error)
         self.output.say(f"full traceback: {log}" if log else "".join(traceback.format_exception(error)).rstrip())
 
@@ -222,8 +214,7 @@ class Session:
             Interrupted, FrostlineError, Exception: the training's own end, if it is not complete.
         """
         record = run.final_record or run.completed_record()
-        own = text_of(error)
-        if record is None or (record.status == "failed" and record.error == own):
+        if record is None or (record.status == "failed" and record.error == text_of(error)):
             raise error
         server_fault = f"Prefect's server couldn't be notified ({type(error).__name__}: {error})"
         if record.status == "interrupted":

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from flows.answers import ShowAnswer, effective_status
+from flows.answers import ShowAnswer, TrainAnswer, effective_status
 from flows.cli.output import Output
 from flows.cli.tables import coloured, moment, segments_table, table
 from handler.errors.command_line import command_line
@@ -28,14 +28,11 @@ def show_run(output: Output, name: str, folder: str) -> None:
     names = {f.name for f in run_folder.iterdir() if f.is_file()} | {f for f in list_files(run_folder) if "/" not in f}
     seen = [name for name in names if name != "lock" and not name.startswith(".")]
     files = sorted(f"{folder}/runs/{name}/{file}" for file in seen)
-    copied = ("training_epochs", "seed", "started", "updated", "seconds", "dataset", "environment")
+    copied = ShowAnswer.model_fields.keys() - TrainAnswer.model_fields.keys() - {"alive", "files"}
     answer = ShowAnswer(
         **ShowAnswer.fields_of(record, folder) | {"status": effective_status(record, alive)},
         alive=alive,
         files=files,
-        resumptions=record.resumptions,
-        notes=record.notes,
-        error=record.error,
         **{field: getattr(record, field) for field in copied},
     )
     again = "" if alive else command_line("resume", name, "--store", folder)

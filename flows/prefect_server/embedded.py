@@ -134,13 +134,7 @@ class EmbeddedServer:
     def _running(self) -> bool:
         if self.process is not None:
             return self.process.poll() is None
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return True
+        return Path(f"/proc/{self.pid}").exists()
 
     def is_held(self) -> bool:
         """Return whether the holder process runs; it restarts a server that dies."""
@@ -218,16 +212,9 @@ def _start(home: Path) -> EmbeddedServer:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
         with (home / "frostline-server.log").open("wb") as log:
+            arguments = map(str, (home, watch, listening.fileno()))
             process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "flows.prefect_server.holder",
-                    str(home),
-                    str(watch),
-                    str(listening.fileno()),
-                ],
+                [sys.executable, "-P", "-m", "flows.prefect_server.holder", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
