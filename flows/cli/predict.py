@@ -81,8 +81,9 @@ def _cloud(output: Output, model: TrainedModel, cloud: Cloud, source: Path, to: 
     import numpy as np
 
     from handler.data.cloud import codes_of, labels_of, mask_of_codes, remove_codes
-    from handler.data.inference import predict_cloud, scores
+    from handler.data.inference import predict_cloud
     from handler.data.las import write_cloud
+    from handler.data.scores import scores
 
     preparation = model.record.dataset["preparation"]
     classes, unwanted = preparation["classes"], preparation.get("leave_out", [])

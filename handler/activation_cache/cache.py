@@ -18,6 +18,7 @@ from handler.backend.devices import replica_count
 from handler.data.out_of_core import IN_MEMORY
 from handler.engine import batches
 from handler.engine.sequencer import DLSequencer
+from handler.engine.steps import StepSource
 from handler.errors import Interrupted, StoreError
 from handler.fingerprint import data_digests, environment
 from handler.freezing.masks import Masks
@@ -46,26 +47,6 @@ class PrefixOptions:
     mode: Mode = "auto"
     max_bytes: int = MAX_BYTES
     lambdas: bool = False
-
-
-@dataclass(frozen=True)
-class FrozenPrefix:
-    """A prefix in use.
-
-    Attributes:
-        cut: the cut of the network.
-        sequencer: the same batches in the same order, but of the activations at the cut.
-        train_step: the model's train step from the cut on.
-    """
-
-    cut: Cut
-    sequencer: DLSequencer
-    train_step: Callable[[Any], Any]
-
-    @property
-    def share(self) -> float:
-        """The share of a step's work that the cut saves."""
-        return self.cut.share
 
 
 class ActivationCache:
@@ -105,7 +86,7 @@ class ActivationCache:
         """The model's graph as one flat model."""
         return FlatModel(self.masks.model, self.options.lambdas, self.masks.flags)
 
-    def for_segment(self, frozen: Collection[str], epochs: int) -> FrozenPrefix | None:
+    def for_segment(self, frozen: Collection[str], epochs: int) -> StepSource | None:
         """Return the prefix for training some epochs under the applied mask, or None to train the whole network.
 
         Args:
@@ -130,7 +111,7 @@ class ActivationCache:
             self._lock.close()
             self._lock = None
 
-    def _make(self, place: Cut, epochs: int) -> FrozenPrefix:
+    def _make(self, place: Cut, epochs: int) -> StepSource:
         # guard: prefix-of-changing-examples
         _raise_not_used(
             "batches are distributed over several devices"
@@ -154,7 +135,7 @@ class ActivationCache:
             except BaseException:
                 self._broken_off = True
                 raise
-        return FrozenPrefix(place, self._sequencer_over(arrays, given.y), train_step)
+        return StepSource(self._sequencer_over(arrays, given.y), train_step, place.share)
 
     def _sequencer_over(self, arrays: list[Any], y: Any) -> DLSequencer:
         """Return the sequencer's batches, but of other arrays."""

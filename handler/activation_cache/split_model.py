@@ -11,7 +11,7 @@ from handler.activation_cache.graph import Cut
 from handler.activation_cache.model_graph import FlatModel
 from handler.backend.graphs import is_stateful
 from handler.backend.layers import drop_losses, has_losses
-from handler.backend.symbolic import functional, keras_mask, output_structure
+from handler.backend.symbolic import functional, get_keras_mask, output_structure
 
 # TensorFlow counts operations that read variables or call functions as stateful, although they change nothing.
 _HARMLESS = {"ReadVariableOp", "ResourceGather", "ResourceGatherNd", "StatefulPartitionedCall", "While", "If"}
@@ -93,7 +93,7 @@ def prefix_function(model: Any, flat: FlatModel, cut: Cut, batch: Any) -> Any:
         taken = [keras.ops.convert_to_tensor(t, dtype=i.dtype) for t, i in zip(given, inputs, strict=True)]
         tensors = dict(zip(flat.graph.inputs, taken, strict=True))
         outputs = flat.run(cut.parts, tensors, cut.tensors)
-        if any(keras_mask(tensor) is not None for tensor in outputs):
+        if any(get_keras_mask(tensor) is not None for tensor in outputs):
             raise NotUsed("its activations carry a Keras mask")
         return outputs
 

@@ -10,6 +10,7 @@ Layers, by name, for schedules: `enc1_*` ... `enc4_*` (level 1 is the field itse
 `head_*`.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,10 +81,7 @@ class ConvAutoencPwiseClassif(Architecture):
                 "model.args.levels",
                 f"{self.levels[0]} is not the number of points of a field; begin with {self.points}",
             )
-        if (
-            any(above >= below for below, above in zip(self.levels, self.levels[1:], strict=False))
-            or self.levels[-1] < 1
-        ):
+        if self.levels[-1] < 1 or any(above >= below for below, above in itertools.pairwise(self.levels)):
             raise SpecError(
                 "model.args.levels", f"{list(self.levels)} does not decrease; give fewer points at each level"
             )
@@ -138,7 +136,7 @@ class ConvAutoencPwiseClassif(Architecture):
     def _tables(self) -> dict[str, tuple[int, ...]]:
         """Return names and shapes of the index tables, without the axis of the fields, in the order of the inputs."""
         shapes: dict[str, tuple[int, ...]] = {"neighbours1": (self.levels[0], self.neighbours)}
-        for level, (below, here) in enumerate(zip(self.levels, self.levels[1:], strict=False), 2):
+        for level, (below, here) in enumerate(itertools.pairwise(self.levels), 2):
             shapes |= {
                 f"sample{level}": (here,),
                 f"neighbours{level}": (here, self.neighbours),

@@ -14,7 +14,7 @@ from handler.errors import MismatchError
 GROUP = "tables"
 
 
-def every_layer(layer: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def every_layer(layer: Any) -> Iterator[tuple[str, Any]]:
     """Yield `(path, layer)` for every layer below one, in containers of any kind, each layer once."""
     seen: set[int] = set()
 
@@ -26,7 +26,7 @@ def every_layer(layer: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
                 yield place, child
                 yield from below(child, place)
 
-    return below(layer, prefix)
+    return below(layer, "")
 
 
 def has_table(layer: Any) -> bool:

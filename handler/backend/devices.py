@@ -196,8 +196,7 @@ def other_replica_variables(model: Any, trained: Sequence[Any]) -> list[Any]:
 def _gpus() -> list[Any]:
     import tensorflow as tf
 
-    gpus: list[Any] = tf.config.list_physical_devices("GPU")
-    return gpus
+    return list(tf.config.list_physical_devices("GPU"))
 
 
 @lru_cache

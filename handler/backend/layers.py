@@ -39,14 +39,12 @@ class OwnWeight:
 
 def all_layers(layer: Any) -> list[Any]:
     """Return a layer or model and every layer inside it, at any depth."""
-    layers: list[Any] = layer._flatten_layers()
-    return layers
+    return list(layer._flatten_layers())
 
 
 def inner_layers(layer: Any) -> list[Any]:
     """Return the layers that a layer or model contains directly."""
-    layers: list[Any] = layer._flatten_layers(include_self=False, recursive=False)
-    return layers
+    return list(layer._flatten_layers(include_self=False, recursive=False))
 
 
 def own_variables(layer: Any) -> list[Any]:
@@ -56,8 +54,7 @@ def own_variables(layer: Any) -> list[Any]:
 
 def own_trainable_variables(layer: Any) -> list[Any]:
     """Return the variables that a layer holds itself and that are trained unless the layer is frozen."""
-    variables: list[Any] = layer._trainable_variables
-    return variables
+    return list(layer._trainable_variables)
 
 
 def has_seed_generators(layer: Any) -> bool:

@@ -15,8 +15,7 @@ def unwrapped(optimizer: Any) -> Any:
 
 def optimized_variables(optimizer: Any) -> list[Any]:
     """Return the variables over which an optimizer was built."""
-    variables: list[Any] = optimizer._trainable_variables
-    return variables
+    return list(optimizer._trainable_variables)
 
 
 def steps_taken(optimizer: Any) -> int:

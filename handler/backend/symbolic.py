@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-from keras.src import backend
 from keras.src.backend import KerasTensor as KerasTensor
 from keras.src.backend import compute_output_spec as compute_output_spec
+from keras.src.backend import get_keras_mask as get_keras_mask
 from keras.src.backend import standardize_dtype as standardize_dtype
 from keras.src.models.functional import Functional as Functional
 from keras.src.models.functional import operation_fn as operation_fn
@@ -28,8 +28,3 @@ def nodes(model: Any) -> Iterator[Any]:
 def output_structure(model: Any) -> Any:
     """Return the structure of a functional model's outputs."""
     return model._outputs_struct
-
-
-def keras_mask(tensor: Any) -> Any:
-    """Return the mask that Keras attached to a tensor; None if it has none."""
-    return backend.get_keras_mask(tensor)

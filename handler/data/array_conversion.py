@@ -23,15 +23,16 @@ def as_array(value: Any, name: str, where: str) -> Any:
         raise DataError(where, f"{name} has {what}; fill them (filled), or remove their rows")
     if isinstance(value, np.ndarray) or is_lazy(value):
         return value
+    kind = type(value).__name__
     try:
         made = np.asarray(value)
     except Exception as error:  # the conversions of other libraries raise exceptions of any class
         said = str(error).strip().split("\n")[0]
-        raise DataError(where, f"{name} is a {_kind(value)}, which can't be converted to an array ({said})") from error
+        raise DataError(where, f"{name} is a {kind}, which can't be converted to an array ({said})") from error
     if made.dtype.kind == "O":
         raise DataError(
             where,
-            f"{name} is a {_kind(value)}, which is not an array of numbers; return NumPy arrays (for a "
+            f"{name} is a {kind}, which is not an array of numbers; return NumPy arrays (for a "
             "tf.data.Dataset: numpy.concatenate its batches; for a data frame: its numeric columns)",
         )
     return made
@@ -43,7 +44,3 @@ def is_lazy(value: Any) -> bool:
     if not isinstance(dtype, np.dtype) or not isinstance(shape, tuple) or not hasattr(type(value), "__getitem__"):
         return False
     return all(isinstance(size, int) for size in shape) and not hasattr(value, "to_numpy")  # pandas reads by label
-
-
-def _kind(value: Any) -> str:
-    return type(value).__name__

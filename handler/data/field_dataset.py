@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -16,20 +17,11 @@ from handler.data.features import compute_features
 from handler.data.receptive_fields import Tile, draw_fields, prepare_tile, standardisation, standardise
 from handler.errors import DataError
 from handler.store.checksums import key_of_text
+from handler.store.prefit_cache import PrefitCache
 
 FORMAT = 1  # version of the cached fields; increase it when the same arguments give different arrays
 CLIP = 5.0  # bound of the absolute value of a standardised feature
 TRAINING, VALIDATION = 0, 1  # random streams
-
-
-class FieldCache(Protocol):
-    """The interface of a cache of receptive fields: named arrays and JSON attributes under a key."""
-
-    def read(self, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-        """Return the arrays and attributes of a key, or None if the cache does not hold it."""
-
-    def write(self, key: str, arrays: dict[str, np.ndarray], attrs: dict[str, Any]) -> Path:
-        """Write an entry atomically and return its path."""
 
 
 class CloudSource:
@@ -91,7 +83,7 @@ def cloud_shape(args: CloudArguments) -> DataShape:
 
 
 def load_clouds(
-    training: CloudSource, validation: CloudSource | None, args: CloudArguments, seed: int, cache: FieldCache | None
+    training: CloudSource, validation: CloudSource | None, args: CloudArguments, seed: int, cache: PrefitCache | None
 ) -> Dataset:
     """Return the receptive fields of clouds: read them from `cache` if it holds them, else draw and write them there.
 
@@ -164,28 +156,15 @@ def _draw(
         Tile(cloud, standardise(values, preparation), labels_of(cloud, args.classes))
         for cloud, values in zip(clouds, features, strict=True)
     ]
-    drawn = draw_fields(
-        tiles,
-        count=fields.count,
-        radius=fields.radius,
-        points=fields.points,
-        balanced=fields.balanced,
-        jitter=fields.jitter,
-        seed=[seed, TRAINING],
-    )
+    draw = partial(draw_fields, radius=fields.radius, points=fields.points)
+    drawn = draw(tiles, count=fields.count, balanced=fields.balanced, jitter=fields.jitter, seed=[seed, TRAINING])
     arrays = _named(drawn, "")
     if validation is not None:
         held_out = [remove_codes(cloud, args.leave_out, "data.validation") for cloud in validation.read()]
         _check_labels(held_out, args, "data.validation")
-        drawn = draw_fields(
-            [prepare_tile(cloud, preparation) for cloud in held_out],
-            count=fields.validation_count or max(fields.count // 4, 1),
-            radius=fields.radius,
-            points=fields.points,
-            balanced=0.0,
-            jitter=0.0,
-            seed=[seed, VALIDATION],
-        )
+        tiles_held_out = [prepare_tile(cloud, preparation) for cloud in held_out]
+        count = fields.validation_count or max(fields.count // 4, 1)
+        drawn = draw(tiles_held_out, count=count, balanced=0.0, jitter=0.0, seed=[seed, VALIDATION])
         arrays |= _named(drawn, "_val")
     sources = [
         {"name": cloud.name, "points": len(cloud), "labelled": int((tile.labels != IGNORED).sum())}

@@ -7,11 +7,7 @@ from typing import Any
 import numpy as np
 
 from handler.data.cloud import Cloud
-from handler.data.las import read_cloud, write_cloud
 from handler.data.receptive_fields import Tile, normalise, prepare_tile, sample
-from handler.data.scores import scores
-
-__all__ = ["Progress", "covering_fields", "predict_cloud", "read_cloud", "scores", "write_cloud"]
 
 Predict = Callable[[list[np.ndarray]], np.ndarray]
 Progress = Callable[[int, int], None]

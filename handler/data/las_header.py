@@ -30,11 +30,6 @@ class Record:
     number: int
     data: bytes
 
-    @property
-    def is_copc(self) -> bool:
-        """Return whether the record belongs to the index of a cloud-optimised file."""
-        return self.user == "copc"
-
 
 @dataclass(frozen=True)
 class LasHeader:
@@ -66,7 +61,7 @@ class LasHeader:
     @property
     def is_copc(self) -> bool:
         """Return whether the file is cloud-optimised (.copc.laz)."""
-        return any(record.is_copc for record in self.records)
+        return any(record.user == "copc" for record in self.records)
 
 
 def read_header(path: Path, where: str) -> LasHeader:

@@ -1,6 +1,6 @@
 """Receptive fields: vertical cylinders of fixed radius around support points, each with a fixed number of points."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,7 +113,6 @@ def draw_fields(
     balanced: float,
     jitter: float,
     seed: Sequence[int],
-    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw receptive fields from tiles.
 
@@ -126,7 +125,6 @@ def draw_fields(
             points.
         jitter: standard deviation of the normal shift of a support, metres.
         seed: the seed of the draw; field i depends on (seed, i) only.
-        progress: called with (fields done, fields).
 
     Returns:
         xyz (count, points, 3) float32, features (count, points, F) float32, labels (count, points) int32.
@@ -153,6 +151,4 @@ def draw_fields(
         picked = sample(inside, points, rng)
         xyz[i] = normalise(tile.cloud.xyz[picked], support, radius)
         features[i], targets[i] = tile.features[picked], tile.labels[picked]
-        if progress is not None:
-            progress(i + 1, count)
     return xyz, features, targets

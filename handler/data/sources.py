@@ -21,6 +21,7 @@ from handler.data.source_forms import form_of, is_cloud
 from handler.errors import DataError
 from handler.errors.quoting import quote, suggestion
 from handler.store.atomic_files import files_within
+from handler.store.prefit_cache import PrefitCache
 from handler.user_code.boundary import call
 from handler.user_code.random_seeds import seed_for
 from handler.validation.text import is_glob
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _CALLED_FUNCTIONS: dict[str, Dataset] = {}  # results of data functions: `shape` stores them, `load` takes them
 
 
-def load(data: DataSpec, folder: Path, seed: int, cache: field_dataset.FieldCache | None = None) -> Dataset:
+def load(data: DataSpec, folder: Path, seed: int, cache: PrefitCache | None = None) -> Dataset:
     """Load the data of a specification.
 
     Args:
@@ -50,11 +51,8 @@ def load(data: DataSpec, folder: Path, seed: int, cache: field_dataset.FieldCach
     if is_cloud(data.source):
         of_clouds = _cloud_arguments(data)
         check_clouds(data, folder)
-        validation = None
-        if data.validation is not None:
-            validation = _clouds(data.validation, of_clouds, folder, "data.validation")
-        source = _clouds(data.source, of_clouds, folder, "data.source")
-        return field_dataset.load_clouds(source, validation, of_clouds, seed, cache)
+        clouds = {where: _clouds(source, of_clouds, folder, where) for where, source in data.sources()}
+        return field_dataset.load_clouds(clouds["data.source"], clouds.get("data.validation"), of_clouds, seed, cache)
     dataset = _array_data(str(data.source), data.args, folder, "data.source", seed)
     if data.validation is not None:
         args = {} if ":" in str(data.validation) else data.args

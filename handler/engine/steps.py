@@ -2,7 +2,8 @@
 
 import contextlib
 from collections.abc import Callable, Generator
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from handler.backend.devices import replica_count
@@ -13,20 +14,19 @@ from handler.freezing.masks import Masks, Step
 from handler.stop_flag import StopFlag
 
 
-class StepSource(Protocol):
-    """Batches and a train step that take the place of the whole network's: those after the cut of a frozen prefix."""
+@dataclass(frozen=True)
+class StepSource:
+    """Batches and a train step that take the place of the whole network's: those after the cut of a frozen prefix.
 
-    @property
-    def sequencer(self) -> DLSequencer:
-        """The same batches in the same order, but of the activations at the cut."""
+    Attributes:
+        sequencer: the same batches in the same order, but of the activations at the cut.
+        train_step: the model's train step from the cut on.
+        share: the share of a step's work that the cut saves.
+    """
 
-    @property
-    def train_step(self) -> Callable[[Any], Any]:
-        """The model's train step from the cut on."""
-
-    @property
-    def share(self) -> float:
-        """The share of a step's work that the cut saves."""
+    sequencer: DLSequencer
+    train_step: Callable[[Any], Any]
+    share: float
 
 
 class Steps:

@@ -323,14 +323,9 @@ class Trainer:
         assign(named_variables("optimizer", self.model.optimizer.variables), state.arrays, "optimizer")
         assign(named_variables("random", [self._generator.state]), state.arrays, "random")  # guard: global-generator
         if metrics:
+            named = named_variables("metrics", expand_replicas(self.model.metrics_variables))
             # A state of an older version contains an accuracy that was not requested.
-            # guard: metrics-restored
-            assign(
-                named_variables("metrics", expand_replicas(self.model.metrics_variables)),
-                state.arrays,
-                "metrics",
-                more=True,
-            )
+            assign(named, state.arrays, "metrics", more=True)  # guard: metrics-restored
             logs = {name: array for name, array in state.arrays.items() if name.startswith("logs/")}
             self._last = {name.removeprefix("logs/"): array.item() for name, array in logs.items()}
         callback_state.restore(self.user_callbacks, state.callbacks, state.arrays)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from handler.backend.saved_files import H5IOStore, KerasSaveable, stored_name, walk_saveable
+from handler.backend.saved_files import H5IOStore, KerasSaveable, to_snake_case, walk_saveable
 from handler.freezing.layer_paths import join
 
 VARIABLES, CONFIG = "model.weights.h5", "config.json"
@@ -135,7 +135,7 @@ def _name(names: str, part: Any) -> str:
 
 
 def _unique(kind: str, used: dict[str, int]) -> str:
-    name = stored_name(kind)
+    name = to_snake_case(kind)
     used[name] = used.get(name, -1) + 1
     return f"{name}_{used[name]}" if used[name] else name
 

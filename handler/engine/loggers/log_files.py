@@ -41,7 +41,8 @@ class LogFiles:
         self._training = None
         if state is not None:
             name = fingerprint(state)
-            self.restore_files(self._marked(name) or self._first_mark(name), state)
+            first = self._marked(name) or self._write(name, 0, self.describe_kept_files())
+            self.restore_files(first, state)
 
     def after_train_begin(self, state: TrainingState | None) -> None:
         """Set attributes that `on_train_begin` has reset, after it."""
@@ -81,9 +82,6 @@ class LogFiles:
                 self._training = mark["training"]
                 return mark
         return None
-
-    def _first_mark(self, name: str) -> dict[str, Any]:
-        return self._write(name, 0, self.describe_kept_files())
 
     def _write(self, name: str, epochs: int, files: dict[str, Any]) -> dict[str, Any]:
         self._training = self._training or name
