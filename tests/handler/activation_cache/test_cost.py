@@ -14,7 +14,7 @@ DEEP = Cut((0,), (1,), flops=200_000_000, share=0.9, size=10_000)
         ({}, ""),
         ({"mode": "off"}, "switched off"),
         ({"epochs": 1}, "its layers stay frozen for one epoch only"),
-        ({"epochs": 1, "there": True}, ""),
+        ({"epochs": 1, "in_store": True}, ""),
         ({"rows": 20}, ""),  # it saves 1.8 s, more than the tracing takes
         ({"rows": 20, "epochs": 3}, "it would save about 0.4 s, and tracing the other layers takes as long"),
         ({"limit": 9_000_000}, "it needs 10 MB, more than max_bytes 9 MB"),
