@@ -52,7 +52,7 @@ def live_declaration(
         "format": 1,
         "found": {name: what[name] for name in ("data", "initial", "validation") if what[name] is not None},
         "arch": plain_json(mh.arch.get_config()) if hasattr(mh.arch, "get_config") else type(mh.arch).__name__,
-        "compile": compile_declaration(mh.compiled),
+        "compile": plain_json(mh.compiled.get_compile_config()),
         "seed": getattr(mh, "seed", 0),
         "batch_size": mh.batch_size,
         **({} if replica_count(mh.compiled) == 1 else {"devices": replica_count(mh.compiled)}),
@@ -72,11 +72,6 @@ def live_declaration(
     if code:
         declared["code"] = code
     return declared, what
-
-
-def compile_declaration(model: Any) -> Any:
-    """Return how a model is compiled, as plain JSON; the optimizer's learning rate is the present one."""
-    return plain_json(model.get_compile_config())
 
 
 def affecting_callbacks(callbacks: Sequence[Any]) -> list[Any]:

@@ -12,7 +12,6 @@ from handler.store.store import Store
 
 SEALED = ("prefit", "prefixes", "backups")
 FILES = ("plans", "results", "digests.json")
-LOCK = "lock"
 
 
 def is_cache(place: Path) -> bool:
@@ -21,7 +20,7 @@ def is_cache(place: Path) -> bool:
     Args:
         place: path relative to the store.
     """
-    return place.parts[0] in (*SEALED, *FILES) or (place.parts[0] == "runs" and place.parts[2:] == (LOCK,))
+    return place.parts[0] in (*SEALED, *FILES) or (place.parts[0] == "runs" and place.parts[2:] == (remote_files.LOCK,))
 
 
 def remove(store: Store, place: Path) -> str:

@@ -77,12 +77,10 @@ class Lease:
     def release(self) -> None:
         """Release the lease; it expires by itself if the service cannot be reached."""
         self.stop_renewing()
-        try:
+        with contextlib.suppress(StoreError):
             stored = self.remote.get(self.name)
             if stored is not None and _read(stored[0]).get("token") == self.token:
                 self.remote.compare_and_swap(self.name, self._body(0), stored[1])
-        except StoreError:
-            return
 
     def stop_renewing(self) -> None:
         """Renew the lease no more, so that it expires."""

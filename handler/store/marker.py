@@ -60,7 +60,8 @@ def require_store(root: Path) -> None:
     """Raise `SpecError` for a directory that is no store, before files are removed from it."""
     if not is_store(root):
         place = remote_dirs.url_or_path(root)
-        what = f"{place} is not a Frostline store" if _is_there(root) else f"there is no store {place}"
+        is_there = remote_dirs.remote_of(root) is not None or root.exists()
+        what = f"{place} is not a Frostline store" if is_there else f"there is no store {place}"
         raise SpecError("store", f"{what}, so nothing is removed from it; name the store with --store")
 
 
@@ -81,10 +82,6 @@ def _is_marked(root: Path) -> bool:
     if not (root / MARKER).exists():
         remote_files.download(root / MARKER)
     return (root / MARKER).exists()
-
-
-def _is_there(root: Path) -> bool:
-    return remote_dirs.remote_of(root) is not None or root.exists()
 
 
 def _is_store_there(root: Path) -> bool:

@@ -23,6 +23,7 @@ from handler.store.credentials import require_credentials
 T = TypeVar("T")
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.+)")  # pathlib.Path reduces two slashes to one
 SCHEMES = ("s3", "gs", "az")
+CHECK = "check that the bucket exists and that these credentials may use it"
 MENDED = "try again when this is fixed; the stored objects are unchanged"
 REFUSED = re.compile(r"status code: 4(?!08|29)")  # errors that another try does not remove
 REJECTED = re.compile(r"status code: (400|405|501)|NotImplemented|not implemented")
@@ -75,6 +76,7 @@ class Remote:
 
     def __init__(self, url: str) -> None:
         try:
+            import obstore
             from obstore.exceptions import BaseError
             from obstore.store import from_url
         except ImportError as error:
@@ -90,6 +92,7 @@ class Remote:
         except BaseError as error:
             raise SpecError("store", f"{url} can't be used: {_said(error)}") from error
         self.url = url
+        self._obstore: Any = obstore
         self.sent = dict[Path, tuple[int, int, int]]()
         self._is_conditional = False
 
@@ -99,10 +102,8 @@ class Remote:
         Returns:
             The content, the etag, and the put time by the service's clock in seconds since 1970.
         """
-        import obstore
-
         def get() -> tuple[bytes, str, float]:
-            result = obstore.get(self._objects, name)
+            result = self._obstore.get(self._objects, name)
             return bytes(result.bytes()), str(result.meta["e_tag"]), result.meta["last_modified"].timestamp()
 
         try:
@@ -117,11 +118,9 @@ class Remote:
             name: the name of the object.
             data: the content, or the path of a file with the content.
         """
-        import obstore
-
         size = len(data) if isinstance(data, bytes) else data.stat().st_size
         parts = size > AT_ONCE
-        self.request("put", name, lambda: obstore.put(self._objects, name, data, use_multipart=parts))
+        self.request("put", name, lambda: self._obstore.put(self._objects, name, data, use_multipart=parts))
 
     def create(self, name: str, data: bytes) -> bool:
         """Put an object only if there is none, and return whether the object now has this content."""
@@ -144,7 +143,6 @@ class Remote:
         Raises:
             SpecError: the service ignores or rejects conditional puts.
         """
-        import obstore
         from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
         if self._is_conditional:
@@ -154,7 +152,7 @@ class Remote:
 
             def put(mode: Any = mode) -> str:
                 try:
-                    obstore.put(self._objects, name, data, mode=mode)
+                    self._obstore.put(self._objects, name, data, mode=mode)
                     return "ignores"
                 except (AlreadyExistsError, PreconditionError):
                     return ""
@@ -173,38 +171,31 @@ class Remote:
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete objects, ignoring missing ones."""
-        import obstore
-
         for name in names:
-            self.request("delete", name, partial(obstore.delete, self._objects, name))
+            self.request("delete", name, partial(self._obstore.delete, self._objects, name))
 
     def list_below(self, folder: str) -> dict[str, float]:
         """Return the put times of all objects below a name, in seconds since 1970, by object name."""
-        import obstore
-
         def listed() -> dict[str, float]:
-            listing = obstore.list(self._objects, f"{folder}/")
+            listing = self._obstore.list(self._objects, f"{folder}/")
             return {entry["path"]: entry["last_modified"].timestamp() for part in listing for entry in part}
 
         return self.request("list", folder, listed)
 
     def list_directly_below(self, folder: str) -> dict[str, int]:
         """Return the sizes in bytes of the objects directly below a name, by the last part of their names."""
-        import obstore
-
         def listed() -> dict[str, int]:
-            objects = obstore.list_with_delimiter(self._objects, f"{folder}/")["objects"]
+            objects = self._obstore.list_with_delimiter(self._objects, f"{folder}/")["objects"]
             return {entry["path"].rpartition("/")[2]: entry["size"] for entry in objects}
 
         return self.request("list", folder, listed)
 
     def _put_if(self, name: str, data: bytes, mode: Any) -> bool:
-        import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         def put() -> bool:
             try:
-                obstore.put(self._objects, name, data, mode=mode)
+                self._obstore.put(self._objects, name, data, mode=mode)
                 return True
             except (AlreadyExistsError, PreconditionError, FileNotFoundError):
                 present = self.get(name)  # it may be this content, put by a request whose response was lost
@@ -231,11 +222,7 @@ class Remote:
                 if left and isinstance(error, GenericError | OSError) and not REFUSED.search(said):
                     time.sleep(PAUSE * (TRIES - left))
                     continue
-                wrong = (
-                    "check that the bucket exists and that these credentials may use it"
-                    if REFUSED.search(said)
-                    else MENDED
-                )
+                wrong = CHECK if REFUSED.search(said) else MENDED
                 advice = ADVICE.get(type(error).__name__, wrong)
                 raise StoreError(f"{self.url}/{name}: {kind} failed ({said}); {advice}") from error
         raise AssertionError

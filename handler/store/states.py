@@ -187,7 +187,7 @@ class StateStore:
 
     def referenced_keys(self, key: str) -> set[str]:
         """Return the keys of the other states that hold variables of a state or lead to them, as far as readable."""
-        return self._follow_references(key, strict=False).keys() - {key}
+        return self._read_manifests(key, strict=False).keys() - {key}
 
     def promote_snapshot(self, key: str) -> bool:
         """Turn a snapshot, and the snapshots it refers to, into states that are kept.
@@ -237,19 +237,19 @@ class StateStore:
             return {}
         return {(entry["name"], entry["xxh3"]): entry for entry in self.manifest(parent)["variables"]}
 
-    def _read_manifests(self, key: str) -> dict[str, dict[str, Any]]:
+    # See docs/decisions/0038-states-refer-to-holders-of-their-variables.md.
+    def _read_manifests(self, key: str, *, strict: bool = True) -> dict[str, dict[str, Any]]:
         """Return the manifests of a state and of all states that hold variables of it.
 
         Each has an additional entry `index`, which maps a variable's name and digest to its entry.
 
-        Raises:
-            DamagedError: a manifest is missing or damaged.
-        """
-        return self._follow_references(key, strict=True)
+        Args:
+            key: the key of the state.
+            strict: False gives a missing or damaged manifest no variables.
 
-    # See docs/decisions/0038-states-refer-to-holders-of-their-variables.md.
-    def _follow_references(self, key: str, *, strict: bool) -> dict[str, dict[str, Any]]:
-        """Return the manifests as `_read_manifests` does; unless `strict`, an unreadable one has no variables."""
+        Raises:
+            DamagedError: a manifest is missing or damaged, and `strict` is True.
+        """
         manifests: dict[str, dict[str, Any]] = {}
 
         def read(k: str) -> dict[str, Any]:

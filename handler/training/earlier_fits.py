@@ -144,6 +144,6 @@ def _remember(mh: Any, callbacks: Sequence[Any], training: Training, store: Path
         epoch=min(epoch, len(training.chain.keys) - 1),
         digest=data_digests.variables_digest(mh.compiled),
         before={"initial": before["found"]["initial"], "compile": before["compile"]},
-        after={"compile": live_objects.compile_declaration(mh.compiled)},
+        after={"compile": live_objects.plain_json(mh.compiled.get_compile_config())},
         callbacks=[(callback, was, live_objects.callback_declaration(callback)) for callback, was in of],
     )

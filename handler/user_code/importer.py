@@ -65,11 +65,12 @@ def import_module(module: str, folder: Path) -> ModuleType:
         return importlib.import_module(module)
     with _from_folder(folder), _settings_kept(file):  # guard: keras-settings-on-import
         present = sys.modules.get(module)
-        if present is not None and not _same(present, file):
+        origin = getattr(present, "__file__", None)
+        if present is not None and (origin is None or Path(origin).resolve() != file.resolve()):
             raise SpecError(
                 "",
                 f"{file.name} has the name of a module that is already loaded from "
-                f"{getattr(present, '__file__', None) or 'Python itself'}; give it another name",
+                f"{origin or 'Python itself'}; give it another name",
             )
         if present is None and (other := _imported_instead(module, file)) is not None:
             raise SpecError("", f"Python imports {other} as {module!r}, not {file}; give it another name")
@@ -153,11 +154,6 @@ def _settings_kept(file: Path) -> Iterator[None]:
         f"{file.name} sets Keras's global {what} when it is imported, which does not apply to every network built from "
         "it; set a policy inside the function that builds the network, or give its layers a dtype",
     )
-
-
-def _same(module: ModuleType, file: Path) -> bool:
-    path = getattr(module, "__file__", None)
-    return path is not None and Path(path).resolve() == file.resolve()
 
 
 def _stamp(file: Path) -> tuple[int, int]:
