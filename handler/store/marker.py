@@ -39,9 +39,8 @@ def claim_store(root: Path) -> None:
         return
     foreign = None if is_store(root) else next(_foreign(root), None)
     if foreign is not None:
-        what = f"{remote_dirs.url_or_path(root)} is not a Frostline store, and contains {foreign}; "
-        what += "name another folder"
-        raise SpecError("store", what)
+        what = f"{remote_dirs.url_or_path(root)} is not a Frostline store, and contains {foreign}"
+        raise SpecError("store", f"{what}; name another folder")
     with as_store_errors(root):
         make_folder(root)
     write_file(root / MARKER, with_checksum({"format": 1, "what": "a store of Frostline; `frostline runs` lists it"}))

@@ -163,10 +163,8 @@ class Remote:
 
             fault = self.request("put", name, put)
             if fault:
-                what = (
-                    f"{self.url}: the service {fault} conditional puts ({header}), so it can't lock a run; use another"
-                )
-                raise SpecError("store", f"{what} service, or a folder")
+                what = f"{self.url}: the service {fault} conditional puts ({header}), so it can't lock a run"
+                raise SpecError("store", f"{what}; use another service, or a folder")
         self._is_conditional = True
 
     def delete(self, names: Iterable[str]) -> None:

@@ -123,11 +123,8 @@ def check_call(reference: str, folder: Path, arguments: Mapping[str, Any], path:
         SpecError: names the argument that is unknown or missing, and the arguments of the function.
     """
     name = reference.split(":")[1]
-    definitions = [
-        node
-        for node in parse_module(check_reference(reference, folder, path)).body
-        if getattr(node, "name", "") == name
-    ]
+    tree = parse_module(check_reference(reference, folder, path))
+    definitions = [node for node in tree.body if getattr(node, "name", "") == name]
     if len(definitions) != 1 or not isinstance(definitions[0], ast.FunctionDef) or definitions[0].decorator_list:
         return
     takes = definitions[0].args
