@@ -226,9 +226,10 @@ _output: Output | None = None
 
 
 def output(as_json: bool) -> Output:
-    """Return the output of the running command."""
+    """Return the output of the running command; refuse `--json` as the value of another option."""
     assert _output is not None
-    assert _output.as_json == as_json
+    if _output.as_json != as_json:
+        raise typer.BadParameter("an option takes --json as its value; give the option its own value, or leave it out")
     return _output
 
 

@@ -218,8 +218,8 @@ class RunComponents:
     def backup(self) -> Path | None:
         """Back X and y up, once, and return the backup's path; None if the training does not rearrange them."""
         self.take_digests()
-        if self.backed_up is None:
-            self.backed_up = self.handler.store_fit_backup(self.mh, self.dataset.X, self.dataset.y, self.sequencer)
+        if self.backed_up is None and self.needs_backup():
+            self.backed_up = self.handler.store_fit_backup(self.mh, self.dataset.X, self.dataset.y)
         return self.backed_up
 
     def restore(self) -> None:

@@ -194,7 +194,7 @@ class DLTrainingHandler:
         input_X = mh.build_sequencer(X, y_rf)
         if input_X is None:
             input_X = DLSequencer(X, y_rf, mh.batch_size, seed=getattr(mh, "seed", 0))
-        backup = self.store_fit_backup(mh, X, y_rf, input_X)
+        backup = self.store_fit_backup(mh, X, y_rf) if self.needs_backup(mh, input_X) else None
         try:
             with enough_memory("fit"):
                 return self._fit_segments(mh, callbacks, input_X)
@@ -246,12 +246,11 @@ class DLTrainingHandler:
         mh.history = trainer.history
         return trainer.history
 
-    def store_fit_backup(self, mh: Any, X: Any, y_rf: Any, input_X: Any = None) -> Path | None:
+    def store_fit_backup(self, mh: Any, X: Any, y_rf: Any) -> Path | None:
         """Write X and y to zarr, slab by slab, if the training rearranges them in place.
 
         Args:
             mh, X, y_rf: as for `__call__`.
-            input_X: the sequencer of the fit; None: the one that `mh` builds.
 
         Returns:
             The backup's path, in the store or else in a temporary folder; None if no backup is needed.
@@ -259,7 +258,7 @@ class DLTrainingHandler:
         Raises:
             StoreError: the disk refuses the backup; no part of it is left.
         """
-        if not self.needs_backup(mh, mh.build_sequencer(X, y_rf) if input_X is None else input_X):
+        if not getattr(mh, "in_place", False) and not self.needs_backup(mh, mh.build_sequencer(X, y_rf)):
             return None
         folder = self.store.backups if self.store is not None else data_backup.temporary_folder()
         try:
@@ -283,7 +282,7 @@ class DLTrainingHandler:
         if fit_backup is None:
             return
         data_backup.restore_backup(fit_backup, getattr(input_X, "X", input_X), getattr(input_X, "y", None))
-        if hasattr(input_X, "restored"):
+        if hasattr(input_X, "mark_restored"):
             input_X.mark_restored()
 
     @classmethod

@@ -24,6 +24,7 @@ KEPT = ("--store", "kept")
         (("train", "small.yaml", "--name", ".."), "'..'"),
         (("train",), "Missing argument"),
         (("train", "small.yaml", "--stor", "x"), "No such option: --stor"),
+        (("train", "small.yaml", "--set"), "an option takes --json as its value"),
         (("trian", "small.yaml"), "No such command 'trian'"),
     ],
 )

@@ -219,6 +219,17 @@ def test_a_training_in_place_restores_x_and_y(
     assert np.array_equal(given[0] if as_list else given, blobs[0])
 
 
+def test_the_sequencer_of_restored_arrays_gives_the_same_batches_again(handler_of, blobs, tmp_path):
+    x, y = blobs[0].copy(), blobs[1].copy()
+    handler, mh, sequencer = DLTrainingHandler(store=tmp_path), handler_of(in_place=True), DLSequencer(x, y, 8, in_place=True)
+    sequencer.set_epoch(0)
+    backup = handler.store_fit_backup(mh, *blobs)
+    first = [part.copy() for part in sequencer[0]]
+    handler.restore_fit_backup(mh, sequencer, backup)
+    assert x.tobytes() == blobs[0].tobytes()
+    assert all(np.array_equal(one, again) for one, again in zip(first, sequencer[0], strict=True))
+
+
 def test_a_backup_is_written_only_if_it_is_needed(handler_of, blobs, tmp_path):
     handler = DLTrainingHandler(store=tmp_path)
     assert handler.store_fit_backup(handler_of(), *blobs) is None
