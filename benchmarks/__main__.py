@@ -1,6 +1,6 @@
 """Runs each benchmark in a separate process and writes the results.
 
-    python -m benchmarks [boundary state ...]
+    python -m benchmarks [boundary state_formats ...]
 
 Writes `benchmarks/results.json`, the tables of `docs/benchmarks.md` and the marked blocks of the README and of
 `docs/reliability.md`.
@@ -22,9 +22,10 @@ from benchmarks.harness import machine
 ROOT = Path(__file__).parent.parent
 QUESTIONS = (
     "boundary", "masks", "schedule", "prefix", "steps", "overhead", "growth",
-    "state", "snapshot", "backup", "out_of_core", "resumption", "sweep",
+    "state_formats", "snapshot", "backup", "out_of_core", "resumption", "sweep",
 )  # fmt: skip
-PEERS = ROOT / "build" / "peers" / "bin" / "python"  # `make bench` installs the packages there that only `state` needs
+# `make bench` installs the packages there that only `state_formats` needs.
+PEERS = ROOT / "build" / "peers" / "bin" / "python"
 RESULTS = ROOT / "benchmarks" / "results.json"
 
 
@@ -32,7 +33,7 @@ def ask(name: str) -> dict[str, Any]:
     """Run one benchmark and return its answer."""
     print(f"{name} ...", flush=True)
     where, when = machine(), datetime.now(UTC).isoformat(timespec="minutes")
-    python = str(PEERS) if name == "state" and PEERS.exists() else sys.executable
+    python = str(PEERS) if name == "state_formats" and PEERS.exists() else sys.executable
     done = subprocess.run(
         [python, "-m", f"benchmarks.{name}"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     )

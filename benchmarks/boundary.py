@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.harness import alternate, answer, row
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
-from handler.freezing.layer_paths import layers_with_weights
+from handler.freezing.model_outline import layers_with_weights
 
 BATCH, STEPS, MASKS = 16, 2, 4
 

@@ -23,7 +23,7 @@ from benchmarks.boundary import BATCH, STEPS, Frostline, Recompile, network
 from benchmarks.harness import answer, resident
 from benchmarks.networks import examples
 from handler.engine.sequencer import DLSequencer
-from handler.freezing.layer_paths import layers_with_weights
+from handler.freezing.model_outline import layers_with_weights
 
 LOOKED_AT = (1, 8, 16, 24, 32)
 

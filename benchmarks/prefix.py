@@ -27,7 +27,7 @@ from benchmarks.harness import answer, row
 from handler.activation_cache.cache import ActivationCache, PrefixOptions
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
-from handler.freezing.layer_paths import layers_with_weights
+from handler.freezing.model_outline import layers_with_weights
 from handler.observer import Observer
 
 BATCH, EPOCHS = 32, 10

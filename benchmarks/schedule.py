@@ -24,7 +24,7 @@ from benchmarks import networks
 from benchmarks.harness import alternate, answer, row, seconds
 from handler import DLTrainingHandler
 from handler.arch.keras_model import KerasArchitecture
-from handler.freezing.layer_paths import layers_with_weights, outline
+from handler.freezing.model_outline import layers_with_weights, outline
 from handler.schedule.schedule import compute_schedule
 from handler.training.model_handler import DLModelHandler
 

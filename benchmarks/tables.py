@@ -15,7 +15,7 @@ BEST = (
     ("boundary", "98 layers, first visit of a mask: Frostline"),
     ("growth", "one of 1000 segments, through Prefect"),
     ("snapshot", "a snapshot of a 200 MB state stops"),
-    ("state", "200 MB in 96 variables, write, durable: Frostline, 95% unchanged"),
+    ("state_formats", "200 MB in 96 variables, write, durable: Frostline, 95% unchanged"),
     ("backup", "0.98 GB, write, durable: Frostline"),
     ("backup", "0.98 GB, restore in place: Frostline"),
 )

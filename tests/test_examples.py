@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handler.freezing.layer_paths import outline
+from handler.freezing.model_outline import outline
 from handler.schedule.schedule import compute_schedule
 from handler.spec.reader import load_spec
 

@@ -11,7 +11,7 @@ import numpy as np
 from handler.activation_cache.graph import Graph, Node
 from handler.backend.layers import all_layers, has_losses, has_seed_generators
 from handler.backend.symbolic import Functional, KerasTensor, functional, nodes, operation_fn, standardize_dtype
-from handler.freezing.layer_paths import layers_with_weights
+from handler.freezing.model_outline import layers_with_weights
 
 _PREPARE = (keras.layers.Normalization, keras.layers.CategoryEncoding, keras.layers.Discretization)
 

@@ -1,4 +1,4 @@
 """A mask on a Keras model: trainable flags, frozen layers that do not move, steps traced under a mask.
 
-Read `layer_paths`, `masks`, `frozen_layers`, `accumulation`, `executor`.
+Read `model_outline`, `masks`, `frozen_layers`, `accumulation`, `executor`.
 """

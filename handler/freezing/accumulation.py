@@ -10,7 +10,7 @@ from typing import Any
 
 from handler.backend.optimizers import is_multi_optimizer, steps_taken, unwrapped
 from handler.errors import ScheduleError, SpecError
-from handler.freezing.layer_paths import freezable_layers
+from handler.freezing.model_outline import freezable_layers
 from handler.schedule.entries import FIELD, parse_entries
 from handler.schedule.schedule import Schedule
 

@@ -9,8 +9,8 @@ from typing import Any
 from handler.backend import optimizers
 from handler.errors import ScheduleError
 from handler.freezing.accumulation import MaskChangeCheck
-from handler.freezing.layer_paths import outline
 from handler.freezing.masks import Masks
+from handler.freezing.model_outline import outline
 from handler.records import rate_text
 from handler.schedule.entries import FIELD, parse_entries
 from handler.schedule.schedule import Schedule, compute_schedule, random_turns, round_robin_turns

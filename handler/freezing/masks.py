@@ -17,7 +17,7 @@ from handler.backend.graphs import forget_gradients
 from handler.backend.layers import OwnWeight, all_layers
 from handler.errors import ScheduleError
 from handler.freezing.frozen_layers import check_frozen_unchanged, hold_frozen_layers
-from handler.freezing.layer_paths import freezable_layers, layers_with_weights
+from handler.freezing.model_outline import freezable_layers, layers_with_weights
 
 MASKS_KEPT = 16
 Step = Callable[[Any], Any]

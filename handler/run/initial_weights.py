@@ -14,7 +14,7 @@ from handler.backend.layers import OwnWeight, all_layers, own_variables
 from handler.data.reader_process import check_hdf5
 from handler.errors import DamagedError, FrostlineError, SpecError
 from handler.errors.quoting import suggestion
-from handler.freezing.layer_paths import freezable_layers, iter_layers, layers_with_weights
+from handler.freezing.model_outline import freezable_layers, iter_layers, layers_with_weights
 from handler.records import InitialWeights, RunRecord
 from handler.spec.initial_weights import WeightsInto, source_of
 from handler.state.keras_state import to_array

@@ -247,7 +247,7 @@ class RunPlanner:
         tensorflow_setup.prepare(self.threads, strategy=self.spec.training.strategy)
         from handler.activation_cache.model_graph import FlatModel
         from handler.data.sources import shape
-        from handler.freezing.layer_paths import outline
+        from handler.freezing.model_outline import outline
         from handler.run.builders import build_model_handler
 
         given = shape(self.spec.data, self.folder, self.spec.seed)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from handler.backend.saved_files import H5IOStore, KerasSaveable, to_snake_case, walk_saveable
-from handler.freezing.layer_paths import join
+from handler.freezing.model_outline import join
 
 VARIABLES, CONFIG = "model.weights.h5", "config.json"
 VOCABULARY = "assets/{}/vocabulary.txt"

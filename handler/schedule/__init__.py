@@ -1,12 +1,12 @@
 """The schedule: the layers that are frozen in each epoch, as plain data without TensorFlow.
 
-Read `entries`, `strategies`, `layer_outline`, `layer_groups`, `schedule`.
+Read `entries`, `strategies`, `layer_outline`, `layer_selection`, `schedule`.
 """
 
 from handler.public_names import import_on_first_use
 
 _PUBLIC = {
-    "Op": "handler.schedule.layer_groups",
+    "Op": "handler.schedule.layer_selection",
     "Schedule": "handler.schedule.schedule",
     "Segment": "handler.schedule.schedule",
     "check_schedule": "handler.schedule.schedule",

@@ -16,8 +16,8 @@ from typing import Any
 from handler.errors import ScheduleError
 from handler.errors.quoting import listing, quote
 from handler.schedule.entries import FIELD, Entry, parse_entries
-from handler.schedule.layer_groups import LayerGroups, Op, listed_layer_groups, resolve_layer_groups
 from handler.schedule.layer_outline import Outline
+from handler.schedule.layer_selection import LayerGroups, Op, listed_layer_groups, resolve_layer_groups
 from handler.schedule.strategies import FixedStrategy, RandomStrategy, RoundRobinStrategy, parse_strategy
 
 Turns = tuple[list[int], list[dict[str, list[str]]]]

@@ -18,7 +18,7 @@ from handler.errors import StoreError
 from handler.fingerprint import data_digests, live_objects
 from handler.freezing.accumulation import MaskChangeCheck
 from handler.freezing.executor import DLFreezeTrainingExecutor, Turns
-from handler.freezing.layer_paths import outline
+from handler.freezing.model_outline import outline
 from handler.memory import enough_memory
 from handler.observer import Observer
 from handler.schedule.schedule import compute_schedule, describe_idle_epochs, describe_layers_frozen_by_user

@@ -24,7 +24,7 @@ AGAINST_FIT = "tests/handler/exactness/test_against_fit.py::test_"
 AVERAGES = "tests/handler/exactness/test_averages.py::test_"
 DERIVED = "tests/handler/backend/test_derived_state.py::test_"
 LAYERS = "tests/handler/exactness/test_layers.py::test_"
-LAYER_PATHS = "tests/handler/freezing/test_layer_paths.py::test_"
+MODEL_OUTLINE = "tests/handler/freezing/test_model_outline.py::test_"
 PRECISION = "tests/handler/exactness/test_precision.py::test_"
 RUNS = "tests/handler/run/test_trained_model.py::test_"
 SHARED_LAYERS = "tests/handler/exactness/test_shared_layers.py::test_"
@@ -248,13 +248,13 @@ MASKS = [
         "two layers have the same path",
         "refused, with the path",
         never(),
-        LAYER_PATHS + "two_layers_with_the_same_path_are_refused",
+        MODEL_OUTLINE + "two_layers_with_the_same_path_are_refused",
     ),
     Guard(
         "part-of-a-layer-frozen",
         "a mask names a part of a layer",
         "that part is frozen and the rest is trainable",
         set_argument("_set", 1, "True"),
-        LAYER_PATHS + "a_mask_freezes_exactly_the_named_parts_of_a_layer",
+        MODEL_OUTLINE + "a_mask_freezes_exactly_the_named_parts_of_a_layer",
     ),
 ]

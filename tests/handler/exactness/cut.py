@@ -11,7 +11,7 @@ import numpy as np
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.freezing.executor import apply_epoch
-from handler.freezing.layer_paths import outline
+from handler.freezing.model_outline import outline
 from handler.observer import Observer
 from handler.schedule.schedule import Schedule, compute_schedule
 from handler.store.training_state import TrainingState

@@ -14,7 +14,7 @@ from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import ScheduleError, SpecError
 from handler.freezing.executor import apply_epoch
-from handler.freezing.layer_paths import outline
+from handler.freezing.model_outline import outline
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.schedule.schedule import compute_schedule

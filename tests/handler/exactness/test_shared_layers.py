@@ -9,8 +9,8 @@ import pytest
 from keras import layers
 
 from handler.errors import ScheduleError
-from handler.freezing.layer_paths import outline
 from handler.freezing.masks import Masks
+from handler.freezing.model_outline import outline
 from handler.schedule.schedule import compute_schedule
 from tests.handler.exactness.cut import Cut
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from handler.errors import ScheduleError
-from handler.schedule.layer_groups import Op
 from handler.schedule.layer_outline import LayerInfo, Outline
+from handler.schedule.layer_selection import Op
 from handler.schedule.schedule import Segment, compute_schedule, random_turns, round_robin_turns
 
 

@@ -8,7 +8,7 @@ import pytest
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.errors import StoreError
-from handler.freezing.layer_paths import outline
+from handler.freezing.model_outline import outline
 from handler.observer import Observer
 from handler.schedule.schedule import compute_schedule
 from handler.state.chain import Chain, iter_states_latest_first, latest_intact

@@ -9,8 +9,8 @@ import pytest
 
 from handler.errors import ScheduleError
 from handler.freezing.executor import DLFreezeTrainingExecutor
-from handler.freezing.layer_paths import outline
 from handler.freezing.masks import Masks
+from handler.freezing.model_outline import outline
 from handler.schedule.layer_outline import Outline
 from handler.schedule.schedule import compute_schedule, describe_idle_epochs, describe_layers_frozen_by_user
 

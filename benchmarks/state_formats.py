@@ -1,6 +1,6 @@
 """Cost of making a state durable, and of reading it.
 
-    python -m benchmarks.state
+    python -m benchmarks.state_formats
 
 It writes and syncs a network's variables, about 200 MB. Frostline's state store (content-addressed, with checksums),
 with 0 %, 80 % and 95 % of the variables unchanged since the parent, is compared with one raw file, np.savez, Keras's

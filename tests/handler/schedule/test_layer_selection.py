@@ -5,8 +5,8 @@ import re
 import pytest
 
 from handler.errors import ScheduleError
-from handler.schedule.layer_groups import Op
 from handler.schedule.layer_outline import LayerInfo, Outline
+from handler.schedule.layer_selection import Op
 from handler.schedule.schedule import compute_schedule
 
 NETWORK = Outline(
