@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import handler.report
+import handler.report.page
 import handler.run.components
 from handler import DLTrainingHandler
 from handler.data.sources import shape
@@ -192,7 +192,7 @@ def test_retried_stages_leave_bit_identical_results(train, whole, monkeypatch):
     def again(run):
         fail_once(handler.run.components, "load_data")
         fail_once(handler.run.components, "save_model")
-        fail_once(handler.report, "write_report")
+        fail_once(handler.report.page, "write_report")
         run.observers.append(tired)
         plan = run.plan()
         run.begin(plan)

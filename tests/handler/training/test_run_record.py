@@ -140,4 +140,4 @@ def test_the_resume_deployment_ignores_killed_kernels(fit, store):
     fit("mine")
     store.runs.write(store.runs.read("mine").model_copy(update={"status": "running"}))
     server = SimpleNamespace(read_flow_runs=lambda **_: [])
-    assert find_dead_runs(server, store.root, hours=1, patience=0) == []
+    assert find_dead_runs(server, store.root, lookback_hours=1, grace_seconds=0) == []

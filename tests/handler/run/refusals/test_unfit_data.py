@@ -74,7 +74,7 @@ def spec_of(source, architecture="mine:network", loss=None, **model):
     ("changes", "said"),
     [
         (spec_of("labels 4"), "^data.source: y has the label 3 in row .*; give it a unit per class"),
-        (spec_of("ones"), "^model.compile.loss: .*by default sparse_categorical_crossentropy takes class numbers"),
+        (spec_of("ones"), "^model.compile.loss: is missing, and the default sparse_categorical_crossentropy takes class numbers"),
         (spec_of("labels 2", loss="categorical_crossentropy"), "^model.compile.loss: .* use sparse_categorical"),
         (spec_of("labels 2", "mine:head", args={"units": 1}), "^model.compile.loss: .* use binary_crossentropy with a"),
         (spec_of("labels 2", loss="mse"), r"^model.compile.loss: mean_squared_error compares y and .* the output \(3,\)"),
