@@ -83,6 +83,7 @@ def test_a_training_killed_within_a_graph_call_ends_bit_identically(begun, unint
     assert differences(left, left_behind(training.store, training.name)) == []
 
 
+@pytest.mark.service
 def test_the_comparison_detects_another_seed_or_schedule(begun, uninterrupted):
     left, _ = uninterrupted("mlp", "fixed", IN_PLACE)
     for changes in (("seed=8",), ("freeze_training=[]",)):
@@ -95,6 +96,7 @@ def test_the_comparison_detects_another_seed_or_schedule(begun, uninterrupted):
         assert any("model.keras" in line for line in found), changes
 
 
+@pytest.mark.service
 def test_the_comparison_detects_changed_lost_and_new_files(begun, uninterrupted, tmp_path):
     training = begun("mlp", "fixed", IN_PLACE)
     training.complete()

@@ -28,7 +28,7 @@ def test_resume_completes_killed_runs_and_refuses_one_with_changed_code(forker, 
     assert typed.code == 2
     assert (one.run, one.status, [s.source for s in one.segments]) == ("one", "completed", ["cached"] * 2 + ["trained"] * 3)
     assert (two.run, two.status) == ("two", "refused")
-    assert "run 'two': data.source.code: two.py changed: network (was " in two.error
+    assert "run 'two' has changed since it was started: data.source.code: two.py changed: network (was " in two.error
     (project / "two.py").write_text(source)
     typed = forker.type("resume", "--store", "s", "--json", folder=project)
     assert [(run.run, run.status) for run in ResumeAnswer.model_validate(typed.answer).runs] == [("two", "completed")]
