@@ -124,8 +124,11 @@ def test_a_stopped_sweep_saves_every_run_and_resumes(to_all, forker, project, se
     command = ("sweep", "small.yaml", "--grid", "seed=1,2", *slow, "--processes", "2", "--store", "s", "--json", "--name", name)
     typed = forker.start(*command, folder=project)
     store = Store(project / "s")
-    wait_for(lambda: (len(store.runs.active_names()) == 2 and (project / "began").exists()) or not typed.runs(), seconds=180)
-    wait_for(lambda: all(store.runs.read(run).status == "running" for run in store.runs.active_names()))
+
+    def both_train() -> bool:
+        return (project / "began").exists() and [store.runs.read(run).status for run in store.runs.names()] == ["running"] * 2
+
+    wait_for(lambda: both_train() or not typed.runs(), seconds=180)
     time.sleep(2)
     number = signal.SIGINT if to_all else signal.SIGTERM
     (os.killpg if to_all else os.kill)(typed.pid, number)
