@@ -63,7 +63,7 @@ def test_a_killed_run_resumes_only_with_its_own_data_and_folder(forker, tmp_path
             assert word in answer.error
 
     np.savez(project / "data.npz", X=X + 1, y=y)
-    refused("run 'small': data.source", "data.npz", "was ", "is ")
+    refused("run 'small' has changed since it was started: data.source", "data.npz", "was ", "is ")
     (project / "data.npz").unlink()
     refused("data.npz")
     np.savez(project / "data.npz", X=X, y=y)

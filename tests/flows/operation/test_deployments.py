@@ -162,7 +162,7 @@ def test_a_stopped_flow_process_ends_even_within_an_endless_step(worker, prefect
         assert record.status == "interrupted"
         assert "the current operation took too long" in record.error
         steps = [int(key.rpartition("-")[2]) for key in store.states.names() if "-step-" in key]
-        assert (f"{record.epochs} epochs and {max(steps)} steps" if steps else "its start") in record.error
+        assert (f"{record.epochs} epochs and {max(steps)} steps" if steps else "its beginning") in record.error
         assert store.verify() == []
         saved += steps
     assert max(saved) >= 14  # at least one of them had got that far
