@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import numpy as np
 import pytest
 
 from handler.observer import Observer
 from handler.state.keras_state import to_array
+from tests.good_spec import write_good
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -60,6 +62,17 @@ def values():
         return [to_array(v) for v in (*model.variables, *model.optimizer.variables)]
 
     return copy
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder with a valid specification and its module; forget the modules that a test imports from it."""
+    write_good(tmp_path)
+    yield tmp_path
+    for name in [
+        name for name, module in sys.modules.items() if str(getattr(module, "__file__", "")).startswith(str(tmp_path))
+    ]:
+        del sys.modules[name]
 
 
 def same(one, other):

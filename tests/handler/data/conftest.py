@@ -30,6 +30,19 @@ def real_tiles():
 
 
 @pytest.fixture
+def tiles(tmp_path, scene, write_las):
+    """Return the files of the two synthetic tiles, `tiles/a.laz` and `tiles/b.laz`."""
+    (tmp_path / "tiles").mkdir()
+    return [write_las(cloud, tmp_path / "tiles" / f"{name}.laz") for name, cloud in zip("ab", scene, strict=True)]
+
+
+def same(one, other):
+    """Return whether two datasets have bit-identical inputs and targets."""
+    first, second = ([part.tobytes() for part in (*data.X, data.y)] for data in (one, other))
+    return first == second
+
+
+@pytest.fixture
 def make_cloud():
     """Return a function that builds a cloud from coordinates; all points are single first returns of class 2."""
 

@@ -14,13 +14,9 @@ from handler.data.inference import predict_cloud
 from handler.data.las import read_cloud
 from handler.data.sources import check_clouds, load, shape
 from handler.errors import DataError, SpecError
+from tests.handler.data.conftest import same
 
 ARGS = {"receptive_fields": {"radius": 4.0, "points": 64, "count": 6}, "features": ["height_above_ground", "z_std_16"]}
-
-
-def same(one, other):
-    first, second = ([part.tobytes() for part in (*data.X, data.y)] for data in (one, other))
-    return first == second
 
 
 def noisy(scene):

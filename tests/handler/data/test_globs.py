@@ -5,23 +5,13 @@ import pytest
 from handler.data.data_spec import DataSpec
 from handler.data.sources import load
 from handler.errors import SpecError
+from tests.handler.data.conftest import same
 
 FIELDS = {"radius": 4.0, "points": 64, "count": 6}
 
 
 def cloud_spec(source, **args):
     return DataSpec(source=source, args={"receptive_fields": FIELDS, "features": ["intensity", "z_std_16"], **args})
-
-
-@pytest.fixture
-def tiles(tmp_path, scene, write_las):
-    (tmp_path / "tiles").mkdir()
-    return [write_las(cloud, tmp_path / "tiles" / f"{name}.laz") for name, cloud in zip("ab", scene, strict=True)]
-
-
-def same(one, other):
-    first, second = ([part.tobytes() for part in (*data.X, data.y)] for data in (one, other))
-    return first == second
 
 
 def test_a_glob_and_a_list_in_any_order_give_equal_fields(tmp_path, tiles):

@@ -10,7 +10,7 @@ from handler.data.sources import files, load, shape
 from handler.data.stored_array import StoredArray
 from handler.errors import DataError, SpecError
 from handler.store.store import Store
-from tests.handler.data.conftest import CLASSES
+from tests.handler.data.conftest import CLASSES, same
 
 FIELDS = {"radius": 4.0, "points": 64, "count": 6}
 SCENE = {"size": 20, "tiles": 2, "density": 4}
@@ -24,17 +24,6 @@ def cloud_spec(source, **args):
 def arrays():
     rng = np.random.default_rng(0)
     return rng.normal(size=(10, 4)).astype("float32"), rng.integers(0, 3, 10)
-
-
-@pytest.fixture
-def tiles(tmp_path, scene, write_las):
-    (tmp_path / "tiles").mkdir()
-    return [write_las(cloud, tmp_path / "tiles" / f"{name}.laz") for name, cloud in zip("ab", scene, strict=True)]
-
-
-def same(one, other):
-    first, second = ([part.tobytes() for part in (*data.X, data.y)] for data in (one, other))
-    return first == second
 
 
 def test_zarr_arrays_stay_on_disk(tmp_path, arrays):

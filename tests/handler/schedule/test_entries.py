@@ -1,13 +1,11 @@
 """The fields of an entry: accepted values, and values that are refused with their path."""
 
-import re
-
 import numpy as np
 import pytest
 
-from handler.errors import ScheduleError
 from handler.schedule.entries import Entry
 from handler.schedule.schedule import compute_schedule
+from tests.handler.schedule.conftest import refused
 
 
 def test_a_single_entry_is_accepted_without_a_list():
@@ -23,14 +21,6 @@ def test_numpy_scalars_are_accepted():
         "strategy": {"name": "random", "period": np.int64(2)},
     }
     assert compute_schedule(entry, np.int64(4)).as_lists()[0] == [1, 3]
-
-
-def refused(entries, path, text, epochs=10, outline=None):
-    with pytest.raises(ScheduleError) as caught:
-        compute_schedule(entries, epochs, outline)
-    assert caught.value.path == path
-    assert re.search(text, caught.value.message), caught.value.message
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

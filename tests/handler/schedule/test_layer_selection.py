@@ -1,13 +1,11 @@
 """Layer groups: the names, globs and lists of an entry, resolved in a network."""
 
-import re
-
 import pytest
 
-from handler.errors import ScheduleError
 from handler.schedule.layer_outline import LayerInfo, Outline
 from handler.schedule.layer_selection import Op
 from handler.schedule.schedule import compute_schedule
+from tests.handler.schedule.conftest import refused
 
 NETWORK = Outline(
     layers=tuple(
@@ -86,14 +84,6 @@ def test_except_removes_names_globs_and_models():
 def test_a_layer_group_emptied_by_except_takes_no_turn():
     entry = {"layers": ["enc*"], "except": ["enc1_bn"], "strategy": {"name": "round_robin"}}
     assert frozen(entry, 2, NETWORK) == [["enc1_dense"], ["enc2_dense"]]
-
-
-def refused(entries, path, text, epochs=10, outline=None):
-    with pytest.raises(ScheduleError) as caught:
-        compute_schedule(entries, epochs, outline)
-    assert caught.value.path == path
-    assert re.search(text, caught.value.message), caught.value.message
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

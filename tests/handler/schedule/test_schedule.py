@@ -1,7 +1,5 @@
 """The schedule: the meaning of entries, turn by turn, and entries that are refused."""
 
-import re
-
 import numpy as np
 import pytest
 
@@ -9,6 +7,7 @@ from handler.errors import ScheduleError
 from handler.schedule.layer_outline import LayerInfo, Outline
 from handler.schedule.layer_selection import Op
 from handler.schedule.schedule import Segment, compute_schedule, random_turns, round_robin_turns
+from tests.handler.schedule.conftest import refused
 
 
 def frozen(entries, epochs=10, outline=None):
@@ -142,14 +141,6 @@ def test_turn_functions_list_layers_in_the_given_order():
     assert round_robin_turns(["b", "a", "c"], (0, 1), {}, order=["a", "b", "c"])[1] == [
         {"freeze": ["b"], "unfreeze": ["a", "c"]}
     ]
-
-
-def refused(entries, path, text, epochs=10, outline=None):
-    with pytest.raises(ScheduleError) as caught:
-        compute_schedule(entries, epochs, outline)
-    assert caught.value.path == path
-    assert re.search(text, caught.value.message), caught.value.message
-    assert "\n" not in str(caught.value)
 
 
 def test_overlapping_entries_are_refused_with_both_paths():

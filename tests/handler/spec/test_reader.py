@@ -1,7 +1,5 @@
 """The folder and the overrides of a specification that is read from a file."""
 
-import sys
-
 import pytest
 
 from handler.errors import SpecError
@@ -44,16 +42,3 @@ def test_overrides_replace_values_of_the_file(tmp_path):
     assert spec.model.compile.optimizer == "sgd"
     assert spec.training.callbacks == []
     assert load_spec(file, ["freeze_training=null"])[0].freeze_training == []
-
-
-# The user's own functions
-
-
-@pytest.fixture
-def folder(tmp_path):
-    write_good(tmp_path)
-    yield tmp_path
-    for name in [
-        name for name, module in sys.modules.items() if str(getattr(module, "__file__", "")).startswith(str(tmp_path))
-    ]:
-        del sys.modules[name]

@@ -1,25 +1,10 @@
 """The functions that a specification names, checked without importing their modules."""
 
-import sys
-
 import pytest
 
 from handler.errors import SpecError, UserCodeError
 from handler.spec.reader import load_spec
 from handler.user_code.importer import resolve_function
-from tests.good_spec import write_good
-
-# The user's own functions
-
-
-@pytest.fixture
-def folder(tmp_path):
-    write_good(tmp_path)
-    yield tmp_path
-    for name in [
-        name for name, module in sys.modules.items() if str(getattr(module, "__file__", "")).startswith(str(tmp_path))
-    ]:
-        del sys.modules[name]
 
 
 def test_checking_a_specification_does_not_run_its_modules(folder):

@@ -6,19 +6,6 @@ import pytest
 
 from handler.errors import SpecError
 from handler.user_code.importer import resolve_function
-from tests.good_spec import write_good
-
-# The user's own functions
-
-
-@pytest.fixture
-def folder(tmp_path):
-    write_good(tmp_path)
-    yield tmp_path
-    for name in [
-        name for name, module in sys.modules.items() if str(getattr(module, "__file__", "")).startswith(str(tmp_path))
-    ]:
-        del sys.modules[name]
 
 
 def test_a_function_is_imported_from_the_specifications_folder(folder):

@@ -233,12 +233,18 @@ def test_post_fit_refuses_another_environment(folder):
     assert record.weights == Store(folder / "store").runs.read("mine").weights
 
 
-def test_a_changed_keras_is_reported_before_its_initial_values(folder):
+def begun_in_another_keras(folder, **digests):
+    """Return a longer run, begun, whose last state was made by another Keras and with other digests."""
     run = opened(folder, LONGER, name="longer")
     amend_end(run, keras="3.14.0")
     manifest = end_state(run)
-    atomic_dirs.update_manifest(run.store.states.folder(manifest["key"]), found={**manifest["found"], "initial": "other"})
+    atomic_dirs.update_manifest(run.store.states.folder(manifest["key"]), found=manifest["found"] | digests)
     run.begin(run.plan())
+    return run
+
+
+def test_a_changed_keras_is_reported_before_its_initial_values(folder):
+    run = begun_in_another_keras(folder, initial="other")
     with pytest.raises(EnvironmentMismatch, match=r"environment.keras"):
         run.train_segment(0)
     assert trained(opened(folder, LONGER, name="longer", allow_environment_change=True)).epochs == 3
@@ -257,11 +263,7 @@ def test_a_state_of_other_data_or_initial_values_is_refused(name, made, amended)
 
 
 def test_changed_data_is_reported_before_the_environment(folder):
-    run = opened(folder, LONGER, name="longer")
-    amend_end(run, keras="3.14.0")
-    manifest = end_state(run)
-    atomic_dirs.update_manifest(run.store.states.folder(manifest["key"]), found={**manifest["found"], "data": "something else"})
-    run.begin(run.plan())
+    run = begun_in_another_keras(folder, data="something else")
     with pytest.raises(MismatchError, match=r"^data: "):
         run.train_segment(0)
 
