@@ -101,10 +101,10 @@ def exclude_frozen_from_ema(model: Any) -> Iterator[None]:
     changed = [part for part in inner_optimizers(model.optimizer) if part.use_ema]
     for part in changed:
         pairs = list(zip(part._trainable_variables, part._model_variables_moving_average, strict=True))
-        awake = [pair for pair in pairs if id(pair[0]) in training]  # guard: frozen-weight-not-averaged
-        resting = [pair for pair in pairs if id(pair[0]) not in training]
-        vars(part)["_overwrite_model_variables_with_average_value"] = _overwriting(awake)
-        vars(part)["_update_model_variables_moving_average"] = _updating(part, resting)
+        trainable = [pair for pair in pairs if id(pair[0]) in training]  # guard: frozen-weight-not-averaged
+        frozen = [pair for pair in pairs if id(pair[0]) not in training]
+        vars(part)["_overwrite_model_variables_with_average_value"] = _overwriting(trainable)
+        vars(part)["_update_model_variables_moving_average"] = _updating(part, frozen)
     try:
         yield
     finally:
@@ -122,13 +122,13 @@ def _overwriting(pairs: list[tuple[Any, Any]]) -> Any:
     return overwrite
 
 
-def _updating(part: Any, resting: list[tuple[Any, Any]]) -> Any:
+def _updating(part: Any, frozen: list[tuple[Any, Any]]) -> Any:
     from keras import ops
 
     update_all = part._update_model_variables_moving_average
 
     def update(variables: Any) -> None:
-        before = [(variable, average, average.value * 1) for variable, average in resting if average is not None]
+        before = [(variable, average, average.value * 1) for variable, average in frozen if average is not None]
         update_all(variables)
         for variable, average, old in before:
             average.assign(ops.where(ops.equal(old, variable), old, average))  # guard: converged-average-kept

@@ -156,7 +156,7 @@ class DLFreezeTrainingExecutor:
         masks, results, boundaries = Masks(nn), [], MaskChangeCheck(nn, self.freeze_training, optimizer)
         if boundaries.optimizer is None:
             self._refuse_rates()
-        gathered: tuple[str, ...] | None = None  # the mask under which the optimizer took its last steps
+        accumulated: tuple[str, ...] | None = None  # the mask under which the optimizer took its last steps
         try:
             for segment in schedule.segments:
                 apply_epoch(masks, schedule, segment.start, optimizer=optimizer)
@@ -165,11 +165,11 @@ class DLFreezeTrainingExecutor:
                 if getattr(nn, "stop_training", False):
                     break
                 if boundaries.optimizer is not before:
-                    gathered = None  # fit_fn compiled the model again
+                    accumulated = None  # fit_fn compiled the model again
                 elif boundaries.steps != done:
-                    gathered = segment.frozen
-                if gathered is not None and segment.end < training_epochs:  # guard: own-loop-inside-window
-                    boundaries.check_mask_change(gathered, schedule.frozen(segment.end), segment.end)
+                    accumulated = segment.frozen
+                if accumulated is not None and segment.end < training_epochs:  # guard: own-loop-inside-window
+                    boundaries.check_mask_change(accumulated, schedule.frozen(segment.end), segment.end)
         finally:
             masks.release()
         return results

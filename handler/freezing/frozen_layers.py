@@ -42,17 +42,17 @@ def _hold_frozen_normalisations(model: Any) -> Iterator[None]:
     """
     import keras
 
-    resting = [
+    frozen = [
         part
         for part in all_layers(model)
         if isinstance(part, keras.layers.SpectralNormalization) and not (part.trainable and part.kernel.trainable)
     ]
-    for part in resting:
+    for part in frozen:
         vars(part)["call"] = _as_inference(part.call)  # guard: frozen-spectral-normalisation
     try:
         yield
     finally:
-        for part in resting:
+        for part in frozen:
             del vars(part)["call"]
 
 
@@ -73,8 +73,8 @@ def check_frozen_unchanged(function: Any, weights: dict[str, list[Any]]) -> None
     graph = function.get_concrete_function().graph
     handles = {id(inside): id(outside) for outside, inside in graph.captures}
     changed = {handles.get(id(resource)) for resource in written_resources(graph)}
-    for path, resting in weights.items():
-        for weight in resting:
+    for path, frozen in weights.items():
+        for weight in frozen:
             if any(id(part.handle) in changed for part in replica_variables(weight)):  # guard: frozen-weight-assigned
                 raise ScheduleError(
                     "freeze_training",

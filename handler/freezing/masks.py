@@ -59,11 +59,11 @@ class Masks:
         unknown = sorted(set(frozen) - set(self.layers))
         if unknown:
             raise ScheduleError("freeze_training", f"the network has no layer {unknown[0]!r}")
-        resting = {id(part) for path in frozen for part in all_layers(self.layers[path])}
+        frozen_parts = {id(part) for path in frozen for part in all_layers(self.layers[path])}
         # Parents first: setting a parent's flag sets the flags of all layers and own weights below it.
         # A flag is written only where it changes.
         for part in (part for layer in self._wholes for part in all_layers(layer)):
-            self._set(part, id(part) not in resting)  # guard: part-of-a-layer-frozen
+            self._set(part, id(part) not in frozen_parts)  # guard: part-of-a-layer-frozen
         for path, weight in self._own.items():
             self._set(weight, not any(path == name or path.startswith(f"{name}/") for name in frozen))
         for variable, flag in self._variables:
@@ -127,8 +127,8 @@ class Masks:
         function = compiled_step(self.model, step, signature)
         if hasattr(function, "get_concrete_function"):
             trains = {id(variable) for variable, flag in self._variables if flag}
-            resting = {path: [w for w in self.layers[path].weights if id(w) in trains] for path in sorted(self.frozen)}
-            check_frozen_unchanged(function, resting)
+            weights = {path: [w for w in self.layers[path].weights if id(w) in trains] for path in sorted(self.frozen)}
+            check_frozen_unchanged(function, weights)
         return function
 
 

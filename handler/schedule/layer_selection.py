@@ -51,9 +51,9 @@ class LayerGroups:
         place = {path: i for i, path in enumerate(order)}
         return replace(self, domain=tuple(sorted(self.domain, key=lambda path: place.get(path, len(place)))))
 
-    def freeze_groups(self, resting: Collection[int]) -> Op:
+    def freeze_groups(self, chosen: Collection[int]) -> Op:
         """Return the op that freezes the groups with these indices and unfreezes the others."""
-        frozen = {path for i in resting for path in self.groups[i]}
+        frozen = {path for i in chosen for path in self.groups[i]}
         return Op(
             tuple(path for path in self.domain if path in frozen),
             tuple(path for path in self.domain if path not in frozen),

@@ -278,8 +278,8 @@ class _ResolvedEntry:
         ops = []
         for t, epoch in enumerate(range(self.start, self.end, self.strategy.period)):
             chosen = self.strategy.choose(t, count)
-            resting = set(range(count)) - chosen if self.strategy.invert else chosen
-            ops.append((epoch, self.units.freeze_groups(resting)))
+            frozen_groups = set(range(count)) - chosen if self.strategy.invert else chosen
+            ops.append((epoch, self.units.freeze_groups(frozen_groups)))
         return ops
 
 

@@ -91,11 +91,11 @@ def compiled(build, *, kind=keras.Model, **compile_args):
 )
 def test_every_layer_type_resumes_bit_identically_and_freezes(name):
     cut = Cut(compiled(NETWORKS[name]), {"training_interval": [1, 3], "layers": ["middle"]}, examples(SEQUENCE))
-    resting = [v.path for v in _layer(cut.whole.model, "middle").weights if "seed" not in v.path]
-    assert cut.moved((0, 0), (1, 0), resting[0])
-    assert not any(cut.moved((1, 0), (3, 0), path) for path in resting)
+    frozen = [v.path for v in _layer(cut.whole.model, "middle").weights if "seed" not in v.path]
+    assert cut.moved((0, 0), (1, 0), frozen[0])
+    assert not any(cut.moved((1, 0), (3, 0), path) for path in frozen)
     assert cut.moved((1, 0), (3, 0), "first/")
-    assert cut.moved((3, 0), (4, 0), resting[0])
+    assert cut.moved((3, 0), (4, 0), frozen[0])
     assert cut.resumed_from_each()
 
 
