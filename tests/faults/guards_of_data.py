@@ -5,6 +5,7 @@ import ast
 from tests.faults.guard import Guard
 from tests.faults.operators import call_gives, catch, condition, left_operand, never, outermost, remove, replace, value
 
+READER_PROCESS = "tests/handler/data/test_reader_process.py::test_"
 RANDOM_SEEDS = "tests/handler/user_code/test_random_seeds.py::test_"
 CLOUDS = "tests/handler/data/test_field_dataset.py::test_"
 DAMAGED_FILES = "tests/handler/data/faults/test_damaged_files.py::test_"
@@ -16,14 +17,14 @@ DATA = [
         "a damaged .laz file makes its reader read forever",
         "the reader is a process and is killed",
         remove(),
-        DAMAGED_FILES + "a_reader_that_hangs_is_killed",
+        READER_PROCESS + "a_reader_that_hangs_is_killed",
     ),
     Guard(
         "aborted-reader-named",
         "a damaged .laz file aborts its reader",
         "the message names the signal that ended the reader",
         replace("code == 0", of=condition, code="left"),
-        DAMAGED_FILES + "the_error_of_a_killed_reader_names_its_signal",
+        READER_PROCESS + "the_error_of_a_killed_reader_names_its_signal",
     ),
     Guard(
         "las-record-within-file",

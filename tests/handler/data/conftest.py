@@ -1,4 +1,4 @@
-"""Fixtures: small clouds, and the real tiles if they are present."""
+"""Fixtures: small arrays and clouds, and the real tiles if they are present."""
 
 from __future__ import annotations
 
@@ -40,6 +40,13 @@ def same(one, other):
     """Return whether two datasets have bit-identical inputs and targets."""
     first, second = ([part.tobytes() for part in (*data.X, data.y)] for data in (one, other))
     return first == second
+
+
+@pytest.fixture
+def arrays():
+    """Return inputs (10, 4) float32 and labels of three classes (10,) int64."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(10, 4)).astype("float32"), rng.integers(0, 3, 10)
 
 
 @pytest.fixture

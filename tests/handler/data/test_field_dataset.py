@@ -13,7 +13,7 @@ from handler.data.field_dataset import fields_key, file_source, scene_source
 from handler.data.inference import predict_cloud
 from handler.data.las import read_cloud
 from handler.data.sources import check_clouds, load, shape
-from handler.errors import DataError, SpecError
+from handler.errors import SpecError
 from tests.handler.data.conftest import same
 
 ARGS = {"receptive_fields": {"radius": 4.0, "points": 64, "count": 6}, "features": ["height_above_ground", "z_std_16"]}
@@ -40,17 +40,6 @@ def test_left_out_points_affect_neither_features_nor_fields(tmp_path, scene, wri
     assert cleaned.preparation["leave_out"] == [7, 18]
     assert not same(clean, load(DataSpec(source="noisy.las", args=ARGS), tmp_path, seed=1))
     assert "leave_out" not in load(DataSpec(source="clean.las", args=ARGS), tmp_path, seed=1).preparation
-
-
-def test_leaving_out_the_code_of_a_class_is_refused(tmp_path):
-    with pytest.raises(SpecError, match=r"data\.args\.leave_out.*code 2 is in class 'ground'"):
-        shape(DataSpec(source="synthetic", args={"leave_out": [7, 2]}), tmp_path)
-
-
-def test_a_file_of_nothing_but_noise_is_refused_by_name(tmp_path, make_cloud, write_las):
-    write_las(make_cloud(np.random.default_rng(0).uniform(0, 9, (99, 3)), 7), tmp_path / "noise.las")
-    with pytest.raises(DataError, match=r"every point of noise\.las has a code of data\.args\.leave_out \(7, 18\)"):
-        load(DataSpec(source="noise.las", args=ARGS | {"leave_out": [7, 18]}), tmp_path, seed=1)
 
 
 def test_a_dimension_is_a_feature_of_the_fields(tmp_path, scene, write_las):

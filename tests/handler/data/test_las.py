@@ -2,11 +2,8 @@ import laspy
 import numpy as np
 import pytest
 
-from handler.data.arguments import CloudArguments, parse_arguments
-from handler.data.cloud import codes_of, labels_of
 from handler.data.las import check_dimensions, check_output, read_cloud, write_cloud
-from handler.errors import DataError, SpecError
-from tests.handler.data.conftest import CLASSES
+from handler.errors import DataError
 
 
 def test_a_written_cloud_is_read_back(tmp_path, scene, write_las):
@@ -60,12 +57,6 @@ def test_too_few_classes_for_the_points_are_refused(tmp_path, scene, write_las):
         write_cloud(source, tmp_path / "out.las", np.array([2, 2, 2]))
 
 
-def test_a_file_of_another_format_is_refused_by_name(tmp_path):
-    (tmp_path / "fake.laz").write_bytes(b"LASX" + bytes(500))
-    with pytest.raises(DataError, match=r"fake\.laz can't be read as LAS"):
-        read_cloud(tmp_path / "fake.laz")
-
-
 def test_a_truncated_file_is_refused_by_name(tmp_path, scene, write_las):
     path = write_las(scene[0], tmp_path / "cut.laz")
     path.write_bytes(path.read_bytes()[:5000])
@@ -77,14 +68,6 @@ def test_a_file_without_points_is_refused(tmp_path):
     laspy.LasData(laspy.LasHeader(point_format=8, version="1.4")).write(tmp_path / "empty.las")
     with pytest.raises(DataError, match=r"empty\.las has no points"):
         read_cloud(tmp_path / "empty.las")
-
-
-def test_codes_outside_the_mapping_are_ignored_labels(make_cloud):
-    cloud = make_cloud(np.zeros((7, 3)), [1, 2, 3, 4, 5, 6, 64])
-    labels = labels_of(cloud, CLASSES)
-    assert labels.dtype == np.int32
-    assert labels.tolist() == [-1, 0, 1, 1, 1, 2, -1]
-    assert codes_of(np.array([0, 1, 2]), CLASSES).tolist() == [2, 3, 6]
 
 
 def test_the_real_tiles_have_the_documented_classes(real_tiles):
@@ -162,8 +145,3 @@ def test_a_non_finite_dimension_is_refused_with_its_first_row(tmp_path):
     las.write(tmp_path / "a.las")
     with pytest.raises(DataError, match=r"amplitude of .*a\.las has 1 values that are not finite .*row 1"):
         read_cloud(tmp_path / "a.las", features=["amplitude"])
-
-
-def test_the_classification_is_refused_as_a_feature(tmp_path):
-    with pytest.raises(SpecError, match="'classification' is the target"):
-        parse_arguments(CloudArguments, {"features": ["classification"]})

@@ -1,17 +1,10 @@
 """Arrays of an .npz file."""
 
 import numpy as np
-import pytest
 
 from handler.data.data_spec import DataSpec
 from handler.data.dataset import DataShape
 from handler.data.sources import files, load, shape
-
-
-@pytest.fixture
-def arrays():
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(10, 4)).astype("float32"), rng.integers(0, 3, 10)
 
 
 def test_npz_arrays_are_read_back_unchanged(tmp_path, arrays):
@@ -25,11 +18,3 @@ def test_npz_arrays_are_read_back_unchanged(tmp_path, arrays):
     assert shape(spec, tmp_path) == DataShape((((4,), "float32"),), 3, ("a", "b", "c"))
     assert files(spec, tmp_path) == [tmp_path / "d.npz"]
     assert data.describe()["examples"] == 10
-
-
-def test_several_inputs_of_an_npz_are_an_ordered_list(tmp_path, arrays):
-    x, y = arrays
-    np.savez(tmp_path / "d.npz", X1=x[:, :1], X0=x, y=y)
-    data = load(DataSpec(source="d.npz"), tmp_path, seed=1)
-    assert [part.shape for part in data.X] == [(10, 4), (10, 1)]
-    assert shape(DataSpec(source="d.npz"), tmp_path).inputs == (((4,), "float32"), ((1,), "float32"))

@@ -1,13 +1,9 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
-import zarr
 
 from handler.data.data_spec import DataSpec
 from handler.data.dataset import DataShape
 from handler.data.sources import files, load, shape
-from handler.data.stored_array import StoredArray
 from handler.errors import DataError, SpecError
 from handler.store.store import Store
 from tests.handler.data.conftest import CLASSES, same
@@ -18,26 +14,6 @@ SCENE = {"size": 20, "tiles": 2, "density": 4}
 
 def cloud_spec(source, **args):
     return DataSpec(source=source, args={"receptive_fields": FIELDS, "features": ["intensity", "z_std_16"], **args})
-
-
-@pytest.fixture
-def arrays():
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(10, 4)).astype("float32"), rng.integers(0, 3, 10)
-
-
-def test_zarr_arrays_stay_on_disk(tmp_path, arrays):
-    x, y = arrays
-    group = zarr.open_group(tmp_path / "d.zarr", mode="w")
-    group.create_array("X", data=x, chunks=(3, 4))
-    group.create_array("y", data=y)
-    data = load(DataSpec(source="d.zarr"), tmp_path, seed=1)
-    assert isinstance(data.X[0], StoredArray)
-    np.testing.assert_array_equal(data.X[0][2:7], x[2:7])
-    assert isinstance(data.y, StoredArray)
-    assert shape(DataSpec(source="d.zarr"), tmp_path).inputs == (((4,), "float32"),)
-    assert len(files(DataSpec(source="d.zarr"), tmp_path)) > 5
-    assert all(path.is_file() for path in files(DataSpec(source="d.zarr"), tmp_path))
 
 
 def test_a_data_function_is_called_with_its_arguments(tmp_path):
@@ -127,38 +103,6 @@ def test_augmentation_does_not_change_the_fields(tmp_path):
     assert same(turned, load(plain, tmp_path, seed=1))
 
 
-def npz(**members):
-    return lambda folder: np.savez(folder / "d.npz", **members) or "d.npz"
-
-
-def code(body):
-    def write(folder: Path):
-        (folder / "bad.py").write_text("import numpy as np\ndef data():\n    " + body)
-        return "bad:data"
-    return write
-
-
-@pytest.mark.parametrize(("write", "message"), [
-    (npz(X=np.ones((3, 2))), r"d\.npz has no y; it has: X"),
-    (npz(y=np.ones(3)), r"has no X \(or X0, X1, \.\.\.\); it has: y"),
-    (npz(X=np.ones((3, 2)), y=np.ones(4)), "X of d.npz has 3 examples and y has 4"),
-    (npz(X=np.ones((0, 2)), y=np.ones(0)), "d.npz has no examples"),
-    (npz(X=np.array(["a", "b"]), y=np.ones(2)), "X of d.npz has dtype <U1; numbers are needed"),
-    (npz(X=np.ones((2, 1)), y=np.array([1.0, np.nan])), "y of d.npz has 1 values that are not finite"),
-    (npz(X=np.array([{}, {}], dtype=object), y=np.ones(2)), "d.npz can't be read as .npz"),
-    (npz(X=np.ones((3, 2)), y=np.ones(3), X_val=np.ones((3, 2))), "has no y_val"),
-    (npz(X=np.ones((3, 2)), y=np.ones(3), X_val=np.ones((3, 2)), y_val=np.ones(2)),
-     "the validation of d.npz has 3 examples"),
-    (code("return np.ones(3)"), r"bad:data returned ndarray; return \(X, y\) or"),
-    (code("return np.ones(3), np.ones(3), np.ones(3)"), "bad:data returned 3 values"),
-    (code("return [np.ones((3, 2)), np.ones((2, 2))], np.ones(3)"), r"X\[1\] of bad:data has 2 examples and y has 3"),
-    (code("return np.float64(1), np.ones(3)"), "X of bad:data is a single number"),
-    (code("return [], np.ones(3)"), "X of bad:data is an empty list")])
-def test_unusable_arrays_are_refused(tmp_path, write, message):
-    with pytest.raises(DataError, match=message):
-        load(DataSpec(source=write(tmp_path)), tmp_path, seed=1)
-
-
 @pytest.mark.parametrize("read", [load, shape])
 def test_an_unreadable_npz_or_zarr_is_refused_by_name(tmp_path, read):
     (tmp_path / "d.npz").write_bytes(b"not a zip")
@@ -181,25 +125,6 @@ def test_clouds_without_a_labelled_point_are_refused_with_their_codes(tmp_path, 
     write_las(make_cloud(np.random.default_rng(0).uniform(0, 9, (99, 3)), 1), tmp_path / "bare.las")
     with pytest.raises(DataError, match=r"no point has a code of data\.args\.classes; the points have the codes 1"):
         load(cloud_spec("bare.las"), tmp_path, seed=1)
-
-
-@pytest.mark.parametrize(("args", "message"), [
-    ({"classes": {"ground": [2]}}, r"data\.args\.classes.*two or more"),
-    ({"classes": {"a": [2], "b": [2, 3]}}, r"data\.args\.classes.*code 2 is in 'a' and in 'b'"),
-    ({"classes": {"a": [2], "b": []}}, r"data\.args\.classes.*'b' has no codes"),
-    ({"classes": {"a": [2], "b": [300]}}, r"data\.args\.classes"),
-    ({"features": ["intensty"]}, r"data\.args\.features.*no feature 'intensty'; did you mean 'intensity'"),
-    ({"features": ["intensity", "intensity"]}, r"data\.args\.features.*twice"),
-    ({"receptive_fields": {"radius": 0}}, r"data\.args\.receptive_fields\.radius"),
-    ({"receptive_fields": {"points": 2.5}}, r"data\.args\.receptive_fields\.points"),
-    ({"receptive_fields": {"number": 5}}, r"data\.args\.receptive_fields\.number"),
-    ({"augmentation": {"scale": [1.1, 0.9]}}, r"data\.args\.augmentation.*is not ascending"),
-    ({"scene": {"size": 5}}, r"data\.args\.scene\.size"),
-    ({"color": True}, r"data\.args\.color")])
-def test_invalid_cloud_arguments_are_refused_with_their_path(tmp_path, args, message):
-    for use in (lambda spec: shape(spec, tmp_path), lambda spec: load(spec, tmp_path, seed=1)):
-        with pytest.raises(SpecError, match=message):
-            use(DataSpec(source="synthetic", args=args))
 
 
 def test_unknown_arguments_of_a_data_function_are_refused(tmp_path):

@@ -63,23 +63,6 @@ def test_a_record_that_reaches_beyond_the_file_is_refused(tmp_path):
         read_cloud(path)
 
 
-def test_a_reader_that_hangs_is_killed(tmp_path, monkeypatch):
-    program = tmp_path / "program.py"
-    program.write_text("import time\ntime.sleep(600)\n")
-    monkeypatch.setattr(reader_process, "PATIENCE", 0.5)
-    monkeypatch.setattr(reader_process.reader_program, "__file__", str(program))
-    with pytest.raises(DataError, match=r"tile\.laz can't be read as LAS \(it can't be read within 1 s\)"):
-        read_cloud(las_file(tmp_path / "tile.laz"))
-
-
-def test_the_error_of_a_killed_reader_names_its_signal(tmp_path, monkeypatch):
-    program = tmp_path / "program.py"
-    program.write_text("import os\nos.abort()\n")
-    monkeypatch.setattr(reader_process.reader_program, "__file__", str(program))
-    with pytest.raises(DataError, match=r"tile\.laz can't be read as LAS \(its reader ended with signal 6\)"):
-        read_cloud(las_file(tmp_path / "tile.laz"))
-
-
 def test_a_damaged_source_leaves_no_output_file(tmp_path):
     path = las_file(tmp_path / "tile.laz")
     path.write_bytes(path.read_bytes()[:-200])
