@@ -35,7 +35,7 @@ from handler.spec.initial_weights import check_not_from_itself, source_of
 from handler.spec.training_spec import TrainingSpec
 from handler.state.chain import Chain, Position, latest_intact, recorded_threads
 from handler.state.completion import completed_end
-from handler.state.missing_states import find_missing_states
+from handler.state.missing_states import describe_missing_states
 from handler.store import marker, remote_files
 from handler.store.atomic_files import write_file
 from handler.store.checksums import key_of, read_checked, with_checksum
@@ -151,7 +151,7 @@ class RunPlanner:
                 *describe_layers_frozen_by_user(self.outline, self.schedule),
                 *describe_idle_epochs(self.outline, self.schedule),
                 *find_changed_data(self.spec, self.folder, self.store.states, self.key),
-                *(hole.text for hole in find_missing_states(self.chain, self.store.states, position)),
+                *describe_missing_states(self.chain, self.store.states, position),
             ],
             initial_weights=self._network[2],
         )

@@ -28,7 +28,7 @@ from handler.run.replaced_run import ReplacedRun
 from handler.spec.reader import dump_spec
 from handler.state.chain import Position, latest_intact, latest_with_manifest
 from handler.state.completion import Completion, find_completion, use_completed
-from handler.state.missing_states import find_missing_states
+from handler.state.missing_states import describe_missing_states
 from handler.stop_flag import stop
 from handler.store.atomic_dirs import drop_unneeded
 from handler.store.atomic_files import write_file
@@ -117,12 +117,9 @@ class TrainingRun:
             NonFiniteError: the run was trained past a loss or a metric that is not finite; the record stays unchanged.
         """
         record = self.planning.record()
-        if (
-            record is None
-            or record.status != "completed"
-            or self.planning.stored_outline is None
-            or record.key != self.planning.key
-        ):
+        if record is None or record.status != "completed":
+            return None
+        if self.planning.stored_outline is None or record.key != self.planning.key:
             return None
         # guard: results-made-again
         if not {record.model, record.report} <= record.files.keys() or self.store.runs.damages(self.inputs.name):
@@ -139,8 +136,9 @@ class TrainingRun:
         segments = [segment for segment in cached if segment is not None]
         if len(segments) < len(cached):
             return None  # another process has just removed a state
-        for hole in find_missing_states(self.planning.chain, states, latest_intact(self.planning.chain.keys, states)):
-            self.note(hole.text)
+        furthest = latest_intact(self.planning.chain.keys, states)
+        for hole in describe_missing_states(self.planning.chain, states, furthest):
+            self.note(hole)
         for segment in segments:
             for observer in self.observers:
                 observer.on_segment_end(segment)

@@ -5,7 +5,6 @@ so does another schedule that resumes from them.
 """
 
 import contextlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from handler.errors import DamagedError
@@ -20,32 +19,8 @@ def repair_command(store: Path) -> str:
     return command_line("verify", "--repair", "--store", remote_dirs.url_or_path(store))
 
 
-@dataclass(frozen=True)
-class MissingState:
-    """A state of a chain that is damaged or missing while a later one is intact.
-
-    Attributes:
-        store: the store's folder.
-        key, epoch: the state's key and epoch.
-        what: the damage as a predicate: `is missing`, `is damaged (...)`.
-    """
-
-    store: Path
-    key: str
-    epoch: int
-    what: str
-
-    @property
-    def text(self) -> str:
-        """The hole as a sentence with its remedy."""
-        return (
-            f"the state after epoch {self.epoch} ({self.key}) {self.what}; a later state is intact, so no epoch is "
-            f"trained again; `{repair_command(self.store)}` rebuilds it"
-        )
-
-
-def find_missing_states(chain: Chain, states: StateStore, position: Position | None) -> list[MissingState]:
-    """Return the holes before the furthest intact state, at the epochs at which the chain's segments end.
+def describe_missing_states(chain: Chain, states: StateStore, position: Position | None) -> list[str]:
+    """Return a sentence with the remedy for each hole before the furthest intact state, where a segment ends.
 
     A missing state is a hole only if a state in the store names it as its parent: the state at the end of a segment
     that was trained as a part of a longer one has never been written.
@@ -57,21 +32,23 @@ def find_missing_states(chain: Chain, states: StateStore, position: Position | N
     """
     if position is None:
         return []
-    stored, parents, store = states.stored_keys(), None, states.root.parent
+    stored, parents = states.stored_keys(), None
     at_url = remote_dirs.remote_of(states.root) is not None
-    holes = []
+    holes = dict[int, str]()
     for epoch in sorted(end for end in chain.ends if end < position.epoch or (end == position.epoch and position.step)):
         key = chain.keys[epoch]
         if key in stored:
             if not at_url and not states.is_intact(key):
                 wrong = [f" ({damage.path}: {damage.what})" for damage in states.damages(key)[:1]]
-                holes.append(MissingState(store, key, epoch, f"is damaged{''.join(wrong)}"))
+                holes[epoch] = f"is damaged{''.join(wrong)}"
             continue
         if parents is None:
             parents = find_parents(chain, states, stored)
         if key in parents:
-            holes.append(MissingState(store, key, epoch, "is missing"))
-    return holes
+            holes[epoch] = "is missing"
+    repair = repair_command(states.root.parent)
+    remedy = f"a later state is intact, so no epoch is trained again; `{repair}` rebuilds it"
+    return [f"the state after epoch {epoch} ({chain.keys[epoch]}) {what}; {remedy}" for epoch, what in holes.items()]
 
 
 def find_parents(chain: Chain, states: StateStore, stored: set[str]) -> set[str]:
