@@ -20,6 +20,7 @@ from handler.spec.initial_weights import WeightsInto, source_of
 from handler.spec.training_spec import TrainingSpec
 from handler.store.atomic_files import files_within, write_file
 from handler.store.checksums import digest_file, read_checked, with_checksum
+from handler.store.runs import RunStore
 from handler.user_code.modules import check_reference
 from handler.user_code.reference import is_reference
 from handler.user_code.source_digest import code_digest, definitions
@@ -56,10 +57,7 @@ class FileDigests:
         self._stored = dict(self.known)
 
     def of(self, path: Path) -> str:
-        """Return the digest of a file's content or of a folder.
-
-        Returns:
-            xxh3-128 in hex; for a folder, that of the relative names and digests of its files.
+        """Return the xxh3-128 of a file's content, or of the relative names and digests of a folder's files, in hex.
 
         Raises:
             SpecError: the file can't be read.
@@ -217,8 +215,6 @@ def pretrained_state(weights: str, store: Path | None) -> str:
     Raises:
         SpecError: there is no such run, it isn't complete, or it has no such epoch.
     """
-    from handler.store.runs import RunStore
-
     name, at, epoch = weights.removeprefix("run:").partition("@")
     if store is None:
         raise SpecError("model.weights", f"{weights!r} needs a store to look the run up in; give a file")
@@ -256,8 +252,6 @@ def _weights(weights: str | WeightsInto | None, folder: Path, digests: FileDiges
 
 def _final(source: str, store: Path | None) -> dict[str, str | None]:
     """Return the digest of a run's final model if that differs from its last state (EMA weights, best weights)."""
-    from handler.store.runs import RunStore
-
     if "@" in source or store is None:
         return {}
     record = RunStore(store / "runs").read(source.removeprefix("run:"))

@@ -1,4 +1,4 @@
-"""The identity of a training on live objects, and the digests of the data and initial variables of any training."""
+"""The declaration of a training on live objects, whose hash is its first key."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -47,6 +47,7 @@ def live_declaration(
             "use a DLSequencer, or train without a store",
         )
     held_out = None if validation is None else (validation.X, validation.y)
+    steer = affecting_callbacks(callbacks)
     what = digests_of_data(sequencer.X, sequencer.y, held_out, variables_digest(mh.compiled), where=("", ""))
     declared = {
         "format": 1,
@@ -59,12 +60,11 @@ def live_declaration(
         "sequencer": {
             name: plain_json(getattr(sequencer, name, None)) for name in ("class_weight", "ignore_label", "shuffle")
         },
-        "callbacks": [callback_declaration(cb) for cb in affecting_callbacks(callbacks)],
+        "callbacks": [callback_declaration(cb) for cb in steer],
     }
     augment = getattr(mh, "augment", None)
     if augment is not None:
         declared["augment"] = [type(augment).__name__, plain_json(getattr(augment, "__dict__", {}))]
-    steer = affecting_callbacks(callbacks)
     code = user_code_digests(
         [augment, sequencer, *_parts_with_code(mh), *(getattr(cb, "schedule", None) for cb in steer)]
     )

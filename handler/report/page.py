@@ -25,9 +25,6 @@ def write_report(record: RunRecord, folder: Path) -> Path:
     Args:
         record: the record of the run, which need not be complete.
         folder: the run's folder, `<store>/runs/<run>`; its `spec.yaml` is shown if it exists.
-
-    Returns:
-        The file's path.
     """
     target = folder / "report.html"
     write_file(target, render(record, folder).encode())
@@ -60,7 +57,7 @@ def render(record: RunRecord, folder: Path) -> str:
         validated=any(name.startswith("val_") for name in record.history),
         held=any(not x.get("trainable", True) for x in record.layers),
         commands=_commands(record, folder),
-        notes=_notes(record),
+        notes=[*(f"{resumed.text[0].upper()}{resumed.text[1:]}." for resumed in record.resumptions), *record.notes],
     )
 
 
@@ -163,12 +160,6 @@ def _segment_rows(record: RunRecord, planned: list[PlannedSegment]) -> list[dict
         }
         for s in planned
     ]
-
-
-def _notes(record: RunRecord) -> list[str]:
-    """Return the notes of the report: resumptions, allowed changes of the environment, damage and warnings."""
-    resumed = [resumption.text[0].upper() + resumption.text[1:] + "." for resumption in record.resumptions]
-    return resumed + record.notes
 
 
 def _stages(seconds: Mapping[str, float]) -> list[dict[str, Any]]:

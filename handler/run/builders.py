@@ -7,6 +7,7 @@ import inspect
 import random
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -178,8 +179,6 @@ def load_data(spec: TrainingSpec, folder: Path, store: Store) -> Dataset:
 
 
 def _shipped(spec: TrainingSpec, shape: DataShape) -> Architecture:
-    from importlib import import_module
-
     module, name = SHIPPED[spec.model.architecture]
     if shape.classes is None or not shape.inputs or len(shape.inputs[0][0]) != 2 or shape.inputs[0][0][-1] != 3:
         raise SpecError(
@@ -225,11 +224,9 @@ def _call(path: str, function: Any, arguments: dict[str, Any]) -> Any:
 
 
 def _callback_class(callback: CallbackSpec, folder: Path, path: str) -> Any:
-    return (
-        resolve_function(callback.name, folder, path)
-        if ":" in callback.name
-        else getattr(keras.callbacks, callback.name)
-    )
+    if ":" in callback.name:
+        return resolve_function(callback.name, folder, path)
+    return getattr(keras.callbacks, callback.name)
 
 
 def _callback(callback: CallbackSpec, made_by: Any, arguments: dict[str, Any], folder: Path, path: str) -> Any:

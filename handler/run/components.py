@@ -38,17 +38,7 @@ from handler.training.training_handler import DLTrainingHandler
 
 
 class RunContext(Protocol):
-    """The part of a `TrainingRun` that its live objects use.
-
-    Attributes:
-        inputs: the run's inputs.
-        spec: the specification.
-        folder: the folder in which its modules and relative paths are looked up.
-        store: the store.
-        planning: the plan of the training.
-        observers: notified of the training's progress.
-        output_folder: the folder below which callbacks write their files.
-    """
+    """The part of a `TrainingRun` that its live objects use; the attributes are described there."""
 
     inputs: RunInputs
     spec: TrainingSpec
@@ -114,11 +104,8 @@ class RunComponents:
         content = {name: declared[name] for name in ("source", "validation")}
         dataset = load_data(self.run.spec, self.run.folder, self.run.store)
         dataset = make_random_access(dataset, content, self.run.store.prefit, self._report_copied)
-        self.mh.validation_data, self.mh.augment, self.mh.ignore_label = (
-            dataset.validation,
-            dataset.augment,
-            dataset.ignore_label,
-        )
+        self.mh.validation_data, self.mh.augment = dataset.validation, dataset.augment
+        self.mh.ignore_label = dataset.ignore_label
         for where, pair in (("data.source", (dataset.X, dataset.y)), ("data.validation", dataset.validation)):
             if pair is not None:
                 check_inputs(self.mh.compiled, pair[0], where, more=True)

@@ -17,17 +17,12 @@ from handler.user_code.importer import resolve_function
 from handler.user_code.reference import is_reference
 from handler.user_code.tracebacks import describe_error
 
-_MADE: dict[str, type] = {
-    OPTIMIZER.what: keras.optimizers.Optimizer,
-    RATE_SCHEDULE.what: keras.optimizers.schedules.LearningRateSchedule,
-    LOSS.what: keras.losses.Loss,
-    METRIC.what: keras.metrics.Metric,
-}
-_GET: dict[str, Callable[[Any], Any]] = {
-    OPTIMIZER.what: keras.optimizers.get,
-    RATE_SCHEDULE.what: keras.optimizers.schedules.deserialize,
-    LOSS.what: keras.losses.get,
-    METRIC.what: keras.metrics.get,
+# Kind -> its class, and the function that makes an object of it from a name or a configuration.
+_KERAS: dict[str, tuple[type, Callable[[Any], Any]]] = {
+    OPTIMIZER.what: (keras.optimizers.Optimizer, keras.optimizers.get),
+    RATE_SCHEDULE.what: (keras.optimizers.schedules.LearningRateSchedule, keras.optimizers.schedules.deserialize),
+    LOSS.what: (keras.losses.Loss, keras.losses.get),
+    METRIC.what: (keras.metrics.Metric, keras.metrics.get),
 }
 
 
@@ -59,7 +54,7 @@ def keras_object(kind: KerasKind, value: Any, folder: Path, path: str) -> Any:
     if is_reference(name):
         return _own(kind, name, arguments, folder, path)
     try:
-        return _GET[kind.what]({"class_name": name, "config": arguments} if arguments else name)
+        return _KERAS[kind.what][1]({"class_name": name, "config": arguments} if arguments else name)
     except Exception as error:  # no user code runs here
         raise SpecError(path, f"Keras refuses {quote(value)}: {describe_error(error)}") from error
 
@@ -73,6 +68,6 @@ def _own(kind: KerasKind, reference: str, arguments: dict[str, Any], folder: Pat
             )
         return function
     made = call(function, reference, arguments, folder, path)
-    if not isinstance(made, str | _MADE[kind.what]) and not (kind is not OPTIMIZER and callable(made)):
+    if not isinstance(made, str | _KERAS[kind.what][0]) and not (kind is not OPTIMIZER and callable(made)):
         raise SpecError(path, f"{reference} gives {type(made).__name__}; give a Keras {kind.what}")
     return made

@@ -31,7 +31,6 @@ class TrainedModel:
     """
 
     def __init__(self, store: Store | str | Path, name: str, epoch: int | None = None) -> None:
-
         tensorflow_setup.quiet()
         self.store = store if isinstance(store, Store) else Store(store)
         self.record: RunRecord = self.store.runs.read(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,19 +76,10 @@ def open_weights_file(file: Path) -> Iterator[WeightsFile]:
     Raises:
         OSError, KeyError, ValueError, zipfile.BadZipFile: it can't be read.
     """
-    if file.name.endswith(".weights.h5"):
-        store = H5IOStore(file, mode="r")
-        try:
-            yield WeightsFile(store, None)
-        finally:
-            store.close()
-        return
-    with zipfile.ZipFile(file) as archive:
-        store = H5IOStore(VARIABLES, archive=archive, mode="r")
-        try:
-            yield WeightsFile(store, archive)
-        finally:
-            store.close()
+    with ExitStack() as stack:
+        archive = None if file.name.endswith(".weights.h5") else stack.enter_context(zipfile.ZipFile(file))
+        store = H5IOStore(file if archive is None else VARIABLES, archive=archive, mode="r")
+        yield WeightsFile(stack.enter_context(closing(store)), archive)
 
 
 def saveables(root: Any) -> Iterator[tuple[str, str, Any]]:

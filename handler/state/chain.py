@@ -1,6 +1,5 @@
 """The chain of keys: the name of a state is a hash of everything that determines the state."""
 
-import bisect
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -44,12 +43,7 @@ class Chain:
 
     def segment_start(self, epoch: int, step: int = 0) -> int:
         """Return the epoch at which the segment that leads to a state begins; 0 for the state at epoch 0."""
-        last = bisect.bisect_right(self._sorted_ends, epoch if step else epoch - 1)
-        return self._sorted_ends[last - 1] if last else 0
-
-    @cached_property
-    def _sorted_ends(self) -> list[int]:
-        return sorted(self.ends)
+        return max((end for end in self.ends if end < epoch or (end == epoch and step)), default=0)
 
     def step_key(self, epoch: int, step: int) -> str:
         """Return the name of the state `step` steps into an epoch."""
@@ -100,12 +94,8 @@ def iter_states_latest_first(
 def superseded_snapshots(chain: Chain, states: StateStore, epoch: int, step: int = 0) -> list[str]:
     """Return the states on disk between a segment's start and a state in it, in the order in which they are trained.
 
-    These are the snapshots that the state makes superfluous, and those that a killed process has left.
-
-    Args:
-        chain: the keys.
-        states: the store's states.
-        epoch, step: the state's epoch and step.
+    These are the snapshots that the state, at `epoch` and `step`, makes superfluous, and those that a killed process
+    has left.
     """
     start = chain.segment_start(epoch, step)
     inside = iter_states_latest_first(chain.keys, states, start, epoch)
@@ -137,14 +127,9 @@ def latest_with_manifest(
 
 
 def recorded_threads(states: StateStore, keys: Iterable[str]) -> int | None:
-    """Return the number of threads in the first of some states whose manifest is intact.
+    """Return the number of threads in the first of some states whose manifest is intact; None if there is none.
 
-    Args:
-        states: the store's states.
-        keys: the states' keys; the first state of a training may be lost while later ones exist.
-
-    Returns:
-        The number; None if no such manifest exists.
+    The first state of a training may be lost while later ones exist.
     """
     stored = states.stored_keys()
     for key in dict.fromkeys(keys):

@@ -5,8 +5,9 @@ A store that is older than the marker is recognized by any checksummed file at a
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from handler.errors import SpecError, StoreError
 from handler.store import remote_dirs, remote_files
@@ -72,9 +73,8 @@ def is_absent(root: Path) -> bool:
 
 def is_store(root: Path) -> bool:
     """Return whether a directory, or the objects at a URL, are a store."""
-    return (
-        _is_marked(root) or any(_is_ours(file) for glob in CHECKED for file in root.glob(glob)) or _is_store_there(root)
-    )
+    checked = (file for glob in CHECKED for file in root.glob(glob))
+    return _is_marked(root) or any(_is_ours(read_checked, file) for file in checked) or _is_store_there(root)
 
 
 def _is_marked(root: Path) -> bool:
@@ -92,19 +92,13 @@ def _is_store_there(root: Path) -> bool:
     if any(remote_dirs.manifest_text(target) is not None for target in sealed):
         return True
     records = (name for name in remote_files.list_files(root / "runs") if name.endswith("/run.json"))
-    return any(_is_text_ours(root / name, location[0].get(f"runs/{name}")) for name in records)
+    got = ((root / name, location[0].get(f"runs/{name}")) for name in records)
+    return any(stored is not None and _is_ours(parse_checked, file, stored[0]) for file, stored in got)
 
 
-def _is_text_ours(file: Path, got: tuple[bytes, str, float] | None) -> bool:
+def _is_ours(read: Callable[..., dict[str, Any]], *arguments: Path | bytes) -> bool:
     try:
-        return got is not None and bool(parse_checked(file, got[0]))
-    except StoreError:
-        return False
-
-
-def _is_ours(file: Path) -> bool:
-    try:
-        return bool(read_checked(file))
+        return bool(read(*arguments))
     except StoreError:
         return False
 

@@ -21,8 +21,6 @@ from handler.store.runs import RunStore
 from handler.store.states import StateStore
 from handler.validation.text import check_folder_name
 
-__all__ = ["Damage", "PrefitCache", "RunStore", "StateStore", "Store", "local_root"]
-
 
 class Store:
     """A store in a local directory, or at a URL with a local working directory.
@@ -64,14 +62,7 @@ class Store:
         return [self.root, *parts, *self.root.glob("runs/*/")]
 
     def require_writable(self, run: str) -> None:
-        """Raise `StoreError` if this user cannot write a run to the store; called before anything is started.
-
-        Args:
-            run: the name of the run.
-
-        Raises:
-            StoreError: names the directory and a remedy.
-        """
+        """Raise `StoreError`, with a remedy, if this user cannot write the run; called before anything is started."""
         for folder in (self.root, self.states.root, self.runs.root, self.runs.folder(run)):
             existing = next(path for path in (folder, *folder.parents) if path.exists())
             with atomic_files.as_store_errors(folder):
@@ -82,15 +73,12 @@ class Store:
                     raise OSError(number, os.strerror(number))
 
     def verify(self, *runs: str) -> list[Damage]:
-        """Compare every checksum, see `maintenance.verify`.
+        """Compare every checksum and return the damages, see `maintenance.verify`.
 
         The files of a store at a URL are fetched into a temporary directory.
 
         Args:
             runs: names of runs, to verify only their files and the files they need.
-
-        Returns:
-            The damages found.
         """
         location = remote_dirs.remote_of(self.root)
         if location is None:
@@ -111,7 +99,9 @@ class Store:
             The paths that were (or would be) removed, relative to the store, and their size in bytes.
 
         Raises:
-            SpecError, StoreError, BusyError: as for `maintenance.collect`.
+            SpecError: the directory is no store, or no run has the metric of `keep`.
+            StoreError: a run's record cannot be read, so that its needs are unknown, or the system refuses.
+            BusyError: a training or another collection is running in the store.
         """
         return maintenance.collect(self, keep=keep, dry_run=dry_run)
 
