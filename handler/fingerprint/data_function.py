@@ -30,14 +30,7 @@ def describe_compared(spec: TrainingSpec) -> str:
 def find_changed_data(spec: TrainingSpec, folder: Path, states: StateStore, key: str) -> list[str]:
     """Return a message if a data function, called in this process, gave other arrays than the states were trained on.
 
-    Args:
-        spec: the specification.
-        folder: its folder.
-        states: the store's states.
-        key: the key of the state that a training begins with.
-
-    Returns:
-        A list of one message, or of none.
+    The list is empty otherwise. `key` is the key of the state that the training begins with.
     """
     from handler.data.sources import returned
 

@@ -48,8 +48,8 @@ def describe_difference(
     """Return a difference as `field: was this, is that`; digests are shown with their file or code.
 
     Args:
-        difference: an item of `differences`.
-        stored_sources: the sources of the digests in the first declaration, see `Digests.sources`.
+        difference: an item of `iter_differences`.
+        stored_sources: the sources of the digests in the first declaration, see `FileDigests.sources`.
         found_sources: those of the second.
     """
     path, was, now = difference

@@ -47,12 +47,9 @@ def current_environment(model: Any = None) -> dict[str, Any]:
 
 
 def expected_environment(threads: int) -> dict[str, Any]:
-    """Return the part of `current` that is known before a training from a specification begins.
+    """Return the part of `current_environment` that is known before a training with so many threads begins.
 
     It does not import TensorFlow.
-
-    Args:
-        threads: the number of threads that the training will use.
     """
     known = {**_fixed(), "settings": _settings(), "threads": threads, "deterministic": True}
     onednn = _onednn()

@@ -15,21 +15,12 @@ FILES = ("plans", "results", "digests.json")
 
 
 def is_cache(place: Path) -> bool:
-    """Return whether a place in the store holds a cache, an index or a lock, which is made again when needed.
-
-    Args:
-        place: path relative to the store.
-    """
+    """Return whether a path relative to the store is that of a cache, an index or a lock, made again when needed."""
     return place.parts[0] in (*SEALED, *FILES) or (place.parts[0] == "runs" and place.parts[2:] == (remote_files.LOCK,))
 
 
 def remove(store: Store, place: Path) -> str:
-    """Quarantine or remove a damaged cache; return what was done, for the message.
-
-    Args:
-        store: the store.
-        place: path relative to the store, for which `is_cache` is True.
-    """
+    """Quarantine or remove a damaged place for which `is_cache` is True; return what was done, for the message."""
     if place.parts[0] in SEALED:
         target = store.root / place.parts[0] / place.parts[1].removesuffix(remote_dirs.COMMIT)
         remote_dirs.delete_remote(target)
@@ -47,13 +38,8 @@ def remove(store: Store, place: Path) -> str:
 def quarantine_unneeded_state(store: Store, key: str, records: list[RunRecord]) -> bool:
     """Quarantine a damaged state that no run needs, such as a snapshot from which no run resumes.
 
-    Args:
-        store: the store.
-        key: the state's key.
-        records: the records of the store's runs.
-
     Returns:
-        False if a run or another state needs it; then it is left.
+        False if one of the runs with these records, or another state, needs it; then it is left.
     """
     ends = {key for record in records for key in (record.key, record.state, *(s.state for s in record.segments))}
     if key in ends or any(key in store.states.referenced_keys(other) for other in store.states.names() if other != key):

@@ -66,9 +66,6 @@ def write_comparison(
         records: the records of the trainings that are complete.
         folder: the sweep's folder, `<store>/sweeps/<sweep>`.
         failures: by training, the reason why it isn't complete.
-
-    Returns:
-        The file's path.
     """
     rows = _rows(variants, records, failures or {})
     total, shared = shared_epochs(records)

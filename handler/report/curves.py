@@ -105,12 +105,7 @@ def _draw(name: str, curves: dict[str, list[float]], segments: Sequence[PlannedS
 
 
 def axes(epochs: int, low: float, high: float) -> tuple[Axis, Axis]:
-    """Return the functions that place an epoch and a value in a chart, in pixels.
-
-    Args:
-        epochs: the epochs across the chart.
-        low, high: the values at its lower and upper end.
-    """
+    """Return the functions that place an epoch, and a value between `low` and `high`, in a chart, in pixels."""
 
     def x(epoch: float) -> float:
         return LEFT + PLOT_WIDTH * epoch / epochs

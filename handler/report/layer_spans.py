@@ -70,11 +70,6 @@ def _state(layer: dict[str, Any], frozen: bool) -> State:
 
 
 def trainable_share(segment: PlannedSegment, layers: Sequence[dict[str, Any]]) -> float:
-    """Return the share of a segment's trainable parameters in all parameters that can be trainable, 0 to 1.
-
-    Args:
-        segment: the segment.
-        layers: `LayerInfo` as dicts.
-    """
+    """Return the share of a segment's trainable parameters in all parameters that can be trainable, 0 to 1."""
     total = sum(int(layer.get("trainable_parameters", 0)) for layer in layers)
     return min(1.0, segment.trainable_parameters / total) if total else 0.0

@@ -46,12 +46,7 @@ def epochs(start: int, end: int) -> str:
 
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
-    """Return round values for an axis, in steps of 1, 2 or 5 times a power of ten.
-
-    Args:
-        low, high: the range of the axis.
-        wanted: the approximate number of values.
-    """
+    """Return about `wanted` round values from `low` to `high`, in steps of 1, 2 or 5 times a power of ten."""
     if not high > low:
         return [low]
     raw = (high - low) / max(wanted, 1)

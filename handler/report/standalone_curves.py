@@ -14,13 +14,9 @@ svg { font-family: system-ui, sans-serif; } .ground { fill: var(--card); }
 
 
 def curves_image(record: RunRecord) -> str:
-    """Draw the metrics of a run by epoch: training and validation in one chart, with the segments in the background.
+    """Return an SVG file with a chart of each metric by epoch, with the segments in the background.
 
-    Args:
-        record: the record of the run; without a history the image is empty.
-
-    Returns:
-        The text of an SVG file.
+    Training and validation share a chart. Without a history the image is empty.
     """
     drawn = charts(record.history, record.plan, readings=False)
     columns = min(2, max(1, len(drawn)))

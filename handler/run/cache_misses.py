@@ -25,10 +25,6 @@ def explain_cache_misses(planning: RunPlanner, plan: Plan) -> list[Reason]:
 
     The plan is compared with the run of the same declaration whose chain agrees longest. If no run has that
     declaration, it is compared with the run of the same name, else with the most similar run.
-
-    Args:
-        planning: the planning of the plan.
-        plan: the plan as of now.
     """
     missing = [segment for segment in plan.segments if not segment.cached]
     position = latest_intact(planning.chain.keys, planning.store.states)
@@ -87,9 +83,7 @@ class _Comparison:
     # The same declaration
 
     def _likeness(self, record: RunRecord) -> tuple[int, bool, str]:
-        """Return a sort key: epochs in common with a run's chain, then whether it has the plan's name, then its
-        time.
-        """
+        """Return a sort key: epochs in common with a run's chain, whether it has the plan's name, its time."""
         return self._common(record), record.run == self.planning.name, record.updated
 
     def _common(self, record: RunRecord) -> int:

@@ -50,8 +50,7 @@ def check_formatted_names(callback: Any, name: str | None, folder: Path, path: s
     Args:
         callback: any callback.
         name: the name in the specification, with its fields.
-        folder: the directory of the run.
-        path: the callback's field in the specification, for messages.
+        folder, path: as for `place_output_files`.
     """
     if not isinstance(callback, keras.callbacks.ModelCheckpoint) or name is None:
         return

@@ -45,12 +45,7 @@ class ReplacedRun:
     def of(
         cls, runs: RunStore, name: str, record: RunRecord | None, key: str, position: Position | None
     ) -> ReplacedRun:
-        """Read the two files in their present form.
-
-        Args:
-            runs: the runs of the store.
-            name, record, key, position: see the attributes.
-        """
+        """Read the two files in their present form; the other arguments are attributes."""
         paths = {file: runs.folder(name) / file for file in (RECORD, SPEC)}
         files = {file: path.read_bytes() for file, path in paths.items() if path.is_file()}
         return cls(name, record, files, key, position)
@@ -64,11 +59,7 @@ class ReplacedRun:
         return before if before.status == "completed" and before.key != self.key else None
 
     def fields_for_new_record(self, now: str) -> dict[str, Any]:
-        """Return the fields that the record of the new training takes over.
-
-        Args:
-            now: the time, as records store it.
-        """
+        """Return the fields that the record of the new training takes over; `now` is the time in a record's form."""
         before, position = self.record, self.position
         if before is None or before.key != self.key:
             return {"started": now, "replaces": self.completed}

@@ -33,14 +33,11 @@ class Completion:
 
 
 def completed_end(segment: Segment, position: Position | None) -> int | None:
-    """Return the epoch at which a segment ended, judged by the furthest intact state of its chain.
+    """Return the epoch at which a segment ended; None if epochs of it must be trained.
 
     Args:
         segment: the segment.
-        position: the furthest intact state; None if the store has none.
-
-    Returns:
-        The epoch; None if epochs of the segment must be trained.
+        position: the furthest intact state of its chain; None if the store has none.
     """
     if position is not None and position.epoch >= segment.end:
         return segment.end
@@ -71,16 +68,10 @@ def find_completion(chain: Chain, states: StateStore, segment: Segment) -> Compl
 def use_completed(
     chain: Chain, states: StateStore, segment: Segment, observers: Iterable[Observer] = ()
 ) -> SegmentRecord | None:
-    """Return a segment's record from the store, keep its state permanently, and remove the snapshots before it.
+    """Return a segment's record with the source `cached`; None if epochs of it must be trained.
 
-    Args:
-        chain: the keys.
-        states: the store's states.
-        segment: the segment.
-        observers: notified if the segment is completed.
-
-    Returns:
-        The segment's record with the source `cached`; None if epochs of it must be trained.
+    If the segment is completed, its state is kept permanently, the snapshots before it are removed, and the observers
+    are notified.
     """
     while True:
         done = find_completion(chain, states, segment)

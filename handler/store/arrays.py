@@ -40,16 +40,13 @@ def size_of(array: Any) -> int:
 
 # See docs/decisions/0011-arrays-stored-as-bytes.md.
 def write_array(path: Path, array: np.ndarray) -> dict[str, str]:
-    """Write an array.
+    """Write an array and return the digest of each file written, for the manifest; see `Chunks.digests`.
 
     At most two slabs are copied in memory at a time, and none if the array is contiguous.
 
     Args:
         path: the directory of the zarr array.
         array: any dtype except object, at least one axis.
-
-    Returns:
-        The digest of each file written, for the manifest; see `Chunks.digests`.
     """
     chunks = Chunks.create(path, (array.shape[0], array.dtype.itemsize * math.prod(array.shape[1:])))
 
@@ -92,15 +89,12 @@ def copy_array(
 
 
 def read_array(path: Path, description: dict[str, Any], out: np.ndarray | None = None) -> np.ndarray:
-    """Read an array that `write_array` wrote, slab by slab.
+    """Read an array that `write_array` wrote, slab by slab, and return it.
 
     Args:
         path: the directory of the zarr array.
         description: the array's dtype and shape, as `describe` returned them.
         out: an array of that dtype and shape, with any strides, to read into; by default a new array.
-
-    Returns:
-        `out`, or the new array.
 
     Raises:
         DamagedError: a file is missing or broken.

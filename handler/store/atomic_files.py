@@ -39,14 +39,7 @@ BROKEN = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EIO, err
 
 @contextlib.contextmanager
 def as_store_errors(path: Path) -> Iterator[None]:
-    """Convert an `OSError` into a `StoreError` whose message is one sentence.
-
-    Args:
-        path: the file or directory that is being written.
-
-    Raises:
-        StoreError: says what the system reported, and a remedy.
-    """
+    """Convert an `OSError` in writing a path into a `StoreError` that says what the system reported, and a remedy."""
     try:
         yield
     except OSError as error:  # guard: refusal-of-the-disk-explained
@@ -94,12 +87,7 @@ def free_bytes(folder: Path) -> int:
 
 
 def parallel_map(call: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Return the results of a call for each item, in order, computed in two threads; raise the call's exceptions.
-
-    Args:
-        call: the function.
-        items: its arguments, e.g. files or chunks.
-    """
+    """Return the results of a call for each item, in order, computed in two threads; raise the call's exceptions."""
     given = list(items)
     if len(given) < 2:
         return [call(item) for item in given]
@@ -144,16 +132,7 @@ def atomic_write(path: Path, *, beside: Path | None = None) -> Iterator[Path]:
 
 
 def write_file(path: Path, data: bytes, *, beside: Path | None = None) -> None:
-    """Write a file of the store atomically, see `atomic_write`. Quarantine a non-file in its place.
-
-    Args:
-        path: the file.
-        data: its content.
-        beside: the file next to which the new one is written first; by default `path`.
-
-    Raises:
-        StoreError: the system refuses; the previous file is untouched.
-    """
+    """Write a file of the store with the arguments and errors of `atomic_write`; quarantine a non-file in its place."""
     with atomic_write(path, beside=beside) as name:
         name.write_bytes(data)
         free_place(path)

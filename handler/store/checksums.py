@@ -62,16 +62,10 @@ def digest_file(path: Path) -> str:
 
 
 def read_checked(file: Path) -> dict[str, Any]:
-    """Read a JSON object that contains its own checksum, as `with_checksum` writes it.
+    """Return the JSON object that `with_checksum` wrote to a file, without its checksum.
 
     A file that this process has read before is not read again if its inode, size and times are unchanged. The nested
     values of the result are shared between calls, so callers must not modify them.
-
-    Args:
-        file: the file.
-
-    Returns:
-        The object without its checksum.
 
     Raises:
         DamagedError: the file is missing, is not whole, or was written by a later version of Frostline.
@@ -92,15 +86,7 @@ def read_checked(file: Path) -> dict[str, Any]:
 
 
 def parse_checked(file: Path, text: str | bytes) -> dict[str, Any]:
-    """Return the JSON object of a text that contains its own checksum.
-
-    Args:
-        file: the file that an error names.
-        text: the text.
-
-    Raises:
-        DamagedError: as for `read_checked`.
-    """
+    """Return the JSON object of a text, as `read_checked` does. Raise `DamagedError`, which names the file."""
     try:
         content: dict[str, Any] = json.loads(text)
         checksum = content.pop("checksum")
@@ -114,12 +100,7 @@ def parse_checked(file: Path, text: str | bytes) -> dict[str, Any]:
 
 
 def remember_written(file: Path, text: bytes) -> None:
-    """Add a file that this process has just written to the cache of `read_checked`.
-
-    Args:
-        file: the file.
-        text: its content, as `with_checksum` returned it.
-    """
+    """Add a file that this process has just written to the cache of `read_checked`; `text` is its content."""
     content = json.loads(text)
     del content["checksum"]
     with contextlib.suppress(OSError):
@@ -192,12 +173,7 @@ def key_of_text(text: str) -> str:
 
 
 def snapshot_key(key: str, step: int) -> str:
-    """Return the key of a state within an epoch.
-
-    Args:
-        key: the key of the state at the epoch's end.
-        step: the number of steps done in the epoch.
-    """
+    """Return the key of the state `step` steps into an epoch; `key` is that of the state at the epoch's end."""
     return f"{key}{STEP}{step}"
 
 

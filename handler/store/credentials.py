@@ -67,15 +67,9 @@ SOURCES = {
 
 
 def require_credentials(url: str) -> None:
-    """Raise `SpecError` if there are no credentials for a store.
+    """Raise `SpecError`, which says how to provide credentials, if there are none for the store at a URL.
 
     An environment variable or a file must provide them, or the metadata address must accept a connection.
-
-    Args:
-        url: the URL of the store, in its full form.
-
-    Raises:
-        SpecError: says how to provide credentials.
     """
     source = SOURCES[url.partition("://")[0]]
     if any(value and source.names.fullmatch(name) for name, value in os.environ.items()):

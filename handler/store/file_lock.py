@@ -18,7 +18,6 @@ class FileLock:
     """An open file or directory, which this process can lock against other processes and other objects of this class.
 
     Only the kernel decides whether the lock is held. The text of a lock file names the last holder, for people.
-    `docs/decisions/0057-one-class-of-file-locks.md` says why it is not a library's.
 
     Args:
         descriptor: the open file or directory; `close` closes it.

@@ -33,15 +33,12 @@ class StoreParts(Protocol):
 
 
 def verify(store: StoreParts, runs: Iterable[str] = ()) -> list[checksums.Damage]:
-    """Read every byte of the store and compare the checksums.
+    """Read every byte of the store, compare the checksums, and return the damages.
 
     Args:
         store: the store.
         runs: names of runs. If given, only the runs' own files, their states, the states that hold variables of these,
             their pre-fit results, and all activation caches and backups are read.
-
-    Returns:
-        The damages found.
     """
     names = list(runs)
     keys = reachable_states(store, names) if names else store.states.names()
@@ -170,23 +167,10 @@ def _records(store: StoreParts, runs: Iterable[str]) -> Iterator[RunRecord]:
 
 
 def collect(store: StoreParts, *, keep: Retention | None = None, dry_run: bool = False) -> tuple[list[str], int]:
-    """Remove everything that no kept run needs.
+    """Remove everything that no kept run needs; for the arguments, the result and the errors see `Store.collect`.
 
     This removes the runs that are not kept, the states that no kept run needs, the pre-fit results of no kept run, the
     activation caches and backups that no process uses, quarantined files, and the files that dead writers left.
-
-    Args:
-        store: the store; no training may run in it meanwhile.
-        keep: the rule for the runs to keep; by default all runs are kept.
-        dry_run: report the paths without removing them.
-
-    Returns:
-        The paths that were (or would be) removed, relative to the store, and their size in bytes.
-
-    Raises:
-        SpecError: the directory is no store, or no run has the metric of `keep`.
-        StoreError: a run's record cannot be read, so that its needs are unknown, or the system refuses.
-        BusyError: a training or another collection is running in the store.
     """
     marker.require_store(store.root)  # guard: collection-requires-a-store
     with nullcontext() if dry_run else collection_lock.hold_exclusive(store.root):  # guard: collection-alone

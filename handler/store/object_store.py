@@ -112,12 +112,7 @@ class Remote:
             return None
 
     def put(self, name: str, data: bytes | Path) -> None:
-        """Put an object, replacing an existing one.
-
-        Args:
-            name: the name of the object.
-            data: the content, or the path of a file with the content.
-        """
+        """Put an object, replacing an existing one; `data` is its content, or the path of a file with the content."""
         size = len(data) if isinstance(data, bytes) else data.stat().st_size
         parts = size > AT_ONCE
         self.request("put", name, lambda: self._obstore.put(self._objects, name, data, use_multipart=parts))
@@ -139,9 +134,6 @@ class Remote:
         Args:
             name: the name of an existing object.
             data: its content.
-
-        Raises:
-            SpecError: the service ignores or rejects conditional puts.
         """
         from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 

@@ -37,15 +37,9 @@ class PrefitCache:
         return self.root / f"{key}.zarr"
 
     def write(self, key: str, arrays: dict[str, np.ndarray], attrs: dict[str, Any]) -> Path:
-        """Store named arrays and a JSON object under a key.
+        """Store named arrays and a JSON object, `attrs`, under a key, and return their directory.
 
-        Args:
-            key: the key.
-            arrays: arrays of any dtype except object, with the examples along the first axis.
-            attrs: the JSON object.
-
-        Returns:
-            The directory.
+        The arrays have any dtype except object, and the examples along the first axis.
         """
         body: dict[str, Any] = {"attrs": attrs, "arrays": {}}
 
@@ -66,7 +60,7 @@ class PrefitCache:
         after: Callable[[int, int], None],
         look: Callable[[str], Look] | None = None,
     ) -> dict[str, Rows]:
-        """Store lazily read arrays, slab by slab, as arrays whose rows can be read in any order.
+        """Store lazily read arrays, slab by slab, as arrays whose rows can be read in any order; return these by name.
 
         Args:
             key: the key.
@@ -74,9 +68,6 @@ class PrefitCache:
             after: called with the bytes done and the total bytes; may raise to stop.
             look: returns, for an array's name, a function that is called with the first row and the values of each
                 slab; that function may raise.
-
-        Returns:
-            The stored arrays, by name.
         """
         body: dict[str, Any] = {"attrs": {"of": "rows"}, "arrays": {}}
         done, total = 0, sum(size_of(array) for array in arrays.values())

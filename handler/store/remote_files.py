@@ -16,12 +16,7 @@ def upload(path: Path) -> None:
 
 
 def upload_all(folder: Path, *, last: str) -> None:
-    """Upload the files of a directory that have changed since they were uploaded or downloaded.
-
-    Args:
-        folder: the directory.
-        last: the name of the file to upload after the others.
-    """
+    """Upload the files of a directory that have changed since their last transfer, the file `last` after the others."""
     found = remote_of(folder)
     if found is None:
         return

@@ -102,10 +102,6 @@ class RunStore:
     def file(self, record: RunRecord, name: str) -> Path:
         """Return the path of one of a run's files, after comparing its content with the record's digest, if any.
 
-        Args:
-            record: the record of the run.
-            name: the name of the file.
-
         Raises:
             DamagedError: the file is missing or damaged.
             StoreError: the file cannot be read, although it may be intact.

@@ -155,9 +155,8 @@ class StateStore:
             StoreError: a file cannot be read, although it may be intact.
         """
         try:
-            exists = atomic_dirs.ensure_local(self.folder(key)) and not remote_dirs.is_deleted_remotely(
-                self.folder(key)
-            )
+            folder = self.folder(key)
+            exists = atomic_dirs.ensure_local(folder) and not remote_dirs.is_deleted_remotely(folder)
             return exists and not self.damages(key)
         except DamagedError:
             return False

@@ -53,9 +53,6 @@ def refuse_other_file(store: Store, name: str, folder: str, spec: dict[str, obje
         name: the name of the run.
         folder: the directory of the file from which a sweep is made.
         spec: the specification in that file.
-
-    Raises:
-        SpecError: there is such a run.
     """
     if name not in store.runs.names():
         return
