@@ -1,7 +1,5 @@
 """Output that nothing reads any more: of a flow run whose worker was killed, of a command piped into `head`."""
 
-from __future__ import annotations
-
 import os
 import select
 

@@ -1,10 +1,8 @@
 """A network as plain data: its parts, the tensors between them, and the place up to which it can be computed once."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Graph:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Graph:
+    def from_json(cls, data: dict[str, Any]) -> Self:
         """Return the graph of which `data` is the `to_json`."""
         parts = (Node(**{**p, "inputs": tuple(p["inputs"]), "outputs": tuple(p["outputs"])}) for p in data["parts"])
         tensors = {name: tuple(data[name]) for name in ("sizes", "inputs", "outputs")}

@@ -1,8 +1,6 @@
 """The layers and variables inside a Keras layer or model."""
 
-from __future__ import annotations
-
-from typing import Any
+from typing import Any, Self
 
 
 class OwnWeight:
@@ -33,7 +31,7 @@ class OwnWeight:
     def _trainable_variables(self) -> list[Any]:
         return self.weights
 
-    def _flatten_layers(self) -> list[OwnWeight]:
+    def _flatten_layers(self) -> list[Self]:
         return [self]
 
 

@@ -1,8 +1,6 @@
 """Validated models of the sources' `data.args`."""
 
-from __future__ import annotations
-
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -44,7 +42,7 @@ class AugmentationArguments(Arguments):
     feature_noise: float = Field(default=0.05, ge=0, le=10_000, allow_inf_nan=False)
 
     @model_validator(mode="after")
-    def _scale_ascends(self) -> AugmentationArguments:
+    def _scale_ascends(self) -> Self:
         if self.scale[0] > self.scale[1]:
             raise ValueError(f"scale {list(self.scale)} is not ascending; give the smallest factor first")
         return self

@@ -1,9 +1,7 @@
 """The data of a specification: source, arguments, validation, and the files that a function reads."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
@@ -63,7 +61,7 @@ class DataSpec(SpecModel):
     )
 
     @model_validator(mode="after")
-    def _validate_on_the_same_kind(self) -> DataSpec:
+    def _validate_on_the_same_kind(self) -> Self:
         if self.validation is not None and is_cloud(self.source) != is_cloud(self.validation):
             kind = (
                 "point clouds (synthetic, .las, .laz)"

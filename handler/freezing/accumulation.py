@@ -3,8 +3,6 @@
 An optimizer that accumulates gradients must not change its trainable variables inside an accumulation window.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Runs a schedule: sets the mask and the learning rate of each segment and calls a fit function."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

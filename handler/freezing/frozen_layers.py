@@ -3,8 +3,6 @@
 Keras is prevented from updating them; a network that updates them itself is refused.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any

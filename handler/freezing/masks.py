@@ -6,8 +6,6 @@ never traces it again under another mask. The optimizer is built over all variab
 its variables do not depend on the mask.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
 from typing import Any, TypeVar

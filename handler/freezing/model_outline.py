@@ -1,7 +1,5 @@
 """The outline of a network: its layers with weights, in order, by path, as plain data for the schedule."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

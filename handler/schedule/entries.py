@@ -1,7 +1,5 @@
 """Freeze-training entries as a user writes them: checked for form, not yet against a network or a number of epochs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 

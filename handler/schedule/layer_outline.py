@@ -1,11 +1,9 @@
 """The outline of a network: its layers with weights, in order, by path, as plain data for the schedule."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class Outline:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Outline:
+    def from_json(cls, data: dict[str, Any]) -> Self:
         """Return the outline that `to_json` wrote."""
         fields = {**data, "layers": tuple(LayerInfo(**layer) for layer in data["layers"])}
         fields["weightless"], fields["models"] = tuple(data["weightless"]), tuple(data["models"])

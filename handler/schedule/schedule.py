@@ -4,8 +4,6 @@ An op lists every layer of its entry, frozen or not, and only one entry is in fo
 therefore a function of the schedule and the epoch alone, and resuming at any epoch needs only that epoch's mask.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """The strategies: the options of each, and the layer groups that it chooses in a turn."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 

@@ -4,8 +4,6 @@ A name is checked when the specification is read, and again when the callback is
 in the folder. A name with fields such as `{epoch:02d}` is also checked each time it is formatted.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import string

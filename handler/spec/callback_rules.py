@@ -1,7 +1,5 @@
 """Rules for each of Keras's callbacks: the one table of what a run may do with it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

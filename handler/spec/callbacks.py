@@ -1,10 +1,8 @@
 """Callbacks of a specification: names, arguments, callbacks that cannot be used, and the metrics that they monitor."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -35,7 +33,7 @@ class CallbackSpec(SpecModel):
     )
 
     @model_validator(mode="after")
-    def _refuse_what_keras_does_not_know(self) -> CallbackSpec:
+    def _refuse_what_keras_does_not_know(self) -> Self:
         arguments = self.arguments()
         check_plain_data(arguments)
         if is_reference(self.name):

@@ -1,7 +1,5 @@
 """Model of `training.strategy`: a word or a mapping."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field

@@ -1,7 +1,5 @@
 """Reader of a specification's text (YAML or JSON). It returns plain data; every error names the line."""
 
-from __future__ import annotations
-
 import codecs
 import json
 import re

@@ -1,7 +1,5 @@
 """Model of `model.weights`: the source of the initial weights, and the part of the network that receives them."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

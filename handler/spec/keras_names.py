@@ -4,8 +4,6 @@ Each table maps a class to its arguments, in order; arguments without a default 
 with Keras. They are strings of words because these are easier to read than a hundred quoted names.
 """
 
-from __future__ import annotations
-
 # ruff: noqa: SIM905
 
 # Arguments that every optimizer takes in addition to its own.

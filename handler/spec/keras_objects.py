@@ -3,8 +3,6 @@
 Names and arguments are checked against `keras_names`, so that a misspelt one is refused without importing Keras.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """Check of an optimizer in a specification: values that Keras would refuse later are refused here, by their field."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

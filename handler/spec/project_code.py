@@ -4,8 +4,6 @@ An environment, an installed package and Python's own library may lie below a pr
 the project, nor do names that a module of the project only imports from them.
 """
 
-from __future__ import annotations
-
 import os
 import site
 import sysconfig

@@ -1,7 +1,5 @@
 """Specifications as text: read from YAML or JSON, with overrides, and written."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any

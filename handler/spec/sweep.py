@@ -1,7 +1,5 @@
 """Sweeps: many trainings that differ in some values. Pure data: their names, overrides and shared epochs."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import math

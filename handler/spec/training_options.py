@@ -1,7 +1,5 @@
 """Model of `training`: epochs, batch size, snapshots, activation cache, callbacks and the like."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field

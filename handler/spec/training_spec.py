@@ -5,11 +5,9 @@ field's path, the value given and the remedy. Layer names need the network; they
 computed.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
@@ -167,7 +165,7 @@ class TrainingSpec(SpecModel):
         return data
 
     @model_validator(mode="after")
-    def _refuse_what_cannot_be(self) -> TrainingSpec:
+    def _refuse_what_cannot_be(self) -> Self:
         check_schedule(
             self.freeze_training, self.training.epochs, learning_rate_schedule=self.model.compile.learning_rate_schedule
         )

@@ -3,8 +3,6 @@
 `docs/decisions/0060-pyyaml-with-stricter-numbers.md` says why it is not a library of YAML 1.2.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Hashable
 from typing import Any

@@ -1,7 +1,5 @@
 """Checks the arguments of the public classes, and refuses unusable ones in one sentence."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Backups of X and y: written to zarr and restored into the same arrays, for fits that rearrange them in place."""
 
-from __future__ import annotations
-
 import contextlib
 import tempfile
 from pathlib import Path

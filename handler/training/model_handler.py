@@ -1,7 +1,5 @@
 """The model handler: an architecture, how it is compiled, and how it is trained."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The record of a training on live objects: `runs/<name>/run.json`, like that of any other run."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -4,8 +4,6 @@ The flow and `DLTrainingHandler.fit` both use it. One rule covers retry, resumpt
 the furthest intact state of the chain on disk, and resume from it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import time
 from pathlib import Path

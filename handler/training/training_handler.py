@@ -1,7 +1,5 @@
 """The training handler: pre-fit, the segmented fit between backup and restore, post-fit. Works on live objects."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path

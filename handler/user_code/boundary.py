@@ -3,8 +3,6 @@
 Inside, the working directory is the specification's folder. Afterwards it is restored, even if the code changed it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import inspect
@@ -14,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from handler.errors import FrostlineError, SpecError, UserCodeError
 from handler.errors.quoting import quote
@@ -46,7 +44,7 @@ class UserCode:
         self.folder, self.what, self.arguments, self.seed = folder.resolve(), what, arguments, seed
         self._entered = ExitStack()
 
-    def __enter__(self) -> UserCode:
+    def __enter__(self) -> Self:
         with ExitStack() as entered:
             entered.enter_context(_working_directory.changed_to(self.folder))
             if self.seed is not None:  # guard: data-function-seeded

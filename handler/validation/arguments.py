@@ -1,7 +1,5 @@
 """Checks of the arguments of the public classes; each refuses an unusable one in one sentence."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import keras

@@ -1,7 +1,5 @@
 """The input arrays of a training as a list, whether a user gives one array or several."""
 
-from __future__ import annotations
-
 from typing import Any
 
 

@@ -1,7 +1,5 @@
 """Conversion of pydantic's errors to Frostline's messages: the path, the value given and the values accepted."""
 
-from __future__ import annotations
-
 import difflib
 import math
 import numbers

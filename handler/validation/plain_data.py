@@ -1,7 +1,5 @@
 """Check of plain data: the values that a specification may hold, without passwords."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

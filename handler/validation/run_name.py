@@ -1,7 +1,5 @@
 """Names of runs, which are also the names of their folders in the store."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Checks of text from the user: text that no file name, JSON or page can hold is refused early."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import PurePath
