@@ -51,9 +51,6 @@ def admit_path(field: str, path: str | Path | None) -> None:
     Args:
         field: the name of the field that holds the path.
         path: the path or URL; None is always allowed.
-
-    Raises:
-        SpecError: names the field, the path and the remedy.
     """
     if path is None or not is_from_outside():
         return
@@ -76,9 +73,6 @@ def admit_address(field: str, address: str | None) -> None:
     Args:
         field: the name of the field that holds the address.
         address: `scheme://host:port/path`, or `host:port`; None is always allowed.
-
-    Raises:
-        SpecError: names the field, the address and the remedy.
     """
     if address is None or not is_from_outside():
         return
@@ -96,9 +90,6 @@ def admit_processes(count: int | None) -> None:
 
     Args:
         count: the number of concurrent trainings; None derives it from the cores.
-
-    Raises:
-        SpecError: `count` exceeds the number of cores.
     """
     if count is not None and count > core_count() and is_from_outside():
         raise SpecError("processes", f"{count} are more than the worker's cores; give {core_count()} or fewer")
@@ -112,9 +103,6 @@ def admit_spec(spec: TrainingSpec, folder: Path) -> None:
     Args:
         spec: the specification.
         folder: the folder in which its modules and relative paths are looked up.
-
-    Raises:
-        SpecError: names the field, the path, module or address, and the remedy.
     """
     if not is_from_outside():
         return
@@ -132,9 +120,7 @@ def _roots() -> list[str]:
 
 
 def _paths_to_read(spec: TrainingSpec, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the paths that a training reads, each with its field: named files, matches of globs, targets of links in
-    groups.
-    """
+    """Yield the paths that a training reads, each with its field: files, glob matches, targets of links in groups."""
     for field, item in spec.data.source_files():
         # Before the absence of a file could reveal anything about it.
         yield field, _before_wildcard(field, item, folder)

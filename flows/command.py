@@ -1,6 +1,6 @@
 """The entry point of the `frostline` command, also as `python -m flows.command`.
 
-    The command line itself is `flows/cli/app.py`, above the flows; it is imported by its name when it is called.
+The command line itself is `flows/cli/app.py`, above the flows; it is imported by its name when it is called.
 """
 
 import sys

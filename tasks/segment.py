@@ -1,5 +1,4 @@
-"""The stage that trains: one task run per segment, with its result cached under the key of the state that satisfies it.
-"""
+"""The stage that trains: one task run per segment, cached under the key of the state that satisfies it."""
 
 from pathlib import Path
 

@@ -20,8 +20,7 @@ LONGEST_SECONDS = 30 * 86400
 
 
 def deploy(output: Output, dead_after: float) -> None:
-    """Create the work pools that prefect.yaml names, deploy its deployments, and declare the automation for dead flow
-    runs.
+    """Create the work pools of prefect.yaml, deploy its deployments, and declare the automation for dead flow runs.
 
     Existing deployments and the automation are updated; existing pools stay unchanged.
 

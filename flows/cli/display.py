@@ -70,9 +70,7 @@ class Display(Observer):
 
 
 class LiveDisplay(Display):
-    """Segment, frozen layers, epoch, step, loss and time left, redrawn several times a second; lines of past epochs
-    stay.
-    """
+    """The segment, its frozen layers, epoch, step, loss and time left, redrawn in place; lines of past epochs stay."""
 
     each_step = False
 

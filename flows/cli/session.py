@@ -99,8 +99,7 @@ class Session:
             raise failure from error
 
     def connect(self, store: Path) -> None:
-        """Configure Prefect, before its import, for the user's server or for an embedded one, which starts in the
-        background.
+        """Configure Prefect, before its import, for the user's server or an embedded one that starts meanwhile.
 
         Args:
             store: the store's absolute path.
@@ -207,8 +206,7 @@ class Session:
         self.output.say(f"full traceback: {log}" if log else "".join(traceback.format_exception(error)).rstrip())
 
     def _answer_without_server(self, run: TrainingRun, store: str, error: Exception) -> TrainAnswer:
-        """Return the answer after the flow raised an error: the training's own error, or one in reporting to the
-        server.
+        """Return the answer after the flow raised an error: the training's own, or one in reporting to the server.
 
         Raises:
             Interrupted, FrostlineError, Exception: the training's own end, if it is not complete.

@@ -39,9 +39,7 @@ def prefect_home() -> Path:
 
 
 def configured_api_url() -> str | None:
-    """Return the API URL of the user's own server, from PREFECT_API_URL or the active profile; None if neither sets
-    one.
-    """
+    """Return the API URL of the user's own server, from PREFECT_API_URL or the active profile; None without either."""
     if url := os.environ.get("PREFECT_API_URL"):
         return url
     profiles = Path(os.environ.get("PREFECT_PROFILES_PATH") or prefect_home() / "profiles.toml").expanduser()

@@ -1,5 +1,4 @@
-"""The work pool of the deployments: how a worker starts a flow run, and what the creator of a flow run cannot change.
-"""
+"""The work pool of the deployments: how a worker starts a flow run, and what its creator cannot change."""
 
 from typing import Any
 

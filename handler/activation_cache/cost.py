@@ -24,7 +24,7 @@ def reason_not_used(cut: Cut, mode: Mode, epochs: int, *, rows: int | None, limi
         epochs: the number of epochs that are trained with the activations.
         rows: the number of examples, or None if it is not yet known.
         limit: the largest size on disk in bytes.
-        there: whether the activations may exist already, so that only reading them counts.
+        in_store: whether the activations may exist already, so that only reading them counts.
     """
     if mode == "off":
         return "switched off"

@@ -78,11 +78,7 @@ def scope_of(model: Any) -> AbstractContextManager[Any]:
 
 
 def check_strategy(model: Any) -> None:
-    """Refuse a model of another strategy than MirroredStrategy, or with an optimizer not known to be exact there.
-
-    Raises:
-        SpecError: names it and the remedy.
-    """
+    """Raise `SpecError` for another strategy than MirroredStrategy, or an optimizer not known to be exact there."""
     import tensorflow as tf
 
     if not is_distributed(model):
@@ -97,15 +93,12 @@ def check_strategy(model: Any) -> None:
 
 
 def check_batch_fills_replicas(model: Any, rows: int, batch_size: int) -> None:
-    """Refuse batches that leave a replica without an example.
+    """Raise `SpecError` for batches that leave a replica without an example.
 
     Args:
         model: the model.
         rows: the number of examples.
         batch_size: the number of examples per batch; the last batch of an epoch has the rest.
-
-    Raises:
-        SpecError: names the batch and the remedy.
     """
     devices = replica_count(model)
     for size, which in ((min(batch_size, rows), "a batch"), (rows % batch_size, "the last batch of an epoch")):

@@ -37,11 +37,7 @@ class FiniteCheck:
             self.count += int(finite.size - np.count_nonzero(finite))
 
     def require(self) -> None:
-        """Raise `DataError` if a value was not finite.
-
-        Raises:
-            DataError: names the array, the number of such values and the first row that has one.
-        """
+        """Raise `DataError` if values were not finite; it names the array, their number and the first row with one."""
         if self.count:
             raise DataError(
                 self.where,
@@ -56,9 +52,6 @@ def check_finite(array: Any, name: str, where: str) -> None:
     Args:
         array: an array that supports slices along its first axis.
         name, where: see `FiniteCheck`.
-
-    Raises:
-        DataError: see `FiniteCheck.require`.
     """
     check = FiniteCheck(name, where)
     if _has_not_finite(np.dtype(array.dtype)):
@@ -74,9 +67,6 @@ def check_arrays(X: Any, y: Any, validation: tuple[Any, Any] | None) -> None:
         X: an array or a list of arrays.
         y: the targets.
         validation: (X, y) of the validation data, or None.
-
-    Raises:
-        DataError: see `FiniteCheck.require`.
     """
     for suffix, given in (("", (X, y)), ("_val", validation or ())):
         for letter, part in zip("Xy", given, strict=False):

@@ -73,9 +73,6 @@ def check_dimensions(paths: Sequence[Path], features: Sequence[str], where: str)
         paths: the files.
         features: names of features.
         where: the field that named the files, for messages.
-
-    Raises:
-        DataError: names a file, the dimension that it lacks and the dimensions that it has.
     """
     if not dimensions_of(features):
         return
@@ -87,15 +84,12 @@ def check_dimensions(paths: Sequence[Path], features: Sequence[str], where: str)
 
 
 def check_output(source: Path, output: Path, codes: Sequence[int]) -> None:
-    """Raise `DataError` for an output that `write_cloud` cannot write, before the points are classified.
+    """Raise `DataError` for an output of another kind than the source, or codes that its point format can't hold.
 
     Args:
         source: the .las or .laz file to be classified.
         output: the file to write.
         codes: the ASPRS codes that the points may get.
-
-    Raises:
-        DataError: the output is of another kind, or a code does not fit the point format.
     """
     if output.name.lower().endswith(COPC_SUFFIX):
         plain = f"{output.name[: -len(COPC_SUFFIX)]}.laz"

@@ -62,9 +62,6 @@ def check_inputs(model: Any, given: Sequence[Any], where: str, *, more: bool = F
         given: arrays or tensors, one for each input.
         where: the path of the specification's field that provides them.
         more: whether the architecture adds further inputs.
-
-    Raises:
-        DataError: names the given and the expected number or shape.
     """
     wanted = getattr(model, "inputs", None)
     if not wanted:
@@ -86,9 +83,6 @@ def check_lengths(parts: Sequence[Any], y: Any, where: str) -> None:
         parts: the arrays of X.
         y: the targets.
         where: the path of the specification's field that provides the data.
-
-    Raises:
-        DataError: names the numbers.
     """
     lengths = {part.shape[0] for part in (*parts, y)}
     if len(lengths) > 1:

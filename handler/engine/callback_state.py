@@ -24,11 +24,7 @@ from handler.store.checksums import digest_bytes
 
 
 def check_callbacks(callbacks: Sequence[Any]) -> None:
-    """Raise `SpecError` for callbacks with which a training could not be resumed exactly.
-
-    Raises:
-        SpecError: names the callback and a remedy.
-    """
+    """Raise `SpecError` for callbacks with which a training could not be resumed exactly."""
     for i, callback in enumerate(callbacks):
         for name in ("BackupAndRestore", "SwapEMAWeights"):  # guard: unsupported-callbacks-refused
             if isinstance(callback, getattr(keras.callbacks, name)):

@@ -90,13 +90,10 @@ def first_weight_not_finite(variables: Iterable[Any]) -> str | None:
 
 
 def check_history(history: Mapping[str, Sequence[float | None]]) -> None:
-    """Raise `NonFiniteError` for a state whose training passed a loss or a metric that is not finite.
+    """Raise `NonFiniteError` for a state whose training passed a non-finite loss or metric; it names the first epoch.
 
     Args:
         history: the history of a state, with None for a gap.
-
-    Raises:
-        NonFiniteError: names the first epoch with such a value.
     """
     found = [
         (epoch, name, value)

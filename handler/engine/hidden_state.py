@@ -58,9 +58,6 @@ def refuse_derived_from_training(model: Any) -> None:
 
     A resumed training would derive the value from the weights of its state, and an uninterrupted one from the initial
     weights.
-
-    Raises:
-        SpecError: names the layer and a remedy.
     """
     changed = derived_state.refresh(model)
     if changed:

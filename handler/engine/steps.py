@@ -62,8 +62,8 @@ class Steps:
             first: the first step.
             last: the step to stop before.
             begin, end: called for each batch that runs as a single step.
-            every: the yields include all multiples of this; 0 for none.
-            each: run each batch as a single step.
+            yield_every: the yields include all multiples of this; 0 for none.
+            step_by_step: run each batch as a single step.
             guarded: in a graph call of many steps, report the first step whose loss is not finite.
 
         Raises:

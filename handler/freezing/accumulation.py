@@ -70,16 +70,12 @@ class MaskChangeCheck:
             )
 
     def check_mask_change(self, frozen: tuple[str, ...], then: tuple[str, ...], epoch: int) -> None:
-        """Refuse to change the mask while gradients are accumulated, in a custom loop with an unknown number of
-        steps.
+        """Raise `ScheduleError` if a mask changes inside an accumulation window of a loop of unknown length.
 
         Args:
             frozen: the layers that were frozen when the optimizer took its last steps.
             then: the layers that are frozen from `epoch` on.
             epoch: the epoch at which the mask changes.
-
-        Raises:
-            ScheduleError: the optimizer is inside a window of `gradient_accumulation_steps`.
         """
         inner = unwrapped(self.optimizer)
         window = None if is_multi_optimizer(inner) else inner.gradient_accumulation_steps

@@ -11,10 +11,8 @@ from handler.freezing.masks import Masks
 from handler.freezing.model_outline import outline
 from handler.records import rate_text
 from handler.schedule.entries import FIELD, parse_entries
-from handler.schedule.schedule import Schedule, compute_schedule, random_turns, round_robin_turns
+from handler.schedule.schedule import Schedule, Turns, compute_schedule, random_turns, round_robin_turns
 from handler.validation.arguments import check_function, check_network, check_optimizer, check_whole
-
-Turns = tuple[list[int], list[dict[str, list[str]]]]
 
 
 class DLFreezeTrainingExecutor:
@@ -34,19 +32,7 @@ class DLFreezeTrainingExecutor:
         self.freeze_training = freeze_training
 
     def prepare_schedule(self, training_epochs: int, nn: Any = None) -> tuple[list[int], list[dict], list | None]:
-        """Return the schedule of this executor's entries; see `compute_schedule`.
-
-        Args:
-            training_epochs: number of epochs, at least 1.
-            nn: a built `keras.Model`; None: entries may use only plain layer names.
-
-        Returns:
-            `(op_epoch, op, lrs)`.
-
-        Raises:
-            ScheduleError: an entry cannot be used.
-            SpecError: an argument cannot be used.
-        """
+        """Return the schedule of this executor's entries; arguments, returns and errors as of `compute_schedule`."""
         return self.compute_schedule(self.freeze_training, training_epochs, nn)
 
     @staticmethod
@@ -79,39 +65,13 @@ class DLFreezeTrainingExecutor:
     def handle_round_robin_freezing(
         self, layers: list[str | list[str]], interval: tuple[int, int], strategy: dict[str, Any]
     ) -> Turns:
-        """Return the turns `(op_epoch, op)` of one round-robin entry, without the closing op.
-
-        Args:
-            layers: layer names; a nested list is one layer group.
-            interval: `(start, end)`, 0-based epochs, half-open.
-            strategy: `{"name": "round_robin", "period": 1, "count": 1, "invert": False}`; each key is optional.
-
-        Returns:
-            `(op_epoch, op)` as in `compute_schedule`; the layers of an op are in the order in which they are listed.
-
-        Raises:
-            ScheduleError: an argument cannot be used.
-        """
+        """Return the turns of a round-robin entry; see `handler.schedule.schedule.round_robin_turns`."""
         return round_robin_turns(layers, interval, strategy)
 
     def handle_random_freezing(
         self, layers: list[str | list[str]], interval: tuple[int, int], strategy: dict[str, Any]
     ) -> Turns:
-        """Return the turns `(op_epoch, op)` of one random entry, without the closing op.
-
-        The choice of a turn is a function of the seed and the turn's number alone.
-
-        Args:
-            layers: layer names; a nested list is one layer group.
-            interval: `(start, end)`, 0-based epochs, half-open.
-            strategy: `{"name": "random", "period": 1, "count": 1, "invert": False, "seed": 0}`; each key is optional.
-
-        Returns:
-            `(op_epoch, op)` as in `compute_schedule`; the layers of an op are in the order in which they are listed.
-
-        Raises:
-            ScheduleError: an argument cannot be used.
-        """
+        """Return the turns of a random entry; see `handler.schedule.schedule.random_turns`."""
         return random_turns(layers, interval, strategy)
 
     def execute(

@@ -59,14 +59,11 @@ def _as_inference(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_frozen_unchanged(function: Any, weights: dict[str, list[Any]]) -> None:
-    """Refuse a traced step that changes frozen weights, in a layer's call or in a custom train step.
+    """Raise `ScheduleError` for a traced step that changes frozen weights, in a layer's call or in a custom train step.
 
     Args:
         function: the `tf.function`, traced.
         weights: the frozen weights, by the path of their layer.
-
-    Raises:
-        ScheduleError: the step changes one of them; names the layer, the weight and the remedy.
     """
     graph = function.get_concrete_function().graph
     handles = {id(inside): id(outside) for outside, inside in graph.captures}

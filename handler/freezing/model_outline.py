@@ -29,7 +29,7 @@ def _occurrences(parent: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
     for own in _own_weights(parent):
         yield join(prefix, own.name), own
-    for layer in _children(parent):
+    for layer in inner_layers(parent):
         path = join(prefix, layer.name)
         yield path, layer
         if isinstance(layer, keras.Model):
@@ -43,7 +43,7 @@ def parts_of(layer: Any, path: str) -> list[tuple[str, Any]]:
     Returns:
         `(path, layer)` for each layer with weights below it that contains no other, and for each `OwnWeight`.
     """
-    inner = [child for child in _children(layer) if child.weights]
+    inner = [child for child in inner_layers(layer) if child.weights]
     parts = [(join(path, own.name), own) for own in _own_weights(layer)] if inner else []
     for child in inner:
         below = join(path, child.name)
@@ -57,14 +57,9 @@ def join(prefix: str, name: str) -> str:
     return f"{prefix}/{name}" if prefix else name
 
 
-def _children(layer: Any) -> list[Any]:
-    children: list[Any] = inner_layers(layer)
-    return children
-
-
 def _own_weights(holder: Any) -> list[OwnWeight]:
     """Return the weights of a container that belong to none of its layers."""
-    theirs = {id(weight) for child in _children(holder) for weight in child.weights}
+    theirs = {id(weight) for child in inner_layers(holder) for weight in child.weights}
     own = {id(v): v for v in own_variables(holder) if id(v) not in theirs}
     return [OwnWeight(variable) for variable in own.values()]
 

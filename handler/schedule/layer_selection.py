@@ -35,7 +35,7 @@ class LayerGroups:
     """The layer groups of an entry.
 
     Attributes:
-        units: the layer groups; the layers of one group are frozen together. In the order in which they take turns.
+        groups: the layer groups; the layers of one group are frozen together. In the order in which they take turns.
         domain: all layers of the groups, in layer order.
         spared: the layers that `except` excludes.
     """

@@ -154,15 +154,12 @@ def _resolved(entries: Sequence[Entry], outline: Outline | None) -> list[LayerGr
 
 
 def check_schedule(entries: Sequence[Entry], training_epochs: int, *, learning_rate_schedule: bool = False) -> None:
-    """Refuse entries that no network allows: intervals out of range, overlaps, repeated layers, impossible rates.
+    """Raise `ScheduleError` for intervals out of range, overlaps, repeated layers and rates that no network allows.
 
     Args:
         entries: the entries.
         training_epochs: the number of epochs.
         learning_rate_schedule: whether the optimizer has a learning-rate schedule of its own.
-
-    Raises:
-        ScheduleError: names the entry, the value and the remedy.
     """
     intervals: list[tuple[int, int, int]] = []
     for i, entry in enumerate(entries):
@@ -223,19 +220,7 @@ def random_turns(
     """Return the turns of a random entry, without the closing op.
 
     Turn t chooses the layer groups `numpy.random.default_rng([seed, t]).choice(n, count, replace=False)`: a function of
-    the seed and t alone.
-
-    Args:
-        units: layer names; a nested list is one layer group.
-        interval: `(start, end)`.
-        strategy: `{"name": "random", "period": 1, "count": 1, "invert": false, "seed": 0}`; each key is optional.
-        order: all layer names in the network's order; None: as listed.
-
-    Returns:
-        `(op_epoch, op)`.
-
-    Raises:
-        ScheduleError: the strategy, the interval or the layer groups can't be used.
+    the seed and t alone. The strategy also takes a `seed`, by default 0; all else is as for `round_robin_turns`.
     """
     return _public_turns(units, interval, parse_strategy(strategy, RandomStrategy), order)
 

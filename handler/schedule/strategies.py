@@ -26,8 +26,7 @@ class RoundRobinStrategy(SpecModel):
     period: Annotated[Count, Field(title="Period", description="Number of epochs per turn.")] = 1
     count: Annotated[Count, Field(title="Count", description="Number of layer groups chosen per turn.")] = 1
     invert: Annotated[
-        Flag,
-        Field(title="Invert", description="The chosen layer groups are trainable and the entry's others frozen."),
+        Flag, Field(title="Invert", description="The chosen layer groups are trainable and the entry's others frozen.")
     ] = False
 
     def choose(self, turn: int, groups: int) -> set[int]:

@@ -32,9 +32,6 @@ def check_written(kind: str, arguments: Mapping[str, Any], path: str = "") -> No
         kind: the name of the callback's class in Keras.
         arguments: the arguments of the class.
         path: the path of the arguments, for messages.
-
-    Raises:
-        SpecError: names the argument, the name and the remedy.
     """
     argument = WRITERS.get(kind, "")
     if argument in arguments:
@@ -48,11 +45,7 @@ def check_written(kind: str, arguments: Mapping[str, Any], path: str = "") -> No
 
 
 def check_name(name: Any, path: str) -> None:
-    """Raise `SpecError` for a value that is not the name of a file below the run's folder.
-
-    Raises:
-        SpecError: names the field, the name and the remedy.
-    """
+    """Raise `SpecError` for a value that is not the name of a file below the run's folder."""
     if not isinstance(name, str) or not name.strip():
         raise SpecError(path, f"must be the name of a file in the run's folder, not {quote(name)}")
     parts = PurePath(name).parts
@@ -77,9 +70,6 @@ def check_fields(name: str, path: str, there_will_be: Collection[str] | None = N
         name: the name, such as `{epoch:02d}-{val_loss:.3f}.keras`.
         path: the path of the name, for messages.
         there_will_be: the fields with which it can be formatted; None if unknown.
-
-    Raises:
-        SpecError: names the field.
     """
     known = "a field is {epoch}, {batch} or a metric, as in {epoch:02d} and {val_loss:.3f}"
     try:

@@ -100,11 +100,7 @@ def _check_values(name: str, arguments: dict[str, Any]) -> None:
 
 
 def check_packages(callbacks: Sequence[CallbackSpec]) -> None:
-    """Raise `SpecError` for a callback that needs a package which isn't installed.
-
-    Raises:
-        SpecError: names the package.
-    """
+    """Raise `SpecError` for a callback that needs a package which isn't installed."""
     for i, callback in enumerate(callbacks):
         package = callback.rule.package
         if package and find_spec(package) is None:
@@ -124,9 +120,6 @@ def check_monitors(
         logs: the names in an epoch's logs, and whether the set is complete.
         learning_rate_schedule: whether the optimizer has a learning-rate schedule, so that no callback can set the
             rate.
-
-    Raises:
-        SpecError: names the callback's field and the names that can be monitored.
     """
     known, complete = logs
     for i, callback in enumerate(callbacks):

@@ -37,9 +37,6 @@ def check_device_strategy(
         strategy: `training.strategy`, or None.
         batch_size: `training.batch_size`.
         optimizer: `model.compile.optimizer`.
-
-    Raises:
-        SpecError: names the field, the value and the remedy.
     """
     if strategy is None:
         return

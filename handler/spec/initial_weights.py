@@ -54,9 +54,6 @@ def check_not_from_itself(weights: str | WeightsInto | None, run: str) -> None:
     Args:
         weights: `model.weights`.
         run: the run's name.
-
-    Raises:
-        SpecError: `weights` names a state of the run.
     """
     source = "" if weights is None else source_of(weights)[0]
     if source.startswith("run:") and source[4:].partition("@")[0] == run:

@@ -13,14 +13,7 @@ from pathlib import Path
 import handler
 from handler.errors import SpecError
 from handler.store.marker import MARKER
-from handler.user_code.modules import (
-    RESERVED,
-    bindings,
-    check_reference,
-    find_module,
-    is_allowed_module,
-    parse_module,
-)
+from handler.user_code.modules import RESERVED, bindings, check_reference, find_module, is_allowed_module, parse_module
 
 ENVIRONMENTS = frozenset({"site-packages", "dist-packages", "node_modules", "venv", "virtualenv", "__pypackages__"})
 MARKS = {"pyvenv.cfg": "a virtual environment", "conda-meta": "a conda environment"}
@@ -37,9 +30,6 @@ def check_own(reference: str, folder: Path, project: Path, path: str) -> None:
         folder: the specification's folder, where the module is looked up.
         project: the folder of the project that must contain the code.
         path: the field that holds the reference, for messages.
-
-    Raises:
-        SpecError: the module or the name comes from elsewhere; names its origin and the remedy.
     """
     module, name = reference.split(":")
     if is_allowed_module(module):

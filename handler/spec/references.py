@@ -50,9 +50,6 @@ def check_references(spec: TrainingSpec, folder: Path) -> None:
     Args:
         spec: the specification.
         folder: the folder where modules and relative paths are looked up.
-
-    Raises:
-        SpecError: names the field's path, the missing function or file, and alternatives.
     """
     from handler.data.globs import files_named
 
@@ -78,9 +75,6 @@ def check_source(source: str, folder: Path, path: str) -> None:
         source: a path or a glob.
         folder: the folder that a relative path is relative to.
         path: the field that names the source, for messages.
-
-    Raises:
-        SpecError: names the file or the glob.
     """
     from handler.data.globs import matches
 

@@ -18,11 +18,7 @@ WRAP_MODEL = "DLModelHandler(KerasArchitecture(model), training_epochs=10, batch
 
 
 def check_model_handler(mh: Any) -> None:
-    """Refuse an object that lacks an attribute of a model handler.
-
-    Raises:
-        SpecError: names how to make one.
-    """
+    """Raise `SpecError` for an object that lacks an attribute of a model handler; it says how to make one."""
     if isinstance(mh, keras.Model):
         raise SpecError("mh", f"a keras.Model must be wrapped: {WRAP_MODEL}")
     if hasattr(mh, "network") and hasattr(mh, "structure_for"):
@@ -36,11 +32,7 @@ def check_model_handler(mh: Any) -> None:
 
 
 def check_architecture(arch: Any) -> None:
-    """Refuse an object that lacks `build` or `is_built`.
-
-    Raises:
-        SpecError: names how to make an architecture.
-    """
+    """Raise `SpecError` for an object that lacks `build` or `is_built`; it says how to make an architecture."""
     if isinstance(arch, keras.Model):
         raise SpecError("arch", "a keras.Model must be wrapped: KerasArchitecture(model)")
     if isinstance(arch, type):
@@ -51,26 +43,19 @@ def check_architecture(arch: Any) -> None:
 
 
 def check_data(X: Any, y: Any, names: tuple[str, str] = ("X", "y_rf")) -> None:
-    """Refuse data that are no numeric arrays, or whose parts don't fit each other.
+    """Raise `DataError` for data that are no numeric arrays, or whose parts don't fit each other.
 
     Args:
         X: array or list of arrays, first axis = examples.
         y: array of targets.
         names: the names of the two in messages.
-
-    Raises:
-        DataError: names the given value and how to make an array of it.
     """
     check_kinds(X, y, names)
     check_pair(X, y, " and ".join(names), "the data")
 
 
 def check_callbacks(callbacks: Any) -> None:
-    """Refuse a value that is no list of Keras callbacks.
-
-    Raises:
-        SpecError: names the item that is no callback.
-    """
+    """Raise `SpecError` for a value that is no list of Keras callbacks."""
     if isinstance(callbacks, keras.callbacks.Callback):
         raise SpecError("callbacks", f"must be a list; give [{type(callbacks).__name__}(...)]")
     if not isinstance(callbacks, list | tuple):
@@ -84,21 +69,13 @@ def check_callbacks(callbacks: Any) -> None:
 
 
 def check_store(store: Any) -> None:
-    """Refuse a value that is neither a store, a path, a URL nor None.
-
-    Raises:
-        SpecError: names the remedy.
-    """
+    """Raise `SpecError` for a value that is neither a store, a path, a URL nor None."""
     if not isinstance(store, Store | str | Path | None) or store == "":
         raise SpecError("store", f"must be a folder's path, a URL, a Store or None, not {describe_value(store)}")
 
 
 def check_observers(observers: Any) -> None:
-    """Refuse a value that is no sequence of observers.
-
-    Raises:
-        SpecError: names the remedy.
-    """
+    """Raise `SpecError` for a value that is no sequence of observers."""
     if isinstance(observers, Observer):
         raise SpecError("observers", f"must be a list; give [{type(observers).__name__}(...)]")
     if not isinstance(observers, Sequence) or isinstance(observers, str):
@@ -109,11 +86,7 @@ def check_observers(observers: Any) -> None:
 
 
 def check_validation(given: Any) -> None:
-    """Refuse validation data that are no pair of arrays.
-
-    Raises:
-        DataError: names the remedy.
-    """
+    """Raise `DataError` for validation data that are no pair of arrays."""
     if given is None:
         return
     if not isinstance(given, list | tuple) or len(given) != 2:
@@ -122,21 +95,13 @@ def check_validation(given: Any) -> None:
 
 
 def check_callable_or_callbacks(callbacks: Any) -> None:
-    """Refuse a value that is neither a list of callbacks nor a function.
-
-    Raises:
-        SpecError: names the item that is no callback.
-    """
+    """Raise `SpecError` for a value that is neither a list of callbacks nor a function."""
     if isinstance(callbacks, keras.callbacks.Callback | type) or not callable(callbacks):
         check_callbacks(callbacks)
 
 
 def check_data_of_trainer(trainer: Trainer) -> None:
-    """Refuse batches that no step could take.
-
-    Raises:
-        DataError, SpecError: names the argument of the training handler, `X and y_rf` or `validation_data`.
-    """
+    """Raise `DataError` or `SpecError`, with the training handler's argument, for batches that no step could take."""
     try:
         check_batches(trainer.model, trainer.sequencer, "X and y_rf")
         check_batches(trainer.model, trainer.validation, "validation_data", "_val")

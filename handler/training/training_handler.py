@@ -15,11 +15,11 @@ from handler.engine.trainer import Trainer
 from handler.errors import StoreError
 from handler.fingerprint import data_digests, live_objects
 from handler.freezing.accumulation import MaskChangeCheck
-from handler.freezing.executor import DLFreezeTrainingExecutor, Turns
+from handler.freezing.executor import DLFreezeTrainingExecutor
 from handler.freezing.model_outline import outline
 from handler.memory import enough_memory
 from handler.observer import Observer
-from handler.schedule.schedule import compute_schedule, describe_idle_epochs, describe_layers_frozen_by_user
+from handler.schedule.schedule import Turns, compute_schedule, describe_idle_epochs, describe_layers_frozen_by_user
 from handler.spec.training_options import NonFinite
 from handler.state.chain import Chain
 from handler.store.checksums import key_of
@@ -329,13 +329,13 @@ class DLTrainingHandler:
     def handle_round_robin_freezing(
         self, layers: list[str | list[str]], interval: tuple[int, int], strategy: dict[str, Any]
     ) -> Turns:
-        """See `DLFreezeTrainingExecutor.handle_round_robin_freezing`."""
+        """Return the turns of a round-robin entry; see `handler.schedule.schedule.round_robin_turns`."""
         return self.executor.handle_round_robin_freezing(layers, interval, strategy)
 
     def handle_random_freezing(
         self, layers: list[str | list[str]], interval: tuple[int, int], strategy: dict[str, Any]
     ) -> Turns:
-        """See `DLFreezeTrainingExecutor.handle_random_freezing`."""
+        """Return the turns of a random entry; see `handler.schedule.schedule.random_turns`."""
         return self.executor.handle_random_freezing(layers, interval, strategy)
 
     def build_trainer(self, mh: Any, callbacks: Sequence[Any], input_X: Any, **options: Any) -> Trainer:

@@ -118,9 +118,6 @@ def check_call(reference: str, folder: Path, arguments: Mapping[str, Any], path:
         folder: the specification's folder.
         arguments: the keyword arguments.
         path: the field that holds the arguments, for messages.
-
-    Raises:
-        SpecError: names the argument that is unknown or missing, and the arguments of the function.
     """
     name = reference.split(":")[1]
     tree = parse_module(check_reference(reference, folder, path))

@@ -120,7 +120,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """Return an exception as one line for a run's record: the message of a Frostline error, else `sentence_of`."""
+    """Return an exception as one line for a run's record: the message of a Frostline error, else `describe_error`."""
     return str(error) if isinstance(error, FrostlineError) and str(error) else masked(describe_error(error))
 
 

@@ -18,7 +18,7 @@ def describe_value(value: Any) -> str:
 
 
 def check_kinds(X: Any, y: Any, names: tuple[str, str] = ("X", "y")) -> None:
-    """Refuse data that are no arrays, whatever their dtype; see `check_data`."""
+    """Raise `DataError` for data that are no arrays, whatever their dtype; see `check_data`."""
     parts = list_arrays(X)
     if isinstance(X, list | tuple) and parts and all(isinstance(part, int | float) for part in parts):
         raise DataError(names[0], f"is a list of numbers; give np.asarray({names[0]})")
@@ -46,11 +46,7 @@ def _check_array(name: str, value: Any) -> None:
 
 
 def check_network(nn: Any, name: str) -> None:
-    """Refuse a value that is no built `keras.Model`.
-
-    Raises:
-        SpecError: names the remedy.
-    """
+    """Raise `SpecError` for a value that is no built `keras.Model`."""
     if not isinstance(nn, keras.Model):
         raise SpecError(name, f"must be a keras.Model, not {describe_value(nn)}")
     if not nn.built:
@@ -60,15 +56,12 @@ def check_network(nn: Any, name: str) -> None:
 
 
 def check_whole(value: Any, name: str, unit: str) -> None:
-    """Refuse a value that is no whole number, at least 1.
+    """Raise `SpecError` for a value that is no whole number, at least 1.
 
     Args:
         value: the value.
         name: the argument's name.
         unit: the things that it counts.
-
-    Raises:
-        SpecError: with the value.
     """
     whole = isinstance(value, int) or hasattr(value, "__index__")
     if isinstance(value, bool) or not whole or value < 1:
@@ -76,21 +69,13 @@ def check_whole(value: Any, name: str, unit: str) -> None:
 
 
 def check_function(function: Any, name: str, *, optional: bool = False) -> None:
-    """Refuse a value that can't be called.
-
-    Raises:
-        SpecError: with the value.
-    """
+    """Raise `SpecError` for a value that can't be called."""
     if not callable(function) and not (optional and function is None):
         raise SpecError(name, f"must be a function, not {describe_value(function)}")
 
 
 def check_optimizer(optimizer: Any) -> None:
-    """Refuse a value that is neither None nor a `keras.optimizers.Optimizer`.
-
-    Raises:
-        SpecError: names the remedy.
-    """
+    """Raise `SpecError` for a value that is neither None nor a `keras.optimizers.Optimizer`."""
     if optimizer is not None and not isinstance(optimizer, keras.optimizers.Optimizer):
         raise SpecError(
             "optimizer", f"must be a keras.optimizers.Optimizer, such as Adam(1e-3), not {describe_value(optimizer)}"

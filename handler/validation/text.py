@@ -20,9 +20,6 @@ def check_text(value: Any, path: str = "", depth: int = 0) -> None:
         value: plain data: text, numbers, lists, mappings.
         path: the path of the value, for messages.
         depth: the depth of nesting of the value.
-
-    Raises:
-        SpecError: names the path.
     """
     if depth > DEEPEST:
         raise SpecError(path.partition("[")[0][:80], f"is nested more than {DEEPEST} deep; write it flatter")
@@ -39,14 +36,11 @@ def check_text(value: Any, path: str = "", depth: int = 0) -> None:
 
 
 def check_file_name(name: str, path: str = "") -> None:
-    """Raise `SpecError` for a path that no file system accepts.
+    """Raise `SpecError` for a path that no file system accepts, because a part of it or all of it is too long.
 
     Args:
         name: the path, or a glob.
         path: the field that names it.
-
-    Raises:
-        SpecError: a part of it, or all of it, is too long.
     """
     longest = max((os.fsencode(part) for part in PurePath(name).parts), key=len, default=b"")
     if len(longest) > LONGEST_NAME:
@@ -56,11 +50,7 @@ def check_file_name(name: str, path: str = "") -> None:
 
 
 def check_folder_name(folder: PurePath, path: str) -> None:
-    """Raise `SpecError` for a folder whose name isn't text: no record, report or answer could name the files in it.
-
-    Raises:
-        SpecError: names the folder.
-    """
+    """Raise `SpecError` for a folder whose name isn't text: no record, report or answer could name the files in it."""
     if not _is_unicode(str(folder)):
         raise SpecError(path, f"the name of {os.fsencode(folder)!r} isn't UTF-8; rename the folder, or use another")
 
