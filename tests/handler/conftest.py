@@ -82,6 +82,13 @@ def same(one, other):
     )
 
 
+def spoilt(array, row, value=np.nan):
+    """Return a copy of an array with another value in a row."""
+    array = np.array(array)
+    array[row] = value
+    return array
+
+
 class Epochs(Observer):
     """An observer that records the trained epochs and the notes to the user."""
 

@@ -14,8 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handler.errors import SpecError
-from handler.spec.reader import parse_spec
 from handler.store.store import Store
 from tests.handler.runs import MODULE, SPEC
 
@@ -163,22 +161,6 @@ def test_a_training_that_cannot_be_distributed_is_refused(changes, said, tmp_pat
     done = trained(tmp_path, "store", spec={**MIRRORED, "training": {**MIRRORED["training"], **changes}})
     assert done.returncode == 1
     assert said in done.stderr.splitlines()[-1]
-
-
-@pytest.mark.parametrize(
-    ("batch_size", "optimizer", "said"),
-    [
-        (3, "adam", "training.batch_size: 3 examples can't be distributed over 4 devices; give at least as many"),
-        (8, {"name": "adam", "use_ema": True}, "model.compile.optimizer: use_ema is not known to be exact on several devices"),
-        (8, {"name": "sgd", "gradient_accumulation_steps": 2}, "gradient_accumulation_steps is not known to be exact"),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_a_specification_that_cannot_be_distributed_is_refused(batch_size, optimizer, said):
-    training = {**SPEC["training"], "batch_size": batch_size, "strategy": {"name": "mirrored", "devices": 4}}
-    model = {**SPEC["model"], "compile": {**SPEC["model"]["compile"], "optimizer": optimizer}}
-    with pytest.raises(SpecError, match=said):
-        parse_spec({**SPEC, "training": training, "model": model})
 
 
 def test_a_process_that_started_with_one_device_is_refused(tmp_path):

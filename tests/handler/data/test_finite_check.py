@@ -9,15 +9,9 @@ from handler.data import out_of_core
 from handler.data.arrays import load_zarr
 from handler.data.finite_check import FiniteCheck, check_finite
 from handler.errors import DataError
-from handler.fingerprint import data_digests
 from handler.store.arrays import content
 from handler.store.store import Store
-
-
-def spoilt(array, row, value=np.nan):
-    array = np.array(array)
-    array[row] = value
-    return array
+from tests.handler.conftest import spoilt
 
 
 @pytest.mark.parametrize(
@@ -45,19 +39,6 @@ def test_integers_and_finite_numbers_pass(array):
     check_finite(array, "X", "here")
 
 
-def test_each_array_of_a_training_is_checked_with_its_digest():
-    good, labels = np.ones((6, 2)), np.arange(6)
-    bad = spoilt(good, (5, 0))
-    data_digests.digests_of_data([good, good], labels, (good, labels), "")
-    for given, name in [
-        (([good, bad], labels, None), "data.source: X1 has 1 values"),
-        ((good, spoilt(labels.astype(float), 2), None), "data.source: y has 1 values"),
-        ((good, labels, (bad, labels)), "data.validation: X_val has 1 values"),
-    ]:
-        with pytest.raises(DataError, match=name):
-            data_digests.digests_of_data(*given, "")
-
-
 def test_arrays_larger_than_memory_are_checked_while_they_are_written(tmp_path, monkeypatch):
     monkeypatch.setattr(out_of_core, "IN_MEMORY", 0)
     group = zarr.open_group(tmp_path / "d.zarr", mode="w")
@@ -67,15 +48,6 @@ def test_arrays_larger_than_memory_are_checked_while_they_are_written(tmp_path, 
     with pytest.raises(DataError, match=r"data.source: X0 has 1 values that are not finite .* in row 33"):
         out_of_core.make_random_access(load_zarr(tmp_path / "d.zarr", {}), {}, store.prefit, lambda done, of: None)
     assert not [path for path in (tmp_path / "store").rglob("*") if path.is_file()], "nothing is left"
-
-
-def test_unchecked_rows_of_an_older_version_are_checked(tmp_path):
-    store = Store(tmp_path)
-    arrays = {"X0": spoilt(np.ones((9, 2)), 4), "y": np.arange(9)}
-    rows = store.prefit.write_rows("0" * 32, arrays, lambda done, of: None)
-    assert not rows["X0"].looked_at
-    with pytest.raises(DataError, match=r"X has 2 values that are not finite .* in row 4"):
-        data_digests.digests_of_data(rows["X0"], rows["y"], None, "")
 
 
 @pytest.mark.parametrize("stored", [False, True], ids=["without a store", "with one"])

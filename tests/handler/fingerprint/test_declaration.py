@@ -11,12 +11,11 @@ import xxhash
 
 from handler.errors import SpecError
 from handler.fingerprint.declaration import FileDigests, declaration_of, pretrained_state
-from handler.fingerprint.differences import ABSENT, first_difference, iter_differences
+from handler.fingerprint.differences import first_difference, iter_differences
 from handler.spec.reader import parse_spec
 from handler.store.checksums import key_of
 from handler.store.marker import claim_store
 from handler.store.store import Store
-from handler.user_code.source_digest import code_digest
 from tests.good_spec import MODULE, changed, write_good
 
 
@@ -104,41 +103,6 @@ def test_code_enters_without_its_comments_and_formatting(folder, declare):
     assert declare() == before
     (folder / "things.py").write_text(MODULE.replace("LIMIT = 3", "LIMIT = 4"))
     assert first_difference(before, declare())[0] == "data.source.code"
-
-
-def test_literals_of_different_types_are_different_code(tmp_path):
-    digests = set()
-    for value in ("1", "True", "1.0", "'1'", "b'1'"):
-        (tmp_path / "things.py").write_text(f"LIMIT = {value}\n")
-        digests.add(code_digest("things", tmp_path))
-    assert len(digests) == 5
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "import sibling",
-        "from sibling import f",
-        "def late():\n    import sibling",
-        "import sibling as s",
-        "from pack import sibling",
-        "import pack.sibling",
-        "from pack.deep import g",
-    ],
-)
-def test_modules_imported_from_the_folder_enter(statement, tmp_path):
-    (tmp_path / "pack").mkdir()
-    (tmp_path / "pack" / "__init__.py").write_text("from . import sibling\n")
-    (tmp_path / "pack" / "deep.py").write_text("from .sibling import f as g\n")
-    (tmp_path / "things.py").write_text(f"import numpy, json, handler.spec\n{statement}\n")
-    digests = set()
-    for value in (1, 2):
-        for file in ("sibling.py", "pack/sibling.py"):
-            (tmp_path / file).write_text(f"import things\ndef f():\n    return {value}\n")
-        digests.add(code_digest("things", tmp_path))
-    (tmp_path / "unrelated.py").write_text("changed = 1\n")
-    digests.add(code_digest("things", tmp_path))
-    assert len(digests) == 2
 
 
 def test_the_path_of_the_folder_does_not_enter(folder, declare, tmp_path_factory):
@@ -288,25 +252,6 @@ def test_weights_of_a_run_without_that_state_are_refused(weights, words, store):
     assert caught.value.path == "model.weights"
 
 
-# Differences
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "difference"),
-    [
-        ({"x": {"y": [1, 2]}}, {"x": {"y": [1, 2]}}, None),
-        ({"x": {"y": [1, 2]}}, {"x": {"y": [1, 3]}}, ("x.y[1]", 2, 3)),
-        ({"x": [1]}, {"x": [1, 2]}, ("x[1]", ABSENT, 2)),
-        ({"x": 1}, {}, ("x", 1, ABSENT)),
-        ({}, {"x": None}, ("x", ABSENT, None)),
-        ({"x": 1}, {"x": True}, ("x", 1, True)),
-        ({"x": {}}, {"x": []}, ("x", {}, [])),
-    ],
-)
-def test_the_first_difference_has_its_path_and_values(a, b, difference):
-    assert first_difference(a, b) == difference
-
-
 # Files that a function reads, and modules that it imports by name
 
 
@@ -348,24 +293,3 @@ def test_the_location_of_data_files_does_not_enter(folder, declare, tmp_path_fac
         (place / "im[1]" / "a.png").write_bytes(b"1")
         found += [declare({"data.files": [f"{place}/{tail}"]}) for tail in ("im[1]", "im[1]/*.png", "im[1]/**")]
     assert all(other == found[0] for other in found)
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "import importlib\nimportlib.import_module('sibling')",
-        "from importlib import import_module\ndef f():\n    return import_module(name='sibling')",
-        "__import__('sibling')",
-        "import importlib\nimportlib.import_module('pack.inner')",
-        "import importlib\nimportlib.import_module('.inner', 'pack')\nimport pack",
-    ],
-)
-def test_a_module_imported_by_a_literal_name_enters(statement, tmp_path):
-    (tmp_path / "pack").mkdir()
-    (tmp_path / "things.py").write_text(statement + "\n")
-    digests = set()
-    for value in (1, 2):
-        for file in ("sibling.py", "pack/inner.py", "pack/__init__.py"):
-            (tmp_path / file).write_text(f"VALUE = {value}\n")
-        digests.add(code_digest("things", tmp_path))
-    assert len(digests) == 2

@@ -9,7 +9,6 @@ import pytest
 
 from handler.backend import tensorflow_setup
 from handler.fingerprint import environment
-from handler.fingerprint.differences import describe_difference
 from handler.run.cache_misses import explain_cache_misses
 from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
@@ -304,24 +303,3 @@ def test_only_declared_threads_are_compared(folder):
     told = why(folder, changed(training__epochs=7, training__threads=threads + 1))
     assert [(r.field, r.stored, r.found) for r in told[1:]] == [("environment.threads", threads, threads + 1)]
     assert len(why(folder, changed(training__epochs=7))) == 1
-
-
-# Text of reasons
-
-
-@pytest.mark.parametrize(
-    ("difference", "words"),
-    [
-        (("seed", 1, 2), "seed: was 1, is 2"),
-        (("batch_size", 1, 2), "training.batch_size: was 1, is 2"),
-        (("callbacks[1].name", "A", "(not there)"), "training.callbacks[1].name: was 'A', is absent"),
-        (("data.source.code", "d1", "d2"), "data.source.code: a.py changed: f (was 11112222, is 33334444); b.py is used now"),
-        (("data.source.code", "d1", "d3"), "data.source.code: the order of the statements in a.py changed"),
-        (("data.source.code", "gone", "d2"), "data.source.code (a.py, b.py): was 'gone', is 'd2'"),
-        (("data.source.content[0]", "e1", "e2"), "data.source.content[0]: was x.npz (content e1), is 'e2'"),
-    ],
-)
-def test_a_difference_names_the_content_of_its_digests(difference, words):
-    before = {"d1": {"a.py": {"f": "1111222255556666"}}, "e1": "x.npz"}
-    after = {"d2": {"a.py": {"f": "3333444455556666"}, "b.py": {"g": "0"}}, "d3": {"a.py": {"f": "1111222255556666"}}}
-    assert describe_difference(difference, before, after) == words

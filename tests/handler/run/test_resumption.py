@@ -8,7 +8,6 @@ from handler.errors import SpecError
 from handler.run.inputs import RunInputs
 from handler.run.resumption import inputs_of_run
 from handler.run.training_run import TrainingRun
-from handler.spec.project_folder import project_folder
 from handler.spec.reader import parse_spec
 from handler.spec.references import check_source
 from handler.store.store import Store
@@ -62,8 +61,6 @@ def test_a_run_of_a_moved_project_resumes_in_its_new_folder(project, tmp_path, m
     said = rf"^run: 'mine' was started from {project}, which no longer exists; run the command in the folder that contains the project"
     with pytest.raises(SpecError, match=said):
         inputs_of_run(store, kept)
-    with pytest.raises(SpecError, match=said):
-        project_folder("mine", str(project), parse_spec(SPEC))
 
 
 @pytest.mark.parametrize("weights", ["run:mine", "run:mine@1", {"file": "run:mine", "into": "backbone"}])

@@ -2,13 +2,11 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
-import threading
 
 import numpy as np
 import pytest
@@ -240,26 +238,6 @@ def test_a_stop_by_a_callback_ends_the_chain(train):
     again, records, watch = train(changes)
     assert watch.epochs == []
     assert again["weights"] == final["weights"]
-
-
-def test_random_draws_of_other_threads_do_not_change_a_network(folder):
-    from handler.data.dataset import DataShape
-    from handler.run.builders import build_architecture
-
-    done = threading.Event()
-
-    def draw():
-        while not done.is_set():
-            random.random()
-
-    thread = threading.Thread(target=draw)
-    thread.start()
-    try:
-        built = [build_architecture(parse_spec(SPEC), folder, DataShape(())).nn.get_weights() for _ in range(3)]
-    finally:
-        done.set()
-        thread.join()
-    assert all(np.array_equal(a, b) for other in built[1:] for a, b in zip(built[0], other, strict=True))
 
 
 def test_a_finished_run_is_planned_without_tensorflow(train, folder):

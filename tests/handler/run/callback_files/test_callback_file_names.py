@@ -9,7 +9,6 @@ import pytest
 from handler.errors import SpecError
 from handler.run.builders import build_callbacks
 from handler.spec.callback_files import OWN_FILES
-from handler.spec.callback_rules import WRITERS
 from handler.spec.reader import parse_spec
 from handler.store.runs import FILES, RECORD
 from handler.store.store import Store
@@ -90,18 +89,6 @@ def test_braces_in_a_folders_name_are_not_formatted(tmp_path):
     made.set_model(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]))
     made.on_epoch_end(0, {"loss": np.float32(1)})
     assert [file.name for file in folder.iterdir()] == ["1.keras"]
-
-
-def test_every_keras_callback_that_writes_is_listed():
-    writers = {"CSVLogger", "ModelCheckpoint", "TensorBoard", "BackupAndRestore", "OrbaxCheckpoint"}  # specifications refuse the last two
-    paths = {"filename", "filepath", "log_dir", "backup_dir", "directory"}
-    found = {
-        name
-        for name, cls in vars(keras.callbacks).items()
-        if isinstance(cls, type) and paths & set(cls.__init__.__code__.co_varnames[: cls.__init__.__code__.co_argcount])
-    }
-    assert found <= writers
-    assert set(WRITERS) <= writers
 
 
 def test_the_files_of_a_run_have_reserved_names(tmp_path):
