@@ -21,7 +21,7 @@ from handler.store.locks import StoreLock, is_locked
 from tasks.interruption import TrainingInterrupted
 
 
-class _Held(NamedTuple):
+class _HeldLock(NamedTuple):
     """A lock that this process holds."""
 
     lock: StoreLock
@@ -37,7 +37,7 @@ class _HeldLocks:
 
     def __init__(self) -> None:
         self.mutex = threading.Lock()
-        self.by_key: dict[tuple[str, str], _Held] = {}
+        self.by_key: dict[tuple[str, str], _HeldLock] = {}
 
 
 _held_locks = _HeldLocks()
@@ -104,21 +104,21 @@ class FlockLockManager(LockManager):
             ValueError: the holder does not hold it.
         """
         with _held_locks.mutex:
-            held = self._held(key)
-            if held is None or held.holder != holder:
+            entry = self._find_held(key)
+            if entry is None or entry.holder != holder:
                 raise ValueError(f"{holder} holds no lock for {key}")
             del _held_locks.by_key[(self.directory, key)]
-            held.lock.release()
+            entry.lock.release()
 
     def is_locked(self, key: str) -> bool:
         """Return whether any holder, in this process or another, has the lock."""
         with _held_locks.mutex:
-            return self._held(key) is not None or is_locked(self._path(key))
+            return self._find_held(key) is not None or is_locked(self._path(key))
 
     def is_lock_holder(self, key: str, holder: str) -> bool:
         """Return whether this holder has the lock."""
-        held = self._held(key)
-        return held is not None and held.holder == holder
+        entry = self._find_held(key)
+        return entry is not None and entry.holder == holder
 
     def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
         """Wait until the lock is free, or held by this thread.
@@ -163,10 +163,10 @@ class FlockLockManager(LockManager):
         return True
 
     def _is_of_this_thread(self, key: str) -> bool:
-        held = self._held(key)
-        return held is not None and held.thread == threading.get_ident()
+        entry = self._find_held(key)
+        return entry is not None and entry.thread == threading.get_ident()
 
-    def _held(self, key: str) -> _Held | None:
+    def _find_held(self, key: str) -> _HeldLock | None:
         return _held_locks.by_key.get((self.directory, key))
 
     def _path(self, key: str) -> Path:
@@ -183,12 +183,12 @@ class FlockLockManager(LockManager):
             StoreError: the system refuses the lock; nothing is held.
         """
         with _held_locks.mutex:
-            held = self._held(key)
-            if held is not None and held.holder != holder and thread is not None and held.thread == thread:
-                held = held._replace(holder=holder)  # guard: lock-passed-to-next-attempt
-                _held_locks.by_key[(self.directory, key)] = held
-            if held is not None:
-                return held.holder == holder
+            entry = self._find_held(key)
+            if entry is not None and entry.holder != holder and thread is not None and entry.thread == thread:
+                entry = entry._replace(holder=holder)  # guard: lock-passed-to-next-attempt
+                _held_locks.by_key[(self.directory, key)] = entry
+            if entry is not None:
+                return entry.holder == holder
             lock = StoreLock(self._path(key))
             try:
                 is_taken = lock.attempt() is None
@@ -196,7 +196,7 @@ class FlockLockManager(LockManager):
                 lock.release()  # guard: lock-closed-without-lease
                 raise
             if is_taken:
-                _held_locks.by_key[(self.directory, key)] = _Held(lock, holder, thread)
+                _held_locks.by_key[(self.directory, key)] = _HeldLock(lock, holder, thread)
             else:
                 lock.release()
             return is_taken

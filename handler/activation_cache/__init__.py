@@ -6,5 +6,5 @@ same layers and optimizer and with bit-identical results.
 
 `graph` describes as plain data where a network can be cut, `model_graph` makes this description of a Keras model,
 `cost` estimates whether the cache saves time, `activations` computes and stores the activations, `split_model` makes a
-training step from the cut on, and `cache` combines them.
+training step from the boundary on, and `cache` combines them.
 """

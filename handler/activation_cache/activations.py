@@ -1,4 +1,4 @@
-"""The activations at a cut, computed once for all examples, batch by batch, and written to disk or kept in memory."""
+"""The activations at a prefix boundary, computed once, batch by batch, and written to disk or kept in memory."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -19,13 +19,13 @@ PARALLEL_BATCHES = 2  # batches at a time, because the operations on one batch s
 
 
 class Examples:
-    """The activations at a cut of all examples of a sequencer, in their original order.
+    """The activations at a prefix boundary of all examples of a sequencer, in their original order.
 
     They are computed in batches of the training's size, because they may be batch-dependent.
 
     Args:
         sequencer: a `DLSequencer` that is not in place.
-        function: computes the tensors that cross the cut from a list of input tensors.
+        function: computes the tensors that cross the boundary from a list of input tensors.
     """
 
     def __init__(self, sequencer: Any, function: Any) -> None:
@@ -76,11 +76,11 @@ class Examples:
         return self.rows_of(np.arange(first, first + self.batch))
 
 
-def _are_equal(found: Sequence[np.ndarray], whole: Sequence[np.ndarray], rows: np.ndarray, known: np.ndarray) -> bool:
+def _are_equal(batch: Sequence[np.ndarray], whole: Sequence[np.ndarray], rows: np.ndarray, known: np.ndarray) -> bool:
     """Return whether rows are bit-identical to their values in another batch, as far as that batch contains them.
 
     Args:
-        found: the activations of `rows`.
+        batch: the activations of `rows`.
         whole: the activations of `known`.
         rows, known: row numbers.
     """
@@ -88,7 +88,7 @@ def _are_equal(found: Sequence[np.ndarray], whole: Sequence[np.ndarray], rows: n
     shared = [(i, place[int(row)]) for i, row in enumerate(rows) if int(row) in place]
     return all(
         len(part) == len(rows) and all(part[i].tobytes() == other[j].tobytes() for i, j in shared)
-        for part, other in zip(found, whole, strict=True)
+        for part, other in zip(batch, whole, strict=True)
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from handler.activation_cache import activations, split_model
 from handler.activation_cache.cost import Mode, NotUsed, reason_not_used
-from handler.activation_cache.graph import Cut, cut
+from handler.activation_cache.graph import PrefixBoundary, find_boundary
 from handler.activation_cache.model_graph import FlatModel
 from handler.backend.devices import replica_count
 from handler.data.out_of_core import IN_MEMORY
@@ -58,8 +58,8 @@ class ActivationCache:
         options: the options for prefixes.
         folder: the directory for activations, or None to keep them in memory, for one segment.
         digests: the digests of the data, as in the states' manifests.
-        trace: called with a batch's signature and a train step from the cut on, to trace it while the activations are
-            computed.
+        trace: called with a batch's signature and a train step from the boundary on, to trace it while the activations
+            are computed.
         tell: called with a sentence if a requested prefix is not used, or if the store cannot hold one.
         after: called after each batch with the number of examples done and their total number; may raise to stop.
     """
@@ -97,7 +97,7 @@ class ActivationCache:
         if self.options.mode == "off" or not frozen:
             return None
         try:
-            return self._make(cut(self.flat.graph, frozen), epochs)
+            return self._make(find_boundary(self.flat.graph, frozen), epochs)
         except NotUsed as why:
             if self.options.mode == "on":
                 self._tell(f"the frozen prefix is computed in each epoch: {why}")
@@ -111,7 +111,7 @@ class ActivationCache:
             self._lock.close()
             self._lock = None
 
-    def _make(self, place: Cut, epochs: int) -> StepSource:
+    def _make(self, place: PrefixBoundary, epochs: int) -> StepSource:
         # guard: prefix-of-changing-examples
         _raise_not_used(
             "batches are distributed over several devices"
@@ -150,8 +150,8 @@ class ActivationCache:
             ignore_label=given.ignore_label,
         )
 
-    def _read_or_compute(self, place: Cut, function: Any, epochs: int) -> list[Any]:
-        """Return the activations at the cut for all examples."""
+    def _read_or_compute(self, place: PrefixBoundary, function: Any, epochs: int) -> list[Any]:
+        """Return the activations at the boundary for all examples."""
         examples = activations.Examples(self.sequencer, function)
         if self.folder is None or "data" not in self._digests:
             self._check_cost(place, epochs)
@@ -196,21 +196,21 @@ class ActivationCache:
             }
         )
 
-    def _check_cost(self, place: Cut, epochs: int, *, in_store: bool = False) -> None:
+    def _check_cost(self, place: PrefixBoundary, epochs: int, *, in_store: bool = False) -> None:
         options = self.options
         limit = options.max_bytes if self.folder is not None else min(options.max_bytes, copy_limit())
         _raise_not_used(
             reason_not_used(place, options.mode, epochs, rows=self.sequencer.rows, limit=limit, in_store=in_store)
         )
 
-    def _make_room(self, place: Cut) -> None:
+    def _make_room(self, place: PrefixBoundary) -> None:
         """Remove the least recently used activations that no process uses, until there is room for the new ones."""
         assert self.folder is not None
         size = place.size * self.sequencer.rows
-        there = sorted(self.folder.glob("[!.]*.zarr"), key=lambda path: path.stat().st_mtime)
-        sizes = {path: sum(atomic_dirs.files_below(path).values()) for path in there}
-        while there and sum(sizes[path] for path in there) + size > self.options.max_bytes:
-            drop_unneeded(there.pop(0))
+        folders = sorted(self.folder.glob("[!.]*.zarr"), key=lambda path: path.stat().st_mtime)
+        sizes = {path: sum(atomic_dirs.files_below(path).values()) for path in folders}
+        while folders and sum(sizes[path] for path in folders) + size > self.options.max_bytes:
+            drop_unneeded(folders.pop(0))
         free = free_bytes(self.folder)
         _raise_not_used(
             f"it needs {size / 1e6:.0f} MB, the disk has {free / 1e6:.0f} MB free" if size > free // 2 else ""

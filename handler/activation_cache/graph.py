@@ -6,7 +6,7 @@ from typing import Any, Self
 
 
 @dataclass(frozen=True)
-class Node:
+class GraphNode:
     """One call of a layer or an operation; nested models are decomposed.
 
     Attributes:
@@ -36,7 +36,7 @@ class Graph:
         problem: why no prefix of the network can be stored; "" if one may be.
     """
 
-    parts: tuple[Node, ...] = ()
+    parts: tuple[GraphNode, ...] = ()
     sizes: tuple[int | None, ...] = ()
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
@@ -49,22 +49,22 @@ class Graph:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Return the graph of which `data` is the `to_json`."""
-        parts = (Node(**{**p, "inputs": tuple(p["inputs"]), "outputs": tuple(p["outputs"])}) for p in data["parts"])
+        parts = (GraphNode(**p | {"inputs": tuple(p["inputs"]), "outputs": tuple(p["outputs"])}) for p in data["parts"])
         tensors = {name: tuple(data[name]) for name in ("sizes", "inputs", "outputs")}
         return cls(parts=tuple(parts), **tensors, problem=data["problem"])
 
 
 @dataclass(frozen=True)
-class Cut:
-    """The cut of a network under a mask.
+class PrefixBoundary:
+    """The boundary of the prefix of a network that can be computed once under a mask.
 
     Attributes:
-        parts: the numbers of the parts before the cut, in order.
+        parts: the numbers of the parts before the boundary, in order.
         tensors: the numbers of the tensors that cross it, in order.
         flops: the operations of the parts before it for one example, forward.
         share: the fraction of the network's operations that `flops` is, 0 to 1.
         size: the bytes that cross it for one example.
-        why: why there is no cut; "" if there is one.
+        why: why there is no boundary; "" if there is one.
     """
 
     parts: tuple[int, ...] = ()
@@ -75,31 +75,31 @@ class Cut:
     why: str = ""
 
 
-def cut(graph: Graph, frozen: Collection[str]) -> Cut:
-    """Return the furthest cut of a network under a mask.
+def find_boundary(graph: Graph, frozen: Collection[str]) -> PrefixBoundary:
+    """Return the furthest prefix boundary of a network under a mask.
 
     Args:
         graph: the network.
         frozen: the paths of the frozen layers.
     """
     if graph.problem:
-        return Cut(why=graph.problem)
+        return PrefixBoundary(why=graph.problem)
     before, known, obstacle = _computed_before(graph, frozen)
     after = [part for number, part in enumerate(graph.parts) if number not in before]
     if not any(_moves(part, frozen) for part in after):
-        return Cut(why="no layer is trainable")
+        return PrefixBoundary(why="no layer is trainable")
     flops, whole = sum(graph.parts[n].flops for n in before), sum(part.flops for part in graph.parts)
     if not flops:
-        return Cut(why=obstacle or "no frozen layer comes before the first trainable one")
+        return PrefixBoundary(why=obstacle or "no frozen layer comes before the first trainable one")
     wanted = {tensor for part in after for tensor in part.inputs}.union(graph.outputs)
     tensors = tuple(sorted(known & wanted))
     sizes = [graph.sizes[tensor] for tensor in tensors]
     if None in sizes:
-        return Cut(why="the activations at its end have no fixed size")
-    return Cut(tuple(before), tensors, flops, flops / whole, sum(size or 0 for size in sizes))
+        return PrefixBoundary(why="the activations at its end have no fixed size")
+    return PrefixBoundary(tuple(before), tensors, flops, flops / whole, sum(size or 0 for size in sizes))
 
 
-def _moves(part: Node, frozen: Collection[str]) -> bool:
+def _moves(part: GraphNode, frozen: Collection[str]) -> bool:
     return part.trains and part.name not in frozen
 
 

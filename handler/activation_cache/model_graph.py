@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from handler.activation_cache.graph import Graph, Node
+from handler.activation_cache.graph import Graph, GraphNode
 from handler.backend.layers import all_layers, has_losses, has_seed_generators
 from handler.backend.symbolic import Functional, KerasTensor, functional, nodes, operation_fn, standardize_dtype
 from handler.freezing.model_outline import layers_with_weights
@@ -57,7 +57,7 @@ class FlatModel:
 
     def __init__(self, model: Any, lambdas: bool = False, flags: dict[int, bool] | None = None) -> None:
         self.calls: list[Call] = []
-        self._parts: list[Node] = []
+        self._parts: list[GraphNode] = []
         self._sizes: list[int | None] = []
         self._paths = {id(layer): path for path, layer in layers_with_weights(model).items()}
         self._lambdas, self._flags = lambdas, flags or {}
@@ -105,7 +105,7 @@ class FlatModel:
         self.calls.append(Call(node.operation, node.arguments, own))
         operation = node.operation
         self._parts.append(
-            Node(
+            GraphNode(
                 self._paths.get(id(operation), name),
                 tuple(taken),
                 tuple(outputs),

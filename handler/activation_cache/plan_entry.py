@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from handler.activation_cache.cost import reason_not_used
-from handler.activation_cache.graph import Graph, cut
+from handler.activation_cache.graph import Graph, find_boundary
 from handler.records import PlannedPrefix
 from handler.spec.training_spec import TrainingSpec
 
@@ -21,7 +21,7 @@ def plan_prefix(
         rows: the number of examples, or None if it is not yet known.
         augmented: whether examples are augmented anew in each epoch.
     """
-    place, options = cut(graph, frozen), spec.training.prefix_cache
+    place, options = find_boundary(graph, frozen), spec.training.prefix_cache
     why = reason_not_used(place, options.mode, epochs, rows=rows, limit=options.max_bytes)
     if spec.training.strategy is not None:
         why = "batches are distributed over several devices"

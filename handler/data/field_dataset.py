@@ -174,10 +174,10 @@ def _draw(
 
 
 def _check_labels(clouds: Sequence[Cloud], args: CloudArguments, where: str) -> None:
-    found = np.unique(np.concatenate([cloud.classification for cloud in clouds]))
-    if not set(found.tolist()) & {code for codes in args.classes.values() for code in codes}:
+    stored = np.unique(np.concatenate([cloud.classification for cloud in clouds]))
+    if not set(stored.tolist()) & {code for codes in args.classes.values() for code in codes}:
         raise DataError(
-            where, f"no point has a code of data.args.classes; the points have the codes {', '.join(map(str, found))}"
+            where, f"no point has a code of data.args.classes; the points have the codes {', '.join(map(str, stored))}"
         )
 
 

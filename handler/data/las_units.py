@@ -66,7 +66,7 @@ class _Unknown(Exception):
     """A unit that is not known."""
 
 
-Node = tuple[str, list[Any]]
+WktNode = tuple[str, list[Any]]
 
 
 def _scale_of_wkt(text: str) -> Scale:
@@ -100,7 +100,7 @@ def _parsed(text: str) -> list[Any]:
     return root
 
 
-def _walk(parts: list[Any]) -> Iterator[Node]:
+def _walk(parts: list[Any]) -> Iterator[WktNode]:
     waiting = [part for part in reversed(parts) if isinstance(part, tuple)]
     while waiting:
         node = waiting.pop()
@@ -108,7 +108,7 @@ def _walk(parts: list[Any]) -> Iterator[Node]:
         waiting += [part for part in reversed(node[1]) if isinstance(part, tuple)]
 
 
-def _unit_of(node: Node, default: float) -> float:
+def _unit_of(node: WktNode, default: float) -> float:
     """Return the metres of the unit that a coordinate system or one of its axes gives directly."""
     inside = [part for part in node[1] if isinstance(part, tuple)]
     axes = [part for name, parts in inside if name == "AXIS" for part in parts if isinstance(part, tuple)]

@@ -65,9 +65,9 @@ class LossWatch:
         since, self._since, self._next = self._since, [], time.monotonic() + CHECK_SECONDS
         if since and first_not_finite(since[-1][1]) is not None:
             for step, losses in since:
-                found = first_not_finite(losses)
-                if found is not None:
-                    return step, *found
+                non_finite = first_not_finite(losses)
+                if non_finite is not None:
+                    return step, *non_finite
         return None
 
 
@@ -95,14 +95,14 @@ def check_history(history: Mapping[str, Sequence[float | None]]) -> None:
     Args:
         history: the history of a state, with None for a gap.
     """
-    found = [
+    non_finite = [
         (epoch, name, value)
         for name, values in history.items()
         for epoch, value in enumerate(values)
         if value is not None and not math.isfinite(value)
     ]
-    if found:
-        epoch, name, value = min(found)
+    if non_finite:
+        epoch, name, value = min(non_finite)
         raise NonFiniteError(
             f"{name} is {value} in epoch {epoch} (the first is 0) of this training's states in the store, which were "
             "made with training.non_finite: continue or by an older version; set non_finite: continue to use them",

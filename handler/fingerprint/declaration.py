@@ -262,12 +262,12 @@ def _files(patterns: list[str], folder: Path, digests: FileDigests) -> list[str]
     """Return one digest per pattern, over the names and contents of the files that match it."""
     from handler.data.globs import files_named
 
-    found = []
+    file_digests = []
     for i, pattern in enumerate(patterns):
         files = files_named(pattern, folder, f"data.files[{i}]")
-        found.append(digests.of_all(files))  # guard: data-files-in-key
-        digests.files.setdefault(found[-1], f"{pattern} ({len(files)} files)")
-    return found
+        file_digests.append(digests.of_all(files))  # guard: data-files-in-key
+        digests.files.setdefault(file_digests[-1], f"{pattern} ({len(files)} files)")
+    return file_digests
 
 
 def _source(spec: TrainingSpec, which: str, folder: Path, digests: FileDigests, replaced: Any) -> Any:

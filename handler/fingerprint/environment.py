@@ -64,13 +64,13 @@ def expected_environment(threads: int) -> dict[str, Any]:
     return known
 
 
-def environment_differences(stored: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the differences of two fingerprints as `(field, stored, found)`.
+def environment_differences(stored: Mapping[str, Any], present: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the differences of two fingerprints as `(field, stored, present)`.
 
     A field that only one of them has is no difference: an older version did not record it, or it is not known yet.
     """
-    for name in sorted((stored.keys() & found.keys()) - NOT_COMPARED):  # guard: every-environment-field-compared
-        was, now = stored[name], found[name]
+    for name in sorted((stored.keys() & present.keys()) - NOT_COMPARED):  # guard: every-environment-field-compared
+        was, now = stored[name], present[name]
         if isinstance(was, Mapping) and isinstance(now, Mapping):
             inner = [key for key in sorted({*was, *now}) if was.get(key) != now.get(key)]
             yield from ((f"{name}.{key}", was.get(key), now.get(key)) for key in inner)
@@ -79,13 +79,13 @@ def environment_differences(stored: Mapping[str, Any], found: Mapping[str, Any])
 
 
 def check_environment(
-    manifest: Mapping[str, Any], found: Mapping[str, Any], allowed: bool, note: Callable[[str], None]
+    manifest: Mapping[str, Any], present: Mapping[str, Any], allowed: bool, note: Callable[[str], None]
 ) -> list[EnvironmentChange]:
     """Refuse to resume from a state of another environment; if that is allowed, report each difference instead.
 
     Args:
         manifest: the state's manifest.
-        found: the present fingerprint.
+        present: the present fingerprint.
         allowed: whether to resume in another environment.
         note: called with each difference that was allowed.
 
@@ -96,7 +96,7 @@ def check_environment(
         EnvironmentMismatch: a field differs; names it, the stored and the found value.
     """
     changes = [EnvironmentChange(**change) for change in manifest.get("environment_changes", [])]
-    for field, was, now in environment_differences(manifest["environment"], found):
+    for field, was, now in environment_differences(manifest["environment"], present):
         if not allowed:  # guard: environment-changed
             remedy = f"set training.threads to {was}" if field == "threads" else "restore it"
             raise EnvironmentMismatch(

@@ -81,8 +81,8 @@ def affecting_callbacks(callbacks: Sequence[Any]) -> list[Any]:
 
 def callback_declaration(given: Any) -> list[Any]:
     """Return a callback as its class and its public attributes, plain JSON, without `model` and `params`."""
-    told = ("model", "params")  # Keras sets both; `params` holds the number of epochs, which may grow
-    public = {name: value for name, value in vars(given).items() if not name.startswith("_") and name not in told}
+    excluded = ("model", "params")  # Keras sets both; `params` holds the number of epochs, which may grow
+    public = {name: value for name, value in vars(given).items() if not name.startswith("_") and name not in excluded}
     return [type(given).__name__, plain_json(public)]
 
 

@@ -59,8 +59,8 @@ class _Comparison:
         else:
             yield from self._other_declaration()  # guard: why-not-cached
 
-    def _reason(self, field: str | None, stored: Any, found: Any, run: str | None, text: str) -> Reason:
-        return Reason(segment=self.segment.index, field=field, stored=stored, found=found, run=run, text=text)
+    def _reason(self, field: str | None, stored: Any, now: Any, run: str | None, text: str) -> Reason:
+        return Reason(segment=self.segment.index, field=field, stored=stored, found=now, run=run, text=text)
 
     # Damage
 

@@ -139,7 +139,7 @@ class RunComponents:
         return self.mh.build_validation()
 
     @cached_property
-    def found(self) -> dict[str, Any]:
+    def digests(self) -> dict[str, Any]:
         """Digests of the data and the initial variables, taken before any training.
 
         Raises:
@@ -178,7 +178,7 @@ class RunComponents:
 
     def take_digests(self) -> dict[str, Any]:
         """Take the digests of the data and the initial variables once, before any training, and return them."""
-        return self.found
+        return self.digests
 
     def _report_copied(self, done: int, of: int) -> None:
         for observer in self.run.observers:

@@ -206,15 +206,15 @@ class _StateSource:
 
     def _values(self, layer: Any) -> list[tuple[Any, Any]] | None:
         """Return a layer's variables with their stored values; None if these are missing or don't fit."""
-        found = []
+        pairs = []
         for variable in own_variables(layer):
             values, same = self.stored.get(variable.path, []), self.here[variable.path]
             if not values and variable.name.startswith(ADAPTER):
                 continue  # the source has no adapter: the new one keeps its initial values
             if len(values) != len(same):
                 return None
-            found.append((variable, values[same.index(id(variable))]))
-        return found if all(tuple(variable.shape) == value.shape for variable, value in found) else None
+            pairs.append((variable, values[same.index(id(variable))]))
+        return pairs if all(tuple(variable.shape) == value.shape for variable, value in pairs) else None
 
     def _refuse_lost_adapter(self, layer: Any) -> None:
         own = own_variables(layer)

@@ -238,10 +238,10 @@ class RunPlanner:
     def _read_outline(self) -> dict[str, Any]:
         if not self._outline_file.exists():
             remote_files.download(self._outline_file)
-        found = read_checked(self._outline_file)
-        if found.get("version") != REMEMBERED:
+        network = read_checked(self._outline_file)
+        if network.get("version") != REMEMBERED:
             raise KeyError("version")
-        return found
+        return network
 
     def _build_network(self) -> tuple[Outline, Graph, InitialWeights | None]:
         tensorflow_setup.prepare(self.threads, strategy=self.spec.training.strategy)

@@ -38,11 +38,11 @@ class WeightsFile:
         self._config = _read_config(archive)
         self._stored = _stored_paths(store.h5_file)
         labels = _labels(store.h5_file, self._stored) or dict(_configured(self._config, "", ""))
-        found: dict[str, list[str]] = {}
+        paths_by_name: dict[str, list[str]] = {}
         for path in self._stored:
             if path in labels:
-                found.setdefault(labels[path], []).append(path)
-        self.names = {name: paths[0] for name, paths in found.items() if len(paths) == 1}
+                paths_by_name.setdefault(labels[path], []).append(path)
+        self.names = {name: paths[0] for name, paths in paths_by_name.items() if len(paths) == 1}
 
     def variables(self, path: str) -> dict[str, np.ndarray]:
         """Return the variables that a layer stored itself, given its stored path; {} if it stored none."""

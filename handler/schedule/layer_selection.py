@@ -230,13 +230,13 @@ class _Names:
 
     def _matching(self, glob: str, where: str) -> list[tuple[str, ...]]:
         matches = self._paths(lambda known: fnmatchcase(known, glob))
-        found: list[tuple[str, ...]] = [(path,) for path in matches]
-        found = found or self._parts_matching(glob)
-        if not found:
+        groups: list[tuple[str, ...]] = [(path,) for path in matches]
+        groups = groups or self._parts_matching(glob)
+        if not groups:
             bare = [path for path in self.outline.weightless if fnmatchcase(path, glob)]
             why = f"matches only layers without weights ({', '.join(bare[:3])})" if bare else "matches no layer"
             raise ScheduleError(where, f"the glob {glob!r} {why}; {self._instead(glob)}")
-        return found
+        return groups
 
     def _parts_matching(self, glob: str) -> list[tuple[str, ...]]:
         """Return the inner layers of wrappers and blocks that a glob matches, or else groups of them.

@@ -285,16 +285,16 @@ def _merge_entries(stretches: Sequence[_ResolvedEntry], training_epochs: int) ->
 
 def describe_layers_frozen_by_user(outline: Outline, schedule: Schedule) -> list[str]:
     """Return a sentence that names the layers which a schedule names but the user froze before training; [] if none."""
-    held: list[str] = []
+    paths: list[str] = []
     named = schedule.named | schedule.spared
     for layer in outline.listed(named):
         if layer.path in named:
             inside = (part.path for part in outline.parts.get(layer.path, ()) if part.held)
-            held += [layer.path] if layer.held else inside
-    if not held:
+            paths += [layer.path] if layer.held else inside
+    if not paths:
         return []
     return [
-        f"freeze_training names {listing(held, 4)}, frozen before the training: no entry can unfreeze them, "
+        f"freeze_training names {listing(paths, 4)}, frozen before the training: no entry can unfreeze them, "
         "they stay frozen in every epoch; remove `trainable = False` in the code of the network to train them"
     ]
 

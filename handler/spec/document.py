@@ -119,5 +119,5 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
 
 def _describe_missing_file(path: Path) -> str:
     folder = path.parent
-    there = sorted(p.name for end in ("*.yaml", "*.yml", "*.json") for p in folder.glob(end)) if folder.is_dir() else []
-    return f"there is no such file; {suggestion(path.name, there, 'there are')}" if there else "there is no such file"
+    names = sorted(p.name for end in ("*.yaml", "*.yml", "*.json") for p in folder.glob(end)) if folder.is_dir() else []
+    return f"there is no such file; {suggestion(path.name, names, 'there are')}" if names else "there is no such file"

@@ -100,14 +100,14 @@ def variants(
     return _remove_repeated(combined)
 
 
-def default_title(found: Sequence[Variant]) -> str:
+def default_title(trainings: Sequence[Variant]) -> str:
     """Return the name of a sweep that is given none: the first file's stem, with a digest of the variants.
 
     The digest distinguishes it from other sweeps of that file; it is left out if no variant changes the file.
     """
-    stem = Path(found[0].file).stem
-    names = [variant.name for variant in found]
-    changed = any(variant.overrides for variant in found)
+    stem = Path(trainings[0].file).stem
+    names = [variant.name for variant in trainings]
+    changed = any(variant.overrides for variant in trainings)
     return _run_name(stem, names if changed else ())
 
 
@@ -149,10 +149,10 @@ def _run_name(words: str, changes: Iterable[str]) -> str:
     return short[: NAME - 5 - len(digest)] + digest
 
 
-def _remove_repeated(found: list[Variant]) -> list[Variant]:
+def _remove_repeated(trainings: list[Variant]) -> list[Variant]:
     """Return the variants, numbered where files of the same name in several folders would give them the same name."""
-    often = Counter(variant.name for variant in found)
+    often = Counter(variant.name for variant in trainings)
     return [
         variant if often[variant.name] == 1 else variant.model_copy(update={"name": f"{variant.name}-{number:03d}"})
-        for number, variant in enumerate(found)
+        for number, variant in enumerate(trainings)
     ]

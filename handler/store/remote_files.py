@@ -17,10 +17,10 @@ def upload(path: Path) -> None:
 
 def upload_all(folder: Path, *, last: str) -> None:
     """Upload the files of a directory that have changed since their last transfer, the file `last` after the others."""
-    found = remote_of(folder)
-    if found is None:
+    location = remote_of(folder)
+    if location is None:
         return
-    sent = found[0].sent
+    sent = location[0].sent
     for path in sorted(files_within(folder), key=lambda path: path.name == last):
         name = path.relative_to(folder).as_posix()
         hidden = any(part.startswith(".") for part in name.split("/"))
@@ -31,12 +31,12 @@ def upload_all(folder: Path, *, last: str) -> None:
 
 def download_all(folder: Path) -> None:
     """Download the files of a directory."""
-    found = remote_of(folder)
+    location = remote_of(folder)
     for name in sorted(list_files(folder)):
-        if found is not None and name != LOCK:
+        if location is not None and name != LOCK:
             path = folder / path_within(folder, name)
             download(path)
-            found[0].sent[path] = _version(path)
+            location[0].sent[path] = _version(path)
 
 
 def download(path: Path) -> None:

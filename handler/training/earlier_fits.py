@@ -69,13 +69,13 @@ class Training:
 
     Attributes:
         chain: its keys.
-        found: digests of the data and initial variables, for the manifests of its states.
+        digests: digests of the data and initial variables, for the manifests of its states.
         declared: the declaration that its first key hashes.
         continues: whether the live objects have been trained along the chain already, instead of being at its start.
     """
 
     chain: Chain
-    found: dict[str, Any] = field(default_factory=dict)
+    digests: dict[str, Any] = field(default_factory=dict)
     declared: dict[str, Any] = field(default_factory=dict)
     continues: bool = False
 

@@ -360,7 +360,7 @@ class DLTrainingHandler:
             training.chain,
             self.store.states if self.store else None,
             trainer,
-            digests=training.found,
+            digests=training.digests,
             at_start=not training.continues,
             allow_environment_change=self.allow_environment_change,
             snapshot_steps=self.snapshot_steps,

@@ -96,7 +96,7 @@ def check_reference(reference: str, folder: Path, path: str = "") -> Path:
     if file is None:
         if module.split(".")[0] in RESERVED:
             raise SpecError(path, f"{module!r} is Frostline's own; give your module another name")
-        modules = sorted(found.stem for found in folder.glob("*.py"))
+        modules = sorted(entry.stem for entry in folder.glob("*.py"))
         raise SpecError(
             path, f"there is no module {module!r} in {folder}; {suggestion(module, modules, 'modules there')}"
         )

@@ -110,8 +110,8 @@ def describe_error(error: BaseException) -> str:
     elif quoted:  # Keras wraps the text of a layer's exception, and prints it in bold
         text = quoted[0]
     elif text.startswith("Graph execution error"):  # the reason precedes the node's name
-        told = [line.strip() for line in text.partition("[[")[0].splitlines() if line.strip()]
-        text = told[-1] if told else text
+        lines = [line.strip() for line in text.partition("[[")[0].splitlines() if line.strip()]
+        text = lines[-1] if lines else text
     elif text.startswith("in user code:"):
         text = text.strip().splitlines()[-1].strip().removeprefix(f"{type(error).__name__}: ")
     text = next((" ".join(line.split()) for line in _COLOURS.sub("", text).splitlines() if line.strip()), "")

@@ -151,13 +151,13 @@ def _walk(loc: Sequence[int | str], model: type[BaseModel] | None) -> tuple[str,
         if isinstance(part, int):  # ("callbacks", 2): the third item of a list
             path += f"[{part}]"
             continue
-        fields = [found for found in (_field(owner, part) for owner in models) if found is not None]
+        fields = [info for info in (_field(owner, part) for owner in models) if info is not None]
         tagged = [owner for owner in models if part in _tags(owner)]
         if not fields and (tagged or _is_union_member(part)):  # ("strategy", "random"), ("source", "str")
             models = parents = tagged or models
             continue
         path, field, parents = join(path, part), next(iter(fields), None), models  # ("training", "epochs")
-        models = [owner for found in fields for owner in _models(found.annotation)]
+        models = [owner for info in fields for owner in _models(info.annotation)]
     return path, parents, field
 
 

@@ -58,10 +58,10 @@ class CSVLog(LogFiles):
 
     def restore_files(self, mark: dict[str, Any], state: TrainingState) -> None:
         """Write the file as it was at the mark, add missing rows of the state's epochs, and let the logger append."""
-        there, self._columns = self._text(), mark["columns"]
-        kept = there[: mark["size"]]  # guard: csv-cut-to-state
+        text, self._columns = self._text(), mark["columns"]
+        kept = text[: mark["size"]]  # guard: csv-cut-to-state
         whole = kept + self._rows(mark["epochs"], state, header=not kept)  # guard: csv-rows-from-history
-        if whole != there or not self.path.exists():
+        if whole != text or not self.path.exists():
             write_file(self.path, whole)
         self.callback.append = True  # guard: csv-appends
 

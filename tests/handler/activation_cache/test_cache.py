@@ -86,7 +86,7 @@ def test_the_least_recently_used_activations_are_evicted(tmp_path):
 
     tensor = 2 * X.nbytes  # the activations have 6 channels, X has 3
     options = PrefixOptions("on", max_bytes=4 * tensor)
-    first = cached("low*", "mid")  # one tensor crosses the cut
+    first = cached("low*", "mid")  # one tensor crosses the boundary
     second = cached("low_a") - first  # one tensor
     assert cached("low*", "mid", epochs=EPOCHS + 2) == first | second, "the first is used again"
     third = cached("low*") - first - second  # two tensors

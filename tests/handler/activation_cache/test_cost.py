@@ -3,9 +3,9 @@
 import pytest
 
 from handler.activation_cache.cost import reason_not_used
-from handler.activation_cache.graph import Cut
+from handler.activation_cache.graph import PrefixBoundary
 
-DEEP = Cut((0,), (1,), flops=200_000_000, share=0.9, size=10_000)
+DEEP = PrefixBoundary((0,), (1,), flops=200_000_000, share=0.9, size=10_000)
 
 
 @pytest.mark.parametrize(
@@ -18,14 +18,17 @@ DEEP = Cut((0,), (1,), flops=200_000_000, share=0.9, size=10_000)
         ({"rows": 20}, ""),  # it saves 1.8 s, more than the tracing takes
         ({"rows": 20, "epochs": 3}, "it would save about 0.4 s, and tracing the other layers takes as long"),
         ({"limit": 9_000_000}, "it needs 10 MB, more than max_bytes 9 MB"),
-        ({"cut": Cut((0,), (1,), flops=1000, share=0.9, size=10_000)}, "it would save little: 90% of the forward pass"),
-        ({"cut": Cut(why="a trains")}, "a trains"),
-        ({"cut": Cut(why="a trains"), "mode": "on"}, "a trains"),
+        (
+            {"place": PrefixBoundary((0,), (1,), flops=1000, share=0.9, size=10_000)},
+            "it would save little: 90% of the forward pass",
+        ),
+        ({"place": PrefixBoundary(why="a trains")}, "a trains"),
+        ({"place": PrefixBoundary(why="a trains"), "mode": "on"}, "a trains"),
         ({"rows": 2, "epochs": 1, "mode": "on"}, ""),
     ],
     ids=str,
 )
 def test_the_cache_is_used_only_where_it_saves_time(changes, why):
-    given = {"cut": DEEP, "mode": "auto", "epochs": 10, "rows": 1000, "limit": 1 << 30} | changes
-    found = reason_not_used(given.pop("cut"), given.pop("mode"), given.pop("epochs"), **given)
+    given = {"place": DEEP, "mode": "auto", "epochs": 10, "rows": 1000, "limit": 1 << 30} | changes
+    found = reason_not_used(given.pop("place"), given.pop("mode"), given.pop("epochs"), **given)
     assert found.startswith(why) if why else found == ""

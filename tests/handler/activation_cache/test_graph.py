@@ -1,20 +1,20 @@
-"""The cut of a network depends on its parts and on the frozen layers."""
+"""The prefix boundary of a network depends on its parts and on the frozen layers."""
 
 import json
 
 import pytest
 
-from handler.activation_cache.graph import Cut, Graph, Node, cut
+from handler.activation_cache.graph import Graph, GraphNode, PrefixBoundary, find_boundary
 
 # 0 -a-> 1 -act-> 2 -b-> 3; 2 and 3 -add-> 4 -drop-> 5 -head-> 6
 CHAIN = Graph(
     (
-        Node("a", (0,), (1,), 100, trains=True),
-        Node("act", (1,), (2,), 10),
-        Node("b", (2,), (3,), 50, trains=True),
-        Node("add", (2, 3), (4,), 10),
-        Node("drop", (4,), (5,), 0, obstacle="draws random numbers"),
-        Node("head", (5,), (6,), 30, trains=True),
+        GraphNode("a", (0,), (1,), 100, trains=True),
+        GraphNode("act", (1,), (2,), 10),
+        GraphNode("b", (2,), (3,), 50, trains=True),
+        GraphNode("add", (2, 3), (4,), 10),
+        GraphNode("drop", (4,), (5,), 0, obstacle="draws random numbers"),
+        GraphNode("head", (5,), (6,), 30, trains=True),
     ),
     (4, 8, 8, 16, 16, 16, 2),
     (0,),
@@ -23,25 +23,25 @@ CHAIN = Graph(
 
 
 def test_the_prefix_holds_frozen_layers_and_their_pure_successors():
-    found = cut(CHAIN, {"a"})
+    found = find_boundary(CHAIN, {"a"})
     assert (found.parts, found.tensors, found.size, found.flops) == ((0, 1), (2,), 8, 110)
     assert found.share == 110 / 200
 
 
 def test_a_random_layer_ends_the_prefix_before_later_frozen_layers():
-    found = cut(CHAIN, {"a", "b"})
+    found = find_boundary(CHAIN, {"a", "b"})
     assert (found.parts, found.tensors, found.size) == ((0, 1, 2, 3), (4,), 16)
 
 
 def test_several_tensors_cross_a_cut_through_a_skip_connection():
-    parts = (*CHAIN.parts[:3], Node("c", (3,), (7,), 5, trains=True), Node("add", (2, 7), (4,), 10), *CHAIN.parts[4:])
-    found = cut(Graph(parts, (*CHAIN.sizes, 16), (0,), (6,)), {"a", "b"})
+    parts = (*CHAIN.parts[:3], GraphNode("c", (3,), (7,), 5, trains=True), GraphNode("add", (2, 7), (4,), 10), *CHAIN.parts[4:])
+    found = find_boundary(Graph(parts, (*CHAIN.sizes, 16), (0,), (6,)), {"a", "b"})
     assert (found.tensors, found.size) == ((2, 3), 24)
 
 
 def test_an_input_used_after_the_cut_crosses_it():
-    parts = (*CHAIN.parts[:3], Node("add", (0, 3), (4,), 10), *CHAIN.parts[4:])
-    assert cut(Graph(parts, CHAIN.sizes, (0,), (6,)), {"a"}).tensors == (0, 2)
+    parts = (*CHAIN.parts[:3], GraphNode("add", (0, 3), (4,), 10), *CHAIN.parts[4:])
+    assert find_boundary(Graph(parts, CHAIN.sizes, (0,), (6,)), {"a"}).tensors == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -50,15 +50,15 @@ def test_an_input_used_after_the_cut_crosses_it():
     ids=str,
 )
 def test_a_network_without_a_prefix_gets_a_reason(frozen, why):
-    assert cut(CHAIN, frozen) == Cut(why=why)
+    assert find_boundary(CHAIN, frozen) == PrefixBoundary(why=why)
 
 
 def test_a_network_with_a_problem_has_no_prefix():
-    assert cut(Graph(problem="the network runs eagerly"), ("a",)).why == "the network runs eagerly"
+    assert find_boundary(Graph(problem="the network runs eagerly"), ("a",)).why == "the network runs eagerly"
 
 
 def test_activations_without_a_fixed_size_are_not_cached():
-    assert "no fixed size" in cut(Graph(CHAIN.parts, (4, 8, None, 16, 16, 16, 2), (0,), (6,)), {"a"}).why
+    assert "no fixed size" in find_boundary(Graph(CHAIN.parts, (4, 8, None, 16, 16, 16, 2), (0,), (6,)), {"a"}).why
 
 
 def test_a_graph_survives_a_json_round_trip():
