@@ -21,8 +21,6 @@ _WOULD_DO = {
     "start from a file (model.weights)",
 }
 
-_PARTS = ("data", "validation")
-
 
 def array_digest(values: Any, check: FiniteCheck | None = None) -> dict[str, Any]:
     """Return an array's dtype, shape and the digest of its bytes.
@@ -84,7 +82,8 @@ def digests_of_data(
         DataError: an array holds values that are not finite.
     """
     texts, digests = dict[str, str](), dict[str, str]()
-    for path, name, given, suffix in zip(where, _PARTS, ((X, y), validation), ("", "_val"), strict=True):
+    pairs = (("data", (X, y), ""), ("validation", validation, "_val"))
+    for path, (name, given, suffix) in zip(where, pairs, strict=True):
         if given is None:
             continue
         parts = list_arrays(given[0])

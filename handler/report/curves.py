@@ -47,9 +47,8 @@ def charts(
     names = list(dict.fromkeys(name.removeprefix("val_") for name in history if name not in RATES))
     drawn = []
     for name in sorted(names, key=lambda n: (n != "loss", names.index(n))):
-        curves = {
-            kind: history[key] for kind, key in (("training", name), ("validation", f"val_{name}")) if key in history
-        }
+        keys = {"training": name, "validation": f"val_{name}"}
+        curves = {kind: history[key] for kind, key in keys.items() if key in history}
         if any(curves.values()):
             drawn.append(Chart(name, _best(name, curves), _draw(name, curves, segments, readings)))
     return drawn

@@ -46,9 +46,7 @@ LOOKS = {
 def draw_schedule(plan: Plan, file: Path) -> None:
     """Draw the epochs in which each layer is trainable, with the learning rate above and the trainable share below.
 
-    Args:
-        plan: the planned segments and layers.
-        file: the PNG to write, atomically; its folder must exist.
+    The PNG file is written atomically; its folder must exist.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -76,10 +74,7 @@ def light_colours() -> dict[str, str]:
 def _header(plan: Plan) -> Markup:
     cached = f", {plan.cached_epochs} of them cached" if plan.cached_epochs else ""
     line = f"{len(plan.layers)} layers, {plan.epochs} epochs{cached}, {len(plan.segments)} segments"
-    parts = [
-        draw_text(plan.run, "title", 12.0, 22.0 - HEADER),
-        draw_text(line, "side", 12.0, 40.0 - HEADER),
-    ]
+    parts = [draw_text(plan.run, "title", 12.0, 22.0 - HEADER), draw_text(line, "side", 12.0, 40.0 - HEADER)]
     for x, (state, words) in zip((720.0, 820.0, 910.0), STATE_WORDS.items(), strict=True):
         parts.append(draw_rect(state, x, 12.0 - HEADER, 14.0, 12.0))
         parts.append(draw_text(words, "side", x + 20, 22.0 - HEADER))

@@ -191,11 +191,8 @@ def _share_strip(
     ]
     for s in segments:
         share = trainable_share(s, layers)
-        title = element(
-            "title",
-            f"segment {s.index}: {share:.0%} of the parameters are trainable "
-            f"({number_format.number(s.trainable_parameters)})",
-        )
+        words = f"segment {s.index}: {share:.0%} of the parameters are trainable "
+        title = element("title", f"{words}({number_format.number(s.trainable_parameters)})")
         width = (s.end - s.start) * frame.scale
         parts.append(draw_rect("share", frame.x(s.start), y + height * (1 - share), width, height * share, title))
     parts += [

@@ -127,13 +127,8 @@ class _Comparison:
         kept = end in {segment.end for segment in record.plan}
         why = "is no longer in the store" if kept else "was not stored: it is not the end of one of its segments"
         has = f"after epoch {', '.join(map(str, shared))}" if shared else "at no epoch"
-        return self._reason(
-            "state",
-            shared,
-            end,
-            record.run,
-            f"run {record.run!r} was trained up to epoch {end}, but its state there {why}; it has states {has}",
-        )
+        text = f"run {record.run!r} was trained up to epoch {end}, but its state there {why}; it has states {has}"
+        return self._reason("state", shared, end, record.run, text)
 
     def _differs(self, record: RunRecord, start: int, end: int) -> Iterator[tuple[str, Any, Any, str]]:
         """Yield the differences of a run's schedule in these epochs."""
@@ -145,12 +140,8 @@ class _Comparison:
             frozen = list(self.planning.schedule.frozen(epoch))
             if sorted(planned.frozen) != sorted(frozen):
                 field = f"epochs[{epoch}].frozen"
-                yield (
-                    field,
-                    planned.frozen,
-                    frozen,
-                    f"{field}: was {listing(planned.frozen)} {run}, is {listing(frozen)}",
-                )
+                text = f"{field}: was {listing(planned.frozen)} {run}, is {listing(frozen)}"
+                yield field, planned.frozen, frozen, text
             rate = planned.learning_rate if planned.sets_learning_rate and planned.start == epoch else None
             now = self.planning.schedule.rate_set_at(epoch)
             if rate != now:
@@ -161,9 +152,7 @@ class _Comparison:
 
     def _other_declaration(self) -> Iterator[Reason]:
         ours = self.planning.declared
-        by_run = {
-            record.run: list(iter_differences(record.declared, ours)) for record in self.records if record.declared
-        }
+        by_run = {r.run: list(iter_differences(r.declared, ours)) for r in self.records if r.declared}
         by_run = {run: differing for run, differing in by_run.items() if differing}
         record = next((r for r in self.records if r.run == self.planning.name and r.run in by_run), None)
         if record is None:
@@ -188,9 +177,8 @@ def _environment(planning: RunPlanner, position: Position, segment: int | None) 
     except DamagedError:
         return
     at = moment_text(position.epoch, position.step)
-    for field, was, now in environment.environment_differences(
-        stored, environment.expected_environment(planning.threads)
-    ):
+    expected = environment.expected_environment(planning.threads)
+    for field, was, now in environment.environment_differences(stored, expected):
         yield Reason(
             segment=segment,
             field=f"environment.{field}",

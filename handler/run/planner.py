@@ -253,9 +253,8 @@ class RunPlanner:
         given = shape(self.spec.data, self.folder, self.spec.seed)
         mh = build_model_handler(self.spec, self.folder, self.store, given)
         layers = outline(mh.compiled)
-        compute_schedule(
-            self.spec.freeze_training, self.spec.training.epochs, layers
-        )  # raises before any file is written
+        # Raises before any file is written.
+        compute_schedule(self.spec.freeze_training, self.spec.training.epochs, layers)
         graph = FlatModel(mh.compiled, self.spec.training.prefix_cache.lambdas).graph
         initial = None if mh.initial_weights is None else mh.initial_weights.model_dump(mode="json")
         network = {"outline": layers.to_json(), "graph": graph.to_json(), "initial_weights": initial}
@@ -284,11 +283,8 @@ class RunPlanner:
     def _seconds(self, segments: list[PlannedSegment], reached: int) -> float | None:
         """Estimate the seconds left from the epochs that this run has trained before; None without such epochs."""
         record = self.record()
-        known = {
-            tuple(s.frozen): s.seconds / s.trained_epochs
-            for s in (record.segments if record else [])
-            if s.trained_epochs
-        }
+        trained = [s for s in (record.segments if record else []) if s.trained_epochs]
+        known = {tuple(s.frozen): s.seconds / s.trained_epochs for s in trained}
         if not known:
             return None
         mean = sum(known.values()) / len(known)

@@ -47,14 +47,8 @@ def inputs_of_run(
     spec, folder = parse_spec(record.spec), Path(record.spec_folder)
     if not folder.is_dir():
         folder = project_folder(record.run, record.spec_folder, spec) if elsewhere is None else elsewhere.absolute()
-    inputs = RunInputs(
-        spec=spec,
-        folder=str(folder),
-        store=str(store.root),
-        name=record.run,
-        allow_environment_change=allow_environment_change,
-    )
-    admit(inputs.spec, Path(inputs.folder))
+    inputs = RunInputs.of(spec, folder, str(store.root), record.run, allow_environment_change)
+    admit(spec, folder)
     planning = TrainingRun.of(inputs).planning
     if planning.key != record.key:  # guard: resumed-with-changed-inputs
         difference = first_difference(record.declared, planning.declared)
