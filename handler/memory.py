@@ -9,14 +9,7 @@ from handler.errors import DataError, ResourcesError
 
 @contextmanager
 def enough_memory(doing: str) -> Iterator[None]:
-    """Raise `ResourcesError` with one sentence in place of Python's or TensorFlow's out-of-memory error.
-
-    Args:
-        doing: the activity, for the message.
-
-    Raises:
-        ResourcesError: memory ran out; names the remedy.
-    """
+    """Raise `ResourcesError`, which names the activity and a remedy, in place of an out-of-memory error."""
     try:
         yield
     except Exception as error:
@@ -37,15 +30,12 @@ def copy_limit() -> int:
 
 
 def require_room(where: str, what: str, size: int) -> None:
-    """Refuse data whose declared size is larger than this machine's memory, before they are read.
+    """Raise `DataError` for data whose declared size is larger than this machine's memory, before they are read.
 
     Args:
         where: the field that names the data.
         what: a description of the data, for the message.
         size: bytes that they take in memory.
-
-    Raises:
-        DataError: they don't fit; names their size and the remedy.
     """
     memory = machine_memory()
     if size > memory:

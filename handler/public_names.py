@@ -6,12 +6,7 @@ from typing import Any
 
 
 def import_on_first_use(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list]]:
-    """Return the `__getattr__` and the `__dir__` of a package.
-
-    Args:
-        package: the package.
-        modules: each public name -> the module that defines it.
-    """
+    """Return the `__getattr__` and the `__dir__` of a package; `modules` maps each public name to its module."""
 
     def find(name: str) -> Any:
         if name not in modules:

@@ -18,12 +18,7 @@ class Record(BaseModel):
 
 
 def rate_text(rate: float | None, otherwise: str = "not set") -> str:
-    """Return a learning rate as it is shown everywhere, without the zeros of its exponent: `0.001`, `5e-5`.
-
-    Args:
-        rate: the rate; None if it is unknown.
-        otherwise: the text for an unknown rate.
-    """
+    """Return a learning rate without the zeros of its exponent (`0.001`, `5e-5`), or `otherwise` if it is None."""
     return otherwise if rate is None else f"{rate:g}".replace("e-0", "e-").replace("e+", "e").replace("e0", "e")
 
 

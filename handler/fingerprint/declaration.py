@@ -153,12 +153,7 @@ def declaration_of(spec: TrainingSpec, folder: Path, digests: FileDigests, *, ow
 
 
 class _CodeDigests:
-    """Replaces references to the user's functions by the digests of their code.
-
-    Args:
-        folder: the folder in which modules are looked up.
-        digests: receives the module of each digest.
-    """
+    """Replaces references to the user's functions by the digests of their code, and keeps the module of each digest."""
 
     def __init__(self, folder: Path, digests: FileDigests) -> None:
         self._folder, self._digests = folder, digests

@@ -23,11 +23,7 @@ NOT_COMPARED = {"python"}  # no kernel depends on the Python version
 
 
 def current_environment(model: Any = None) -> dict[str, Any]:
-    """Return the present environment fingerprint as plain JSON.
-
-    Args:
-        model: the model, for its own settings (jit, eager, replicas); None: the process's settings alone.
-    """
+    """Return the present environment fingerprint as plain JSON, with a model's settings (jit, eager, replicas)."""
     import tensorflow as tf
 
     options = tf.config.optimizer.get_experimental_options()

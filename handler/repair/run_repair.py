@@ -33,10 +33,8 @@ def rebuild(store: Store, wanted: Wanted, allow_environment_change: bool, note: 
     """Rebuild a run's lost states and files, under the run's lock. The callbacks write to a temporary folder.
 
     Args:
-        store: the store.
         wanted: the run and its lost parts.
-        allow_environment_change: retrain in another environment.
-        note: called with a message for each activity.
+        store, allow_environment_change, note: as for `repair_store`.
 
     Raises:
         FrostlineError: the rebuilding is impossible: another process holds the run, its data or code changed, the

@@ -38,7 +38,7 @@ def repair_store(
     allow_environment_change: bool = False,
     note: Callable[[str], None] = lambda text: None,
 ) -> Repairs:
-    """Repair the damages that `Store.verify` finds.
+    """Repair the damages that `Store.verify` finds; return those that were repaired, and those that remain.
 
     A cache or an index is removed. A state is quarantined and retrained from the nearest intact state before it,
     for a run whose record contains it; the states that refer to it are then intact again. The files of a completed
@@ -49,9 +49,6 @@ def repair_store(
         runs: names of runs; if any are given, only the parts that they need are repaired.
         allow_environment_change: retrain states in another environment; the bits may differ.
         note: called with a message for each activity.
-
-    Returns:
-        The repaired and the remaining damages.
 
     Raises:
         Interrupted: a stop was requested; repaired parts stay repaired.

@@ -58,13 +58,7 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 
 def epoch_ticks(total: int, width: float, spacing: float = 44) -> list[int]:
-    """Return the epochs to label on an axis, starting at 0.
-
-    Args:
-        total: number of epochs.
-        width: width of the axis, pixels.
-        spacing: least distance of two labels, pixels.
-    """
+    """Return the epochs to label on an axis `width` pixels wide, starting at 0, at least `spacing` pixels apart."""
     wanted = max(1, int(width / spacing))
     for step in (m * 10**p for p in range(9) for m in (1, 2, 5)):
         if total / step <= wanted:

@@ -55,9 +55,6 @@ class RunContext(Protocol):
 class RunComponents:
     """The live objects of one run, and the parts of the stages that use them.
 
-    Args:
-        run: the run.
-
     Attributes:
         mh: the model handler, compiled.
         initial: digest of the initial variables.

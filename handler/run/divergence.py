@@ -12,12 +12,7 @@ from handler.records import Divergence, RunRecord
 
 
 def divergence_of(error: BaseException, keys: Sequence[str]) -> Divergence | None:
-    """Return the entry of a run's record for an error, or None unless it is a `NonFiniteError` of a step.
-
-    Args:
-        error: the exception that ended the training.
-        keys: the keys of the training.
-    """
+    """Return the record's entry for the error that ended a training; None unless it is a `NonFiniteError` of a step."""
     if not isinstance(error, NonFiniteError) or not error.step:
         return None
     return Divergence(key=keys[error.epoch + 1], epoch=error.epoch, step=error.step, text=str(error))
@@ -29,9 +24,6 @@ def refuse_again(record: RunRecord, keys: Sequence[str]) -> None:
     Args:
         record: the record of the run.
         keys: the present keys of the training; another learning rate, mask or batch size gives other keys.
-
-    Raises:
-        NonFiniteError: as recorded.
     """
     ended = record.divergence
     if ended is not None and ended.key in keys:

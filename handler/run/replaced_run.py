@@ -75,14 +75,10 @@ class ReplacedRun:
         return {**carried, "replaces": self.completed}
 
     def should_restore_after(self, error: BaseException, position: Position | None) -> bool:
-        """Return whether a failed training leaves the run as it was.
+        """Return whether a training that failed with an error, at its present position, leaves the run as it was.
 
         It does if the training was refused before it trained a step. It also does if the training failed that early for
         any reason and the run's previous record was that of a completed training.
-
-        Args:
-            error: the exception of the failed training.
-            position: its furthest state now.
         """
         refused = isinstance(error, FrostlineError) and error.exit_code == 2
         if not refused and (self.record is None or self.completed is not self.record):

@@ -48,9 +48,6 @@ class TrainingRun:
     The stages are `plan`, `begin`, `pre_fit`, `backup`, `train_segment` for each segment, `restore`, `post_fit`,
     `report` and `mark_completed`; `mark_failed` or `mark_interrupted` ends a run early.
 
-    Args:
-        inputs: the run's inputs.
-
     Attributes:
         inputs: the run's inputs.
         store: the store.
@@ -151,11 +148,7 @@ class TrainingRun:
     def begin(self, plan: Plan, started_by: str | None = None) -> RunRecord:
         """Write the run's specification and its record with the status `running`.
 
-        It also removes the temporary files of writers that were killed.
-
-        Args:
-            plan: the plan.
-            started_by: the id of the flow run that begins the run, for the record.
+        It also removes the temporary files of writers that were killed. `started_by` is the id of the flow run.
         """
         self.store.remove_stale_files()  # guard: leftovers-removed-at-start
         began, position = now(), latest_intact(self.planning.chain.keys, self.store.states)
@@ -213,9 +206,6 @@ class TrainingRun:
 
     def train_segment(self, index: int) -> SegmentRecord:
         """Return the record of a segment: from a cached state, or trained from the furthest intact state on disk.
-
-        Args:
-            index: the segment's index in the schedule.
 
         Raises:
             Interrupted: a stop was requested; the state is saved.

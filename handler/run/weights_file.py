@@ -50,12 +50,7 @@ class WeightsFile:
         return {str(key): entry[key] for key in entry.keys()}  # noqa: SIM118 (a store, no mapping)
 
     def table(self, layer: Any, path: str) -> dict[str, Any] | None:
-        """Return the table of a lookup layer, from its asset file or the configuration; None if there is none.
-
-        Args:
-            layer: the layer that takes the table.
-            path: its stored path.
-        """
+        """Return the table of a lookup layer with a stored path, from its asset file or the configuration, or None."""
         name = VOCABULARY.format(path)
         if self._archive is not None and name in self._archive.namelist():
             lines = self._archive.read(name).decode().splitlines()

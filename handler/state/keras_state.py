@@ -1,4 +1,4 @@
-"""The state of a training: everything that the next step depends on, as named arrays and plain JSON."""
+"""The values of a network's variables: named for a state, assigned from a state, digested, and saved as a model."""
 
 import hashlib
 from pathlib import Path
@@ -73,7 +73,7 @@ def put_into(model: Any, arrays: dict[str, np.ndarray]) -> bool:
 
 
 def load_state(store: Any, key: str, model: Any) -> TrainingState:
-    """Put a state of a store into a model.
+    """Put a state of a store into a model, and return the state.
 
     It sets the model's variables and lookup tables and, if the model's optimizer is built, the optimizer's
     variables. They match by position, shape and dtype; names may differ, so auto-numbered layer names (`dense_7`)
@@ -84,9 +84,6 @@ def load_state(store: Any, key: str, model: Any) -> TrainingState:
         store: a `Store`, or the path of one.
         key: the state's key.
         model: a built `keras.Model` of the same architecture.
-
-    Returns:
-        The state.
 
     Raises:
         DamagedError: the state is absent or not intact.

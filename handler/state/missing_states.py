@@ -23,12 +23,8 @@ def describe_missing_states(chain: Chain, states: StateStore, position: Position
     """Return a sentence with the remedy for each hole before the furthest intact state, where a segment ends.
 
     A missing state is a hole only if a state in the store names it as its parent: the state at the end of a segment
-    that was trained as a part of a longer one has never been written.
-
-    Args:
-        chain: the keys.
-        states: the store's states. Those at a URL are not fetched, so that only missing ones are found there.
-        position: the furthest intact state.
+    that was trained as a part of a longer one has never been written. States at a URL are not fetched, so that only
+    missing ones are found there.
     """
     if position is None:
         return []

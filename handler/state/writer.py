@@ -17,12 +17,7 @@ SNAPSHOTS_KEPT = 2
 
 
 class StateWriter:
-    """The writer of one chain's states. Only one thread may use it.
-
-    Args:
-        chain: the keys.
-        states: the store's states.
-    """
+    """The writer of one chain's states in a store. Only one thread may use it."""
 
     def __init__(self, chain: Chain, states: StateStore) -> None:
         self.chain, self.states = chain, states

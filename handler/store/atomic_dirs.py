@@ -138,9 +138,7 @@ def update_manifest(target: Path, **changes: Any) -> None:
 def remove(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = None) -> None:
     """Remove a sealed directory, intact or damaged; a removal that is killed halfway leaves nothing under its name.
 
-    Args:
-        target: the directory.
-        only_if: a condition on its manifest. For a store at a URL, the manifest there must meet it too.
+    `only_if` is a condition on its manifest. For a store at a URL, the manifest there must meet it too.
 
     Raises:
         DamagedError: the manifest cannot be read.
@@ -174,9 +172,7 @@ def read_manifest(target: Path) -> dict[str, Any]:
 def damages(target: Path, *, deep: bool = False) -> list[Damage]:
     """Return the damage of a sealed directory.
 
-    Args:
-        target: the directory.
-        deep: read every byte. Otherwise only names, sizes and zarr's array descriptions are compared.
+    With `deep` every byte is read. Otherwise only names, sizes and zarr's array descriptions are compared.
 
     Raises:
         StoreError: a file cannot be read, although it may be intact.

@@ -157,12 +157,8 @@ def _canonical(body: Any, *, allow_nan: bool = True) -> bytes:
 def key_of(data: Any, *, allow_nan: bool = False) -> str:
     """Return the key of JSON-able data, whatever the order of its mappings.
 
-    Args:
-        data: the data.
-        allow_nan: accept NaN and infinite numbers, as the attributes of live callbacks may be.
-
     Raises:
-        ValueError: the data contain NaN or an infinite number, which are not JSON.
+        ValueError: the data contain NaN or an infinite number, which are not JSON, and `allow_nan` is False.
     """
     return key_of_text(_canonical(data, allow_nan=allow_nan).decode())
 

@@ -16,9 +16,6 @@ from handler.store.row_array import Rows
 class PrefitCache:
     """The cache of pre-fit results, in the directory `prefit/` of a store.
 
-    Args:
-        root: the directory.
-
     Example:
         >>> import numpy as np
         >>> from handler.store import Store

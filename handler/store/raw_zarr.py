@@ -48,11 +48,6 @@ class Chunks:
         """Create an array, in chunks of equal size of at most `limit` bytes (at least one row).
 
         The chunks are not compressed, because float weights do not shrink.
-
-        Args:
-            path: the directory of the array.
-            shape: the shape of the array, in uint8.
-            limit: the largest size of a chunk in bytes.
         """
         import zarr
 

@@ -16,10 +16,6 @@ RECORD_SHARE = 50  # the next such write waits at least this multiple of the dur
 class RecordWriter:
     """A writer that changes the record of one run.
 
-    Args:
-        runs: the store of the record.
-        name: the name of the run.
-
     Attributes:
         notes: notes for the user; each change of the record adds them to it.
         has_lock: whether this process holds the run's lock and is therefore its only writer. The record is then kept in

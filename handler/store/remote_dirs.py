@@ -180,11 +180,7 @@ def replace_manifest(target: Path, text: bytes) -> bool:
 
 
 def delete_remote(target: Path, only_if: Callable[[dict[str, Any]], bool] | None = None) -> bool:
-    """Remove a remote sealed directory.
-
-    Args:
-        target: the directory.
-        only_if: a condition on the manifest; without it the directory is removed in any case.
+    """Remove a remote sealed directory, if its manifest meets the condition `only_if`.
 
     Returns:
         Whether there is no remote directory now; True also for a local store.

@@ -23,9 +23,6 @@ FILES = ("spec.yaml", "history.csv", "report.html", "model.keras")
 class RunStore:
     """The runs of a store, in its directory `runs/`.
 
-    Args:
-        root: the directory.
-
     Example:
         >>> from handler.store import Store
         >>> Store("store").runs.folder("first-try").name

@@ -30,9 +30,6 @@ SAYS = {"parent", "epoch", "step", "stopped", "snapshot", "callbacks", "history"
 class StateStore:
     """The states of a store, in its directory `states/`.
 
-    Args:
-        root: the directory.
-
     Example:
         >>> import numpy as np
         >>> from handler.state import TrainingState
@@ -162,11 +159,7 @@ class StateStore:
             return False
 
     def damages(self, key: str, *, deep: bool = False) -> list[checksums.Damage]:
-        """Return the damage of a state and of the states that hold variables of it.
-
-        Args:
-            key: the key of the state.
-            deep: read every byte, see `atomic_dirs.damages`.
+        """Return the damage of a state and of the states that hold variables of it; `deep` as in `atomic_dirs.damages`.
 
         Raises:
             StoreError: a file cannot be read, although it may be intact.
@@ -240,11 +233,8 @@ class StateStore:
     def _read_manifests(self, key: str, *, strict: bool = True) -> dict[str, dict[str, Any]]:
         """Return the manifests of a state and of all states that hold variables of it.
 
-        Each has an additional entry `index`, which maps a variable's name and digest to its entry.
-
-        Args:
-            key: the key of the state.
-            strict: False gives a missing or damaged manifest no variables.
+        Each has an additional entry `index`, which maps a variable's name and digest to its entry. Unless `strict`, a
+        missing or damaged manifest has no variables.
 
         Raises:
             DamagedError: a manifest is missing or damaged, and `strict` is True.

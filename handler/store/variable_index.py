@@ -15,10 +15,7 @@ def changed_variables(
 ) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
     """Return the index of a state's variables, and the bytes of those that no other state holds.
 
-    Args:
-        key: the key of the state.
-        state: the state.
-        known: the entries of the parent state's index, by name and digest.
+    `known` has the entries of the parent state's index, by name and digest.
     """
     index, parts, offset = [], [], 0
     for name, array in state.arrays.items():
