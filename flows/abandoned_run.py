@@ -20,12 +20,7 @@ SECOND_SIGNAL_SECONDS = 1.0
 
 # See docs/decisions/0026-time-limits-after-a-stop-request.md.
 def exit_after(seconds: float, code: int) -> None:
-    """End the process after `seconds`, even if writing the record or notifying Prefect blocks.
-
-    Args:
-        seconds: the time limit.
-        code: the exit code.
-    """
+    """End the process with exit code `code` after `seconds`, even if writing the record or notifying Prefect blocks."""
     timer = threading.Timer(seconds, os._exit, (code,))
     timer.daemon = True
     timer.start()
@@ -34,15 +29,12 @@ def exit_after(seconds: float, code: int) -> None:
 def mark_abandoned(
     run: TrainingRun | None, step_is_running: bool, why: str = "the current operation took too long"
 ) -> str:
-    """Mark the run of this process as interrupted in its record.
+    """Mark the run of this process as interrupted in its record, and return a sentence that says what happened.
 
     Args:
         run: the run; None if there is none yet.
         step_is_running: whether a training step is running.
         why: the reason for not waiting for the step.
-
-    Returns:
-        A sentence that says what happened.
     """
     message = f"stopped by {stop.reason}; there was nothing to save"
     if run is not None and run.final_record is not None:  # later work, such as a request to a server, blocks

@@ -141,15 +141,12 @@ def wait_until_recorded(seconds: float) -> bool:
 
 
 def send_queued(seconds: float) -> bool:
-    """Send the queued events and log lines to the server while it is reachable.
+    """Send the queued events and log lines to a reachable server, and return whether the queues are empty.
 
     Prefect would send the rest at the interpreter's end, and retry an unreachable server for a minute.
 
     Args:
         seconds: the timeout.
-
-    Returns:
-        Whether the queues are empty.
     """
     if "prefect.events.worker" not in sys.modules:
         return True

@@ -83,7 +83,7 @@ def resume(
 
 
 def start_again(dead: DeadRun, attempt: int, deployment: str) -> FlowRun:
-    """Start a dead run by the deployment that started it, else by the given one.
+    """Start a dead run by the deployment that started it, else by the given one; return the new flow run.
 
     The idempotency key makes the server start it once, even if it is requested twice.
 
@@ -91,9 +91,6 @@ def start_again(dead: DeadRun, attempt: int, deployment: str) -> FlowRun:
         dead: the dead run.
         attempt: the number of this start from the run's current progress, from 1.
         deployment: the deployment for runs that no deployment started.
-
-    Returns:
-        The new flow run.
     """
     updated = getattr(dead.record, "updated", "")
     original = str(dead.flow_run.id) if dead.flow_run is not None else f"{dead.run} {updated}"

@@ -153,7 +153,7 @@ def concurrent_trainings(inputs: Sequence[RunInputs]) -> int:
 def run_all(
     sweep_variants: Sequence[Variant], store: str, workers: int, dask: str | None, allow_environment_change: bool
 ) -> list[TrainAnswer | FailureAnswer]:
-    """Train all variants.
+    """Train all variants, and return their answers in the same order.
 
     Args:
         sweep_variants: the variants.
@@ -161,9 +161,6 @@ def run_all(
         workers: the number of trainings at a time, without a cluster.
         dask: the address of a Dask cluster; None trains on this machine.
         allow_environment_change: resume from states made in another environment.
-
-    Returns:
-        Their answers, in the order of the variants.
     """
     answers: dict[str, TrainAnswer | FailureAnswer] = {}
     with make_runner(workers, dask) as runner:

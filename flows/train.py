@@ -111,15 +111,12 @@ def train(
 
 
 def train_run(run: TrainingRun, inputs: RunInputs, *, wait: bool = False) -> RunRecord:
-    """Run a training's stages.
+    """Run a training's stages, and return the run's record.
 
     Args:
         run: the training.
         inputs: its inputs, the argument of each stage.
         wait: if another process runs this run, wait for its end.
-
-    Returns:
-        The run's record.
     """
     with run.lock(wait=wait):
         made = plan(inputs)

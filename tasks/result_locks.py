@@ -68,16 +68,13 @@ class FlockLockManager(LockManager):
     def acquire_lock(
         self, key: str, holder: str, acquire_timeout: float | None = None, hold_timeout: float | None = None
     ) -> bool:
-        """Wait for the lock.
+        """Wait for the lock, and return whether the holder has it.
 
         Args:
             key: the lock's key.
             holder: the id of the holder.
             acquire_timeout: seconds to wait; None waits without limit.
             hold_timeout: ignored.
-
-        Returns:
-            Whether the holder has the lock.
 
         Raises:
             TrainingInterrupted: the training was asked to stop meanwhile.
@@ -121,16 +118,13 @@ class FlockLockManager(LockManager):
         return entry is not None and entry.holder == holder
 
     def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
-        """Wait until the lock is free, or held by this thread.
+        """Wait until the lock is free, or held by this thread; return False if the timeout has passed.
 
         This thread could not release its own lock while it waits for it.
 
         Args:
             key: the lock's key.
             timeout: seconds to wait; None waits without limit.
-
-        Returns:
-            False if the timeout has passed.
 
         Raises:
             TrainingInterrupted: the training was asked to stop meanwhile.

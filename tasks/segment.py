@@ -16,9 +16,6 @@ def segment(inputs: RunInputs, planned: PlannedSegment) -> SegmentResult:
     Args:
         inputs: the training.
         planned: the segment to train.
-
-    Returns:
-        The result record of the segment.
     """
     record = TrainingRun.of(inputs).train_segment(planned.index)
     # Not validated here, because another process may remove a snapshot that satisfies the segment. The record then does

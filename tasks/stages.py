@@ -37,11 +37,7 @@ def pre_fit(inputs: RunInputs) -> dict[str, Any]:
 
 @stage("backup")
 def backup(inputs: RunInputs) -> dict[str, Any] | None:
-    """Write X and y to the store, chunk by chunk.
-
-    Returns:
-        Plain JSON: `digest` and `path`; None if no backup is needed.
-    """
+    """Write X and y to the store, chunk by chunk; return their `digest` and `path`, None if no backup is needed."""
     return TrainingRun.of(inputs).backup()
 
 
@@ -67,11 +63,7 @@ def post_fit(inputs: RunInputs) -> dict[str, Any]:
 
 @stage("report")
 def report(inputs: RunInputs) -> str:
-    """Write `report.html` and create the artifacts.
-
-    Returns:
-        The page's path.
-    """
+    """Write `report.html` and create the artifacts; return the page's path."""
     run = TrainingRun.of(inputs)
     path = run.report()
     record = run.store.runs.read(inputs.name)

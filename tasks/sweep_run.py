@@ -14,7 +14,7 @@ from tasks.training_process import run
 
 @task(name="sweep-run", task_run_name="{variant.name}", cache_policy=NO_CACHE)
 def sweep_run(variant: Variant, store: str, allow_environment_change: bool) -> dict[str, Any]:
-    """Train one variant by the `frostline` command; epochs that other variants have trained, or train now, are reused.
+    """Train one variant by the `frostline` command, and return its answer; epochs of other variants are reused.
 
     If this process is asked to stop, it passes the request to the training, which saves its state first.
 
@@ -22,9 +22,6 @@ def sweep_run(variant: Variant, store: str, allow_environment_change: bool) -> d
         variant: the training.
         store: the store's directory, which every worker must be able to reach.
         allow_environment_change: resume from states made in another environment.
-
-    Returns:
-        The command's answer.
     """
     if stop.requested:
         return {"run": variant.name, "status": "interrupted", "error": "not started", "resume": None}

@@ -26,14 +26,11 @@ class ForkServer:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, arguments: list[str], out: Path, err: Path) -> int:
-        """Start a `frostline` command.
+        """Start a `frostline` command, and return its process id.
 
         Args:
             arguments: the arguments after `frostline`.
             out, err: the files for its stdout and stderr.
-
-        Returns:
-            Its process id.
         """
         with self._lock:
             if self._process is None or self._process.poll() is not None:

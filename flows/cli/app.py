@@ -246,13 +246,10 @@ def main() -> int:
 
 
 def run(arguments: list[str]) -> tuple[int, bool]:
-    """Run one command line.
+    """Run one command line; return the exit code, and whether the process should end without waiting for its threads.
 
     Args:
         arguments: the arguments after `frostline`.
-
-    Returns:
-        The exit code, and whether the process should end without waiting for its threads.
     """
     with Output("--json" in arguments, arguments) as current:
         return _run(arguments, current), current.exits_at_once

@@ -80,16 +80,13 @@ def _show_damages(
 
 
 def policy(newest: int | None, best: int, metric: str | None, days: float) -> Retention | None:
-    """Return the retention policy that `gc`'s options describe.
+    """Return the retention policy that `gc`'s options describe; None keeps all runs.
 
     Args:
         newest: the number of the newest completed runs to keep; None keeps all runs.
         best: the number of the best runs by `metric` to keep in addition.
         metric: a name in the runs' history.
         days: also keep runs that are younger than this many days.
-
-    Returns:
-        The policy; None keeps all runs.
 
     Raises:
         SpecError: the options are incomplete or invalid.

@@ -60,16 +60,13 @@ class Session:
         self.watch.__exit__(*error)
 
     def train(self, inputs: RunInputs, store: str, resume: str, *, wait: bool = False) -> TrainAnswer:
-        """Train one run through the flow.
+        """Train one run through the flow, and return the answer of the completed training.
 
         Args:
             inputs: the training.
             store: its store, as the user wrote it.
             resume: the command that resumes it.
             wait: if another process runs this run, wait for its end.
-
-        Returns:
-            The answer of the completed training.
 
         Raises:
             CommandFailed: the training did not complete; holds the answer and the exit code.

@@ -19,15 +19,12 @@ _LIFE_SIGNS = ("heartbeat", "Completed", "Failed", "Cancelled", "Crashed", "Paus
 
 
 def declare(seconds: float) -> tuple[UUID, bool]:
-    """Create the automation, or update the existing one.
+    """Create the automation, or update the existing one; return its id, and whether it is new.
 
     Args:
         seconds: the time without a heartbeat after which a flow run counts as dead. It should span at least three
             heartbeats: a live flow run that is marked as crashed continues to train, but the server shows the wrong
             state.
-
-    Returns:
-        The automation's id, and whether it is new.
     """
     automation = AutomationCore(
         name=NAME,

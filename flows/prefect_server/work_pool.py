@@ -41,11 +41,7 @@ FORBIDDEN_VARIABLES: list[dict[str, Any]] = [{"command": "true"}, {"working_dir"
 
 
 def is_open(template: dict[str, Any]) -> bool:
-    """Return whether a pool accepts a command, an environment or a working folder from a flow run.
-
-    Args:
-        template: the pool's base job template.
-    """
+    """Return whether a pool's job template accepts a command, an environment or a working folder from a flow run."""
     from prefect.utilities.schema_tools.validation import is_valid, preprocess_schema
 
     schema = preprocess_schema(template.get("variables") or {})
@@ -53,14 +49,7 @@ def is_open(template: dict[str, Any]) -> bool:
 
 
 def make_pool(name: str) -> str | None:
-    """Create a process pool on the server; an existing pool of that name stays unchanged.
-
-    Args:
-        name: the pool's name.
-
-    Returns:
-        A warning if the pool existed and accepts anything from a flow run; otherwise None.
-    """
+    """Create a process pool on the server; leave an existing one unchanged, and return a warning if it is open."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectAlreadyExists

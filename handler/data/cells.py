@@ -31,14 +31,11 @@ class Cells:
         return len(self._keys)
 
     def lowest(self, z: np.ndarray, window: int) -> np.ndarray:
-        """Return the least z within a square window of cells around each point's cell.
+        """Return the least z within a square window of cells around each point's cell: (n,) float64.
 
         Args:
             z: (n,) heights, in the order of the points.
             window: side of the window in cells, odd.
-
-        Returns:
-            (n,) float64.
         """
         values = np.full(len(self), np.inf)
         np.minimum.at(values, self.of_point, z)

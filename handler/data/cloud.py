@@ -90,13 +90,10 @@ def labels_of(cloud: Cloud, classes: Mapping[str, Sequence[int]]) -> np.ndarray:
 
 
 def codes_of(labels: np.ndarray, classes: Mapping[str, Sequence[int]]) -> np.ndarray:
-    """Return the ASPRS code to write for each label: the first code of its class.
+    """Return the ASPRS code (uint8) to write for each label, in the same shape: the first code of its class.
 
     Args:
         labels: class indices of any shape, each at least 0.
         classes: class name -> ASPRS codes, in the order of the network's outputs.
-
-    Returns:
-        uint8, of the shape of `labels`.
     """
     return np.array([codes[0] for codes in classes.values()], np.uint8)[labels]

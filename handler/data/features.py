@@ -73,15 +73,12 @@ def dimensions_of(names: Sequence[str]) -> list[str]:
 
 
 def compute_features(cloud: Cloud, names: Sequence[str], threads: int = 2) -> np.ndarray:
-    """Compute the named features of every point of a tile.
+    """Compute the named features of every point of a tile: (points, features) float32, in the order of `names`.
 
     Args:
         cloud: the tile.
         names: feature names; see the docstring of this module.
         threads: number of threads for the neighbourhoods. The result does not depend on it.
-
-    Returns:
-        (points, features) float32, in the order of `names`.
 
     Raises:
         KeyError: a name is a dimension that was not read with the cloud.

@@ -48,14 +48,11 @@ def standardisation(features: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndar
 
 
 def standardise(values: np.ndarray, preparation: dict[str, Any]) -> np.ndarray:
-    """Standardise features by the training tiles' mean and standard deviation, and clip them.
+    """Standardise features by the training tiles' mean and standard deviation, and clip them: (points, F) float32.
 
     Args:
         values: (points, F) features.
         preparation: `Dataset.preparation` of the training's dataset.
-
-    Returns:
-        (points, F) float32.
     """
     clip = preparation["clip"]
     scaled = (values - np.asarray(preparation["mean"])) / np.asarray(preparation["std"])

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from handler.errors import SpecError
 from handler.errors.quoting import quote
-from handler.user_code.reference import is_reference
+from handler.user_code.modules import is_reference
 from handler.validation.text import check_file_name
 
 Form = Literal["synthetic", "function", "cloud", "npz", "zarr"]

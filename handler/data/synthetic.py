@@ -18,16 +18,13 @@ ORIGIN = np.array([770_000.0, 6_270_000.0, 20.0])  # typical coordinates of a na
 
 
 def synthetic_scene(seed: int = 0, tiles: int = 2, size: float = 50.0, density: float = 15.0) -> list[Cloud]:
-    """Return the tiles of a scene.
+    """Return the tiles of a scene, one cloud each.
 
     Args:
         seed: the seed of the scene.
         tiles: number of tiles, in a row.
         size: side of a tile, metres.
         density: pulses per square metre.
-
-    Returns:
-        One cloud per tile.
     """
     return [_tile(np.random.default_rng([seed, number]), number, size, density) for number in range(tiles)]
 

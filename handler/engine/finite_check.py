@@ -46,14 +46,11 @@ class LossWatch:
         self._next = time.monotonic() + CHECK_SECONDS
 
     def record(self, step: int, logs: Any) -> tuple[int, str, float] | None:
-        """Record the losses of a step, and check all recorded ones at intervals.
+        """Record the losses of a step, and return the result of `check` at intervals; None in between.
 
         Args:
             step: the number of steps done.
             logs: the logs of the last of them, as tensors.
-
-        Returns:
-            The result of `check`, or None between checks.
         """
         self._since.append((step, losses_of(logs)))
         if len(self._since) < MOST_LISTED and time.monotonic() < self._next:

@@ -15,7 +15,7 @@ SLAB_BYTES = 1 << 26
 
 
 def permutation(seed: int, epoch: int, rows: int) -> np.ndarray:
-    """Return the order of the examples in an epoch.
+    """Return the order of the examples in an epoch: (rows,) int64.
 
     The Philox generator with the key `[seed, epoch]` draws it, so it is the same on every machine.
 
@@ -23,9 +23,6 @@ def permutation(seed: int, epoch: int, rows: int) -> np.ndarray:
         seed: the seed.
         epoch: the epoch, 0-based.
         rows: the number of examples.
-
-    Returns:
-        int64 array of shape `(rows,)`.
     """
     return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(rows)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from handler.errors import StoreError
 from handler.fingerprint import data_digests
-from handler.user_code.reference import is_reference
+from handler.user_code.modules import is_reference
 
 if TYPE_CHECKING:
     from handler.spec.training_spec import TrainingSpec

@@ -21,8 +21,7 @@ from handler.spec.training_spec import TrainingSpec
 from handler.store.atomic_files import files_within, write_file
 from handler.store.checksums import digest_file, read_checked, with_checksum
 from handler.store.runs import RunStore
-from handler.user_code.modules import check_reference
-from handler.user_code.reference import is_reference
+from handler.user_code.modules import check_reference, is_reference
 from handler.user_code.source_digest import code_digest, definitions
 from handler.validation.text import check_folder_name
 

@@ -34,8 +34,8 @@ from handler.store.store import Store
 from handler.training.model_handler import DLModelHandler
 from handler.user_code.boundary import UserCode, call
 from handler.user_code.importer import resolve_function
+from handler.user_code.modules import is_reference
 from handler.user_code.random_seeds import entropy_from
-from handler.user_code.reference import is_reference
 
 NUMBER = re.compile(r"-?[0-9]+")
 SHIPPED = {

@@ -14,7 +14,7 @@ from handler.errors.quoting import join, quote
 from handler.spec.keras_objects import LOSS, METRIC, OPTIMIZER, RATE_SCHEDULE, KerasKind
 from handler.user_code.boundary import call
 from handler.user_code.importer import resolve_function
-from handler.user_code.reference import is_reference
+from handler.user_code.modules import is_reference
 from handler.user_code.tracebacks import describe_error
 
 # Kind -> its class, and the function that makes an object of it from a name or a configuration.

@@ -95,15 +95,12 @@ def check_fields(name: str, path: str, there_will_be: Collection[str] | None = N
 
 
 def resolve_output_file(folder: Path, name: str, path: str) -> Path:
-    """Return the file of a name in a run's folder, with symbolic links resolved.
+    """Return the absolute path of a named file in a run's folder, with symbolic links resolved.
 
     Args:
         folder: the run's folder.
         name: the name, with its fields filled in.
         path: the path of the name, for messages.
-
-    Returns:
-        The file, absolute.
 
     Raises:
         SpecError: the name is invalid, or a link leads out of the folder or to one of the run's own files.

@@ -12,7 +12,7 @@ from handler.errors.secrets import secret_header
 from handler.spec.callback_files import check_fields, check_written
 from handler.spec.callback_rules import RULES, CallbackRule
 from handler.spec.keras_objects import CALLBACK, check_arguments, check_name, check_numbers, is_number
-from handler.user_code.reference import is_reference
+from handler.user_code.modules import is_reference
 from handler.validation.models import SpecModel
 from handler.validation.plain_data import check_plain_data
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from handler.user_code.reference import is_reference
+from handler.user_code.modules import is_reference
 
 if TYPE_CHECKING:
     from handler.spec.training_spec import TrainingSpec

@@ -12,7 +12,7 @@ from typing import Any
 from handler.errors import SpecError
 from handler.errors.quoting import join, quote, suggestion
 from handler.spec import keras_names
-from handler.user_code.reference import is_reference
+from handler.user_code.modules import is_reference
 from handler.validation.models import GREATEST, LEAST
 from handler.validation.plain_data import check_plain_data
 

@@ -6,7 +6,7 @@ from typing import Any
 from handler.errors import SpecError
 from handler.errors.quoting import quote
 from handler.spec.keras_objects import OPTIMIZER, check_named, check_rate, is_number
-from handler.user_code.reference import is_reference
+from handler.user_code.modules import is_reference
 
 CLIPPING = ("clipnorm", "clipvalue", "global_clipnorm")
 

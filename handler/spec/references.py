@@ -10,8 +10,7 @@ from handler.data.source_forms import form_of
 from handler.errors import SpecError
 from handler.errors.quoting import join, suggestion
 from handler.spec.initial_weights import source_of
-from handler.user_code.modules import check_call, check_reference
-from handler.user_code.reference import is_reference
+from handler.user_code.modules import check_call, check_reference, is_reference
 from handler.validation.text import check_folder_name, is_glob
 
 if TYPE_CHECKING:

@@ -41,13 +41,10 @@ class Variant(BaseModel):
 
 
 def parse_grid(texts: Iterable[str]) -> dict[str, list[Any]]:
-    """Parse the axes of a grid.
+    """Parse the axes of a grid: return the values by key.
 
     Args:
         texts: `key.path=value,value,...`, the values as in YAML.
-
-    Returns:
-        Key -> values.
 
     Raises:
         SpecError: a text has another form, or an axis is given twice.

@@ -7,6 +7,7 @@ computed.
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -23,7 +24,7 @@ from handler.spec.initial_weights import WeightsInto, check_weights
 from handler.spec.keras_objects import LOSS, METRIC, check_named, metric_label, schema
 from handler.spec.optimizer import check_optimizer
 from handler.spec.training_options import TrainingOptions
-from handler.user_code.reference import is_reference
+from handler.user_code.modules import is_reference
 from handler.validation.models import Seed, SpecModel, Weight
 from handler.validation.run_name import check_run_name
 from handler.validation.text import check_text
@@ -37,14 +38,6 @@ def _architecture(value: Any) -> Any:
     raise SpecError(
         "", f"unknown architecture {quote(value)}; {suggestion(value, ARCHITECTURES)} (your own: module:function)"
     )
-
-
-def _loss(value: Any) -> Any:
-    return check_named(LOSS, value)
-
-
-def _metric(value: Any) -> Any:
-    return check_named(METRIC, value)
 
 
 def _class_weight(value: Any) -> Any:
@@ -68,10 +61,14 @@ Optimizer = Annotated[
 ]
 Loss = Annotated[
     str | dict[str, Any],
-    BeforeValidator(_loss),
+    BeforeValidator(partial(check_named, LOSS)),
     WithJsonSchema(schema("sparse_categorical_crossentropy", "binary_crossentropy", "mse")),
 ]
-Metric = Annotated[str | dict[str, Any], BeforeValidator(_metric), WithJsonSchema(schema("accuracy", "mae", "MeanIoU"))]
+Metric = Annotated[
+    str | dict[str, Any],
+    BeforeValidator(partial(check_named, METRIC)),
+    WithJsonSchema(schema("accuracy", "mae", "MeanIoU")),
+]
 Name = Annotated[str, BeforeValidator(check_run_name, json_schema_input_type=str)]
 
 

@@ -85,10 +85,7 @@ class SegmentRunner:
         return latest_intact(self.chain.keys, self.states, None if before is None else before - 1)
 
     def run(self, segment: Segment) -> SegmentRecord:
-        """Make sure that the state at a segment's end exists: use a cached state, or train from the furthest state.
-
-        Returns:
-            The segment's record.
+        """Return a segment's record once its end state exists: use a cached state, or train from the furthest state.
 
         Raises:
             Interrupted: a stop was requested; the state is saved.

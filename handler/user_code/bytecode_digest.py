@@ -24,16 +24,13 @@ _NOT_OWN = {"keras", "tensorflow", "numpy", "handler", "builtins", *sys.stdlib_m
 
 # See docs/decisions/0022-live-objects-by-compiled-code.md.
 def user_code_digests(objects: Iterable[Any], *, remembers: bool = False) -> list[list[str]]:
-    """Return the name and the digest of every function and class of the user's own in some objects.
+    """Return `[name, xxh3-128 in hex]` of every function and class of the user's own in some objects.
 
     Args:
         objects: functions, or objects; of an object its classes count, and those of its attributes that are
             functions.
         remembers: the lists and mappings that the code refers to are state that changes during the training, as in
             callbacks; they don't count.
-
-    Returns:
-        `[name, xxh3-128 in hex]` for each.
     """
     entries: dict[tuple[str, str], None] = {}
     for part in (part for item in objects for part in _code_of(item)):

@@ -29,9 +29,6 @@ def resolve_function(reference: str, folder: Path, path: str = "") -> Any:
         folder: the specification's folder.
         path: the field that holds the reference, for messages.
 
-    Returns:
-        The function or class.
-
     Raises:
         SpecError: it does not exist or is not callable.
         UserCodeError: its module fails on import.

@@ -1,4 +1,4 @@
-"""The modules of the user's own functions, `module:function`: found and parsed without running them.
+"""References to the user's own functions, `module:function`, and their modules: parsed without running them.
 
 A module is looked up in the specification's folder; elsewhere only if `FROSTLINE_ALLOWED_MODULES` names it
 (module names, separated by commas; each also allows its submodules).
@@ -7,6 +7,7 @@ A module is looked up in the specification's folder; elsewhere only if `FROSTLIN
 import ast
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from importlib.machinery import PathFinder
@@ -15,9 +16,14 @@ from typing import Any
 
 from handler.errors import SpecError
 from handler.errors.quoting import quote, suggestion
-from handler.user_code.reference import is_reference
 
 RESERVED = frozenset({"flows", "tasks", "handler"})
+REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
+def is_reference(value: Any) -> bool:
+    """Return whether a value has the form `module:function`."""
+    return isinstance(value, str) and REFERENCE.fullmatch(value) is not None
 
 
 def find_module(module: str, folder: Path) -> Path | None:
