@@ -6,7 +6,7 @@ import pytest
 
 from handler.errors import SpecError
 from handler.user_code.importer import resolve_function
-from handler.user_code.modules import bindings, check_call
+from handler.user_code.modules import bindings, check_call, is_reference
 
 
 def test_other_modules_are_refused_unless_allowed(folder, monkeypatch):
@@ -41,3 +41,15 @@ def test_arguments_must_fit_the_functions_signature(folder):
     for arguments, said in (({}, "^model.args: things:network needs width"), ({"width": 1, "w": 2}, "^model.args.w: unknown")):
         with pytest.raises(SpecError, match=said):
             check_call("things:network", folder, arguments, "model.args")
+
+
+@pytest.mark.parametrize("value", ["mine:data", "pack.mine:data", "größe:_x1"])
+def test_a_module_with_a_function_is_a_reference(value):
+    assert is_reference(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["mine", "mine:", ":data", "mine:data.inner", "1mine:data", "../mine:data", "mine:data\n", "a:b:c", None, 3]
+)
+def test_any_other_value_is_no_reference(value):
+    assert not is_reference(value)
