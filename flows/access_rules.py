@@ -24,11 +24,11 @@ from handler.data.sources import files
 from handler.errors import SpecError
 from handler.errors.quoting import quote
 from handler.spec.addresses import addresses, is_allowed
-from handler.spec.initial_weights import source_of
+from handler.spec.initial_weights import parse_weights
 from handler.spec.project_code import check_own, describe_environment
 from handler.spec.references import references
 from handler.spec.training_spec import TrainingSpec
-from handler.store.object_store import url_of
+from handler.store.object_store import parse_url
 
 ROOTS = "FROSTLINE_DATA_ROOTS"
 ADDRESSES = "FROSTLINE_ALLOWED_ADDRESSES"
@@ -62,7 +62,7 @@ def admit_path(field: str, path: str | Path | None) -> None:
             f"{path} is outside of the worker's project ({Path.cwd()}) and of {ROOTS} ({', '.join(roots) or 'not set'})"
             "; put it there, or name its folder in that variable where the worker runs",
         )
-    environment = None if url_of(path) else describe_environment(Path(os.path.realpath(path)))
+    environment = None if parse_url(path) else describe_environment(Path(os.path.realpath(path)))
     if environment is not None and environment != describe_environment(Path(os.path.realpath(root))):
         raise SpecError(field, f"{path} lies in {environment}; name a folder of the project")
 
@@ -129,7 +129,7 @@ def _paths_to_read(spec: TrainingSpec, folder: Path) -> Iterator[tuple[str, Path
         yield field, _before_wildcard(field, item, folder)
         yield from ((field, file) for file in files_named(item, folder, field).values())
     if spec.model.weights is not None:
-        weights, _ = source_of(spec.model.weights)
+        weights, _ = parse_weights(spec.model.weights)
         if not weights.startswith("run:"):
             yield "model.weights", folder / weights
     for file in files(spec.data, folder):
@@ -144,7 +144,7 @@ def _before_wildcard(field: str, item: str, folder: Path) -> Path:
 
 
 def _is_below(path: str | Path, root: str | Path) -> bool:
-    url, allowed = url_of(path), url_of(root)
+    url, allowed = parse_url(path), parse_url(root)
     if url is not None or allowed is not None:
         return url is not None and allowed is not None and f"{url}/".startswith(f"{allowed}/")
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))

@@ -66,7 +66,7 @@ class TrainAnswer(Answer):
     segments: list[SegmentRecord]
 
     @classmethod
-    def fields_of(cls, record: RunRecord, store: str) -> dict[str, Any]:
+    def build_fields(cls, record: RunRecord, store: str) -> dict[str, Any]:
         """Return the fields that a run's record determines.
 
         Args:
@@ -81,7 +81,7 @@ class TrainAnswer(Answer):
     @classmethod
     def of(cls, record: RunRecord, store: str) -> Self:
         """Return the answer for a run's record, with file paths that begin with `store`."""
-        return cls(**cls.fields_of(record, store))
+        return cls(**cls.build_fields(record, store))
 
 
 class FailureAnswer(Answer):

@@ -61,7 +61,7 @@ def find_dead_runs(
     """
     dead_runs = {(dead.store, dead.run): dead for dead in _dead_in_store(client, store, grace_seconds)}
     for flow_run in _crashed_flow_runs(client, lookback_hours):
-        where = _store_of(flow_run)
+        where = _find_store(flow_run)
         if where is None or (where, flow_run.name) in dead_runs:
             continue
         dead_store, run = Store(where), flow_run.name
@@ -107,7 +107,7 @@ def _last_flow_run(client: SyncPrefectClient, run: str, store: Path, started_by:
         limit=50,
     )
     for flow_run in candidates:
-        if str(flow_run.id) == started_by or _store_of(flow_run) == store:
+        if str(flow_run.id) == started_by or _find_store(flow_run) == store:
             return flow_run
     if started_by is None:
         return None
@@ -131,7 +131,7 @@ def _crashed_flow_runs(client: SyncPrefectClient, lookback_hours: float) -> list
     return [flow_run for flow_run in crashed if flow_run.deployment_id is not None]
 
 
-def _store_of(flow_run: FlowRun) -> Path | None:
+def _find_store(flow_run: FlowRun) -> Path | None:
     """Return the store of a flow run; None if it is unusable here or not admitted."""
     store = str(flow_run.parameters.get("store") or ".frostline")
     try:

@@ -28,7 +28,7 @@ from handler.run.inputs import RunInputs
 from handler.spec.initial_weights import check_not_from_itself
 from handler.spec.sweep import Variant, default_title, name_variant_in_errors, shared_epochs, variants
 from handler.stop_flag import stop
-from handler.store.object_store import url_of
+from handler.store.object_store import parse_url
 from handler.store.remote_dirs import local_root
 from handler.store.remote_files import upload
 from handler.store.store import Store
@@ -99,7 +99,7 @@ def sweep(
     ):
         try:
             workers = processes or concurrent_trainings(inputs)
-            place = url_of(store) or str(local_root(store))
+            place = parse_url(store) or str(local_root(store))
             with claimed_sweep(Store(store), name, [variant.name for variant in sweep_variants]):
                 answers = run_all(sweep_variants, place, workers, dask, allow_environment_change)
                 answer = compare(sweep_variants, answers, name, store)
@@ -175,7 +175,7 @@ def run_all(
         }  # fmt: skip
         for future in as_completed(list(started)):
             variant = started[future]
-            answers[variant.name] = answer = answer_of(variant, future)
+            answers[variant.name] = answer = build_answer(variant, future)
             notify(f"{variant.name}: {answer.status} ({len(answers)} of {len(sweep_variants)})")
     return [answers[variant.name] for variant in sweep_variants]
 
@@ -189,7 +189,7 @@ def _flush_sweep(name: str) -> None:
     flush_to_prefect(name, notify)
 
 
-def answer_of(variant: Variant, future: PrefectFuture[Any]) -> TrainAnswer | FailureAnswer:
+def build_answer(variant: Variant, future: PrefectFuture[Any]) -> TrainAnswer | FailureAnswer:
     """Return a training's answer.
 
     Any exception becomes a `FailureAnswer`, so that the answers of the other trainings remain.

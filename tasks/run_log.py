@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from handler.errors import FrostlineError
 from handler.errors.secrets import masked
-from handler.user_code.tracebacks import text_of
+from handler.user_code.tracebacks import describe_for_record
 
 LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 
@@ -45,4 +45,4 @@ def errors_masked() -> Iterator[None]:
         if masked(str(error)) == str(error):
             raise
         kind = OSError if isinstance(error, OSError) else FrostlineError
-        raise kind(text_of(error)) from error
+        raise kind(describe_for_record(error)) from error

@@ -113,7 +113,7 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> Outcome:
     from handler.data.arrays import input_names
     from handler.data.finite_check import check_finite
     from handler.data.npz import read_arrays
-    from handler.engine.outputs import kind_of, labels_of_outputs, score_outputs
+    from handler.engine.outputs import infer_kind, labels_of_outputs, score_outputs
     from handler.store.atomic_files import atomic_write
 
     stored = read_arrays(source, "input")
@@ -127,7 +127,7 @@ def _arrays(model: TrainedModel, source: Path, to: Path) -> Outcome:
         raise DataError("input", f"{source} doesn't fit the network of {model.record.run!r}: {error}") from error
     units = predictions.shape[-1] if predictions.ndim > 1 else 1
     loss, ignored = model.mh.compiled.loss, model.record.dataset.get("ignore_label")
-    labels = labels_of_outputs(predictions, kind_of(loss, _activation(model), units), loss)
+    labels = labels_of_outputs(predictions, infer_kind(loss, _activation(model), units), loss)
     arrays: dict[str, Any] = {"predictions": predictions} | ({} if labels is None else {"labels": labels})
     with atomic_write(to) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)

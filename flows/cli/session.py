@@ -24,7 +24,7 @@ from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.stop_flag import stop
 from handler.store.failure_log import log_failure
-from handler.user_code.tracebacks import text_of
+from handler.user_code.tracebacks import describe_for_record
 
 
 class Session:
@@ -209,7 +209,7 @@ class Session:
             Interrupted, FrostlineError, Exception: the training's own end, if it is not complete.
         """
         record = run.final_record or run.completed_record()
-        if record is None or (record.status == "failed" and record.error == text_of(error)):
+        if record is None or (record.status == "failed" and record.error == describe_for_record(error)):
             raise error
         server_fault = f"Prefect's server couldn't be notified ({type(error).__name__}: {error})"
         if record.status == "interrupted":

@@ -30,7 +30,7 @@ def show_run(output: Output, name: str, folder: str) -> None:
     files = sorted(f"{folder}/runs/{name}/{file}" for file in seen)
     copied = ShowAnswer.model_fields.keys() - TrainAnswer.model_fields.keys() - {"alive", "files"}
     answer = ShowAnswer(
-        **ShowAnswer.fields_of(record, folder) | {"status": effective_status(record, alive)},
+        **ShowAnswer.build_fields(record, folder) | {"status": effective_status(record, alive)},
         alive=alive,
         files=files,
         **{field: getattr(record, field) for field in copied},

@@ -32,7 +32,7 @@ class Examples:
         self.sequencer, self.function = sequencer, function
         self.rows, self.batch = sequencer.rows, min(sequencer.batch_size, sequencer.rows)
 
-    def rows_of(self, rows: np.ndarray) -> list[np.ndarray]:
+    def compute_rows(self, rows: np.ndarray) -> list[np.ndarray]:
         """Return the activations of the examples with the given row numbers, computed as one batch."""
         (given,) = batches.tensors((self.sequencer.examples(rows),))
         return [tensor.numpy() for tensor in self.function(*given)]
@@ -44,14 +44,14 @@ class Examples:
         This is tested on a few batches, among them ones of the size of a smaller last batch.
         """
         first = np.arange(self.batch)
-        whole, left = self.rows_of(first), self.rows % self.batch
+        whole, left = self.compute_rows(first), self.rows % self.batch
         if any(len(part) != self.batch for part in whole) or left == 1:
             return False  # a single example is multiplied by other code than several
         others = np.arange(self.rows - self.batch, self.rows)
         mixed = np.where(first % 2 == 0, np.roll(first, self.batch // 2), others)
         taken = [(np.roll(first, 1), first), (np.roll(first, self.batch // 2 + 1), first), (mixed, first)]
         taken += [(first[i : i + left], first) for i in range(0, self.batch - left + 1, left or 1)][:4] if left else []
-        return all(_are_equal(self.rows_of(rows), whole, rows, known) for rows, known in taken)
+        return all(_are_equal(self.compute_rows(rows), whole, rows, known) for rows, known in taken)
 
     def __iter__(self) -> Iterator[tuple[int, list[np.ndarray]]]:
         """Yield `(row, activations from that row on)` until all rows are covered.
@@ -73,7 +73,7 @@ class Examples:
 
     def _from(self, first: int) -> list[np.ndarray]:
         """Return the activations of the batch of consecutive rows that begins with `first`."""
-        return self.rows_of(np.arange(first, first + self.batch))
+        return self.compute_rows(np.arange(first, first + self.batch))
 
 
 def _are_equal(batch: Sequence[np.ndarray], whole: Sequence[np.ndarray], rows: np.ndarray, known: np.ndarray) -> bool:
@@ -160,7 +160,7 @@ def graph_digest(function: Any) -> bytes:
     return bytes(graph.SerializeToString(deterministic=True))
 
 
-def values_of(function: Any) -> list[np.ndarray]:
+def list_captured_values(function: Any) -> list[np.ndarray]:
     """Return the values that a traced function captures, in the order of its graph."""
     variables = {id(variable.handle): variable for variable in function.graph.variables}
     return [np.asarray(tf.convert_to_tensor(variables.get(id(given), given))) for given in function.captured_inputs]

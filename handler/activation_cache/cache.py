@@ -26,7 +26,7 @@ from handler.memory import copy_limit
 from handler.store import atomic_dirs
 from handler.store.atomic_dirs import drop_unneeded
 from handler.store.atomic_files import free_bytes
-from handler.store.checksums import digest_bytes, key_of
+from handler.store.checksums import compute_key, digest_bytes
 from handler.store.file_lock import FileLock, lock_folder
 from handler.store.row_array import Rows
 
@@ -183,14 +183,14 @@ class ActivationCache:
         It covers the data, the computation, the values that the computation uses, and the environment.
         """
         given = self.sequencer
-        return key_of(
+        return compute_key(
             {
                 "format": FORMAT,
                 "data": self._digests["data"],
                 "structure": {name: data_digests.array_digest(array) for name, array in given.structure.items()},
                 "graph": digest_bytes(activations.graph_digest(function)),
                 # guard: prefix-values-in-key
-                "values": [data_digests.array_digest(values) for values in activations.values_of(function)],
+                "values": [data_digests.array_digest(values) for values in activations.list_captured_values(function)],
                 "batch_size": given.batch_size,
                 "environment": environment.current_environment(self.masks.model),
             }

@@ -34,7 +34,7 @@ def has_table(layer: Any) -> bool:
     return isinstance(layer, _lookups())
 
 
-def table_of(layer: Any) -> dict[str, Any]:
+def get_table(layer: Any) -> dict[str, Any]:
     """Return a layer's table as plain JSON: `vocabulary` (special tokens included) and `idf`, or `bin_boundaries`."""
     import keras
 
@@ -54,7 +54,7 @@ def set_table(layer: Any, table: Mapping[str, Any], path: str) -> bool:
     Raises:
         MismatchError: the layer does not accept that table; names the layer.
     """
-    if table_of(layer) == table:
+    if get_table(layer) == table:
         return False
     if "bin_boundaries" in table:
         layer.bin_boundaries = table["bin_boundaries"]
@@ -72,7 +72,7 @@ def set_table(layer: Any, table: Mapping[str, Any], path: str) -> bool:
 def tables(model: Any) -> dict[str, np.ndarray]:
     """Return the tables of a network's layers as uint8 arrays of UTF-8 JSON, named `tables/0000 path`."""
     return {
-        f"{GROUP}/{i:04d} {path}": np.frombuffer(json.dumps(table_of(layer)).encode(), np.uint8)
+        f"{GROUP}/{i:04d} {path}": np.frombuffer(json.dumps(get_table(layer)).encode(), np.uint8)
         for i, (path, layer) in enumerate(_with_tables(model))
     }
 

@@ -72,7 +72,7 @@ def is_distributed(model: Any) -> bool:
     return getattr(model, "_distribute_strategy", None) is not None
 
 
-def scope_of(model: Any) -> AbstractContextManager[Any]:
+def open_scope(model: Any) -> AbstractContextManager[Any]:
     """Return the context in which further variables of a model are created."""
     return model._distribute_strategy.scope() if is_distributed(model) else contextlib.nullcontext()
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from handler.backend.devices import check_strategy, scope_of
+from handler.backend.devices import check_strategy, open_scope
 from handler.errors import SpecError
 
 
@@ -36,7 +36,7 @@ def inner_optimizers(optimizer: Any) -> list[Any]:
     return list(inner.optimizers) if is_multi_optimizer(inner) else [inner]
 
 
-def learning_rate_of(optimizer: Any) -> tuple[float | None, bool]:
+def read_learning_rate(optimizer: Any) -> tuple[float | None, bool]:
     """Return the learning rate, and whether a schedule entry cannot set it.
 
     The latter holds if the optimizer has a learning-rate schedule or function of its own, or several learning
@@ -59,7 +59,7 @@ def build_optimizer(model: Any) -> None:
     if optimizer is None or not model.compiled:
         raise SpecError("model", f"{model.name!r} isn't compiled; call compile() on it first")
     check_strategy(model)
-    with scope_of(model):
+    with open_scope(model):
         if not optimizer.built:
             optimizer.build(model.trainable_variables)
         for part in inner_optimizers(optimizer):

@@ -14,7 +14,7 @@ _MODULES = ("random", "secrets", "numpy.random")
 _GENERATORS = (random.Random, np.random.Generator, np.random.RandomState, np.random.BitGenerator)
 
 
-def function_of(operation: Any) -> Any:
+def find_function(operation: Any) -> Any:
     """Return the Python function that a graph operation calls, or None if it no longer exists."""
     from tensorflow.python.ops.script_ops import _py_funcs
 

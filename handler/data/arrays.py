@@ -115,7 +115,7 @@ def zarr_shape(path: Path, args: dict[str, Any], where: str = "data.source") -> 
     return _shape([(members[name].shape, members[name].dtype) for name in input_names(members, path, where)], options)
 
 
-def shape_of(dataset: Dataset) -> DataShape:
+def read_shape(dataset: Dataset) -> DataShape:
     """Return the shape of a dataset that is loaded already."""
     options = ArrayArguments(ignore_label=dataset.ignore_label)
     return _shape([(part.shape, part.dtype) for part in dataset.X], options)

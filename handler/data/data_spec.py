@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from handler.data.source_forms import check_files, check_source, form_of, is_cloud
+from handler.data.source_forms import check_files, check_source, classify_source, is_cloud
 from handler.errors import SpecError
 from handler.errors.quoting import quote
 from handler.validation.models import SpecModel, Whole
@@ -84,5 +84,5 @@ class DataSpec(SpecModel):
         for field, source in self.sources():
             if isinstance(source, list):
                 yield from ((f"{field}[{i}]", item) for i, item in enumerate(source))
-            elif form_of(source) not in ("synthetic", "function"):
+            elif classify_source(source) not in ("synthetic", "function"):
                 yield field, source

@@ -67,7 +67,7 @@ def is_computed(name: str) -> bool:
     return name in POINTWISE or _scale(name) is not None
 
 
-def dimensions_of(names: Sequence[str]) -> list[str]:
+def select_dimensions(names: Sequence[str]) -> list[str]:
     """Return the feature names that are dimensions of the file."""
     return [name for name in names if not is_computed(name)]
 

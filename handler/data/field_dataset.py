@@ -16,7 +16,7 @@ from handler.data.dataset import Dataset, DataShape
 from handler.data.features import compute_features
 from handler.data.receptive_fields import Tile, draw_fields, prepare_tile, standardisation, standardise
 from handler.errors import DataError
-from handler.store.checksums import key_of_text
+from handler.store.checksums import compute_text_key
 from handler.store.prefit_cache import PrefitCache
 
 FORMAT = 1  # version of the cached fields; increase it when the same arguments give different arrays
@@ -131,7 +131,7 @@ def fields_key(training: CloudSource, validation: CloudSource | None, args: Clou
         "args": args.model_dump(exclude={"augmentation", "scene", *(() if args.leave_out else ("leave_out",))}),
     }
     # Do not sort the keys: the order of the classes is the order of the outputs.
-    return key_of_text(json.dumps(determines))
+    return compute_text_key(json.dumps(determines))
 
 
 def _draw(

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from handler.data.cloud import Cloud
-from handler.data.features import ALL_FEATURES, dimensions_of
+from handler.data.features import ALL_FEATURES, select_dimensions
 from handler.data.finite_check import check_finite
 from handler.data.las_header import FARTHEST, LasHeader, read_header, unreadable
-from handler.data.las_units import Scale, scale_of
+from handler.data.las_units import Scale, read_scale
 from handler.data.reader_process import ReaderFailed, decompress_points
 from handler.errors import DataError
 from handler.memory import require_room
@@ -34,7 +34,7 @@ def read_cloud(path: Path, where: str = "data.source", features: Sequence[str] =
             not finite, or its coordinates are in degrees.
     """
     header = read_header(path, where)
-    scale = scale_of(header, path, where)
+    scale = read_scale(header, path, where)
     if header.points == 0:
         raise DataError(where, f"{path} has no points; give a file that has some")
     las = _read(path, header, where)
@@ -49,7 +49,7 @@ def read_cloud(path: Path, where: str = "data.source", features: Sequence[str] =
         return_number=np.asarray(las.return_number, np.uint8),
         number_of_returns=np.asarray(las.number_of_returns, np.uint8),
         classification=np.asarray(las.classification, np.uint8),
-        dimensions={name: _dimension(las, name, path, where) for name in dimensions_of(features)},
+        dimensions={name: _dimension(las, name, path, where) for name in select_dimensions(features)},
     )
 
 
@@ -63,7 +63,7 @@ def scale_of_file(path: Path, where: str = "data.source") -> Scale:
     Raises:
         DataError: the file is missing, damaged or no LAS file, or its coordinates are in degrees.
     """
-    return scale_of(read_header(path, where), path, where)
+    return read_scale(read_header(path, where), path, where)
 
 
 def check_dimensions(paths: Sequence[Path], features: Sequence[str], where: str) -> None:
@@ -74,7 +74,7 @@ def check_dimensions(paths: Sequence[Path], features: Sequence[str], where: str)
         features: names of features.
         where: the field that named the files, for messages.
     """
-    if not dimensions_of(features):
+    if not select_dimensions(features):
         return
     seen: list[tuple[Path, Any]] = []
     for path in paths:
@@ -192,7 +192,7 @@ def _check_dimensions(path: Path, header: Any, features: Sequence[str], seen: Se
     from handler.errors.quoting import suggestion
 
     names = _names(header)
-    for name in dimensions_of(features):
+    for name in select_dimensions(features):
         if name in names:
             continue
         having = next((other for other, its_header in seen if name in _names(its_header)), None)

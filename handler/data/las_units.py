@@ -29,7 +29,7 @@ Scale = tuple[float, float]
 
 
 # See docs/decisions/0047-units-of-lidar-files.md.
-def scale_of(header: LasHeader, path: Path, where: str) -> Scale:
+def read_scale(header: LasHeader, path: Path, where: str) -> Scale:
     """Return the metres of one unit of a file's coordinates, horizontal and vertical.
 
     Args:
@@ -77,9 +77,9 @@ def _scale_of_wkt(text: str) -> Scale:
         if named & set(_GEOGRAPHIC_WKT):
             raise _Degrees("geographic" if "GEOCCS" not in named else "geocentric")
         return METRE, METRE
-    flat = _unit_of(horizontal, METRE)
+    flat = _read_unit(horizontal, METRE)
     vertical = next((node for node in nodes if node[0] in _VERTICAL_WKT), None)
-    return flat, flat if vertical is None else _unit_of(vertical, flat)
+    return flat, flat if vertical is None else _read_unit(vertical, flat)
 
 
 def _parsed(text: str) -> list[Any]:
@@ -108,7 +108,7 @@ def _walk(parts: list[Any]) -> Iterator[WktNode]:
         waiting += [part for part in reversed(node[1]) if isinstance(part, tuple)]
 
 
-def _unit_of(node: WktNode, default: float) -> float:
+def _read_unit(node: WktNode, default: float) -> float:
     """Return the metres of the unit that a coordinate system or one of its axes gives directly."""
     inside = [part for part in node[1] if isinstance(part, tuple)]
     axes = [part for name, parts in inside if name == "AXIS" for part in parts if isinstance(part, tuple)]

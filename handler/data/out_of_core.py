@@ -14,9 +14,9 @@ import numpy as np
 from handler.data.dataset import Dataset
 from handler.data.finite_check import FiniteCheck
 from handler.errors import DataError
-from handler.store.arrays import Look, size_of
+from handler.store.arrays import Look, count_bytes
 from handler.store.atomic_files import free_bytes
-from handler.store.checksums import key_of
+from handler.store.checksums import compute_key
 from handler.store.prefit_cache import PrefitCache
 
 FORMAT = 1
@@ -46,20 +46,20 @@ def make_random_access(
     if not lazy:
         return dataset
     near: dict[str, Any] = {}
-    for name in sorted(lazy, key=lambda name: size_of(lazy[name])):
-        if sum(array.nbytes for array in near.values()) + size_of(lazy[name]) > IN_MEMORY:
+    for name in sorted(lazy, key=lambda name: count_bytes(lazy[name])):
+        if sum(array.nbytes for array in near.values()) + count_bytes(lazy[name]) > IN_MEMORY:
             break
         near[name] = np.asarray(lazy[name][0 : lazy[name].shape[0]])
     far, key = {name: array for name, array in lazy.items() if name not in near}, None
     if far:
         # guard: source-in-key-of-rows
-        key = key_of({"format": FORMAT, "of": "rows", "declared": declared, "arrays": sorted(far)})
+        key = compute_key({"format": FORMAT, "of": "rows", "declared": declared, "arrays": sorted(far)})
         near |= cache.rows(key) or _written(cache, key, far, after)
     return replace(_with(dataset, near), prefit=dataset.prefit or key)
 
 
 def _written(cache: PrefitCache, key: str, far: dict[str, Any], after: Callable[[int, int], None]) -> dict[str, Any]:
-    size, free = sum(size_of(array) for array in far.values()), free_bytes(cache.root)
+    size, free = sum(count_bytes(array) for array in far.values()), free_bytes(cache.root)
     if size > free:
         raise DataError(
             "data.source",

@@ -14,7 +14,7 @@ CLOUDS = (".las", ".laz")
 _SUFFIXES: dict[str, Form] = {**dict.fromkeys(CLOUDS, "cloud"), ".npz": "npz", ".zarr": "zarr"}
 
 
-def form_of(source: Any) -> Form:
+def classify_source(source: Any) -> Form:
     """Return the kind of a source.
 
     Raises:
@@ -37,7 +37,7 @@ def form_of(source: Any) -> Form:
 
 def is_cloud(source: str | list[str]) -> bool:
     """Return whether a source gives point clouds."""
-    return form_of(source) in ("synthetic", "cloud")
+    return classify_source(source) in ("synthetic", "cloud")
 
 
 def check_source(value: Any) -> Any:
@@ -49,7 +49,7 @@ def check_source(value: Any) -> Any:
     if value is None:
         raise SpecError("", "is missing; use 'synthetic', .las or .laz files, a .npz or .zarr file, or module:function")
     if isinstance(value, str):
-        form_of(value)
+        classify_source(value)
         check_file_name(value)
         return value
     if not isinstance(value, list | tuple):

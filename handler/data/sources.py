@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from handler.data import arrays, field_dataset, las
 from handler.data.arguments import CloudArguments, parse_arguments
 from handler.data.dataset import Dataset, DataShape
-from handler.data.features import ALL_FEATURES, dimensions_of
+from handler.data.features import ALL_FEATURES, select_dimensions
 from handler.data.globs import matches
-from handler.data.source_forms import form_of, is_cloud
+from handler.data.source_forms import classify_source, is_cloud
 from handler.errors import DataError
 from handler.errors.quoting import quote, suggestion
 from handler.store.atomic_files import files_within
@@ -75,7 +75,7 @@ def shape(data: DataSpec, folder: Path, seed: int = 0) -> DataShape:
         DataError: a source can't be read.
         UserCodeError: a function failed.
     """
-    form, source = form_of(data.source), str(data.source)
+    form, source = classify_source(data.source), str(data.source)
     if form in ("synthetic", "cloud"):
         return field_dataset.cloud_shape(_cloud_arguments(data))
     if form == "function":
@@ -83,7 +83,7 @@ def shape(data: DataSpec, folder: Path, seed: int = 0) -> DataShape:
         if key not in _CALLED_FUNCTIONS:
             _CALLED_FUNCTIONS.clear()
             _CALLED_FUNCTIONS[key] = _array_data(source, data.args, folder, "data.source", seed)
-        return arrays.shape_of(_CALLED_FUNCTIONS[key])
+        return arrays.read_shape(_CALLED_FUNCTIONS[key])
     read: Callable[[Path, dict[str, Any]], DataShape] = arrays.npz_shape if form == "npz" else arrays.zarr_shape
     return read(_existing(source, folder, "data.source"), data.args)
 
@@ -102,7 +102,7 @@ def check_clouds(data: DataSpec, folder: Path) -> None:
     args = _cloud_arguments(data)
     paths: list[Path] = []
     for where, source in data.sources():
-        if form_of(source) == "cloud":
+        if classify_source(source) == "cloud":
             listed = _cloud_files(source, folder, where)
             for path in listed:
                 las.scale_of_file(path, where)
@@ -136,7 +136,7 @@ def files(data: DataSpec, folder: Path) -> list[Path]:
     """
     paths: set[Path] = set()
     for where, source in data.sources():
-        form = form_of(source)
+        form = classify_source(source)
         if form == "cloud":
             paths.update(_cloud_files(source, folder, where))
         elif form == "npz":
@@ -148,7 +148,7 @@ def files(data: DataSpec, folder: Path) -> list[Path]:
 
 def _cloud_arguments(data: DataSpec) -> CloudArguments:
     args = parse_arguments(CloudArguments, data.args)
-    unknown = next(iter(dimensions_of(args.features)), None)
+    unknown = next(iter(select_dimensions(args.features)), None)
     if unknown is not None and "synthetic" in (data.source, data.validation):
         would_do = suggestion(unknown, ALL_FEATURES, "there are", len(ALL_FEATURES))
         raise DataError("data.args.features", f"there is no feature {unknown!r}; {would_do}")
@@ -186,7 +186,7 @@ def _existing(source: str, folder: Path, where: str) -> Path:
 
 
 def _array_data(source: str, args: dict[str, Any], folder: Path, where: str, seed: int) -> Dataset:
-    form = form_of(source)
+    form = classify_source(source)
     if form == "function":
         from handler.user_code.importer import resolve_function
 

@@ -10,11 +10,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from handler.backend.devices import scope_of
+from handler.backend.devices import open_scope
 from handler.backend.models import has_compiled_metrics, loss_function
 from handler.backend.symbolic import KerasTensor, compute_output_spec, standardize_dtype
 from handler.engine import batches
-from handler.engine.losses import CLASSES, ONE_HOT, family_of
+from handler.engine.losses import CLASSES, ONE_HOT, classify_loss
 from handler.engine.sequencer import DLSequencer
 from handler.engine.target_check import LOSS, check_targets
 from handler.errors import DataError, SpecError
@@ -43,7 +43,7 @@ def check_batches(model: Any, sequencer: Any, where: str = "data.source", suffix
     x, y, weight = (*batch, None, None)[:3]
     check_inputs(model, _flat(x), where)
     given = [KerasTensor((None, *part.shape[1:]), part.dtype.name) for part in _flat(x)]
-    with scope_of(model):
+    with open_scope(model):
         output = _output(model, given if isinstance(x, list | tuple) else given[0])
         loss = getattr(model, "loss", None)
         if output is None or loss is None or not _is_keras_own(model):
@@ -109,7 +109,7 @@ def _check_targets(model: Any, sequencer: DLSequencer, output: Any, loss: Any, w
         return
     ignored = () if sequencer.ignore_label is None else (sequencer.ignore_label,)
     check_targets(sequencer.y, loss, tuple(flat[0].shape[1:]), where=where, name=name, ignored=ignored)
-    family, units = family_of(loss), (flat[0].shape[-1] or 0) if len(flat[0].shape) > 1 else 0
+    family, units = classify_loss(loss), (flat[0].shape[-1] or 0) if len(flat[0].shape) > 1 else 0
     unknown = [label for label in sequencer.class_weight or {} if not 0 <= int(label) < units]
     if unknown and units > 1 and family in (CLASSES, ONE_HOT):
         raise SpecError(

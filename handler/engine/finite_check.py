@@ -18,7 +18,7 @@ CHECK_SECONDS = 1.0  # between two fetched values
 MOST_LISTED = 1 << 12  # the most steps whose losses (scalars) are kept
 
 
-def losses_of(logs: Any) -> dict[str, Any]:
+def select_losses(logs: Any) -> dict[str, Any]:
     """Return the losses in a step's logs, which stay NaN or infinite; a metric may be undefined in a single step."""
     given = logs if isinstance(logs, Mapping) else {}
     return {name: value for name, value in given.items() if name == "loss" or name.endswith("_loss")}
@@ -52,7 +52,7 @@ class LossWatch:
             step: the number of steps done.
             logs: the logs of the last of them, as tensors.
         """
-        self._since.append((step, losses_of(logs)))
+        self._since.append((step, select_losses(logs)))
         if len(self._since) < MOST_LISTED and time.monotonic() < self._next:
             return None
         return self.check()

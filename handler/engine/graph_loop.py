@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from handler.engine import batches
-from handler.engine.finite_check import losses_of
+from handler.engine.finite_check import select_losses
 from handler.freezing.masks import Step
 from handler.memory import copy_limit
 
@@ -94,7 +94,7 @@ class GraphLoop:
         def body(index: tf.Tensor, wrong: tf.Tensor, _: Any) -> tuple[tf.Tensor, tf.Tensor, Any]:
             chosen = order[index * self._batch_size : tf.minimum((index + 1) * self._batch_size, rows)]
             logs = self._step(tf.nest.map_structure(lambda array: tf.gather(array, chosen), data))
-            for loss in losses_of(logs).values() if self._guarded else ():
+            for loss in select_losses(logs).values() if self._guarded else ():
                 # Not a loop condition, which would wait for the device in each step.
                 wrong = tf.where((wrong > 0) | tf.math.is_finite(loss), wrong, index + 1)
             return index + 1, wrong, logs
@@ -103,7 +103,7 @@ class GraphLoop:
         return tf.while_loop(lambda index, *_: index < last, body, begin, parallel_iterations=1)[1:]
 
 
-def graph_loop_of(step: Step, data: Any, batch_size: int, *, guarded: bool = False) -> GraphLoop | None:
+def build_graph_loop(step: Step, data: Any, batch_size: int, *, guarded: bool = False) -> GraphLoop | None:
     """Return the loop of a step function, or None if it runs eagerly or its logs are not scalars.
 
     Args:

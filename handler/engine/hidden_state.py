@@ -34,7 +34,7 @@ def refuse_hidden_state(model: Any, graph: Any) -> None:
                 "not resume exactly; draw with keras.random and a keras.random.SeedGenerator kept by the layer",
             )
         if operation.type in python_functions.OPERATIONS:
-            source = python_functions.drawn_from(python_functions.function_of(operation))
+            source = python_functions.drawn_from(python_functions.find_function(operation))
             if source is not None:  # guard: python-function-draws
                 raise SpecError(
                     "model",

@@ -19,7 +19,7 @@ _FAMILIES = {
 _FAMILY = {name: family for family, names in _FAMILIES.items() for name in names}
 
 
-def family_of(loss: Any) -> str | None:
+def classify_loss(loss: Any) -> str | None:
     """Return the kind of targets that a loss of Keras takes; None for a user's own loss, and for no loss.
 
     Args:
@@ -34,7 +34,7 @@ def family_of(loss: Any) -> str | None:
     return _FAMILY.get(name.replace("_", "").lower())
 
 
-def name_of(loss: Any) -> str:
+def describe_loss(loss: Any) -> str:
     """Return the name of a loss for a message."""
     return loss if isinstance(loss, str) else getattr(loss, "__name__", None) or type(loss).__name__
 
@@ -45,12 +45,12 @@ def is_one_hot(target: tuple[int, ...], floats: bool, loss: Any, output: tuple[i
     Args:
         target: the shape of one example's target.
         floats: whether the targets are floating-point numbers; used only if neither the loss nor the output decides.
-        loss: see `family_of`.
+        loss: see `classify_loss`.
         output: the shape of the network's output for one example, or None if unknown.
     """
     if not target or target[-1] < 2:
         return False
-    family = family_of(loss)
+    family = classify_loss(loss)
     if family is not None:
         return family != CLASSES
     if output is not None:

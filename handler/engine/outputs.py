@@ -6,12 +6,12 @@ from typing import Any, Literal
 import numpy as np
 
 from handler.data.scores import scores
-from handler.engine.losses import BINARY, CLASSES, NUMBERS, ONE_HOT, family_of
+from handler.engine.losses import BINARY, CLASSES, NUMBERS, ONE_HOT, classify_loss
 
 Kind = Literal["classes", "binary", "numbers"]
 
 
-def kind_of(loss: Any, activation: str | None, units: int) -> Kind:
+def infer_kind(loss: Any, activation: str | None, units: int) -> Kind:
     """Return the kind of the outputs, from the loss they were trained with, else from the last activation.
 
     Args:
@@ -19,7 +19,7 @@ def kind_of(loss: Any, activation: str | None, units: int) -> Kind:
         activation: the name of the last layer's activation, None if it has none.
         units: number of values that the network outputs per target.
     """
-    family = family_of(loss)
+    family = classify_loss(loss)
     if family in (CLASSES, ONE_HOT) or activation == "softmax":
         return "classes" if units > 1 else "binary"
     if family == BINARY or (family is None and activation == "sigmoid"):
@@ -35,7 +35,7 @@ def labels_of_outputs(predictions: np.ndarray, kind: Kind, loss: Any) -> np.ndar
 
     Args:
         predictions: (n, ..., units), or (n,).
-        kind: the kind of the outputs, see `kind_of`.
+        kind: the kind of the outputs, see `infer_kind`.
         loss: the loss; determines whether the outputs are logits.
     """
     if kind == "numbers":

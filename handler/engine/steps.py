@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from handler.backend.devices import replica_count
 from handler.engine import batches
-from handler.engine.graph_loop import GraphLoop, graph_loop_of, in_memory_tensors
+from handler.engine.graph_loop import GraphLoop, build_graph_loop, in_memory_tensors
 from handler.engine.sequencer import DLSequencer
 from handler.freezing.masks import Masks, Step
 from handler.stop_flag import StopFlag
@@ -93,5 +93,5 @@ class Steps:
         if data is None:
             return None
         return self.masks.get_or_build(
-            (function, id(data)), lambda: graph_loop_of(function, data, sequencer.batch_size, guarded=guarded)
+            (function, id(data)), lambda: build_graph_loop(function, data, sequencer.batch_size, guarded=guarded)
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from handler.engine.losses import BINARY, CLASSES, NUMBERS, ONE_HOT, family_of, name_of
+from handler.engine.losses import BINARY, CLASSES, NUMBERS, ONE_HOT, classify_loss, describe_loss
 from handler.errors import DataError, SpecError
 from handler.store.arrays import slabs
 
@@ -30,7 +30,7 @@ def check_targets(
         SpecError: the loss does not fit the output or the form of the targets; names a remedy.
         DataError: a value is no class, or no probability; names the value and its row.
     """
-    family, target, called = family_of(loss), tuple(y.shape[1:]), name_of(loss)
+    family, target, called = classify_loss(loss), tuple(y.shape[1:]), describe_loss(loss)
     if family in (CLASSES, ONE_HOT):
         if not output or output[-1] == 1:
             raise SpecError(

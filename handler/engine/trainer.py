@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from handler.backend import derived_state
-from handler.backend.devices import check_batch_fills_replicas, expand_replicas, other_replica_variables, scope_of
+from handler.backend.devices import check_batch_fills_replicas, expand_replicas, open_scope, other_replica_variables
 from handler.backend.global_state import global_generator, set_global_generator
 from handler.backend.models import build_symbolically, named_results, pythonify_logs
 from handler.backend.optimizers import build_optimizer, optimized_variables, unwrapped
@@ -83,7 +83,7 @@ class Trainer:
         self.steps = Steps(self.masks, stop)
         self.user_callbacks = list(callbacks)
         callback_state.check_callbacks(self.user_callbacks)
-        self.logs = choice.log_files_of(self.user_callbacks)
+        self.logs = choice.find_log_files(self.user_callbacks)
         self.callbacks = keras.callbacks.CallbackList(
             self.user_callbacks, add_history=True, model=model, epochs=epochs, steps=len(sequencer), verbose=0
         )
@@ -375,7 +375,7 @@ class Trainer:
         if self._signature is None:
             batch = batches.tensors(self.sequencer[0])
             self._signature = batches.signature(batch)
-            with contextlib.suppress(RuntimeError, ValueError), scope_of(self.model):
+            with contextlib.suppress(RuntimeError, ValueError), open_scope(self.model):
                 # Make the metrics' variables, so that the first step is not traced twice. A model that cannot be built
                 # symbolically makes them in that second trace.
                 build_symbolically(self.model, batch)

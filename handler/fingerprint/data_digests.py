@@ -9,7 +9,7 @@ from handler.data.finite_check import FiniteCheck
 from handler.errors import MismatchError
 from handler.state.keras_state import to_array
 from handler.store.arrays import content, describe
-from handler.store.checksums import digest_bytes, key_of
+from handler.store.checksums import compute_key, digest_bytes
 from handler.validation.array_list import list_arrays
 
 _RESTORE = "restore it, or declare the change (data.version) so that a new training begins"
@@ -44,7 +44,7 @@ def variables_digest(model: Any) -> str:
     moving = list(model.variables)
     if optimizer is not None and optimizer.built and int(optimizer.iterations.numpy()) > 0:
         moving += optimizer.variables
-    return key_of([[list(v.shape), str(v.dtype), digest_bytes(to_array(v).tobytes())] for v in moving])
+    return compute_key([[list(v.shape), str(v.dtype), digest_bytes(to_array(v).tobytes())] for v in moving])
 
 
 def initial_digest(mh: Any) -> str:
@@ -55,7 +55,7 @@ def initial_digest(mh: Any) -> str:
     """
     digest = variables_digest(mh.compiled)
     derived = mh.initial_weights.derived if mh.initial_weights is not None else []
-    return key_of([digest, derived]) if derived else digest
+    return compute_key([digest, derived]) if derived else digest
 
 
 def digests_of_data(
@@ -90,7 +90,7 @@ def digests_of_data(
         labels = [f"X{i if len(parts) > 1 else ''}{suffix}" for i in range(len(parts))] + [f"y{suffix}"]
         arrays = (*parts, given[1])
         about = [array_digest(part, FiniteCheck(label, path)) for label, part in zip(labels, arrays, strict=True)]
-        digests[name] = key_of(about)
+        digests[name] = compute_key(about)
         kinds = [np.dtype(part.dtype).name for part in arrays]
         texts |= {x: f"{k} {tuple(a['shape'])} {a['xxh3']}" for x, k, a in zip(labels, kinds, about, strict=True)}
     return {"data": digests["data"], "validation": digests.get("validation"), "initial": initial, "arrays": texts}

@@ -12,11 +12,11 @@ from typing import Any
 
 import xxhash
 
-from handler.data.source_forms import CLOUDS, form_of
+from handler.data.source_forms import CLOUDS, classify_source
 from handler.errors import SpecError, StoreError
 from handler.errors.quoting import join
 from handler.spec.compilation import fill_defaults
-from handler.spec.initial_weights import WeightsInto, source_of
+from handler.spec.initial_weights import WeightsInto, parse_weights
 from handler.spec.training_spec import TrainingSpec
 from handler.store.atomic_files import files_within, write_file
 from handler.store.checksums import digest_file, read_checked, with_checksum
@@ -106,7 +106,7 @@ class FileDigests:
         self._stored = dict(self.known)
 
 
-def declaration_of(spec: TrainingSpec, folder: Path, digests: FileDigests, *, own: bool = False) -> dict[str, Any]:
+def build_declaration(spec: TrainingSpec, folder: Path, digests: FileDigests, *, own: bool = False) -> dict[str, Any]:
     """Return the declaration of a training as plain JSON-able data.
 
     Args:
@@ -234,7 +234,7 @@ def pretrained_state(weights: str, store: Path | None) -> str:
 def _weights(weights: str | WeightsInto | None, folder: Path, digests: FileDigests) -> Any:
     if weights is None:
         return None
-    source, into = source_of(weights)
+    source, into = parse_weights(weights)
     place = {"into": into} if into else {}
     if source.startswith("run:"):
         return {"state": pretrained_state(source, digests.store), **_final(source, digests.store), **place}
@@ -269,9 +269,9 @@ def _source(spec: TrainingSpec, which: str, folder: Path, digests: FileDigests, 
     value = getattr(spec.data, which)
     if value is None:
         return None
-    if form_of(value) in ("synthetic", "function"):
+    if classify_source(value) in ("synthetic", "function"):
         return replaced(value, f"data.{which}", expected=True)
-    if isinstance(value, str) and form_of(value) == "zarr":
+    if isinstance(value, str) and classify_source(value) == "zarr":
         return {"content": [digests.content(folder / value, folder)]}
     from handler.data.las import scale_of_file
     from handler.data.sources import files

@@ -106,7 +106,7 @@ class DLFreezeTrainingExecutor:
         check_optimizer(optimizer)
         layers = outline(nn)
         if optimizer is not None:
-            learning_rate, follows = optimizers.learning_rate_of(optimizer)
+            learning_rate, follows = optimizers.read_learning_rate(optimizer)
             layers = replace(layers, learning_rate=learning_rate, learning_rate_schedule=follows)
             if not optimizer.built:
                 optimizer.build(nn.trainable_variables)

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
 from typing import Any, TypeVar
 
-from handler.backend.devices import replicated, scope_of
+from handler.backend.devices import open_scope, replicated
 from handler.backend.graphs import forget_gradients
 from handler.backend.layers import OwnWeight, all_layers
 from handler.errors import ScheduleError
@@ -143,6 +143,6 @@ def compiled_step(model: Any, step: Step, signature: Any) -> Step:
     function = tf.function(
         step, input_signature=[signature], autograph=False, jit_compile=True if model.jit_compile is True else None
     )
-    with scope_of(model):
+    with open_scope(model):
         forget_gradients(function.get_concrete_function().graph)
     return function

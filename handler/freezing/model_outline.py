@@ -14,7 +14,7 @@ def iter_layers(model: Any) -> Iterator[tuple[str, Any]]:
 
     A layer that occurs twice is yielded once, at its first occurrence. A nested model is yielded before its layers. A
     weight that a model holds itself is yielded as an `OwnWeight` before that model's layers. Any other layer is one
-    layer, even if it contains layers; see `parts_of`.
+    layer, even if it contains layers; see `list_inner_layers`.
     """
     seen: set[int] = set()
     for path, layer in _occurrences(model, ""):
@@ -37,7 +37,7 @@ def _occurrences(parent: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 # See docs/decisions/0044-parts-of-a-layer.md.
-def parts_of(layer: Any, path: str) -> list[tuple[str, Any]]:
+def list_inner_layers(layer: Any, path: str) -> list[tuple[str, Any]]:
     """Return the inner layers of a wrapper or a block; [] for a layer that contains none.
 
     Returns:
@@ -47,7 +47,7 @@ def parts_of(layer: Any, path: str) -> list[tuple[str, Any]]:
     parts = [(join(path, own.name), own) for own in _own_weights(layer)] if inner else []
     for child in inner:
         below = join(path, child.name)
-        parts += parts_of(child, below) or [(below, child)]
+        parts += list_inner_layers(child, below) or [(below, child)]
     unique = {_identity(part): (place, part) for place, part in reversed(parts)}
     return [unique[_identity(part)] for place, part in parts if unique[_identity(part)][0] == place]
 
@@ -82,7 +82,7 @@ def freezable_layers(model: Any) -> dict[str, Any]:
 
 
 def _inside(path: str, layer: Any) -> list[tuple[str, Any]]:
-    return [] if isinstance(layer, OwnWeight) else parts_of(layer, path)
+    return [] if isinstance(layer, OwnWeight) else list_inner_layers(layer, path)
 
 
 def outline(model: Any) -> Outline:
@@ -100,7 +100,7 @@ def outline(model: Any) -> Outline:
     reached = [(path, paths[_identity(part)]) for path, part in _occurrences(model, "")]
     aliases = {path: listed_as for path, listed_as in reached if path != listed_as}
     optimizer = getattr(model, "optimizer", None)
-    rate, follows = (None, False) if optimizer is None else optimizers.learning_rate_of(optimizer)
+    rate, follows = (None, False) if optimizer is None else optimizers.read_learning_rate(optimizer)
     return Outline(
         tuple(count.info(*layer) for layer in layers),
         tuple(weightless),

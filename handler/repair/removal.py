@@ -57,5 +57,5 @@ def withdraw_damaged(store: Store, key: str) -> None:
     remote_dirs.delete_remote(target)
     if os.path.lexists(target) and (not target.is_dir() or atomic_dirs.damages(target, deep=True)):
         atomic_files.quarantine(target)
-    if target.exists() and remote_dirs.remote_of(target) is not None:
+    if target.exists() and remote_dirs.find_remote(target) is not None:
         remote_dirs.publish(target, target, (target / atomic_dirs.MANIFEST).read_bytes())

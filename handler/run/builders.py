@@ -19,7 +19,7 @@ from handler.arch.keras_model import KerasArchitecture
 from handler.backend import global_state
 from handler.backend.devices import scope
 from handler.backend.models import compile_arguments
-from handler.backend.optimizers import learning_rate_of
+from handler.backend.optimizers import read_learning_rate
 from handler.data import sources
 from handler.data.dataset import Dataset, DataShape
 from handler.errors import SpecError
@@ -119,7 +119,7 @@ def _check_monitors(spec: TrainingSpec, nn: Any) -> None:
     check_monitors(
         spec.training.callbacks,
         logs=(known, None not in labels),
-        learning_rate_schedule=learning_rate_of(nn.optimizer)[1],
+        learning_rate_schedule=read_learning_rate(nn.optimizer)[1],
     )
 
 

@@ -11,7 +11,7 @@ from handler.errors import NonFiniteError
 from handler.records import Divergence, RunRecord
 
 
-def divergence_of(error: BaseException, keys: Sequence[str]) -> Divergence | None:
+def describe_divergence(error: BaseException, keys: Sequence[str]) -> Divergence | None:
     """Return the record's entry for the error that ended a training; None unless it is a `NonFiniteError` of a step."""
     if not isinstance(error, NonFiniteError) or not error.step:
         return None

@@ -16,7 +16,7 @@ from handler.errors import DamagedError, FrostlineError, SpecError
 from handler.errors.quoting import suggestion
 from handler.freezing.model_outline import freezable_layers, iter_layers, layers_with_weights
 from handler.records import InitialWeights, RunRecord
-from handler.spec.initial_weights import WeightsInto, source_of
+from handler.spec.initial_weights import WeightsInto, parse_weights
 from handler.state.keras_state import to_array
 from handler.store.store import Store
 
@@ -49,7 +49,7 @@ def load_pretrained(nn: Any, weights: str | WeightsInto, folder: Path, store: St
     Raises:
         SpecError: the source can't be read, or no layer of it fits.
     """
-    reference, into = source_of(weights)
+    reference, into = parse_weights(weights)
     parts, tables = _Parts(nn, into), derived_state.tables(nn)
     if reference.startswith("run:"):
         known = _from_run(parts, reference, store)
@@ -295,7 +295,7 @@ def _part(nn: Any, into: str) -> Any:
 def _contents(layer: Any) -> Callable[[], None]:
     """Return a function that restores the layer's present variables and table."""
     values = [(variable, to_array(variable)) for variable in own_variables(layer)]
-    table = derived_state.table_of(layer) if derived_state.has_table(layer) else None
+    table = derived_state.get_table(layer) if derived_state.has_table(layer) else None
 
     def restore() -> None:
         for variable, value in values:

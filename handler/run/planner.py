@@ -18,7 +18,7 @@ from handler.backend import tensorflow_setup
 from handler.data.source_forms import is_cloud
 from handler.errors import DamagedError, SpecError, StoreError
 from handler.fingerprint.data_function import find_changed_data
-from handler.fingerprint.declaration import FileDigests, declaration_of
+from handler.fingerprint.declaration import FileDigests, build_declaration
 from handler.records import InitialWeights, Plan, PlannedPrefix, PlannedSegment, RunRecord
 from handler.schedule.layer_outline import Outline
 from handler.schedule.schedule import (
@@ -31,14 +31,14 @@ from handler.schedule.schedule import (
 from handler.spec.callback_effects import conflicts, rate_in_force
 from handler.spec.callbacks import check_packages
 from handler.spec.compilation import may_be_compiled_by_network
-from handler.spec.initial_weights import check_not_from_itself, source_of
+from handler.spec.initial_weights import check_not_from_itself, parse_weights
 from handler.spec.training_spec import TrainingSpec
 from handler.state.chain import Chain, Position, latest_intact, recorded_threads
 from handler.state.completion import completed_end
 from handler.state.missing_states import describe_missing_states
 from handler.store import marker, remote_files
 from handler.store.atomic_files import write_file
-from handler.store.checksums import key_of, read_checked, with_checksum
+from handler.store.checksums import compute_key, read_checked, with_checksum
 from handler.store.store import Store
 
 REMEMBERED = 4  # version of the network's stored description; a description of another version is ignored
@@ -78,7 +78,7 @@ class RunPlanner:
     @cached_property
     def key(self) -> str:
         """The training's first key, key[0]."""
-        return key_of(self.declared)
+        return compute_key(self.declared)
 
     @property
     def outline(self) -> Outline:
@@ -191,10 +191,10 @@ class RunPlanner:
         """The declaration that key[0] hashes where the specification sets the compilation, and its digests."""
         check_not_from_itself(self.spec.model.weights, self.name)
         digests = FileDigests(self.store.root)
-        return declaration_of(self.spec, self.folder, digests), digests
+        return build_declaration(self.spec, self.folder, digests), digests
 
     def _declare(self, *, own: bool) -> dict:
-        return declaration_of(self.spec, self.folder, self._declaration[1], own=own)
+        return build_declaration(self.spec, self.folder, self._declaration[1], own=own)
 
     def _is_compiled(self) -> bool:
         """Return whether the network's own function compiled it; the store's description says so, or the network."""
@@ -218,7 +218,7 @@ class RunPlanner:
             memory = self._read_outline()
             initial = memory.get("initial_weights")
             if initial is not None and self.spec.model.weights is not None:  # another name, same state
-                initial["source"], initial["into"] = source_of(self.spec.model.weights)
+                initial["source"], initial["into"] = parse_weights(self.spec.model.weights)
             return outline, Graph.from_json(memory["graph"]), None if initial is None else InitialWeights(**initial)
         except (StoreError, TypeError, KeyError):
             return outline, Graph(problem="the network has not been built yet"), None
@@ -227,13 +227,13 @@ class RunPlanner:
         """Return the keys of the chain that are known without building the network."""
         record = self.record()
         made = [self._declaration[0], *([self._declare(own=True)] if may_be_compiled_by_network(self.spec) else [])]
-        keys = [key_of(each) for each in made]
+        keys = [compute_key(each) for each in made]
         known = list(self.chain.keys) if self.stored_outline is not None else []
         return [*keys, *known, *(record.chain if record is not None and record.key in keys else [])]
 
     @property
     def _outline_file(self) -> Path:
-        return self.store.root / "plans" / f"{key_of(self._declaration[0])}.json"
+        return self.store.root / "plans" / f"{compute_key(self._declaration[0])}.json"
 
     def _read_outline(self) -> dict[str, Any]:
         if not self._outline_file.exists():

@@ -21,7 +21,7 @@ from handler.errors.secrets import masked
 from handler.memory import enough_memory
 from handler.observer import Observer
 from handler.records import EnvironmentChange, Plan, RunRecord, SegmentRecord
-from handler.run.divergence import divergence_of, refuse_again
+from handler.run.divergence import describe_divergence, refuse_again
 from handler.run.inputs import RunInputs
 from handler.run.planner import RunPlanner
 from handler.run.replaced_run import ReplacedRun
@@ -36,7 +36,7 @@ from handler.store.failure_log import log_failure
 from handler.store.record_writer import RecordWriter, now
 from handler.store.store import Store
 from handler.user_code.boundary import UserCode
-from handler.user_code.tracebacks import text_of
+from handler.user_code.tracebacks import describe_for_record
 
 if TYPE_CHECKING:
     from handler.run.components import RunComponents
@@ -275,9 +275,9 @@ class TrainingRun:
                 return
         log_failure(self.store.runs.folder(self.inputs.name), error)
         with suppress(StoreError):
-            ended = divergence_of(error, self.planning.chain.keys)
+            ended = describe_divergence(error, self.planning.chain.keys)
             kept = {} if ended is None else {"divergence": ended, **self._reached()}
-            self._end(status="failed", error=text_of(error), **kept)
+            self._end(status="failed", error=describe_for_record(error), **kept)
 
     def mark_interrupted(self, error: BaseException | str) -> None:
         """Mark the run as interrupted; errors of a store that cannot be written to are dropped."""

@@ -61,11 +61,11 @@ class Outline:
         return tuple(layer.path for layer in self.layers)
 
     @cached_property
-    def whole_of(self) -> dict[str, str]:
+    def containers(self) -> dict[str, str]:
         """Path of an inner layer -> path of the layer that contains it."""
         return {part.path: path for path, parts in self.parts.items() for part in parts}
 
-    def parts_of(self, path: str) -> tuple[str, ...]:
+    def list_parts(self, path: str) -> tuple[str, ...]:
         """Return the paths of a layer's inner layers; its own path if it has none."""
         return tuple(part.path for part in self.parts.get(path, ())) or (path,)
 
@@ -73,12 +73,12 @@ class Outline:
         """Return the same layers in the same order; a layer replaces its inner layers where all of these are given."""
         given = tuple(paths)
         full = {whole for whole, parts in self.parts.items() if {part.path for part in parts} <= set(given)}
-        named = (self.whole_of[path] if self.whole_of.get(path) in full else path for path in given)
+        named = (self.containers[path] if self.containers.get(path) in full else path for path in given)
         return tuple(dict.fromkeys(named))
 
     def listed(self, named: Collection[str]) -> list[LayerInfo]:
         """Return the layers in order, each replaced by its inner layers if `named` contains one of these."""
-        apart = {self.whole_of[path] for path in named if path in self.whole_of}
+        apart = {self.containers[path] for path in named if path in self.containers}
         return [info for layer in self.layers for info in (self.parts[layer.path] if layer.path in apart else (layer,))]
 
     def unfrozen(self, frozen: Collection[str]) -> list[LayerInfo]:

@@ -89,9 +89,9 @@ def resolve_layer_groups(
     out = names.members(leave_out, f"{path}.except")
     named = [layer for unit in (*units, out) for layer in unit]
     _refuse_repeated(named, outline, f"{path}.layers")
-    parts = {outline.whole_of[layer] for layer in named if layer in outline.whole_of} | set(apart)
+    parts = {outline.containers[layer] for layer in named if layer in outline.containers} | set(apart)
     order = [
-        name for layer in outline.paths for name in ((layer, *outline.parts_of(layer)) if layer in parts else (layer,))
+        name for top in outline.paths for name in ((top, *outline.list_parts(top)) if top in parts else (top,))
     ]
     place = {layer: i for i, layer in enumerate(order)}
     units = [_taken_apart(unit, parts, outline, f"{path}.layers") for unit in units]
@@ -134,7 +134,7 @@ def _without_network(layers: str | Sequence[str | list[str]], leave_out: Sequenc
 
 def _taken_apart(unit: Collection[str], apart: Collection[str], outline: Outline, path: str) -> tuple[str, ...]:
     """Return a layer group in which the layers of `apart` are replaced by their inner layers."""
-    parts = tuple(part for layer in unit for part in (outline.parts_of(layer) if layer in apart else (layer,)))
+    parts = tuple(part for layer in unit for part in (outline.list_parts(layer) if layer in apart else (layer,)))
     _refuse_repeated(parts, outline, path)
     return parts
 
@@ -199,7 +199,7 @@ class _Names:
     def units(self, name: str, where: str) -> list[tuple[str, ...]]:
         """Return the layer groups that a name, glob or path stands for."""
         name = self._first_path(name)
-        if name in self.weighted or name in self.outline.whole_of:
+        if name in self.weighted or name in self.outline.containers:
             return [(name,)]
         if name in self.outline.models:
             inside = self._paths(lambda known: known.startswith(f"{name}/"))
@@ -216,7 +216,7 @@ class _Names:
             )
         if is_glob(name):
             return self._matching(name, where)
-        inside = [part for part in self.outline.whole_of if part.startswith(f"{name}/")]
+        inside = [part for part in self.outline.containers if part.startswith(f"{name}/")]
         if inside:  # the name of a model or a block within a wrapper
             return [tuple(inside)]
         raise ScheduleError(where, f"there is no layer {name!r} in the network; {self._instead(name)}")
@@ -243,11 +243,11 @@ class _Names:
 
         A group consists of the layers below an inner block whose path the glob matches.
         """
-        parts: list[tuple[str, ...]] = [(part,) for part in self.outline.whole_of if fnmatchcase(part, glob)]
+        parts: list[tuple[str, ...]] = [(part,) for part in self.outline.containers if fnmatchcase(part, glob)]
         if parts:
             return parts
         groups: dict[str, list[str]] = {}
-        for part, whole in self.outline.whole_of.items():
+        for part, whole in self.outline.containers.items():
             for i in range(len(whole) + 1, len(part)):
                 if part[i] == "/" and fnmatchcase(part[:i], glob):
                     groups.setdefault(part[:i], []).append(part)
@@ -260,7 +260,7 @@ class _Names:
         return [path for path in self.outline.paths if any(map(fits, [path, *self.also.get(path, ())]))]
 
     def _instead(self, name: str) -> str:
-        known = [*self.outline.paths, *self.outline.models, *self.outline.whole_of]
+        known = [*self.outline.paths, *self.outline.models, *self.outline.containers]
         below = [path for path in known if path.split("/")[-1] == name.split("/")[-1]]
         last = {path.split("/")[-1]: path for path in reversed(known)}
         near = [last[word] for word in difflib.get_close_matches(name, last, 3, 0.6)]

@@ -148,7 +148,7 @@ def _resolved(entries: Sequence[Entry], outline: Outline | None) -> list[LayerGr
         ]
 
     groups = resolve()
-    wholes = {} if outline is None else outline.whole_of
+    wholes = {} if outline is None else outline.containers
     apart = {wholes[path] for units in groups for path in units.domain if path in wholes}
     return resolve(apart) if apart else groups
 
@@ -312,11 +312,11 @@ def describe_idle_epochs(outline: Outline, schedule: Schedule) -> list[str]:
 def _check_shared(units: Sequence[Sequence[str]], outline: Outline, path: str) -> None:
     """Refuse layer groups that separate layers with shared weights: one would be frozen, the other trainable."""
     for group, unit in product(outline.shared, units):
-        parts = {part for layer in unit for part in outline.parts_of(layer)}
+        parts = {part for layer in unit for part in outline.list_parts(layer)}
         inside = [layer for layer in group if layer in parts]
         apart = [layer for layer in group if layer not in parts]
         if inside and apart:  # guard: shared-layers-frozen-together
-            named = {layer: layer if layer in unit else outline.whole_of.get(layer, layer) for layer in group}
+            named = {layer: layer if layer in unit else outline.containers.get(layer, layer) for layer in group}
             raise ScheduleError(
                 path,
                 f"{named[inside[0]]!r} and {named[apart[0]]!r} share weights, so one can't be frozen while the other "

@@ -43,7 +43,7 @@ def check_weights(value: Any) -> Any:
     return value
 
 
-def source_of(weights: str | WeightsInto) -> tuple[str, str]:
+def parse_weights(weights: str | WeightsInto) -> tuple[str, str]:
     """Return the source, and the path of the part that receives the weights ("" for the whole network)."""
     return (weights, "") if isinstance(weights, str) else (weights.file, weights.into)
 
@@ -55,7 +55,7 @@ def check_not_from_itself(weights: str | WeightsInto | None, run: str) -> None:
         weights: `model.weights`.
         run: the run's name.
     """
-    source = "" if weights is None else source_of(weights)[0]
+    source = "" if weights is None else parse_weights(weights)[0]
     if source.startswith("run:") and source[4:].partition("@")[0] == run:
         what = f"{source!r} is the run that is to be trained; give the training another name (--name)"
         raise SpecError("model.weights", what)

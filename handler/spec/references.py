@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handler.data.source_forms import form_of
+from handler.data.source_forms import classify_source
 from handler.errors import SpecError
 from handler.errors.quoting import join, suggestion
-from handler.spec.initial_weights import source_of
+from handler.spec.initial_weights import parse_weights
 from handler.user_code.modules import check_call, check_reference, is_reference
 from handler.validation.text import check_folder_name, is_glob
 
@@ -60,7 +60,7 @@ def check_references(spec: TrainingSpec, folder: Path) -> None:
     for i, pattern in enumerate(spec.data.files):
         files_named(pattern, folder, f"data.files[{i}]")
     if spec.model.weights is not None:
-        weights, _ = source_of(spec.model.weights)
+        weights, _ = parse_weights(spec.model.weights)
         if not weights.startswith("run:") and not (folder / weights).is_file():
             raise SpecError("model.weights", f"there is no file {folder / weights}")
     _check_arguments(spec, folder)
@@ -91,7 +91,7 @@ def _check_arguments(spec: TrainingSpec, folder: Path) -> None:
     from handler.data.sources import check_clouds
 
     source, weights = spec.data.source, spec.model.compile.class_weight
-    form = form_of(source)
+    form = classify_source(source)
     if form == "function":
         check_call(str(source), folder, spec.data.args, "data.args")
     elif form in ("npz", "zarr"):
@@ -114,7 +114,7 @@ def _check_validation(spec: TrainingSpec, folder: Path) -> None:
     from handler.data.npz import read_headers
 
     source = spec.data.source
-    if spec.data.validation is not None or form_of(source) != "npz":
+    if spec.data.validation is not None or classify_source(source) != "npz":
         return
     if "y_val" in read_headers(folder / str(source), "data.source"):
         return

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from handler.errors import SpecError
 from handler.records import RunRecord
 from handler.spec.document import read_yaml
-from handler.store.checksums import key_of_text
+from handler.store.checksums import compute_text_key
 
 MOST_VARIANTS = 1000  # trainings of one sweep; all specifications are read before any training starts
 NAME = 100  # most characters of a run's name
@@ -141,7 +141,7 @@ def _run_name(words: str, changes: Iterable[str]) -> str:
     `--set` adds no words. A digest of all changes is therefore appended.
     """
     given = sorted(changes)
-    digest = f"-{key_of_text(json.dumps(given))[:DIGEST]}" if given else ""
+    digest = f"-{compute_text_key(json.dumps(given))[:DIGEST]}" if given else ""
     short = re.sub(r"^[^A-Za-z0-9_]+", "", re.sub(r"[^A-Za-z0-9._-]+", "-", words)) or "run"
     return short[: NAME - 5 - len(digest)] + digest
 

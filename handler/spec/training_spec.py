@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from handler.data.data_spec import Arguments, DataSpec
-from handler.data.source_forms import form_of
+from handler.data.source_forms import classify_source
 from handler.errors import SpecError
 from handler.errors.quoting import quote, suggestion
 from handler.schedule.entries import Entry, as_list
@@ -167,7 +167,7 @@ class TrainingSpec(SpecModel):
             self.freeze_training, self.training.epochs, learning_rate_schedule=self.model.compile.learning_rate_schedule
         )
         check_device_strategy(self.training.strategy, self.training.batch_size, self.model.compile.optimizer)
-        if self.training.in_place and form_of(self.data.source) == "zarr":
+        if self.training.in_place and classify_source(self.data.source) == "zarr":
             problem = "a .zarr source is read during training and not rearranged; set it to false"
             raise SpecError("training.in_place", problem)
         check_monitors(
@@ -186,7 +186,7 @@ class TrainingSpec(SpecModel):
         # The network's own function may have compiled it, with metrics of its own.
         labels = [metric_label(metric) for metric in given] if given is not None else [None] * own
         names = {"loss", "learning_rate", *(label for label in labels if label)}
-        form = form_of(self.data.source) if isinstance(self.data.source, str) else "cloud"
+        form = classify_source(self.data.source) if isinstance(self.data.source, str) else "cloud"
         # A function or a .npz may bring its own validation data; only reading it would show that.
         if self.data.validation is not None or form in ("function", "npz"):
             names |= {f"val_{name}" for name in names if name != "learning_rate"}

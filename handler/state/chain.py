@@ -8,7 +8,7 @@ from typing import Any
 
 from handler.errors import DamagedError, StoreError
 from handler.schedule.schedule import Schedule
-from handler.store.checksums import key_of, parse_state_key, snapshot_key
+from handler.store.checksums import compute_key, parse_state_key, snapshot_key
 from handler.store.states import StateStore
 
 
@@ -33,7 +33,7 @@ class Chain:
         keys = [self.start]
         for epoch in range(self.schedule.training_epochs):
             # guard: rate-in-key
-            keys.append(key_of([keys[-1], sorted(self.schedule.frozen(epoch)), self.schedule.rate_set_at(epoch)]))
+            keys.append(compute_key([keys[-1], sorted(self.schedule.frozen(epoch)), self.schedule.rate_set_at(epoch)]))
         return tuple(keys)
 
     @cached_property

@@ -29,7 +29,7 @@ def describe_missing_states(chain: Chain, states: StateStore, position: Position
     if position is None:
         return []
     stored, parents = states.stored_keys(), None
-    at_url = remote_dirs.remote_of(states.root) is not None
+    at_url = remote_dirs.find_remote(states.root) is not None
     holes = dict[int, str]()
     for epoch in sorted(end for end in chain.ends if end < position.epoch or (end == position.epoch and position.step)):
         key = chain.keys[epoch]

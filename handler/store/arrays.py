@@ -33,7 +33,7 @@ def slabs(array: Any, limit: int = CHUNK_BYTES) -> Iterator[tuple[int, int]]:
         yield start, min(start + rows, array.shape[0])
 
 
-def size_of(array: Any) -> int:
+def count_bytes(array: Any) -> int:
     """Return the size of an array in bytes, also for array-likes without `nbytes`."""
     return int(np.dtype(array.dtype).itemsize * math.prod(array.shape))
 
@@ -100,7 +100,7 @@ def read_array(path: Path, description: dict[str, Any], out: np.ndarray | None =
         DamagedError: a file is missing or broken.
         StoreError: a file cannot be read, although it may be intact.
     """
-    dtype, shape = dtype_of(description["dtype"]), tuple(description["shape"])
+    dtype, shape = parse_dtype(description["dtype"]), tuple(description["shape"])
     array = np.empty(shape, dtype) if out is None else out
     chunks = Chunks.open(path)
 
@@ -157,7 +157,7 @@ def dtype_text(dtype: np.dtype) -> Any:
     return dtype.name if dtype.kind == "V" else dtype.str
 
 
-def dtype_of(text: Any) -> np.dtype:
+def parse_dtype(text: Any) -> np.dtype:
     """Return the dtype that `dtype_text` described."""
     if isinstance(text, list):
         fields: Any = [tuple(tuple(part) if isinstance(part, list) else part for part in field) for field in text]

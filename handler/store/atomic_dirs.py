@@ -19,7 +19,7 @@ from handler.store.checksums import (
     FORMAT,
     Damage,
     content_damage,
-    damage_of,
+    diagnose_error,
     digest_file,
     parse_checked,
     read_checked,
@@ -184,7 +184,7 @@ def damages(target: Path, *, deep: bool = False) -> list[Damage]:
     try:
         files, wrong, read = files_below(target), list[Damage](), list[tuple[Path, str]]()
     except OSError as error:
-        return damage_of(target, error)
+        return diagnose_error(target, error)
     for entry in manifest["files"]:
         file, size = target / entry["path"], files.pop(entry["path"], None)
         if size is None:

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from handler.errors import DamagedError, StoreError
 from handler.store.file_lock import FileLock, lock_folder
-from handler.store.occupied_paths import free_place, quarantine_of
+from handler.store.occupied_paths import choose_quarantine, free_place
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -166,7 +166,7 @@ def quarantine(target: Path) -> None:
         StoreError: the system refuses.
     """
     with as_store_errors(target), contextlib.suppress(FileNotFoundError):
-        target.rename(quarantine_of(target))
+        target.rename(choose_quarantine(target))
         sync(target.parent)
 
 

@@ -129,10 +129,10 @@ def content_damage(file: Path, digest: str) -> list[Damage]:
     try:
         return [] if digest_file(file) == digest else [Damage(str(file), "its content doesn't match its checksum")]
     except OSError as error:
-        return damage_of(file, error)
+        return diagnose_error(file, error)
 
 
-def damage_of(file: Path, error: OSError) -> list[Damage]:
+def diagnose_error(file: Path, error: OSError) -> list[Damage]:
     """Return the damage that an error in reading a file proves.
 
     Raises:
@@ -154,16 +154,16 @@ def _canonical(body: Any, *, allow_nan: bool = True) -> bytes:
     return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=allow_nan).encode()
 
 
-def key_of(data: Any, *, allow_nan: bool = False) -> str:
+def compute_key(data: Any, *, allow_nan: bool = False) -> str:
     """Return the key of JSON-able data, whatever the order of its mappings.
 
     Raises:
         ValueError: the data contain NaN or an infinite number, which are not JSON, and `allow_nan` is False.
     """
-    return key_of_text(_canonical(data, allow_nan=allow_nan).decode())
+    return compute_text_key(_canonical(data, allow_nan=allow_nan).decode())
 
 
-def key_of_text(text: str) -> str:
+def compute_text_key(text: str) -> str:
     """Return the key of a text: the first 32 hex digits of its sha256."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -19,7 +19,7 @@ from typing import Any
 from handler.errors import SpecError, StoreError
 from handler.stop_flag import stop
 from handler.store.object_store import Remote
-from handler.store.remote_dirs import remote_of
+from handler.store.remote_dirs import find_remote
 
 SECONDS = "FROSTLINE_LEASE_SECONDS"
 SHORTEST, LONGEST = 0.1, 86400
@@ -118,7 +118,7 @@ class Lease:
 
 def new_lease(path: Path) -> Lease | None:
     """Return the lease that belongs to a lock file, not yet taken; None in a local store."""
-    remote = remote_of(path)
+    remote = find_remote(path)
     return None if remote is None else Lease(*remote)
 
 

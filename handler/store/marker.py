@@ -51,7 +51,7 @@ def claim_store(root: Path) -> None:
 
 def _require_locks(root: Path) -> None:
     """Raise `SpecError` for a URL whose service cannot lock a run, before anything but the marker is written to it."""
-    location = remote_dirs.remote_of(root)
+    location = remote_dirs.find_remote(root)
     if location is not None:
         location[0].require_conditional(MARKER, (root / MARKER).read_bytes())
 
@@ -60,14 +60,14 @@ def require_store(root: Path) -> None:
     """Raise `SpecError` for a directory that is no store, before files are removed from it."""
     if not is_store(root):
         place = remote_dirs.url_or_path(root)
-        is_there = remote_dirs.remote_of(root) is not None or root.exists()
+        is_there = remote_dirs.find_remote(root) is not None or root.exists()
         what = f"{place} is not a Frostline store" if is_there else f"there is no store {place}"
         raise SpecError("store", f"{what}, so nothing is removed from it; name the store with --store")
 
 
 def is_absent(root: Path) -> bool:
     """Return whether nothing exists yet that could be a store: no directory, or no object at the URL."""
-    location = remote_dirs.remote_of(root)
+    location = remote_dirs.find_remote(root)
     return not os.path.lexists(root) if location is None else not location[0].list_below("")
 
 
@@ -85,7 +85,7 @@ def _is_marked(root: Path) -> bool:
 
 def _is_store_there(root: Path) -> bool:
     """Return whether the objects at a URL contain a sealed directory's commit or a run's record of a store."""
-    location = remote_dirs.remote_of(root)
+    location = remote_dirs.find_remote(root)
     if location is None:
         return False
     sealed = (root / part / name for part in remote_dirs.SEALED for name in remote_dirs.remote_names(root / part))

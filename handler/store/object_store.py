@@ -35,7 +35,7 @@ ADVICE = {
 }
 
 
-def url_of(text: str | Path) -> str | None:
+def parse_url(text: str | Path) -> str | None:
     """Return the canonical form of an object store's URL, or None for a path.
 
     Raises:

@@ -22,9 +22,9 @@ def free_place(path: Path) -> None:
     """
     if os.path.lexists(path) and not is_file(path):
         with contextlib.suppress(FileNotFoundError):
-            path.rename(quarantine_of(path))
+            path.rename(choose_quarantine(path))
 
 
-def quarantine_of(path: Path) -> Path:
+def choose_quarantine(path: Path) -> Path:
     """Return a new path in the same directory, where a damaged file or directory stays until the next collection."""
     return path.with_name(f".damaged-{secrets.token_hex(4)}-{path.name[:150]}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from handler.errors import DamagedError, StoreError
 from handler.store import atomic_dirs, atomic_files, checksums
-from handler.store.arrays import Look, content, copy_array, describe, read_array, size_of, write_array
+from handler.store.arrays import Look, content, copy_array, count_bytes, describe, read_array, write_array
 from handler.store.row_array import Rows
 
 
@@ -67,7 +67,7 @@ class PrefitCache:
                 slab; that function may raise.
         """
         body: dict[str, Any] = {"attrs": {"of": "rows"}, "arrays": {}}
-        done, total = 0, sum(size_of(array) for array in arrays.values())
+        done, total = 0, sum(count_bytes(array) for array in arrays.values())
 
         def count(size: int) -> None:
             nonlocal done
@@ -91,21 +91,21 @@ class PrefitCache:
     def read(self, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """Return the arrays and the JSON object of a key, or None if they are missing or damaged."""
 
-        def arrays_of(folder: Path, manifest: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        def load_arrays(folder: Path, manifest: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             arrays = {name: read_array(folder / about["file"], about) for name, about in manifest["arrays"].items()}
             if any(content(array) != manifest["arrays"][name]["xxh3"] for name, array in arrays.items()):
                 raise DamagedError(f"{folder}: its arrays don't match their checksums")
             return arrays, manifest["attrs"]
 
-        return self._intact(key, arrays_of)
+        return self._intact(key, load_arrays)
 
     def rows(self, key: str) -> dict[str, Rows] | None:
         """Return the arrays of a key without reading them into memory, or None if they are missing or damaged."""
 
-        def rows_of(folder: Path, manifest: dict[str, Any]) -> dict[str, Rows]:
+        def open_rows(folder: Path, manifest: dict[str, Any]) -> dict[str, Rows]:
             return {name: Rows(folder / about["file"], about) for name, about in manifest["arrays"].items()}
 
-        return self._intact(key, rows_of, deep=True)  # guard: rows-verified-deeply
+        return self._intact(key, open_rows, deep=True)  # guard: rows-verified-deeply
 
     def _intact(self, key: str, read: Callable[[Path, dict[str, Any]], Any], *, deep: bool = False) -> Any:
         """Return the result of `read` for a key's directory and manifest, or None. Quarantine a damaged directory."""

@@ -23,7 +23,7 @@ import xxhash
 from handler.errors import DamagedError, SpecError
 from handler.store.atomic_files import parallel_map, sync, temporary_sibling
 from handler.store.checksums import parse_checked
-from handler.store.object_store import Remote, remote_at, url_of
+from handler.store.object_store import Remote, parse_url, remote_at
 
 COMMIT, GONE = ".commit", b"gone"
 SEALED = ("states", "prefit", "prefixes", "backups")
@@ -41,7 +41,7 @@ def local_root(store: str | Path) -> Path:
     """
     if not str(store).strip():
         raise SpecError("store", f"must be a folder's path or a URL, not {str(store)!r}; give '.' for this folder")
-    url = url_of(store)
+    url = parse_url(store)
     if url is None:
         return Path(store).absolute()
     remote_at(url)
@@ -60,7 +60,7 @@ def url_or_path(root: Path) -> str:
     return _WORKING_DIRS.get(root) or str(root)
 
 
-def remote_of(path: Path) -> tuple[Remote, str] | None:
+def find_remote(path: Path) -> tuple[Remote, str] | None:
     """Return the object store behind a local path and the path's name there, or None for a local store."""
     if _WORKING_DIRS:
         for folder in (path, *path.parents):
@@ -83,7 +83,7 @@ def publish(target: Path, beside: Path, manifest: bytes) -> None:
     Raises:
         StoreError: the service refuses or cannot be reached.
     """
-    location = remote_of(target)
+    location = find_remote(target)
     if location is None:
         return
     remote, name = location
@@ -107,13 +107,13 @@ def fetch(target: Path) -> bool:
         DamagedError: a remote file is missing or differs from its checksum.
         StoreError: a file cannot be read or written.
     """
-    location = remote_of(target)
+    location = find_remote(target)
     committed = None if location is None else _committed(target)
     if location is None or committed is None:
         return False
     remote, name = location
     text, writer, _ = committed
-    listed = _manifest_of(target, text)["files"]
+    listed = _parse_manifest(target, text)["files"]
     with temporary_sibling(target) as beside:
         beside.mkdir()
 
@@ -150,12 +150,12 @@ def exists(target: Path) -> bool:
 
 def is_deleted_remotely(target: Path) -> bool:
     """Return whether the store has a URL and a sealed directory is missing there: another machine removed it."""
-    return remote_of(target) is not None and not exists(target)
+    return find_remote(target) is not None and not exists(target)
 
 
 def remote_names(folder: Path) -> set[str]:
     """Return the names of the remote sealed directories in a directory."""
-    location = remote_of(folder)
+    location = find_remote(folder)
     if location is None:
         return set()
     listed = location[0].list_directly_below(location[1])
@@ -168,7 +168,7 @@ def replace_manifest(target: Path, text: bytes) -> bool:
     Returns:
         False if the directory has been removed meanwhile; True also for a local store.
     """
-    location = remote_of(target)
+    location = find_remote(target)
     while location is not None:
         committed = _committed(target)
         if committed is None:
@@ -185,13 +185,13 @@ def delete_remote(target: Path, only_if: Callable[[dict[str, Any]], bool] | None
     Returns:
         Whether there is no remote directory now; True also for a local store.
     """
-    location = remote_of(target)
+    location = find_remote(target)
     while location is not None:
         remote, name = location
         committed = _committed(target)
         if committed is None:
             return True
-        if only_if is not None and not only_if(_manifest_of(target, committed[0])):  # guard: remote-snapshot-checked
+        if only_if is not None and not only_if(_parse_manifest(target, committed[0])):  # guard: remote-snapshot-checked
             return False
         if remote.compare_and_swap(name + COMMIT, GONE, committed[2]):
             remote.delete(remote.list_below(f"{name}/{committed[1]}"))
@@ -204,7 +204,7 @@ def stale_objects(root: Path) -> list[str]:
 
     Objects of the last day are not returned, because they may be being written.
     """
-    location = remote_of(root)
+    location = find_remote(root)
     old: list[str] = []
     if location is None:
         return old
@@ -222,7 +222,7 @@ def stale_objects(root: Path) -> list[str]:
 
 def remove_stale_objects(root: Path, names: list[str]) -> None:
     """Remove the objects that `stale_objects` returned."""
-    location = remote_of(root)
+    location = find_remote(root)
     if location is not None:
         location[0].delete(names)
 
@@ -234,13 +234,13 @@ def _writer(target: Path) -> str | None:
 
 def _committed(target: Path) -> tuple[str, str, str] | None:
     """Return the manifest, the writer and the commit's etag of a remote sealed directory, or None if there is none."""
-    location = remote_of(target)
+    location = find_remote(target)
     got = None if location is None else location[0].get(location[1] + COMMIT)
     read = None if got is None else _read(got[0])
     return None if got is None or read is None else (*read, got[1])
 
 
-def _manifest_of(target: Path, text: str) -> dict[str, Any]:
+def _parse_manifest(target: Path, text: str) -> dict[str, Any]:
     """Return the manifest in a commit. Raise `DamagedError` if it is damaged."""
     manifest = parse_checked(target / "manifest.json", text)
     if not isinstance(manifest.get("files"), list):

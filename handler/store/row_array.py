@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handler.store.arrays import dtype_of
+from handler.store.arrays import parse_dtype
 from handler.store.raw_zarr import Chunks
 
 
@@ -26,7 +26,7 @@ class Rows:
     """
 
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
-        self.shape, self.dtype = tuple(about["shape"]), dtype_of(about["dtype"])
+        self.shape, self.dtype = tuple(about["shape"]), parse_dtype(about["dtype"])
         self.xxh3: str | None = about.get("xxh3")
         self.looked_at = bool(about.get("looked_at"))
         self._chunks = Chunks.open(path)

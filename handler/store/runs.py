@@ -38,7 +38,7 @@ class RunStore:
 
     def names(self) -> list[str]:
         """Return the names of the runs that have a record."""
-        if remote_dirs.remote_of(self.root) is None:
+        if remote_dirs.find_remote(self.root) is None:
             names = {p.parent.name for p in self.root.glob("*/run.json")}
         else:
             objects = remote_files.list_files(self.root)

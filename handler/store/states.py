@@ -18,7 +18,7 @@ import numpy as np
 
 from handler.errors import DamagedError
 from handler.store import atomic_dirs, atomic_files, checksums, remote_dirs, variable_index
-from handler.store.arrays import dtype_of
+from handler.store.arrays import parse_dtype
 from handler.store.file_lock import FileLock
 from handler.store.raw_zarr import Chunks
 from handler.store.training_state import TrainingState
@@ -53,7 +53,7 @@ class StateStore:
 
     def stored_keys(self) -> set[str]:
         """Return all names in the directory, or at the store's URL; unsorted, because it is called often."""
-        if remote_dirs.remote_of(self.root) is not None:
+        if remote_dirs.find_remote(self.root) is not None:
             return remote_dirs.remote_names(self.root)
         with contextlib.suppress(FileNotFoundError):
             return set(os.listdir(self.root))  # noqa: PTH208
@@ -134,7 +134,7 @@ class StateStore:
             data = content[holder][stored["offset"] : stored["offset"] + stored["bytes"]]
             if checksums.digest_bytes(data.data) != entry["xxh3"]:  # guard: variable-checksums
                 raise DamagedError(f"{file}: the bytes of {entry['name']} don't match their checksum")
-            arrays[entry["name"]] = data.view(dtype_of(entry["dtype"])).reshape(entry["shape"])
+            arrays[entry["name"]] = data.view(parse_dtype(entry["dtype"])).reshape(entry["shape"])
         says = manifests[key]
         return TrainingState(says["epoch"], says["step"], arrays, says["callbacks"], says["history"], says["stopped"])
 

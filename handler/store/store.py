@@ -80,7 +80,7 @@ class Store:
         Args:
             runs: names of runs, to verify only their files and the files they need.
         """
-        location = remote_dirs.remote_of(self.root)
+        location = remote_dirs.find_remote(self.root)
         if location is None:
             return maintenance.verify(self, runs)
         with tempfile.TemporaryDirectory() as folder:
@@ -123,7 +123,7 @@ class Store:
 
         This is for a store that was created for a training which was then refused. A store at a URL is never removed.
         """
-        if remote_dirs.remote_of(self.root) is not None or not (self.root / marker.MARKER).exists():
+        if remote_dirs.find_remote(self.root) is not None or not (self.root / marker.MARKER).exists():
             return
         with contextlib.suppress(FrostlineError, OSError), collection_lock.hold_exclusive(self.root):
             parts = (*(part for part in marker.OURS if part != "plans"), "runs", "sweeps")

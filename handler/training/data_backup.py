@@ -11,7 +11,7 @@ from handler.errors import DamagedError, MismatchError
 from handler.store import atomic_dirs, atomic_files, checksums
 from handler.store.arrays import content, describe, read_array, write_array
 from handler.store.atomic_dirs import drop_unneeded
-from handler.store.checksums import key_of
+from handler.store.checksums import compute_key
 from handler.store.file_lock import FileLock, lock_folder
 from handler.validation.array_list import list_arrays
 
@@ -43,7 +43,7 @@ def write_backup(folder: Path, X: Any, y: Any) -> Path:
     """
     arrays = named_arrays(X, y)
     body: dict[str, Any] = {"arrays": {name: {"xxh3": content(a), **describe(a)} for name, a in arrays.items()}}
-    target = folder / f"{key_of(body)}.zarr"
+    target = folder / f"{compute_key(body)}.zarr"
 
     def fill(beside: Path) -> dict[str, str]:
         written = dict[str, str]()

@@ -17,7 +17,7 @@ from handler.errors import DamagedError, StoreError
 from handler.fingerprint import data_digests, live_objects
 from handler.schedule.schedule import Schedule
 from handler.state.chain import Chain, latest_intact
-from handler.store.checksums import key_of
+from handler.store.checksums import compute_key
 from handler.store.store import Store
 
 _left: WeakKeyDictionary[Any, FitMemory] = WeakKeyDictionary()  # by model
@@ -103,7 +103,7 @@ def identify(
     # guard: model-trained-elsewhere
     if left is not None and left.store == store.root and left.digest == digests["initial"]:
         before = left.as_before(declared, callbacks)
-        chain = Chain(key_of(before, allow_nan=True), schedule)
+        chain = Chain(compute_key(before, allow_nan=True), schedule)
         if left.is_part_of(chain):  # guard: cell-run-again
             if latest_intact(chain.keys, store.states) is None:
                 raise DamagedError(
@@ -111,7 +111,7 @@ def identify(
                     "training began; build the network again, or train without a store"
                 )
             return Training(chain, digests | {"initial": before["found"]["initial"]}, before, continues=True)
-    return Training(Chain(key_of(declared, allow_nan=True), schedule), digests, declared)
+    return Training(Chain(compute_key(declared, allow_nan=True), schedule), digests, declared)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from handler.schedule.layer_outline import Outline
 from handler.state.chain import Chain, latest_with_manifest
 from handler.state.keras_state import weights_digest
 from handler.store.store import Store
-from handler.user_code.tracebacks import text_of
+from handler.user_code.tracebacks import describe_for_record
 
 
 class NotebookRun(Observer):
@@ -75,7 +75,7 @@ class NotebookRun(Observer):
                 with suppress(StoreError):  # a StoreError must not hide the error
                     self._change(
                         status="interrupted" if stopped else "failed",
-                        error=text_of(error),
+                        error=describe_for_record(error),
                         stopped_by="SIGINT" if stopped else None,
                         seconds={"fit": round(time.perf_counter() - began, 3)},
                         **self._reached(),

@@ -22,7 +22,7 @@ from handler.observer import Observer
 from handler.schedule.schedule import Turns, compute_schedule, describe_idle_epochs, describe_layers_frozen_by_user
 from handler.spec.training_options import NonFinite
 from handler.state.chain import Chain
-from handler.store.checksums import key_of
+from handler.store.checksums import compute_key
 from handler.store.store import Store
 from handler.training import arguments, data_backup
 from handler.training.earlier_fits import Training, identify, remember_fit
@@ -141,7 +141,7 @@ class DLTrainingHandler:
         if self.store is None:
             callback(cache_map)
             return cache_map
-        key = key_of(
+        key = compute_key(
             {
                 "config": live_objects.plain_json(mh.arch.get_config()),
                 "X": [data_digests.array_digest(part) for part in parts],

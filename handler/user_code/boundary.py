@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Self
 from handler.errors import FrostlineError, SpecError, UserCodeError
 from handler.errors.quoting import quote
 from handler.user_code.random_seeds import seeded_generators
-from handler.user_code.tracebacks import call_arguments, describe_error, frames_of, is_raised_by_user, outermost_call
+from handler.user_code.tracebacks import call_arguments, describe_error, is_raised_by_user, list_frames, outermost_call
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a full disk is not a fault of the code
 
@@ -74,7 +74,7 @@ class UserCode:
             called = self.what or outermost_call(error, self.folder)
         else:
             called = f"{self.what}({call_arguments(dict(self.arguments))})"
-        raise UserCodeError(f"{called} failed: {describe_error(error)}", frames_of(error, self.folder)) from error
+        raise UserCodeError(f"{called} failed: {describe_error(error)}", list_frames(error, self.folder)) from error
 
 
 def call(

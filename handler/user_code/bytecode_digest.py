@@ -33,7 +33,7 @@ def user_code_digests(objects: Iterable[Any], *, remembers: bool = False) -> lis
             callbacks; they don't count.
     """
     entries: dict[tuple[str, str], None] = {}
-    for part in (part for item in objects for part in _code_of(item)):
+    for part in (part for item in objects for part in _iter_code(item)):
         if _is_own(part):
             text = _Text(remembers).of(part)
             entries[part.__qualname__, xxhash.xxh3_128_hexdigest(text.encode())] = None
@@ -44,18 +44,18 @@ def _is_own(part: type | FunctionType) -> bool:
     return (part.__module__ or "").split(".")[0] not in _NOT_OWN
 
 
-def _code_of(item: Any) -> Iterator[Any]:
+def _iter_code(item: Any) -> Iterator[Any]:
     if isinstance(item, functools.partial):
-        yield from _code_of(item.func)
+        yield from _iter_code(item.func)
     elif inspect.ismethod(item):
-        yield from _code_of(item.__self__)
+        yield from _iter_code(item.__self__)
     elif isinstance(item, FunctionType):
         yield item
     else:
         yield from type(item).__mro__
         for value in getattr(item, "__dict__", {}).values():
             if isinstance(value, FunctionType | functools.partial):
-                yield from _code_of(value)
+                yield from _iter_code(value)
 
 
 class _Text:

@@ -34,7 +34,7 @@ def is_user_file(file: str, folder: Path) -> bool:
     return not any(path.is_relative_to(root) for root in (*_OWN, *inner))
 
 
-def chain_of(error: BaseException) -> list[BaseException]:
+def list_causes(error: BaseException) -> list[BaseException]:
     """Return an exception and the exceptions it was raised from, the latest first."""
     errors: list[BaseException] = []
     present: BaseException | None = error
@@ -53,7 +53,7 @@ def is_raised_by_user(error: BaseException, folder: Path) -> bool:
         error: the exception.
         folder: the specification's folder.
     """
-    for part in reversed(chain_of(error)):
+    for part in reversed(list_causes(error)):
         for frame, _ in reversed(list(traceback.walk_tb(part.__traceback__))):
             file = frame.f_code.co_filename
             if is_user_file(file, folder):
@@ -71,13 +71,13 @@ def is_raised_outright(error: BaseException) -> bool:
     return bool(files) and is_user_file(files[-1], Path("/")) and not Path(files[-1]).is_relative_to(_STDLIB)
 
 
-def frames_of(error: BaseException, folder: Path) -> str:
+def list_frames(error: BaseException, folder: Path) -> str:
     """Return the user's frames of an exception in the form of a traceback, files relative to the folder; "" if none.
 
     The frames of the exceptions it was raised from come first.
     """
     lines: list[str] = []
-    for part in reversed(chain_of(error)):
+    for part in reversed(list_causes(error)):
         frames = [frame for frame in traceback.extract_tb(part.__traceback__) if is_user_file(frame.filename, folder)]
         if not frames:  # TensorFlow lists functions that it has rewritten only in the exception's text
             called = (traceback.FrameSummary(f, int(line), name) for f, line, name in _CALLED.findall(_text(part)))
@@ -102,7 +102,7 @@ def describe_error(error: BaseException) -> str:
 
     The text of an exception that wraps another, as those of Keras and TensorFlow do, is that of the wrapped exception.
     """
-    error = next((part for part in chain_of(error) if not _stands_for_another(part)), error)
+    error = next((part for part in list_causes(error) if not _stands_for_another(part)), error)
     text = _raw(error)
     quoted = _BOLD.findall(text)
     if "Error encountered:" in text:
@@ -119,14 +119,14 @@ def describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def text_of(error: BaseException) -> str:
+def describe_for_record(error: BaseException) -> str:
     """Return an exception as one line for a run's record: the message of a Frostline error, else `describe_error`."""
     return str(error) if isinstance(error, FrostlineError) and str(error) else masked(describe_error(error))
 
 
 def outermost_call(error: BaseException, folder: Path) -> str:
     """Return the call of the user's outermost function when an exception was raised, with its plain arguments."""
-    for part in reversed(chain_of(error)):
+    for part in reversed(list_causes(error)):
         for frame, _ in traceback.walk_tb(part.__traceback__):
             if is_user_file(frame.f_code.co_filename, folder):
                 file = Path(frame.f_code.co_filename).relative_to(folder)

@@ -69,7 +69,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel] | None) -> tuple[str,
         return join(path, inner.path), inner.message
     match kind:
         case "extra_forbidden":
-            return path, f"unknown key; {_instead_of(str(details['loc'][-1]), path, parents, model)}"
+            return path, f"unknown key; {_suggest_key(str(details['loc'][-1]), path, parents, model)}"
         case "missing":
             about = (field.description or "").rstrip(".") if field is not None else ""
             return path, "is missing" + (f": {about[0].lower()}{about[1:]}" if about else "; it has no default")
@@ -189,7 +189,7 @@ def _keys(models: Sequence[type[BaseModel]]) -> list[str]:
     return list(dict.fromkeys(field.alias or name for model in models for name, field in model.model_fields.items()))
 
 
-def _instead_of(key: str, path: str, parents: Sequence[type[BaseModel]], root: type[BaseModel] | None) -> str:
+def _suggest_key(key: str, path: str, parents: Sequence[type[BaseModel]], root: type[BaseModel] | None) -> str:
     """Return a suggestion for an unknown key: a close key here, else the same key at another place."""
     here = _keys(parents)
     if root is not None and not difflib.get_close_matches(key, here, 1, 0.6):

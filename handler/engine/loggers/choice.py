@@ -8,7 +8,7 @@ import keras
 from handler.engine.loggers.log_files import LogFiles
 
 
-def log_files_of(callbacks: Sequence[Any]) -> list[LogFiles]:
+def find_log_files(callbacks: Sequence[Any]) -> list[LogFiles]:
     """Return the files of those callbacks that append to files."""
     from handler.engine.loggers.csv_log import CSVLog
     from handler.engine.loggers.event_log import EventLog

@@ -121,7 +121,7 @@ def positioned_at(logs: Sequence[LogFiles], state: TrainingState | None) -> Iter
     """Restore the files to a state around `on_train_begin`.
 
     Args:
-        logs: the files, as `log_files_of` returns them.
+        logs: the files, as `find_log_files` returns them.
         state: the state from which the training resumes; None to leave the files to their callbacks.
     """
     for log in logs:

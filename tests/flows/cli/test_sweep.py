@@ -9,7 +9,7 @@ import typer
 from flows.answers import FailureAnswer, SweepAnswer, TrainAnswer
 from flows.cli.output import Output
 from flows.cli.sweep import show
-from flows.sweep import answer_of, compare
+from flows.sweep import build_answer, compare
 from handler.spec.sweep import Variant
 from handler.store.store import Store
 from tests.handler.store.writes import record
@@ -39,7 +39,7 @@ def diverged():
 
 def test_a_completed_training_with_a_nan_loss_is_an_answer():
     assert diverged()["history"] == {"loss": [0.5, None, None]}
-    answer = answer_of(Variant(name="nan", file="a.yaml"), Future(diverged()))
+    answer = build_answer(Variant(name="nan", file="a.yaml"), Future(diverged()))
     assert isinstance(answer, TrainAnswer)
     assert str(answer.history["loss"]) == "[0.5, nan, nan]"
 
@@ -56,7 +56,7 @@ def test_a_completed_training_with_a_nan_loss_is_an_answer():
     ],
 )
 def test_a_training_that_ends_without_an_answer_counts_as_failed(end, why):
-    answer = answer_of(Variant(name="a", file="a.yaml"), Future(end))
+    answer = build_answer(Variant(name="a", file="a.yaml"), Future(end))
     assert isinstance(answer, FailureAnswer)
     assert answer.run == "a"
     assert re.search(why, answer.error)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from handler.data.source_forms import check_files, form_of, is_cloud
+from handler.data.source_forms import check_files, classify_source, is_cloud
 from handler.errors import SpecError
 
 
@@ -18,13 +18,13 @@ from handler.errors import SpecError
     ],
 )
 def test_the_form_of_a_source_follows_from_its_name(source, form):
-    assert form_of(source) == form
+    assert classify_source(source) == form
     assert is_cloud(source) == (form in ("synthetic", "cloud"))
 
 
 def test_a_name_of_no_form_is_refused_with_the_forms():
     with pytest.raises(SpecError, match=r"'points\.csv' is not a source; use 'synthetic'"):
-        form_of("points.csv")
+        classify_source("points.csv")
 
 
 def test_a_single_file_of_a_function_becomes_a_list():

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from handler.engine.outputs import kind_of, labels_of_outputs, score_outputs
+from handler.engine.outputs import infer_kind, labels_of_outputs, score_outputs
 
 LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
 
@@ -26,7 +26,7 @@ LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
     ],
 )
 def test_the_kind_of_outputs_follows_from_loss_and_activation(loss, activation, units, kind):
-    assert kind_of(loss, activation, units) == kind
+    assert infer_kind(loss, activation, units) == kind
 
 
 @pytest.mark.parametrize(

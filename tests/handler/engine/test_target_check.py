@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
-from handler.engine.losses import BINARY, CLASSES, NUMBERS, ONE_HOT, family_of, is_one_hot
+from handler.engine.losses import BINARY, CLASSES, NUMBERS, ONE_HOT, classify_loss, is_one_hot
 from handler.engine.sequencer import DLSequencer
 from handler.engine.target_check import check_targets
 from handler.errors import DataError, FrostlineError, SpecError
@@ -30,7 +30,7 @@ LABELS, ONES = np.arange(12) % 3, np.eye(3)[np.arange(12) % 3]
     ],
 )
 def test_the_loss_determines_the_family_of_its_targets(loss, family):
-    assert family_of(loss) == family
+    assert classify_loss(loss) == family
 
 
 @pytest.mark.parametrize(

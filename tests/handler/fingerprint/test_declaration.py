@@ -10,10 +10,10 @@ import pytest
 import xxhash
 
 from handler.errors import SpecError
-from handler.fingerprint.declaration import FileDigests, declaration_of, pretrained_state
+from handler.fingerprint.declaration import FileDigests, build_declaration, pretrained_state
 from handler.fingerprint.differences import first_difference, iter_differences
 from handler.spec.reader import parse_spec
-from handler.store.checksums import key_of
+from handler.store.checksums import compute_key
 from handler.store.marker import claim_store
 from handler.store.store import Store
 from tests.good_spec import MODULE, changed, write_good
@@ -30,7 +30,7 @@ def folder(tmp_path):
 @pytest.fixture
 def declare(folder):
     """Return a function that declares the valid specification with changes."""
-    return lambda change=None: declaration_of(parse_spec(changed(change or {})), folder, FileDigests(None))
+    return lambda change=None: build_declaration(parse_spec(changed(change or {})), folder, FileDigests(None))
 
 
 NPZ = {"data": {"source": "points.npz"}}
@@ -39,8 +39,8 @@ NPZ = {"data": {"source": "points.npz"}}
 def test_the_first_key_is_32_hex_digits(declare):
     found = declare()
     assert json.loads(json.dumps(found)) == found
-    assert re.fullmatch("[0-9a-f]{32}", key_of(found))
-    assert key_of(found) == key_of(dict(reversed(found.items()))) == key_of(declare())
+    assert re.fullmatch("[0-9a-f]{32}", compute_key(found))
+    assert compute_key(found) == compute_key(dict(reversed(found.items()))) == compute_key(declare())
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_fields_without_effect_on_the_result_do_not_enter(change, declare):
 )
 def test_fields_that_affect_the_result_enter(change, path, declare):
     before, after = declare(), declare(change)
-    assert key_of(before) != key_of(after)
+    assert compute_key(before) != compute_key(after)
     assert first_difference(before, after)[0] == path
 
 
@@ -109,7 +109,7 @@ def test_the_path_of_the_folder_does_not_enter(folder, declare, tmp_path_factory
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     shutil.copytree(folder, elsewhere, dirs_exist_ok=True)
     for change in ({}, NPZ, {"model.weights": "start.weights.h5"}):
-        assert declaration_of(parse_spec(changed(change)), elsewhere, FileDigests(None)) == declare(change)
+        assert build_declaration(parse_spec(changed(change)), elsewhere, FileDigests(None)) == declare(change)
 
 
 def test_text_that_resembles_a_reference_stays_text(declare):
@@ -234,7 +234,7 @@ def store(tmp_path):
 
 def test_weights_of_a_run_enter_by_the_key_of_its_state(store, folder):
     spec = parse_spec(changed({"model.weights": "run:done"}))
-    assert declaration_of(spec, folder, FileDigests(store.root))["model"]["weights"] == {"state": "c" * 32}
+    assert build_declaration(spec, folder, FileDigests(store.root))["model"]["weights"] == {"state": "c" * 32}
     assert pretrained_state("run:done@1", store.root) == pretrained_state("run:half@1", store.root) == "b" * 32
 
 

@@ -26,7 +26,7 @@ def test_an_outline_survives_a_json_round_trip():
 
 @pytest.mark.parametrize(("path", "parts"), [("wrapper", ("wrapper/a", "wrapper/b")), ("first", ("first",))])
 def test_a_layer_without_inner_layers_is_its_own_part(path, parts):
-    assert OUTLINE.parts_of(path) == parts
+    assert OUTLINE.list_parts(path) == parts
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,18 @@
 import pytest
 
 from handler.errors import SpecError
-from handler.spec.initial_weights import WeightsInto, check_not_from_itself, check_weights, source_of
+from handler.spec.initial_weights import WeightsInto, check_not_from_itself, check_weights, parse_weights
 
 
 @pytest.mark.parametrize("source", ["run:first", "run:first@12", "start.keras", "folder/start.weights.h5"])
 def test_a_source_of_a_known_form_is_accepted(source):
-    assert source_of(check_weights(source)) == (source, "")
+    assert parse_weights(check_weights(source)) == (source, "")
 
 
 def test_a_mapping_names_the_part_that_receives_the_weights():
     weights = check_weights({"file": "run:first", "into": "backbone"})
     assert isinstance(weights, WeightsInto)
-    assert source_of(weights) == ("run:first", "backbone")
+    assert parse_weights(weights) == ("run:first", "backbone")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from handler.errors import DamagedError, StoreError
-from handler.store.checksums import content_damage, digest_bytes, digest_file, key_of, read_checked, with_checksum
+from handler.store.checksums import compute_key, content_damage, digest_bytes, digest_file, read_checked, with_checksum
 
 
 @pytest.fixture
@@ -71,13 +71,13 @@ def test_an_unreadable_file_is_no_damage(file, monkeypatch):
 
 def test_a_key_does_not_depend_on_the_order_of_fields():
     given = {"b": 1, "a": [1, 2]}
-    assert key_of(given) == key_of(json.loads(json.dumps(given, sort_keys=True)))
-    assert key_of(given) != key_of(given | {"a": [2, 1]})
-    assert len(key_of(given)) == 32
+    assert compute_key(given) == compute_key(json.loads(json.dumps(given, sort_keys=True)))
+    assert compute_key(given) != compute_key(given | {"a": [2, 1]})
+    assert len(compute_key(given)) == 32
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_a_declaration_with_a_number_that_is_not_finite_has_no_key(number):
     with pytest.raises(ValueError, match="not JSON compliant"):
-        key_of({"model": {"args": {"scale": [number]}}})
-    assert key_of([number], allow_nan=True) == key_of([number], allow_nan=True)
+        compute_key({"model": {"args": {"scale": [number]}}})
+    assert compute_key([number], allow_nan=True) == compute_key([number], allow_nan=True)

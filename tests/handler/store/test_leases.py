@@ -9,7 +9,7 @@ import pytest
 from handler.errors import BusyError, Interrupted, SpecError
 from handler.stop_flag import stop
 from handler.store import collection_lock, leases, object_store
-from handler.store.remote_dirs import remote_of
+from handler.store.remote_dirs import find_remote
 from tests.handler.store.examples import ARRAYS, state_of
 from tests.s3_server import BUCKET
 
@@ -44,7 +44,7 @@ def test_the_lease_of_a_lost_machine_expires(machine, monkeypatch):
 def test_a_wrong_clock_does_not_end_a_renewed_lease(machine, monkeypatch, ahead):
     monkeypatch.setenv(leases.SECONDS, "0.8")
     one, other = machine("one"), machine("other")
-    held = leases.Lease(*remote_of(one.runs.folder("run") / "lock"), clock=lambda: time.time() + ahead)
+    held = leases.Lease(*find_remote(one.runs.folder("run") / "lock"), clock=lambda: time.time() + ahead)
     assert held.take()
     end = time.monotonic() + 3
     while time.monotonic() < end:

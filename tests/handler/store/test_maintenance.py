@@ -54,7 +54,7 @@ def test_gc_removes_day_old_uploads_of_killed_writers(machine, s3, url, monkeypa
         one.states.write(key, state_of(**ARRAYS), snapshot=key == "dropped")
     one.states.drop_snapshots(["dropped"])
     recorded(one, "run", state="k1")
-    far, name = remote_dirs.remote_of(one.states.folder("k1"))
+    far, name = remote_dirs.find_remote(one.states.folder("k1"))
     far.put(f"{name}/dead/variables.zarr/c/0", b"half")
     far.put("states/k2/dead/variables.zarr/c/0", b"half")
     dead = {f"{prefix}/states/{left}" for left in ("k1/dead/variables.zarr/c/0", "k2/dead/variables.zarr/c/0", "dropped.commit")}
@@ -70,7 +70,7 @@ def test_gc_removes_day_old_uploads_of_killed_writers(machine, s3, url, monkeypa
 @pytest.mark.parametrize("marked", [False, True])
 def test_gc_at_a_url_needs_a_store(machine, monkeypatch, marked):
     one = machine("one")
-    far, _ = remote_dirs.remote_of(one.root)
+    far, _ = remote_dirs.find_remote(one.root)
     monkeypatch.setattr(remote_dirs, "LEFT_SECONDS", -1)
     assert is_absent(one.root)
     far.put("states/holiday/picture.jpg", b"the user's")

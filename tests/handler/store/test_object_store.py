@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(300)
 
 def test_a_scheme_in_capitals_is_accepted(machine, url, tmp_path):
     store = Store(url.replace("s3://", "S3://"))
-    assert remote_dirs.remote_of(store.root)[0].url == url
+    assert remote_dirs.find_remote(store.root)[0].url == url
     assert store.root == Store(url).root
     with pytest.raises(SpecError, match=r"^store: FTP:// is not supported; use a path, or one of s3://, gs://, az://"):
         Store("FTP://bucket/store")

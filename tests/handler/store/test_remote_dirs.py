@@ -179,7 +179,7 @@ def test_a_state_removed_by_another_machine_is_uploaded_again(machine):
 def test_a_manifest_path_that_leaves_its_directory_is_not_followed(machine, s3, url, tmp_path):
     one = machine("one")
     one.states.write("k", state_of(**ARRAYS))
-    far, name = remote_dirs.remote_of(one.states.folder("k"))
+    far, name = remote_dirs.find_remote(one.states.folder("k"))
     commit = json.loads(far.get(name + remote_dirs.COMMIT)[0])
     commit["manifest"] = commit["manifest"].replace("variables.zarr/zarr.json", "../../../escaped")
     far.put(name + remote_dirs.COMMIT, json.dumps(commit).encode())

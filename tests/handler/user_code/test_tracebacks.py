@@ -6,7 +6,7 @@ import pytest
 
 from handler.errors import UserCodeError
 from handler.user_code.boundary import UserCode, call
-from handler.user_code.tracebacks import describe_error, frames_of
+from handler.user_code.tracebacks import describe_error, list_frames
 
 # Bodies of functions that fail, and the expected messages.
 FAILS = {
@@ -90,5 +90,5 @@ def test_only_frames_of_files_within_the_folder_are_shown():
     with pytest.raises(ValueError) as raised:  # noqa: PT011
         fail()
     root = Path(__file__).resolve().parents[3]
-    assert "test_tracebacks.py" in frames_of(raised.value, root)
-    assert frames_of(raised.value, root / "docs") == ""
+    assert "test_tracebacks.py" in list_frames(raised.value, root)
+    assert list_frames(raised.value, root / "docs") == ""

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from handler.data.data_spec import DataSpec
-from handler.fingerprint.declaration import FileDigests, declaration_of
+from handler.fingerprint.declaration import FileDigests, build_declaration
 from handler.fingerprint.differences import first_difference, spec_field
 from handler.spec.callback_rules import RULES
 from handler.spec.reader import parse_spec
 from handler.spec.training_options import TrainingOptions
 from handler.spec.training_spec import CompileSpec, ModelSpec, TrainingSpec
-from handler.store.checksums import key_of
+from handler.store.checksums import compute_key
 from tests.good_spec import changed, write_good
 
 STEERS = {"name": "EarlyStopping", "monitor": "loss", "patience": 5}
@@ -64,8 +64,8 @@ def key(tmp_path_factory):
     def of(change, whole=False):
         if str(change.get("data.source", "")).endswith(".npz"):
             change = {"data.args": {}, **change}
-        found = declaration_of(parse_spec(changed(change)), folder, FileDigests(None))
-        return found if whole else key_of(found)
+        found = build_declaration(parse_spec(changed(change)), folder, FileDigests(None))
+        return found if whole else compute_key(found)
 
     return of
 

@@ -3,7 +3,7 @@
 import pytest
 
 from handler.errors import SpecError
-from handler.fingerprint.declaration import FileDigests, declaration_of
+from handler.fingerprint.declaration import FileDigests, build_declaration
 from handler.run.inputs import RunInputs
 from handler.run.planner import RunPlanner
 from handler.run.training_run import TrainingRun
@@ -98,7 +98,7 @@ def test_only_options_that_change_the_training_change_the_key(folder):
     assert keys_of(folder, spec_of()) != keys_of(folder, spec_of(**defaults)), "it was trained with Adam"
     shipped = {"architecture": "pointnet"}
     before, after = ({**SPEC, "data": {"source": "synthetic"}, "model": {**shipped, **more}} for more in ({}, {"compile": defaults}))  # fmt: skip
-    assert declaration_of(parse_spec(before), folder, FileDigests(None)) == declaration_of(parse_spec(after), folder, FileDigests(None))
+    assert build_declaration(parse_spec(before), folder, FileDigests(None)) == build_declaration(parse_spec(after), folder, FileDigests(None))
 
 
 def test_a_stored_specification_omits_the_same_options(folder):
