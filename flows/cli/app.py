@@ -37,7 +37,7 @@ Name = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="Change a value of the specification; repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value, such as training.epochs=9; repeatable."),
 ]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's name.", show_default=False)]
 Runs = Annotated[list[str] | None, typer.Argument(metavar="RUN", help="Names of runs; all if none is given.")]
@@ -187,7 +187,7 @@ def sweep(
     specs: Annotated[list[Path], typer.Argument(metavar="SPEC", help="Specifications.", show_default=False)],
     grid: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY.PATH=VALUE,...", help="Values to combine with those of the other grids; repeatable."),
+        typer.Option(metavar="KEY=VALUE,...", help="Train with each of the values; repeatable, for all combinations."),
     ] = None,
     overrides: Overrides = None,
     name: Annotated[
@@ -195,7 +195,8 @@ def sweep(
     ] = None,
     store: StoreFolder = DEFAULT_STORE,
     processes: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="Trainings at a time; by default as many as the cores allow.")
+        int | None,
+        typer.Option(min=1, max=1000, metavar="", help="Trainings at a time; by default as many as the cores allow."),
     ] = None,
     dask: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Train on this Dask cluster instead.")] = None,
     allow_environment_change: OtherEnvironment = False,

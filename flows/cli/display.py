@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
+from flows.cli.output import print_line
 from handler.errors.quoting import listing
-from handler.errors.secrets import masked
 from handler.observer import Observer
 from handler.records import SegmentRecord
 from handler.report.number_format import duration
@@ -43,7 +43,7 @@ class Display(Observer):
 
     def note(self, text: str) -> None:
         """Write a line that stays."""
-        self.console.print(masked(text), highlight=False, markup=False, soft_wrap=True)
+        print_line(self.console, text)
 
     def close(self) -> None:
         """End the display; idempotent."""
@@ -55,7 +55,8 @@ class Display(Observer):
 
     def on_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
         """Write the epoch's metrics."""
-        figures = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        names = (name for name in logs if not (name.startswith("val_") and name[4:] in logs))
+        figures = "  ".join(_metric(name, logs) for name in names)
         of = f"/{self.epochs}" if self.epochs else ""
         self.note(f"epoch {epoch + 1}{of}  {figures}  {duration(seconds)}")
 
@@ -67,6 +68,12 @@ class Display(Observer):
     def on_message(self, text: str) -> None:
         """Write the note."""
         self.note(text)
+
+
+def _metric(name: str, logs: dict[str, float]) -> str:
+    """Return the text of a metric, with its value for the validation data if there is one."""
+    validation = logs.get(f"val_{name}")
+    return f"{name} {logs[name]:.4f}" + ("" if validation is None else f" (val {validation:.4f})")
 
 
 class LiveDisplay(Display):

@@ -14,6 +14,7 @@ from handler.errors import BusyError, SpecError
 from handler.store.checksums import Damage
 from handler.store.run_retention import Retention
 from handler.store.store import Store
+from handler.validation.models import spec_error
 
 
 def verify_store(output: Output, runs: list[str], folder: str) -> None:
@@ -102,11 +103,8 @@ def policy(newest: int | None, best: int, metric: str | None, days: float) -> Re
     try:
         return Retention(newest=newest, best=best, metric=metric, days=days)
     except ValidationError as error:
-        fault = error.errors()[0]
-        message = str(fault["msg"]).removeprefix("Value error, ")
-        raise SpecError(
-            _option(".".join(["keep", *map(str, fault["loc"])])), f"{message}; got {fault['input']!r}"
-        ) from error
+        fault = spec_error(error, "keep", Retention)
+        raise SpecError(_option(fault.path), fault.message) from error
 
 
 def _option(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import textwrap
 from typing import IO, TYPE_CHECKING, Any
 
 from handler.errors import BusyError, FrostlineError, Interrupted
@@ -28,6 +29,14 @@ def expected_message(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno in RESOURCE_ERRORS:
         return f"{type(error).__name__}: {error}; free space, grant access or raise the limit, then resume"
     return None
+
+
+def print_line(console: Console, text: str) -> None:
+    """Print a line; a terminal wraps it between words, except a command, which users copy, and a traceback."""
+    text = masked(text)
+    if console.is_terminal and not any(mark in text for mark in ("\n", "frostline ", "flows.command ")):
+        text = textwrap.fill(text, console.width, break_long_words=False, break_on_hyphens=False)
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 class CommandFailed(Exception):
@@ -128,7 +137,7 @@ class Output:
 
     def say(self, text: str) -> None:
         """Write a line to stderr."""
-        self.people.print(masked(text), highlight=False, markup=False, soft_wrap=True)
+        print_line(self.people, text)
 
     def failed(self, answer: FailureAnswer) -> None:
         """Write a failure: on stderr for people, and with `--json` also as the one object on stdout."""

@@ -13,6 +13,7 @@ from handler.records import Plan, Reason
 from handler.report.number_format import duration
 from handler.run.cache_misses import explain_cache_misses
 from handler.run.inputs import RunInputs
+from handler.run.planner import NOT_TRAINED
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import load_spec
 
@@ -52,15 +53,14 @@ def show_plan(
         (
             f"{s.start}-{s.end}",
             listing(s.frozen, 3),
-            listing(s.trainable, 2),
+            f"{len(s.trainable)} layer{'' if len(s.trainable) == 1 else 's'}",
             f"{s.trainable_parameters:,}",
             Text(s.rate_text, style="bold" if s.sets_learning_rate else ""),
-            Text("yes", style="green") if s.cached else s.why,
-            s.state[:12],
+            Text("yes", style="green") if s.cached else "no" if s.why == NOT_TRAINED else s.why,
         )
         for s in plan.segments
     ]
-    names = ("epochs", "frozen", "trainable", "parameters", "rate", "cached", "state")
+    names = ("epochs", "frozen", "trainable", "parameters", "rate", "cached")
     left = plan.epochs - plan.cached_epochs
     line = f"{plan.epochs} epochs, {left} to train; {plan.parameters:,} parameters"
     if plan.estimated_seconds is not None and left:

@@ -59,7 +59,7 @@ def sweep_specs(
             from flows import sweep as flow
 
             flow.notify = session.display.note
-            session.display.status("training")
+            session.display.status(f"training the runs of the sweep: {len(grid_variants)} in all")
             with session.flow_run(f"{title} was interrupted; the states of its runs are saved"):
                 answer = flow.sweep(
                     [str(file.absolute()) for file in files],
@@ -83,7 +83,7 @@ def show(output: Output, answer: SweepAnswer) -> None:
     Raises:
         typer.Exit: at least one run is not completed.
     """
-    rows = table("run", "status", "epochs", "trained", "seconds", "loss", title=answer.sweep)
+    rows = table("run", "status", "epochs", "trained", "time", "loss", title=answer.sweep)
     failures = table("run", "error")
     for run in answer.runs:
         if isinstance(run, TrainAnswer):
@@ -104,4 +104,4 @@ def _figures(run: TrainAnswer) -> list[str]:
     """Return a run's epochs, trained epochs, duration and last loss, as text."""
     trained, seconds = sum(s.trained_epochs for s in run.segments), sum(s.seconds for s in run.segments)
     losses = run.history.get("loss")
-    return [str(run.epochs), str(trained), duration(seconds), f"{losses[-1]:.5g}" if losses else "-"]
+    return [str(run.epochs), str(trained), duration(seconds), f"{losses[-1]:.4g}" if losses else "-"]

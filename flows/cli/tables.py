@@ -19,11 +19,11 @@ def table(*columns: str, rows: Iterable[Sequence[str | Text]] = (), title: str |
     """Return a table; one whose columns have no names has no header."""
     made = Table(
         box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", header_style="bold", pad_edge=False,
-        show_header=any(columns),
+        show_header=any(columns), padding=(0, 1) if any(columns) else (0, 1, 0, 0),
     )  # fmt: skip
     for column in columns:
         number = column in ("epochs", "loss", "seconds", "parameters", "rate", "rate set", "points")
-        whole = column in ("run", "file")  # users copy these into the next command
+        whole = column in ("run", "file", "path", "")  # users copy these into the next command
         made.add_column(
             column, justify="right" if number else "left", no_wrap=number, overflow="fold" if whole else "ellipsis"
         )

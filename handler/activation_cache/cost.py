@@ -41,7 +41,7 @@ def reason_not_used(
     if epochs < 2 and not in_store:
         return "its layers stay frozen for one epoch only"
     if saved <= 0 or place.share < 0.2:
-        return f"it would save little: {place.share:.0%} of the forward pass, {place.size / 1e3:.0f} kB per example"
+        return f"it would save little: {place.share:.0%} of the forward pass, {place.size / 1e3:.3g} kB per example"
     if rows is not None and saved * rows < TRACE_SECONDS:
         return f"it would save about {max(saved * rows, 0):.1f} s, and tracing the other layers takes as long"
     return ""

@@ -16,7 +16,7 @@ from handler.report.svg import draw_rect, draw_text, element, picture
 WIDTH, RIGHT = 1080.0, 84.0
 LONGEST_NAME = 28
 FINE_CELLS = 3000  # above this number of cells each row has one tooltip instead of one per cell
-STATE_WORDS = {"training": "training", "frozen": "frozen", "held": "frozen by the user"}
+STATE_WORDS = {"training": "trainable", "frozen": "frozen", "held": "frozen by the user"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def schedule_picture(
         x = frame.x(reached)
         parts.append(draw_rect("veil", x, grid_top - 1, frame.right - x, bottom - grid_top, title))
     size = f"{len(layer_rows)} layers by {frame.epochs} epochs in {len(segments)} segments"
-    label = f"{size}: frozen, training, learning rate"
+    label = f"{size}: frozen, trainable, learning rate"
     return picture(WIDTH, bottom + 24, label, *parts, class_="schedule")
 
 

@@ -43,6 +43,7 @@ from handler.store.store import Store
 
 REMEMBERED = 4  # version of the network's stored description; a description of another version is ignored
 SLOTS = 3  # a weight and two slots of an optimizer like Adam, 4 bytes each
+NOT_TRAINED = "not trained yet"  # the reason of a segment without a state in the store
 
 
 class RunPlanner:
@@ -271,7 +272,7 @@ class RunPlanner:
             return "its state is damaged"
         if start < reached < end:
             return f"resumes from epoch {reached}"
-        return "not trained yet"
+        return NOT_TRAINED
 
     def _prefix(self, frozen: Collection[str], epochs: int) -> PlannedPrefix:
         data, record = self.spec.data, self.record()

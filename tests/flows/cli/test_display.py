@@ -48,3 +48,20 @@ def test_a_terminal_shows_the_progress_of_segment_epoch_and_step():
     for part in ("starting", "epochs 1-3  frozen: enc1, enc2", "epoch 3/3  step 2/2  loss 0.2500", "all epochs", "100%"):
         assert part in shown
     assert shown.count("epoch 3/3  loss 0.2500  1 min 01 s") == 1
+
+
+def test_an_epoch_shows_each_metric_with_its_validation_value():
+    out = io.StringIO()
+    Display(Console(file=out)).on_epoch(0, {"loss": 0.25, "val_loss": 0.5, "val_other": 1.0, "lr": 0.1}, 8.6)
+    assert out.getvalue() == "epoch 1  loss 0.2500 (val 0.5000)  val_other 1.0000  lr 0.1000  8.6 s\n"
+
+
+def test_a_terminal_wraps_a_line_between_words_but_no_command():
+    out = io.StringIO()
+    display = Display(Console(file=out, width=20, force_terminal=True, color_system=None))
+    display.note("the last epochs are not trained then: states/0123456789abcdef0123")
+    display.note("to resume: frostline train small.yaml --store kept")
+    assert out.getvalue().splitlines() == [
+        "the last epochs are", "not trained then:", "states/0123456789abcdef0123",
+        "to resume: frostline train small.yaml --store kept",
+    ]

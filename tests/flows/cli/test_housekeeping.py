@@ -22,11 +22,11 @@ def test_gc_removes_no_run_and_no_state_that_a_run_needs(answer):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--keep-newest", "1"), "--keep-newest: Input should be greater than or equal to 2; got 1"),
+        (("--keep-newest", "1"), "--keep-newest: must be at least 2, not 1"),
         (("--keep-best", "3"), "--keep-best: selects runs to keep in addition to the newest; give --keep-newest too"),
         (("--keep-newest", "5", "--keep-best", "3"), "--keep-best: 3 needs a metric; give one with --metric, such as val_loss"),
         (("--keep-newest", "5", "--metric", "val_los"), "--metric: no run of this store has 'val_los'; "),
-        (("--keep-newest", "5", "--keep-days", "1e12"), "--keep-days: Input should be less than or equal to 36500; got 1000000000000.0"),
+        (("--keep-newest", "5", "--keep-days", "1e12"), "--keep-days: must be at most 36500, not 1000000000000.0"),
     ],
 )
 def test_gc_refuses_an_invalid_retention_policy(options, said, answer):

@@ -37,3 +37,9 @@ def test_plan_writes_its_picture_as_png(answer, tmp_path):
     plan = answer(PlanAnswer, "plan", "small.yaml", "--png", tmp_path / "plan.png")
     assert plan.png == str(tmp_path / "plan.png")
     assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_plan_shows_the_frozen_layers_and_the_number_of_trainable_ones(type_here):
+    _, out, _ = type_here("plan", "small.yaml", "--store", "elsewhere")
+    row = next(line.split() for line in out.splitlines() if line.startswith("    1-3 "))
+    assert row == ["1-3", "low,", "norm", "2", "layers", "306", "0.01", "no"]

@@ -1,5 +1,12 @@
 """The tables that commands print for people."""
 
+import io
+
+from rich.console import Console
+from typer.testing import CliRunner
+
+from flows.cli.app import app
+from flows.cli.tables import table
 
 
 def test_without_json_the_commands_print_tables(type_here):
@@ -14,3 +21,21 @@ def test_without_json_the_commands_print_tables(type_here):
         code, out, err = type_here(*command, "--store", "kept")
         assert code == 0, err
         assert expected in out
+
+
+def test_help_shows_the_options_whole_in_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in app.registered_commands:
+        shown = CliRunner().invoke(app, [command.callback.__name__, "--help"])
+        assert shown.exit_code == 0
+        assert "…" not in shown.stdout, command
+        assert max(map(len, shown.stdout.splitlines())) == 80
+
+
+def test_a_table_without_a_header_shows_its_values_whole():
+    out = io.StringIO()
+    Console(file=out, width=80).print(table("", "", rows=[("val_accuracy", "1.0"), ("weights", "f" * 64)]))
+    assert "f" * 64 in out.getvalue()
+    out.truncate(0)
+    Console(file=out, width=40).print(table("", "", rows=[("weights", "f" * 64)]))
+    assert out.getvalue().count("f") == 64

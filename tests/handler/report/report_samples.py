@@ -210,7 +210,7 @@ def made_plan(record: RunRecord) -> Plan:
     )
 
 
-VOID = {"meta", "link", "br", "img", "hr", "input"}
+VOID = {"meta", "link", "br", "img", "hr", "input", "wbr"}
 
 
 class Page(HTMLParser):
