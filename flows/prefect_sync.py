@@ -83,17 +83,16 @@ def require_server(url: str, remedy: str) -> None:
 
 
 # See docs/decisions/0025-one-wait-for-an-unreachable-server.md.
-def wait_for_return(waiting: Callable[[], None], seconds: float = RETURN_SECONDS) -> bool:
+def wait_for_return(waiting: Callable[[], None]) -> bool:
     """Wait for an unreachable server until it answers, is known to be gone, or this process is asked to stop.
 
     Args:
         waiting: called once, if the server does not answer at once.
-        seconds: the timeout.
 
     Returns:
         Whether the server answers.
     """
-    end, notified = time.monotonic() + seconds, False
+    end, notified = time.monotonic() + RETURN_SECONDS, False
     while server_error() is not None:
         if stop.requested or time.monotonic() > end or not process_flow_run.server_may_return():
             return False

@@ -64,13 +64,12 @@ def strategy_mapping(value: Any) -> Any:
 Strategy = Annotated[FixedStrategy | RoundRobinStrategy | RandomStrategy, Field(discriminator="name")]
 
 
-def parse_strategy(value: Any, model: type[RoundRobinStrategy], path: str = "strategy") -> RoundRobinStrategy:
+def parse_strategy(value: Any, model: type[RoundRobinStrategy]) -> RoundRobinStrategy:
     """Return a strategy of a known kind, from a mapping whose `name` may be left out.
 
     Args:
         value: the mapping, or an instance of the model.
         model: the model of the strategy.
-        path: the path of the value, for messages.
 
     Raises:
         ScheduleError: a key is unknown or a value is invalid.
@@ -78,5 +77,5 @@ def parse_strategy(value: Any, model: type[RoundRobinStrategy], path: str = "str
     try:
         return value if isinstance(value, model) else model.model_validate(value)
     except ValidationError as error:
-        refused = spec_error(error, path, model)
+        refused = spec_error(error, "strategy", model)
         raise ScheduleError(refused.path, refused.message) from error
