@@ -1,6 +1,8 @@
-"""The two networks over receptive fields, small, and random fields for them."""
+"""Small networks: the two over receptive fields, with random fields for them, and a subclass of `keras.Model`."""
 
+import keras
 import numpy as np
+from keras import layers
 
 from handler.arch.conv_autoencoder import ConvAutoencPwiseClassif
 from handler.arch.pointnet import PointNetPwiseClassif
@@ -13,8 +15,6 @@ SMALL = {
 
 
 def make(kind, **args):
-    import keras
-
     keras.utils.set_random_seed(1)
     arch = kind(**{**SHAPE, **SMALL[kind], **args})
     arch.build()
@@ -30,3 +30,14 @@ def fields(n=16, features=2):
 
 def inputs_of(arch, X):
     return arch.inputs(X, arch.structure_for(X))
+
+
+class Subclassed(keras.Model):
+    """A network that knows its input shape only once it is called."""
+
+    def __init__(self, units=3, **kwargs):
+        super().__init__(**kwargs)
+        self.first, self.head = layers.Dense(8), layers.Dense(units, activation="softmax")
+
+    def call(self, inputs):
+        return self.head(self.first(inputs))

@@ -11,7 +11,7 @@ from tensorflow.python.framework.func_graph import FuncGraph
 from handler.backend.layers import all_layers
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
-from handler.errors import ScheduleError, SpecError
+from handler.errors import ScheduleError
 from handler.freezing.masks import Masks
 from handler.state.keras_state import to_array
 
@@ -190,15 +190,6 @@ def test_a_custom_gradient_is_used_under_every_mask(blobs):
 def test_an_unknown_layer_is_refused(network):
     with pytest.raises(ScheduleError, match="no layer 'nowhere'"):
         Masks(network()).apply(["nowhere"])
-
-
-def test_an_optimizer_built_without_some_weights_is_refused(network, blobs):
-    model = network()
-    model.get_layer("first").trainable = False
-    model.optimizer.build(model.trainable_variables)
-    model.get_layer("first").trainable = True
-    with pytest.raises(SpecError, match=r"built without 'first/kernel'.*compile the model again"):
-        Trainer(model, DLSequencer(*blobs, 16), epochs=1)
 
 
 def test_ema_weights_are_applied_at_the_end_under_any_mask(network, blobs):
