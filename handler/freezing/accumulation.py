@@ -39,12 +39,13 @@ class MaskChangeCheck:
         """Number of steps that the optimizer has taken, including those of an accumulation window that is not full."""
         return 0 if self.optimizer is None else steps_taken(self.optimizer)
 
-    def check(self, schedule: Schedule, steps_per_epoch: int) -> None:
+    def check(self, schedule: Schedule, steps_per_epoch: int, steps: int | None = None) -> None:
         """Refuse a schedule whose mask changes the optimizer cannot follow.
 
         Args:
             schedule: the schedule.
             steps_per_epoch: number of batches per epoch.
+            steps: number of steps that the optimizer had taken before the training began; None: `self.steps`.
 
         Raises:
             ScheduleError: the trainable variables change inside a window of `gradient_accumulation_steps`, or under a
@@ -54,7 +55,8 @@ class MaskChangeCheck:
         """
         optimizer = self.optimizer
         window = None if is_multi_optimizer(optimizer) else unwrapped(optimizer).gradient_accumulation_steps
-        done, before = self.steps, self._trainable_paths(())
+        first = self.steps if steps is None else steps
+        done, before = first, self._trainable_paths(())
         for segment in schedule.segments:
             now = self._trainable_paths(segment.frozen)
             if not now:
@@ -63,7 +65,7 @@ class MaskChangeCheck:
             if now != before:
                 self._check_one(segment.start, done, steps_per_epoch, window)
             before, done = now, done + steps_per_epoch * (segment.end - segment.start)
-        if window and self.steps < done < window:
+        if window and first < done < window:
             raise SpecError(
                 "model.compile.optimizer.gradient_accumulation_steps",
                 f"must be at most {done}, the steps of all epochs, not {window}: no weight would ever change",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from handler.backend.optimizers import steps_taken
 from handler.errors import DamagedError, StoreError
 from handler.fingerprint import data_digests, live_objects
 from handler.schedule.schedule import Schedule
@@ -32,6 +33,7 @@ class FitMemory:
         keys: the keys of its training.
         epoch: the number of its epochs from which the values come, including one that was begun.
         digest: digest of the model's and the optimizer's variables after the fit.
+        steps: number of steps that the optimizer had taken before the training began.
         before, after: the declaration's parts that a fit changes (initial values, compilation), before and after it.
         callbacks: the callbacks that can affect the training, each with its declaration before and after the fit.
     """
@@ -40,6 +42,7 @@ class FitMemory:
     keys: tuple[str, ...]
     epoch: int
     digest: str
+    steps: int
     before: dict[str, Any]
     after: dict[str, Any]
     callbacks: list[tuple[Any, Any, Any]]
@@ -71,18 +74,20 @@ class Training:
         chain: its keys.
         digests: digests of the data and initial variables, for the manifests of its states.
         declared: the declaration that its first key hashes.
+        steps: number of steps that the optimizer had taken before the training began.
         continues: whether the live objects have been trained along the chain already, instead of being at its start.
     """
 
     chain: Chain
     digests: dict[str, Any] = field(default_factory=dict)
     declared: dict[str, Any] = field(default_factory=dict)
+    steps: int = 0
     continues: bool = False
 
 
 # See docs/decisions/0052-the-same-cell-again.md.
 def identify(
-    mh: Any, callbacks: Sequence[Any], sequencer: Any, validation: Any, schedule: Schedule, store: Store
+    mh: Any, callbacks: Sequence[Any], sequencer: Any, validation: Any, schedule: Schedule, store: Store | None
 ) -> Training:
     """Return the training that a call asks for: an earlier one of these live objects, or a new one from their values.
 
@@ -92,12 +97,15 @@ def identify(
         sequencer: the training batches.
         validation: the sequencer of the validation batches; None without.
         schedule: the schedule.
-        store: the store of its states.
+        store: the store of its states; None without.
 
     Raises:
         SpecError: the sequencer's order is no function of the epoch.
         DamagedError: it is an earlier training, and the store has no intact state of it any more.
     """
+    steps = steps_taken(mh.compiled.optimizer)
+    if store is None:
+        return Training(Chain("live", schedule), steps=steps)
     declared, digests = live_objects.live_declaration(mh, callbacks, sequencer, validation)
     left = _left.get(mh.compiled)
     # guard: model-trained-elsewhere
@@ -110,8 +118,9 @@ def identify(
                     f"{store.root}: no longer has a state of this training, and the network has been trained since the "
                     "training began; build the network again, or train without a store"
                 )
-            return Training(chain, digests | {"initial": before["found"]["initial"]}, before, continues=True)
-    return Training(Chain(compute_key(declared, allow_nan=True), schedule), digests, declared)
+            earlier = digests | {"initial": before["found"]["initial"]}
+            return Training(chain, earlier, before, left.steps, continues=True)
+    return Training(Chain(compute_key(declared, allow_nan=True), schedule), digests, declared, steps)
 
 
 @contextmanager
@@ -143,6 +152,7 @@ def _remember(mh: Any, callbacks: Sequence[Any], training: Training, store: Path
         keys=training.chain.keys,
         epoch=min(epoch, len(training.chain.keys) - 1),
         digest=data_digests.variables_digest(mh.compiled),
+        steps=training.steps,
         before={"initial": before["found"]["initial"], "compile": before["compile"]},
         after={"compile": live_objects.plain_json(mh.compiled.get_compile_config())},
         callbacks=[(callback, was, live_objects.callback_declaration(callback)) for callback, was in of],

@@ -21,7 +21,6 @@ from handler.memory import enough_memory
 from handler.observer import Observer
 from handler.schedule.schedule import Turns, compute_schedule, describe_idle_epochs, describe_layers_frozen_by_user
 from handler.spec.training_options import NonFinite
-from handler.state.chain import Chain
 from handler.store.checksums import compute_key
 from handler.store.store import Store
 from handler.training import arguments, data_backup
@@ -376,12 +375,12 @@ class DLTrainingHandler:
         for text in (*describe_layers_frozen_by_user(layers, schedule), *describe_idle_epochs(layers, schedule)):
             for observer in self.observers:
                 observer.on_message(text)
-        MaskChangeCheck(nn, self.freeze_training).check(schedule, len(input_X))
         trainer = self.build_trainer(mh, callbacks, input_X)
         arguments.check_data_of_trainer(trainer)
-        if self.store is None:
-            return self._run(mh, trainer, Training(Chain("live", schedule)))
         training = identify(mh, callbacks, input_X, trainer.validation, schedule, self.store)
+        MaskChangeCheck(nn, self.freeze_training).check(schedule, len(input_X), training.steps)
+        if self.store is None:
+            return self._run(mh, trainer, training)
         run = NotebookRun(self.store, self.name, training.chain, mh, layers)
         trainer.observers = [*self.observers, run]
         with run.recorded(), remember_fit(mh, callbacks, training, self.store):

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -92,6 +93,16 @@ def test_an_interrupted_cell_resumes_bit_identically(epoch, made, cell, values):
     assert cell(mh, [stop]) == list(range(epoch, 4))
     cell(whole, [Stop(9, None)], store="whole")
     assert same(values(mh.compiled), values(whole.compiled))
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_repeated_cell_counts_no_steps_of_the_first_fit(interrupted, made, cell):
+    mh = made(epochs=3, optimizer=keras.optimizers.SGD(0.1, gradient_accumulation_steps=2))
+    callbacks = [Stop(1, KeyboardInterrupt() if interrupted else None)]
+    schedule = [{"training_interval": [2, 3], "layers": ["first"]}]  # after 6 steps, 3 an epoch
+    with pytest.raises(KeyboardInterrupt) if interrupted else nullcontext():
+        assert cell(mh, callbacks, schedule=schedule) == [0, 1, 2]
+    assert cell(mh, callbacks, schedule=schedule) == ([1, 2] if interrupted else [])
 
 
 class Losses(keras.callbacks.Callback):
