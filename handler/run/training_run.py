@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from handler.backend import tensorflow_setup
 from handler.engine.finite_check import check_history
-from handler.engine.history import from_json, to_table
+from handler.engine.history import to_table
 from handler.errors import MismatchError, StoreError
 from handler.errors.secrets import masked
 from handler.memory import enough_memory
 from handler.observer import Observer
-from handler.records import EnvironmentChange, Plan, RunRecord, SegmentRecord
+from handler.records import Plan, RunRecord, SegmentRecord
 from handler.run.divergence import describe_divergence, refuse_again
 from handler.run.inputs import RunInputs
 from handler.run.planner import RunPlanner
 from handler.run.replaced_run import ReplacedRun
 from handler.spec.reader import dump_spec
-from handler.state.chain import Position, latest_intact, latest_with_manifest
+from handler.state.chain import Position, latest_intact
 from handler.state.completion import Completion, find_completion, use_completed
 from handler.state.missing_states import describe_missing_states
 from handler.stop_flag import stop
@@ -35,6 +35,7 @@ from handler.store.atomic_files import write_file
 from handler.store.failure_log import log_failure
 from handler.store.record_writer import RecordWriter, now
 from handler.store.store import Store
+from handler.training.run_record import describe_reached
 from handler.user_code.boundary import UserCode
 from handler.user_code.tracebacks import describe_for_record
 
@@ -347,23 +348,10 @@ class TrainingRun:
 
     def _reached(self, position: Position | None = None) -> dict[str, Any]:
         """Return the record's fields for the furthest state on disk, or for the state that has just been trained."""
-        if position is None:
-            latest = latest_with_manifest(self.planning.chain.keys, self.store.states)
-            if latest is None:
-                return {}
-            position, manifest = latest
-        else:
-            manifest = self.store.states.manifest(position.key)
+        fields = describe_reached(self.planning.chain.keys, self.store.states, position)
         # This process may have compared a loaded state with an environment in which it has not yet written a state.
         walked = [] if self._live is None else self._live.environment_changes
-        return {
-            "state": position.key,
-            "environment_changes": walked or [EnvironmentChange(**c) for c in manifest.get("environment_changes", [])],
-            "epochs": position.epoch,
-            "stopped": position.stopped,
-            "history": from_json(manifest["history"], manifest["epoch"]),
-            "environment": manifest["environment"],
-        }
+        return {**fields, "environment_changes": walked} if fields and walked else fields
 
     def _end(self, **changes: Any) -> RunRecord:
         if self._live is not None:

@@ -1,19 +1,21 @@
 """The record of a training on live objects: `runs/<name>/run.json`, like that of any other run."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from handler.engine.history import from_json
 from handler.errors import DamagedError, FrostlineError, Interrupted, SpecError, StoreError
 from handler.fingerprint import environment
 from handler.observer import Observer
 from handler.records import EnvironmentChange, RunRecord, SegmentRecord
 from handler.schedule.layer_outline import Outline
-from handler.state.chain import Chain, latest_with_manifest
+from handler.state.chain import Chain, Position, latest_with_manifest
 from handler.state.keras_state import weights_digest
+from handler.store.states import StateStore
 from handler.store.store import Store
 from handler.user_code.tracebacks import describe_for_record
 
@@ -78,14 +80,14 @@ class NotebookRun(Observer):
                         error=describe_for_record(error),
                         stopped_by="SIGINT" if stopped else None,
                         seconds={"fit": round(time.perf_counter() - began, 3)},
-                        **self._reached(),
+                        **describe_reached(self.chain.keys, self.store.states),
                     )
                 raise
             self._change(
                 status="completed",
                 weights=weights_digest(self.mh.compiled),
                 seconds={"fit": round(time.perf_counter() - began, 3)},
-                **self._reached(),
+                **describe_reached(self.chain.keys, self.store.states),
             )
 
     def on_segment_end(self, record: SegmentRecord) -> None:
@@ -111,19 +113,33 @@ class NotebookRun(Observer):
         self.record = self.record.model_copy(update={**changes, "updated": _now()})
         self.store.runs.write(self.record)
 
-    def _reached(self) -> dict[str, Any]:
-        latest = latest_with_manifest(self.chain.keys, self.store.states)
+
+def describe_reached(keys: Sequence[str], states: StateStore, position: Position | None = None) -> dict[str, Any]:
+    """Return the fields of a run's record that describe the state which its training has reached.
+
+    Args:
+        keys: the training's keys.
+        states: the store's states.
+        position: the state that has just been trained; None: the furthest intact state on disk.
+
+    Returns:
+        Fields of a `RunRecord`; none if the store has no intact state of the training.
+    """
+    if position is None:
+        latest = latest_with_manifest(keys, states)
         if latest is None:
             return {}
         position, manifest = latest
-        return {
-            "state": position.key,
-            "epochs": position.epoch,
-            "stopped": position.stopped,
-            "history": manifest["history"],
-            "environment": manifest["environment"],
-            "environment_changes": [EnvironmentChange(**change) for change in manifest.get("environment_changes", [])],
-        }
+    else:
+        manifest = states.manifest(position.key)
+    return {
+        "state": position.key,
+        "environment_changes": [EnvironmentChange(**change) for change in manifest.get("environment_changes", [])],
+        "epochs": position.epoch,
+        "stopped": position.stopped,
+        "history": from_json(manifest["history"], manifest["epoch"]),
+        "environment": manifest["environment"],
+    }
 
 
 def _now() -> str:

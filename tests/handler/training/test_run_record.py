@@ -1,5 +1,6 @@
 """Trainings of live objects have a run like any other: `frostline` lists, shows and keeps it, but cannot resume it."""
 
+import math
 from types import SimpleNamespace
 
 import keras
@@ -47,6 +48,21 @@ def test_a_training_has_a_record_under_its_name(fit, store):
     record = store.runs.read("mine")
     assert [segment.source for segment in record.segments] == ["cached"]
     assert record.started == started
+
+
+class SecondEpoch(keras.callbacks.Callback):
+    """A callback whose metric first appears in the second epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch:
+            logs["late"] = 1.0
+
+
+def test_a_metric_of_later_epochs_leaves_a_readable_record(fit, store):
+    fit("mine", [SecondEpoch()])
+    first, second = store.runs.read("mine").history["late"]
+    assert math.isnan(first)
+    assert second == 1
 
 
 def test_an_unnamed_run_is_named_after_its_key(fit, store):
