@@ -129,9 +129,9 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _words(value: Any) -> str:
-    """Return a value of a list as text: a shape with its dtype as `2048 x 3 float32`, a mapping by its values."""
+    """Return a value of a list as text: a shape with its dtype as `2048 x 3 float32`, a count with its key."""
     if isinstance(value, Mapping):
-        return " ".join(_words(v) for v in value.values())
+        return " ".join(f"{_words(v)} {key}" if isinstance(v, int) else _words(v) for key, v in value.items())
     if isinstance(value, list | tuple):
         nested = any(isinstance(v, list | tuple | str | Mapping) for v in value)
         return (" " if nested else " \u00d7 ").join(_words(v) for v in value)

@@ -137,3 +137,10 @@ def test_a_large_report_stays_below_two_megabytes(folder):
     text = written(record, folder)
     assert len(text) < 2_000_000
     assert len(Page(text).having("row")) == 98
+
+
+def test_a_page_names_the_counts_of_a_source_and_the_keys_of_the_training(record, folder):
+    cloud = {"name": "tile_a.laz", "points": 40602, "labelled": 40127}
+    text = html.unescape(written(record.model_copy(update={"dataset": {"sources": [cloud]}}), folder))
+    assert "tile_a.laz 40\u202f602 points 40\u202f127 labelled" in text
+    assert "<th>batch_size</th>" in text
