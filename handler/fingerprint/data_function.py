@@ -1,17 +1,12 @@
 """Information about the data of a data function: whether it was called, and whether stored states were made from it."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from handler.errors import StoreError
 from handler.fingerprint import data_digests
+from handler.spec.training_spec import TrainingSpec
+from handler.store.states import StateStore
 from handler.user_code.modules import is_reference
-
-if TYPE_CHECKING:
-    from handler.spec.training_spec import TrainingSpec
-    from handler.store.states import StateStore
 
 
 def describe_compared(spec: TrainingSpec) -> str:
@@ -41,7 +36,6 @@ def find_changed_data(spec: TrainingSpec, folder: Path, states: StateStore, key:
         stored = states.manifest(key)["found"]
     except (StoreError, KeyError):
         return []
-
     now = data_digests.digests_of_data(dataset.X, dataset.y, None, "")
     if stored.get("data") in (None, now["data"]):
         return []

@@ -57,9 +57,9 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     return [round(i * step, 12) for i in range(first, last + 1)]
 
 
-def epoch_ticks(total: int, width: float, spacing: float = 44) -> list[int]:
-    """Return the epochs to label on an axis `width` pixels wide, starting at 0, at least `spacing` pixels apart."""
-    wanted = max(1, int(width / spacing))
+def epoch_ticks(total: int, width: float) -> list[int]:
+    """Return the epochs to label on an axis `width` pixels wide, starting at 0, at least 44 pixels apart."""
+    wanted = max(1, int(width / 44))
     for step in (m * 10**p for p in range(9) for m in (1, 2, 5)):
         if total / step <= wanted:
             return list(range(0, total + 1, step))

@@ -1,7 +1,5 @@
 """Builds the live objects of a specification: network, compilation, callbacks. Every function here needs TensorFlow."""
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import random

@@ -1,7 +1,5 @@
 """Explains why a plan's segments aren't cached: the first field that differs from the store's runs. No TensorFlow."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any

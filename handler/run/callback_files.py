@@ -1,7 +1,5 @@
 """The output files of a specification's callbacks: below the run's directory, whatever their formatted names are."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path

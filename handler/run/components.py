@@ -1,7 +1,5 @@
 """The live objects of a training from a specification: data, network, trainer. Each is built when first needed."""
 
-from __future__ import annotations
-
 import math
 from functools import cached_property
 from pathlib import Path

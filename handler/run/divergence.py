@@ -3,8 +3,6 @@
 Training is deterministic, so it would become NaN or infinite at the same step each time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from handler.errors import NonFiniteError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +16,10 @@ from handler.errors import DamagedError, FrostlineError, SpecError
 from handler.errors.quoting import suggestion
 from handler.freezing.model_outline import freezable_layers, iter_layers, layers_with_weights
 from handler.records import InitialWeights, RunRecord
+from handler.run.weights_file import WeightsFile, open_weights_file, saveables
 from handler.spec.initial_weights import WeightsInto, parse_weights
 from handler.state.keras_state import to_array
 from handler.store.store import Store
-
-if TYPE_CHECKING:
-    from handler.run.weights_file import WeightsFile
 
 FIELD = "model.weights"
 ADAPTER = "lora_"  # prefix of the names of an adapter's two matrices in Keras
@@ -77,8 +75,6 @@ def load_file(nn: Any, file: Path) -> None:
     Raises:
         SpecError: the file can't be read, or belongs to another network.
     """
-    from handler.run.weights_file import open_weights_file
-
     parts = _Parts(nn, "")
     with _readable("run", str(file)), open_weights_file(file) as source:
         parts.load(lambda path, _, layer: _fill(layer, source, path, own_table=True), whole=True)
@@ -119,8 +115,6 @@ def _from_run(parts: _Parts, reference: str, store: Store) -> list[str]:
 
 
 def _from_file(parts: _Parts, reference: str, file: Path) -> list[str]:
-    from handler.run.weights_file import open_weights_file
-
     with _readable(FIELD, repr(reference)):
         if not reference.startswith("run:"):  # a run's own file is verified by its checksum
             check_hdf5(file)
@@ -239,8 +233,6 @@ class _Parts:
     """
 
     def __init__(self, nn: Any, into: str) -> None:
-        from handler.run.weights_file import saveables
-
         self.root = _part(nn, into)
         self.loaded: set[str] = set()
         whole: dict[int, str] = {}

@@ -1,7 +1,5 @@
 """Construction of the Keras objects that a specification names: `adam`, `{name: adam, ...}` or `module:Class`."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from pathlib import Path

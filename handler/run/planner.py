@@ -3,8 +3,6 @@
 TensorFlow is loaded only if the store holds no description of the network.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Collection
 from dataclasses import asdict

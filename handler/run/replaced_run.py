@@ -7,18 +7,16 @@ too. Therefore neither a kill nor a collection loses it in between.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from handler.errors import FrostlineError
 from handler.records import Resumption, RunRecord
+from handler.state.chain import Position
 from handler.store import checksums, remote_files
 from handler.store.atomic_files import write_file
 from handler.store.runs import RECORD, RunStore
-
-if TYPE_CHECKING:
-    from handler.state.chain import Position
 
 SPEC = "spec.yaml"
 

@@ -1,7 +1,5 @@
 """Resumes a run as it was started: with its stored specification, and only if data and code are unchanged."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The final model of a training: its digest, its file, and how to load it."""
 
-from __future__ import annotations
-
 import contextlib
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from handler.backend import tensorflow_setup
 from handler.data.dataset import DataShape
 from handler.errors import DamagedError, SpecError
 from handler.records import RunRecord
-from handler.state.keras_state import save_model
+from handler.state.keras_state import load_state, save_model
 from handler.state.missing_states import repair_command
 from handler.store.store import Store
 from handler.user_code.boundary import UserCode
@@ -83,7 +81,6 @@ class TrainedModel:
     def _load_final(self, file: Path) -> None:
         """Load the weights alone: the network is built, and Keras need not know its custom classes."""
         from handler.run.initial_weights import load_file
-        from handler.state.keras_state import load_state
 
         record = self.record
         # A .keras file holds a LoRA adapter merged into its kernel; the state holds both separately.
@@ -95,7 +92,6 @@ class TrainedModel:
 
     def _load(self, epoch: int) -> None:
         from handler.run.initial_weights import stored_epochs
-        from handler.state.keras_state import load_state
 
         kept = stored_epochs(self.store, self.record)
         epochs = ", ".join(map(str, kept)) or "none"

@@ -1,7 +1,5 @@
 """Reads the variables of `.keras` and `.weights.h5` files by layer. No object of the file is deserialized."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
