@@ -18,10 +18,8 @@ def enough_memory(doing: str) -> Iterator[None]:
         if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
             raise
         said = " ".join(str(error).partition("\n")[0].split())[:200]
-        raise ResourcesError(
-            f"{doing} ran out of memory{f' ({said})' if said else ''}; reduce "
-            "training.batch_size, the network or the data"
-        ) from error
+        what = f"{doing} ran out of memory{f' ({said})' if said else ''}"
+        raise ResourcesError(f"{what}; reduce training.batch_size, the network or the data") from error
 
 
 def copy_limit() -> int:
@@ -39,11 +37,8 @@ def require_room(where: str, what: str, size: int) -> None:
     """
     memory = machine_memory()
     if size > memory:
-        raise DataError(
-            where,
-            f"{what} takes {size / 1e9:.1f} GB in memory, this machine has {memory / 1e9:.1f} GB; give less "
-            "data, or a .zarr group, which is read in parts",
-        )
+        sizes = f"{what} takes {size / 1e9:.1f} GB in memory, this machine has {memory / 1e9:.1f} GB"
+        raise DataError(where, f"{sizes}; give less data, or a .zarr group, which is read in parts")
 
 
 def machine_memory() -> int:

@@ -218,16 +218,12 @@ def pretrained_state(weights: str, store: Path | None) -> str:
         raise SpecError("model.weights", f"{weights!r}: {error.message}") from error
     if at:
         if int(epoch) >= len(record.chain):
-            raise SpecError(
-                "model.weights", f"{weights!r}: the run has no epoch {epoch}; give 0 to {len(record.chain) - 1}"
-            )
+            what = f"{weights!r}: the run has no epoch {epoch}; give 0 to {len(record.chain) - 1}"
+            raise SpecError("model.weights", what)
         return record.chain[int(epoch)]
     if record.status != "completed" or record.state is None:
-        raise SpecError(
-            "model.weights",
-            f"{weights!r}: the run is {record.status}, not completed; finish it or name an epoch, "
-            f"as in run:{name}@{record.epochs}",
-        )
+        what = f"{weights!r}: the run is {record.status}, not completed"
+        raise SpecError("model.weights", f"{what}; finish it or name an epoch, as in run:{name}@{record.epochs}")
     return record.state
 
 

@@ -41,11 +41,8 @@ def live_declaration(
             resumed exactly.
     """
     if not hasattr(sequencer, "set_epoch"):
-        raise SpecError(
-            "input_X",
-            f"{type(sequencer).__name__} has no set_epoch(epoch), so a stored training could not resume exactly; "
-            "use a DLSequencer, or train without a store",
-        )
+        problem = f"{type(sequencer).__name__} has no set_epoch(epoch), so a stored training could not resume exactly"
+        raise SpecError("input_X", f"{problem}; use a DLSequencer, or train without a store")
     held_out = None if validation is None else (validation.X, validation.y)
     steer = affecting_callbacks(callbacks)
     what = digests_of_data(sequencer.X, sequencer.y, held_out, variables_digest(mh.compiled), where=("", ""))

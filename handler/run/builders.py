@@ -147,10 +147,8 @@ def seeded(seed: int) -> Iterator[None]:
     if keras.config.floatx() != floats:  # guard: float-type-refused
         float_type = keras.config.floatx()
         keras.config.set_floatx(floats)
-        raise SpecError(
-            "model.architecture",
-            f"sets Keras's float type to {float_type!r} for the whole process; give the layers dtype={float_type!r}",
-        )
+        what = f"sets Keras's float type to {float_type!r} for the whole process"
+        raise SpecError("model.architecture", f"{what}; give the layers dtype={float_type!r}")
 
 
 def build_callbacks(spec: TrainingSpec, folder: Path, files: Path) -> list[Any]:
@@ -179,12 +177,9 @@ def load_data(spec: TrainingSpec, folder: Path, store: Store) -> Dataset:
 def _shipped(spec: TrainingSpec, shape: DataShape) -> Architecture:
     module, name = SHIPPED[spec.model.architecture]
     if shape.classes is None or not shape.inputs or len(shape.inputs[0][0]) != 2 or shape.inputs[0][0][-1] != 3:
-        raise SpecError(
-            "model.architecture",
-            f"{spec.model.architecture!r} takes receptive fields of a point cloud (coordinates (points, 3) "
-            "and features (points, n)) and their classes; this data has "
-            f"{[list(dims) for dims, _ in shape.inputs]}",
-        )
+        wanted = "receptive fields of a point cloud (coordinates (points, 3) and features (points, n))"
+        what = f"{spec.model.architecture!r} takes {wanted} and their classes"
+        raise SpecError("model.architecture", f"{what}; this data has {[list(dims) for dims, _ in shape.inputs]}")
     features = shape.inputs[1][0][-1] if len(shape.inputs) > 1 else 0
     arguments = {"points": shape.inputs[0][0][0], "features": features, "classes": shape.classes}
     taken = set(arguments) & set(spec.model.args)
@@ -200,10 +195,8 @@ def _own(spec: TrainingSpec, folder: Path) -> Architecture:
         return made
     if isinstance(made, keras.Model):
         return KerasArchitecture(made)
-    raise SpecError(
-        "model.architecture",
-        f"{spec.model.architecture!r} returned {type(made).__name__}; it must return a keras.Model or an Architecture",
-    )
+    what = f"{spec.model.architecture!r} returned {type(made).__name__}"
+    raise SpecError("model.architecture", f"{what}; it must return a keras.Model or an Architecture")
 
 
 def _call(path: str, function: Any, arguments: dict[str, Any]) -> Any:
@@ -243,8 +236,6 @@ def _class_weight(spec: TrainingSpec, shape: DataShape) -> dict[int, float] | No
     names = {name: i for i, name in enumerate(shape.class_names or ())}
     unknown = [label for label in given if label not in names and not NUMBER.fullmatch(label)]
     if unknown:
-        raise SpecError(
-            "model.compile.class_weight",
-            f"there is no class {unknown[0]!r}; there are: {', '.join(names) or 'numbers only'}",
-        )
+        what = f"there is no class {unknown[0]!r}; there are: {', '.join(names) or 'numbers only'}"
+        raise SpecError("model.compile.class_weight", what)
     return {names[label] if label in names else int(label): float(weight) for label, weight in given.items()}

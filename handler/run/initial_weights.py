@@ -58,9 +58,8 @@ def load_pretrained(nn: Any, weights: str | WeightsInto, folder: Path, store: St
         known = _from_file(parts, reference, file)
     if not parts.loaded:
         where = f"the part {into!r} of this network" if into else "this network"
-        raise SpecError(
-            FIELD, f"{reference!r} has no layer of the same path and shape as {where}; its layers: {', '.join(known)}"
-        )
+        what = f"{reference!r} has no layer of the same path and shape as {where}"
+        raise SpecError(FIELD, f"{what}; its layers: {', '.join(known)}")
     after = derived_state.tables(nn)
     changed = [name.partition(" ")[2] for name in after if not np.array_equal(after[name], tables[name])]
     summary = parts.summary(reference, into)
@@ -79,9 +78,8 @@ def load_file(nn: Any, file: Path) -> None:
     with _readable("run", str(file)), open_weights_file(file) as source:
         parts.load(lambda path, _, layer: _fill(layer, source, path, own_table=True), whole=True)
     if not parts.loaded:
-        raise SpecError(
-            "run", f"{file} has the weights of another network than the one that the run's function builds now"
-        )
+        what = f"{file} has the weights of another network than the one that the run's function builds now"
+        raise SpecError("run", what)
     derived_state.refresh(nn)
     derived_state.forget_functions(nn)
 
@@ -98,10 +96,8 @@ def _from_run(parts: _Parts, reference: str, store: Store) -> list[str]:
         if at:
             kept = stored_epochs(store, record)
             if int(epoch) not in kept:
-                epochs = ", ".join(map(str, kept)) or "none"
-                raise SpecError(
-                    FIELD, f"{reference!r}: the store has no state after epoch {int(epoch)}; it has: {epochs}"
-                )
+                what = f"{reference!r}: the store has no state after epoch {int(epoch)}"
+                raise SpecError(FIELD, f"{what}; it has: {', '.join(map(str, kept)) or 'none'}")
             state = record.chain[int(epoch)]
         elif record.state is not None and not record.model_differs and store.states.is_intact(record.state):
             state = record.state
@@ -216,12 +212,9 @@ class _StateSource:
             return
         for place in {variable.path.rpartition("/")[0] for variable in own}:
             if any(path.startswith(f"{place}/{ADAPTER}") for path in self.stored):
-                raise SpecError(
-                    FIELD,
-                    f"{self.reference!r}: the layer {place!r} has a LoRA adapter in the source and none in this "
-                    "network; add one (enable_lora), or start from the file that `frostline export` writes, which "
-                    "merges it",
-                )
+                what = f"the layer {place!r} has a LoRA adapter in the source and none in this network"
+                remedy = "add one (enable_lora), or start from the file that `frostline export` writes, which merges it"
+                raise SpecError(FIELD, f"{self.reference!r}: {what}; {remedy}")
 
 
 class _Parts:

@@ -61,9 +61,8 @@ def _own(kind: KerasKind, reference: str, arguments: dict[str, Any], folder: Pat
     function = resolve_function(reference, folder, path)
     if kind in (LOSS, METRIC) and not inspect.isclass(function):
         if arguments:
-            raise SpecError(
-                path, f"{reference!r} is a function, which takes no arguments here; write a class that stores them"
-            )
+            what = f"{reference!r} is a function, which takes no arguments here; write a class that stores them"
+            raise SpecError(path, what)
         return function
     made = call(function, reference, arguments, folder, path)
     if not isinstance(made, str | _KERAS[kind.what][0]) and not (kind is not OPTIMIZER and callable(made)):

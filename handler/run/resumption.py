@@ -37,11 +37,8 @@ def inputs_of_run(
         MismatchError: data or code changed since the start; names the first difference.
     """
     if record.is_of_live_objects:
-        raise SpecError(
-            "run",
-            f"{record.run!r} was trained in a notebook, which has its network and its data; run the cell again "
-            "to resume it",
-        )
+        what = f"{record.run!r} was trained in a notebook, which has its network and its data"
+        raise SpecError("run", f"{what}; run the cell again to resume it")
     spec, folder = parse_spec(record.spec), Path(record.spec_folder)
     if not folder.is_dir():
         folder = project_folder(record.run, record.spec_folder, spec) if elsewhere is None else elsewhere.absolute()

@@ -33,16 +33,12 @@ class TrainedModel:
         self.store = store if isinstance(store, Store) else Store(store)
         self.record: RunRecord = self.store.runs.read(name)
         if self.record.is_of_live_objects:
-            raise SpecError(
-                "run",
-                f"{name!r} was trained in a notebook, which has its network; save it there, or put its state into a "
-                f"network with load_state(store, {self.record.state!r}, model)",
-            )
+            what = f"{name!r} was trained in a notebook, which has its network"
+            remedy = f"put its state into a network with load_state(store, {self.record.state!r}, model)"
+            raise SpecError("run", f"{what}; save it there, or {remedy}")
         if epoch is None and not (self.record.model and (self.store.runs.folder(name) / self.record.model).is_file()):
-            raise SpecError(
-                "run",
-                f"{name!r} has no final model yet (it is {self.record.status}); resume it to its end, or name an epoch",
-            )
+            what = f"{name!r} has no final model yet (it is {self.record.status})"
+            raise SpecError("run", f"{what}; resume it to its end, or name an epoch")
         self.epoch = self.record.epochs if epoch is None else epoch
         self.mh = self._handler()
         if epoch is None:

@@ -176,9 +176,8 @@ def collect(store: StoreParts, *, keep: Retention | None = None, dry_run: bool =
     with nullcontext() if dry_run else collection_lock.hold_exclusive(store.root):  # guard: collection-alone
         busy = store.runs.active_names()
         if busy:
-            raise BusyError(
-                f"{remote_dirs.url_or_path(store.root)}: {', '.join(busy)} is running; run gc when it has finished"
-            )
+            place = remote_dirs.url_or_path(store.root)
+            raise BusyError(f"{place}: {', '.join(busy)} is running; run gc when it has finished")
         return _collect(store, keep, dry_run)
 
 

@@ -49,9 +49,8 @@ def parse_url(text: str | Path) -> str | None:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise SpecError("store", f"{match[1]}:// is not supported; use a path, or one of {known}")
     if re.search(r"[@?#]|(^|/)\.\.(/|$)", match[2]):
-        raise SpecError(
-            "store", f"a store's URL is scheme://bucket/prefix, without credentials or a query: {scheme}://..."
-        )
+        form = "scheme://bucket/prefix, without credentials or a query"
+        raise SpecError("store", f"a store's URL is {form}: {scheme}://...")
     return f"{scheme}://{match[2].rstrip('/')}"
 
 

@@ -47,7 +47,9 @@ class RecordWriter:
                 content is also in the states.
             changes: the new values of the record's fields.
         """
-        record = self._changed(**changes)
+        record = self.read().model_copy(update={**changes, "updated": now()})
+        texts = dict.fromkeys([*record.notes, *self.notes, *(c.text for c in record.environment_changes)])
+        record = record.model_copy(update={"notes": list(texts)})
         self._record = self._unwritten = record if self.has_lock else None
         if at_once or not self.has_lock or time.monotonic() > self._next_writing:
             self._write(record)
@@ -69,11 +71,6 @@ class RecordWriter:
         self.runs.write(record)
         ended = time.monotonic()
         self._unwritten, self._next_writing = None, ended + max(RECORD_SECONDS, RECORD_SHARE * (ended - began))
-
-    def _changed(self, **changes: Any) -> RunRecord:
-        record = self.read().model_copy(update={**changes, "updated": now()})
-        texts = dict.fromkeys([*record.notes, *self.notes, *(c.text for c in record.environment_changes)])
-        return record.model_copy(update={"notes": list(texts)})
 
 
 def now() -> str:

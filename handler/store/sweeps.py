@@ -35,11 +35,8 @@ def claimed_sweep(store: Store, name: str, runs: Sequence[str]) -> Iterator[None
         with contextlib.suppress(StoreError):  # a new sweep, or one older than this file
             claimed = read_checked(file)["runs"]
             if claimed != list(runs):
-                known = listing(claimed, 3)
-                raise SpecError(
-                    "--name",
-                    f"{name!r} is another sweep of this store, with the runs {known}; give this sweep another name",
-                )
+                what = f"{name!r} is another sweep of this store, with the runs {listing(claimed, 3)}"
+                raise SpecError("--name", f"{what}; give this sweep another name")
         write_file(file, with_checksum({"format": 1, "runs": list(runs)}))
         remote_files.upload(file)
         yield
