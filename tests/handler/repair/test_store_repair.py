@@ -4,102 +4,14 @@ import shutil
 
 import numpy as np
 import pytest
-import yaml
 
 from handler.errors import DamagedError
 from handler.fingerprint.declaration import FileDigests
 from handler.repair.store_repair import repair_store
-from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
-from handler.spec.reader import parse_spec
-from handler.store.checksums import digest_file, with_checksum
-from handler.store.store import Store
-from tests.faults import damage_table, damages, stages
-
-
-def run_in(folder):
-    spec = parse_spec(yaml.safe_load((folder / "spec.yaml").read_text()))
-    return TrainingRun(RunInputs(spec=spec, folder=str(folder), store=str(folder / "store"), name="run"))
-
-
-# Without `threads`, because it would apply to all tests in this process.
-SPEC = damage_table.SPEC | {"training": {k: v for k, v in damage_table.SPEC["training"].items() if k != "threads"}}
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """Return a project in which the smallest run was trained."""
-    folder = tmp_path_factory.mktemp("trained")
-    shutil.copy(damage_table.trainings.MODELS / "tiny.py", folder)
-    damage_table.points(folder)
-    (folder / "spec.yaml").write_text(yaml.safe_dump(SPEC, sort_keys=False))
-    run = run_in(folder)
-    with run.lock():
-        stages.train(run)
-    assert run.store.verify() == []
-    return folder
-
-
-@pytest.fixture
-def store(trained, tmp_path):
-    """Return a copy of the project's store, with a run that belongs to the copy."""
-    for name in ("tiny.py", "points.npz", "spec.yaml"):
-        shutil.copy(trained / name, tmp_path)
-    shutil.copytree(trained / "store", tmp_path / "store")
-    copied = Store(tmp_path / "store")
-    copied.runs.write(copied.runs.read("run").model_copy(update={"spec_folder": str(tmp_path)}))
-    return copied
-
-
-def contents(store):
-    """Return the digest of every file of the states and the run, except the record and files that contain times."""
-    files = [p for area in ("states", "runs") for p in (store.root / area).rglob("*") if p.is_file()]
-    kept = [p for p in files if ".damaged-" not in str(p) and p.name not in ("run.json", "lock", "report.html", "model.keras")]
-    return {str(p.relative_to(store.root)): digest_file(p) for p in kept}
-
-
-def chunk(store, epoch):
-    return damages.chunk(store.states.folder(store.runs.read("run").chain[epoch]))
-
-
-HOLES = {
-    "the first state is gone": ((0, "deleted"),),
-    "a state that later ones refer to is flipped": ((1, "flipped"),),
-    "two states in a row": ((2, "deleted"), (3, "flipped")),
-    "all states but the last": ((0, "deleted"), (1, "deleted"), (2, "flipped"), (3, "deleted")),
-    "the last state": ((4, "truncated"),),
-}
-
-
-@pytest.mark.parametrize("holes", HOLES.values(), ids=HOLES)
-def test_missing_or_damaged_states_are_trained_again_bit_identically(store, holes):
-    before, record = contents(store), store.runs.read("run")
-    for epoch, how in holes:
-        if how == "deleted":
-            shutil.rmtree(store.states.folder(record.chain[epoch]))
-        else:
-            damages.DAMAGES[how](chunk(store, epoch))
-    assert len(store.verify()) >= len(holes)
-    notes = []
-    done = repair_store(store, note=notes.append)
-    assert (done.left, store.verify()) == ([], [])
-    assert len(done.mended) >= len(holes)
-    assert "is trained again" in notes[0]
-    assert contents(store) == before, "the log and the files of the run are what they were, too"
-    assert store.runs.read("run").weights == record.weights
-
-
-def test_damaged_files_of_a_completed_run_are_rebuilt(store):
-    before, record = contents(store), store.runs.read("run")
-    folder = store.runs.folder("run")
-    for name, how in (("spec.yaml", "emptied"), ("history.csv", "a folder"), ("report.html", "deleted"), ("model.keras", "flipped")):
-        damages.DAMAGES[how](folder / name)
-    done = repair_store(store)
-    assert (done.left, store.verify()) == ([], [])
-    assert {d.path.rpartition("/")[2] for d in done.mended} == {"spec.yaml", "history.csv", "report.html", "model.keras"}
-    assert contents(store) == before
-    assert store.runs.read("run").weights == record.weights
-    assert len(list(folder.glob(".damaged-*"))) == 3, "what was there is quarantined"
+from handler.store.checksums import with_checksum
+from tests.faults import damages
+from tests.handler.repair.conftest import run_in
 
 
 def test_a_digest_index_with_other_content_is_rebuilt(store):

@@ -1,7 +1,5 @@
 """A copied or renamed run folder, a moved project, and a run that would start from itself. Imports no TensorFlow."""
 
-import shutil
-
 import pytest
 
 from handler.errors import SpecError
@@ -37,18 +35,6 @@ def begun(store, project):
     said = {"key": key, "spec": spec.model_dump(mode="json", by_alias=True), "spec_folder": str(project)}
     store.runs.write(record(1, state="k0").model_copy(update=said))
     return store.runs.read("mine")
-
-
-@pytest.mark.parametrize("how", [shutil.copytree, shutil.move])
-def test_a_renamed_run_folder_is_a_run_of_the_new_name(how, tmp_path):
-    store = Store(tmp_path)
-    store.runs.write(record(1))
-    how(store.runs.folder("mine"), store.runs.folder("other"))
-    assert store.runs.read("other").run == "other"
-    store.runs.write(store.runs.read("other").model_copy(update={"epochs": 2}))
-    assert store.runs.read("other").epochs == 2
-    assert store.runs.names() == (["mine", "other"] if how is shutil.copytree else ["other"])
-    assert store.verify() == []
 
 
 def test_a_run_of_a_moved_project_resumes_in_its_new_folder(project, tmp_path, monkeypatch):

@@ -66,14 +66,6 @@ def test_a_regular_file_is_not_quarantined(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["lock"]
 
 
-def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
-    (tmp_path / "other").write_text("of somebody else")
-    (tmp_path / "lock").symlink_to(tmp_path / "other")
-    FileLock.of_file(tmp_path / "lock").close()
-    assert is_file(tmp_path / "lock")
-    assert (tmp_path / "other").read_text() == "of somebody else"
-
-
 def test_verify_names_a_folder_in_the_place_of_a_result(tmp_path):
     store = Store(tmp_path)
     marker.claim_store(store.root)
