@@ -43,10 +43,9 @@ def list_runs(output: Output, folder: str) -> None:
             f"{summary.epochs} of {summary.training_epochs}",
             f"{summary.last['loss']:.4g}" if "loss" in summary.last else "",
             moment(summary.updated),
-            (summary.state or "")[:12],
         )
         for summary in summaries
     ]
     for name, why in unreadable.items():
         output.say(f"{name}: {why}")
-    output.answer(answer, table("run", "status", "epochs", "loss", "updated", "state", rows=rows))
+    output.answer(answer, table("run", "status", "epochs", "loss", "updated", rows=rows))

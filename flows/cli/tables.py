@@ -21,11 +21,16 @@ def table(*columns: str, rows: Iterable[Sequence[str | Text]] = (), title: str |
         box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", header_style="bold", pad_edge=False,
         show_header=any(columns), padding=(0, 1) if any(columns) else (0, 1, 0, 0),
     )  # fmt: skip
+    rows = list(rows)
+    short = bool(rows) and all(len(row[0]) <= 34 for row in rows)  # longer names are folded, to be shown whole
     for column in columns:
         number = column in ("epochs", "loss", "seconds", "parameters", "rate", "rate set", "points")
         whole = column in ("run", "file", "path", "")  # users copy these into the next command
         made.add_column(
-            column, justify="right" if number else "left", no_wrap=number, overflow="fold" if whole else "ellipsis"
+            column,
+            justify="right" if number else "left",
+            no_wrap=number or (column == "run" and short),
+            overflow="fold" if whole else "ellipsis",
         )
     for row in rows:
         made.add_row(*row)

@@ -39,3 +39,13 @@ def test_a_table_without_a_header_shows_its_values_whole():
     out.truncate(0)
     Console(file=out, width=40).print(table("", "", rows=[("weights", "f" * 64)]))
     assert out.getvalue().count("f") == 64
+
+
+def test_a_table_shows_the_name_of_a_run_in_one_line_if_it_can():
+    for name in ("keras_model-epochs-3-2309a804", "r" * 90):
+        out = io.StringIO()
+        row = (name, "completed", "3 of 3", "0.1795", "2026-11-30 02:36:12")
+        Console(file=out, width=80).print(table("run", "status", "epochs", "loss", "updated", rows=[row]))
+        shown = out.getvalue()
+        assert name in shown or shown.count("r") == 90 + 1  # and the header's
+        assert max(map(len, shown.splitlines())) <= 80
