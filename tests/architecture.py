@@ -66,12 +66,12 @@ class Project:
     @cached_property
     def files(self) -> dict[str, Path]:
         """Dotted name of each module -> its file."""
-        found = {}
+        files = {}
         for package in PACKAGES:
             for file in sorted((self.root / package).rglob("*.py")):
                 parts = file.relative_to(self.root).with_suffix("").parts
-                found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
-        return found
+                files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+        return files
 
     @cached_property
     def trees(self) -> dict[str, ast.Module]:
@@ -110,11 +110,11 @@ class Project:
     @cached_property
     def rooms(self) -> dict[str, set[str]]:
         """Each room -> the rooms that it imports."""
-        found: dict[str, set[str]] = {}
+        rooms: dict[str, set[str]] = {}
         for module, imported in self.imports.items():
             room = self.room(module)
-            found.setdefault(room, set()).update({self.room(other) for other in imported} - {room})
-        return found
+            rooms.setdefault(room, set()).update({self.room(other) for other in imported} - {room})
+        return rooms
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
@@ -124,12 +124,12 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 def floors(graph: dict[str, set[str]]) -> dict[str, int]:
     """Return the floor of each node, from 1."""
-    found: dict[str, int] = {}
+    heights: dict[str, int] = {}
     for group in _components(graph):  # what a group reaches comes before it
         below = {other for node in group for other in graph[node]} - set(group)
         for node in group:
-            found[node] = 1 + max((found[other] for other in below), default=0)
-    return found
+            heights[node] = 1 + max((heights[other] for other in below), default=0)
+    return heights
 
 
 def _components(graph: dict[str, set[str]]) -> list[list[str]]:
@@ -137,7 +137,7 @@ def _components(graph: dict[str, set[str]]) -> list[list[str]]:
     number: dict[str, int] = {}
     lowest: dict[str, int] = {}
     stack: list[str] = []
-    found: list[list[str]] = []
+    circles: list[list[str]] = []
 
     def visit(node: str) -> None:
         number[node] = lowest[node] = len(number)
@@ -149,13 +149,13 @@ def _components(graph: dict[str, set[str]]) -> list[list[str]]:
                 lowest[node] = min(lowest[node], lowest[other])
         if lowest[node] == number[node]:
             at = stack.index(node)
-            found.append(stack[at:])
+            circles.append(stack[at:])
             del stack[at:]
 
     for node in sorted(graph):
         if node not in number:
             visit(node)
-    return found
+    return circles
 
 
 def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -257,7 +257,7 @@ def measure(project: Project) -> dict[str, tuple[int, list[str]]]:
         for name, tree in project.trees.items()
         for function in functions(tree)
     ]
-    found = {
+    measures = {
         "floors": [room for room, floor in by_floor.items() if floor == max(by_floor.values())],
         "circles between rooms": [" <-> ".join(circle) for circle in circles(project.rooms)],
         "circles between files": [" <-> ".join(circle) for circle in circles(project.imports)],
@@ -272,7 +272,7 @@ def measure(project: Project) -> dict[str, tuple[int, list[str]]]:
         "private names of Keras and TensorFlow outside handler/backend": list(private_names(project)),
         "test files that mirror no module and lie in no theme": list(tests_without_place(project.root)),
     }
-    return {name: (max(by_floor.values()) if name == "floors" else len(items), items) for name, items in found.items()}
+    return {name: (max(by_floor.values()) if name == "floors" else len(items), items) for name, items in measures.items()}
 
 
 def main(arguments: list[str]) -> int:

@@ -15,9 +15,9 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 @pytest.fixture(scope="module")
 def keras_model():
-    found = importlib.util.spec_from_file_location("keras_model_example", EXAMPLES / "keras_model.py")
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    module_spec = importlib.util.spec_from_file_location("keras_model_example", EXAMPLES / "keras_model.py")
+    module = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
     return module
 
 
@@ -31,8 +31,8 @@ def test_an_example_is_a_specification_with_every_strategy(name):
 
 def test_the_schedule_of_the_keras_example_fits_its_network(keras_model):
     spec, _ = load_spec(EXAMPLES / "keras_model.yaml")
-    found = outline(keras_model.network(**spec.model.args))
-    schedule = compute_schedule(spec.freeze_training, spec.training.epochs, found)
+    layers = outline(keras_model.network(**spec.model.args))
+    schedule = compute_schedule(spec.freeze_training, spec.training.epochs, layers)
     assert [(s.start, s.end) for s in schedule.segments] == [
         (0, 2),
         (2, 4),
@@ -44,8 +44,8 @@ def test_the_schedule_of_the_keras_example_fits_its_network(keras_model):
         (10, 12),
         (12, 14),
     ]
-    assert set(found.paths) - set(schedule.frozen(13)) == {"head_dense", "head"}
-    assert all(len(set(found.paths) - set(schedule.frozen(epoch))) == 4 for epoch in range(6, 10))
+    assert set(layers.paths) - set(schedule.frozen(13)) == {"head_dense", "head"}
+    assert all(len(set(layers.paths) - set(schedule.frozen(epoch))) == 4 for epoch in range(6, 10))
 
 
 def test_the_data_of_the_keras_example_is_a_function_of_its_seed(keras_model):

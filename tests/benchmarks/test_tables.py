@@ -64,8 +64,8 @@ def test_a_table_without_times_has_its_own_columns(tmp_path):
     (tmp_path / "docs").mkdir()
     (tmp_path / "README.md").write_text("")
     (tmp_path / "docs" / "reliability.md").write_text("Before.\n<!-- peers -->\nold\n<!-- end of peers -->\nAfter.\n")
-    found = {**results()["boundary"], "columns": ["way", "lost"], "rows": [["ours", "0"], ["theirs", "7"]], "notes": "steps"}
-    tables.write({"resumption": found}, tmp_path)
+    table = {**results()["boundary"], "columns": ["way", "lost"], "rows": [["ours", "0"], ["theirs", "7"]], "notes": "steps"}
+    tables.write({"resumption": table}, tmp_path)
     lines = "| way | lost |\n|---|---|\n| ours | 0 |\n| theirs | 7 |\n"
     assert lines in (tmp_path / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     page = (tmp_path / "docs" / "reliability.md").read_text(encoding="utf-8")

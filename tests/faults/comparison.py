@@ -28,25 +28,25 @@ def left_behind(store: Path, run: str) -> dict[str, Any]:
     """
     opened = Store(store)
     record = opened.runs.read(run)
-    found: dict[str, Any] = {"damages": [f"{d.path} {d.what}" for d in opened.verify()]}
-    found["swept"] = sorted(
+    contents: dict[str, Any] = {"damages": [f"{d.path} {d.what}" for d in opened.verify()]}
+    contents["swept"] = sorted(
         str(path.relative_to(store)) for path in store.rglob(".*") if path.name.startswith((".tmp-", ".damaged-", ".report"))
     )
     try:
         state = opened.states.read(str(record.state))
     except DamagedError as error:
-        return found | {"end": str(error)}
+        return contents | {"end": str(error)}
     for name, array in state.arrays.items():
-        found[f"variable {name}"] = f"{array.dtype} {array.shape} {digest_bytes(array.tobytes())}"
-    found |= {"callbacks": state.callbacks, "history": state.history, "epoch": state.epoch, "stopped": state.stopped}
+        contents[f"variable {name}"] = f"{array.dtype} {array.shape} {digest_bytes(array.tobytes())}"
+    contents |= {"callbacks": state.callbacks, "history": state.history, "epoch": state.epoch, "stopped": state.stopped}
     for folder in ("states", "prefit", "plans", "backups"):
         for file in sorted(p for p in (store / folder).rglob("*") if p.is_file()):
-            found[str(file.relative_to(store))] = digest_file(file)
+            contents[str(file.relative_to(store))] = digest_file(file)
     for file in sorted(p for p in opened.runs.folder(run).rglob("*") if p.is_file()):
         name = str(file.relative_to(store))
         whole = file.suffix == ".keras" and "/.tmp-" not in name
-        found |= _keras(name, file) if whole else {name: _content(file)}
-    return found
+        contents |= _keras(name, file) if whole else {name: _content(file)}
+    return contents
 
 
 def differences(whole: dict[str, Any], other: dict[str, Any]) -> list[str]:
@@ -83,12 +83,12 @@ def _keras(name: str, file: Path) -> dict[str, Any]:
     """
     with zipfile.ZipFile(file) as parts:
         config = re.sub(rb'"shared_object_id": \d+', b"", parts.read("config.json"))
-        found = {f"{name}: config": digest_bytes(config)}
+        contents = {f"{name}: config": digest_bytes(config)}
         with h5py.File(io.BytesIO(parts.read("model.weights.h5"))) as weights:
 
             def take(path, item):
                 if isinstance(item, h5py.Dataset):
-                    found[f"{name}: {path}"] = digest_bytes(item[()].tobytes())
+                    contents[f"{name}: {path}"] = digest_bytes(item[()].tobytes())
 
             weights.visititems(take)
-    return found
+    return contents

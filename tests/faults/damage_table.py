@@ -115,18 +115,18 @@ def type_all(made: Made, lines: list[tuple[str, Path]]) -> list[Outcome]:
     Returns:
         The outcomes in order. A command that is stuck, or that ends the process, is the last one.
     """
-    there = Path(tempfile.mkdtemp(dir=made.folder))
-    (there / "commands.json").write_text(json.dumps([(str(folder), [*COMMANDS[name], "--store", "store", "--json"]) for name, folder in lines]))
-    typed = made.forker.start("several", there / "commands.json", folder=there)
+    copy = Path(tempfile.mkdtemp(dir=made.folder))
+    (copy / "commands.json").write_text(json.dumps([(str(folder), [*COMMANDS[name], "--store", "store", "--json"]) for name, folder in lines]))
+    typed = made.forker.start("several", copy / "commands.json", folder=copy)
     ended = finished(typed)
-    codes = json.loads((there / "codes.json").read_text()) if (there / "codes.json").exists() else []
+    codes = json.loads((copy / "codes.json").read_text()) if (copy / "codes.json").exists() else []
     outcomes = []
     for number, (name, _) in enumerate(lines[: len(codes) + 1]):
-        out, err = (there / f"{number}.{kind}" for kind in ("out", "err"))
+        out, err = (copy / f"{number}.{kind}" for kind in ("out", "err"))
         code, seconds = codes[number] if number < len(codes) else (typed.code if ended else None, SECONDS)
         outcomes.append(Outcome(name, code, out.read_text() if out.exists() else "", err.read_text() if err.exists() else typed.stderr, seconds))
     assert (ended and typed.code == 0) or len(codes) < len(lines), f"the process ends with {typed.code}: {typed.stderr[-300:]}"
-    shutil.rmtree(there)
+    shutil.rmtree(copy)
     return outcomes
 
 

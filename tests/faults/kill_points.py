@@ -105,7 +105,7 @@ class Watcher:
     def call(self, name: str, function):
         """Trace the calls of a function; kill before, inside or after one."""
 
-        def told(*args, **kwargs):
+        def reporting(*args, **kwargs):
             here = self.reached(name)
             self.say(">", name)
             if here and self.when == "before":
@@ -122,25 +122,25 @@ class Watcher:
                 die()
             return result
 
-        return told
+        return reporting
 
     def states(self, function):
         """Trace the writing of states, and store which thread requested each."""
 
-        def told(states, key, *args, **kwargs):
+        def reporting(states, key, *args, **kwargs):
             self.writers[key] = threading.current_thread().name
             return function(states, key, *args, **kwargs)
 
-        return self.call("state", told)
+        return self.call("state", reporting)
 
     def epochs(self, function):
         """Trace the epochs, and store the current one."""
 
-        def told(trainer, epoch, *args, **kwargs):
+        def reporting(trainer, epoch, *args, **kwargs):
             self.training = (trainer, epoch)
             return function(trainer, epoch, *args, **kwargs)
 
-        return self.call("epoch", told)
+        return self.call("epoch", reporting)
 
     def steps(self, function):
         """Trace the begin and the end of every step."""

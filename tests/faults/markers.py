@@ -47,13 +47,13 @@ class Site(NamedTuple):
 
 def markers(root: Path) -> list[Marker]:
     """Return all markers of the product below the project's folder, by file and line."""
-    found = []
+    markers = []
     for file in sorted(file for part in PRODUCT for file in (root / part).rglob("*.py")):
         source = file.read_text(encoding="utf-8")
         if "guard:" in source:
             name_of_file = file.relative_to(root).as_posix()
-            found += [Marker(name, name_of_file, line) for name, line in marked_lines(source, name_of_file)]
-    return found
+            markers += [Marker(name, name_of_file, line) for name, line in marked_lines(source, name_of_file)]
+    return markers
 
 
 def marked_lines(source: str, file: str = "<source>") -> Iterator[tuple[str, int]]:

@@ -76,21 +76,21 @@ def condition(marked: ast.AST) -> ast.AST:
     """Return the condition of an `if`, or the only one of the conditional expressions and comprehensions."""
     if isinstance(marked, ast.If | ast.While):
         return marked.test
-    found = [node.test for node in _own(marked) if isinstance(node, ast.IfExp)]
-    found += [test for node in _own(marked) if isinstance(node, ast.comprehension) for test in node.ifs]
-    return _only(found, "a condition")
+    tests = [node.test for node in _own(marked) if isinstance(node, ast.IfExp)]
+    tests += [test for node in _own(marked) if isinstance(node, ast.comprehension) for test in node.ifs]
+    return _only(tests, "a condition")
 
 
 def outermost(*kinds: type[ast.AST]) -> Finder:
     """Return a finder of the only node of some kinds that is not inside another of these kinds."""
 
     def find(marked: ast.AST) -> ast.AST:
-        found: list[ast.AST] = []
+        nodes: list[ast.AST] = []
         left = [marked]
         while left:
             for child in _children(left.pop()):
-                (found if isinstance(child, kinds) else left).append(child)
-        return _only(found, " or ".join(kind.__name__ for kind in kinds))
+                (nodes if isinstance(child, kinds) else left).append(child)
+        return _only(nodes, " or ".join(kind.__name__ for kind in kinds))
 
     return find
 
@@ -212,8 +212,8 @@ def drop_element(element: int | str, under: str = "") -> Operator:
         if isinstance(element, int):
             return outermost(*kinds)(marked)
         inside = _entry_of(marked, _expression(under))[1] if under else marked
-        found = [node for node in (inside, *_own(inside)) if isinstance(node, kinds)]
-        return _only([node for node in found if wanted in map(ast.dump, node.elts)], f"a collection with {element}")
+        nodes = [node for node in (inside, *_own(inside)) if isinstance(node, kinds)]
+        return _only([node for node in nodes if wanted in map(ast.dump, node.elts)], f"a collection with {element}")
 
     def change(node: Any, site: Site) -> ast.AST:
         position = element if isinstance(element, int) else [ast.dump(one) for one in node.elts].index(wanted)
@@ -308,20 +308,20 @@ def _last_name(function: ast.AST) -> str:
 
 def _entry_of(marked: ast.AST, key: ast.expr) -> tuple[ast.Dict, ast.expr]:
     """Return the only dictionary display of a statement that has a key, and the key's value."""
-    found = [
+    nodes = [
         (node, entry)
         for node in _own(marked)
         if isinstance(node, ast.Dict)
         for known, entry in zip(node.keys, node.values, strict=True)
         if known is not None and ast.dump(known) == ast.dump(key)
     ]
-    return _only(found, f"an entry {ast.unparse(key)}")
+    return _only(nodes, f"an entry {ast.unparse(key)}")
 
 
-def _only(found: list[Any], wanted: str) -> Any:
-    if len(found) != 1:
-        raise TargetError(f"the marked statement has {len(found)} times {wanted}")
-    return found[0]
+def _only(nodes: list[Any], wanted: str) -> Any:
+    if len(nodes) != 1:
+        raise TargetError(f"the marked statement has {len(nodes)} times {wanted}")
+    return nodes[0]
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:

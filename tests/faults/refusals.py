@@ -40,10 +40,10 @@ class Refuser:
         self.passed, self.mutex = 0, threading.Lock()
 
     def audit(self, event: str, args: tuple) -> None:
-        found = operation(event, args)
-        if found is None:
+        refusal = operation(event, args)
+        if refusal is None:
             return
-        kind, path = found
+        kind, path = refusal
         if not path.is_relative_to(self.store):
             return
         parts = tuple(TEMPORARY.sub("", part) for part in path.relative_to(self.store).parts) or (".",)

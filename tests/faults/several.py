@@ -17,7 +17,7 @@ from pathlib import Path
 
 def main() -> int:
     file = Path(sys.argv[2])
-    told = []
+    messages = []
     for number, (folder, typed) in enumerate(json.loads(file.read_text())):
         os.chdir(folder)
         for descriptor, kind in ((1, "out"), (2, "err")):
@@ -30,6 +30,6 @@ def main() -> int:
         code, _ = run(typed)
         sys.stdout.flush()
         sys.stderr.flush()
-        told.append((code, time.monotonic() - began))
-        (file.parent / "codes.json").write_text(json.dumps(told))
+        messages.append((code, time.monotonic() - began))
+        (file.parent / "codes.json").write_text(json.dumps(messages))
     return 0

@@ -114,12 +114,12 @@ class Soak:
 
     def whole(self, forker: Forker, model: str, schedule: str, tally: Tally) -> Whole:
         """Run the uninterrupted training once each way, and check that both leave the same."""
-        found = []
+        problems = []
         for way in WAYS:
             folder = trainings.place(self.folder / f"{model}-{schedule}-whole-{way}", model, schedule)
             training = Training(forker, folder, way)
-            found.append((training, training.complete(), left_behind(training.store, training.name)))
-        (_, first, left), (_, second, other) = found
+            problems.append((training, training.complete(), left_behind(training.store, training.name)))
+        (_, first, left), (_, second, other) = problems
         tally.wrong += [f"with and without Prefect: {line}" for line in differences(left, other)]
         tally.wrong += not_trivial(left, first)
         tally.steps = len(first.steps)

@@ -56,11 +56,11 @@ def text(tallies: list[Tally], seed: int, seconds: float) -> str:
         f"| **{sum(t.lost_files for t in tallies)}** | | {sum(sum(t.again) for t in tallies)} | | {seconds:.0f} s |"
     )
     timed = sum(t.timed for t in tallies)
-    found = machine()
+    environment = machine()
     lines += [
         "",
-        f"{timed} of the kills at a random time, {total - timed} at a random point; seed {seed}; {found['cores']} cores, "
-        f"tensorflow {found['tensorflow']}, keras {found['keras']}, load before {found['load before']}.",
+        f"{timed} of the kills at a random time, {total - timed} at a random point; seed {seed}; {environment['cores']} cores, "
+        f"tensorflow {environment['tensorflow']}, keras {environment['keras']}, load before {environment['load before']}.",
         "",
         "| where they fell | kills |",
         "|---|---|",
@@ -80,8 +80,8 @@ def fell(tallies: list[Tally]) -> list[tuple[str, int]]:
     return [(said, counts[said]) for said in order if counts[said]]
 
 
-def write(found: str, page: Path) -> None:
+def write(tables: str, page: Path) -> None:
     """Puts the tables into the page, between their marks."""
     block = re.compile(r"(<!-- soak -->\n).*?(<!-- end of soak -->)", flags=re.DOTALL)
     before = page.read_text(encoding="utf-8")
-    page.write_text(block.sub(lambda m: f"{m[1]}\n{found}\n\n{m[2]}", before), encoding="utf-8")
+    page.write_text(block.sub(lambda m: f"{m[1]}\n{tables}\n\n{m[2]}", before), encoding="utf-8")

@@ -87,8 +87,8 @@ def test_a_mutant_depends_on_neither_formatting_nor_local_names(guard):
     place = MARKERS[guard.name]
     changed, lines, names = written_otherwise(place.file)
     *_, expected = taken_out(text(place.file), place.line, guard)
-    *_, found = taken_out(changed, lines[guard.name], guard)
-    assert ast.dump(found) == ast.dump(renamed(expected, names))
+    *_, mutant = taken_out(changed, lines[guard.name], guard)
+    assert ast.dump(mutant) == ast.dump(renamed(expected, names))
 
 
 def test_the_guards_page_is_up_to_date():

@@ -89,11 +89,11 @@ def test_the_comparison_detects_another_seed_or_schedule(begun, uninterrupted):
     for changes in (("seed=8",), ("freeze_training=[]",)):
         other = begun("mlp", "fixed", IN_PLACE, *changes, name=changes[0])
         other.complete()
-        found = differences(left, left_behind(other.store, other.name))
-        assert any(line.startswith("variable model/") for line in found), changes
-        assert any(line.startswith("variable optimizer/") for line in found), changes
-        assert any(line.startswith("history") for line in found), changes
-        assert any("model.keras" in line for line in found), changes
+        differing = differences(left, left_behind(other.store, other.name))
+        assert any(line.startswith("variable model/") for line in differing), changes
+        assert any(line.startswith("variable optimizer/") for line in differing), changes
+        assert any(line.startswith("history") for line in differing), changes
+        assert any("model.keras" in line for line in differing), changes
 
 
 @pytest.mark.service
@@ -109,8 +109,8 @@ def test_the_comparison_detects_changed_lost_and_new_files(begun, uninterrupted,
     (run / "history.csv").write_text((run / "history.csv").read_text().replace("1", "2", 1))
     (run / "log.csv").unlink()
     (run / ".tmp-1-12345678-model.keras").write_bytes(b"half")
-    found = differences(before, left_behind(training.store, training.name))
-    assert [line.partition(":")[0] for line in found] == [
+    changes = differences(before, left_behind(training.store, training.name))
+    assert [line.partition(":")[0] for line in changes] == [
         "damages", "runs/run/.tmp-1-12345678-model.keras is too many", "runs/run/history.csv", "runs/run/log.csv is missing", "swept"
     ]  # fmt: skip
 

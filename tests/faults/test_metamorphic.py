@@ -76,13 +76,13 @@ def train(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(train):
     """Return the training in one run."""
-    found = train()
-    start = Store(found.store).states.read(found.record.chain[0])
-    end = Store(found.store).states.read(str(found.record.state))
+    record = train()
+    start = Store(record.store).states.read(record.record.chain[0])
+    end = Store(record.store).states.read(str(record.record.state))
     moved = [n for n in end.arrays if n.startswith("model/") and not np.array_equal(start.arrays[n], end.arrays[n])]
     assert len(moved) >= 15, "what is compared isn't trivially equal"
-    assert len({(*segment.frozen, segment.learning_rate) for segment in found.record.segments}) >= 4
-    return found
+    assert len({(*segment.frozen, segment.learning_rate) for segment in record.record.segments}) >= 4
+    return record
 
 
 def training(**changes):
@@ -111,20 +111,20 @@ def check_split(train, whole, ends):
     split = train(store=store)
     assert sum(segment.trained_epochs for segment in split.record.segments) == EPOCHS - max(ends)
     assert (split.record.weights, split.record.history) == (whole.record.weights, whole.record.history)
-    found = differences(files_of(whole.store), files_of(split.store))
-    more = {line.split("/")[1] for line in found if line.endswith(" is too many")}
+    changes = differences(files_of(whole.store), files_of(split.store))
+    more = {line.split("/")[1] for line in changes if line.endswith(" is too many")}
     assert more <= {whole.record.chain[epochs] for epochs in ends}, "where a run ended, its state is kept too"
-    assert [line for line in found if not line.endswith(" is too many")] == []
+    assert [line for line in changes if not line.endswith(" is too many")] == []
 
 
 def entries_within(epochs):
     """Return the schedule's entries, cut off after a number of epochs."""
-    found = []
+    changes = []
     for entry in SMALL["freeze_training"]:
         start, end = entry["training_interval"]
         if start < epochs:
-            found.append({**entry, "training_interval": [start, min(end, epochs)]})
-    return found
+            changes.append({**entry, "training_interval": [start, min(end, epochs)]})
+    return changes
 
 
 @pytest.mark.parametrize("ends", [(1, 3), (4,)], ids=str)
@@ -244,8 +244,8 @@ def test_a_start_trained_by_another_run_changes_no_bit(train, whole):
     assert 0 < sum(segment.trained_epochs for segment in second.record.segments) < EPOCHS
     assert (second.record.weights, second.record.history) == (alone.record.weights, alone.record.history)
     assert second.record.weights != first.record.weights == whole.record.weights
-    found = files_of(first.store)
-    assert {name: found.get(name) for name in left} == left, "what the first run left is as it was"
+    files = files_of(first.store)
+    assert {name: files.get(name) for name in left} == left, "what the first run left is as it was"
 
 
 def test_the_handler_alone_trains_the_variables_of_a_run(train, whole, tmp_path):

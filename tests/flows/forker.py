@@ -111,7 +111,7 @@ def hold_at(point, at=1, seconds=600):
     calls, turn = 0, threading.Lock()
 
     def holding(original):
-        def held(*args, **kwargs):
+        def hold(*args, **kwargs):
             nonlocal calls
             with turn:
                 calls += 1
@@ -121,7 +121,7 @@ def hold_at(point, at=1, seconds=600):
                 time.sleep(seconds)
             return original(*args, **kwargs)
 
-        return held
+        return hold
 
     wrap(CALLS[point], holding)
 

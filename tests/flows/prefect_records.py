@@ -21,8 +21,8 @@ def flow_runs(server, name):
     query = {"flow_runs": {"name": {"any_": [name]}}, "sort": "EXPECTED_START_TIME_DESC"}
     runs = read(server, "flow_runs/filter", query)
     for run in runs:
-        found = read(server, "task_runs/filter", {"task_runs": {"flow_run_id": {"any_": [run["id"]]}}})
-        run["tasks"] = sorted(found, key=lambda task: task["expected_start_time"])
+        tasks = read(server, "task_runs/filter", {"task_runs": {"flow_run_id": {"any_": [run["id"]]}}})
+        run["tasks"] = sorted(tasks, key=lambda task: task["expected_start_time"])
     return runs
 
 

@@ -13,7 +13,7 @@ def healthy(url):
 
 def processes_of(home):
     """Return the process ids of a home's embedded server: the holder and the server itself."""
-    found = []
+    rows = []
     for folder in Path("/proc").iterdir():
         try:
             if not folder.name.isdigit() or b"flows.prefect_server.holder" not in (folder / "cmdline").read_bytes():
@@ -22,5 +22,5 @@ def processes_of(home):
         except OSError:
             continue
         if f"{home}\0".encode() in about:
-            found.append(int(folder.name))
-    return found
+            rows.append(int(folder.name))
+    return rows

@@ -105,10 +105,10 @@ def project(places, monkeypatch):
 
 def state_of(root):
     """Return all files below a folder, with their contents, and the targets of the links."""
-    found = {}
+    refusals = {}
     for path in sorted(root.rglob("*")):
-        found[str(path)] = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None
-    return found
+        refusals[str(path)] = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None
+    return refusals
 
 
 def start(folder=".", store=".frostline", name=None, spec_file=None, overrides=(), **change):

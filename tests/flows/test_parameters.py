@@ -50,21 +50,21 @@ def begun(tmp_path):
 
 
 def test_a_resumed_run_uses_its_stored_specification_and_folder(begun):
-    found = inputs.inputs_as_started(None, str(begun / "s"), "begun", False)
-    assert (found.name, found.folder, found.spec) == ("begun", str(begun), parse_spec(changed({})))
+    started = inputs.inputs_as_started(None, str(begun / "s"), "begun", False)
+    assert (started.name, started.folder, started.spec) == ("begun", str(begun), parse_spec(changed({})))
 
 
 def test_a_resumed_run_uses_the_worker_project_if_its_folder_is_missing(begun, tmp_path_factory, monkeypatch):
-    there = tmp_path_factory.mktemp("there")
-    write_good(there)
+    folder = tmp_path_factory.mktemp("there")
+    write_good(folder)
     for name in ("things.py", "spec.yaml"):
         (begun / name).unlink()
-    store = (begun / "s").rename(there / "s")
+    store = (begun / "s").rename(folder / "s")
     begun.rmdir()
-    monkeypatch.chdir(there)
-    assert inputs.inputs_as_started(None, str(store), "begun", False).folder == str(there)
-    (there / "things.py").write_text((there / "things.py").read_text().replace('"drop"', '"dropped"'))
-    TrainingRun.of(RunInputs(spec=parse_spec(changed({})), folder=str(there), store=str(store), name="other"))  # not the same run as before
+    monkeypatch.chdir(folder)
+    assert inputs.inputs_as_started(None, str(store), "begun", False).folder == str(folder)
+    (folder / "things.py").write_text((folder / "things.py").read_text().replace('"drop"', '"dropped"'))
+    TrainingRun.of(RunInputs(spec=parse_spec(changed({})), folder=str(folder), store=str(store), name="other"))  # not the same run as before
     with pytest.raises(MismatchError, match=r"run 'begun' has changed since it was started: .*things.py changed: "):
         inputs.inputs_as_started(None, str(store), "begun", False)
 

@@ -97,13 +97,13 @@ def test_a_second_ctrl_c_hurries_a_confirmed_stop():
 
 def test_a_watch_in_another_thread_installs_no_signal_handler():
     before = signal.getsignal(signal.SIGTERM)
-    found = []
+    signals = []
 
     def enter():
         with SignalWatch():
-            found.append((SignalWatch.active, signal.getsignal(signal.SIGTERM)))
+            signals.append((SignalWatch.active, signal.getsignal(signal.SIGTERM)))
 
     thread = threading.Thread(target=enter)
     thread.start()
     thread.join()
-    assert found == [(None, before)]
+    assert signals == [(None, before)]

@@ -100,12 +100,12 @@ def test_a_lock_is_released_although_its_lease_cannot_be_released(tmp_path, monk
 
 def test_a_lock_left_by_a_failed_attempt_passes_to_the_next_attempt(tmp_path):
     """An attempt that ends while it looks up its record must not make the next one wait for its own thread's lock."""
-    locks, told = FlockLockManager(tmp_path, poll=0.01), []
+    locks, waits = FlockLockManager(tmp_path, poll=0.01), []
     assert locks.acquire_lock("a", "first attempt")
-    again = FlockLockManager(tmp_path, poll=0.01, waiting=lambda: told.append(1))
+    again = FlockLockManager(tmp_path, poll=0.01, waiting=lambda: waits.append(1))
     assert again.acquire_lock("a", "second attempt", acquire_timeout=0)
     assert again.is_lock_holder("a", "second attempt")
-    assert told == []
+    assert waits == []
     again.release_lock("a", "second attempt")
     assert not locks.is_locked("a")
 
@@ -187,12 +187,12 @@ def test_a_stop_request_ends_the_wait_for_a_lock(tmp_path, other_process):
 
 
 def test_a_wait_for_a_lock_is_reported_once(tmp_path, other_process):
-    told = []
-    locks = FlockLockManager(tmp_path, poll=0.01, waiting=lambda: told.append(1))
+    waits = []
+    locks = FlockLockManager(tmp_path, poll=0.01, waiting=lambda: waits.append(1))
     assert locks.acquire_lock("free", "me")
-    assert told == []
+    assert waits == []
     assert not locks.acquire_lock("segment-1", "me", acquire_timeout=0.2)
-    assert told == [1]
+    assert waits == [1]
 
 
 def test_managers_of_one_directory_are_equal(tmp_path):

@@ -24,7 +24,7 @@ def test_each_flow_and_task_logger_gets_one_mask():
     mask_logs()
     mask_logs()
     for name in LOGGERS:
-        assert [type(found) for found in logging.getLogger(name).filters].count(Masked) == 1
+        assert [type(entry) for entry in logging.getLogger(name).filters].count(Masked) == 1
 
 
 class Odd(Exception):

@@ -20,8 +20,8 @@ def answer(type_here):
     """Return a function that runs a command with `--json`, and returns its answer."""
 
     def type_(model, *arguments, code=0):
-        found, out, err = type_here(*arguments, "--store", "kept", "--json")
-        assert found == code, err
+        exit_code, out, err = type_here(*arguments, "--store", "kept", "--json")
+        assert exit_code == code, err
         return model.model_validate_json(out)
 
     return type_

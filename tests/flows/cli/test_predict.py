@@ -66,15 +66,15 @@ X = np.random.default_rng(5).normal(size=(40, 6)).astype("float32")
 
 
 def test_a_sigmoid_output_is_labelled_by_a_threshold(folder, capsys):
-    found = predict(folder, "two", capsys, X=X, y=(X[:, :3].argmax(axis=1) > 0).astype("int64"))
-    assert found["predictions"].shape == (40, 1)
-    assert np.array_equal(found["labels"], (found["predictions"][:, 0] >= 0.5).astype("int64"))
+    answer = predict(folder, "two", capsys, X=X, y=(X[:, :3].argmax(axis=1) > 0).astype("int64"))
+    assert answer["predictions"].shape == (40, 1)
+    assert np.array_equal(answer["labels"], (answer["predictions"][:, 0] >= 0.5).astype("int64"))
     assert "overall accuracy" in capsys.readouterr().out
 
 
 def test_numeric_outputs_have_no_labels(folder, capsys):
-    found = predict(folder, "number", capsys, X=X, y=X[:, 0] * 3.0)
-    assert found.keys() == {"predictions"}
+    answer = predict(folder, "number", capsys, X=X, y=X[:, 0] * 3.0)
+    assert answer.keys() == {"predictions"}
     shown = capsys.readouterr().out
     assert "mae" in shown
     assert "rmse" in shown
@@ -106,7 +106,7 @@ def test_predict_writes_and_scores_predictions_for_arrays(frostline, trained, tm
 
 
 @pytest.mark.parametrize(
-    ("held", "message"),
+    ("content", "message"),
     [
         ({"X": (40, 5)}, "X of bad.npz has examples of shape [5], 'whole' was trained on [8]; give examples of that shape"),
         ({"X": (40,)}, "X of bad.npz has examples of shape [], 'whole' was trained on [8]"),
@@ -116,11 +116,11 @@ def test_predict_writes_and_scores_predictions_for_arrays(frostline, trained, tm
         (b"PK no archive", "bad.npz can't be read as .npz (File is not a zip file)"),
     ],
 )
-def test_predict_refuses_arrays_that_do_not_fit_the_run(held, message, answer, trained):
+def test_predict_refuses_arrays_that_do_not_fit_the_run(content, message, answer, trained):
     file = trained[0] / "bad.npz"
-    if isinstance(held, bytes):
-        file.write_bytes(held)
+    if isinstance(content, bytes):
+        file.write_bytes(content)
     else:
-        np.savez(file, **{name: np.zeros(shape, "float32") for name, shape in held.items()})
+        np.savez(file, **{name: np.zeros(shape, "float32") for name, shape in content.items()})
     assert message in answer(FailureAnswer, "predict", "whole", "bad.npz", "-o", "never.npz", code=2).error
     assert not (trained[0] / "never.npz").exists()

@@ -64,14 +64,14 @@ def test_a_training_that_ends_without_an_answer_counts_as_failed(end, why):
 
 def test_the_page_and_the_table_give_the_reason_of_each_failure(tmp_path, capsys):
     store = Store(tmp_path)
-    found = [Variant(name=name, file="a.yaml") for name in ("mine", "nan", "dead")]
+    trainings = [Variant(name=name, file="a.yaml") for name in ("mine", "nan", "dead")]
     store.runs.write(record(1).model_copy(update={"status": "completed", "history": {"loss": [float("nan")]}}))
     answers = [
         TrainAnswer.of(store.runs.read("mine"), "s"),
         FailureAnswer(run="nan", status="failed", error="the loss [/x] became NaN"),
         FailureAnswer(run="dead", status="refused", error="no such <file>"),
     ]
-    answer = compare(found, answers, "all", str(tmp_path))
+    answer = compare(trainings, answers, "all", str(tmp_path))
     page = (tmp_path / "sweeps/all/report.html").read_text()
     assert "failed: the loss [/x] became NaN" in page
     assert "refused: no such &lt;file&gt;" in page

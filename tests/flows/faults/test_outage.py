@@ -56,8 +56,8 @@ def assert_recorded(server, name, folder, typed, trained):
     assert [(task["name"], task["state"]["name"]) for task in run["tasks"]] == [(stage, "Completed") for stage in STAGES]
     artifacts = read(server, "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
     assert {artifact["key"] for artifact in artifacts} == {f"{what}-{name}" for what in ("plan", "result", "curves", "page")}
-    told = partial(events, server, "frostline.epoch.completed", name)
-    wait_for(lambda: {event["payload"]["epoch"] for event in told()} == {*range(6)})
+    completed = partial(events, server, "frostline.epoch.completed", name)
+    wait_for(lambda: {event["payload"]["epoch"] for event in completed()} == {*range(6)})
     assert "hasn't recorded" not in typed.stderr
 
 

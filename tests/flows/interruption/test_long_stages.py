@@ -115,8 +115,8 @@ def test_a_stop_within_any_slow_operation_resumes_to_identical_weights(
         command = ("train", "small.yaml", "--store", "s", "--name", run, "--json", *sets)
         started[name] = (run, forker.start(*command, folder=folder, hold=hold), folder, command)
     for name, (_, typed, folder, _) in started.items():
-        there = folder / ("began" if name == "restore" else "held")
-        wait_for(lambda there=there, typed=typed: there.exists() or not typed.runs(), seconds=240)
+        marker = folder / ("began" if name == "restore" else "held")
+        wait_for(lambda marker=marker, typed=typed: marker.exists() or not typed.runs(), seconds=240)
         assert typed.runs(), (name, typed.stderr)
         os.killpg(typed.pid, numbers[name])
     for name, (run, typed, folder, command) in started.items():

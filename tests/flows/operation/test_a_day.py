@@ -27,8 +27,8 @@ def own(tmp_path_factory, clean_environment):
 def scheduled(server):
     """Return the names of the deployments that have scheduled flow runs."""
     by_id = {deployment["id"]: name for name, deployment in deployments(server).items()}
-    found = read(server, "flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}})
-    return {by_id[run["deployment_id"]] for run in found}
+    runs = read(server, "flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}})
+    return {by_id[run["deployment_id"]] for run in runs}
 
 
 def test_runs_survive_kills_of_process_worker_and_server_bit_identically(

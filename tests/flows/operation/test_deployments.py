@@ -25,12 +25,12 @@ def test_prefect_yaml_contains_no_path_or_host_of_one_machine():
 
 
 def test_all_deployments_exist_with_the_specifications_schema(deployed, server):
-    found = deployments(server)
-    assert set(found) == {"train", "nightly", "resume", "sweep", "housekeeping"}
-    schema = found["train"]["parameter_openapi_schema"]
+    by_name = deployments(server)
+    assert set(by_name) == {"train", "nightly", "resume", "sweep", "housekeeping"}
+    schema = by_name["train"]["parameter_openapi_schema"]
     assert {"spec", "spec_file", "store", "name"} <= set(schema["properties"])
     assert "batch_size" in schema["definitions"]["TrainingOptions"]["properties"]
-    assert found["train"]["enforce_parameter_schema"]
+    assert by_name["train"]["enforce_parameter_schema"]
 
 
 @pytest.mark.parametrize("name", ["nightly", "resume", "housekeeping"])

@@ -99,10 +99,10 @@ def deployed(page):
             page.type(line)
             if line == "frostline deploy":
                 break
-    found = deployments(page.server)
-    for deployment in found.values():
+    deployed = deployments(page.server)
+    for deployment in deployed.values():
         read(page.server, f"deployments/{deployment['id']}/pause_deployment", {})
-    return found
+    return deployed
 
 
 def test_the_commands_of_the_operations_page_work_in_their_order(page):
@@ -131,17 +131,17 @@ def test_late_scheduled_runs_collapse_into_few(page, deployed):
             wait_for(lambda name=name, minute=minute: queued(name, minute), seconds=60)
     page.type("prefect worker start --pool local --type process --limit 4")
     query = {"flow_runs": {"deployment_id": {"any_": [deployed[name]["id"] for name in names]}}, "limit": 200}
-    found = []
+    commands = []
 
     def all_ended():
         with contextlib.suppress(OSError):
             read_runs = read(page.server, "flow_runs/filter", query)
-            found[:] = [run for run in read_runs if run["expected_start_time"] < (late + timedelta(hours=1)).isoformat()]
-            return not any(run["state"]["type"] in ("SCHEDULED", "PENDING", "RUNNING") for run in found)
+            commands[:] = [run for run in read_runs if run["expected_start_time"] < (late + timedelta(hours=1)).isoformat()]
+            return not any(run["state"]["type"] in ("SCHEDULED", "PENDING", "RUNNING") for run in commands)
 
     wait_for(all_ended, seconds=600)
     for name in names:
-        ended = [run for run in found if run["deployment_id"] == deployed[name]["id"]]
+        ended = [run for run in commands if run["deployment_id"] == deployed[name]["id"]]
         begun = [run for run in ended if run["state"]["type"] != "CANCELLED"]
         assert len(ended) == 12
         assert 1 <= len(begun) <= 4, [run["state"] for run in begun]

@@ -37,8 +37,8 @@ def test_resume_refuses_a_run_with_a_changed_data_file_and_names_it(forker, proj
 def test_a_change_of_the_thread_count_is_refused_unless_allowed(forker, trained, tmp_path):
     folder = shutil.copytree(trained[0], tmp_path / "copy")
     more = ("small.yaml", "--store", "kept", "--json", "--name", "more", "--set", "training.epochs=7", "--set", "training.threads=2")
-    told = PlanAnswer.model_validate(forker.type("plan", "--why", *more, folder=folder).answer).why
-    assert [(r.field, r.stored, r.found) for r in told] == [("epochs", 6, 7), ("environment.threads", 1, 2)]
+    reasons = PlanAnswer.model_validate(forker.type("plan", "--why", *more, folder=folder).answer).why
+    assert [(r.field, r.stored, r.found) for r in reasons] == [("epochs", 6, 7), ("environment.threads", 1, 2)]
     typed = forker.type("train", *more, folder=folder)
     assert (typed.code, typed.answer["status"]) == (2, "refused")
     assert "environment.threads: the state was made with 1, this process has 2; set training.threads to 1, or resume with --allow-en" in typed.answer["error"]

@@ -23,13 +23,13 @@ def attack(worker, server, clone):
     (clone / ".venv" / "pyvenv.cfg").write_text("home = /usr/bin\n")
     (packages / "evil.py").write_text(EVIL)
     (clone / "imports.py").write_text("from subprocess import check_call\n")
-    found = {name: deployment["id"] for name, deployment in deployments(server).items()}
+    ids = {name: deployment["id"] for name, deployment in deployments(server).items()}
 
     def attack_(called, deployment="train", job=None, **parameters):
         run = {"name": called, "parameters": parameters | {"name": called}, "job_variables": job or {}}
         for wait in (1, 2, 4, None):
             try:
-                read(server, f"deployments/{found[deployment]}/create_flow_run", run | {"state": {"type": "SCHEDULED"}})
+                read(server, f"deployments/{ids[deployment]}/create_flow_run", run | {"state": {"type": "SCHEDULED"}})
                 break
             except urllib.error.HTTPError as error:
                 if error.code != 503 or wait is None:  # the server's database is busy

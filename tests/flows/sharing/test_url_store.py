@@ -37,7 +37,7 @@ def machine(s3, forker, tmp_path):
 
 def test_a_killed_run_at_a_url_resumes_on_another_machine(machine, s3, trained):
     url = "s3://bucket/killed"
-    (here, one), (there, other) = machine("one"), machine("other")
+    (here, one), (second, other) = machine("one"), machine("other")
     (here / "go").unlink()
     s3.unreliable(7, 0.15)
     killed = one("train", "small.yaml", "--store", url, "--json", *SETS)
@@ -49,7 +49,7 @@ def test_a_killed_run_at_a_url_resumes_on_another_machine(machine, s3, trained):
     whole = trained[1].answer
     assert (answer.status, answer.weights, answer.history) == ("completed", whole["weights"], whole["history"])
     assert answer.segments[0].source == "cached"
-    assert {int(line.split()[1]) for line in (there / "trained").read_text().splitlines()} <= {3, 4, 5}
+    assert {int(line.split()[1]) for line in (second / "trained").read_text().splitlines()} <= {3, 4, 5}
     assert answer.report == f"{url}/runs/small/report.html"
     s3.fault = lambda method, path: None
     third = machine("third")[1]

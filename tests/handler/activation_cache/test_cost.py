@@ -30,5 +30,5 @@ DEEP = PrefixBoundary((0,), (1,), flops=200_000_000, share=0.9, size=10_000)
 )
 def test_the_cache_is_used_only_where_it_saves_time(changes, why):
     given = {"place": DEEP, "mode": "auto", "epochs": 10, "rows": 1000, "limit": 1 << 30} | changes
-    found = reason_not_used(given.pop("place"), given.pop("mode"), given.pop("epochs"), **given)
-    assert found.startswith(why) if why else found == ""
+    reason = reason_not_used(given.pop("place"), given.pop("mode"), given.pop("epochs"), **given)
+    assert reason.startswith(why) if why else reason == ""

@@ -23,20 +23,20 @@ CHAIN = Graph(
 
 
 def test_the_prefix_holds_frozen_layers_and_their_pure_successors():
-    found = find_boundary(CHAIN, {"a"})
-    assert (found.parts, found.tensors, found.size, found.flops) == ((0, 1), (2,), 8, 110)
-    assert found.share == 110 / 200
+    boundary = find_boundary(CHAIN, {"a"})
+    assert (boundary.parts, boundary.tensors, boundary.size, boundary.flops) == ((0, 1), (2,), 8, 110)
+    assert boundary.share == 110 / 200
 
 
 def test_a_random_layer_ends_the_prefix_before_later_frozen_layers():
-    found = find_boundary(CHAIN, {"a", "b"})
-    assert (found.parts, found.tensors, found.size) == ((0, 1, 2, 3), (4,), 16)
+    boundary = find_boundary(CHAIN, {"a", "b"})
+    assert (boundary.parts, boundary.tensors, boundary.size) == ((0, 1, 2, 3), (4,), 16)
 
 
 def test_several_tensors_cross_a_cut_through_a_skip_connection():
     parts = (*CHAIN.parts[:3], GraphNode("c", (3,), (7,), 5, trains=True), GraphNode("add", (2, 7), (4,), 10), *CHAIN.parts[4:])
-    found = find_boundary(Graph(parts, (*CHAIN.sizes, 16), (0,), (6,)), {"a", "b"})
-    assert (found.tensors, found.size) == ((2, 3), 24)
+    boundary = find_boundary(Graph(parts, (*CHAIN.sizes, 16), (0,), (6,)), {"a", "b"})
+    assert (boundary.tensors, boundary.size) == ((2, 3), 24)
 
 
 def test_an_input_used_after_the_cut_crosses_it():

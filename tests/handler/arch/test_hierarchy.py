@@ -36,18 +36,18 @@ def test_no_point_is_sampled_twice(xyz):
 
 
 def test_neighbours_are_the_nearest_points_in_order_of_distance(xyz):
-    found = nearest_neighbours(xyz[0], xyz[0, :10], K)
-    for i, row in enumerate(found):
+    neighbours = nearest_neighbours(xyz[0], xyz[0, :10], K)
+    for i, row in enumerate(neighbours):
         distances = np.linalg.norm(xyz[0] - xyz[0, i], axis=1)
         np.testing.assert_allclose(distances[row], np.sort(distances)[:K], rtol=1e-6)
         assert row[0] == i
 
 
 def test_the_last_neighbour_is_repeated_if_there_are_too_few_points():
-    found = nearest_neighbours(np.eye(3), np.array([[1, 0.1, 0]]), 5)
-    assert found.shape == (1, 5)
-    assert found[0, :2].tolist() == [0, 1]
-    assert len(set(found[0, 2:].tolist())) == 1
+    neighbours = nearest_neighbours(np.eye(3), np.array([[1, 0.1, 0]]), 5)
+    assert neighbours.shape == (1, 5)
+    assert neighbours[0, :2].tolist() == [0, 1]
+    assert len(set(neighbours[0, 2:].tolist())) == 1
 
 
 def test_tables_have_valid_shapes_and_indices(tables):

@@ -122,8 +122,8 @@ def test_a_network_predicts_like_the_source_of_its_values(name, put, tmp_path):
 def test_a_weights_file_leaves_lookup_tables_unchanged(tmp_path):
     source, target = looking_up(True, 1), looking_up(False, 2)
     source.save_weights(tmp_path / "m.weights.h5")
-    told = load_pretrained(target, "m.weights.h5", tmp_path, Store(tmp_path / "store"))
-    assert set(told.kept) == {"codes", "bins"}
+    record = load_pretrained(target, "m.weights.h5", tmp_path, Store(tmp_path / "store"))
+    assert set(record.kept) == {"codes", "bins"}
     assert target.get_layer("codes").get_vocabulary() == [-1, 4, 3]
 
 

@@ -18,12 +18,12 @@ def test_a_distant_stray_point_costs_one_cell_of_memory(scene):
     cloud = Cloud("stray", np.vstack([scene[0].xyz, far]), **columns)
     heights = ("height_above_ground", "height_above_low", "depth_below_top", "log_density")
     tracemalloc.start()
-    found = compute_features(cloud, heights)
+    features = compute_features(cloud, heights)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64e6  # a dense grid of 50 km would take 20 GB
-    np.testing.assert_allclose(found[:-1], compute_features(scene[0], heights), atol=1e-4)
-    assert found[-1, :3].tolist() == [0.0, 0.0, 0.0]
+    np.testing.assert_allclose(features[:-1], compute_features(scene[0], heights), atol=1e-4)
+    assert features[-1, :3].tolist() == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("window", [1, 3, 31])

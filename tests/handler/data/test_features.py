@@ -61,17 +61,17 @@ def test_a_wall_has_a_level_normal(make_cloud):
 def test_heights_are_measured_from_the_surrounding_ground(make_cloud):
     xy = np.random.default_rng(0).uniform(0, 20, (2000, 2))
     on_block = (np.abs(xy - 10.0) < 3.0).all(axis=1)
-    found = by_name(make_cloud(np.column_stack([xy, np.where(on_block, 5.0, 0.0)])),
+    features = by_name(make_cloud(np.column_stack([xy, np.where(on_block, 5.0, 0.0)])),
                     "height_above_ground", "log_height_above_ground", "depth_below_top")
-    np.testing.assert_allclose(found["height_above_ground"], np.where(on_block, 5.0, 0.0), atol=1e-5)
-    np.testing.assert_allclose(found["log_height_above_ground"], np.log1p(found["height_above_ground"]), atol=1e-5)
-    assert (found["depth_below_top"][on_block] < 1e-5).all()
+    np.testing.assert_allclose(features["height_above_ground"], np.where(on_block, 5.0, 0.0), atol=1e-5)
+    np.testing.assert_allclose(features["log_height_above_ground"], np.log1p(features["height_above_ground"]), atol=1e-5)
+    assert (features["depth_below_top"][on_block] < 1e-5).all()
 
 
 def test_neighbourhood_statistics_agree_with_a_plain_loop(scene):
     cloud, k = scene[1], 16
     names = ("linearity_16", "thickness_16", "z_above_min_16", "z_std_16", "mean_intensity_16", "multi_return_share_16")
-    found = by_name(cloud, *names)
+    features = by_name(cloud, *names)
     median = np.median(cloud.intensity)
     for i in range(0, len(cloud), 997):
         near = np.argsort(np.square(cloud.xyz - cloud.xyz[i]).sum(axis=1), kind="stable")[:k]
@@ -79,7 +79,7 @@ def test_neighbourhood_statistics_agree_with_a_plain_loop(scene):
         z = cloud.xyz[near, 2]
         expected = ((l1 - l2) / l1, np.sqrt(max(l3, 0)), cloud.xyz[i, 2] - z.min(), z.std(),
                     np.minimum(cloud.intensity[near] / median, 4).mean(), (cloud.number_of_returns[near] > 1).mean())
-        np.testing.assert_allclose([found[name][i] for name in names], expected, atol=2e-3)
+        np.testing.assert_allclose([features[name][i] for name in names], expected, atol=2e-3)
 
 
 def test_a_cloud_of_few_points_has_finite_features(make_cloud):
@@ -96,5 +96,5 @@ def test_a_feature_exists_only_under_its_exact_name(name, exists):
 
 def test_a_dimension_of_the_file_is_available_as_a_feature(scene):
     red = np.arange(len(scene[0]), dtype=np.float64)
-    found = by_name(replace(scene[0], dimensions={"red": red}), "intensity", "red")
-    np.testing.assert_array_equal(found["red"], red)
+    features = by_name(replace(scene[0], dimensions={"red": red}), "intensity", "red")
+    np.testing.assert_array_equal(features["red"], red)

@@ -71,13 +71,13 @@ def test_a_point_50_km_away_costs_memory_for_one_point(tmp_path, scene, write_la
     write_las(Cloud("stray", xyz, **columns), tmp_path / "stray.las")
     tracemalloc.start()
     data = load(DataSpec(source="stray.las", args=ARGS), tmp_path, seed=1)
-    found = predict_cloud(lambda X: np.full((*X[0].shape[:2], 3), 1 / 3, np.float32),
+    probabilities = predict_cloud(lambda X: np.full((*X[0].shape[:2], 3), 1 / 3, np.float32),
                           read_cloud(tmp_path / "stray.las"), data.preparation)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64e6  # 10 000 points; a grid over the extent would take 20 GB
-    assert len(found) == len(xyz)
-    np.testing.assert_allclose(found, 1 / 3, atol=1e-6)
+    assert len(probabilities) == len(xyz)
+    np.testing.assert_allclose(probabilities, 1 / 3, atol=1e-6)
 
 
 def test_fields_without_left_out_codes_keep_their_key():

@@ -18,19 +18,19 @@ def by_height(X):
 
 
 def test_every_point_gets_probabilities_that_add_up_to_one(scene):
-    found = predict_cloud(by_height, scene[0], PREPARATION)
-    assert found.shape == (len(scene[0]), 3)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-5)
+    probabilities = predict_cloud(by_height, scene[0], PREPARATION)
+    assert probabilities.shape == (len(scene[0]), 3)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-5)
 
 
 def test_the_class_of_a_point_does_not_depend_on_its_place_in_a_field(scene):
     from handler.data.features import compute_features
 
     height = compute_features(scene[0], ["height_above_ground"])
-    found = predict_cloud(by_height, scene[0], PREPARATION).argmax(axis=1)
+    labels = predict_cloud(by_height, scene[0], PREPARATION).argmax(axis=1)
     expected = by_height([None, height]).argmax(axis=-1)
-    assert np.mean(found == expected) > 0.999  # a few points are in no field and get their neighbours' mean
+    assert np.mean(labels == expected) > 0.999  # a few points are in no field and get their neighbours' mean
 
 
 def test_predictions_of_one_cloud_are_bit_identical(scene):
@@ -53,8 +53,8 @@ def test_repeated_points_of_a_field_count_once(make_cloud):
     # 40 points far from all others: fields there repeat points, and the mean must not weight repeated points more.
     rng = np.random.default_rng(0)
     xyz = np.concatenate([rng.uniform(0, 10, (600, 3)), rng.uniform(0, 1, (40, 3)) + np.array([100, 100, 0])])
-    found = predict_cloud(by_height, make_cloud(xyz), PREPARATION)
-    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-5)
+    probabilities = predict_cloud(by_height, make_cloud(xyz), PREPARATION)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-5)
 
 
 def test_a_network_without_features_predicts_from_coordinates(scene):

@@ -104,11 +104,11 @@ def test_an_unsupported_output_is_refused_before_the_prediction(tmp_path, write_
 
 def test_any_dimension_of_a_file_is_available_as_a_feature(tmp_path, write_copc):
     path = write_copc(tmp_path / "a.laz", 8)
-    found, file = read_cloud(path, features=["red", "intensity", "amplitude", "gps_time"]), laspy.read(path)
-    assert list(found.dimensions) == ["red", "amplitude", "gps_time"]  # intensity is a computed feature, not a dimension
-    np.testing.assert_array_equal(found.dimensions["red"], file.red)
-    np.testing.assert_array_equal(found.dimensions["amplitude"], file.amplitude)
-    np.testing.assert_array_equal(found.dimensions["gps_time"], file.gps_time - file.gps_time.min())
+    cloud, file = read_cloud(path, features=["red", "intensity", "amplitude", "gps_time"]), laspy.read(path)
+    assert list(cloud.dimensions) == ["red", "amplitude", "gps_time"]  # intensity is a computed feature, not a dimension
+    np.testing.assert_array_equal(cloud.dimensions["red"], file.red)
+    np.testing.assert_array_equal(cloud.dimensions["amplitude"], file.amplitude)
+    np.testing.assert_array_equal(cloud.dimensions["gps_time"], file.gps_time - file.gps_time.min())
 
 
 def test_a_dimension_with_several_values_is_addressed_by_index(tmp_path):

@@ -72,15 +72,15 @@ def test_cached_activations_are_not_read_into_memory(folder, nothing_fits, monke
 def test_the_smallest_arrays_are_read_into_memory_first(folder, monkeypatch):
     monkeypatch.setattr(out_of_core, "IN_MEMORY", 4000)
     dataset = load_zarr(folder / "points.zarr", {})
-    told = []
-    found = out_of_core.make_random_access(dataset, {}, Store(folder / "s").prefit, lambda *done: told.append(done))
+    progress = []
+    prepared = out_of_core.make_random_access(dataset, {}, Store(folder / "s").prefit, lambda *done: progress.append(done))
     given = arrays()
-    assert isinstance(found.X[0], Rows)
-    kinds = [type(array) for array in (found.y, found.validation[0][0], found.validation[1])]
+    assert isinstance(prepared.X[0], Rows)
+    kinds = [type(array) for array in (prepared.y, prepared.validation[0][0], prepared.validation[1])]
     assert kinds == [np.ndarray] * 3
-    for name, array in (("X", found.X[0]), ("y", found.y), ("X_val", found.validation[0][0]), ("y_val", found.validation[1])):
+    for name, array in (("X", prepared.X[0]), ("y", prepared.y), ("X_val", prepared.validation[0][0]), ("y_val", prepared.validation[1])):
         np.testing.assert_array_equal(array[:], given[name])
-    assert told[-1] == (4800, 4800)
+    assert progress[-1] == (4800, 4800)
 
 
 def test_a_source_that_fits_into_memory_is_not_copied_to_disk(folder):
@@ -153,7 +153,7 @@ def test_a_gigabyte_source_takes_little_more_memory_than_a_small_one(folder):
         kind = type(run.live.sequencer.arrays[0]).__name__
         print(kind, *[line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")])
     """)
-    found = {}
+    results = {}
     for name, rows in (("small", 256), ("large", 65536)):
         stored = zarr.open_group(folder / f"{name}.zarr", mode="w")
         X = stored.create_array("X", shape=(rows, 4096), chunks=(512, 4096), dtype="float32")
@@ -163,6 +163,6 @@ def test_a_gigabyte_source_takes_little_more_memory_than_a_small_one(folder):
         done = subprocess.run([sys.executable, "-c", train, str(folder), name], capture_output=True, text=True,
                               env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"})  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:]
-        found[name] = done.stdout.split()
-    assert [found[name][0] for name in ("small", "large")] == ["ndarray", "Rows"]
-    assert int(found["large"][1]) - int(found["small"][1]) < 300_000, found
+        results[name] = done.stdout.split()
+    assert [results[name][0] for name in ("small", "large")] == ["ndarray", "Rows"]
+    assert int(results["large"][1]) - int(results["small"][1]) < 300_000, results

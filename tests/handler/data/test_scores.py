@@ -9,28 +9,28 @@ NAMES = ("ground", "vegetation", "building")
 def test_scores_agree_with_a_manual_confusion_matrix():
     true = [0, 0, 0, 0, 1, 1, 1, 2, 2, -1, -1]
     predicted = [0, 0, 0, 1, 1, 1, 2, 2, 0, 0, 2]
-    found = scores(np.array(true), np.array(predicted), NAMES)
-    assert found["confusion_matrix"] == [[3, 1, 0], [0, 2, 1], [1, 0, 1]]
-    assert found["points"] == 9
-    assert found["overall_accuracy"] == pytest.approx(6 / 9)
-    assert [found["classes"][name]["iou"] for name in NAMES] == pytest.approx([3 / 5, 2 / 4, 1 / 3])
-    assert [found["classes"][name]["f1"] for name in NAMES] == pytest.approx([6 / 8, 4 / 6, 2 / 4])
-    assert found["classes"]["ground"]["precision"] == pytest.approx(3 / 4)
-    assert found["classes"]["vegetation"]["recall"] == pytest.approx(2 / 3)
-    assert found["classes"]["building"]["points"] == 2
-    assert found["mean_iou"] == pytest.approx(np.mean([3 / 5, 2 / 4, 1 / 3]))
+    result = scores(np.array(true), np.array(predicted), NAMES)
+    assert result["confusion_matrix"] == [[3, 1, 0], [0, 2, 1], [1, 0, 1]]
+    assert result["points"] == 9
+    assert result["overall_accuracy"] == pytest.approx(6 / 9)
+    assert [result["classes"][name]["iou"] for name in NAMES] == pytest.approx([3 / 5, 2 / 4, 1 / 3])
+    assert [result["classes"][name]["f1"] for name in NAMES] == pytest.approx([6 / 8, 4 / 6, 2 / 4])
+    assert result["classes"]["ground"]["precision"] == pytest.approx(3 / 4)
+    assert result["classes"]["vegetation"]["recall"] == pytest.approx(2 / 3)
+    assert result["classes"]["building"]["points"] == 2
+    assert result["mean_iou"] == pytest.approx(np.mean([3 / 5, 2 / 4, 1 / 3]))
 
 
 def test_an_absent_class_has_no_scores_and_does_not_count():
-    found = scores(np.array([0, 0, 1]), np.array([0, 1, 1]), NAMES)
-    assert found["classes"]["building"] == {"points": 0, "precision": None, "recall": None, "f1": None, "iou": None}
-    assert found["mean_iou"] == pytest.approx(0.5)
+    result = scores(np.array([0, 0, 1]), np.array([0, 1, 1]), NAMES)
+    assert result["classes"]["building"] == {"points": 0, "precision": None, "recall": None, "f1": None, "iou": None}
+    assert result["mean_iou"] == pytest.approx(0.5)
 
 
 def test_a_class_that_is_only_predicted_has_an_iou_of_zero():
-    found = scores(np.array([0, 0, 1]), np.array([0, 2, 1]), NAMES)
-    assert found["classes"]["building"]["iou"] == 0.0
-    assert found["mean_iou"] == pytest.approx((0.5 + 1 + 0) / 3)
+    result = scores(np.array([0, 0, 1]), np.array([0, 2, 1]), NAMES)
+    assert result["classes"]["building"]["iou"] == 0.0
+    assert result["mean_iou"] == pytest.approx((0.5 + 1 + 0) / 3)
 
 
 @pytest.mark.parametrize(("true", "predicted", "message"), [

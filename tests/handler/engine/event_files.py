@@ -9,11 +9,11 @@ def curves(folder):
 
     The files have no order if they are made within the same second.
     """
-    found = {}
+    curves_by_name = {}
     for part in sorted(path for path in folder.iterdir() if path.is_dir()):
         events = EventAccumulator(str(part), STORE_EVERYTHING_SIZE_GUIDANCE, purge_orphaned_data=False)
         events.Reload()
         for name in events.Tags()["tensors"]:
             points = [(event.step, make_ndarray(event.tensor_proto)) for event in events.Tensors(name)]
-            found[part.name, name] = sorted([(step, value.tolist()) for step, value in points], key=lambda point: point[0])
-    return found
+            curves_by_name[part.name, name] = sorted([(step, value.tolist()) for step, value in points], key=lambda point: point[0])
+    return curves_by_name

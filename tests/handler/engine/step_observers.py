@@ -16,7 +16,7 @@ class Some(Each):
     each_step = False
 
     def __init__(self):
-        self.told = []
+        self.steps = []
 
     def on_step(self, epoch, step, steps, logs):
-        self.told.append((epoch, step))
+        self.steps.append((epoch, step))

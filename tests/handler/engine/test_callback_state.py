@@ -204,7 +204,7 @@ def test_callback_state_excludes_an_interrupted_validation(trainer_of):
 
 
 @pytest.mark.parametrize(
-    ("saved", "told"),
+    ("saved", "arguments"),
     [
         ("best.keras", {"save_best_only": True, "monitor": "val_accuracy"}),
         ("best.weights.h5", {"save_best_only": True, "save_weights_only": True}),
@@ -213,17 +213,17 @@ def test_callback_state_excludes_an_interrupted_validation(trainer_of):
         pytest.param("{epoch}-{batch}.weights.h5", {"save_freq": 4, "save_weights_only": True}, marks=pytest.mark.service),
     ],
 )
-def test_a_resumed_training_saves_the_models_of_a_whole_one(trainer_of, tmp_path, saved, told):
+def test_a_resumed_training_saves_the_models_of_a_whole_one(trainer_of, tmp_path, saved, arguments):
     def checkpoint(folder):
-        return [keras.callbacks.ModelCheckpoint(tmp_path / folder / saved, **told)]
+        return [keras.callbacks.ModelCheckpoint(tmp_path / folder / saved, **arguments)]
 
     def weights(folder):
-        found = {}
+        models = {}
         for file in (tmp_path / folder).iterdir():
             model = trainer_of([]).model
             model.load_weights(file)
-            found[file.name] = [weight.tobytes() for weight in model.get_weights()]
-        return found
+            models[file.name] = [weight.tobytes() for weight in model.get_weights()]
+        return models
 
     whole = Taken(trainer_of(checkpoint("whole"))).run(0, EPOCHS)
     assert len(weights("whole")) == {"{epoch}.keras": EPOCHS, "{epoch}-{batch}.weights.h5": 9}.get(saved, 1)

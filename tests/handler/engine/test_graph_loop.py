@@ -77,7 +77,7 @@ def test_a_graph_call_ends_where_a_snapshot_is_due(network, blobs, values, calls
     for epoch in range(2):
         trainer.run_epoch(epoch, lambda epoch=epoch: states.update({(epoch, trainer.step): trainer.capture(epoch)}), 5)
     assert {step for _, step in states} == {1, 2, 5, 10, 12}
-    assert [step for step in some.told if step[0] == 1] == [(1, 5), (1, 10), (1, 12)]
+    assert [step for step in some.steps if step[0] == 1] == [(1, 5), (1, 10), (1, 12)]
     resumed = Trainer(network(seed=4), DLSequencer(*blobs, 8, seed=5), epochs=2, observers=[Each()])
     resumed.restore(states[1, 5])
     resumed.run_epoch(1)

@@ -41,8 +41,8 @@ def test_the_kind_of_outputs_follows_from_loss_and_activation(loss, activation, 
     ],
 )
 def test_labels_are_the_likeliest_class_or_follow_a_threshold(predictions, kind, loss, labels):
-    found = labels_of_outputs(np.array(predictions), kind, loss)
-    assert found is None if labels is None else (found.dtype.kind == "i" and found.tolist() == labels)
+    result = labels_of_outputs(np.array(predictions), kind, loss)
+    assert result is None if labels is None else (result.dtype.kind == "i" and result.tolist() == labels)
 
 
 def scored(predictions, kind, y, **options):
@@ -51,8 +51,8 @@ def scored(predictions, kind, y, **options):
 
 
 def test_numeric_outputs_are_scored_by_errors_and_r2():
-    found, notes = scored([[1.0], [2.0], [3.0], [6.0]], "numbers", [1.0, 2.0, 3.0, 4.0])
-    assert found == {"points": 4, "mae": 0.5, "rmse": 1.0, "r2": pytest.approx(0.2)}
+    result, notes = scored([[1.0], [2.0], [3.0], [6.0]], "numbers", [1.0, 2.0, 3.0, 4.0])
+    assert result == {"points": 4, "mae": 0.5, "rmse": 1.0, "r2": pytest.approx(0.2)}
     assert notes == []
     assert scored([[1.0], [2.0]], "numbers", [3.0, 3.0])[0]["r2"] is None
 
@@ -68,14 +68,14 @@ def test_numeric_outputs_are_scored_by_errors_and_r2():
     ],
 )
 def test_labels_are_scored_for_every_encoding_of_the_targets(predictions, kind, y, accuracy):
-    found, notes = scored(predictions, kind, y)
-    assert (found["overall_accuracy"], notes) == (pytest.approx(accuracy), [])
+    result, notes = scored(predictions, kind, y)
+    assert (result["overall_accuracy"], notes) == (pytest.approx(accuracy), [])
 
 
 def test_labels_that_are_not_scored_are_noted():
     two = [[0.1, 0.9], [0.8, 0.2], [0.8, 0.2]]
-    found, notes = scored(two, "classes", [1, 7, 0])
-    assert (found["points"], notes) == (2, ["1 of 3 labels in y are outside 0 to 1 and are not scored"])
+    result, notes = scored(two, "classes", [1, 7, 0])
+    assert (result["points"], notes) == (2, ["1 of 3 labels in y are outside 0 to 1 and are not scored"])
     assert scored(two, "classes", [1, -1, 0], ignored=-1)[1] == []
     assert scored(two, "classes", [5, 6, 7])[0] is None
     assert scored(two, "classes", [1, 0])[1] == ["y has the shape (2,) and the labels (3,): nothing is scored"]

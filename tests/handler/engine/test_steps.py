@@ -8,16 +8,16 @@ from tests.handler.engine.step_trainings import EPOCHS, trained
 
 
 def test_a_batch_callback_is_notified_of_each_batch(network, blobs, calls):
-    told = []
+    messages = []
 
     class Counts(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            told.append((batch, float(logs["loss"])))
+            messages.append((batch, float(logs["loss"])))
 
     trained(network(), blobs, callbacks=[Counts(), keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: None)],
             masks=[()] * EPOCHS)  # fmt: skip
-    assert [batch for batch, _ in told] == list(range(6)) * EPOCHS
-    assert len({loss for _, loss in told}) == len(told)
+    assert [batch for batch, _ in messages] == list(range(6)) * EPOCHS
+    assert len({loss for _, loss in messages}) == len(messages)
     assert len(calls) == EPOCHS + 2, "those of the validation"
 
 

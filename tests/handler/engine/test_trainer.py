@@ -92,9 +92,9 @@ def test_callbacks_receive_the_calls_of_keras_fit(network, blobs):
             self.calls.append("train end")
 
     theirs, ours = Log(), Log()
-    held = Fixed(blobs[0][:30], blobs[1][:30], 20)
-    network().fit(Fixed(*blobs, 32), epochs=2, shuffle=False, verbose=0, callbacks=[theirs], validation_data=held)
-    trainer = Trainer(network(), Fixed(*blobs, 32), [ours], epochs=2, validation=held)
+    validation = Fixed(blobs[0][:30], blobs[1][:30], 20)
+    network().fit(Fixed(*blobs, 32), epochs=2, shuffle=False, verbose=0, callbacks=[theirs], validation_data=validation)
+    trainer = Trainer(network(), Fixed(*blobs, 32), [ours], epochs=2, validation=validation)
     trainer.run(0, 2)
     trainer.end()
     assert ours.calls == theirs.calls

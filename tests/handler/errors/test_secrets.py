@@ -35,9 +35,9 @@ SHOWN = {
 
 @pytest.mark.parametrize("what", SHOWN)
 def test_a_secret_is_masked(what):
-    text, found = SHOWN[what]
-    assert masked(text) == found
-    assert masked(found) == found
+    text, secret = SHOWN[what]
+    assert masked(text) == secret
+    assert masked(secret) == secret
 
 
 @pytest.mark.parametrize("name", ["PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",

@@ -17,7 +17,7 @@ from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.spec.reader import parse_spec
 from handler.state.keras_state import to_array
-from tests.handler.exactness.cut import examples
+from tests.handler.exactness.segmented_training import examples
 
 X, Y = examples()  # four batches of 16
 

@@ -16,7 +16,7 @@ from handler.errors import SpecError
 from handler.spec.optimizer import check_optimizer
 from handler.state.keras_state import to_array
 from tests.handler.exactness.custom_steps import Doubled, Reporting
-from tests.handler.exactness.cut import examples
+from tests.handler.exactness.segmented_training import examples
 
 X, Y = examples()
 

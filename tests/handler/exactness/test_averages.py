@@ -12,7 +12,7 @@ from keras import layers
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.state.keras_state import to_array
-from tests.handler.exactness.cut import examples
+from tests.handler.exactness.segmented_training import examples
 
 X, Y = examples()
 MOMENTUM = np.float32(0.75)

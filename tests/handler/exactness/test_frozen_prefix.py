@@ -115,9 +115,9 @@ def test_only_pure_layers_are_part_of_the_prefix(layer, share, values):
     split, same_history, seen = train(body_with(layer), kept)
     assert same(values(split), values(whole))
     assert same_history == history
-    (found,) = seen.shares[1:]
-    assert found > 0.1, "it is used as far as it goes"
-    assert (found > 0.9) == (share == "more")
+    (cached,) = seen.shares[1:]
+    assert cached > 0.1, "it is used as far as it goes"
+    assert (cached > 0.9) == (share == "more")
 
 
 def test_a_batch_normalisation_that_is_not_frozen_ends_the_prefix(values):

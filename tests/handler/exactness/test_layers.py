@@ -11,7 +11,7 @@ from keras import layers
 
 from handler.errors import ScheduleError
 from tests.handler.exactness.custom_steps import Doubled, Reporting
-from tests.handler.exactness.cut import Cut, examples
+from tests.handler.exactness.segmented_training import SegmentedTraining, examples
 
 SEQUENCE = (4, 3)
 
@@ -90,7 +90,7 @@ def compiled(build, *, kind=keras.Model, **compile_args):
     "name", [pytest.param(name, marks=[pytest.mark.service] if name in SLOW else []) for name in NETWORKS]
 )
 def test_every_layer_type_resumes_bit_identically_and_freezes(name):
-    cut = Cut(compiled(NETWORKS[name]), {"training_interval": [1, 3], "layers": ["middle"]}, examples(SEQUENCE))
+    cut = SegmentedTraining(compiled(NETWORKS[name]), {"training_interval": [1, 3], "layers": ["middle"]}, examples(SEQUENCE))
     frozen = [v.path for v in _layer(cut.whole.model, "middle").weights if "seed" not in v.path]
     assert cut.moved((0, 0), (1, 0), frozen[0])
     assert not any(cut.moved((1, 0), (3, 0), path) for path in frozen)
@@ -104,7 +104,7 @@ def _layer(model, name):
 
 
 def test_dropout_stays_active_in_a_frozen_layer():
-    cut = Cut(
+    cut = SegmentedTraining(
         compiled(NETWORKS["nested"]),
         {"training_interval": [1, 3], "layers": ["middle"]},
         examples(SEQUENCE),
@@ -157,17 +157,17 @@ def plain():
 def test_code_that_changes_frozen_weights_is_refused(build, kind):
     moved = "the layer 'middle' cannot be frozen: its weight 'middle/kernel' is updated in each step, but not by the optim"
     with pytest.raises(ScheduleError, match=moved):
-        Cut(compiled(build, kind=kind), {"training_interval": [1, 3], "layers": ["middle"]})
-    assert Cut(compiled(build, kind=kind), {"training_interval": [1, 3], "layers": ["first"]}).resumed_from_each()
+        SegmentedTraining(compiled(build, kind=kind), {"training_interval": [1, 3], "layers": ["middle"]})
+    assert SegmentedTraining(compiled(build, kind=kind), {"training_interval": [1, 3], "layers": ["first"]}).resumed_from_each()
 
 
 def test_a_custom_training_step_resumes_bit_identically():
     build = NETWORKS["batch normalisation"]
     entries = {"training_interval": [1, 3], "layers": ["first"]}
-    cut = Cut(compiled(build, kind=Doubled), entries, examples(SEQUENCE))
+    cut = SegmentedTraining(compiled(build, kind=Doubled), entries, examples(SEQUENCE))
     assert not cut.moved((1, 0), (3, 0), "first/")
     assert cut.resumed_from_each()
-    usual = Cut(compiled(build), entries, examples(SEQUENCE))
+    usual = SegmentedTraining(compiled(build), entries, examples(SEQUENCE))
     assert cut.differing(cut.end, usual.end), "its own step was taken"
 
 
@@ -175,7 +175,7 @@ def test_a_custom_training_step_resumes_bit_identically():
 def test_logs_of_custom_steps_are_in_a_resumed_history():
     build = NETWORKS["batch normalisation"]
     entries = {"training_interval": [1, 3], "layers": ["first"]}
-    cut = Cut(compiled(build, kind=Reporting), entries, examples(SEQUENCE), within=4, validate=True)
+    cut = SegmentedTraining(compiled(build, kind=Reporting), entries, examples(SEQUENCE), within=4, validate=True)
     assert set(cut.end.history) == {"doubled", "val_halved"}
     assert (1, 4) in cut.resumed_from_each(), "after an epoch's last step too, before its validation"
 
@@ -183,9 +183,9 @@ def test_logs_of_custom_steps_are_in_a_resumed_history():
 @pytest.mark.service
 def test_building_a_network_leaves_the_global_generator_of_a_training():
     network, data = compiled(NETWORKS["global generator"]), examples(SEQUENCE)
-    alone = Cut(network, {"training_interval": [1, 3], "layers": ["middle"]}, data)
+    alone = SegmentedTraining(network, {"training_interval": [1, 3], "layers": ["middle"]}, data)
 
-    class Disturbed(Cut):
+    class Disturbed(SegmentedTraining):
         def on_step(self, *args):
             super().on_step(*args)
             compiled(NETWORKS["noise"])(5)  # as a plan or a prediction in the same process does
@@ -199,7 +199,7 @@ def test_building_a_network_leaves_the_global_generator_of_a_training():
 @pytest.mark.usefixtures("xla")
 def test_a_training_compiled_by_xla_resumes_bit_identically():
     entries = {"training_interval": [1, 3], "layers": ["first"]}
-    cut = Cut(compiled(NETWORKS["nested"], jit_compile=True), entries, examples(SEQUENCE))
+    cut = SegmentedTraining(compiled(NETWORKS["nested"], jit_compile=True), entries, examples(SEQUENCE))
     assert cut.whole.model.jit_compile is True
     assert not cut.moved((1, 0), (3, 0), "first/")
     assert cut.resumed_from_each()
@@ -208,7 +208,7 @@ def test_a_training_compiled_by_xla_resumes_bit_identically():
 @pytest.mark.service
 def test_an_eager_training_resumes_bit_identically():
     entries = {"training_interval": [1, 3], "layers": ["middle"]}
-    cut = Cut(compiled(NETWORKS["spectral normalisation"], run_eagerly=True), entries, examples(SEQUENCE))
+    cut = SegmentedTraining(compiled(NETWORKS["spectral normalisation"], run_eagerly=True), entries, examples(SEQUENCE))
     assert not cut.moved((1, 0), (3, 0), "middle/")
     assert cut.resumed_from_each()
 
@@ -217,8 +217,8 @@ def test_an_eager_training_resumes_bit_identically():
 def test_steps_per_execution_does_not_change_the_training(steps):
     entries = {"training_interval": [1, 3], "layers": ["first"]}
     build = NETWORKS["batch normalisation"]
-    one = Cut(compiled(build), entries, examples(SEQUENCE))
-    several = Cut(compiled(build, steps_per_execution=steps), entries, examples(SEQUENCE))
+    one = SegmentedTraining(compiled(build), entries, examples(SEQUENCE))
+    several = SegmentedTraining(compiled(build, steps_per_execution=steps), entries, examples(SEQUENCE))
     assert several.whole.model.steps_per_execution == steps
     assert not one.differing(several.end, one.end)
     assert several.resumed_from_each()
@@ -229,7 +229,7 @@ def test_a_resumed_validation_loss_includes_the_regularizer():
         inputs = keras.Input((4,))
         return inputs, layers.Dense(4, kernel_regularizer="l2", name="first")(inputs)
 
-    cut = Cut(compiled(build), {"training_interval": [1, 3], "layers": ["first"]}, validate=True)
+    cut = SegmentedTraining(compiled(build), {"training_interval": [1, 3], "layers": ["first"]}, validate=True)
     losses = cut.end.history["val_loss"]
     assert len(losses) == 4
     assert cut.resumed_from_each()
@@ -243,7 +243,7 @@ def test_layers_frozen_by_the_user_stay_frozen_throughout():
         model.get_layer("middle").get_layer("deep").trainable = False
         return model
 
-    cut = Cut(make, {"training_interval": [1, 3], "layers": ["middle"]}, examples(SEQUENCE))
+    cut = SegmentedTraining(make, {"training_interval": [1, 3], "layers": ["middle"]}, examples(SEQUENCE))
     assert not cut.moved((0, 0), (4, 0), "deep/")
     assert cut.moved((0, 0), (1, 0), "norm/gamma")
     assert not cut.moved((1, 0), (3, 0), "norm/")

@@ -11,7 +11,7 @@ import pytest
 from keras import layers, optimizers
 
 from handler.state.keras_state import to_array
-from tests.handler.exactness.cut import Cut
+from tests.handler.exactness.segmented_training import SegmentedTraining
 
 OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "sgd with momentum": (optimizers.SGD, {"learning_rate": 0.05, "momentum": 0.9}),
@@ -98,7 +98,7 @@ def check(optimizer: str, *settings: str) -> None:
     entry: dict[str, Any] = {"training_interval": [1, 3], "layers": ["first"]}
     if "rate schedule" not in settings:
         entry["initial_learning_rate"] = 2 * OPTIMIZERS[optimizer][1].get("learning_rate", 0.01)
-    cut = Cut(network(optimizer, *settings), entry)
+    cut = SegmentedTraining(network(optimizer, *settings), entry)
     # It trained, and frozen layers stayed bit-identical, including their slots; only a running average still changes.
     assert cut.moved((0, 0), (1, 0), "first/")
     assert cut.moved((3, 0), (4, 0), "first/")
@@ -119,7 +119,7 @@ def check(optimizer: str, *settings: str) -> None:
     assert set(cut.resumed_from_each()) == {(e, s) for e in range(4) for s in (0, 3)}
 
 
-def _steps(cut: Cut) -> int:
+def _steps(cut: SegmentedTraining) -> int:
     return int(next(a for n, a in reversed(cut.end.arrays.items()) if n.endswith("iteration")))
 
 
@@ -139,7 +139,7 @@ def test_every_optimizer_and_setting_resumes_bit_identically(optimizer, setting)
 def test_every_setting_changes_the_trained_weights():
     ends = {}
     for setting in SETTINGS:
-        cut = Cut(network("sgd with momentum", setting), {"training_interval": [1, 3], "layers": ["first"]})
+        cut = SegmentedTraining(network("sgd with momentum", setting), {"training_interval": [1, 3], "layers": ["first"]})
         cut.whole.end()
         ends[setting] = b"".join(to_array(v).tobytes() for v in cut.whole.model.trainable_variables)
     assert len(set(ends.values())) == len(SETTINGS)

@@ -19,7 +19,7 @@ from handler.run.inputs import RunInputs
 from handler.run.training_run import TrainingRun
 from handler.schedule.schedule import compute_schedule
 from handler.spec.reader import parse_spec
-from tests.handler.exactness.cut import examples
+from tests.handler.exactness.segmented_training import examples
 
 X, Y = examples()
 

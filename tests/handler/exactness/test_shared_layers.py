@@ -12,7 +12,7 @@ from handler.errors import ScheduleError
 from handler.freezing.masks import Masks
 from handler.freezing.model_outline import outline
 from handler.schedule.schedule import compute_schedule
-from tests.handler.exactness.cut import Cut
+from tests.handler.exactness.segmented_training import SegmentedTraining
 
 
 @keras.saving.register_keras_serializable("exactness")
@@ -79,31 +79,31 @@ PATHS = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_shared_layer_is_one_layer_under_each_of_its_paths(name):
     model = compiled(NETWORKS[name])(1)
-    found, (ways, meant) = outline(model), PATHS[name]
-    schedules = {compute_schedule([{"training_interval": [1, 2], "layers": [way]}], 3, found).ops for way in ways}
+    listing, (ways, meant) = outline(model), PATHS[name]
+    schedules = {compute_schedule([{"training_interval": [1, 2], "layers": [way]}], 3, listing).ops for way in ways}
     assert len(schedules) == 1
     (ops,) = schedules
     assert set(ops[0].freeze) == meant
     # The layer and its trainable parameters are counted once.
-    assert sum(layer.parameters for layer in found.layers) == model.count_params()
+    assert sum(layer.parameters for layer in listing.layers) == model.count_params()
     masks = Masks(model)
     masks.apply(ops[0].freeze)
-    trains = sum(layer.trainable_parameters for layer in found.layers if layer.path not in meant)
+    trains = sum(layer.trainable_parameters for layer in listing.layers if layer.path not in meant)
     assert sum(w.numpy().size for w in model.trainable_weights) == trains
     masks.release()
     assert sum(w.numpy().size for w in model.trainable_weights) == model.count_params()
 
 
 def test_freezing_a_nested_model_freezes_its_shared_layers():
-    found = outline(compiled(twice)(1))
-    assert found.aliases == {"right/common": "left/common", "common": "left/common"}
-    schedule = compute_schedule([{"training_interval": [1, 2], "layers": ["right"]}], 3, found)
+    listing = outline(compiled(twice)(1))
+    assert listing.aliases == {"right/common": "left/common", "common": "left/common"}
+    schedule = compute_schedule([{"training_interval": [1, 2], "layers": ["right"]}], 3, listing)
     assert set(schedule.frozen(1)) == {"left/common", "right/right_own"}
-    schedule = compute_schedule([{"training_interval": [1, 2], "layers": ["right/*"]}], 3, found)
+    schedule = compute_schedule([{"training_interval": [1, 2], "layers": ["right/*"]}], 3, listing)
     assert set(schedule.frozen(1)) == {"left/common", "right/right_own"}
     with pytest.raises(ScheduleError, match="'left/common' is in two layer groups"):
-        compute_schedule([{"layers": ["left", "right"], "strategy": {"name": "round_robin"}}], 3, found)
-    left = compute_schedule([{"layers": ["left"], "except": ["right"]}], 3, found)
+        compute_schedule([{"layers": ["left", "right"], "strategy": {"name": "round_robin"}}], 3, listing)
+    left = compute_schedule([{"layers": ["left"], "except": ["right"]}], 3, listing)
     assert left.frozen(0) == ("left/left_own",)
 
 
@@ -111,7 +111,7 @@ def test_freezing_a_nested_model_freezes_its_shared_layers():
     ("name", "path"), [("in two models and outside", "right/common"), ("model in a model and outside", "inner")]
 )
 def test_a_training_with_a_shared_layer_resumes_bit_identically(name, path):
-    cut = Cut(compiled(NETWORKS[name]), {"training_interval": [1, 3], "layers": [path]})
+    cut = SegmentedTraining(compiled(NETWORKS[name]), {"training_interval": [1, 3], "layers": [path]})
     part = "deep/" if path == "inner" else "common/"
     assert cut.moved((0, 0), (1, 0), part)
     assert not cut.moved((1, 0), (3, 0), part)
@@ -125,19 +125,19 @@ def test_layers_that_share_a_weight_can_only_freeze_together():
     model.get_layer("up").trainable = False
     assert not model.get_layer("down").trainable, "Keras freezes what a layer holds with it"
     model.get_layer("up").trainable = True
-    found = outline(model)
-    assert found.shared == (("down", "up/down"),)
-    assert sum(layer.parameters for layer in found.layers) == model.count_params()
+    listing = outline(model)
+    assert listing.shared == (("down", "up/down"),)
+    assert sum(layer.parameters for layer in listing.layers) == model.count_params()
     for layers_apart in (["down"], ["up"], "all"):
         entry = {"training_interval": [1, 2], "layers": layers_apart, "strategy": {"name": "round_robin"}}
         with pytest.raises(ScheduleError) as caught:
-            compute_schedule([entry], 3, found)
+            compute_schedule([entry], 3, listing)
         assert caught.value.path == "freeze_training[0].layers"
         assert "share weights, so one can't be frozen while the other is trainable; put them into one layer group, [[down, up]]" in str(
             caught.value
         )
-    assert compute_schedule([{"layers": "all"}], 3, found), "all at once"
-    cut = Cut(compiled(tied), {"training_interval": [1, 3], "layers": [["down", "up"]]})
+    assert compute_schedule([{"layers": "all"}], 3, listing), "all at once"
+    cut = SegmentedTraining(compiled(tied), {"training_interval": [1, 3], "layers": [["down", "up"]]})
     for part in ("down/", "up/"):
         assert not cut.moved((1, 0), (3, 0), part)
         assert cut.moved((3, 0), (4, 0), part)
@@ -145,7 +145,7 @@ def test_layers_that_share_a_weight_can_only_freeze_together():
 
 
 def test_an_outline_survives_a_json_round_trip():
-    found = outline(compiled(twice)(1))
-    assert type(found).from_json(found.to_json()) == found
+    listing = outline(compiled(twice)(1))
+    assert type(listing).from_json(listing.to_json()) == listing
     tied_one = outline(compiled(tied)(1))
     assert type(tied_one).from_json(tied_one.to_json()) == tied_one

@@ -37,10 +37,10 @@ NPZ = {"data": {"source": "points.npz"}}
 
 
 def test_the_first_key_is_32_hex_digits(declare):
-    found = declare()
-    assert json.loads(json.dumps(found)) == found
-    assert re.fullmatch("[0-9a-f]{32}", compute_key(found))
-    assert compute_key(found) == compute_key(dict(reversed(found.items()))) == compute_key(declare())
+    declaration = declare()
+    assert json.loads(json.dumps(declaration)) == declaration
+    assert re.fullmatch("[0-9a-f]{32}", compute_key(declaration))
+    assert compute_key(declaration) == compute_key(dict(reversed(declaration.items()))) == compute_key(declare())
 
 
 @pytest.mark.parametrize(
@@ -185,15 +185,15 @@ def test_a_zarr_enters_by_its_files_and_their_names(folder, declare):
 
 
 def test_linked_files_of_a_zarr_enter(folder, declare, tmp_path_factory):
-    there = tmp_path_factory.mktemp("there") / "X"
-    there.mkdir()
-    (there / "c").write_bytes(b"1")
+    elsewhere = tmp_path_factory.mktemp("there") / "X"
+    elsewhere.mkdir()
+    (elsewhere / "c").write_bytes(b"1")
     (folder / "linked.zarr").mkdir()
-    (folder / "linked.zarr" / "X").symlink_to(there)
-    (there / "back").symlink_to(folder / "linked.zarr")
+    (folder / "linked.zarr" / "X").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder / "linked.zarr")
     change = {"data.source": "linked.zarr", "data.args": {}}
     before = declare(change)
-    (there / "c").write_bytes(b"2")
+    (elsewhere / "c").write_bytes(b"2")
     assert declare(change) != before
 
 
@@ -287,9 +287,9 @@ def test_files_that_runs_write_do_not_enter(folder, declare):
 
 
 def test_the_location_of_data_files_does_not_enter(folder, declare, tmp_path_factory):
-    found = []
+    declarations = []
     for place in (folder, tmp_path_factory.mktemp("elsewhere")):
         (place / "im[1]").mkdir()
         (place / "im[1]" / "a.png").write_bytes(b"1")
-        found += [declare({"data.files": [f"{place}/{tail}"]}) for tail in ("im[1]", "im[1]/*.png", "im[1]/**")]
-    assert all(other == found[0] for other in found)
+        declarations += [declare({"data.files": [f"{place}/{tail}"]}) for tail in ("im[1]", "im[1]/*.png", "im[1]/**")]
+    assert all(other == declarations[0] for other in declarations)

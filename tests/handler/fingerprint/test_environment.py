@@ -59,10 +59,10 @@ def trains(folder, *, threads=2, deterministic=True, epochs=3, allowed=False, co
     """Train in a separate process; return the trained epochs, the notes or the error, and the weights' digest."""
     names = {"TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS", "TF_XLA_FLAGS", "ONEDNN_MAX_CPU_ISA"} - variables.keys()
     given = {name: value for name, value in os.environ.items() if name not in names} | {"PYTHONPATH": str(ROOT)}
-    told = json.dumps([threads, deterministic, epochs, allowed, code])
+    request = json.dumps([threads, deterministic, epochs, allowed, code])
     folder.mkdir(exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, told], cwd=folder, env=given | variables, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROGRAM, request], cwd=folder, env=given | variables, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])

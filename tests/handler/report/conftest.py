@@ -11,7 +11,7 @@ def record():
 
 @pytest.fixture
 def folder(tmp_path, record):
-    found = tmp_path / "store" / "runs" / record.run
-    found.mkdir(parents=True)
-    (found / "spec.yaml").write_text(yaml.safe_dump(SPEC, sort_keys=False))
-    return found
+    folder = tmp_path / "store" / "runs" / record.run
+    folder.mkdir(parents=True)
+    (folder / "spec.yaml").write_text(yaml.safe_dump(SPEC, sort_keys=False))
+    return folder

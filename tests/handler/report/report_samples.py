@@ -40,7 +40,7 @@ def key(*what: object) -> str:
     return hashlib.sha256(repr(what).encode()).hexdigest()[:32]
 
 
-def made_layers(count: int, held: int = 1) -> list[dict]:
+def made_layers(count: int, frozen_by_user: int = 1) -> list[dict]:
     blocks, kinds = (
         max(1, count // 4),
         (("dense", "Dense"), ("bn", "BatchNormalization"), ("conv", "Conv1D"), ("norm", "LayerNormalization")),
@@ -55,8 +55,8 @@ def made_layers(count: int, held: int = 1) -> list[dict]:
                 "path": name,
                 "kind": kind,
                 "parameters": size,
-                "trainable_parameters": 0 if i < held else size,
-                "trainable": i >= held,
+                "trainable_parameters": 0 if i < frozen_by_user else size,
+                "trainable": i >= frozen_by_user,
             }
         )
     return layers

@@ -19,9 +19,9 @@ def test_each_layer_has_a_row_that_shows_its_frozen_epochs(record, folder):
     assert len(page.having("row")) == len(record.layers)
     frozen_epochs = sum((s.end - s.start) * len(set(s.frozen) - {"enc1_dense"}) for s in record.plan)
     widths = [float(attrs["width"]) for attrs in page.having("frozen") if "width" in attrs]
-    held = [float(attrs["width"]) for attrs in page.having("held") if "width" in attrs]
-    assert len(held) == 1
-    assert sum(widths) == pytest.approx(held[0] * frozen_epochs / record.training_epochs, rel=1e-3)
+    by_user = [float(attrs["width"]) for attrs in page.having("held") if "width" in attrs]
+    assert len(by_user) == 1
+    assert sum(widths) == pytest.approx(by_user[0] * frozen_epochs / record.training_epochs, rel=1e-3)
 
 
 def test_untrained_epochs_are_veiled(folder):

@@ -111,7 +111,7 @@ def test_a_complete_training_has_no_reasons(made):
 
 
 @pytest.mark.parametrize(
-    ("change", "field", "stored", "found"),
+    ("change", "field", "stored", "now"),
     [
         ({"seed": 5}, "seed", 4, 5),
         ({"training__batch_size": 10}, "training.batch_size", 20, 10),
@@ -124,9 +124,9 @@ def test_a_complete_training_has_no_reasons(made):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_changed_field_is_named(change, field, stored, found, made):
+def test_a_changed_field_is_named(change, field, stored, now, made):
     (reason,) = why(made, changed(**change))
-    assert (reason.segment, reason.field, reason.stored, reason.found, reason.run) == (0, field, stored, found, "mine")
+    assert (reason.segment, reason.field, reason.stored, reason.found, reason.run) == (0, field, stored, now, "mine")
     assert reason.text.startswith(f"{field}: was ")
     assert reason.text.endswith("(compared with run 'mine')")
 
@@ -211,12 +211,12 @@ def test_a_changed_rate_is_named_with_later_differences(made):
         {**SPEC["freeze_training"][1], "initial_learning_rate": 0.03},
         {"training_interval": [5, 6], "layers": ["head"]},
     ]
-    told = why(made, changed(freeze_training=entries), "new")
-    assert [(r.segment, r.field, r.stored, r.found) for r in told] == [
+    reasons = why(made, changed(freeze_training=entries), "new")
+    assert [(r.segment, r.field, r.stored, r.found) for r in reasons] == [
         (2, "epochs[3].learning_rate", 0.02, 0.03),
         (3, "epochs[5].frozen", [], ["head"]),
     ]
-    assert [r.text for r in told] == [
+    assert [r.text for r in reasons] == [
         "epochs[3].learning_rate: was 0.02 in run 'mine', is 0.03",
         "epochs[5].frozen: was none in run 'mine', is head",
     ]
@@ -282,16 +282,16 @@ def test_a_damaged_state_is_reported_with_its_file(folder):
 def test_an_environment_that_would_be_refused_is_reported(folder):
     store = Store(folder / "store")
     key = store.runs.read("mine").chain[6]
-    there = store.states.manifest(key)["environment"]
-    atomic_dirs.update_manifest(store.states.folder(key), environment={**there, "keras": "3.14.0", "libc": "glibc 2.17"})
+    present = store.states.manifest(key)["environment"]
+    atomic_dirs.update_manifest(store.states.folder(key), environment={**present, "keras": "3.14.0", "libc": "glibc 2.17"})
     assert why(folder) == [], "a complete run is answered from the store"
-    missing, *told = why(folder, changed(training__epochs=7))
+    missing, *reasons = why(folder, changed(training__epochs=7))
     assert (missing.segment, missing.field) == (3, "epochs")
-    assert [(r.segment, r.field, r.stored, r.found, r.run) for r in told] == [
+    assert [(r.segment, r.field, r.stored, r.found, r.run) for r in reasons] == [
         (3, "environment.keras", "3.14.0", environment.current_environment()["keras"], None),
         (3, "environment.libc", "glibc 2.17", environment.current_environment()["libc"], None),
     ]
-    assert told[0].text == (
+    assert reasons[0].text == (
         f"environment.keras: the state after epoch 6 was made with '3.14.0', a training now has "
         f"{environment.current_environment()['keras']!r}; it is refused without --allow-environment-change"
     )
@@ -300,6 +300,6 @@ def test_an_environment_that_would_be_refused_is_reported(folder):
 
 def test_only_declared_threads_are_compared(folder):
     threads = tensorflow_setup.thread_count()
-    told = why(folder, changed(training__epochs=7, training__threads=threads + 1))
-    assert [(r.field, r.stored, r.found) for r in told[1:]] == [("environment.threads", threads, threads + 1)]
+    reasons = why(folder, changed(training__epochs=7, training__threads=threads + 1))
+    assert [(r.field, r.stored, r.found) for r in reasons[1:]] == [("environment.threads", threads, threads + 1)]
     assert len(why(folder, changed(training__epochs=7))) == 1

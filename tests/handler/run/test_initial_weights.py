@@ -34,9 +34,9 @@ def test_a_new_head_keeps_its_initial_weights(tmp_path, file):
     source, target = net(seed=1), net(head=7, seed=2)
     head = target.get_layer("head").get_weights()
     (source.save if file.endswith(".keras") else source.save_weights)(tmp_path / file)
-    told = load_pretrained(target, file, tmp_path, Store(tmp_path / "s"))
-    assert (told.loaded, told.kept) == (["body", "norm"], ["head"])
-    assert told.text == f"model.weights: {file} gives 2 of 3 layers their values; head keep their initial values"
+    record = load_pretrained(target, file, tmp_path, Store(tmp_path / "s"))
+    assert (record.loaded, record.kept) == (["body", "norm"], ["head"])
+    assert record.text == f"model.weights: {file} gives 2 of 3 layers their values; head keep their initial values"
     assert np.array_equal(target.get_layer("body").get_weights()[0], source.get_layer("body").get_weights()[0])
     assert np.array_equal(target.get_layer("head").get_weights()[0], head[0])
 
@@ -69,9 +69,9 @@ def test_a_backbone_is_loaded_below_a_path(tmp_path, file):
     backbone = net(seed=2)
     backbone.name = "backbone"
     whole = keras.Model(inputs, keras.layers.Dense(2, name="head")(backbone(inputs)))
-    told = load_pretrained(whole, WeightsInto(file=file, into="backbone"), tmp_path, store)
-    assert (told.into, told.loaded) == ("backbone", ["backbone/body", "backbone/norm", "backbone/head"])
-    assert told.kept == ["head"]
+    record = load_pretrained(whole, WeightsInto(file=file, into="backbone"), tmp_path, store)
+    assert (record.into, record.loaded) == ("backbone", ["backbone/body", "backbone/norm", "backbone/head"])
+    assert record.kept == ["head"]
     source = net(seed=1).get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(source, backbone.get_weights(), strict=True))
     with pytest.raises(SpecError, match=r"model.weights.into: the network has no layer or model 'bakbone'.*backbone"):
@@ -90,8 +90,8 @@ def test_a_wrapper_is_loaded_only_if_all_its_weights_fit(tmp_path):
     source, target = wrapped(3, 1), wrapped(4, 2)
     before = target.get_layer("td").get_weights()
     source.save(tmp_path / "m.keras")
-    told = load_pretrained(target, "m.keras", tmp_path, Store(tmp_path / "s"))
-    assert (told.loaded, told.kept) == (["bi", "head"], ["td", "mix"])
+    record = load_pretrained(target, "m.keras", tmp_path, Store(tmp_path / "s"))
+    assert (record.loaded, record.kept) == (["bi", "head"], ["td", "mix"])
     assert all(np.array_equal(a, b) for a, b in zip(before, target.get_layer("td").get_weights(), strict=True))
     bi = zip(source.get_layer("bi").get_weights(), target.get_layer("bi").get_weights(), strict=True)
     assert all(np.array_equal(a, b) for a, b in bi)
@@ -116,8 +116,8 @@ def test_a_lora_adapter_loaded_from_a_file_stays_trainable(tmp_path):
     run_record(store, "a" * 32)
     with pytest.raises(SpecError, match=r"the layer 'body' has a LoRA adapter in the source and none in this network"):
         load_pretrained(plain, "run:mine@0", tmp_path, store)
-    told = load_pretrained(target, "run:mine", tmp_path, store)
-    assert told.kept == []
+    record = load_pretrained(target, "run:mine", tmp_path, store)
+    assert record.kept == []
     assert all(np.array_equal(a, b) for a, b in zip(source.get_weights(), target.get_weights(), strict=True))
 
 

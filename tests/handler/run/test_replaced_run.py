@@ -22,8 +22,8 @@ def store(tmp_path):
 
 def begun(store, key, position=None, **changes):
     """Begin another training under the run's name: write its record and its specification."""
-    found = [store.runs.read("mine")] if store.runs.names() else [None]
-    replaced = ReplacedRun.of(store.runs, "mine", found[0], key, position)
+    records = [store.runs.read("mine")] if store.runs.names() else [None]
+    replaced = ReplacedRun.of(store.runs, "mine", records[0], key, position)
     new = record(0, status="running", **changes).model_copy(update={"key": key, **replaced.fields_for_new_record("now")})
     store.runs.write(new)
     (store.runs.folder("mine") / "spec.yaml").write_text(f"name: {key}\n")
@@ -100,6 +100,6 @@ def test_gc_keeps_a_completed_run_until_its_replacement_completes(store):
 def test_a_resumed_run_records_the_epoch_and_keeps_its_notes(store):
     store.runs.write(record(1, status="interrupted", notes=["mind the gap"], dataset={"examples": 3}))
     begun(store, "k0", Position("k1", 1))
-    found = store.runs.read("mine")
-    assert (found.notes, found.dataset, found.replaces) == (["mind the gap"], {"examples": 3}, None)
-    assert found.resumptions == [Resumption(epoch=1, after="interrupted")]
+    resumed = store.runs.read("mine")
+    assert (resumed.notes, resumed.dataset, resumed.replaces) == (["mind the gap"], {"examples": 3}, None)
+    assert resumed.resumptions == [Resumption(epoch=1, after="interrupted")]

@@ -40,9 +40,9 @@ def begun(store, project):
 def test_a_run_of_a_moved_project_resumes_in_its_new_folder(project, tmp_path, monkeypatch):
     store = Store(tmp_path / "store")
     kept = begun(store, project)
-    there = project.rename(tmp_path / "moved")
-    monkeypatch.chdir(there)
-    assert inputs_of_run(store, kept).folder == str(there)
+    moved = project.rename(tmp_path / "moved")
+    monkeypatch.chdir(moved)
+    assert inputs_of_run(store, kept).folder == str(moved)
     monkeypatch.chdir(tmp_path)
     said = rf"^run: 'mine' was started from {project}, which no longer exists; run the command in the folder that contains the project"
     with pytest.raises(SpecError, match=said):

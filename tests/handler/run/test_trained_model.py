@@ -33,7 +33,7 @@ def data():
     return x, x[:, :3].argmax(axis=1).astype("int64")
 
 
-def network(adapted=True, lora=0, lambdas=False, head="head", held=False):
+def network(adapted=True, lora=0, lambdas=False, head="head", frozen=False):
     norm = L.Normalization(name="norm")
     if adapted:
         norm.adapt(np.random.default_rng(5).normal(4.0, 2.0, (50, 4)))
@@ -43,7 +43,7 @@ def network(adapted=True, lora=0, lambdas=False, head="head", held=False):
     model = keras.Model(inputs, L.Dense(3, activation="softmax", name=head)(x))
     if lora:
         model.get_layer("low").enable_lora(lora)
-    model.get_layer("low").trainable = not held
+    model.get_layer("low").trainable = not frozen
     return model
 '''
 SPEC = {
@@ -108,8 +108,8 @@ def test_both_spellings_of_a_runs_end_give_the_same_weights(train, args):
         assert len(halves) == 2
         assert all(not np.array_equal(begun[name], moved[name]) for name in halves)
     assert end.store.runs.read("c").initial_weights.source == "run:a@3"
-    told = by_name.store.runs.read("b").initial_weights
-    assert (told.source, told.loaded, told.kept) == ("run:a", ["norm", "low", "head"], [])
+    weights = by_name.store.runs.read("b").initial_weights
+    assert (weights.source, weights.loaded, weights.kept) == ("run:a", ["norm", "low", "head"], [])
 
 
 def test_a_final_model_other_than_its_last_state_has_its_own_key(train):
@@ -138,8 +138,8 @@ def test_an_adapted_normalisation_is_loaded_from_the_run(train, folder, capsys):
     assert asked["points"] == 48
     assert np.array_equal(np.load(folder / "y.npz")["predictions"], wanted)
     begun = train("b", {"head": "other"}, "run:a@3", epochs=1)
-    told = begun.store.runs.read("b").initial_weights
-    assert (told.loaded, told.kept, told.derived) == (["norm", "low"], ["other"], ["norm"])
+    weights = begun.store.runs.read("b").initial_weights
+    assert (weights.loaded, weights.kept, weights.derived) == (["norm", "low"], ["other"], ["norm"])
     norm = begun.live.mh.arch.nn.get_layer("norm")
     assert np.allclose(norm(x), source.live.mh.arch.nn.get_layer("norm")(x))
     report = (begun.store.runs.folder("b") / "report.html").read_text()
@@ -181,7 +181,7 @@ def test_plan_and_run_report_frozen_layers_and_initial_weights(train, folder):
     spec = parse_spec(
         {
             **SPEC,
-            "model": SPEC["model"] | {"args": {"held": True}, "weights": {"file": "run:a", "into": "low"}},
+            "model": SPEC["model"] | {"args": {"frozen": True}, "weights": {"file": "run:a", "into": "low"}},
             "freeze_training": [{"training_interval": [1, 2], "layers": ["low"]}],
         }
     )

@@ -15,10 +15,10 @@ def test_no_keras_callback_is_both_supported_and_refused():
 def test_every_keras_callback_that_writes_is_listed():
     writers = {"CSVLogger", "ModelCheckpoint", "TensorBoard", "BackupAndRestore", "OrbaxCheckpoint"}  # specifications refuse the last two
     paths = {"filename", "filepath", "log_dir", "backup_dir", "directory"}
-    found = {
+    names = {
         name
         for name, cls in vars(keras.callbacks).items()
         if isinstance(cls, type) and paths & set(cls.__init__.__code__.co_varnames[: cls.__init__.__code__.co_argcount])
     }
-    assert found <= writers
+    assert names <= writers
     assert set(WRITERS) <= writers

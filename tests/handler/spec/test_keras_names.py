@@ -55,7 +55,7 @@ def test_the_tables_of_classes_and_arguments_match_keras(ours, theirs):
 
 
 def test_the_tables_of_short_names_match_keras():
-    functions = {name for name, found in losses.ALL_OBJECTS_DICT.items() if not inspect.isclass(found)}
+    functions = {name for name, member in losses.ALL_OBJECTS_DICT.items() if not inspect.isclass(member)}
     assert set(keras_names.LOSS_NAMES) == functions
     short = {
         n: c.__name__

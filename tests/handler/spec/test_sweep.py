@@ -39,13 +39,13 @@ def test_a_grid_of_too_many_trainings_is_refused():
 
 
 def test_every_combination_of_a_grid_is_a_named_variant():
-    found = variants(["x/one.yaml", "two.yaml"], {"freeze_training.0.strategy.period": [1, 2], "seed": [7]}, ["a=3"])
-    assert [variant.name.rpartition("-")[0] for variant in found] == [
+    trainings = variants(["x/one.yaml", "two.yaml"], {"freeze_training.0.strategy.period": [1, 2], "seed": [7]}, ["a=3"])
+    assert [variant.name.rpartition("-")[0] for variant in trainings] == [
         "one-period-1-seed-7", "one-period-2-seed-7", "two-period-1-seed-7", "two-period-2-seed-7",
     ]  # fmt: skip
-    assert found[1].file == "x/one.yaml"
-    assert found[1].overrides == ("a=3", "freeze_training.0.strategy.period=2", "seed=7")
-    assert found[1].values == {"freeze_training.0.strategy.period": 2, "seed": 7}
+    assert trainings[1].file == "x/one.yaml"
+    assert trainings[1].overrides == ("a=3", "freeze_training.0.strategy.period=2", "seed=7")
+    assert trainings[1].values == {"freeze_training.0.strategy.period": 2, "seed": 7}
 
 
 def test_a_sweep_without_a_grid_has_one_variant_per_file():
@@ -54,8 +54,8 @@ def test_a_sweep_without_a_grid_has_one_variant_per_file():
 
 def test_variant_names_are_distinct_valid_run_names():
     hostile = [["../../etc", "a b"], ["../../etc", "a/b"], "x" * 300, "x" * 299, "..", {"a": 1}, -1.5, 1.5]
-    found = variants(["..hidden.yaml"], {"layers": hostile})
-    names = [variant.name for variant in found]
+    trainings = variants(["..hidden.yaml"], {"layers": hostile})
+    names = [variant.name for variant in trainings]
     assert len(set(names)) == len(hostile)
     assert all(NAME.fullmatch(name) for name in names), names
 

@@ -74,8 +74,8 @@ def test_states_are_listed_from_the_latest_to_the_first(states, stored):
 
 def test_a_damaged_state_is_passed_over(states, stored):
     (states.folder(stored.step_key(4, 10)) / "manifest.json").write_text("{")
-    found = latest_intact(stored.keys, states)
-    assert (found.key, found.epoch, found.step) == (stored.step_key(4, 2), 4, 2)
+    position = latest_intact(stored.keys, states)
+    assert (position.key, position.epoch, position.step) == (stored.step_key(4, 2), 4, 2)
 
 
 def test_a_state_supersedes_the_snapshots_of_its_segment(states, stored):
@@ -84,8 +84,8 @@ def test_a_state_supersedes_the_snapshots_of_its_segment(states, stored):
 
 
 def test_the_latest_state_is_searched_up_to_an_epoch(states, stored):
-    found = latest_intact(stored.keys, states, 3)
-    assert (found.key, found.epoch, found.step) == (stored.keys[3], 3, 0)
+    position = latest_intact(stored.keys, states, 3)
+    assert (position.key, position.epoch, position.step) == (stored.keys[3], 3, 0)
     assert latest_intact(stored.keys, states, -1) is None
 
 

@@ -41,12 +41,12 @@ def main() -> None:
         read, write = os.pipe()
         pid = os.fork()
         if pid == 0:
-            told, error = happen(request["fault"], request["step"]), ""
+            steps, error = happen(request["fault"], request["step"]), ""
             try:
                 WRITES[request["write"]].act(Store(request["store"]))
             except Exception as raised:
                 error = f"{type(raised).__name__}: {raised}"
-            os.write(write, json.dumps({"happened": bool(told), "error": error}).encode())
+            os.write(write, json.dumps({"happened": bool(steps), "error": error}).encode())
             os._exit(0)
         os.close(write)
         _, status = os.waitpid(pid, 0)
@@ -57,14 +57,14 @@ def main() -> None:
 
 def happen(fault: str, at: int) -> list[int]:
     """Arrange a fault in this process, and return a list that is non-empty once the fault has happened."""
-    told: list[int] = []
+    steps: list[int] = []
     if fault == "limited":
         resource.setrlimit(resource.RLIMIT_FSIZE, (at, resource.RLIM_INFINITY))
-        return told
+        return steps
     if fault == "stranger":
         if os.geteuid() == 0:
             os.setuid(NOBODY)
-        return told
+        return steps
     done, fsync = 0, os.fsync
 
     def step(makes: bool) -> None:
@@ -74,7 +74,7 @@ def happen(fault: str, at: int) -> list[int]:
             return
         if fault == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
-        told.append(done)
+        steps.append(done)
         if makes or fault == "broken":
             number = errno.ENOSPC if fault == "full" else errno.EIO
             raise OSError(number, os.strerror(number))
@@ -89,7 +89,7 @@ def happen(fault: str, at: int) -> list[int]:
 
     os.fsync = synced
     sys.addaudithook(see)
-    return told
+    return steps
 
 
 if __name__ == "__main__":

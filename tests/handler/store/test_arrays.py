@@ -16,9 +16,9 @@ from tests.handler.store.examples import VALUES
 def test_arrays_of_any_dtype_and_layout_are_read_back_bit_identically(name, tmp_path, small_chunks):
     values = VALUES[name]
     write_array(tmp_path / "X", values)
-    found = read_array(tmp_path / "X", describe(values))
-    assert (found.dtype, found.shape) == (values.dtype, values.shape)
-    assert found.tobytes() == values.tobytes()
+    array = read_array(tmp_path / "X", describe(values))
+    assert (array.dtype, array.shape) == (values.dtype, values.shape)
+    assert array.tobytes() == values.tobytes()
 
 
 @pytest.mark.parametrize("out", ["contiguous", "backwards", "columns first"])

@@ -52,9 +52,9 @@ def test_each_damage_of_a_sealed_directory_is_named(tmp_path, damage):
     seal_two(target)
     assert atomic_dirs.damages(target, deep=True) == []
     do(target)
-    found = atomic_dirs.damages(target, deep=deep)
-    assert [d.path for d in found] == [str(target / file)]
-    assert what in found[0].what
+    damages = atomic_dirs.damages(target, deep=deep)
+    assert [d.path for d in damages] == [str(target / file)]
+    assert what in damages[0].what
 
 
 def edit(target, **changes):

@@ -158,7 +158,7 @@ def test_a_system_error_is_one_sentence_with_a_remedy(tmp_path, number, advice):
     def refused():
         raise OSError(number, os.strerror(number))
 
-    with pytest.raises(StoreError, match=rf"file: can't be written {advice}.*; the existing file is unchanged$") as told:
+    with pytest.raises(StoreError, match=rf"file: can't be written {advice}.*; the existing file is unchanged$") as raised:
         refused()
-    assert told.value.__cause__.errno == number
+    assert raised.value.__cause__.errno == number
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("file", "old")]

@@ -58,11 +58,11 @@ def test_gc_is_refused_while_a_training_begins(store, begun):
 
 def test_a_training_that_begins_during_gc_waits_for_its_end(store, monkeypatch):
     """The training waits, if it begins after the collection has decided what to remove and before it removes it."""
-    told, seen, begins = [], [], threading.Event()
+    waits, seen, begins = [], [], threading.Event()
     remove = maintenance.atomic_dirs.remove
 
     def train():
-        with store.runs.lock("new", waiting=lambda text: (told.append(text), begins.set())):
+        with store.runs.lock("new", waiting=lambda text: (waits.append(text), begins.set())):
             seen.append(store.states.is_intact("k1"))
 
     training = threading.Thread(target=train)
@@ -76,7 +76,7 @@ def test_a_training_that_begins_during_gc_waits_for_its_end(store, monkeypatch):
     monkeypatch.setattr(maintenance.atomic_dirs, "remove", removed)
     assert store.collect()[0] == ["states/k1"]
     training.join(20)
-    assert told == [f"{store.root}: another process is removing unneeded files; waiting for it to finish"]
+    assert waits == [f"{store.root}: another process is removing unneeded files; waiting for it to finish"]
     assert seen == [False], "it sees the store as the collection left it"
 
 
@@ -107,11 +107,11 @@ def test_a_second_concurrent_gc_is_refused(store):
 def test_a_waiter_does_not_lock_a_removed_lock_file(store):
     """A waiter does not lock a removed file: otherwise it and a later process would each hold a lock of their own."""
     waits = threading.Event()
-    held = []
+    locks = []
 
     def wait():
         with store.runs.lock("new", wait=True, waiting=lambda text: waits.set()):
-            held.append(store.runs.is_alive("new"))
+            locks.append(store.runs.is_alive("new"))
 
     waiter = threading.Thread(target=wait)
     with store.runs.lock("new"):
@@ -119,4 +119,4 @@ def test_a_waiter_does_not_lock_a_removed_lock_file(store):
         assert waits.wait(20)
         store.runs.remove("new")
     waiter.join(20)
-    assert held == [True]
+    assert locks == [True]

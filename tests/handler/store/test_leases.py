@@ -44,13 +44,13 @@ def test_the_lease_of_a_lost_machine_expires(machine, monkeypatch):
 def test_a_wrong_clock_does_not_end_a_renewed_lease(machine, monkeypatch, ahead):
     monkeypatch.setenv(leases.SECONDS, "0.8")
     one, other = machine("one"), machine("other")
-    held = leases.Lease(*find_remote(one.runs.folder("run") / "lock"), clock=lambda: time.time() + ahead)
-    assert held.take()
+    lease = leases.Lease(*find_remote(one.runs.folder("run") / "lock"), clock=lambda: time.time() + ahead)
+    assert lease.take()
     end = time.monotonic() + 3
     while time.monotonic() < end:
         assert other.runs.is_alive("run"), "it is renewed"
         time.sleep(0.3)
-    held.stop_renewing()  # as if its machine were gone
+    lease.stop_renewing()  # as if its machine were gone
     began = time.monotonic()
     with other.runs.lock("run", wait=True):
         assert time.monotonic() - began < 6
@@ -94,16 +94,16 @@ def test_a_lost_lease_stops_the_training(machine, monkeypatch):
 
 
 def test_training_and_gc_on_two_machines_exclude_each_other(machine):
-    one, other, told = machine("one"), machine("other"), []
+    one, other, waits = machine("one"), machine("other"), []
     one.states.write("k1", state_of(**ARRAYS))
     with one.runs.lock("new"), pytest.raises(BusyError, match=r"new is running; run gc when it has finished"):
         other.collect()
     with collection_lock.hold_exclusive(other.root):
         threading.Timer(1.0, lambda: stop.request("SIGINT")).start()
         try:
-            with pytest.raises(Interrupted, match="a collection is in progress"), one.runs.lock("new", waiting=told.append):
+            with pytest.raises(Interrupted, match="a collection is in progress"), one.runs.lock("new", waiting=waits.append):
                 pass
         finally:
             stop.reset()
-    assert "another process is removing unneeded files; waiting" in told[0]
+    assert "another process is removing unneeded files; waiting" in waits[0]
     assert other.collect()[0] == ["states/k1"]

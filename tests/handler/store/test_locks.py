@@ -55,16 +55,16 @@ def test_a_busy_lock_names_its_holder_host_and_time(tmp_path, hold):
 
 
 def test_a_waiter_takes_the_lock_over_when_its_holder_is_killed(tmp_path, hold):
-    holder, told = hold(), []
+    holder, waits = hold(), []
 
     def kill_when_told(text):
-        told.append(text)
+        waits.append(text)
         holder.kill()
 
     with hold_lock(tmp_path / "lock", "run 'a'", wait=True, waiting=kill_when_told):
         assert is_locked(tmp_path / "lock")
-    assert len(told) == 1
-    assert f"process {holder.pid} on" in told[0]
+    assert len(waits) == 1
+    assert f"process {holder.pid} on" in waits[0]
 
 
 def test_a_stop_request_ends_the_wait(tmp_path, hold):

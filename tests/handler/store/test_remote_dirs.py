@@ -26,9 +26,9 @@ def test_another_machine_reads_a_store_at_a_url_bit_identically(machine):
     assert other.states.is_intact("k2")
     assert equal(other.states.read("k1").arrays, ARRAYS)
     assert other.states.read("k2").arrays["model/0003 seed"].tolist() == [9]
-    found = other.prefit.read("p")
-    assert found is not None
-    assert found[0]["x"].tolist() == list(range(9))
+    arrays = other.prefit.read("p")
+    assert arrays is not None
+    assert arrays[0]["x"].tolist() == list(range(9))
     assert other.runs.names() == ["run"]
     assert other.runs.read("run") == one.runs.read("run")
     assert other.verify() == []

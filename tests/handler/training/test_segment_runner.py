@@ -128,7 +128,7 @@ def test_the_last_two_snapshots_are_kept_until_the_segment_ends(walk_of):
 
 def test_snapshots_are_written_in_the_background_one_at_a_time(walk_of, monkeypatch):
     walk, trainer, watch = walk_of(snapshot_steps=2)
-    held, inside, most, written = threading.Event(), [], [], []
+    gate, inside, most, written = threading.Event(), [], [], []
     write = type(walk.states).write
 
     def slow(self, key, *args, **more):
@@ -136,7 +136,7 @@ def test_snapshots_are_written_in_the_background_one_at_a_time(walk_of, monkeypa
         most.append(len(inside))
         if more["snapshot"] and len(written) == 0:
             assert threading.current_thread() is not threading.main_thread()
-            assert held.wait(60)
+            assert gate.wait(60)
         write(self, key, *args, **more)
         written.append((key, len(watch.steps), threading.current_thread() is threading.main_thread()))
         inside.remove(key)
@@ -150,7 +150,7 @@ def test_snapshots_are_written_in_the_background_one_at_a_time(walk_of, monkeypa
 
         def on_step(self, epoch, step, steps, logs):
             if (epoch, step) == (0, 3):  # one step after the snapshot whose writing is delayed
-                held.set()
+                gate.set()
 
     release = Release()
     trainer.observers, walk.observers = [watch, release], [watch, release]
@@ -190,5 +190,5 @@ def test_a_resume_takes_the_furthest_intact_state(walk_of):
     assert positions == [(0, 0), (2, 2), (2, 4)]
     (walk.states.folder(walk.chain.step_key(2, 4)) / "manifest.json").unlink()
     (walk.states.folder(walk.chain.step_key(2, 4)).parent / f"{walk.chain.keys[3]}-step-x").mkdir()
-    found = latest_intact(walk.chain.keys, walk.states)
-    assert (found.epoch, found.step, found.stopped) == (2, 2, False)
+    position = latest_intact(walk.chain.keys, walk.states)
+    assert (position.epoch, position.step, position.stopped) == (2, 2, False)

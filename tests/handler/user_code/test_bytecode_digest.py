@@ -87,8 +87,8 @@ def test_a_digest_excludes_code_of_installed_packages():
 
 def test_a_digest_does_not_depend_on_the_process():
     program = "from handler.user_code.bytecode_digest import user_code_digests\nfrom tests.handler.definitions import defined\nprint(user_code_digests([defined(\"def f(x):\\n    return x in {'a', 'b', 'c', 'd', 'e'}\")]))"
-    found = {
+    digests = {
         subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
         for seed in ("1", "2", "3")
     }
-    assert len(found) == 1
+    assert len(digests) == 1

@@ -59,11 +59,11 @@ def test_predict_keeps_the_codes_of_noise_and_writes_plain_laz(predict, run, wri
     source = write_copc(run / "in.copc.laz", codes=codes)
     typed = predict("in.copc.laz", "out.laz", "--json")
     assert PredictAnswer.model_validate(typed.answer).points == 498
-    found = laspy.read(run / "out.laz")
-    assert np.flatnonzero(found.classification == 7).tolist() == [5, 77]
-    assert set(np.unique(found.classification)) <= {2, 6, 7}
-    assert [record.record_id for record in found.evlrs] == [8]
-    assert np.array_equal(found.X, laspy.read(source).X)
+    cloud = laspy.read(run / "out.laz")
+    assert np.flatnonzero(cloud.classification == 7).tolist() == [5, 77]
+    assert set(np.unique(cloud.classification)) <= {2, 6, 7}
+    assert [record.record_id for record in cloud.evlrs] == [8]
+    assert np.array_equal(cloud.X, laspy.read(source).X)
     shown = " ".join(typed.stderr.split())
     assert "in.copc.laz is cloud-optimised (COPC); out.laz is plain LAZ" in shown
     assert "2 points of the codes 7, 18 keep their classification" in shown

@@ -64,8 +64,8 @@ def key(tmp_path_factory):
     def of(change, whole=False):
         if str(change.get("data.source", "")).endswith(".npz"):
             change = {"data.args": {}, **change}
-        found = build_declaration(parse_spec(changed(change)), folder, FileDigests(None))
-        return found if whole else compute_key(found)
+        declaration = build_declaration(parse_spec(changed(change)), folder, FileDigests(None))
+        return declaration if whole else compute_key(declaration)
 
     return of
 

@@ -13,7 +13,7 @@ from handler.report import write_report
 from tests.handler.report.report_samples import made_record
 
 BROWSER = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    (browser for name in ("chromium", "chromium-browser", "google-chrome") if (browser := shutil.which(name))), None
 )
 QUIET = [
     "--headless",

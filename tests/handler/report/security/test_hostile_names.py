@@ -41,12 +41,12 @@ class Page(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.found = []
+        self.hits = []
 
     def handle_starttag(self, tag, attributes):
-        self.found += [tag] if tag in TAGS else []
-        self.found += [name for name, value in attributes if name.startswith("on")]
-        self.found += [name for name, value in attributes if name in ("href", "src") and "javascript:" in (value or "")]
+        self.hits += [tag] if tag in TAGS else []
+        self.hits += [name for name, value in attributes if name.startswith("on")]
+        self.hits += [name for name, value in attributes if name in ("href", "src") and "javascript:" in (value or "")]
 
 
 def hostile(name):
@@ -71,7 +71,7 @@ def harmless(tmp_path_factory):
 def tags(file):
     page = Page()
     page.feed(file.read_text())
-    return page.found
+    return page.hits
 
 
 def compared(name, folder):

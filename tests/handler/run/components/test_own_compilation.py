@@ -58,13 +58,13 @@ def compiled_as(folder, changes):
     ],
 )
 def test_omitted_compile_options_come_from_the_network(compiled, optimizer, loss, metrics, folder):
-    kind, found, config = compiled_as(folder, spec_of(**compiled))
-    assert (kind, found, config["metrics"], config["run_eagerly"]) == (optimizer, loss, metrics, False)
+    kind, rate, config = compiled_as(folder, spec_of(**compiled))
+    assert (kind, rate, config["metrics"], config["run_eagerly"]) == (optimizer, loss, metrics, False)
 
 
 def test_an_uncompiled_network_gets_the_default_options(folder):
-    kind, found, config = compiled_as(folder, spec_of("network", "data"))
-    assert (kind, found.__name__, config["metrics"]) == ("Adam", "sparse_categorical_crossentropy", [])
+    kind, rate, config = compiled_as(folder, spec_of("network", "data"))
+    assert (kind, rate.__name__, config["metrics"]) == ("Adam", "sparse_categorical_crossentropy", [])
 
 
 def test_an_empty_list_of_metrics_logs_only_the_loss(folder):

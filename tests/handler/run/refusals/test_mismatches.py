@@ -178,10 +178,10 @@ def test_fields_that_an_older_state_lacks_are_not_compared(folder):
 
 def test_the_environment_is_predicted_without_tensorflow(made):
     run = made[1]
-    there = end_state(run)["environment"]
+    present = end_state(run)["environment"]
     foreseen = environment.expected_environment(run.planning.threads)
-    assert foreseen.items() <= there.items()
-    assert there.keys() - foreseen.keys() <= {"jit", "eager", "graph_options", "floatx", "epsilon", "image_data_format", "dtype_policy", "onednn", "devices"}
+    assert foreseen.items() <= present.items()
+    assert present.keys() - foreseen.keys() <= {"jit", "eager", "graph_options", "floatx", "epsilon", "image_data_format", "dtype_policy", "onednn", "devices"}
 
 
 # Environment: allowed changes are noted
@@ -205,10 +205,10 @@ def test_an_allowed_change_is_noted_in_every_run_that_shares_it(folder):
     assert here["keras"] == "3.14.0", "the state that it resumed from is unchanged"
 
     other = opened(folder, {"training": {"epochs": 4, "batch_size": 32}}, name="other")
-    told = trained(other)
+    notes = trained(other)
     assert other.watch.epochs == [3], "it resumed from the states of the other run"
-    assert told.environment_changes == record.environment_changes
-    assert told.notes == record.notes
+    assert notes.environment_changes == record.environment_changes
+    assert notes.notes == record.notes
 
 
 def test_an_uninterrupted_training_records_no_change(made):
@@ -256,8 +256,8 @@ def test_a_changed_keras_is_reported_before_its_initial_values(folder):
 @pytest.mark.parametrize("name", ["data", "validation", "initial"])
 def test_a_state_of_other_data_or_initial_values_is_refused(name, made, amended):
     run = made[1]
-    found = end_state(run)["found"]
-    amended(found={**found, name: "something else"})
+    digests = end_state(run)["found"]
+    amended(found={**digests, name: "something else"})
     with pytest.raises(MismatchError, match=rf"^{name}: state {run.planning.chain.keys[2]} was trained with something else"):
         run.train_segment(0)
 

@@ -37,22 +37,22 @@ def finished(run):
     return run.mark_completed()
 
 
-def told(record):
+def resumptions(record):
     return [(r.epoch, r.step, r.after) for r in record.resumptions]
 
 
 def test_the_record_lists_every_resumption(opened, tmp_path):
     run = opened()
     run.note("this stays")
-    assert told(begun(run, 1)) == []
+    assert resumptions(begun(run, 1)) == []
     again = opened()
-    assert told(begun(again, 1)) == [(1, 0, "running")]
+    assert resumptions(begun(again, 1)) == [(1, 0, "running")]
     again.mark_interrupted("stopped by SIGINT")
-    assert told(begun(opened(), 2)) == [(1, 0, "running"), (1, 0, "interrupted")]
+    assert resumptions(begun(opened(), 2)) == [(1, 0, "running"), (1, 0, "interrupted")]
     last = opened()
     begun(last)
     record = finished(last)
-    assert told(record) == [(1, 0, "running"), (1, 0, "interrupted"), (2, 0, "running")]
+    assert resumptions(record) == [(1, 0, "running"), (1, 0, "interrupted"), (2, 0, "running")]
     assert [r.text for r in record.resumptions] == [
         "resumed from epoch 1 after it was killed",
         "resumed from epoch 1 after it was interrupted",
@@ -69,13 +69,13 @@ def test_shared_states_and_new_starts_are_not_resumptions(opened):
     run = opened()
     begun(run)
     finished(run)
-    assert told(begun(opened())) == [], "it was complete"
-    assert told(begun(opened("other"))) == [], "another run's states"
+    assert resumptions(begun(opened())) == [], "it was complete"
+    assert resumptions(begun(opened("other"))) == [], "another run's states"
     begun(opened("third", seed=3), 1)
-    assert told(begun(opened("third", seed=4), 1)) == [], "another training under that name"
+    assert resumptions(begun(opened("third", seed=4), 1)) == [], "another training under that name"
 
 
 def test_a_run_killed_before_its_first_state_has_no_resumption(opened):
     run = opened()
     run.begin(run.plan())
-    assert told(begun(opened(), 1)) == []
+    assert resumptions(begun(opened(), 1)) == []

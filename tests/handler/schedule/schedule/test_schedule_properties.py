@@ -162,9 +162,9 @@ def test_a_random_turn_depends_only_on_its_number(layers, data):
     strategy = {"count": data.draw(st.integers(1, len(layers))), "seed": data.draw(st.integers(0, 2**33))}
     start, period = data.draw(st.integers(0, 50)), data.draw(st.integers(1, 4))
     _, here = random_turns(layers, (0, 6), strategy)
-    epochs, there = random_turns(layers, (start, start + 9 * period), strategy | {"period": period})
+    epochs, turns = random_turns(layers, (start, start + 9 * period), strategy | {"period": period})
     assert epochs == [start + t * period for t in range(9)]
-    assert there[:6] == here
+    assert turns[:6] == here
 
 
 @given(units(), st.data())

@@ -162,8 +162,8 @@ def test_damage_is_named_by_verify_and_detected_before_use(store, place, damage)
         store.prefit.write("other", {"a": Y}, {})
         write_backup(store.backups, Y, Y).rename(store.backups / "other.zarr")
     file = DAMAGES[damage](where(store))
-    for found in (store.verify(), store.verify("mine")):
-        assert str(file) in [d.path for d in found], found
+    for damages in (store.verify(), store.verify("mine")):
+        assert str(file) in [d.path for d in damages], damages
     said = use(store)
     assert said is None or str(where(store)) in said
     if place.startswith("a state"):

@@ -69,11 +69,11 @@ def test_a_resumed_run_has_the_callback_files_of_a_whole_one(tmp_path, death):
     (folder / "mine.py").write_text(MODULE)
 
     def saved(file):
-        found = []
+        points = []
         inner = io.BytesIO(zipfile.ZipFile(file).read("model.weights.h5")) if file.suffix == ".keras" else file
         with h5py.File(inner) as opened:
-            opened.visititems(lambda name, item: found.append((name, item[()].tobytes())) if hasattr(item, "dtype") else None)
-        return found
+            opened.visititems(lambda name, item: points.append((name, item[()].tobytes())) if hasattr(item, "dtype") else None)
+        return points
 
     whole, _, _ = train(TRAINING, store="whole")
     code = f"""
@@ -95,9 +95,9 @@ def test_a_resumed_run_has_the_callback_files_of_a_whole_one(tmp_path, death):
     assert len(set(whole["history"]["learning_rate"])) > 1
     assert (ours / "log.csv").read_bytes() == (theirs / "log.csv").read_bytes()
     assert b"learning_rate" not in (ours / "log.csv").read_bytes(), "it is logged after that"
-    found = curves(ours / "logs")
-    assert found == curves(theirs / "logs")
-    assert [step for step, _ in found["train", "batch_loss"]] == list(range(1, 6 * 7 + 1))
+    points = curves(ours / "logs")
+    assert points == curves(theirs / "logs")
+    assert [step for step, _ in points["train", "batch_loss"]] == list(range(1, 6 * 7 + 1))
     files = [file.name for file in theirs.iterdir() if file.suffix in (".keras", ".h5")]
     assert len(files) == 1 + 1 + 4, files
     for name in files:

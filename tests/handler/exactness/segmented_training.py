@@ -25,7 +25,7 @@ def examples(shape: Sequence[int] = (4,), count: int = 60, classes: int = 3) -> 
     return X, X.reshape(count, -1)[:, :classes].argmax(axis=1).astype("int64")
 
 
-class Cut(Observer):
+class SegmentedTraining(Observer):
     """A training under a schedule, with four steps per epoch; it keeps its states.
 
     Args:
@@ -101,8 +101,8 @@ class Cut(Observer):
         """Return the variables and metrics that are not bit-identical in two states."""
         assert len(one.arrays) == len(other.arrays)
         pairs = zip(one.arrays.items(), other.arrays.values(), strict=True)
-        found = [name for (name, a), b in pairs if a.dtype != b.dtype or a.tobytes() != b.tobytes()]
-        return found + [name for name in other.history if one.history.get(name) != other.history[name]]
+        different = [name for (name, a), b in pairs if a.dtype != b.dtype or a.tobytes() != b.tobytes()]
+        return different + [name for name in other.history if one.history.get(name) != other.history[name]]
 
     def moved(self, start: tuple[int, int], end: tuple[int, int], part: str, group: str = "model") -> bool:
         """Return whether any variable of a part changed between two states."""
