@@ -6,7 +6,6 @@ the furthest intact state of the chain on disk, and resume from it.
 
 import contextlib
 import time
-from pathlib import Path
 from typing import Any
 
 from handler.activation_cache.cache import ActivationCache, PrefixOptions
@@ -17,27 +16,24 @@ from handler.fingerprint import data_digests, environment
 from handler.freezing.executor import apply_epoch
 from handler.records import EnvironmentChange, SegmentRecord, Source
 from handler.schedule.schedule import Segment
-from handler.state.chain import Chain, Position, latest_intact, superseded_snapshots
+from handler.state.chain import Position, latest_intact, superseded_snapshots
 from handler.state.completion import record_segment, use_completed
 from handler.state.missing_states import is_prefix_of
 from handler.state.writer import StateWriter
-from handler.store.states import StateStore
+from handler.store.store import Store
+from handler.training.earlier_fits import Training
 
 
 class SegmentRunner:
-    """The segment runner of one chain; segments with a state on disk are not trained again.
+    """The segment runner of one training; segments with a state on disk are not trained again.
 
     Args:
-        chain: the keys.
-        states: the store's states; None keeps no states (then the segments must be run in order).
+        training: the training, whose digests are compared with those of a state before it is used.
         trainer: the trainer; its observers are notified of the progress.
-        at_start: whether the trainer's live objects are at the chain's start, instead of trained along it already.
-        digests: the digests of the arrays and the initial variables, which are compared with those of a state before
-            it is used.
+        store: the store; None keeps no states (then the segments must be run in order), and caches in memory.
         allow_environment_change: resume from states made in another environment.
         snapshot_steps: also write a snapshot every so many steps of an epoch; None: only after each epoch.
         prefixes: how activation caches of frozen prefixes are used.
-        prefix_folder: the folder of the activation caches; None: in memory.
 
     Attributes:
         at: the key of the state that the live objects hold; None if they hold no state of the chain.
@@ -46,32 +42,30 @@ class SegmentRunner:
 
     def __init__(
         self,
-        chain: Chain,
-        states: StateStore | None,
+        training: Training,
         trainer: Trainer,
+        store: Store | None,
         *,
-        digests: dict[str, Any] | None = None,
-        at_start: bool = True,
         allow_environment_change: bool = False,
         snapshot_steps: int | None = None,
         prefixes: PrefixOptions | None = None,
-        prefix_folder: Path | None = None,
     ) -> None:
-        self.chain, self.states, self.trainer, self._digests = chain, states, trainer, digests or {}
+        self.chain, self.trainer, self._digests = training.chain, trainer, training.digests
+        self.states = store.states if store else None
         self.allow_environment_change, self.snapshot_steps = allow_environment_change, snapshot_steps
-        self._writer = StateWriter(chain, states) if states is not None else None
+        self._writer = StateWriter(self.chain, self.states) if self.states is not None else None
         self._prefixes = ActivationCache(
             trainer.masks,
             trainer.sequencer,
             prefixes or PrefixOptions(),
-            folder=prefix_folder,
+            folder=store.prefixes if store else None,
             digests=self._digests,
             trace=trainer.trace,
             tell=trainer.note,
             after=self._prefix_done,
         )
         # None also after a failed attempt, so that the next one loads a state from disk.
-        self.at = chain.keys[0] if at_start else None
+        self.at = None if training.continues else self.chain.keys[0]
         self.environment_changes: list[EnvironmentChange] = []
 
     def position(self, before: int | None = None) -> Position | None:

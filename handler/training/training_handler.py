@@ -356,15 +356,12 @@ class DLTrainingHandler:
     def build_runner(self, trainer: Trainer, training: Training) -> SegmentRunner:
         """Build the runner of a training's segments."""
         return SegmentRunner(
-            training.chain,
-            self.store.states if self.store else None,
+            training,
             trainer,
-            digests=training.digests,
-            at_start=not training.continues,
+            self.store,
             allow_environment_change=self.allow_environment_change,
             snapshot_steps=self.snapshot_steps,
             prefixes=self.prefixes,
-            prefix_folder=self.store.prefixes if self.store else None,
         )
 
     def _fit_segments(self, mh: Any, callbacks: Sequence[Any], input_X: Any) -> Any:

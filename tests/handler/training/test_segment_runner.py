@@ -14,6 +14,7 @@ from handler.schedule.schedule import compute_schedule
 from handler.state.chain import Chain, iter_states_latest_first, latest_intact
 from handler.store.states import StateStore
 from handler.store.store import Store
+from handler.training.earlier_fits import Training
 from handler.training.segment_runner import SegmentRunner
 from tests.handler.conftest import same
 
@@ -49,8 +50,8 @@ def walk_of(network, blobs, tmp_path):
             model, DLSequencer(*blobs, 16, seed=5), [keras.callbacks.ReduceLROnPlateau(monitor="loss", patience=1, min_delta=9.0)],
             epochs=6, validation=validation, observers=[watch],
         )  # fmt: skip
-        states = Store(tmp_path / store).states
-        return SegmentRunner(Chain("0" * 32, schedule), states, trainer, **options), trainer, watch
+        training = Training(Chain("0" * 32, schedule))
+        return SegmentRunner(training, trainer, Store(tmp_path / store), **options), trainer, watch
 
     return build
 
