@@ -39,8 +39,6 @@ from tasks.run_log import errors_masked, mask_logs
 from tasks.sweep_run import sweep_run
 from tasks.training_process import fork_server_closed
 
-notify: Callable[[str], None] = log  # the command replaces it with its display
-
 
 def sweep_name() -> str:
     """Return the name of the sweep, which is also the name of the flow run."""
@@ -88,7 +86,7 @@ def sweep(
     )
     name = name or default_title(sweep_variants)
     from_command = SignalWatch.active is not None
-    watch = SignalWatch.active or SignalWatch()
+    watch = SignalWatch.active or SignalWatch(notify=log)
     watch.unfinished, watch.limit = True, LIMIT_SECONDS + 6  # the trainings have LIMIT_SECONDS to save their states
     with (
         nullcontext() if from_command else watch,
@@ -101,10 +99,10 @@ def sweep(
             workers = processes or concurrent_trainings(inputs)
             place = parse_url(store) or str(local_root(store))
             with claimed_sweep(Store(store), name, [variant.name for variant in sweep_variants]):
-                answers = run_all(sweep_variants, place, workers, dask, allow_environment_change)
+                answers = run_all(sweep_variants, place, workers, dask, allow_environment_change, watch.notify)
                 answer = compare(sweep_variants, answers, name, store)
         finally:
-            _flush_sweep(name)
+            flush_to_prefect(name, watch.notify)
     if stop.requested:
         return end_interrupted(f"stopped by {stop.reason}", from_command)  # type: ignore[return-value]
     return answer
@@ -151,7 +149,12 @@ def concurrent_trainings(inputs: Sequence[RunInputs]) -> int:
 
 
 def run_all(
-    sweep_variants: Sequence[Variant], store: str, workers: int, dask: str | None, allow_environment_change: bool
+    sweep_variants: Sequence[Variant],
+    store: str,
+    workers: int,
+    dask: str | None,
+    allow_environment_change: bool,
+    notify: Callable[[str], None],
 ) -> list[TrainAnswer | FailureAnswer]:
     """Train all variants, and return their answers in the same order.
 
@@ -161,6 +164,7 @@ def run_all(
         workers: the number of trainings at a time, without a cluster.
         dask: the address of a Dask cluster; None trains on this machine.
         allow_environment_change: resume from states made in another environment.
+        notify: shows a text to the user.
     """
     answers: dict[str, TrainAnswer | FailureAnswer] = {}
     with make_runner(workers, dask) as runner:
@@ -178,15 +182,6 @@ def run_all(
             answers[variant.name] = answer = build_answer(variant, future)
             notify(f"{variant.name}: {answer.status} ({len(answers)} of {len(sweep_variants)})")
     return [answers[variant.name] for variant in sweep_variants]
-
-
-def _flush_sweep(name: str) -> None:
-    """Wait until the server has recorded the sweep.
-
-    This is not part of the flow function, because Dask pickles that function with the globals it names for its workers,
-    and `notify` may hold a terminal.
-    """
-    flush_to_prefect(name, notify)
 
 
 def build_answer(variant: Variant, future: PrefectFuture[Any]) -> TrainAnswer | FailureAnswer:

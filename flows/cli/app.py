@@ -223,15 +223,13 @@ def deploy(
     command.deploy(output(as_json), dead_after)
 
 
-_output: Output | None = None
-
-
 def output(as_json: bool) -> Output:
     """Return the output of the running command; refuse `--json` as the value of another option."""
-    assert _output is not None
-    if _output.as_json != as_json:
+    current = Output.active
+    assert current is not None
+    if current.as_json != as_json:
         raise typer.BadParameter("an option takes --json as its value; give the option its own value, or leave it out")
-    return _output
+    return current
 
 
 def main() -> int:
@@ -257,8 +255,6 @@ def run(arguments: list[str]) -> tuple[int, bool]:
 
 
 def _run(arguments: list[str], current: Output) -> int:
-    global _output
-    _output = current
     try:
         for text in arguments:
             check_text(text, "the command line")

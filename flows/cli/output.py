@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 import textwrap
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from handler.errors import BusyError, FrostlineError, Interrupted
 from handler.errors.command_line import command_line
@@ -73,8 +73,11 @@ class Output:
         arguments: the command line, quoted in the message that says how to resume.
 
     Attributes:
+        active: the instance that is entered, or None; a process has one stdout to replace.
         exits_at_once: the process should end without waiting for threads that are still busy.
     """
+
+    active: ClassVar[Output | None] = None
 
     def __init__(self, as_json: bool, arguments: list[str]) -> None:
         self.as_json, self.arguments = as_json, arguments
@@ -95,9 +98,11 @@ class Output:
             except OSError:  # stdout is no file: a caller captures it within the process
                 self._descriptor = None
             self._replaced, sys.stdout = sys.stdout, sys.stderr
+        Output.active = self
         return self
 
     def __exit__(self, *error: object) -> None:
+        Output.active = None
         for console in self._consoles.values():
             if console.file not in (sys.stdout, sys.stderr):
                 console.file.close()

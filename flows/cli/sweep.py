@@ -58,7 +58,6 @@ def sweep_specs(
             session.wait_for_server()
             from flows import sweep as flow
 
-            flow.notify = session.display.note
             session.display.status(f"training the runs of the sweep: {len(grid_variants)} in all")
             with session.flow_run(f"{title} was interrupted; the states of its runs are saved"):
                 answer = flow.sweep(
