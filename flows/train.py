@@ -40,7 +40,7 @@ from handler.run.training_run import TrainingRun
 from handler.spec.training_spec import TrainingSpec
 from handler.stop_flag import stop
 from tasks.interruption import TrainingInterrupted
-from tasks.prefect_artifacts import PrefectObserver, log, resend_artifacts, run_event
+from tasks.prefect_artifacts import PrefectObserver, log, run_event, sender
 from tasks.run_log import errors_masked, mask_logs
 from tasks.segment import run_segment
 from tasks.stage_policy import note
@@ -167,7 +167,7 @@ def flush_to_prefect(name: str, notify: Callable[[str], None]) -> None:
     if not server_answers:
         get_current_settings().client.max_retries = 0  # Prefect would retry each request for a minute
     elif not stop.requested:
-        resend_artifacts()  # guard: artifacts-shown-again
+        sender.resend()  # guard: artifacts-shown-again
         run_event(name, "run.ended", {})  # flushes the events that are still queued
 
 

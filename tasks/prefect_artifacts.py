@@ -21,7 +21,32 @@ from handler.observer import Observer
 from handler.records import Plan, RunRecord, SegmentRecord
 from tasks.client_retries import client_retries
 
-_unsent: list[Callable[[], object]] = []
+
+class ArtifactSender:
+    """Creates artifacts, and stores those that an unreachable server missed.
+
+    A process has one, because it runs one flow at a time, and a task gets only plain data.
+    """
+
+    def __init__(self) -> None:
+        self._unsent: list[Callable[[], object]] = []
+
+    def create(self, make: Callable[..., object], *arguments: Any, **named: Any) -> None:
+        """Create an artifact; store it if the server does not accept it."""
+        try:
+            with client_retries(1, seconds=10.0):
+                make(*arguments, **named)
+        except Exception as error:  # any network or server error
+            self._unsent.append(partial(make, *arguments, **named))
+            log(f"Prefect's server didn't accept an artifact ({type(error).__name__}: {error}); the training continues")
+
+    def resend(self) -> None:
+        """Resend the stored artifacts; call it inside the flow, when the server answers."""
+        for make in [self._unsent.pop(0) for _ in range(len(self._unsent))]:
+            self.create(make)
+
+
+sender = ArtifactSender()
 
 
 def plan_table(plan: Plan) -> None:
@@ -37,7 +62,8 @@ def plan_table(plan: Plan) -> None:
         }
         for s in plan.segments
     ]
-    _show(artifacts.create_table_artifact, rows, key=_slug("plan", plan.run), description=f"The plan of {plan.run}")
+    key, description = _slug("plan", plan.run), f"The plan of {plan.run}"
+    sender.create(artifacts.create_table_artifact, rows, key=key, description=description)
 
 
 def final_figures(record: RunRecord) -> None:
@@ -56,7 +82,7 @@ def final_figures(record: RunRecord) -> None:
         ]
     )
     description = f"The result of {record.run}"
-    _show(artifacts.create_markdown_artifact, text, key=_slug("result", record.run), description=description)
+    sender.create(artifacts.create_markdown_artifact, text, key=_slug("result", record.run), description=description)
 
 
 def final_pictures(record: RunRecord, page: str) -> None:
@@ -71,9 +97,10 @@ def final_pictures(record: RunRecord, page: str) -> None:
     name = record.run
     image = base64.b64encode(curves_image(record).encode()).decode()
     url = f"data:image/svg+xml;base64,{image}"
-    _show(artifacts.create_image_artifact, url, key=_slug("curves", name), description=f"{name} by epoch")
+    sender.create(artifacts.create_image_artifact, url, key=_slug("curves", name), description=f"{name} by epoch")
     link, description = Path(page).absolute().as_uri(), f"The report of {name}, on the machine that trained it"
-    _show(artifacts.create_link_artifact, link, link_text=page, key=_slug("page", name), description=description)
+    key = _slug("page", name)
+    sender.create(artifacts.create_link_artifact, link, link_text=page, key=key, description=description)
 
 
 class PrefectObserver(Observer):
@@ -121,21 +148,6 @@ def log(text: str) -> None:
         get_run_logger().info(masked(text))
     except MissingContextError:
         return
-
-
-def resend_artifacts() -> None:
-    """Resend the artifacts that an unreachable server missed; call it inside the flow, when the server answers."""
-    for create in [_unsent.pop(0) for _ in range(len(_unsent))]:
-        _show(create)
-
-
-def _show(create: Callable[..., object], *arguments: Any, **named: Any) -> None:
-    try:
-        with client_retries(1, seconds=10.0):
-            create(*arguments, **named)
-    except Exception as error:  # any network or server error
-        _unsent.append(partial(create, *arguments, **named))
-        log(f"Prefect's server didn't accept an artifact ({type(error).__name__}: {error}); the training continues")
 
 
 def _cell(text: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from handler.data import arrays, field_dataset, las
 from handler.data.arguments import CloudArguments, parse_arguments
@@ -29,7 +29,14 @@ from handler.validation.text import is_glob
 if TYPE_CHECKING:
     from handler.data.data_spec import DataSpec
 
-_CALLED_FUNCTIONS: dict[str, Dataset] = {}  # results of data functions: `shape` stores them, `load` takes them
+
+class CalledFunction:
+    """The result of the last data function that `shape` called, until `load` takes it.
+
+    A process has one, because the objects that call `shape` and `load` do not know each other.
+    """
+
+    by_call: ClassVar[dict[str, Dataset]] = {}
 
 
 def load(data: DataSpec, folder: Path, seed: int, cache: PrefitCache | None = None) -> Dataset:
@@ -80,10 +87,10 @@ def shape(data: DataSpec, folder: Path, seed: int = 0) -> DataShape:
         return field_dataset.cloud_shape(_cloud_arguments(data))
     if form == "function":
         key = _call_key(source, data.args, folder, "data.source", seed)
-        if key not in _CALLED_FUNCTIONS:
-            _CALLED_FUNCTIONS.clear()
-            _CALLED_FUNCTIONS[key] = _array_data(source, data.args, folder, "data.source", seed)
-        return arrays.read_shape(_CALLED_FUNCTIONS[key])
+        if key not in CalledFunction.by_call:
+            CalledFunction.by_call.clear()
+            CalledFunction.by_call[key] = _array_data(source, data.args, folder, "data.source", seed)
+        return arrays.read_shape(CalledFunction.by_call[key])
     read: Callable[[Path, dict[str, Any]], DataShape] = arrays.npz_shape if form == "npz" else arrays.zarr_shape
     return read(_existing(source, folder, "data.source"), data.args)
 
@@ -121,7 +128,7 @@ def returned(data: DataSpec, folder: Path, seed: int) -> Dataset | None:
     """
     if isinstance(data.source, list):
         return None
-    return _CALLED_FUNCTIONS.get(_call_key(data.source, data.args, folder, "data.source", seed))
+    return CalledFunction.by_call.get(_call_key(data.source, data.args, folder, "data.source", seed))
 
 
 def files(data: DataSpec, folder: Path) -> list[Path]:
@@ -190,7 +197,7 @@ def _array_data(source: str, args: dict[str, Any], folder: Path, where: str, see
     if form == "function":
         from handler.user_code.importer import resolve_function
 
-        kept = _CALLED_FUNCTIONS.pop(_call_key(source, args, folder, where, seed), None)
+        kept = CalledFunction.by_call.pop(_call_key(source, args, folder, where, seed), None)
         if kept is not None:
             return kept
         function = resolve_function(source, folder, where)

@@ -21,7 +21,6 @@ FORMAT = 1
 BLOCK = 1 << 18  # so small that a block is still in the processor's cache when it is hashed
 REMEMBERED = 64
 STEP = "-step-"  # in the key of a state within an epoch
-_KNOWN: OrderedDict[Path, tuple[tuple[int, ...], dict[str, Any]]] = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,33 @@ def digest_file(path: Path) -> str:
     return state.hexdigest()
 
 
+class FilesRead:
+    """The contents of the files that were read or written last.
+
+    A process has one such object, so that `REMEMBERED` limits the memory for all its stores.
+    """
+
+    def __init__(self) -> None:
+        self._by_path: OrderedDict[Path, tuple[tuple[int, ...], dict[str, Any]]] = OrderedDict()
+
+    def content(self, file: Path, about: os.stat_result) -> dict[str, Any] | None:
+        """Return a file's content; None if it was not read, or has changed."""
+        known = self._by_path.get(file)
+        if known is None or known[0] != (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns):
+            return None
+        self._by_path.move_to_end(file)
+        return known[1]
+
+    def add(self, file: Path, about: os.stat_result, content: dict[str, Any]) -> None:
+        """Add a file, and drop the least recently used one if there are too many."""
+        self._by_path[file] = ((about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns), content)
+        while len(self._by_path) > REMEMBERED:
+            self._by_path.popitem(last=False)
+
+
+_files_read = FilesRead()
+
+
 def read_checked(file: Path) -> dict[str, Any]:
     """Return the JSON object that `with_checksum` wrote to a file, without its checksum.
 
@@ -73,15 +99,14 @@ def read_checked(file: Path) -> dict[str, Any]:
     """
     try:
         about = file.stat()
-        known = _KNOWN.get(file)
-        if known is not None and known[0] == (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns):
-            _KNOWN.move_to_end(file)
-            return dict(known[1])
+        known = _files_read.content(file, about)
+        if known is not None:
+            return dict(known)
         text = file.read_bytes()
     except OSError as error:
         raise unreadable(file, error) from error
     content = parse_checked(file, text)
-    _remember(file, about, content)
+    _files_read.add(file, about, content)
     return dict(content)
 
 
@@ -104,13 +129,7 @@ def remember_written(file: Path, text: bytes) -> None:
     content = json.loads(text)
     del content["checksum"]
     with contextlib.suppress(OSError):
-        _remember(file, file.stat(), content)
-
-
-def _remember(file: Path, about: os.stat_result, content: dict[str, Any]) -> None:
-    _KNOWN[file] = ((about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns), content)
-    while len(_KNOWN) > REMEMBERED:
-        _KNOWN.popitem(last=False)
+        _files_read.add(file, file.stat(), content)
 
 
 def with_checksum(body: dict[str, Any]) -> bytes:

@@ -16,7 +16,7 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 import xxhash
 
@@ -28,7 +28,12 @@ from handler.store.object_store import Remote, parse_url, remote_at
 COMMIT, GONE = ".commit", b"gone"
 SEALED = ("states", "prefit", "prefixes", "backups")
 LEFT_SECONDS = 24 * 3600.0  # no write takes longer
-_WORKING_DIRS: dict[Path, str] = {}
+
+
+class WorkingDirs:
+    """The working directories of stores at a URL, for the whole process: most functions get only a local path."""
+
+    urls: ClassVar[dict[Path, str]] = {}
 
 
 def local_root(store: str | Path) -> Path:
@@ -51,21 +56,21 @@ def local_root(store: str | Path) -> Path:
 
 def register_working_dir(root: Path, url: str) -> Path:
     """Make a directory the working directory of the store at a URL, for this process, and return it."""
-    _WORKING_DIRS[root] = url
+    WorkingDirs.urls[root] = url
     return root
 
 
 def url_or_path(root: Path) -> str:
     """Return a store as the user gave it: its URL, or its directory."""
-    return _WORKING_DIRS.get(root) or str(root)
+    return WorkingDirs.urls.get(root) or str(root)
 
 
 def find_remote(path: Path) -> tuple[Remote, str] | None:
     """Return the object store behind a local path and the path's name there, or None for a local store."""
-    if _WORKING_DIRS:
+    if WorkingDirs.urls:
         for folder in (path, *path.parents):
-            if folder in _WORKING_DIRS:
-                return remote_at(_WORKING_DIRS[folder]), path.relative_to(folder).as_posix()
+            if folder in WorkingDirs.urls:
+                return remote_at(WorkingDirs.urls[folder]), path.relative_to(folder).as_posix()
     return None
 
 

@@ -16,8 +16,27 @@ from handler.store.file_lock import FileLock, lock_folder
 from handler.validation.array_list import list_arrays
 
 TEMPORARY = "frostline-backup-"
-# The backups that this process holds: one lock per call of `write_backup`.
-_LOCKED_BACKUPS: dict[Path, list[FileLock]] = {}
+
+
+class BackupLocks:
+    """The locks on the backups in use: one per call of `write_backup`.
+
+    A process has one such object, because its callers pass only the path of a backup.
+    """
+
+    def __init__(self) -> None:
+        self._by_backup: dict[Path, list[FileLock]] = {}
+
+    def add(self, backup: Path) -> None:
+        """Lock a backup. Raise `FileNotFoundError` if it was removed."""
+        self._by_backup.setdefault(backup, []).append(lock_folder(backup))
+
+    def drop(self, backup: Path) -> None:
+        """Release one lock on a backup."""
+        self._by_backup[backup].pop().close()
+
+
+_backup_locks = BackupLocks()
 
 
 def named_arrays(X: Any, y: Any) -> dict[str, np.ndarray]:
@@ -54,7 +73,7 @@ def write_backup(folder: Path, X: Any, y: Any) -> Path:
     while True:
         atomic_dirs.commit_dir(target, body, fill)
         with contextlib.suppress(FileNotFoundError):  # another process has just removed it
-            _LOCKED_BACKUPS.setdefault(target, []).append(lock_folder(target))
+            _backup_locks.add(target)
             return target
 
 
@@ -62,7 +81,7 @@ def drop_backup(backup: Path | None) -> None:
     """Release a backup that has been restored, and remove it unless another process holds it; None does nothing."""
     if backup is None:
         return
-    _LOCKED_BACKUPS[backup].pop().close()
+    _backup_locks.drop(backup)
     drop_unneeded(backup)
     if backup.parent.name.startswith(TEMPORARY):
         remove_temporary_folder(backup.parent)

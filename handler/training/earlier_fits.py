@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from handler.backend.optimizers import steps_taken
@@ -20,8 +20,6 @@ from handler.schedule.schedule import Schedule
 from handler.state.chain import Chain, latest_intact
 from handler.store.checksums import compute_key
 from handler.store.store import Store
-
-_left: WeakKeyDictionary[Any, FitMemory] = WeakKeyDictionary()  # by model
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,10 @@ class FitMemory:
         steps: number of steps that the optimizer had taken before the training began.
         before, after: the declaration's parts that a fit changes (initial values, compilation), before and after it.
         callbacks: the callbacks that can affect the training, each with its declaration before and after the fit.
+        by_model: the memory of the last fit of each model; one per process, because only the model outlives a cell.
     """
+
+    by_model: ClassVar[WeakKeyDictionary[Any, FitMemory]] = WeakKeyDictionary()
 
     store: Path
     keys: tuple[str, ...]
@@ -107,7 +108,7 @@ def identify(
     if store is None:
         return Training(Chain("live", schedule), steps=steps)
     declared, digests = live_objects.live_declaration(mh, callbacks, sequencer, validation)
-    left = _left.get(mh.compiled)
+    left = FitMemory.by_model.get(mh.compiled)
     # guard: model-trained-elsewhere
     if left is not None and left.store == store.root and left.digest == digests["initial"]:
         before = left.as_before(declared, callbacks)
@@ -147,7 +148,7 @@ def remember_fit(mh: Any, callbacks: Sequence[Any], training: Training, store: S
 def _remember(mh: Any, callbacks: Sequence[Any], training: Training, store: Path, epoch: int) -> None:
     before = training.declared
     of = zip(live_objects.affecting_callbacks(callbacks), before["callbacks"], strict=True)
-    _left[mh.compiled] = FitMemory(
+    FitMemory.by_model[mh.compiled] = FitMemory(
         store=store,
         keys=training.chain.keys,
         epoch=min(epoch, len(training.chain.keys) - 1),

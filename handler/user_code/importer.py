@@ -17,8 +17,32 @@ from handler.user_code.modules import check_reference, find_module
 from handler.user_code.random_seeds import seed_for
 from handler.user_code.source_digest import own_imports
 
-# The user's modules in sys.modules: name -> file, its size and modification time.
-_loaded: dict[str, tuple[Path, tuple[int, int]]] = {}
+
+class UserModules:
+    """The user's modules in `sys.modules`: name -> file, its size and modification time.
+
+    A process has one such object, because it has one `sys.modules`.
+    """
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, tuple[Path, tuple[int, int]]] = {}
+
+    def add(self, name: str, file: Path) -> None:
+        """Add a module that was just imported."""
+        self._loaded[name] = file, _stamp(file)
+
+    def unload_others(self, folder: Path) -> None:
+        """Unload the modules of other folders, and the older versions of changed files."""
+        for name, (file, stamp) in list(self._loaded.items()):
+            if not file.is_relative_to(folder) or _stamp(file) != stamp:
+                # Modules that imported the older version must be imported anew too, so unload its whole folder.
+                for other in list(self._loaded):
+                    if self._loaded[other][0].is_relative_to(file.parent) or other == name:
+                        del self._loaded[other]
+                        sys.modules.pop(other, None)
+
+
+_user_modules = UserModules()
 
 
 def resolve_function(reference: str, folder: Path, path: str = "") -> Any:
@@ -100,13 +124,7 @@ def _imported_instead(module: str, file: Path) -> str | None:
 @contextmanager
 def _from_folder(folder: Path) -> Iterator[None]:
     """Put `folder` first on sys.path; unload modules of other folders and older versions of changed files."""
-    for name, (file, stamp) in list(_loaded.items()):
-        if not file.is_relative_to(folder) or _stamp(file) != stamp:
-            # Modules that imported the older version must be imported anew too, so unload its whole folder.
-            for other in list(_loaded):
-                if _loaded[other][0].is_relative_to(file.parent) or other == name:
-                    del _loaded[other]
-                    sys.modules.pop(other, None)
+    _user_modules.unload_others(folder)
     before, writes = set(sys.modules), sys.dont_write_bytecode
     sys.path.insert(0, str(folder))
     sys.dont_write_bytecode = True  # leave no files in the user's folder, and read no stale bytecode later
@@ -119,7 +137,7 @@ def _from_folder(folder: Path) -> Iterator[None]:
         for name in set(sys.modules) - before:
             origin = getattr(sys.modules[name], "__file__", None)
             if origin and find_module(name, folder) == Path(origin) and Path(origin).is_relative_to(folder):
-                _loaded[name] = Path(origin), _stamp(Path(origin))
+                _user_modules.add(name, Path(origin))
 
 
 # See docs/decisions/0016-dtype-policy-belongs-to-the-network.md.
