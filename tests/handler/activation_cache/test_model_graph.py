@@ -32,8 +32,8 @@ def test_nested_models_are_decomposed_into_their_parts(nested):
 def test_the_parts_compute_the_same_as_the_model(nested):
     nested.get_layer("drop").rate = 0.0
     flat, x = FlatModel(nested), np.random.default_rng(0).normal(size=(3, 6)).astype("float32")
-    (found,) = flat.run(range(len(flat.calls)), {flat.graph.inputs[0]: keras.ops.convert_to_tensor(x)}, flat.graph.outputs)
-    np.testing.assert_array_equal(found, nested(x, training=True))
+    (output,) = flat.run(range(len(flat.calls)), {flat.graph.inputs[0]: keras.ops.convert_to_tensor(x)}, flat.graph.outputs)
+    np.testing.assert_array_equal(output, nested(x, training=True))
 
 
 def test_a_layer_that_the_user_froze_does_not_train(nested):

@@ -25,9 +25,9 @@ def entry(change=None, epochs=10, rows=1000, augmented=False):
 
 
 def test_the_entry_gives_the_share_and_the_bytes_of_the_prefix():
-    found = entry()
-    assert (found.used, found.why, found.share, found.bytes_per_example, found.bytes) == (True, "", 0.75, 1000, 1_000_000)
-    assert found.saves == 0.5  # three quarters of a forward pass, which is a third of a step without its backward pass
+    result = entry()
+    assert (result.used, result.why, result.share, result.bytes_per_example, result.bytes) == (True, "", 0.75, 1000, 1_000_000)
+    assert result.saves == 0.5  # three quarters of a forward pass, which is a third of a step without its backward pass
 
 
 def test_the_bytes_of_unknown_examples_are_unknown():
@@ -46,5 +46,5 @@ def test_the_bytes_of_unknown_examples_are_unknown():
     ids=str,
 )
 def test_a_prefix_that_is_not_used_has_a_reason(given, why):
-    found = entry(**given)
-    assert (found.used, found.why) == (False, why)
+    result = entry(**given)
+    assert (result.used, result.why) == (False, why)

@@ -13,14 +13,14 @@ def drawn():
 
 
 def test_draws_within_a_seeded_context_depend_on_its_seed_alone():
-    found = []
+    draws = []
     for seed in (1, 2, 1):
         drawn()
         random.seed(seed)  # from which Keras draws the seed of its generator
         with seeded(seed):
-            found.append(drawn())
-    assert found[0] == found[2]
-    assert found[0] != found[1]
+            draws.append(drawn())
+    assert draws[0] == draws[2]
+    assert draws[0] != draws[1]
 
 
 def test_a_seeded_context_does_not_change_later_draws():

@@ -39,8 +39,8 @@ class Batches:
 
 
 def test_batches_are_prefetched_in_their_order():
-    found = [(index, int(batch[0][0])) for index, batch in prefetch(Batches(), 3, 9)]
-    assert found == [(index, index) for index in range(3, 9)]
+    received = [(index, int(batch[0][0])) for index, batch in prefetch(Batches(), 3, 9)]
+    assert received == [(index, index) for index in range(3, 9)]
 
 
 def test_an_error_of_a_batch_is_raised_where_it_is_used():
