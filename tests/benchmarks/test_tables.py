@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-
 from benchmarks import tables
-from benchmarks.harness import alternate, row
+from benchmarks.harness import row
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -26,23 +24,6 @@ def results():
             "when": "2026-11-23T00:00+00:00",
         }
     }
-
-
-def test_variants_run_in_turn_with_alternating_direction():
-    seen = []
-    times = alternate({name: lambda name=name: seen.append(name) for name in "abc"}, 3)
-    assert "".join(seen) == "abccbaabc"
-    assert {name: len(values) for name, values in times.items()} == {"a": 3, "b": 3, "c": 3}
-
-
-def test_a_variant_may_time_itself():
-    assert alternate({"a": lambda: 4.5}, 2) == {"a": [4.5, 4.5]}
-
-
-def test_the_ratio_is_computed_from_the_medians():
-    line = results()["boundary"]["rows"][0]
-    assert line["ratio"] == pytest.approx(0.01)
-    assert (line["median"], line["least"], line["most"], line["runs"]) == (0.02, 0.01, 0.03, 3)
 
 
 def test_tables_are_written_to_the_page_and_the_readme_block(tmp_path):

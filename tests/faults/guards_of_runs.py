@@ -205,7 +205,7 @@ RUNS = [
         "Prefect's server was never there",
         "one sentence before anything begins",
         remove(),
-        "tests/flows/prefect_server/test_embedded.py::test_an_unreachable_external_server_fails_before_a_run_begins",
+        "tests/flows/cli/test_session.py::test_an_unreachable_external_server_fails_before_a_run_begins",
     ),
     Guard(
         "open-files-flushed",

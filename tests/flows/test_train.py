@@ -89,17 +89,6 @@ def test_prefect_results_are_json_records_of_states(trained):
         assert "SegmentResult" in json.loads(path.read_text())["result"]
 
 
-def test_a_repeated_completed_run_neither_trains_nor_calls_prefect(trained, frostline, server):
-    folder, typed = trained
-    again = frostline("train", "small.yaml", "--name", "whole", "--store", "kept", "--json", folder=folder)
-    answer = TrainAnswer.model_validate(again.answer)
-    assert answer.weights == typed.answer["weights"]
-    assert sources(answer) == ["cached"] * 5
-    assert sum(s.trained_epochs for s in answer.segments) == 0
-    assert "nothing was trained" in again.stderr
-    assert len(flow_runs(server, "whole")) == 1
-
-
 def test_a_change_of_the_last_entry_trains_only_from_its_first_epoch(trained, frostline, project):
     _, typed = trained
     shutil.copytree(trained[0] / "kept", project / "kept")
@@ -149,13 +138,3 @@ def test_a_schedule_that_does_not_fit_the_network_starts_nothing(change, message
     assert message in typed.stderr
     assert not (project / "none").exists()
     assert len(flow_runs(server, "small")) == before
-
-
-def test_an_unreachable_prefect_server_is_named_before_a_run_begins(frostline, project):
-    typed = frostline("train", "small.yaml", "--json", PREFECT_API_URL="http://127.0.0.1:9/api")
-    failure = FailureAnswer.model_validate(typed.answer)
-    assert (typed.code, failure.status, failure.resume) == (1, "failed", "frostline train small.yaml --json")
-    assert failure.error.startswith("the Prefect server at http://127.0.0.1:9/api doesn't answer")
-    assert "unset PREFECT_API_URL" in failure.error
-    assert "Traceback" not in typed.stderr
-    assert not (project / ".frostline").exists()

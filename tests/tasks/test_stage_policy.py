@@ -1,10 +1,7 @@
 import errno
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from prefect import Task
-from prefect.states import Failed
 
 from handler.errors import (
     BusyError,
@@ -16,12 +13,9 @@ from handler.errors import (
     SpecError,
     StoreError,
 )
-from handler.records import PlannedSegment
 from handler.store.atomic_files import as_store_errors
-from tasks import stages
 from tasks.interruption import TrainingInterrupted
-from tasks.segment import segment, title
-from tasks.stage_policy import RETRIES, is_transient
+from tasks.stage_policy import is_transient
 
 
 def store_error(cause):
@@ -55,37 +49,3 @@ def test_a_transient_fault_is_retried(fault):
 )
 def test_a_permanent_fault_is_not_retried(fault):
     assert not is_transient(fault)
-
-
-STAGES = [stage for stage in (*vars(stages).values(), segment) if isinstance(stage, Task)]
-
-
-def test_a_training_has_seven_stages():
-    assert {stage.name for stage in STAGES} == {"plan", "pre-fit", "backup", "restore", "post-fit", "report", segment.name}
-
-
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-def test_every_stage_is_retried_with_doubling_delays(stage):
-    delays = stage.retry_delay_seconds
-    assert len(delays) == stage.retries == RETRIES
-    assert all(0 < earlier * 2 == later for earlier, later in pairwise(delays))
-
-
-@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
-def test_every_stage_is_retried_only_after_a_transient_fault(stage):
-    assert stage.retry_condition_fn(stage, None, Failed(data=OSError(5, "tired")))
-    assert not stage.retry_condition_fn(stage, None, Failed(data=SpecError("data", "wrong")))
-    assert not stage.retry_condition_fn(stage, None, Failed())
-
-
-@pytest.mark.parametrize(
-    ("frozen", "said"),
-    [
-        ([], "epochs 2-4, all layers train"),
-        (["a"], "epochs 2-4, 1 layer frozen"),
-        (["a", "b", "c"], "epochs 2-4, 3 layers frozen"),
-    ],
-)
-def test_the_title_of_a_segment_gives_its_epochs_and_frozen_layers(frozen, said):
-    planned = PlannedSegment(index=1, start=2, end=4, frozen=frozen, trainable=[], trainable_parameters=0, state="k")
-    assert title(planned) == said

@@ -1,13 +1,11 @@
 """Trainings of live objects have a run like any other: `frostline` lists, shows and keeps it, but cannot resume it."""
 
 import math
-from types import SimpleNamespace
 
 import keras
 import pytest
 
 from flows.answers import effective_status
-from flows.dead_runs import find_dead_runs
 from handler import DLModelHandler, DLTrainingHandler, KerasArchitecture
 from handler.errors import BusyError, EnvironmentMismatch, SpecError
 from handler.fingerprint import environment
@@ -150,10 +148,3 @@ def test_commands_that_need_a_specification_refuse_notebook_runs(fit, store):
     for epoch in (None, 2):
         with pytest.raises(SpecError, match=r"'mine' was trained in a notebook.*load_state\(store, '[0-9a-f]{32}', model\)"):
             TrainedModel(store, "mine", epoch)
-
-
-def test_the_resume_deployment_ignores_killed_kernels(fit, store):
-    fit("mine")
-    store.runs.write(store.runs.read("mine").model_copy(update={"status": "running"}))
-    server = SimpleNamespace(read_flow_runs=lambda **_: [])
-    assert find_dead_runs(server, store.root, lookback_hours=1, grace_seconds=0) == []
