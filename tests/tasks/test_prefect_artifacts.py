@@ -3,7 +3,7 @@
 import pytest
 
 from tasks import prefect_artifacts
-from tasks.prefect_artifacts import PrefectObserver, final_figures, log, plan_table, resend_artifacts
+from tasks.prefect_artifacts import PrefectObserver, final_figures, log, plan_table, sender
 from tests.handler.report.report_samples import made_plan, made_record
 
 
@@ -47,8 +47,8 @@ def test_an_artifact_that_the_server_missed_is_sent_once_it_returns(monkeypatch)
 
     monkeypatch.setattr(prefect_artifacts.artifacts, "create_markdown_artifact", create)
     final_figures(made_record(total=4, cuts=[]))
-    resend_artifacts()
-    resend_artifacts()
+    sender.resend()
+    sender.resend()
     assert asked == ["result-lidar-demo"] * 2
 
 
