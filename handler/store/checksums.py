@@ -74,7 +74,8 @@ class FilesRead:
         known = self._by_path.get(file)
         if known is None or known[0] != (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns):
             return None
-        self._by_path.move_to_end(file)
+        with contextlib.suppress(KeyError):  # another thread has just dropped it
+            self._by_path.move_to_end(file)
         return known[1]
 
     def add(self, file: Path, about: os.stat_result, content: dict[str, Any]) -> None:

@@ -101,6 +101,7 @@ class Remote:
         Returns:
             The content, the etag, and the put time by the service's clock in seconds since 1970.
         """
+
         def get() -> tuple[bytes, str, float]:
             result = self._obstore.get(self._objects, name)
             return bytes(result.bytes()), str(result.meta["e_tag"]), result.meta["last_modified"].timestamp()
@@ -165,6 +166,7 @@ class Remote:
 
     def list_below(self, folder: str) -> dict[str, float]:
         """Return the put times of all objects below a name, in seconds since 1970, by object name."""
+
         def listed() -> dict[str, float]:
             listing = self._obstore.list(self._objects, f"{folder}/")
             return {entry["path"]: entry["last_modified"].timestamp() for part in listing for entry in part}
@@ -173,6 +175,7 @@ class Remote:
 
     def list_directly_below(self, folder: str) -> dict[str, int]:
         """Return the sizes in bytes of the objects directly below a name, by the last part of their names."""
+
         def listed() -> dict[str, int]:
             objects = self._obstore.list_with_delimiter(self._objects, f"{folder}/")["objects"]
             return {entry["path"].rpartition("/")[2]: entry["size"] for entry in objects}

@@ -2,11 +2,21 @@
 
 import json
 import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from handler.errors import DamagedError, StoreError
-from handler.store.checksums import compute_key, content_damage, digest_bytes, digest_file, read_checked, with_checksum
+from handler.store.checksums import (
+    FilesRead,
+    compute_key,
+    content_damage,
+    digest_bytes,
+    digest_file,
+    read_checked,
+    with_checksum,
+)
 
 
 @pytest.fixture
@@ -34,6 +44,25 @@ def test_a_changed_file_is_read_again(file):
     read_checked(file)
     file.write_bytes(with_checksum({"format": 1, "a": 3}))
     assert read_checked(file)["a"] == 3
+
+
+def test_a_file_may_be_dropped_by_another_thread_while_it_is_looked_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("handler.store.checksums.REMEMBERED", 1)
+    (tmp_path / "x").touch()
+    about, files = (tmp_path / "x").stat(), FilesRead()
+
+    def look_up(file):
+        for number in range(50_000):
+            files.add(file, about, {"number": number})
+            assert files.content(file, about) in (None, {"number": number})
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(3) as threads:
+            list(threads.map(look_up, [tmp_path / "a", tmp_path / "b", tmp_path / "c"]))
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_an_object_of_a_later_format_is_refused(file):
