@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks import tables
 from benchmarks.harness import row
 
@@ -26,17 +28,28 @@ def results():
     }
 
 
-def test_tables_are_written_to_the_page_and_the_readme_block(tmp_path):
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Return a folder to whose page and README the tables were written twice."""
     (tmp_path / "docs").mkdir()
-    before = (ROOT / "README.md").read_text(encoding="utf-8")
-    (tmp_path / "README.md").write_text(before, encoding="utf-8")
+    (tmp_path / "README.md").write_text(README, encoding="utf-8")
     for _ in range(2):
         tables.write(results(), tmp_path)
-    after = (tmp_path / "README.md").read_text(encoding="utf-8")
+    return tmp_path
+
+
+def test_tables_replace_the_block_of_the_readme(written):
+    before, after = README, (written / "README.md").read_text(encoding="utf-8")
     begin, end = (f"<!-- benchmarks: {word} -->" for word in ("begin", "end"))
     assert "| 98 layers, repeated boundary | 20 ms | 0.01x of new optimizer |" in after.split(begin)[1].split(end)[0]
     assert [after.split(begin)[0], after.split(end)[1]] == [before.split(begin)[0], before.split(end)[1]]
-    page = (tmp_path / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+
+
+def test_the_page_has_the_spread_of_the_times(written):
+    page = (written / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     assert "| 98 layers, repeated boundary: compile, new optimizer | 2.00 s | 1.00 s to 4.00 s | 3 |" in page
     assert "cores 2" in page
 

@@ -101,7 +101,7 @@ DATA = [
         "files that a data function reads change",
         "the key holds the digests of `data.files`",
         call_gives("of_all", '""'),
-        DECLARED + "data_files_enter_by_name_and_content",
+        DECLARED + "data_files_enter_by_content",
     ),
     Guard(
         "digest-remembered-with-inode",

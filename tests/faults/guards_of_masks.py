@@ -104,7 +104,7 @@ MASKS = [
         "spectral normalisation changes a frozen kernel",
         "a frozen layer runs as in inference",
         unwrap("_as_inference"),
-        LAYERS + "every_layer_type_resumes_bit_identically_and_freezes",
+        LAYERS + "every_layer_type_resumes_bit_identically_under_a_mask",
     ),
     Guard(
         "frozen-weight-assigned",

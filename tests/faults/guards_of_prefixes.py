@@ -16,7 +16,7 @@ from tests.faults.operators import (
 
 PREFIX_CACHE = "tests/handler/activation_cache/test_cache.py::test_"
 PREFIX_PREFIXES = "tests/handler/exactness/test_frozen_prefix.py::test_"
-WRONG = PREFIX_PREFIXES + "an_unsafe_prefix_is_not_cached_and_the_reason_is_noted"
+WRONG = PREFIX_PREFIXES + "the_reason_why_an_unsafe_prefix_is_not_cached_is_noted"
 ENDS = PREFIX_PREFIXES + "only_pure_layers_are_part_of_the_prefix"
 PREFIXES = [
     Guard(

@@ -85,7 +85,7 @@ REFUSALS = [
         "a run is resumed with changed code or data",
         "refused, with the name of the file",
         never(),
-        "tests/flows/refusals/test_mismatches.py::test_resume_refuses_a_run_with_a_changed_data_file_and_names_it",
+        "tests/flows/refusals/test_mismatches.py::test_resume_refuses_a_run_with_a_changed_data_file_by_name",
     ),
     Guard(
         "why-not-cached",

@@ -156,7 +156,7 @@ RUNS = [
         "a segment fails while X and y are reordered",
         "the restore runs nevertheless",
         never(),
-        FAULTS + "a_permanent_fault_is_not_retried_and_restores_the_data",
+        FAULTS + "the_data_are_restored_after_a_fault_that_is_not_retried",
     ),
     Guard(
         "out-of-memory-explained",

@@ -76,7 +76,7 @@ SHARING = [
         "an object at the store's URL is changed",
         "every fetched file is compared with its checksum",
         never(),
-        URL_STORE + "a_changed_object_is_named_and_written_again",
+        URL_STORE + "a_changed_object_is_named",
     ),
     Guard(
         "lease-with-lock",

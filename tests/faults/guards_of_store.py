@@ -212,14 +212,14 @@ STORE = [
         "the newest state is damaged",
         "it is quarantined and the run resumes from the one before",
         reraise(),
-        RUN + "a_damaged_state_is_ignored_and_trained_again",
+        RUN + "damaged_states_are_trained_again_by_a_longer_run",
     ),
     Guard(
         "older-state-reported",
         "a run resumes from an older state, and nothing says so",
         "the run reports it",
         remove(),
-        RUN + "a_damaged_state_is_ignored_and_trained_again",
+        RUN + "damaged_states_are_trained_again_by_a_longer_run",
     ),
     Guard(
         "damaged-end-trained-again",

@@ -13,7 +13,7 @@ def said(monkeypatch):
     return lines
 
 
-def test_housekeeping_of_a_missing_store_removes_and_creates_nothing(tmp_path, said):
+def test_housekeeping_of_a_missing_store_changes_nothing(tmp_path, said):
     store = str(tmp_path / "none")
     answer = flows.housekeeping.fn(store=store)
     assert (answer.removed, answer.bytes) == ([], 0)

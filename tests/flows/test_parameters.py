@@ -69,10 +69,17 @@ def test_a_resumed_run_uses_the_worker_project_if_its_folder_is_missing(begun, t
         inputs.inputs_as_started(None, str(store), "begun", False)
 
 
-@pytest.mark.parametrize(("spec", "name"), [("spec.yaml", "begun"), (None, None)])
-def test_resuming_needs_a_run_name_and_takes_no_specification(spec, name, begun):
-    with pytest.raises(SpecError, match=r"^go_on: give the name of a run in the store and no specification"):
-        inputs.inputs_as_started(spec, str(begun / "s"), name, False)
+RESUMED_BY_NAME = r"^go_on: give the name of a run in the store and no specification"
+
+
+def test_resuming_takes_no_specification(begun):
+    with pytest.raises(SpecError, match=RESUMED_BY_NAME):
+        inputs.inputs_as_started("spec.yaml", str(begun / "s"), "begun", False)
+
+
+def test_resuming_needs_the_name_of_a_run(begun):
+    with pytest.raises(SpecError, match=RESUMED_BY_NAME):
+        inputs.inputs_as_started(None, str(begun / "s"), None, False)
 
 
 def test_resuming_an_unknown_run_is_refused(begun):

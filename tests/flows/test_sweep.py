@@ -95,7 +95,7 @@ def cluster(project, clean_environment, server):
         process.stdin.close()
 
 
-def test_a_sweep_with_an_invalid_run_starts_none_and_names_it(forker, project):
+def test_an_invalid_run_of_a_sweep_is_named_before_any_run_starts(forker, project):
     typed = forker.type("sweep", "small.yaml", "--grid", "training.epochs=6,0", "--store", "s", "--json", folder=project)
     failure = FailureAnswer.model_validate(typed.answer)
     assert (typed.code, failure.status) == (2, "refused")
@@ -117,7 +117,7 @@ def test_a_sweep_completes_the_other_runs_if_one_fails(forker, project):
 
 
 @pytest.mark.parametrize("to_all", [True, False], ids=["as a terminal does", "to the sweep alone"])
-def test_a_stopped_sweep_saves_every_run_and_resumes(to_all, forker, project, server):
+def test_a_stopped_sweep_resumes_every_run_from_its_saved_state(to_all, forker, project, server):
     slow = ("--set", "data.source=slow:arrays", "--set", "data.args={examples: 20000}", "--set", "training.batch_size=8",
             "--set", "training.callbacks=[{name: 'slow:Beacon'}]", "--set", "freeze_training=[]", "--set", "training.epochs=3")  # fmt: skip
     name = "stopped-all" if to_all else "stopped-alone"

@@ -64,6 +64,6 @@ def test_an_unknown_field_of_a_record_is_refused():
     ],
     ids=str,
 )
-def test_an_older_record_tells_by_its_specification_whether_the_model_differs(spec, differs):
+def test_an_older_record_shows_by_its_specification_a_model_that_differs(spec, differs):
     assert RunRecord(**LEAST, spec=spec).model_differs is differs
     assert RunRecord(**LEAST, spec=spec, final_is_state=differs).model_differs is not differs

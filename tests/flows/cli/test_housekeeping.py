@@ -13,7 +13,7 @@ def test_verify_reports_an_intact_run_as_ok(answer):
     assert answer(VerifyAnswer, "verify", "whole") == VerifyAnswer(ok=True, damaged=[])
 
 
-def test_gc_removes_no_run_and_no_state_that_a_run_needs(answer):
+def test_gc_removes_nothing_that_a_run_needs(answer):
     dry = answer(GcAnswer, "gc", "--dry-run")
     assert dry.dry_run
     assert not any(path.startswith(("states", "runs")) for path in dry.removed)

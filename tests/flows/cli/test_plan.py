@@ -5,7 +5,7 @@ from flows.answers import (
 )
 
 
-def test_plan_lists_each_segment_and_whether_it_is_cached(answer, trained):
+def test_plan_marks_the_segments_that_are_cached(answer, trained):
     plan = answer(PlanAnswer, "plan", "small.yaml")
     assert [(s.start, s.end, s.frozen) for s in plan.segments] == [
         (0, 1, []), (1, 3, ["low", "norm"]), (3, 4, ["low"]), (4, 5, ["high"]), (5, 6, []),

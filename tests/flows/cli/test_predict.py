@@ -92,7 +92,7 @@ def test_input_without_finite_numbers_is_refused(x, said, folder, capsys):
         predict(folder, "number", capsys, X=x)
 
 
-def test_predict_writes_and_scores_predictions_for_arrays(frostline, trained, tmp_path):
+def test_predict_scores_the_predictions_that_it_writes(frostline, trained, tmp_path):
     folder, _ = trained
     X, y = arrays(40, seed=8)
     np.savez(tmp_path / "new.npz", X=X, y=y)

@@ -12,7 +12,7 @@ from tests.flows.conftest import MODELS
 from tests.models.small import arrays
 
 
-def test_resume_completes_killed_runs_and_refuses_one_with_changed_code(forker, project):
+def test_resume_completes_all_killed_runs_but_one_with_changed_code(forker, project):
     kill = [{"stage": "train_segment", "what": "kill", "at": 2}]
     for name in ("one", "two"):
         (project / f"{name}.py").write_text((MODELS / "small.py").read_text())

@@ -62,7 +62,9 @@ def test_a_training_that_ends_without_an_answer_counts_as_failed(end, why):
     assert re.search(why, answer.error)
 
 
-def test_the_page_and_the_table_give_the_reason_of_each_failure(tmp_path, capsys):
+@pytest.fixture
+def compared(tmp_path):
+    """Return the answer of a sweep with one complete training and two that failed."""
     store = Store(tmp_path)
     trainings = [Variant(name=name, file="a.yaml") for name in ("mine", "nan", "dead")]
     store.runs.write(record(1).model_copy(update={"status": "completed", "history": {"loss": [float("nan")]}}))
@@ -71,12 +73,19 @@ def test_the_page_and_the_table_give_the_reason_of_each_failure(tmp_path, capsys
         FailureAnswer(run="nan", status="failed", error="the loss [/x] became NaN"),
         FailureAnswer(run="dead", status="refused", error="no such <file>"),
     ]
-    answer = compare(trainings, answers, "all", str(tmp_path))
+    return compare(trainings, answers, "all", str(tmp_path))
+
+
+@pytest.mark.usefixtures("compared")
+def test_the_page_gives_the_reason_of_each_failure(tmp_path):
     page = (tmp_path / "sweeps/all/report.html").read_text()
     assert "failed: the loss [/x] became NaN" in page
     assert "refused: no such &lt;file&gt;" in page
+
+
+def test_the_table_gives_the_reason_of_each_failure(compared, capsys):
     with pytest.raises(typer.Exit), Output(False, ["sweep"]) as output:
-        show(output, SweepAnswer.model_validate_json(answer.model_dump_json()))
+        show(output, SweepAnswer.model_validate_json(compared.model_dump_json()))
     shown = " ".join(capsys.readouterr().out.split())
     assert "the loss [/x] became NaN" in shown
     assert "no such <file>" in shown

@@ -49,7 +49,7 @@ def test_a_training_killed_once_in_each_stage_ends_with_identical_weights(traine
     assert Store(project / "s").verify() == []
 
 
-def test_a_permanent_fault_is_not_retried_and_restores_the_data(forker, project, server):
+def test_the_data_are_restored_after_a_fault_that_is_not_retried(forker, project, server):
     faults = [{"stage": "train_segment", "what": "valueerror", "at": 2}]
     command = ("train", "small.yaml", "--store", "s", "--name", "wrong", "--json", *IN_PLACE)
     typed = forker.type(*command, folder=project, faults=faults)

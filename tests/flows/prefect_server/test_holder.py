@@ -23,7 +23,7 @@ def test_a_killed_embedded_server_restarts_on_its_port(tmp_path):
 
 
 @pytest.mark.service
-def test_a_killed_holder_ends_its_server_and_the_next_user_starts_one(tmp_path):
+def test_the_next_user_starts_a_server_after_its_holder_was_killed(tmp_path):
     first = embedded.start_or_join(tmp_path)
     first.wait()
     os.kill(first.pid, signal.SIGKILL)

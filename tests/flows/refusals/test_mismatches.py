@@ -12,7 +12,7 @@ from tests.models.small import arrays
 pytestmark = pytest.mark.service
 
 
-def test_resume_refuses_a_run_with_a_changed_data_file_and_names_it(forker, project):
+def test_resume_refuses_a_run_with_a_changed_data_file_by_name(forker, project):
     X, y = arrays()
     np.savez(project / "points.npz", X=X, y=y)
     kill = [{"stage": "train_segment", "what": "kill", "at": 2}]

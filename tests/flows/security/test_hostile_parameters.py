@@ -48,9 +48,13 @@ def begin(folder=".", store=".frostline", name=None, spec_file=None, **change):
     return run_inputs(spec, spec_file, [], folder, store, name)
 
 
-def test_the_projects_own_files_and_the_data_roots_are_admitted(project, monkeypatch):
+@pytest.mark.usefixtures("project")
+def test_the_projects_own_files_are_admitted():
     assert begin(spec_file="spec.yaml").name == "good"
     begin()
+
+
+def test_files_below_the_data_roots_are_admitted(project, monkeypatch):
     monkeypatch.setenv("FROSTLINE_DATA_ROOTS", f"/nowhere:{project.parent / 'data'}")
     begin(data__source=str(project.parent / "data" / "d.npz"), data__args={}, store=str(project.parent / "data" / "store"))
 

@@ -89,7 +89,7 @@ def test_a_source_that_fits_into_memory_is_not_copied_to_disk(folder):
     assert not list((folder / "s" / "prefit").glob("*"))
 
 
-def test_the_rows_of_a_source_are_written_once_and_survive_gc(folder, nothing_fits, monkeypatch):
+def test_the_rows_of_a_source_are_used_again_after_gc(folder, nothing_fits, monkeypatch):
     run, _ = trained(folder, "s", "points.zarr")
     (kept,) = (folder / "s" / "prefit").glob("*.zarr")
     assert run.planning.record().prefit == [kept.stem]

@@ -30,10 +30,14 @@ def test_a_cylinder_contains_exactly_the_points_within_its_radius(scene, tiles):
     np.testing.assert_array_equal(tiles[0].cylinder(support, 4.0), np.flatnonzero(distances <= 4.0))
 
 
-def test_fields_have_the_requested_shapes_and_radius(tiles):
+def test_fields_have_the_requested_shapes(tiles):
     xyz, features, labels = draw_fields(tiles, **HOW)
     assert (xyz.shape, features.shape, labels.shape) == ((12, 128, 3), (12, 128, 1), (12, 128))
     assert (xyz.dtype, features.dtype, labels.dtype) == (np.float32, np.float32, np.int32)
+
+
+def test_the_points_of_a_field_lie_within_its_radius(tiles):
+    xyz = draw_fields(tiles, **HOW)[0]
     assert np.hypot(xyz[..., 0], xyz[..., 1]).max() <= 1.0 + 1e-6
     np.testing.assert_allclose(np.median(xyz[..., 2], axis=1), 0.0, atol=1e-6)
 

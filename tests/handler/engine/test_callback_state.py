@@ -240,7 +240,7 @@ def test_a_resumed_training_saves_the_models_of_a_whole_one(trainer_of, tmp_path
         assert (ours.monitor_op, ours.min_delta) == (theirs.monitor_op, theirs.min_delta)
 
 
-def test_a_missing_best_model_is_reported_and_saved_anew(trainer_of, tmp_path):
+def test_a_missing_best_model_is_saved_anew_with_a_note(trainer_of, tmp_path):
     def checkpoint(folder):
         return [keras.callbacks.ModelCheckpoint(tmp_path / folder / "best.keras", monitor="loss", save_best_only=True)]
 

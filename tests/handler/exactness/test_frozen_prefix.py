@@ -163,7 +163,7 @@ class Restless(L.Layer):
         (lambda: L.ReLU(), 41, "the last batch of an epoch has one example, and its activations are not bit-identical"),
     ],
 )
-def test_an_unsafe_prefix_is_not_cached_and_the_reason_is_noted(layer, rows, why, values):
+def test_the_reason_why_an_unsafe_prefix_is_not_cached_is_noted(layer, rows, why, values):
     _, _, seen = train(body_with(layer), ["low", "mid"], rows=rows)
     assert seen.shares == [None, None]
     (note,) = seen.notes

@@ -89,7 +89,7 @@ def compiled(build, *, kind=keras.Model, **compile_args):
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.service] if name in SLOW else []) for name in NETWORKS]
 )
-def test_every_layer_type_resumes_bit_identically_and_freezes(name):
+def test_every_layer_type_resumes_bit_identically_under_a_mask(name):
     cut = SegmentedTraining(compiled(NETWORKS[name]), {"training_interval": [1, 3], "layers": ["middle"]}, examples(SEQUENCE))
     frozen = [v.path for v in _layer(cut.whole.model, "middle").weights if "seed" not in v.path]
     assert cut.moved((0, 0), (1, 0), frozen[0])

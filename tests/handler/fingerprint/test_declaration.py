@@ -92,7 +92,7 @@ def test_fields_that_affect_the_result_enter(change, path, declare):
     assert first_difference(before, after)[0] == path
 
 
-def test_code_enters_without_its_comments_and_formatting(folder, declare):
+def test_comments_docstrings_and_formatting_do_not_enter(folder, declare):
     before = declare()
     text = MODULE.replace("LIMIT = 3", "# a comment\nLIMIT   =   3").replace(
         '"""Small data and a small network."""', '"""Else."""'
@@ -101,6 +101,10 @@ def test_code_enters_without_its_comments_and_formatting(folder, declare):
         text.replace("def network(width):\n", 'def network(width):\n    """New words."""\n')
     )
     assert declare() == before
+
+
+def test_a_change_of_code_enters(folder, declare):
+    before = declare()
     (folder / "things.py").write_text(MODULE.replace("LIMIT = 3", "LIMIT = 4"))
     assert first_difference(before, declare())[0] == "data.source.code"
 
@@ -174,7 +178,7 @@ def test_the_unit_of_a_tile_enters_unless_it_is_the_metre(folder, declare):
     assert [source.get("metres") for source in sources] == [None, [[0.3048, 0.3048]]]
 
 
-def test_a_zarr_enters_by_its_files_and_their_names(folder, declare):
+def test_a_zarr_enters_by_the_names_of_its_files(folder, declare):
     zarr = folder / "points.zarr"
     (zarr / "X").mkdir(parents=True)
     (zarr / "X" / "0").write_bytes(b"one")
@@ -255,23 +259,40 @@ def test_weights_of_a_run_without_that_state_are_refused(weights, words, store):
 # Files that a function reads, and modules that it imports by name
 
 
-def test_data_files_enter_by_name_and_content(folder, declare):
+@pytest.fixture
+def images(folder):
+    """Return a folder with an image, which the specification reads together with a table."""
     (folder / "images" / "cats").mkdir(parents=True)
     (folder / "images" / "cats" / "one.png").write_bytes(b"1")
     (folder / "table.csv").write_text("a,b")
-    change = {"data.files": ["images", "*.csv"]}
-    before = declare(change)
-    assert "files" not in declare()["data"], "the key of a specification without it is what it was"
-    assert declare({"data.files": ["images/**", "*.csv"]}) == declare({"data.files": ["images/**/*", "*.csv"]}) == before
-    (folder / "images" / "cats" / "one.png").write_bytes(b"2")
-    assert first_difference(before, declare(change))[0] == "data.files[0]"
-    (folder / "images" / "cats" / "one.png").write_bytes(b"1")
-    assert declare(change) == before
-    (folder / "images" / "cats").rename(folder / "images" / "dogs")
-    assert first_difference(before, declare(change))[0] == "data.files[0]"
-    (folder / "table.csv").unlink()
-    (folder / "other.csv").write_text("a,b")
-    assert [path for path, *_ in iter_differences(before, declare(change))] == ["data.files[0]", "data.files[1]"]
+    return folder / "images"
+
+
+FILES = {"data.files": ["images", "*.csv"]}
+
+
+def test_a_specification_without_data_files_keeps_its_key(declare):
+    assert "files" not in declare()["data"]
+
+
+def test_a_folder_and_globs_of_its_files_enter_equally(images, declare):
+    globs = [declare({"data.files": [glob, "*.csv"]}) for glob in ("images/**", "images/**/*")]
+    assert globs == [declare(FILES)] * 2
+
+
+def test_data_files_enter_by_content(images, declare):
+    before = declare(FILES)
+    (images / "cats" / "one.png").write_bytes(b"2")
+    assert first_difference(before, declare(FILES))[0] == "data.files[0]"
+    (images / "cats" / "one.png").write_bytes(b"1")
+    assert declare(FILES) == before
+
+
+def test_data_files_enter_by_name(images, declare):
+    before = declare(FILES)
+    (images / "cats").rename(images / "dogs")
+    (images.parent / "table.csv").rename(images.parent / "other.csv")
+    assert [path for path, *_ in iter_differences(before, declare(FILES))] == ["data.files[0]", "data.files[1]"]
 
 
 def test_files_that_runs_write_do_not_enter(folder, declare):

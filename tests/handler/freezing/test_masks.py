@@ -74,18 +74,30 @@ def test_a_mask_applied_twice_changes_nothing(network):
     assert flags_of(model) == once
 
 
-def test_layers_frozen_by_the_user_stay_frozen_under_masks_and_on_release(network):
+@pytest.fixture
+def partly_frozen(network):
+    """Return a network in which the user froze a layer and a nested one."""
     model = network()
     model.get_layer("norm").trainable = False
     model.get_layer("block").get_layer("deep").trainable = False
-    flags = flags_of(model)
-    masks = Masks(model)
+    return model
+
+
+def test_layers_frozen_by_the_user_stay_frozen_under_masks(partly_frozen):
+    masks = Masks(partly_frozen)
     masks.apply(["first", "norm", "block/deep"])
     masks.apply(["head"])
-    assert not model.get_layer("norm").trainable
-    assert model.get_layer("first").trainable
+    assert not partly_frozen.get_layer("norm").trainable
+    assert partly_frozen.get_layer("first").trainable
+
+
+def test_a_release_restores_the_flags_of_the_user(partly_frozen):
+    flags = flags_of(partly_frozen)
+    masks = Masks(partly_frozen)
+    masks.apply(["first", "norm", "block/deep"])
+    assert flags_of(partly_frozen) != flags
     masks.release()
-    assert flags_of(model) == flags
+    assert flags_of(partly_frozen) == flags
 
 
 def test_a_wrapper_keeps_inner_layers_frozen_by_the_user():

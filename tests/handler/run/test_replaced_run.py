@@ -97,9 +97,17 @@ def test_gc_keeps_a_completed_run_until_its_replacement_completes(store):
     assert store.collect()[0] == ["states/k0", "states/k1"]
 
 
-def test_a_resumed_run_records_the_epoch_and_keeps_its_notes(store):
+@pytest.fixture
+def resumed(store):
+    """Return the record of an interrupted run that has been resumed after one epoch."""
     store.runs.write(record(1, status="interrupted", notes=["mind the gap"], dataset={"examples": 3}))
     begun(store, "k0", Position("k1", 1))
-    resumed = store.runs.read("mine")
+    return store.runs.read("mine")
+
+
+def test_a_resumed_run_keeps_its_notes(resumed):
     assert (resumed.notes, resumed.dataset, resumed.replaces) == (["mind the gap"], {"examples": 3}, None)
+
+
+def test_a_resumed_run_records_the_epoch(resumed):
     assert resumed.resumptions == [Resumption(epoch=1, after="interrupted")]

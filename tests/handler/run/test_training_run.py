@@ -119,7 +119,7 @@ def test_a_killed_training_resumes_bit_identically(train, folder, kill_at, whole
     assert (resumed["weights"], resumed["history"]) == (whole["weights"], whole["history"])
 
 
-def test_a_damaged_state_is_ignored_and_trained_again(train, folder, finished):
+def test_damaged_states_are_trained_again_by_a_longer_run(train, folder, finished):
     store = Store(folder / "store")
     record = store.runs.read("mine")
     for key in (record.chain[6], record.chain[5]):

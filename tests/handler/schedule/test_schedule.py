@@ -33,7 +33,7 @@ def test_the_documented_example_gives_its_schedule():
 
 
 @pytest.mark.parametrize("nothing", [None, []])
-def test_no_entries_give_no_ops_and_one_segment(nothing):
+def test_a_schedule_without_entries_is_one_segment(nothing):
     schedule = compute_schedule(nothing, 4)
     assert schedule.as_lists() == ([], [], None)
     assert schedule.segments == (Segment(0, 0, 4, (), None),)

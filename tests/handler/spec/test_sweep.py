@@ -20,13 +20,18 @@ def test_an_invalid_grid_is_refused(text):
         parse_grid([text])
 
 
-def test_repeated_axes_and_values_are_refused():
+def test_a_repeated_axis_is_refused():
     with pytest.raises(SpecError, match=r"^--grid: a is given twice"):
         parse_grid(["a=1", "a=2"])
+
+
+@pytest.mark.parametrize("values", [[1, 1], []])
+def test_an_axis_without_different_values_is_refused(values):
     with pytest.raises(SpecError, match=r"^--grid a: needs one or more different values"):
-        variants(["s.yaml"], {"a": [1, 1]})
-    with pytest.raises(SpecError, match=r"^--grid a: needs one or more different values"):
-        variants(["s.yaml"], {"a": []})
+        variants(["s.yaml"], {"a": values})
+
+
+def test_a_sweep_without_a_specification_is_refused():
     with pytest.raises(SpecError, match=r"^sweep: there is no specification"):
         variants([])
 

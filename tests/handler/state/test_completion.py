@@ -68,7 +68,7 @@ def test_a_snapshot_removed_by_another_process_satisfies_no_segment(states, monk
     assert use_completed(chain, states, chain.schedule.segments[0], [seen]) is None
 
 
-def test_a_cached_segment_keeps_its_end_and_drops_earlier_snapshots(states):
+def test_the_end_of_a_cached_segment_replaces_its_snapshots(states):
     chain = chain_of(3, 6, **CUT)
     write(states, chain, 0)
     write(states, chain, 2, snapshot=True)

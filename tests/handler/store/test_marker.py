@@ -35,7 +35,7 @@ def test_gc_refuses_a_folder_that_is_no_store(tmp_path, dry_run):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_gc_refuses_a_missing_folder_and_creates_none(tmp_path):
+def test_gc_of_a_missing_folder_is_refused_without_creating_it(tmp_path):
     with pytest.raises(SpecError, match=r"^store: there is no store .*/typo, so nothing is removed from it"):
         Store(tmp_path / "typo").collect()
     assert list(tmp_path.iterdir()) == []

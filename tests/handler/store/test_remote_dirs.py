@@ -127,17 +127,26 @@ def test_concurrent_writers_of_one_state_leave_one_intact_copy(machine, s3, url)
     assert len(kept) == 1
 
 
-def test_a_changed_object_is_named_and_written_again(machine, s3, url):
+@pytest.fixture
+def other(machine, s3, url):
+    """Return a machine that shares a store in which one object of a state was changed."""
     machine("one").states.write("k", state_of(**ARRAYS))
     name = next(name for name in s3.objects(url.partition(f"{BUCKET}/")[2]) if "/c/0" in name)
     s3.client.put_object(Bucket=BUCKET, Key=name, Body=b"something else")
-    other = machine("other")
+    return machine("other")
+
+
+def test_a_changed_object_is_named(other):
     assert not other.states.is_intact("k")
     (damage,) = other.verify()
     assert damage.path.endswith("/c/0")
     assert "doesn't match its checksum" in damage.what
     with pytest.raises(DamagedError, match="doesn't match its checksum"):
         other.states.read("k")
+
+
+def test_a_state_with_a_changed_object_is_written_again(other, machine):
+    assert not other.states.is_intact("k")
     other.states.write("k", state_of(**ARRAYS))
     assert equal(machine("third").states.read("k").arrays, ARRAYS)
     assert other.verify() == []

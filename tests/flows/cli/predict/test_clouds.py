@@ -52,7 +52,7 @@ def predict(forker, run):
     return predict_
 
 
-def test_predict_keeps_the_codes_of_noise_and_writes_plain_laz(predict, run, write_copc):  # noqa: F811
+def test_predict_keeps_the_codes_of_noise_in_plain_laz(predict, run, write_copc):  # noqa: F811
     las = laspy.read(write_copc(run / "plain.laz"))
     codes = np.asarray(las.classification).copy()
     codes[[5, 77]] = 7

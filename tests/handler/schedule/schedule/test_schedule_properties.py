@@ -108,7 +108,7 @@ def test_segments_are_cut_exactly_at_the_ops(given_schedule):
 
 @given(schedules())
 @settings(deadline=None)
-def test_op_epochs_increase_strictly_and_lie_before_the_end(given_schedule):
+def test_op_epochs_increase_strictly_up_to_the_end(given_schedule):
     entries, epochs = given_schedule
     schedule = compute_schedule(entries, epochs)
     assert all(a < b for a, b in pairwise(schedule.op_epoch))

@@ -112,7 +112,7 @@ WRITABLE = ("a state that is there", "a pre-fit result in the place of a damaged
 
 
 @pytest.mark.parametrize("write", [write for write in WRITES if write not in WRITABLE])
-def test_a_store_of_another_user_is_refused_and_unchanged(write, faulty, memory):
+def test_a_refused_store_of_another_user_stays_unchanged(write, faulty, memory):
     kind, store = WRITES[write], Store(memory / "store")
     (memory / "out").mkdir()
     store.root.mkdir()
