@@ -54,8 +54,8 @@ def test_no_step_uses_the_overridden_learning_rate():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, name="a"), keras.layers.Dense(1, name="b")])
     model.compile(keras.optimizers.SGD(0.1), "mse")
     seen = set()
-    note = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: seen.add(float(model.optimizer.learning_rate)))
-    callbacks = [keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.5), note]
+    note = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: seen.add(round(float(model.optimizer.learning_rate), 6)))
+    callbacks = [keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.05), note]
     mh = DLModelHandler(KerasArchitecture(model), training_epochs=10, batch_size=8, callbacks=callbacks)
     DLTrainingHandler(TWO)(mh, np.ones((8, 1), "float32"), np.ones(8, "float32"), None)
-    assert seen == {0.5}
+    assert seen == {0.05}

@@ -9,6 +9,7 @@ import pytest
 
 from handler.errors import DamagedError
 from handler.store import object_store, remote_dirs
+from handler.store.checksums import with_checksum
 from tests.handler.store.examples import ARRAYS, equal, recorded, state_of
 from tests.s3_server import BUCKET
 
@@ -190,8 +191,11 @@ def test_a_manifest_path_that_leaves_its_directory_is_not_followed(machine, s3, 
     one.states.write("k", state_of(**ARRAYS))
     far, name = remote_dirs.find_remote(one.states.folder("k"))
     commit = json.loads(far.get(name + remote_dirs.COMMIT)[0])
-    commit["manifest"] = commit["manifest"].replace("variables.zarr/zarr.json", "../../../escaped")
+    manifest = json.loads(commit["manifest"].replace("variables.zarr/zarr.json", "../../../escaped"))
+    commit["manifest"] = with_checksum({k: v for k, v in manifest.items() if k != "checksum"}).decode()
     far.put(name + remote_dirs.COMMIT, json.dumps(commit).encode())
     other = machine("other")
+    with pytest.raises(DamagedError, match=r"names '\.\./\.\./\.\./escaped', which is outside the folder"):
+        remote_dirs.fetch(other.states.folder("k"))
     assert not other.states.is_intact("k")
     assert not list(tmp_path.rglob("escaped"))
