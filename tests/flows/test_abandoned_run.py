@@ -3,13 +3,14 @@
 import inspect
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
 import pytest
 from prefect.runner._process_manager import ProcessManager
 
-from flows.abandoned_run import ABANDON_SECONDS, mark_abandoned
+from flows.abandoned_run import ABANDON_SECONDS, mark_abandoned, notify_prefect
 from flows.stop_signals import SignalWatch
 from handler.stop_flag import stop
 
@@ -72,3 +73,20 @@ def test_a_record_that_cannot_be_written_does_not_prevent_the_end(run):
 
     run.mark_interrupted = refuse
     assert "the run's record couldn't be written (OSError: " in mark_abandoned(run, step_is_running=False)
+
+
+def test_prefect_is_notified_of_the_end(monkeypatch):
+    notified = []
+    monkeypatch.setattr("flows.abandoned_run.set_final_state", lambda why, crashed: notified.append((why, crashed)))
+    notify_prefect("stopped by SIGTERM", crashed=True)
+    assert notified == [("stopped by SIGTERM", True)]
+
+
+def test_a_server_that_does_not_answer_does_not_delay_the_end(monkeypatch):
+    answered = threading.Event()
+    monkeypatch.setattr("flows.abandoned_run.NOTIFY_SECONDS", 0.05)
+    monkeypatch.setattr("flows.abandoned_run.set_final_state", lambda why, crashed: answered.wait(30))
+    began = time.monotonic()
+    notify_prefect("stopped by SIGTERM")
+    assert time.monotonic() - began < 10
+    answered.set()

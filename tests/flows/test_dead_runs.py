@@ -10,7 +10,7 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.dead_runs import find_dead_runs
 from handler.store.store import Store
-from tests.handler.store.writes import record
+from tests.handler.store.writes import record, state
 
 
 class Server:
@@ -26,6 +26,9 @@ class Server:
         return [run for run in self.flow_runs if run.name in wanted]
 
     def read_flow_run(self, flow_run_id):
+        for run in self.flow_runs:
+            if run.id == flow_run_id:
+                return run
         raise ObjectNotFound(Exception("of another server"))
 
 
@@ -96,3 +99,19 @@ def test_a_flow_run_gets_time_to_start_or_end(store):
 def test_a_run_that_crashed_before_its_first_record_is_dead(store):
     assert dead(store, flow_run(store.root, StateType.CRASHED)) == ["mine"]
     assert dead(store, flow_run(store.root, StateType.CRASHED, deployed=False)) == []
+
+
+def test_the_flow_run_in_the_record_counts_whatever_its_name(store):
+    cancelled = flow_run(store.root, StateType.CANCELLED, name="renamed")
+    write(store, "running", started_by=str(cancelled.id))
+    assert dead(store, cancelled) == []
+    assert dead(store) == ["mine"], "a server that does not know it"
+
+
+def test_a_dead_run_has_the_progress_of_its_states(store):
+    store.states.write("k1", state(1.0))
+    write(store, "running", chain=["k0", "k1"])
+    for progress in ("1", "0"):
+        (found,) = find_dead_runs(Server(), store.root, lookback_hours=1, grace_seconds=0)
+        assert found.progress == progress
+        store.states.remove("k1")

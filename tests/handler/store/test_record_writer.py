@@ -22,6 +22,10 @@ def stored(writer):
     return writer.runs.read("mine").epochs
 
 
+def test_the_first_record_is_written_at_once(writer):
+    assert stored(writer) == 0
+
+
 def test_a_change_is_written_at_once(writer):
     assert writer.change(epochs=1).epochs == 1
     assert stored(writer) == 1
