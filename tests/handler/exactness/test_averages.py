@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from handler.backend.optimizers import optimized_variables
 from handler.engine.sequencer import DLSequencer
 from handler.engine.trainer import Trainer
 from handler.state.keras_state import to_array
@@ -46,10 +47,10 @@ class Record:
         trainer.observers = [self]
 
     def now(self):
-        return {v.path: to_array(v) for v in self.optimizer._trainable_variables}
+        return {v.path: to_array(v) for v in optimized_variables(self.optimizer)}
 
     def on_step(self, *_):
-        paths = [v.path for v in self.optimizer._trainable_variables]
+        paths = [v.path for v in optimized_variables(self.optimizer)]
         averages = [to_array(v) for v in self.optimizer._model_variables_moving_average]
         self.averages.append(dict(zip(paths, averages, strict=True)))
         self.weights.append(self.now())

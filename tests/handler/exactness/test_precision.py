@@ -63,7 +63,7 @@ def test_an_entrys_rate_reaches_the_optimizer_under_loss_scaling():
     for epoch in range(3):
         apply_epoch(trainer.masks, schedule, epoch)
         trainer.run_epoch(epoch)
-        rates.append(round(float(model.optimizer.inner_optimizer._learning_rate.numpy()), 6))
+        rates.append(round(float(model.optimizer.inner_optimizer.learning_rate.numpy()), 6))
     assert rates == [0.01, 0.002, 0.002]
     state = trainer.capture(3)
     stored = [float(a) for name, a in state.arrays.items() if name.endswith("adam/learning_rate")]

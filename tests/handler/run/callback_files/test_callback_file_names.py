@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from handler.backend.callbacks import path_function
 from handler.errors import SpecError
 from handler.run.builders import build_callbacks
 from handler.spec.callback_files import OWN_FILES
@@ -61,13 +62,13 @@ def test_a_tensorboard_without_log_dir_writes_in_the_runs_folder(build, tmp_path
 
 def test_a_formatted_file_name_is_checked_again(build, tmp_path):
     made = build(name="ModelCheckpoint", filepath="{epoch:02d}-{loss:.1f}.keras")
-    assert made._get_file_path(epoch=0, batch=None, logs={"loss": 0.25}) == str(tmp_path.resolve() / "run" / "01-0.2.keras")
+    assert path_function(made)(epoch=0, batch=None, logs={"loss": 0.25}) == str(tmp_path.resolve() / "run" / "01-0.2.keras")
     for value, said in ((_Value("/../../x"), "leaves the run's folder"), (_Value("/.x"), "is hidden"), (_Value("\0"), "can't name a file")):
         with pytest.raises(SpecError, match=said):
-            made._get_file_path(epoch=0, batch=None, logs={"loss": value})
+            path_function(made)(epoch=0, batch=None, logs={"loss": value})
     (tmp_path / "run" / "02-0.2.keras").symlink_to(tmp_path / "outside.keras")
     with pytest.raises(SpecError, match=r"is a link to .*, outside of the run's folder"):
-        made._get_file_path(epoch=1, batch=None, logs={"loss": 0.25})
+        path_function(made)(epoch=1, batch=None, logs={"loss": 0.25})
 
 
 class _Value:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from handler.backend.models import compile_arguments
 from handler.errors import SpecError
 from handler.fingerprint.declaration import FileDigests, build_declaration
 from handler.run.inputs import RunInputs
@@ -45,7 +46,7 @@ def spec_of(network="own", source="ones", **compiled):
 def compiled_as(folder, changes):
     run = TrainingRun(RunInputs(spec=parse_spec(changes), folder=str(folder), store=str(folder / "store"), name="mine"))
     model = run.live.mh.compiled
-    return type(model.optimizer).__name__, model.loss, model._compile_config.config
+    return type(model.optimizer).__name__, model.loss, compile_arguments(model)
 
 
 @pytest.mark.parametrize(
