@@ -11,14 +11,7 @@ from handler.spec.initial_weights import WeightsInto
 from handler.state.keras_state import named_variables, to_array
 from handler.store.store import Store
 from handler.store.training_state import TrainingState
-
-
-def net(head=3, seed=0):
-    keras.backend.clear_session(free_memory=False)
-    keras.utils.set_random_seed(seed)
-    inputs = keras.Input((5,))
-    x = keras.layers.BatchNormalization(name="norm")(keras.layers.Dense(4, name="body")(inputs))
-    return keras.Model(inputs, keras.layers.Dense(head, name="head")(x))
+from tests.handler.run.networks import net
 
 
 @pytest.mark.parametrize("file", ["m.keras", "m.weights.h5"])

@@ -9,14 +9,7 @@ import numpy as np
 
 from handler.run.initial_weights import load_pretrained
 from handler.store.store import Store
-
-
-def net(head=3, seed=0):
-    keras.backend.clear_session(free_memory=False)
-    keras.utils.set_random_seed(seed)
-    inputs = keras.Input((5,))
-    x = keras.layers.BatchNormalization(name="norm")(keras.layers.Dense(4, name="body")(inputs))
-    return keras.Model(inputs, keras.layers.Dense(head, name="head")(x))
+from tests.handler.run.networks import net
 
 
 def test_loading_weights_deserializes_no_objects(tmp_path):

@@ -5,6 +5,16 @@ import pytest
 from handler.user_code.source_digest import code_digest, definitions
 
 
+def digests_of_versions(folder, files, text):
+    """Return the digests of the module `things` for two versions of other files, whose `{}` is the version."""
+    digests = set()
+    for version in (1, 2):
+        for file in files:
+            (folder / file).write_text(text.format(version))
+        digests.add(code_digest("things", folder))
+    return digests
+
+
 def test_literals_of_different_types_are_different_code(tmp_path):
     digests = set()
     for value in ("1", "True", "1.0", "'1'", "b'1'"):
@@ -30,11 +40,8 @@ def test_modules_imported_from_the_folder_enter(statement, tmp_path):
     (tmp_path / "pack" / "__init__.py").write_text("from . import sibling\n")
     (tmp_path / "pack" / "deep.py").write_text("from .sibling import f as g\n")
     (tmp_path / "things.py").write_text(f"import numpy, json, handler.spec\n{statement}\n")
-    digests = set()
-    for value in (1, 2):
-        for file in ("sibling.py", "pack/sibling.py"):
-            (tmp_path / file).write_text(f"import things\ndef f():\n    return {value}\n")
-        digests.add(code_digest("things", tmp_path))
+    text = "import things\ndef f():\n    return {}\n"
+    digests = digests_of_versions(tmp_path, ("sibling.py", "pack/sibling.py"), text)
     (tmp_path / "unrelated.py").write_text("changed = 1\n")
     digests.add(code_digest("things", tmp_path))
     assert len(digests) == 2
@@ -53,11 +60,7 @@ def test_modules_imported_from_the_folder_enter(statement, tmp_path):
 def test_a_module_imported_by_a_literal_name_enters(statement, tmp_path):
     (tmp_path / "pack").mkdir()
     (tmp_path / "things.py").write_text(statement + "\n")
-    digests = set()
-    for value in (1, 2):
-        for file in ("sibling.py", "pack/inner.py", "pack/__init__.py"):
-            (tmp_path / file).write_text(f"VALUE = {value}\n")
-        digests.add(code_digest("things", tmp_path))
+    digests = digests_of_versions(tmp_path, ("sibling.py", "pack/inner.py", "pack/__init__.py"), "VALUE = {}\n")
     assert len(digests) == 2
 
 
