@@ -49,7 +49,7 @@ class OwnServer:
                 [str(Path(sys.executable).with_name("prefect")), "server", "start", "--host", "127.0.0.1", "--port", str(self.port)],
                 env=self.environment | given, start_new_session=True, stdout=log, stderr=log,
             )  # fmt: skip
-        wait_for(self.answers, seconds=120)
+        wait_for(self.answers, seconds=240, every=0.5)
 
     def answers(self):
         with contextlib.suppress(OSError):

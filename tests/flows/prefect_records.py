@@ -3,23 +3,60 @@
 from __future__ import annotations
 
 import json
+import time
+import urllib.error
 import urllib.request
+import uuid
 
 from tests.flows.waiting import wait_for
 
+# A busy machine's server may need a minute for an answer, and refuses requests while its database is locked.
+ANSWER_SECONDS = 60
+BUSY_SECONDS = 180
+
 
 def read(server, path, query):
+    """Send a request to the API and return its JSON answer; send it again while the server is busy.
+
+    A request that creates a record needs a key by which the server knows it again; see `create_run`.
+    """
     request = urllib.request.Request(
         f"{server.api_url}/{path}", json.dumps(query).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=20) as response:
-        return json.loads(response.read() or "null")
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:
+                return json.loads(response.read() or "null")
+        except OSError as error:
+            if not is_busy(error) or time.monotonic() > end:
+                raise
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
+        time.sleep(1)
+
+
+def is_busy(error):
+    """Return whether an error of a request says that the server was too busy to answer."""
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code == 503
+    return isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError)
+
+
+def create_run(server, deployment, **given):
+    """Create one flow run of a deployment id, however often the request is sent."""
+    return read(server, f"deployments/{deployment}/create_flow_run", {"idempotency_key": str(uuid.uuid4())} | given)
+
+
+def latest_runs(server, name):
+    """Return the flow runs of a name, the latest first."""
+    query = {"flow_runs": {"name": {"any_": [name]}}, "sort": "EXPECTED_START_TIME_DESC"}
+    return read(server, "flow_runs/filter", query)
 
 
 def flow_runs(server, name):
     """Return the flow runs of a name, the latest first, each with its `tasks` in the order of their start."""
-    query = {"flow_runs": {"name": {"any_": [name]}}, "sort": "EXPECTED_START_TIME_DESC"}
-    runs = read(server, "flow_runs/filter", query)
+    runs = latest_runs(server, name)
     for run in runs:
         tasks = read(server, "task_runs/filter", {"task_runs": {"flow_run_id": {"any_": [run["id"]]}}})
         run["tasks"] = sorted(tasks, key=lambda task: task["expected_start_time"])
@@ -36,13 +73,13 @@ def deployments(server):
     return {d["name"]: d for d in read(server, "deployments/filter", {})}
 
 
-def started(server, name, seconds=120):
+def started(server, name, seconds=240):
     """Wait until the latest flow run of a name is in a final state, and return it."""
     def final():
-        runs = flow_runs(server, name)
+        runs = latest_runs(server, name)
         return bool(runs) and runs[0]["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
-    wait_for(final, seconds)
+    wait_for(final, seconds, every=0.5)
     return flow_runs(server, name)[0]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def healthy(url):
-    with urllib.request.urlopen(f"{url}/api/health", timeout=5) as response:
+    with urllib.request.urlopen(f"{url}/api/health", timeout=60) as response:
         return response.status == 200
 
 

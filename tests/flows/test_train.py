@@ -74,7 +74,7 @@ def test_each_epoch_and_segment_is_a_prefect_event(trained, server):
     run = flow_runs(server, "whole")[0]
     of_epochs = partial(events, server, "frostline.epoch.completed", "whole")
     of_segments = partial(events, server, "frostline.segment.completed", "whole")
-    wait_for(lambda: len(of_epochs()) >= 6 and len(of_segments()) >= 5)
+    wait_for(lambda: len(of_epochs()) >= 6 and len(of_segments()) >= 5, every=0.5)
     assert sorted(event["payload"]["epoch"] for event in of_epochs()) == [*range(6)]
     assert sorted((event["payload"]["start"], event["payload"]["end"]) for event in of_segments()) == SEGMENTS
     for event in of_epochs() + of_segments():

@@ -57,7 +57,7 @@ def assert_recorded(server, name, folder, typed, trained):
     artifacts = read(server, "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
     assert {artifact["key"] for artifact in artifacts} == {f"{what}-{name}" for what in ("plan", "result", "curves", "page")}
     completed = partial(events, server, "frostline.epoch.completed", name)
-    wait_for(lambda: {event["payload"]["epoch"] for event in completed()} == {*range(6)})
+    wait_for(lambda: {event["payload"]["epoch"] for event in completed()} == {*range(6)}, every=0.5)
     assert "hasn't recorded" not in typed.stderr
 
 

@@ -54,7 +54,7 @@ def test_runs_survive_kills_of_process_worker_and_server_bit_identically(
 
     typed = here.type("frostline", "deploy")
     assert typed.returncode == 0, typed.stdout + typed.stderr
-    wait_for(lambda: scheduled(server) == {"nightly", "resume", "housekeeping"}, seconds=120)
+    wait_for(lambda: scheduled(server) == {"nightly", "resume", "housekeeping"}, seconds=240, every=0.5)
     for deployment in deployments(server).values():
         read(server, f"deployments/{deployment['id']}/pause_deployment", {})
     worker = here.work()

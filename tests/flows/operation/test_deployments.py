@@ -42,7 +42,7 @@ def test_each_cron_schedules_flow_runs(name, deployed, server):
                  "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
         return len(read(server, "flow_runs/filter", query)) >= 2
 
-    wait_for(scheduled, seconds=120)
+    wait_for(scheduled, seconds=240, every=0.5)
 
 
 def test_the_server_refuses_a_specification_with_an_unknown_key(deployed, prefect):
@@ -139,7 +139,10 @@ def paused(prefect, server, clone):
         (clone / "pause").write_text("600")
         for name in names:
             start_run(prefect, name, *STEPS)
-        wait_for(lambda: (clone / "pausing").exists() and len((clone / "pausing").read_text().split()) == len(names), seconds=240)
+        wait_for(
+            lambda: (clone / "pausing").exists() and len((clone / "pausing").read_text().split()) == len(names),
+            seconds=360,
+        )
         return [process_of(clone, name) for name in names]
 
     yield start
@@ -186,14 +189,18 @@ def test_a_flow_run_of_a_busy_run_fails_or_waits_by_choice(worker, prefect, serv
     first = forker.start("train", "small.yaml", "--store", "busy", "--name", "busy", *sets, folder=clone)
     wait_for((clone / "began").exists, seconds=120)
     start_run(prefect, "busy", *overrides)
-    wait_for(lambda: len(flow_runs(server, "busy")) == 2)
+    wait_for(lambda: len(flow_runs(server, "busy")) == 2, every=0.5)
     refused = started(server, "busy")
     assert refused["state"]["name"] == "Failed"
     assert f"run 'busy' is being used by process {first.pid}" in refused["state"]["message"]
     start_run(prefect, "busy", *overrides, wait="true")
-    wait_for(lambda: len(flow_runs(server, "busy")) == 3 and flow_runs(server, "busy")[0]["state"]["name"] == "Running", seconds=60)
+    wait_for(
+        lambda: len(flow_runs(server, "busy")) == 3 and flow_runs(server, "busy")[0]["state"]["name"] == "Running",
+        seconds=180,
+        every=0.5,
+    )
     os.kill(first.pid, signal.SIGKILL)
-    wait_for(lambda: Store(clone / "busy").runs.is_alive("busy") and process_of(clone, "busy") != first.pid, seconds=60)
+    wait_for(lambda: Store(clone / "busy").runs.is_alive("busy") and process_of(clone, "busy") != first.pid, seconds=180)
     os.kill(process_of(clone, "busy"), signal.SIGTERM)  # it has resumed; the test needs no more
     assert started(server, "busy")["state"]["name"] == "Crashed"
 
@@ -203,8 +210,8 @@ def test_a_run_killed_by_its_ending_worker_resumes_from_its_snapshot(worker, pre
     states = Store(clone / "orphaned").states
     wait_for(lambda: any(int(key.rpartition("-")[2]) >= 14 for key in states.names() if "-step-" in key))  # a background thread writes the snapshots
     os.kill(worker.pid, signal.SIGTERM)
-    worker.wait(60)
-    wait_for(lambda: not Store(clone / "orphaned").runs.is_alive("orphaned"), seconds=60)
+    worker.wait(180)
+    wait_for(lambda: not Store(clone / "orphaned").runs.is_alive("orphaned"), seconds=180)
     store = Store(clone / "orphaned")
     assert store.runs.read("orphaned").status == "running"  # no process was left to record the end
     steps = [int(key.rpartition("-")[2]) for key in store.states.names() if "-step-" in key]
@@ -213,7 +220,7 @@ def test_a_run_killed_by_its_ending_worker_resumes_from_its_snapshot(worker, pre
     second = prefect("worker", "start", "--pool", "local", "--type", "process", wait=False)
     try:
         start_run(prefect, "orphaned", *STEPS)
-        wait_for(lambda: len(flow_runs(server, "orphaned")) == 2)
+        wait_for(lambda: len(flow_runs(server, "orphaned")) == 2, every=0.5)
         assert started(server, "orphaned")["state"]["name"] == "Completed"
     finally:
         os.killpg(second.pid, signal.SIGKILL)

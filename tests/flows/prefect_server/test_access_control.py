@@ -119,7 +119,7 @@ def ask(server):
 
     def ask_(method, path, body=None, **headers):
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=10)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=60)) as connection:
             connection.request(method, path, json.dumps(body) if body is not None else None, given)
             answer = connection.getresponse()
             return SimpleNamespace(status=answer.status, headers=dict(answer.getheaders()), text=answer.read().decode())
@@ -161,7 +161,7 @@ def test_a_foreign_page_receives_no_events(server):
     url = server.url.replace("http", "ws") + "/api/events/out"
     for headers in ({"origin": FOREIGN}, {"origin": "null"}):
         with pytest.raises(InvalidStatus, match="403"):
-            connect(url, subprotocols=["prefect"], proxy=None, **headers)
-    with connect(url, subprotocols=["prefect"], proxy=None, origin=server.url) as stream:
+            connect(url, subprotocols=["prefect"], proxy=None, open_timeout=60, **headers)
+    with connect(url, subprotocols=["prefect"], proxy=None, open_timeout=60, origin=server.url) as stream:
         stream.send('{"type": "auth", "token": null}')
-        assert json.loads(stream.recv(timeout=10))["type"] == "auth_success"
+        assert json.loads(stream.recv(timeout=60))["type"] == "auth_success"

@@ -78,7 +78,12 @@ def test_two_workers_on_postgres_train_shared_epochs_once(server, postgres, clea
     rates = {f"rate-{n}": f"freeze_training.1.initial_learning_rate={n / 1000}" for n in range(1, 7)}  # set at epoch 3 of 6
     runs = rates | {"other-1": "seed=101", "other-2": "seed=102"}
     try:
-        wait_for(lambda: len([w for w in read(server, "work_pools/local/workers/filter", {}) if w["status"] == "ONLINE"]) == 2)
+        wait_for(
+            lambda: (
+                len([w for w in read(server, "work_pools/local/workers/filter", {}) if w["status"] == "ONLINE"]) == 2
+            ),
+            every=0.5,
+        )
         for name, override in runs.items():
             start_run(lambda *a: machines[0].type("prefect", *a), name, override, DIARY, store=store.root)
         for name in runs:
