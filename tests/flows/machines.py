@@ -48,9 +48,7 @@ class Machine:
         command = [str(Path(sys.executable).with_name(program)), *arguments]
         given = {"cwd": self.folder, "env": self.environment}
         if not wait:
-            return subprocess.Popen(
-                command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **given
-            )
+            return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **given)
         return subprocess.run(command, capture_output=True, text=True, timeout=300, **given)
 
     def work(self, *options):

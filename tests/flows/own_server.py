@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.flows.server_state import healthy
-from tests.flows.waiting import wait_for
+from tests.flows.waiting import wait_for_server
 
 
 def free_port():
@@ -49,7 +49,7 @@ class OwnServer:
                 [str(Path(sys.executable).with_name("prefect")), "server", "start", "--host", "127.0.0.1", "--port", str(self.port)],
                 env=self.environment | given, start_new_session=True, stdout=log, stderr=log,
             )  # fmt: skip
-        wait_for(self.answers, seconds=240, every=0.5)
+        wait_for_server(self.answers, seconds=240)
 
     def answers(self):
         with contextlib.suppress(OSError):

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 import uuid
 
-from tests.flows.waiting import wait_for
+from tests.flows.waiting import wait_for_server
 
 # A busy machine's server may need a minute for an answer, and refuses requests while its database is locked.
 ANSWER_SECONDS = 60
@@ -79,7 +79,7 @@ def started(server, name, seconds=240):
         runs = latest_runs(server, name)
         return bool(runs) and runs[0]["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
-    wait_for(final, seconds, every=0.5)
+    wait_for_server(final, seconds)
     return flow_runs(server, name)[0]
 
 

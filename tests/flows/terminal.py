@@ -25,7 +25,7 @@ def in_terminal(arguments, folder, environment):
     return process, ours
 
 
-def read_until(terminal, wanted, seconds=180):
+def read_until(terminal, wanted, seconds=90):
     shown, end = b"", time.monotonic() + seconds
     while wanted not in shown:
         ready, _, _ = select.select([terminal], [], [], 1)

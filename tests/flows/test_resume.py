@@ -15,7 +15,7 @@ from handler.store.store import Store
 from tests.flows.machines import kill
 from tests.flows.prefect_records import events, flow_runs, process_of, read, start_run, started
 from tests.flows.slow_training import RECENT, SETS, SLOW
-from tests.flows.waiting import wait_for
+from tests.flows.waiting import wait_for, wait_for_server
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
@@ -54,7 +54,7 @@ def test_a_run_of_a_lost_machine_resumes_on_another_bit_identically(
     gone = here.work()
     start_run(prefect, name, *SLOW, store=store.root)
     wait_for((here.folder / "began").exists, seconds=120)
-    wait_for(lambda: any("-step-" in key for key in store.states.names()), seconds=120)
+    wait_for(lambda: any("-step-" in key for key in store.states.names()), seconds=60)
     process = process_of(tmp_path, name, "shared")
     if warned:
         os.kill(process, signal.SIGTERM)
@@ -71,7 +71,7 @@ def test_a_run_of_a_lost_machine_resumes_on_another_bit_identically(
                                    "--param", f"store={store.root}", "--param", "patience=0",
                                    "--param", f"hours={RECENT['hours']}")  # fmt: skip
             assert typed.returncode == 0, typed.stdout + typed.stderr
-        wait_for(lambda: len(flow_runs(server, name)) == 2, every=0.5)
+        wait_for_server(lambda: len(flow_runs(server, name)) == 2)
         assert started(server, name)["state"]["name"] == "Completed"
     finally:
         kill(other)
@@ -82,7 +82,7 @@ def test_a_run_of_a_lost_machine_resumes_on_another_bit_identically(
     assert (record.status, record.started_by) == ("completed", later["id"])
     assert (record.weights, record.history) == (uninterrupted["weights"], uninterrupted["history"])
     assert record.segments[0].source == "resumed"
-    wait_for(lambda: events(server, "frostline.run.resumed", name), every=0.5)
+    wait_for_server(lambda: events(server, "frostline.run.resumed", name))
 
 
 def test_the_deployment_resumes_a_killed_run_of_the_command(
@@ -92,12 +92,12 @@ def test_the_deployment_resumes_a_killed_run_of_the_command(
     store = Store(here.folder / "typed")
     typed = forker.start("train", "small.yaml", "--store", "typed", "--name", "typed", *SETS, folder=here.folder)
     wait_for((here.folder / "began").exists, seconds=120)
-    wait_for(lambda: any("-step-" in key for key in store.states.names()), seconds=120)
+    wait_for(lambda: any("-step-" in key for key in store.states.names()), seconds=60)
     os.killpg(typed.pid, signal.SIGKILL)
     typed.wait()
     assert flow_runs(server, "typed")[0]["state"]["type"] == "RUNNING"
     assert resume(store="typed") == {"started": [], "left": []}  # it may still be ending
-    wait_for(lambda: flow_runs(server, "typed")[0]["state"]["type"] == "CRASHED", seconds=240, every=0.5)
+    wait_for_server(lambda: flow_runs(server, "typed")[0]["state"]["type"] == "CRASHED", seconds=240)
     assert "No heartbeat" in flow_runs(server, "typed")[0]["state"]["message"]
     answer = resume(store="typed")
     assert [(r["run"], r["attempt"]) for r in answer["started"]] == [("typed", 1)]

@@ -9,7 +9,7 @@ import pytest
 
 from flows.answers import FailureAnswer, TrainAnswer
 from tests.flows.prefect_records import events, flow_runs, read
-from tests.flows.waiting import wait_for
+from tests.flows.waiting import wait_for_server
 
 SEGMENTS = [(0, 1), (1, 3), (3, 4), (4, 5), (5, 6)]
 
@@ -74,7 +74,7 @@ def test_each_epoch_and_segment_is_a_prefect_event(trained, server):
     run = flow_runs(server, "whole")[0]
     of_epochs = partial(events, server, "frostline.epoch.completed", "whole")
     of_segments = partial(events, server, "frostline.segment.completed", "whole")
-    wait_for(lambda: len(of_epochs()) >= 6 and len(of_segments()) >= 5, every=0.5)
+    wait_for_server(lambda: len(of_epochs()) >= 6 and len(of_segments()) >= 5)
     assert sorted(event["payload"]["epoch"] for event in of_epochs()) == [*range(6)]
     assert sorted((event["payload"]["start"], event["payload"]["end"]) for event in of_segments()) == SEGMENTS
     for event in of_epochs() + of_segments():

@@ -23,9 +23,7 @@ def unread():
 
 @pytest.mark.parametrize("line", ["--help", "runs", "runs --json", "show nothing --json"])
 def test_a_command_without_a_reader_ends_without_a_traceback(line, unread, tmp_path):
-    done = subprocess.run(
-        [COMMAND, *line.split()], cwd=tmp_path, stdout=unread, stderr=subprocess.PIPE, text=True, timeout=120
-    )
+    done = subprocess.run([COMMAND, *line.split()], cwd=tmp_path, stdout=unread, stderr=subprocess.PIPE, text=True, timeout=60)
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
 

@@ -29,7 +29,7 @@ PROGRAM = textwrap.dedent("""
 def test_each_request_is_a_process_with_its_own_output(tmp_path):
     requests = [{"arguments": ["train", name], "out": str(tmp_path / f"{name}.out"), "err": str(tmp_path / f"{name}.err")} for name in "ab"]
     given = "".join(json.dumps(request) + "\n" for request in requests)
-    done = subprocess.run([sys.executable, "-c", PROGRAM], input=given, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", PROGRAM], input=given, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     pids = [json.loads(line)["pid"] for line in done.stdout.splitlines()]
     assert len(set(pids)) == 2

@@ -15,7 +15,7 @@ from tests.flows.conftest import MODELS
 from tests.flows.own_server import OwnServer, free_port
 from tests.flows.prefect_records import events, flow_runs, read
 from tests.flows.server_state import processes_of
-from tests.flows.waiting import wait_for
+from tests.flows.waiting import wait_for, wait_for_server
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 STAGES = [
@@ -57,7 +57,7 @@ def assert_recorded(server, name, folder, typed, trained):
     artifacts = read(server, "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
     assert {artifact["key"] for artifact in artifacts} == {f"{what}-{name}" for what in ("plan", "result", "curves", "page")}
     completed = partial(events, server, "frostline.epoch.completed", name)
-    wait_for(lambda: {event["payload"]["epoch"] for event in completed()} == {*range(6)}, every=0.5)
+    wait_for_server(lambda: {event["payload"]["epoch"] for event in completed()} == {*range(6)})
     assert "hasn't recorded" not in typed.stderr
 
 

@@ -48,7 +48,7 @@ def ended(typed):
 
     Its current operation takes ten minutes; the process has to end within half a minute.
     """
-    wait_for(lambda: not typed.runs(), seconds=120)  # 25 s on an idle machine
+    wait_for(lambda: not typed.runs(), seconds=60)  # 25 s on an idle machine
     return typed.wait().code
 
 
@@ -77,7 +77,7 @@ def test_a_stop_within_a_slow_or_endless_step_resumes_to_identical_weights(
             started[name] = (forker.start(*command, folder=folder), folder, command, number, seconds)
     for typed, folder, _, number, _ in started.values():
         wait_for_steps(typed, folder)
-        wait_for((folder / "pausing").exists, seconds=180)
+        wait_for((folder / "pausing").exists, seconds=60)
         os.killpg(typed.pid, number)
     for name, (typed, folder, command, number, seconds) in started.items():
         ended(typed)

@@ -99,7 +99,7 @@ def test_a_second_ctrl_c_exits_at_once_with_the_resume_command(folder, clean_env
     process, terminal = in_terminal(["train", "small.yaml", "--store", "c", *GATE], folder, environment)
     try:
         shown = read_until(terminal, b"step ")
-        wait_for((folder / "waiting").exists, seconds=120)
+        wait_for((folder / "waiting").exists, seconds=60)
         os.write(terminal, b"\x03")
         shown += read_until(terminal, b"stopping; the state is saved first")
         began = time.monotonic()

@@ -76,7 +76,7 @@ def test_ctrl_c_in_a_terminal_also_ends_the_embedded_server(project, clean_envir
         assert b"all layers train" in shown
         os.write(terminal, b"\x03")
         shown = read_until(terminal, b"to resume:")
-        assert process.wait(120) == 75
+        assert process.wait(30) == 75
         assert b"stopping; the state is saved first" in shown
         wait_for(lambda: not processes_of(home))
         assert not (home / "frostline-server.json").exists()

@@ -11,7 +11,7 @@ from tests.flows.machines import Machine, kill
 from tests.flows.own_server import OwnServer, free_port
 from tests.flows.prefect_records import deployments, process_of, read, start_run, started
 from tests.flows.slow_training import RECENT, SLOW
-from tests.flows.waiting import wait_for
+from tests.flows.waiting import wait_for, wait_for_server
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
@@ -54,7 +54,7 @@ def test_runs_survive_kills_of_process_worker_and_server_bit_identically(
 
     typed = here.type("frostline", "deploy")
     assert typed.returncode == 0, typed.stdout + typed.stderr
-    wait_for(lambda: scheduled(server) == {"nightly", "resume", "housekeeping"}, seconds=240, every=0.5)
+    wait_for_server(lambda: scheduled(server) == {"nightly", "resume", "housekeeping"}, seconds=240)
     for deployment in deployments(server).values():
         read(server, f"deployments/{deployment['id']}/pause_deployment", {})
     worker = here.work()

@@ -13,8 +13,9 @@ import yaml
 from handler.records import RunRecord
 from handler.store.store import Store
 from tests.flows.conftest import ROOT
+from tests.flows.machines import kill
 from tests.flows.prefect_records import deployments, flow_runs, process_of, read, start_run, started
-from tests.flows.waiting import wait_for
+from tests.flows.waiting import wait_for, wait_for_server
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
 
@@ -44,7 +45,7 @@ def test_each_cron_schedules_flow_runs(name, deployed, server):
                  "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
         return len(read(server, "flow_runs/filter", query)) >= 2
 
-    wait_for(scheduled, seconds=240, every=0.5)
+    wait_for_server(scheduled, seconds=240)
 
 
 def test_the_server_refuses_a_specification_with_an_unknown_key(deployed, prefect):
@@ -141,10 +142,7 @@ def paused(prefect, server, clone):
         (clone / "pause").write_text("600")
         for name in names:
             start_run(prefect, name, *STEPS)
-        wait_for(
-            lambda: (clone / "pausing").exists() and len((clone / "pausing").read_text().split()) == len(names),
-            seconds=360,
-        )
+        wait_for(lambda: (clone / "pausing").exists() and len((clone / "pausing").read_text().split()) == len(names), seconds=240)
         return [process_of(clone, name) for name in names]
 
     yield start
@@ -191,18 +189,14 @@ def test_a_flow_run_of_a_busy_run_fails_or_waits_by_choice(worker, prefect, serv
     first = forker.start("train", "small.yaml", "--store", "busy", "--name", "busy", *sets, folder=clone)
     wait_for((clone / "began").exists, seconds=120)
     start_run(prefect, "busy", *overrides)
-    wait_for(lambda: len(flow_runs(server, "busy")) == 2, every=0.5)
+    wait_for_server(lambda: len(flow_runs(server, "busy")) == 2)
     refused = started(server, "busy")
     assert refused["state"]["name"] == "Failed"
     assert f"run 'busy' is being used by process {first.pid}" in refused["state"]["message"]
     start_run(prefect, "busy", *overrides, wait="true")
-    wait_for(
-        lambda: len(flow_runs(server, "busy")) == 3 and flow_runs(server, "busy")[0]["state"]["name"] == "Running",
-        seconds=180,
-        every=0.5,
-    )
+    wait_for_server(lambda: len(flow_runs(server, "busy")) == 3 and flow_runs(server, "busy")[0]["state"]["name"] == "Running", seconds=180)
     os.kill(first.pid, signal.SIGKILL)
-    wait_for(lambda: Store(clone / "busy").runs.is_alive("busy") and process_of(clone, "busy") != first.pid, seconds=180)
+    wait_for(lambda: Store(clone / "busy").runs.is_alive("busy") and process_of(clone, "busy") != first.pid, seconds=60)
     os.kill(process_of(clone, "busy"), signal.SIGTERM)  # it has resumed; the test needs no more
     assert started(server, "busy")["state"]["name"] == "Crashed"
 
@@ -212,14 +206,13 @@ def test_a_run_killed_by_its_ending_worker_resumes_from_its_snapshot(worker, pre
     states = Store(clone / "orphaned").states
     wait_for(lambda: any(int(key.rpartition("-")[2]) >= 14 for key in states.names() if "-step-" in key))  # a background thread writes the snapshots
     os.kill(worker.pid, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        worker.wait(30)  # some workers kill their runs, others wait for them; a service manager kills both then
-    if worker.poll() is None:
-        os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process, signal.SIGKILL)
-    wait_for(lambda: not Store(clone / "orphaned").runs.is_alive("orphaned"), seconds=180)
+    try:
+        worker.wait(60)
+    except subprocess.TimeoutExpired:  # a busy worker may wait for its run instead; a service manager then kills both
+        kill(worker)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    wait_for(lambda: not Store(clone / "orphaned").runs.is_alive("orphaned"), seconds=60)
     store = Store(clone / "orphaned")
     assert store.runs.read("orphaned").status == "running"  # no process was left to record the end
     steps = [int(key.rpartition("-")[2]) for key in store.states.names() if "-step-" in key]
@@ -228,7 +221,7 @@ def test_a_run_killed_by_its_ending_worker_resumes_from_its_snapshot(worker, pre
     second = prefect("worker", "start", "--pool", "local", "--type", "process", wait=False)
     try:
         start_run(prefect, "orphaned", *STEPS)
-        wait_for(lambda: len(flow_runs(server, "orphaned")) == 2, every=0.5)
+        wait_for_server(lambda: len(flow_runs(server, "orphaned")) == 2)
         assert started(server, "orphaned")["state"]["name"] == "Completed"
     finally:
         os.killpg(second.pid, signal.SIGKILL)

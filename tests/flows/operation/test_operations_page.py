@@ -19,7 +19,7 @@ from tests.flows.conftest import MODELS, ROOT
 from tests.flows.machines import Machine
 from tests.flows.own_server import OwnServer, free_port
 from tests.flows.prefect_records import create_run, deployments, read
-from tests.flows.waiting import wait_for
+from tests.flows.waiting import wait_for_server
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(900)]
 
@@ -61,7 +61,7 @@ class Shell:
             self.environment[name] = os.path.expandvars(value.replace("$HOME", self.environment["HOME"]))
         elif line.startswith("prefect server start"):
             self.start("server", line)
-            wait_for(self.server.answers, seconds=240, every=0.5)
+            wait_for_server(self.server.answers, seconds=240)
         elif line.startswith("prefect worker start"):
             self.start("worker", line)
         elif line != "make install":
@@ -129,7 +129,7 @@ def test_late_scheduled_runs_collapse_into_few(page, deployed):
 
     # One deployment after the other: a worker takes four runs a time, so mixed ones collapse by chance.
     for minute, name in enumerate(name for name in names for _ in range(12)):
-        wait_for(lambda name=name, minute=minute: queued(name, minute), seconds=240, every=0.5)
+        wait_for_server(lambda name=name, minute=minute: queued(name, minute), seconds=240)
     page.type("prefect worker start --pool local --type process --limit 4")
     query = {"flow_runs": {"deployment_id": {"any_": [deployed[name]["id"] for name in names]}}, "limit": 200}
     commands = []
@@ -140,7 +140,7 @@ def test_late_scheduled_runs_collapse_into_few(page, deployed):
             commands[:] = [run for run in read_runs if run["expected_start_time"] < (late + timedelta(hours=1)).isoformat()]
             return not any(run["state"]["type"] in ("SCHEDULED", "PENDING", "RUNNING") for run in commands)
 
-    wait_for(all_ended, seconds=600, every=0.5)
+    wait_for_server(all_ended, seconds=600)
     for name in names:
         ended = [run for run in commands if run["deployment_id"] == deployed[name]["id"]]
         begun = [run for run in ended if run["state"]["type"] != "CANCELLED"]

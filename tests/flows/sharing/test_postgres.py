@@ -17,7 +17,7 @@ from tests.flows.conftest import ROOT
 from tests.flows.machines import Machine
 from tests.flows.own_server import OwnServer, free_port
 from tests.flows.prefect_records import flow_runs, read, start_run, started
-from tests.flows.waiting import wait_for
+from tests.flows.waiting import wait_for_server
 
 pytestmark = [
     pytest.mark.service,
@@ -78,12 +78,7 @@ def test_two_workers_on_postgres_train_shared_epochs_once(server, postgres, clea
     rates = {f"rate-{n}": f"freeze_training.1.initial_learning_rate={n / 1000}" for n in range(1, 7)}  # set at epoch 3 of 6
     runs = rates | {"other-1": "seed=101", "other-2": "seed=102"}
     try:
-        wait_for(
-            lambda: (
-                len([w for w in read(server, "work_pools/local/workers/filter", {}) if w["status"] == "ONLINE"]) == 2
-            ),
-            every=0.5,
-        )
+        wait_for_server(lambda: len([w for w in read(server, "work_pools/local/workers/filter", {}) if w["status"] == "ONLINE"]) == 2)
         for name, override in runs.items():
             start_run(lambda *a: machines[0].type("prefect", *a), name, override, DIARY, store=store.root)
         for name in runs:

@@ -29,14 +29,14 @@ def diary(project):
 
 
 def wait_for_words(typed, words):
-    wait_for(lambda: words in typed.stderr or not typed.runs(), seconds=180)
+    wait_for(lambda: words in typed.stderr or not typed.runs(), seconds=90)
     assert words in typed.stderr
 
 
 def at_the_gate(forker, project, *arguments):
     """Start a training that waits at the end of epoch 2, before it saves the epoch."""
     typed = forker.start("train", "small.yaml", "--store", "s", "--json", *GATED, *arguments, folder=project)
-    wait_for(lambda: (project / "waiting").exists() or not typed.runs(), seconds=180)
+    wait_for(lambda: (project / "waiting").exists() or not typed.runs(), seconds=90)
     assert typed.runs(), typed.stderr
     return typed
 
